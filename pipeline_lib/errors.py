@@ -1,0 +1,46 @@
+"""Every error that this project raises on purpose.
+
+MnistLiteError
+├── SettingsError            a setting is missing, malformed or refused
+├── CompiledPipelineError    the compiled pipeline file cannot be used
+├── NodeRequestError         run_node was asked for something that it cannot run
+├── DataError                input data is not what it says it is
+│   └── DownloadError        a public file could not be fetched
+├── ModelFileError           a model file is not fit to ship
+└── StackError               the local Airflow cannot be started, reached or stopped
+
+Each message is one sentence or two: what was expected, what was received, what to do next. Command lines print it
+without a traceback and exit 1 (2 for usage).
+"""
+
+
+class MnistLiteError(Exception):
+    """Base of all the errors that a user can act on."""
+
+
+class SettingsError(MnistLiteError):
+    """A setting is missing, malformed or refused."""
+
+
+class CompiledPipelineError(MnistLiteError):
+    """The compiled pipeline file is missing, truncated, outdated or holds what cannot be run."""
+
+
+class NodeRequestError(MnistLiteError):
+    """run_node was asked for a node, parameter or run that it cannot run."""
+
+
+class DataError(MnistLiteError):
+    """Input data is truncated, corrupt, mismatched or of another shape."""
+
+
+class DownloadError(DataError):
+    """A public data file could not be fetched whole."""
+
+
+class ModelFileError(MnistLiteError):
+    """A model file is not fit to ship."""
+
+
+class StackError(MnistLiteError):
+    """The local Airflow cannot be started, reached or stopped."""

@@ -1,0 +1,88 @@
+"""The compiled pipeline: the one file that the Airflow side reads and the TFX side writes.
+
+It holds TFX's own intermediate representation (`pipeline_pb2.Pipeline` as JSON, for run_node) and the little that
+Airflow needs of it: nodes, edges and run parameters. Written by `python -m pipeline_lib.tfx.compile`.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from pipeline_lib.errors import CompiledPipelineError
+
+SCHEMA_VERSION = 1
+HOW_TO_COMPILE = "run 'make compile'"
+
+
+class Node(BaseModel):
+    """One node of the pipeline. `type` is TFX's class path; `system` nodes have no executor."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    type: str
+    upstream: tuple[str, ...] = ()
+    system: bool = False
+
+
+class Parameter(BaseModel):
+    """One RuntimeParameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    type: Literal["int", "float", "str"]
+    default: int | float | str | None = None
+    json_schema: dict[str, Any] = {}
+
+
+class CompiledPipeline(BaseModel):
+    """A TFX pipeline, compiled: nodes in topological order, every edge within the pipeline."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    tfx_version: str
+    name: str
+    nodes: tuple[Node, ...]
+    parameters: tuple[Parameter, ...] = ()
+    ir: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _edges_within(self) -> "CompiledPipeline":
+        seen: set[str] = set()
+        for node in self.nodes:
+            if node.id in seen:
+                raise ValueError(f"node {node.id!r} appears twice")
+            if unknown := sorted(set(node.upstream) - seen):
+                raise ValueError(f"node {node.id!r} comes after {unknown}, which no earlier node is")
+            seen.add(node.id)
+        return self
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        partial.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "CompiledPipeline":
+        """Read and check a compiled pipeline.
+
+        Raises:
+          CompiledPipelineError: it is missing, truncated or from another version; one sentence that says what to run.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CompiledPipelineError(f"no compiled pipeline at {path} ({reason}): {HOW_TO_COMPILE}") from None
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "file"
+            raise CompiledPipelineError(
+                f"{path} is not a compiled pipeline of version {SCHEMA_VERSION} ({where}: {first['msg']}): {HOW_TO_COMPILE}"
+            ) from None

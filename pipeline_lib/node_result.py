@@ -1,0 +1,54 @@
+"""What one run of one node left behind: the file that crosses from the TFX side to the Airflow side."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+# run_node's exit codes. 0 and 99 mean what they mean to Airflow's own BashOperator.
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_SKIPPED = 99
+
+State = Literal["succeeded", "cached", "skipped", "failed", "cancelled"]
+
+
+class OutputArtifact(BaseModel):
+    """One artifact as MLMD knows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    type: str
+    uri: str
+
+
+class NodeResult(BaseModel):
+    """The outcome of one node of one run; small enough for XCom.
+
+    `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache.
+    `blessed` is None for a node without a blessing among its outputs; `pushed_version` is None unless a model was pushed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    node_id: str
+    run_id: str
+    state: State
+    reason: str | None = None
+    execution_id: int | None = None
+    outputs: dict[str, list[OutputArtifact]] = {}
+    blessed: bool | None = None
+    pushed_version: str | None = None
+    seconds: float = 0.0
+
+    def write(self, path: Path) -> None:
+        """Write whole or not at all: the reader may look at any moment."""
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        partial.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "NodeResult":
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""The TFX side: everything here runs in `.venvs/tfx` and never imports airflow."""

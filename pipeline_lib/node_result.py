@@ -5,11 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-# run_node's exit codes. 0 and 99 mean what they mean to Airflow's own BashOperator.
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_SKIPPED = 99
+from pipeline_lib.node_exit import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 
 State = Literal["succeeded", "cached", "skipped", "failed", "cancelled"]
 
@@ -52,3 +48,6 @@ class NodeResult(BaseModel):
     @classmethod
     def read(cls, path: Path) -> "NodeResult":
         return cls.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+__all__ = ["EXIT_FAILED", "EXIT_OK", "EXIT_SIGNAL", "EXIT_SKIPPED", "EXIT_USAGE", "NodeResult", "OutputArtifact", "State"]

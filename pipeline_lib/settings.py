@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
+from pipeline_lib.places import PROJECT, var_dir
 
-PROJECT = Path(__file__).resolve().parent.parent
 PIPELINE_NAME = "mnist_tflite"
 
 
@@ -19,12 +19,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MNIST_LITE_", frozen=True, extra="ignore")
 
-    var_dir: Path = PROJECT / "var"
+    var_dir: Path = Field(default_factory=var_dir)
     tfx_python: Path = PROJECT / ".venvs" / "tfx" / "bin" / "python"
     compiled_pipeline: Path | None = Field(None, description="compiled pipeline file; default: under var_dir")
     metadata_url: str = Field("", description="MLMD: sqlite:///PATH or mysql://user:password@host[:port]/database")
     runtime: Literal["warm", "cold"] = "warm"
     runtime_idle_seconds: float = Field(900, gt=0)
+    port: int = Field(8080, ge=1, le=65535, description="the local Airflow's port on 127.0.0.1")
 
     schedule: str = Field("0 2 * * *", description="cron expression or preset; empty: only when triggered")
     timezone: str = "UTC"

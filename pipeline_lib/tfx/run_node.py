@@ -7,7 +7,7 @@
 `--parameters`  a JSON object of run parameters, by name; `--param` overrides one. What is left out has its default.
 `--result`      receives a `pipeline_lib.node_result.NodeResult`, whole or not at all, also where the node failed.
 `--runtime`     warm: a forked child of this host's preloaded server, which is started where there is none;
-                cold: a fresh process. Default: the setting MNIST_LITE_RUNTIME.
+                cold: a fresh process. Default: the setting MNIST_LITE_RUNTIME, else warm.
 
 stdout and stderr are the node's log, as it is written; where the node fails, its own error is the last line.
 SIGTERM ends the node and everything that it started, and records the execution as cancelled.
@@ -15,3 +15,105 @@ SIGTERM ends the node and everything that it started, and records the execution 
 exit codes: 0 ran, or answered from cache; 1 the node failed; 2 it cannot be run as asked; 99 skipped (a condition is
 false, a Pusher's model is not blessed); otherwise ended by that signal (128 + its number).
 """
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline_lib.errors import NodeRequestError
+from pipeline_lib.places import var_dir
+from pipeline_lib.tfx import warm_client
+from pipeline_lib.tfx.request import NodeRequest
+
+_EXAMPLE = """example:
+  python -m pipeline_lib.tfx.run_node --pipeline var/compiled/mnist_tflite.json \\
+      --node Trainer.mnist --run-id by-hand --param epochs=3 --runtime cold
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline_lib.tfx.run_node",
+        description="Run one node of one run of a compiled TFX pipeline.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--pipeline", required=True, type=Path, metavar="FILE", help="the compiled pipeline")
+    parser.add_argument("--node", required=True, metavar="ID", help="node id, e.g. Trainer.mnist_lite")
+    parser.add_argument("--run-id", required=True, metavar="ID", help="names the run in MLMD")
+    parser.add_argument("--result", type=Path, metavar="FILE", help="receives the outcome as JSON")
+    parser.add_argument("--parameters", type=Path, metavar="FILE", help="run parameters as a JSON object")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="one run parameter")
+    parser.add_argument("--runtime", choices=("warm", "cold"), help="default: MNIST_LITE_RUNTIME, else warm")
+    return parser
+
+
+def request_from(arguments: list[str]) -> NodeRequest:
+    """The request that these arguments and this process's settings make.
+
+    Raises:
+      NodeRequestError, SettingsError: they do not make one.
+    """
+    from pipeline_lib.settings import settings  # half a second that a warm client need not spend
+
+    options = parser().parse_args(arguments)
+    values = _read_parameters(options.parameters) if options.parameters else {}
+    values.update(assignments(options.param))
+    return NodeRequest(
+        pipeline=options.pipeline,
+        node_id=options.node,
+        run_id=options.run_id,
+        metadata_url=settings().mlmd_url,
+        parameters=values,
+        result=options.result,
+    )
+
+
+def assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` as values by name; a value that is JSON is read as such, any other is a string.
+
+    Raises:
+      NodeRequestError: a text without `=`.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise NodeRequestError(f"--param: expected NAME=VALUE. Received: {text!r}")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
+
+
+def _read_parameters(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NodeRequestError(f"--parameters: expected a JSON object in {path}. Received: {error}") from None
+    if not isinstance(values, dict):
+        raise NodeRequestError(f"--parameters: expected a JSON object in {path}. Received: {type(values).__name__}")
+    return values
+
+
+def main(arguments: list[str]) -> int:
+    options = parser().parse_args(arguments)
+    # TensorFlow's C++ side reports a missing GPU as an error in every process; what matters comes as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    runtime = options.runtime or os.environ.get("MNIST_LITE_RUNTIME") or "warm"
+    if runtime == "warm":
+        code = warm_client.run(arguments, options.pipeline, var_dir())
+        if code is not None:
+            return code
+    from pipeline_lib.tfx import forking  # imports TFX: 16 s
+
+    return forking.run_here(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

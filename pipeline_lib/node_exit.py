@@ -1,0 +1,7 @@
+"""run_node's exit codes. 0 and 99 mean what they mean to Airflow's own BashOperator."""
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_SKIPPED = 99
+EXIT_SIGNAL = 128  # plus the signal's number

@@ -1,0 +1,98 @@
+"""Compile the TFX pipeline into the one file that the DAG reads.
+
+    python -m pipeline_lib.tfx.compile [--output FILE]
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import tfx
+from google.protobuf import json_format
+from tfx import v1 as tfx_v1
+from tfx.dsl.compiler import compiler
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline_lib import run_params
+from pipeline_lib.errors import CompiledPipelineError, MnistLiteError
+from pipeline_lib.graph import CompiledPipeline, Node, Parameter
+from pipeline_lib.settings import PIPELINE_NAME, Settings, settings
+from pipeline_lib.tfx import runtime_params
+from pipeline_lib.tfx.pipeline import create_pipeline
+
+_SYSTEM_NODES = {
+    "tfx.dsl.components.common.resolver.Resolver",
+    "tfx.dsl.components.common.importer.Importer",
+}
+
+
+def compile_pipeline(pipeline: tfx_v1.dsl.Pipeline, described: tuple[Parameter, ...] = ()) -> CompiledPipeline:
+    """Compile any TFX pipeline.
+
+    Args:
+      pipeline: what a `create_pipeline` returned.
+      described: run parameters with bounds and descriptions; those that the pipeline mentions get them.
+
+    Raises:
+      CompiledPipelineError: the pipeline holds what cannot be run node by node under Airflow.
+    """
+    ir = compiler.Compiler().compile(pipeline)
+    for node in ir.nodes:
+        if node.WhichOneof("node") == "sub_pipeline":
+            raise CompiledPipelineError(
+                f"{node.sub_pipeline.pipeline_info.id!r} is a pipeline within the pipeline, which cannot be rendered: "
+                "add its components to the outer pipeline"
+            )
+    runtime_params.nest(ir)
+    known = {parameter.name: parameter for parameter in described}
+    mentioned = {parameter.name: parameter for parameter in runtime_params.declared(ir)}
+    order = [name for name in known if name in mentioned] + [name for name in mentioned if name not in known]
+    return CompiledPipeline(
+        tfx_version=tfx.__version__,
+        name=ir.pipeline_info.id,
+        nodes=tuple(_node(item.pipeline_node) for item in ir.nodes),
+        parameters=tuple(known.get(name, mentioned[name]) for name in order),
+        ir=json.loads(json_format.MessageToJson(ir)),
+    )
+
+
+def _node(node: pipeline_pb2.PipelineNode) -> Node:
+    return Node(
+        id=node.node_info.id,
+        type=node.node_info.type.name,
+        upstream=tuple(sorted(node.upstream_nodes)),
+        system=node.node_info.type.name in _SYSTEM_NODES,
+    )
+
+
+def mnist_tflite(config: Settings) -> CompiledPipeline:
+    """This project's own pipeline, every run parameter of `RunParams` open."""
+    described = run_params.parameters()
+    pipeline = create_pipeline(
+        pipeline_name=PIPELINE_NAME,
+        pipeline_root=str(config.pipeline_root),
+        data_dir=str(config.data_dir),
+        push_dir=str(config.push_dir),
+        run_values={parameter.name: runtime_params.runtime_parameter(parameter) for parameter in described},
+    )
+    return compile_pipeline(pipeline, described)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipeline_lib.tfx.compile", description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, help="default: the file that the DAG reads")
+    options = parser.parse_args()
+    try:
+        output = options.output or settings().compiled_path
+        compiled = mnist_tflite(settings())
+        compiled.write(output)
+    except MnistLiteError as error:
+        print(f"compile: {error}", file=sys.stderr)
+        return 1
+    print(f"compiled {compiled.name}: {len(compiled.nodes)} nodes, {output.stat().st_size:,} bytes, in {output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""TFX's Launcher, made safe to retry and to kill."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import data_types, execution_publish_utils, launcher, outputs_utils
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
+
+Execution = metadata_store_pb2.Execution
+
+
+class NodeLauncher(launcher.Launcher):  # type: ignore[misc]
+    """One node of one run, as TFX launches it, but for two things.
+
+    A retry is a new execution: TFX would write into the failed try's folders and publish under its id. And a failure's
+    own words go to MLMD: TFX records only that it failed.
+    """
+
+    def __init__(self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, store: metadata.Metadata):
+        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        self._store = store
+        self._node = node
+        super().__init__(
+            pipeline_node=node,
+            mlmd_connection=store,
+            pipeline_info=pipeline.pipeline_info,
+            pipeline_runtime_spec=pipeline.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, node.node_info.id),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node.node_info.id),
+        )
+
+    was_done = False
+
+    def launch(self) -> data_types.ExecutionInfo:
+        self.abandon("an earlier try of this node ended without a word")
+        return super().launch()
+
+    def abandon(self, reason: str, state: int = Execution.FAILED) -> list[int]:
+        """Close this node's executions in this run that are still open, and remove what they had begun to write.
+
+        Airflow runs one try of a task at a time, so whatever is open belongs to a process that is no more.
+
+        Returns:
+          The ids of the executions closed.
+        """
+        with self._store as handle:
+            contexts = context_lib.prepare_contexts(metadata_handle=handle, node_contexts=self._node.contexts)
+            open_ids = [
+                execution.id
+                for execution in execution_lib.get_executions_associated_with_all_contexts(handle, contexts)
+                if execution_lib.is_execution_active(execution)
+            ]
+            for execution_id in open_ids:
+                [execution] = handle.store.get_executions_by_id([execution_id])
+                execution.last_known_state = state
+                execution_lib.set_execution_result(
+                    execution_result_pb2.ExecutionResult(code=1, result_message=reason), execution
+                )
+                execution_lib.put_execution(handle, execution, contexts)
+        for execution_id in open_ids:
+            outputs_utils.remove_output_dirs(self._output_resolver.generate_output_artifacts(execution_id))
+        return open_ids
+
+    def _register_or_reuse_execution(
+        self,
+        metadata_handle: metadata.Metadata,
+        contexts: Sequence[metadata_store_pb2.Context],
+        input_artifacts: Any = None,
+        exec_properties: Mapping[str, Any] | None = None,
+    ) -> Execution:
+        for execution in execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts):
+            if execution_lib.is_execution_successful(execution):
+                self.was_done = True
+                return execution
+        return execution_publish_utils.register_execution(
+            metadata_handle=metadata_handle,
+            execution_type=self._node.node_info.type,
+            contexts=contexts,
+            input_artifacts=input_artifacts,
+            exec_properties=exec_properties,
+        )
+
+    def _publish_failed_execution(
+        self,
+        execution_id: int,
+        contexts: Sequence[metadata_store_pb2.Context],
+        executor_output: execution_result_pb2.ExecutorOutput | None = None,
+    ) -> None:
+        error = sys.exc_info()[1]
+        if executor_output is None and error is not None:
+            executor_output = self._build_error_output(code=1, msg=f"{type(error).__name__}: {error}")
+        super()._publish_failed_execution(execution_id, contexts, executor_output)

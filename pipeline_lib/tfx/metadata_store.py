@@ -1,0 +1,66 @@
+"""Where MLMD keeps its records: SQLite beside the artifacts, or MySQL/MariaDB by URL."""
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline_lib.errors import SettingsError
+
+# ml-metadata waits 2 s on average between tries; its own 5 tries are too few when four processes write to one SQLite.
+RETRIES = 30
+
+
+def connection_config(url: str) -> metadata_store_pb2.ConnectionConfig:
+    """TFX's form of the setting MNIST_LITE_METADATA_URL.
+
+    Args:
+      url: `sqlite:////absolute/path` or `mysql://user:password@host[:port]/database` (MariaDB too).
+
+    Raises:
+      SettingsError: another kind of store, or an URL that misses a part. Never quotes the password.
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.split("+")[0]
+    if scheme == "sqlite":
+        config = _sqlite(Path(parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path))
+    elif scheme in ("mysql", "mariadb"):
+        config = metadata_store_pb2.ConnectionConfig()
+        _fill_mysql(config.mysql, url)
+    elif scheme in ("postgres", "postgresql"):
+        raise SettingsError(
+            "MNIST_LITE_METADATA_URL: PostgreSQL is refused, because with this ml-metadata it mixes up cached "
+            "artifacts; use mysql://… (MySQL or MariaDB) or sqlite:///…. Airflow's own database may be PostgreSQL."
+        )
+    else:
+        raise SettingsError(f"MNIST_LITE_METADATA_URL: expected sqlite:///… or mysql://…. Received: {scheme or url!r}")
+    config.retry_options.max_num_retries = RETRIES
+    return config
+
+
+def _sqlite(path: Path) -> metadata_store_pb2.ConnectionConfig:
+    if not path.is_absolute():
+        raise SettingsError(f"MNIST_LITE_METADATA_URL: expected an absolute path after sqlite://. Received: {path}")
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(path)
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Kept in the file itself: readers no longer wait for the one writer.
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+    return config
+
+
+def _fill_mysql(mysql: metadata_store_pb2.MySQLDatabaseConfig, url: str) -> None:
+    parts = urlsplit(url)
+    database = parts.path.strip("/")
+    missing = [name for name, value in [("host", parts.hostname), ("user", parts.username), ("database", database)] if not value]
+    if missing:
+        raise SettingsError(
+            f"MNIST_LITE_METADATA_URL: expected mysql://user:password@host[:port]/database. Missing: {', '.join(missing)}"
+        )
+    mysql.host, mysql.port, mysql.database = parts.hostname or "", parts.port or 3306, database
+    mysql.user, mysql.password = unquote(parts.username or ""), unquote(parts.password or "")

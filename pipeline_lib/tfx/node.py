@@ -1,0 +1,172 @@
+"""The one code path of a node: everything below the fork, warm or cold."""
+
+import json
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from google.protobuf import json_format
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline_lib.errors import MnistLiteError, NodeRequestError
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.node_result import EXIT_FAILED, EXIT_OK, EXIT_SKIPPED, EXIT_USAGE, NodeResult, OutputArtifact, State
+from pipeline_lib.tfx import node_log, runtime_params, user_code
+from pipeline_lib.tfx.launcher import NodeLauncher
+from pipeline_lib.tfx.metadata_store import connection_config
+from pipeline_lib.tfx.request import NodeRequest
+
+Execution = metadata_store_pb2.Execution
+_EXIT_CODES: dict[State, int] = {
+    "succeeded": EXIT_OK,
+    "cached": EXIT_OK,
+    "skipped": EXIT_SKIPPED,
+    "failed": EXIT_FAILED,
+    "cancelled": 128 + signal.SIGTERM,
+}
+
+
+class NodeCancelled(BaseException):
+    """SIGTERM: not an Exception, so that no executor takes it for a failure of its own."""
+
+
+def execute(request: NodeRequest) -> int:
+    """Run the node, print its outcome and write its result file.
+
+    Returns:
+      run_node's exit code.
+    """
+    signal.signal(signal.SIGTERM, _cancel)
+    signal.signal(signal.SIGINT, _cancel)
+    node_log.quiet()
+    started = time.monotonic()
+    try:
+        launcher, store = prepare(request)
+    except MnistLiteError as error:
+        print(f"{request.node_id}: {error}", flush=True)
+        finish(request, NodeResult(node_id=request.node_id, run_id=request.run_id, state="failed", reason=str(error)))
+        return EXIT_USAGE
+    result = _launch(request, launcher, store)
+    result = result.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+    finish(request, result)
+    print(describe(result), flush=True)
+    return _EXIT_CODES[result.state]
+
+
+def bound_pipeline(compiled: CompiledPipeline, run_id: str, parameters: Mapping[str, Any]) -> pipeline_pb2.Pipeline:
+    """The pipeline's IR with run id, run parameters and code fingerprints filled in.
+
+    Raises:
+      NodeRequestError: it cannot be run as asked.
+    """
+    if not run_id:
+        raise NodeRequestError("expected a run id. Received: ''")
+    pipeline = json_format.ParseDict(compiled.ir, pipeline_pb2.Pipeline())
+    runtime_params.bind(pipeline, run_id, compiled.parameters, parameters)
+    for item in pipeline.nodes:
+        user_code.add_fingerprints(item.pipeline_node)
+    return pipeline
+
+
+def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
+    """Everything but the launch; fails before anything is recorded.
+
+    Raises:
+      CompiledPipelineError, NodeRequestError, SettingsError: it cannot be run as asked.
+    """
+    pipeline = bound_pipeline(CompiledPipeline.read(request.pipeline), request.run_id, request.parameters)
+    nodes = {item.pipeline_node.node_info.id: item.pipeline_node for item in pipeline.nodes}
+    if request.node_id not in nodes:
+        raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")
+    store = metadata.Metadata(connection_config(request.metadata_url))
+    return NodeLauncher(pipeline, nodes[request.node_id], store), store
+
+
+def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:
+    try:
+        info = launcher.launch()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done: what remains is to say so
+        if not info.execution_id:
+            return _result(request, "skipped", "its condition is false")
+        return _read_outcome(request, store, info.execution_id, was_done=launcher.was_done)
+    except NodeCancelled:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        launcher.abandon("cancelled: the task was stopped", state=Execution.CANCELED)
+        return _result(request, "cancelled", "the task was stopped")
+    except Exception as error:
+        _print_executors_part(error)
+        return _result(request, "failed", f"{type(error).__name__}: {error}")
+
+
+def _result(request: NodeRequest, state: State, reason: str | None = None, **fields: Any) -> NodeResult:
+    return NodeResult(node_id=request.node_id, run_id=request.run_id, state=state, reason=reason, **fields)
+
+
+def _read_outcome(request: NodeRequest, store: metadata.Metadata, execution_id: int, was_done: bool) -> NodeResult:
+    with store as handle:
+        [execution] = handle.store.get_executions_by_id([execution_id])
+        if execution.last_known_state == Execution.FAILED:
+            message = json.loads(execution.custom_properties["__execution_result__"].string_value or "{}")
+            reason = str(message.get("resultMessage", "its inputs could not be resolved")).strip().splitlines()[-1]
+            return _result(request, "failed", reason, execution_id=execution_id)
+        events = handle.store.get_events_by_execution_ids([execution_id])
+        written = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
+        keys = {event.artifact_id: event.path.steps[0].key for event in events if event.type in written}
+        artifacts = handle.store.get_artifacts_by_id(list(keys))
+        types = {item.id: item.name for item in handle.store.get_artifact_types()}
+    outputs: dict[str, list[OutputArtifact]] = {}
+    for artifact in sorted(artifacts, key=lambda item: item.id):
+        reference = OutputArtifact(id=artifact.id, type=types[artifact.type_id], uri=artifact.uri)
+        outputs.setdefault(keys[artifact.id], []).append(reference)
+    state: State = "cached" if execution.last_known_state == Execution.CACHED else "succeeded"
+    reason = {"cached": "answered from cache"}.get(state, "it had already succeeded in this run" if was_done else None)
+    facts = _verdicts(artifacts)
+    if facts.pop("not_pushed", False):
+        state, reason = "skipped", "not pushed: the model is not blessed"
+    return _result(request, state, reason, execution_id=execution_id, outputs=outputs, **facts)
+
+
+def _verdicts(artifacts: list[metadata_store_pb2.Artifact]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for artifact in artifacts:
+        properties = artifact.custom_properties
+        if "blessed" in properties:
+            facts["blessed"] = bool(properties["blessed"].int_value)
+        elif "blessing_status" in properties:
+            facts["blessed"] = properties["blessing_status"].string_value == "INFRA_BLESSED"
+        if "pushed" in properties:
+            facts["not_pushed"] = not properties["pushed"].int_value
+            facts["pushed_version"] = properties["pushed_version"].string_value or None
+    return facts
+
+
+def finish(request: NodeRequest, result: NodeResult) -> None:
+    if request.result:
+        result.write(request.result)
+
+
+def describe(result: NodeResult) -> str:
+    """The node's last line in its log."""
+    execution = f" (execution {result.execution_id})" if result.execution_id else ""
+    reason = f": {result.reason}" if result.reason else ""
+    return f"{result.node_id} {result.state}{execution}{reason}"
+
+
+def _print_executors_part(error: BaseException) -> None:
+    """The traceback without the launcher's frames: a reader wants the executor's."""
+    report = traceback.TracebackException.from_exception(error)
+    frames = report.stack
+    launchers = [index for index, frame in enumerate(frames) if "/tfx/orchestration/" in Path(frame.filename).as_posix()]
+    report.stack = traceback.StackSummary.from_list(frames[launchers[-1] + 1 :] if launchers else frames)
+    print("".join(report.format()), file=sys.stderr, flush=True)
+
+
+def _cancel(_signum: int, _frame: FrameType | None) -> None:
+    raise NodeCancelled

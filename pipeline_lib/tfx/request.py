@@ -1,0 +1,30 @@
+"""What run_node is asked for. Imports nothing heavy: the client that asks a warm server must start in an instant."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeRequest:
+    """One node of one run.
+
+    `parameters` holds run parameters by name; `result` is where a NodeResult goes, `None` for nowhere.
+    """
+
+    pipeline: Path
+    node_id: str
+    run_id: str
+    metadata_url: str
+    parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    result: Path | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "NodeRequest":
+        form = json.loads(text)
+        result = form.pop("result")
+        return cls(**{**form, "pipeline": Path(form["pipeline"])}, result=Path(result) if result else None)

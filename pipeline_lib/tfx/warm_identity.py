@@ -1,0 +1,56 @@
+"""Which warm server may run a node: one socket per version of everything that a server holds in memory."""
+
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from pipeline_lib.places import PROJECT
+
+# Unix socket paths hold 108 bytes on Linux and 104 on macOS, the name and its ending included.
+_LONGEST_FOLDER = 60
+_PRELOADED = ("*.py", "tfx/*.py")
+
+
+def socket_folder(var_dir: Path) -> Path:
+    """The private folder of this deployment's sockets, made if absent, mode 0700.
+
+    Raises:
+      PermissionError: it exists and is somebody else's.
+    """
+    folder = var_dir / "run"
+    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
+        digest = hashlib.sha256(os.fsencode(var_dir)).hexdigest()[:8]
+        folder = Path(tempfile.gettempdir()) / f"mnist-lite-{os.getuid()}-{digest}"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    status = folder.lstat()
+    if status.st_uid != os.getuid():
+        raise PermissionError(f"expected {folder} to belong to uid {os.getuid()}. Received: uid {status.st_uid}")
+    folder.chmod(0o700)
+    return folder
+
+
+def socket_path(var_dir: Path, pipeline: Path) -> Path:
+    """The socket of the one server that may run nodes of `pipeline` as everything is now."""
+    family = hashlib.sha256(os.fsencode(os.path.abspath(pipeline))).hexdigest()[:8]
+    return socket_folder(var_dir) / f"{family}-{_identity(pipeline)}.sock"
+
+
+def family_of(socket: Path) -> str:
+    """What the sockets of one pipeline's servers, older and newer, have in common."""
+    return socket.name.partition("-")[0]
+
+
+def _identity(pipeline: Path) -> str:
+    """Our code that the server preloads, the compiled pipeline, and the environment; not the user's code."""
+    digest = hashlib.sha256(sys.executable.encode())
+    for pattern in _PRELOADED:
+        for file in sorted((PROJECT / "pipeline_lib").glob(pattern)):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    digest.update(pipeline.read_bytes() if pipeline.exists() else b"")
+    # Installing or removing a package touches its site-packages folder.
+    for folder in sys.path:
+        if folder.endswith("site-packages") and os.path.isdir(folder):
+            digest.update(f"{folder} {os.stat(folder).st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]

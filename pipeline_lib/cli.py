@@ -13,7 +13,6 @@ COMMANDS = {
     "down": ("airflow", "stop the local Airflow and all that belongs to it"),
     "ingest": ("tfx", "add a span of data: digits, mnist or a folder of IDX files"),
     "run-local": ("tfx", "run the whole pipeline in this process, without Airflow"),
-    "summary": ("tfx", "print a run's figures and verdict"),
 }
 
 

@@ -23,8 +23,9 @@ class OutputArtifact(BaseModel):
 class NodeResult(BaseModel):
     """The outcome of one node of one run; small enough for XCom.
 
-    `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache.
-    `blessed` is None for a node without a blessing among its outputs; `pushed_version` is None unless a model was pushed.
+    `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache. The rest is None or
+    empty but for the nodes that it belongs to: `blessed` and `pushed` for those that bless or push, `metrics` (of the
+    overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,7 +37,12 @@ class NodeResult(BaseModel):
     execution_id: int | None = None
     outputs: dict[str, list[OutputArtifact]] = {}
     blessed: bool | None = None
+    refusals: list[str] = []
+    metrics: dict[str, float] = {}
+    model_bytes: int | None = None
+    pushed: bool | None = None
     pushed_version: str | None = None
+    pushed_to: str | None = None
     seconds: float = 0.0
 
     def write(self, path: Path) -> None:

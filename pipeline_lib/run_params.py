@@ -18,14 +18,25 @@ class RunParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(20, ge=1, le=500, title="Epochs", description="Passes over the training split")
-    batch_size: int = Field(64, ge=1, le=4096, title="Batch size", description="Examples per training step")
+    epochs: int = Field(default=20, ge=1, le=500, title="Epochs", description="Passes over the training split")
+    batch_size: int = Field(default=64, ge=1, le=4096, title="Batch size", description="Examples per training step")
     learning_rate: float = Field(
-        0.003, gt=0, le=1, title="Learning rate", description="Peak of the one-cycle schedule"
+        default=0.003, gt=0, le=1, title="Learning rate", description="Peak of the one-cycle schedule"
     )
-    seed: int = Field(1, ge=0, le=2**31 - 1, title="Seed", description="Same seed, same data: same metrics")
+    seed: int = Field(default=1, ge=0, le=2**31 - 1, title="Seed", description="Same seed, same data: same metrics")
     min_accuracy: float = Field(
-        0.97, ge=0, le=1.01, title="Least accuracy", description="Both Evaluators refuse a model below it"
+        default=0.97,
+        ge=0,
+        le=1.01,
+        title="Least accuracy",
+        description="An Evaluator refuses a model below it; a bound above 1 refuses every model",
+    )
+    min_class_accuracy: float = Field(
+        default=0.9,
+        ge=0,
+        le=1.01,
+        title="Least accuracy of any one digit",
+        description="An Evaluator refuses a model that recognises one digit more rarely than this",
     )
 
 

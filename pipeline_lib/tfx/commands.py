@@ -1,4 +1,4 @@
-"""The commands of `mnist-lite` that need TFX or the data: ingest, run-local, summary."""
+"""The commands of `mnist-lite` that need TFX or the data: ingest, run-local."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -30,19 +31,10 @@ def run_whole_pipeline(
     from pipeline_lib.tfx.compile import mnist_tflite
     from pipeline_lib.tfx.run_local import run_local
     from pipeline_lib.tfx.run_node import assignments
-    from pipeline_lib.tfx.summary import summarize
 
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-    run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, assignments(param or []))
-    Console().print_json(summarize(settings(), run_id).model_dump_json())
-
-
-@app.command(epilog="Example: mnist-lite summary --run-id manual__2026-11-23")
-def summary(run_id: Annotated[str, typer.Option(help="the run, as Airflow names it")]) -> None:
-    """Print a run's figures and verdict as JSON."""
-    from pipeline_lib.tfx.summary import summarize
-
-    print(summarize(settings(), run_id).model_dump_json(indent=1))
+    results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, assignments(param or []))
+    Console().print_json(summarize(results).model_dump_json())
 
 
 def main() -> int:

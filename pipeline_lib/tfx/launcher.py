@@ -11,6 +11,8 @@ from tfx.orchestration.portable import data_types, execution_publish_utils, laun
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
+from pipeline_lib.errors import NodeRequestError
+
 Execution = metadata_store_pb2.Execution
 
 
@@ -37,8 +39,28 @@ class NodeLauncher(launcher.Launcher):  # type: ignore[misc]
     was_done = False
 
     def launch(self) -> data_types.ExecutionInfo:
+        """Launch the node.
+
+        Raises:
+          NodeRequestError: a node upstream has not succeeded in this run. TFX would take its outputs for optional
+            inputs that are not there: a Pusher without a blessing pushes.
+          Exception: whatever the executor raises.
+        """
+        if missing := self._upstream_not_done():
+            raise NodeRequestError(f"expected {', '.join(missing)} to have succeeded in this run; run it first")
         self.abandon("an earlier try of this node ended without a word")
         return super().launch()
+
+    def _upstream_not_done(self) -> list[str]:
+        missing = set(self._node.upstream_nodes)
+        contexts = {context.type.name: context.name.field_value.string_value for context in self._node.contexts.contexts}
+        with self._store as handle:
+            run = handle.store.get_context_by_type_and_name("pipeline_run", contexts["pipeline_run"])
+            for execution in handle.store.get_executions_by_context(run.id) if run and missing else []:
+                if execution_lib.is_execution_successful(execution):
+                    for context in handle.store.get_contexts_by_execution(execution.id):
+                        missing.discard(context.name.removeprefix(f"{contexts['pipeline']}."))
+        return sorted(missing)
 
     def abandon(self, reason: str, state: int = Execution.FAILED) -> list[int]:
         """Close this node's executions in this run that are still open, and remove what they had begun to write.

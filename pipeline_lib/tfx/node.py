@@ -19,6 +19,7 @@ from pipeline_lib.errors import MnistLiteError, NodeRequestError
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import EXIT_FAILED, EXIT_OK, EXIT_SKIPPED, EXIT_USAGE, NodeResult, OutputArtifact, State
 from pipeline_lib.tfx import node_log, runtime_params, user_code
+from pipeline_lib.tfx.facts import facts_of
 from pipeline_lib.tfx.launcher import NodeLauncher
 from pipeline_lib.tfx.metadata_store import connection_config
 from pipeline_lib.tfx.request import NodeRequest
@@ -95,11 +96,13 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done: what remains is to say so
         if not info.execution_id:
             return _result(request, "skipped", "its condition is false")
-        return _read_outcome(request, store, info.execution_id, was_done=launcher.was_done)
+        return read_outcome(request.run_id, request.node_id, store, info.execution_id, launcher.was_done)
     except NodeCancelled:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         launcher.abandon("cancelled: the task was stopped", state=Execution.CANCELED)
         return _result(request, "cancelled", "the task was stopped")
+    except NodeRequestError as error:
+        return _result(request, "failed", str(error))
     except Exception as error:
         _print_executors_part(error)
         return _result(request, "failed", f"{type(error).__name__}: {error}")
@@ -109,42 +112,39 @@ def _result(request: NodeRequest, state: State, reason: str | None = None, **fie
     return NodeResult(node_id=request.node_id, run_id=request.run_id, state=state, reason=reason, **fields)
 
 
-def _read_outcome(request: NodeRequest, store: metadata.Metadata, execution_id: int, was_done: bool) -> NodeResult:
+def read_outcome(
+    run_id: str, node_id: str, store: metadata.Metadata, execution_id: int, was_done: bool = False
+) -> NodeResult:
+    """What MLMD and the outputs' files say of one execution."""
     with store as handle:
         [execution] = handle.store.get_executions_by_id([execution_id])
-        if execution.last_known_state == Execution.FAILED:
-            message = json.loads(execution.custom_properties["__execution_result__"].string_value or "{}")
-            reason = str(message.get("resultMessage", "its inputs could not be resolved")).strip().splitlines()[-1]
-            return _result(request, "failed", reason, execution_id=execution_id)
         events = handle.store.get_events_by_execution_ids([execution_id])
         written = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
         keys = {event.artifact_id: event.path.steps[0].key for event in events if event.type in written}
-        artifacts = handle.store.get_artifacts_by_id(list(keys))
+        artifacts = sorted(handle.store.get_artifacts_by_id(list(keys)), key=lambda artifact: artifact.id)
         types = {item.id: item.name for item in handle.store.get_artifact_types()}
+    result = NodeResult(node_id=node_id, run_id=run_id, state="succeeded", execution_id=execution_id)
+    if execution.last_known_state == Execution.FAILED:
+        return result.model_copy(update={"state": "failed", "reason": _recorded_error(execution)})
     outputs: dict[str, list[OutputArtifact]] = {}
-    for artifact in sorted(artifacts, key=lambda item: item.id):
+    for artifact in artifacts:
         reference = OutputArtifact(id=artifact.id, type=types[artifact.type_id], uri=artifact.uri)
         outputs.setdefault(keys[artifact.id], []).append(reference)
-    state: State = "cached" if execution.last_known_state == Execution.CACHED else "succeeded"
-    reason = {"cached": "answered from cache"}.get(state, "it had already succeeded in this run" if was_done else None)
-    facts = _verdicts(artifacts)
-    if facts.pop("not_pushed", False):
-        state, reason = "skipped", "not pushed: the model is not blessed"
-    return _result(request, state, reason, execution_id=execution_id, outputs=outputs, **facts)
+    facts = facts_of((types[artifact.type_id], artifact) for artifact in artifacts)
+    outcome: dict[str, Any] = {"outputs": outputs, **facts}
+    if facts.get("pushed") is False:
+        outcome |= {"state": "skipped", "reason": "not pushed: the model is not blessed"}
+    elif execution.last_known_state == Execution.CACHED:
+        outcome |= {"state": "cached", "reason": "answered from cache"}
+    elif was_done:
+        outcome["reason"] = "it had already succeeded in this run"
+    return result.model_copy(update=outcome)
 
 
-def _verdicts(artifacts: list[metadata_store_pb2.Artifact]) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for artifact in artifacts:
-        properties = artifact.custom_properties
-        if "blessed" in properties:
-            facts["blessed"] = bool(properties["blessed"].int_value)
-        elif "blessing_status" in properties:
-            facts["blessed"] = properties["blessing_status"].string_value == "INFRA_BLESSED"
-        if "pushed" in properties:
-            facts["not_pushed"] = not properties["pushed"].int_value
-            facts["pushed_version"] = properties["pushed_version"].string_value or None
-    return facts
+def _recorded_error(execution: Execution) -> str:
+    text = execution.custom_properties["__execution_result__"].string_value or "{}"
+    message = str(json.loads(text).get("resultMessage", "its inputs could not be resolved"))
+    return message.strip().splitlines()[-1]
 
 
 def finish(request: NodeRequest, result: NodeResult) -> None:

@@ -77,15 +77,13 @@ def create_pipeline(
     evaluator = tfx.components.Evaluator(
         examples=examples,
         model=trainer.outputs["model"],
-        eval_config=eval_config(
-            tfma.ModelSpec(signature_name="serving_default", label_key=LABEL_KEY), run_values["min_accuracy"]
-        ),
+        eval_config=eval_config(tfma.ModelSpec(signature_name="serving_default", label_key=LABEL_KEY), run_values),
     ).with_id("Evaluator.mnist")
 
     lite_evaluator = tfx.components.Evaluator(
         examples=examples,
         model=lite_trainer.outputs["model"],
-        eval_config=eval_config(tfma.ModelSpec(model_type="tf_lite", label_key=LABEL_KEY), run_values["min_accuracy"]),
+        eval_config=eval_config(tfma.ModelSpec(model_type="tf_lite", label_key=LABEL_KEY), run_values),
     ).with_id("Evaluator.mnist_lite")
 
     pusher = tfx.components.Pusher(
@@ -116,26 +114,34 @@ def create_pipeline(
     )
 
 
-def eval_config(model_spec: tfma.ModelSpec, min_accuracy: RunValue) -> dict[str, Any]:
-    """The same metrics and slices for whichever model, so that two evaluations can be laid side by side.
+def eval_config(model_spec: tfma.ModelSpec, run_values: Mapping[str, RunValue]) -> dict[str, Any]:
+    """The same metrics, slices and gates for whichever model, so that two evaluations can be laid side by side.
 
     Args:
       model_spec: how TFMA loads the model and finds the label.
-      min_accuracy: least overall accuracy, in [0, 1], for a blessing.
+      run_values: `min_accuracy` overall and `min_class_accuracy` of every single digit, in [0, 1], for a blessing.
 
     Returns:
       A `tfma.EvalConfig` in proto3 JSON form: that is how TFX admits a run parameter inside it.
     """
-    metrics = [
-        tfma.MetricConfig(class_name="ExampleCount"),
-        tfma.MetricConfig(class_name="SparseCategoricalCrossentropy"),
-    ]
     config = tfma.EvalConfig(
         model_specs=[model_spec],
         slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL_KEY])],
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    tfma.MetricConfig(class_name="ExampleCount"),
+                    tfma.MetricConfig(class_name="SparseCategoricalCrossentropy"),
+                    tfma.MetricConfig(class_name="SparseCategoricalAccuracy"),
+                ]
+            )
+        ],
     )
     form: dict[str, Any] = json_format.MessageToDict(config, preserving_proto_field_name=True)
-    gate = {"value_threshold": {"lower_bound": min_accuracy}}
-    form["metrics_specs"][0]["metrics"].append({"class_name": "SparseCategoricalAccuracy", "threshold": gate})
+    [*_, accuracy] = form["metrics_specs"][0]["metrics"]
+    # A plain `threshold` would hold for every slice: the overall bound for each digit too.
+    accuracy["per_slice_thresholds"] = [
+        {"slicing_specs": [slices], "threshold": {"value_threshold": {"lower_bound": run_values[name]}}}
+        for slices, name in (({}, "min_accuracy"), ({"feature_keys": [LABEL_KEY]}, "min_class_accuracy"))
+    ]
     return form

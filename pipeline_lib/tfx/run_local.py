@@ -3,16 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tfx.orchestration import metadata
 from tfx.orchestration.local import local_dag_runner
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.node_result import NodeResult
 from pipeline_lib.tfx.metadata_store import connection_config
-from pipeline_lib.tfx.node import bound_pipeline
+from pipeline_lib.tfx.node import bound_pipeline, read_outcome
 
 
-def run_local(compiled: CompiledPipeline, run_id: str, metadata_url: str, parameters: Mapping[str, Any]) -> None:
+def run_local(compiled: CompiledPipeline, run_id: str, metadata_url: str, parameters: Mapping[str, Any]) -> dict[str, NodeResult]:
     """Run every node in order, in this process; whatever an executor raises comes through.
+
+    Returns:
+      The nodes' results by node id.
 
     Raises:
       NodeRequestError: a run parameter is unknown or of another type.
@@ -24,3 +29,16 @@ def run_local(compiled: CompiledPipeline, run_id: str, metadata_url: str, parame
     deployment.metadata_connection_config.Pack(connection_config(metadata_url))
     pipeline.deployment_config.Pack(deployment)
     local_dag_runner.LocalDagRunner().run_with_ir(pipeline)
+    return _results(compiled.name, run_id, metadata.Metadata(connection_config(metadata_url)))
+
+
+def _results(pipeline_name: str, run_id: str, store: metadata.Metadata) -> dict[str, NodeResult]:
+    with store as handle:
+        run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
+        nodes = {
+            context.name.removeprefix(f"{pipeline_name}."): execution.id
+            for execution in handle.store.get_executions_by_context(run.id)
+            for context in handle.store.get_contexts_by_execution(execution.id)
+            if context.name.startswith(f"{pipeline_name}.")
+        }
+    return {node_id: read_outcome(run_id, node_id, store, execution_id) for node_id, execution_id in nodes.items()}

@@ -1,0 +1,60 @@
+"""Trainer.mnist_lite: the trained model as a TFLite file. Nothing is trained; the weights stay the same."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tfx import v1 as tfx
+from tfx.components.trainer.rewriting import rewriter, rewriter_factory
+
+from pipeline_lib.mnist import tflite_file
+from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, transformed_name
+
+FILE_NAME = "tflite"
+_EXAMPLES_COMPARED = 256
+
+
+def run_fn(fn_args: tfx.components.FnArgs) -> None:
+    """Rewrite the base model's `lite` signature and leave a checked file named `tflite`.
+
+    Args:
+      fn_args: `base_model` is Trainer.mnist's SavedModel; its `lite` signature takes `image_floats`, float32
+        [None, 784], in [-0.5, 0.5], and returns probabilities, float32 [None, 10].
+
+    Raises:
+      ModelFileError: the file is not fit to ship.
+    """
+    base_model = tf.saved_model.load(fn_args.base_model)
+    lite = base_model.signatures["lite"]
+    with tempfile.TemporaryDirectory() as folder:
+        saved_model = str(Path(folder) / "lite")
+        # The rewriter must find it under this name: by any other, the input becomes `lite_image_floats`, which TFMA
+        # cannot match to the feature.
+        tf.saved_model.save(base_model, saved_model, signatures={"serving_default": lite})
+        rewrite(saved_model, fn_args.serving_model_dir)
+    file = Path(fn_args.serving_model_dir) / FILE_NAME
+    images = _some_images(fn_args)
+    report = tflite_file.check(file, images, lite(**{IMAGE_KEY: tf.constant(images)}))
+    print(f"{file.name}: {report}", flush=True)
+
+
+def rewrite(saved_model: str, folder: str) -> None:
+    """TFX's TFLite rewriter, from a SavedModel folder to `folder/tflite`."""
+    tflite_rewriter = rewriter_factory.create_rewriter(
+        rewriter_factory.TFLITE_REWRITER, name="mnist_lite", filename=FILE_NAME
+    )
+    tflite_rewriter.perform_rewrite(
+        rewriter.ModelDescription(rewriter.ModelType.SAVED_MODEL, saved_model),
+        rewriter.ModelDescription(rewriter.ModelType.TFLITE_MODEL, folder),
+    )
+
+
+def _some_images(fn_args: tfx.components.FnArgs) -> npt.NDArray[np.float32]:
+    """Real images of the eval split, float32 [up to 256, 784]."""
+    spec = {transformed_name(IMAGE_KEY): tf.io.FixedLenFeature([IMAGE_SIZE], tf.float32)}
+    files = tf.io.gfile.glob(fn_args.eval_files)
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_EXAMPLES_COMPARED)
+    batch = next(iter(records))
+    return np.asarray(tf.io.parse_example(batch, spec)[transformed_name(IMAGE_KEY)].numpy(), dtype=np.float32)

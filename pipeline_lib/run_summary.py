@@ -1,0 +1,48 @@
+"""What a run decided, and on what figures, from its nodes' results."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline_lib.node_result import NodeResult
+
+ACCURACY = "sparse_categorical_accuracy"
+
+
+class ModelFigures(BaseModel):
+    """One model: accuracy in [0, 1] on the eval split, and bytes of what its Trainer left to serve."""
+
+    model_config = ConfigDict(frozen=True)
+
+    accuracy: float | None = None
+    bytes: int | None = None
+
+
+class RunSummary(BaseModel):
+    """A run's figures and verdict; `None` is what the run did not come to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    keras: ModelFigures = ModelFigures()
+    tflite: ModelFigures = ModelFigures()
+    blessed: bool | None = None
+    blessed_why: str = "the run did not come to an evaluation"
+    pushed: str | None = None
+
+
+def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
+    """The run's summary from its nodes' results by node id; nodes that did not end are left out."""
+    evaluator, pusher = results.get("Evaluator.mnist_lite"), results.get("Pusher.mnist_lite")
+    summary = RunSummary(keras=_figures(results, "mnist"), tflite=_figures(results, "mnist_lite"))
+    if evaluator and evaluator.blessed is not None:
+        why = "; ".join(evaluator.refusals) or "every threshold was met"
+        summary = summary.model_copy(update={"blessed": evaluator.blessed, "blessed_why": why})
+    return summary.model_copy(update={"pushed": pusher.pushed_to if pusher else None})
+
+
+def _figures(results: Mapping[str, NodeResult], model: str) -> ModelFigures:
+    trainer, evaluator = results.get(f"Trainer.{model}"), results.get(f"Evaluator.{model}")
+    return ModelFigures(
+        accuracy=evaluator.metrics.get(ACCURACY) if evaluator else None,
+        bytes=trainer.model_bytes if trainer else None,
+    )

@@ -1,0 +1,113 @@
+"""What compiling keeps of a pipeline, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from google.protobuf import json_format
+from tfx import v1 as tfx
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline_lib import run_params
+from pipeline_lib.errors import CompiledPipelineError, NodeRequestError
+from pipeline_lib.graph import CompiledPipeline, Parameter
+from pipeline_lib.settings import Settings
+from pipeline_lib.tfx import runtime_params
+from pipeline_lib.tfx.compile import compile_pipeline, mnist_tflite
+from pipeline_lib.tfx.node import bound_pipeline
+from tests.pipelines import odd
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPipeline:
+    return mnist_tflite(Settings(var_dir=tmp_path_factory.mktemp("var")))
+
+
+def _exec_properties(pipeline: pipeline_pb2.Pipeline, node_id: str) -> dict[str, str]:
+    [node] = [item.pipeline_node for item in pipeline.nodes if item.pipeline_node.node_info.id == node_id]
+    return {key: value.field_value.string_value for key, value in node.parameters.parameters.items()}
+
+
+def test_the_pusher_waits_for_the_tflite_files_own_evaluator(compiled: CompiledPipeline) -> None:
+    upstream = {node.id: set(node.upstream) for node in compiled.nodes}
+    assert upstream["Pusher.mnist_lite"] == {"Trainer.mnist_lite", "Evaluator.mnist_lite"}
+    assert upstream["Evaluator.mnist_lite"] == {"ImportExampleGen", "Trainer.mnist_lite"}
+    assert "Trainer.mnist" in upstream["Trainer.mnist_lite"]
+    assert upstream["Evaluator.mnist"] == {"ImportExampleGen", "Trainer.mnist"}
+
+
+def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: CompiledPipeline) -> None:
+    pipeline = bound_pipeline(compiled, "run", {"min_accuracy": 0.5})
+    configs = [json.loads(_exec_properties(pipeline, f"Evaluator.{name}")["eval_config"]) for name in ("mnist", "mnist_lite")]
+    for form in configs:
+        [spec] = form.pop("model_specs")
+        assert spec["label_key"] == "image_class"
+    assert configs[0] == configs[1]
+    assert configs[0]["metrics_specs"][0]["metrics"][-1]["threshold"] == {"value_threshold": {"lower_bound": 0.5}}
+    assert {"feature_keys": ["image_class"]} in configs[0]["slicing_specs"]
+
+
+def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: CompiledPipeline) -> None:
+    assert compiled.parameters == run_params.parameters()
+    config = json.loads(_exec_properties(bound_pipeline(compiled, "run", {"epochs": 3}), "Trainer.mnist")["custom_config"])
+    defaults = run_params.RunParams()
+    assert config == {
+        "epochs": 3,
+        "batch_size": defaults.batch_size,
+        "learning_rate": defaults.learning_rate,
+        "seed": defaults.seed,
+    }
+
+
+def test_an_edit_of_the_users_code_is_a_new_execution(compiled: CompiledPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fingerprint() -> str:
+        return _exec_properties(bound_pipeline(compiled, "run", {}), "Trainer.mnist")["code_sha256"]
+
+    before = fingerprint()
+    assert before == fingerprint()
+    read = Path.read_bytes
+    edited = lambda path: read(path) + (b"# edited" if path.name == "trainer.py" else b"")  # noqa: E731
+    monkeypatch.setattr(Path, "read_bytes", edited)
+    assert fingerprint() != before
+    assert "code_sha256" not in _exec_properties(bound_pipeline(compiled, "run", {}), "SchemaGen")
+
+
+def test_nothing_secret_and_no_store_is_compiled_in(compiled: CompiledPipeline) -> None:
+    assert "connection" not in json.dumps(compiled.ir).lower()
+
+
+@pytest.mark.parametrize("value", ['quote " and \\ backslash', "\u0000", '{"__class__": 1}', "ü\n"])
+def test_a_string_inside_json_survives_as_it_is(value: str) -> None:
+    word = runtime_params.runtime_parameter(Parameter(name="word", type="str", default="x"))
+    trainer = tfx.components.Trainer(
+        run_fn="a.b.c", examples=tfx.components.ImportExampleGen(input_base="x").outputs["examples"],
+        custom_config={"first": [1, {"word": word}], "second": "constant"},
+    )
+    compiled = compile_pipeline(tfx.dsl.Pipeline("p", "root", components=[trainer]))
+    assert compiled.parameters == (Parameter(name="word", type="str", default="x"),)
+    config = _exec_properties(bound_pipeline(compiled, "run", {"word": value}), "Trainer")["custom_config"]
+    assert json.loads(config) == {"first": [1, {"word": value}], "second": "constant"}
+
+
+def test_a_parameter_without_default_must_be_given() -> None:
+    echo = odd.Echo(number=tfx.dsl.experimental.RuntimeParameter("count", ptype=int), ratio=0.5, word="w")
+    compiled = compile_pipeline(tfx.dsl.Pipeline("p", "root", components=[echo]))
+    with pytest.raises(NodeRequestError, match="'count': expected int. Received: None"):
+        bound_pipeline(compiled, "run", {})
+    bound_pipeline(compiled, "run", {"count": 1})
+
+
+def test_the_odd_pipeline_keeps_its_edges_types_and_parameters(tmp_path: Path) -> None:
+    compiled = compile_pipeline(odd.create_pipeline(str(tmp_path), str(tmp_path)), odd.PARAMETERS)
+    assert {node.id for node in compiled.nodes if node.system} == {"Importer", "Resolver"}
+    upstream = {node.id: set(node.upstream) for node in compiled.nodes}
+    assert upstream["Guarded"] == {"Echo"}
+    assert upstream["Resolver"] == {"Importer"}
+    assert compiled.parameters == odd.PARAMETERS
+    json_format.ParseDict(compiled.ir, pipeline_pb2.Pipeline())
+
+
+def test_a_pipeline_within_the_pipeline_is_refused() -> None:
+    inner = tfx.dsl.Pipeline("inner", "root", components=[odd.Echo(number=1, ratio=0.5, word="w")])
+    with pytest.raises(CompiledPipelineError, match="'inner' is a pipeline within the pipeline"):
+        compile_pipeline(tfx.dsl.Pipeline("outer", "root", components=[inner]))

@@ -1,0 +1,88 @@
+"""Which metadata stores are taken, and what SQLite and MariaDB do when several processes write at once."""
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline_lib.errors import SettingsError
+from pipeline_lib.tfx.metadata_store import connection_config
+
+WRITERS, WRITES = 4, 40
+
+
+def test_sqlite_makes_its_folder_and_lets_readers_in_while_one_writes(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "mlmd.sqlite"
+    assert connection_config(f"sqlite:///{file}").sqlite.filename_uri == str(file)
+    assert file.read_bytes()[18:20] == b"\x02\x02"  # sqlite.org/fileformat.html: 2 is WAL
+
+
+def test_mysql_url_is_unquoted() -> None:
+    mysql = connection_config("mysql://us%40er:p%2Fw@db.example:3307/mlmd").mysql
+    assert (mysql.host, mysql.port, mysql.database) == ("db.example", 3307, "mlmd")
+    assert (mysql.user, mysql.password) == ("us@er", "p/w")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://airflow:secret@db/mlmd", "PostgreSQL is refused"),
+        ("postgresql+psycopg2://airflow:secret@db/mlmd", "mixes up cached artifacts"),
+        ("mysql://db/", "Missing: user, database"),
+        ("sqlite:relative.sqlite", "absolute path"),
+        ("oracle://x:secret@y/z", "Received: 'oracle'"),
+        ("nonsense", "Received: 'nonsense'"),
+    ],
+)
+def test_another_store_is_refused_in_one_sentence_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(SettingsError, match="MNIST_LITE_METADATA_URL") as refusal:
+        connection_config(url)
+    assert words in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+def _write(url: str, writer: int) -> None:
+    store = MetadataStore(connection_config(url))
+    [kind] = [item for item in store.get_execution_types() if item.name == "Test"]
+    for number in range(WRITES):
+        execution = metadata_store_pb2.Execution(type_id=kind.id, name=f"{writer}-{number}")
+        [identity] = store.put_executions([execution])
+        execution.id, execution.last_known_state = identity, metadata_store_pb2.Execution.COMPLETE
+        store.put_executions([execution])
+
+
+def _hammer(url: str) -> None:
+    store = MetadataStore(connection_config(url))
+    store.put_execution_type(metadata_store_pb2.ExecutionType(name="Test"))
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=_write, args=(url, writer)) for writer in range(WRITERS)]
+    for process in writers:
+        process.start()
+    for process in writers:
+        process.join()
+    assert [process.exitcode for process in writers] == [0] * WRITERS
+    executions = store.get_executions()
+    assert len({execution.name for execution in executions}) == WRITERS * WRITES
+    assert {execution.last_known_state for execution in executions} == {metadata_store_pb2.Execution.COMPLETE}
+
+
+def test_four_writers_at_once_lose_nothing_on_sqlite(tmp_path: Path) -> None:
+    _hammer(f"sqlite:///{tmp_path / 'mlmd.sqlite'}")
+
+
+def test_four_writers_at_once_lose_nothing_on_mariadb(mariadb_url: str) -> None:
+    _hammer(mariadb_url)
+
+
+def test_a_node_runs_on_mariadb(mariadb_url: str, deployment) -> None:
+    deployment.environment["MNIST_LITE_METADATA_URL"] = mariadb_url
+    try:
+        code, result, log = deployment.run("Echo", "on-mariadb", runtime="cold")
+        assert code == 0, log
+        assert deployment.run("Echo", "on-mariadb-2", runtime="cold")[1].state == "cached"
+    finally:
+        del deployment.environment["MNIST_LITE_METADATA_URL"]
+    assert os.environ.get("MNIST_LITE_METADATA_URL") is None

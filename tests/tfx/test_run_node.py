@@ -1,0 +1,157 @@
+"""run_node on a real TFX pipeline: outcomes, retries, cancellation. Each outcome warm; those that can differ, cold too."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests.tfx.conftest import Deployment, wait_for
+
+
+def test_run_parameters_of_each_type_reach_the_executor(deployment: Deployment) -> None:
+    word = "{{ 7*7 }} $(id) 'ü\\"
+    code, result, log = deployment.run("Echo", "types", "number=51", "ratio=2", f"word={word}")
+    assert code == 0, log
+    assert result.state == "succeeded"
+    assert f"echo 51 2.0 {word!r}" in log
+    assert log.splitlines()[-1] == f"Echo succeeded (execution {result.execution_id})"
+
+
+def test_an_unchanged_node_is_answered_from_cache(deployment: Deployment) -> None:
+    _, first, _ = deployment.run("Echo", "cache-1", "number=3")
+    code, second, log = deployment.run("Echo", "cache-2", "number=3")
+    assert (code, second.state) == (0, "cached")
+    assert second.outputs == first.outputs
+    assert "answered from cache" in log
+    _, third, _ = deployment.run("Echo", "cache-3", "number=4")
+    assert third.state == "succeeded"
+
+
+def test_a_node_under_a_false_condition_is_skipped(deployment: Deployment) -> None:
+    deployment.run("Echo", "cond-no", "number=3")
+    code, result, _ = deployment.run("Guarded", "cond-no")
+    assert (code, result.state, result.execution_id) == (99, "skipped", None)
+    assert result.reason == "its condition is false"
+    deployment.run("Echo", "cond-yes", "number=60")
+    assert deployment.run("Guarded", "cond-yes")[1].state == "succeeded"
+
+
+def test_system_nodes_run(deployment: Deployment) -> None:
+    code, imported, log = deployment.run("Importer", "system")
+    assert code == 0, log
+    code, resolved, log = deployment.run("Resolver", "system")
+    assert code == 0, log
+    assert resolved.outputs["model"] == imported.outputs["result"]
+
+
+@pytest.mark.parametrize("runtime", ["warm", "cold"])
+def test_a_failure_ends_with_the_executors_own_words_and_a_retry_is_a_new_execution(
+    deployment: Deployment, runtime: str
+) -> None:
+    run_id = f"fails-{runtime}"
+    deployment.run("Echo", run_id)
+    code, failed, log = deployment.run("Moody", run_id, "mood=fail", runtime=runtime)
+    assert (code, failed.state) == (1, "failed")
+    assert log.splitlines()[-1] == "Moody failed: ValueError: the mood was\\bad"
+    assert "launcher.py" not in log
+    assert "raise ValueError" in log
+    code, retried, log = deployment.run("Moody", run_id, runtime=runtime)
+    assert code == 0, log
+    states = deployment.executions(run_id, "Moody")
+    assert [state for _, state in states] == ["FAILED", "COMPLETE"]
+    assert retried.execution_id == states[1][0]
+    assert deployment.run("After", run_id, runtime=runtime)[1].state in ("succeeded", "cached")
+
+
+def test_a_node_that_already_succeeded_in_the_run_is_not_run_again(deployment: Deployment) -> None:
+    _, first, _ = deployment.run("Echo", "again", "number=11")
+    code, second, _ = deployment.run("Echo", "again", "number=11")
+    assert code == 0
+    assert second.execution_id == first.execution_id
+    assert second.outputs == first.outputs
+    assert second.reason == "it had already succeeded in this run"
+
+
+def test_a_node_whose_upstream_has_not_run_is_refused(deployment: Deployment) -> None:
+    code, result, log = deployment.run("Moody", "too-early")
+    assert (code, result.state) == (1, "failed")
+    assert "expected Echo to have succeeded in this run" in log
+
+
+@pytest.mark.parametrize(
+    ("node", "params", "words"),
+    [
+        ("Nobody", (), "expected one of the nodes"),
+        ("Echo", ("number=three",), "run parameter 'number': expected int. Received: 'three'"),
+        ("Echo", ("number=true",), "run parameter 'number': expected int. Received: True"),
+        ("Echo", ("nmber=3",), "Received: ['nmber']"),
+        ("Echo", ("number",), "expected NAME=VALUE"),
+    ],
+)
+def test_what_cannot_be_run_as_asked_is_refused_in_one_sentence(
+    deployment: Deployment, node: str, params: tuple[str, ...], words: str
+) -> None:
+    process = deployment.start(node, "refused", *params)
+    log, _ = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert words in log
+    assert "Traceback" not in log
+    assert deployment.executions("refused", "Echo") == []
+
+
+@pytest.mark.parametrize("runtime", ["warm", "cold"])
+def test_sigterm_ends_the_node_and_all_that_it_started(deployment: Deployment, runtime: str) -> None:
+    run_id = f"cancel-{runtime}"
+    deployment.run("Echo", run_id)
+    process = deployment.start("Moody", run_id, "mood=hog", runtime=runtime)
+    pids = _read_pids(process)
+    os.killpg(process.pid, signal.SIGTERM)
+    wait_for(lambda: process.poll() is not None)
+    if runtime == "cold":
+        os.killpg(process.pid, signal.SIGKILL)  # the caller's part of the contract: what is left of its own group
+    wait_for(lambda: not any(map(_alive, pids)))
+    assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGKILL)
+    assert deployment.executions(run_id, "Moody")[-1][1] == "CANCELED"
+    assert deployment.result("Moody", run_id).state == "cancelled"
+    assert deployment.run("Moody", run_id, runtime=runtime)[1].state == "succeeded"
+
+
+@pytest.mark.parametrize("runtime", ["warm", "cold"])
+def test_a_child_killed_from_outside_says_so_and_leaves_nothing_running(deployment: Deployment, runtime: str) -> None:
+    run_id = f"die-{runtime}"
+    deployment.run("Echo", run_id)
+    code, result, log = deployment.run("Moody", run_id, "mood=die", runtime=runtime)
+    assert code == 128 + signal.SIGKILL
+    assert result.state == "failed"
+    assert "killed by SIGKILL: out of memory is the usual reason" in log
+    assert deployment.executions(run_id, "Moody")[-1][1] == "FAILED"
+
+
+def test_nothing_is_left_in_tmpdir(deployment: Deployment) -> None:
+    deployment.run("Echo", "litter")
+    assert deployment.run("Moody", "litter", "mood=litter")[1].state == "succeeded"
+    assert list((deployment.folder / "var" / "tmp").iterdir()) == []
+
+
+def test_help_has_an_example() -> None:
+    command = [sys.executable, "-m", "pipeline_lib.tfx.run_node", "--help"]
+    helped = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "example:" in helped.stdout
+
+
+def _read_pids(process: subprocess.Popen[str]) -> list[int]:
+    assert process.stdout
+    pids = []
+    for line in process.stdout:
+        if line.startswith(("asleep as", "grandchild")):
+            pids.append(int(line.split()[-1]))
+        if line.startswith("grandchild"):
+            return pids
+    raise AssertionError("the node ended before it slept")
+
+
+def _alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

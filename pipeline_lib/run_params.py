@@ -18,10 +18,12 @@ class RunParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(default=20, ge=1, le=500, title="Epochs", description="Passes over the training split")
+    epochs: int = Field(
+        default=20, ge=1, le=500, title="Epochs", description="Passes over the training split; at least 30 steps each"
+    )
     batch_size: int = Field(default=64, ge=1, le=4096, title="Batch size", description="Examples per training step")
     learning_rate: float = Field(
-        default=0.003, gt=0, le=1, title="Learning rate", description="Peak of the one-cycle schedule"
+        default=0.005, gt=0, le=1, title="Learning rate", description="Peak of the one-cycle schedule"
     )
     seed: int = Field(default=1, ge=0, le=2**31 - 1, title="Seed", description="Same seed, same data: same metrics")
     min_accuracy: float = Field(

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import zoneinfo
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +36,13 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         # Not resolve(): a venv's python must be called by its own name, not by what it links to.
         return path and Path(os.path.abspath(path))
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name not in zoneinfo.available_timezones():
+            raise ValueError("expected a name of the time zone database, such as Europe/Berlin")
+        return name
 
     @property
     def data_dir(self) -> Path:

@@ -22,7 +22,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tensorflow.python.eager import context as eager_context
 
 from pipeline_lib.errors import MnistLiteError
-from pipeline_lib.node_exit import EXIT_SIGNAL, EXIT_USAGE
+from pipeline_lib.node_exit import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import var_dir
 from pipeline_lib.tfx import node, run_node
@@ -89,8 +89,12 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool) -> Child:
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _become_child(call, lifeline, temporary, own_session)
-        _leave(_run_node(call.arguments))
+        code = EXIT_FAILED
+        try:
+            _become_child(call, lifeline, temporary, own_session)
+            code = _run_node(call.arguments)
+        finally:
+            _leave(code)
     return Child(pid, call, temporary)
 
 
@@ -164,8 +168,8 @@ def _close_execution(child: Child, reason: str, stopped: bool, lifeline: Lifelin
     """In a child of its own, because a parent that has opened MLMD can no longer fork."""
     pid = os.fork()
     if pid == 0:
-        _become_child(child.call, lifeline, child.temporary, own_session=False)
         with contextlib.suppress(Exception):
+            _become_child(child.call, lifeline, child.temporary, own_session=False)
             request = run_node.request_from(list(child.call.arguments))
             launcher, _ = node.prepare(request)
             state = metadata_store_pb2.Execution.CANCELED if stopped else metadata_store_pb2.Execution.FAILED
@@ -177,7 +181,6 @@ def _close_execution(child: Child, reason: str, stopped: bool, lifeline: Lifelin
                 reason=reason,
             )
             node.finish(request, result)
-            print(node.describe(result), flush=True)
         _leave(0)
     os.waitpid(pid, 0)
 

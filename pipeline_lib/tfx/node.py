@@ -1,5 +1,6 @@
 """The one code path of a node: everything below the fork, warm or cold."""
 
+import contextlib
 import json
 import signal
 import sys
@@ -51,13 +52,11 @@ def execute(request: NodeRequest) -> int:
     try:
         launcher, store = prepare(request)
     except MnistLiteError as error:
-        print(f"{request.node_id}: {error}", flush=True)
         finish(request, NodeResult(node_id=request.node_id, run_id=request.run_id, state="failed", reason=str(error)))
         return EXIT_USAGE
     result = _launch(request, launcher, store)
     result = result.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
     finish(request, result)
-    print(describe(result), flush=True)
     return _EXIT_CODES[result.state]
 
 
@@ -148,8 +147,11 @@ def _recorded_error(execution: Execution) -> str:
 
 
 def finish(request: NodeRequest, result: NodeResult) -> None:
-    if request.result:
-        result.write(request.result)
+    """Write the result file and the log's last line; a caller that was killed may have taken both away."""
+    with contextlib.suppress(OSError):
+        if request.result:
+            result.write(request.result)
+        print(describe(result), flush=True)
 
 
 def describe(result: NodeResult) -> str:

@@ -35,7 +35,6 @@ _LAZY_MODULES = (
     "distutils.core",
     "grpc._server",
     "keras",
-    "pkg_resources",
     "tensorflow_transform.beam.impl",
     "tfx.components.trainer.rewriting.tflite_rewriter",
 )

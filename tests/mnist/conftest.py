@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_digits import idx_bytes, make_split
+from tests.mnist.made_digits import idx_bytes, make_split
 
 from pipeline_lib.mnist.dataset import Dataset
 

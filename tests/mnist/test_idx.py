@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_digits import idx_bytes
+from tests.mnist.made_digits import idx_bytes
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.mnist.idx import MAX_EXAMPLES, read_images, read_labels

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from made_digits import make_split
+from tests.mnist.made_digits import make_split
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.mnist import spans, tfrecords

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TypedDict
 
 from tfx import v1 as tfx
-from tfx.dsl.component.experimental.annotations import OutputDict, Parameter
+from tfx.dsl.component.experimental.annotations import Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.types import Channel, standard_artifacts
@@ -30,18 +31,18 @@ PARAMETERS = (
 
 
 @component
-def Echo(number: Parameter[int], ratio: Parameter[float], word: Parameter[str]) -> OutputDict(text=str, flag=str):
+def Echo(number: Parameter[int], ratio: Parameter[float], word: Parameter[str]) -> TypedDict("EchoOutputs", {"text": str, "flag": str}):
     print(f"echo {number!r} {ratio!r} {word!r}", flush=True)
     return {"text": f"{number!r} {ratio!r} {word!r}", "flag": "yes" if number > 50 else "no"}
 
 
 @component
-def Guarded(text: str) -> OutputDict(seen=str):
+def Guarded(text: str) -> TypedDict("GuardedOutputs", {"seen": str}):
     return {"seen": text}
 
 
 @component
-def Moody(mood: Parameter[str], text: str) -> OutputDict(done=str):
+def Moody(mood: Parameter[str], text: str) -> TypedDict("MoodyOutputs", {"done": str}):
     """Does what its mood says: fine, fail, sleep, hog (a grandchild that ignores SIGTERM, too), litter, die."""
     if mood == "fail":
         raise ValueError("the mood was\\bad")
@@ -59,7 +60,7 @@ def Moody(mood: Parameter[str], text: str) -> OutputDict(done=str):
 
 
 @component
-def After(done: str) -> OutputDict(end=str):
+def After(done: str) -> TypedDict("AfterOutputs", {"end": str}):
     return {"end": done}
 
 

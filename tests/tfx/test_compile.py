@@ -37,13 +37,16 @@ def test_the_pusher_waits_for_the_tflite_files_own_evaluator(compiled: CompiledP
 
 
 def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: CompiledPipeline) -> None:
-    pipeline = bound_pipeline(compiled, "run", {"min_accuracy": 0.5})
+    pipeline = bound_pipeline(compiled, "run", {"min_accuracy": 0.5, "min_class_accuracy": 0.4})
     configs = [json.loads(_exec_properties(pipeline, f"Evaluator.{name}")["eval_config"]) for name in ("mnist", "mnist_lite")]
     for form in configs:
         [spec] = form.pop("model_specs")
         assert spec["label_key"] == "image_class"
     assert configs[0] == configs[1]
-    assert configs[0]["metrics_specs"][0]["metrics"][-1]["threshold"] == {"value_threshold": {"lower_bound": 0.5}}
+    assert configs[0]["metrics_specs"][0]["metrics"][-1]["per_slice_thresholds"] == [
+        {"slicing_specs": [{}], "threshold": {"value_threshold": {"lower_bound": 0.5}}},
+        {"slicing_specs": [{"feature_keys": ["image_class"]}], "threshold": {"value_threshold": {"lower_bound": 0.4}}},
+    ]
     assert {"feature_keys": ["image_class"]} in configs[0]["slicing_specs"]
 
 

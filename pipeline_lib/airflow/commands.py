@@ -1,0 +1,61 @@
+"""The commands of `mnist-lite` that need Airflow: demo, up, down."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.settings import settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+class Dataset(StrEnum):
+    digits = "digits"
+    mnist = "mnist"
+
+
+@app.command(epilog="Examples: mnist-lite demo; mnist-lite demo --mnist-dir ~/mnist")
+def demo(
+    dataset: Annotated[Dataset, typer.Option(envvar="DATASET", help="which handwritten digits")] = Dataset.digits,
+    mnist_dir: Annotated[Path | None, typer.Option(envvar="MNIST_DIR", help="a folder of IDX files instead")] = None,
+) -> None:
+    """Run the pipeline once under Airflow and print the verdict.
+
+    Exit code: 0 a model was pushed, 1 the run failed, 3 it ran but the model was refused, 130 interrupted.
+    """
+    from pipeline_lib.airflow.demo import demo as run_demo
+
+    raise typer.Exit(run_demo(settings(), dataset, mnist_dir))
+
+
+@app.command(epilog="Example: MNIST_LITE_PORT=8081 mnist-lite up")
+def up() -> None:
+    """Start the local Airflow, unless it is up."""
+    from pipeline_lib.airflow import stack
+
+    stack.up(settings())
+
+
+@app.command(epilog="Example: mnist-lite down")
+def down() -> None:
+    """Stop the local Airflow, its tasks and the warm TFX servers."""
+    from pipeline_lib.airflow import stack
+
+    stack.down(settings())
+
+
+def main() -> int:
+    try:
+        app(prog_name="mnist-lite")
+    except MnistLiteError as error:
+        print(f"mnist-lite: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

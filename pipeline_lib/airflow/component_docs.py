@@ -1,0 +1,43 @@
+"""What the Airflow UI says about a node, by its component's class name."""
+
+from pipeline_lib.graph import Node
+
+_DOCS = {
+    "ImportExampleGen": "Reads the newest span of examples that are TFRecords already, split by split.",
+    "CsvExampleGen": "Reads the newest span of CSV files as examples.",
+    "StatisticsGen": "Computes statistics of every feature, per split.",
+    "SchemaGen": "Infers a schema from the training split's statistics.",
+    "ImportSchemaGen": "Brings in the schema that people have reviewed.",
+    "ExampleValidator": "Compares the statistics with the schema and records anomalies.",
+    "Transform": "Runs `preprocessing_fn` over the examples and keeps it as a graph for serving.",
+    "Tuner": "Searches hyperparameters.",
+    "Trainer": "Calls `run_fn`, which writes a model.",
+    "Evaluator": "Computes the model's metrics, overall and per slice, and blesses it if they meet the thresholds.",
+    "InfraValidator": "Loads the model where it will be served.",
+    "BulkInferrer": "Runs the model over a batch of examples.",
+    "Pusher": "Ships the model if it was blessed; otherwise it ends **skipped** and the last good model stays.",
+    "Resolver": "Finds artifacts of earlier runs.",
+    "Importer": "Registers an artifact that exists already.",
+}
+_COLORS = {
+    "Trainer": "#ffe0b2",
+    "Tuner": "#ffe0b2",
+    "Evaluator": "#e1bee7",
+    "InfraValidator": "#e1bee7",
+    "Pusher": "#c8e6c9",
+}
+_DATA_COLOR = "#bbdefb"
+_SYSTEM_COLOR = "#eceff1"
+
+
+def component(node: Node) -> str:
+    """The component's class (or function) name."""
+    return node.type.rpartition(".")[2]
+
+
+def doc_md(node: Node) -> str:
+    return f"**{component(node)}** (`{node.type}`)\n\n{_DOCS.get(component(node), '')}".rstrip()
+
+
+def color(node: Node) -> str:
+    return _SYSTEM_COLOR if node.system else _COLORS.get(component(node), _DATA_COLOR)

@@ -1,0 +1,101 @@
+"""Renders a compiled TFX pipeline as an Airflow DAG: one task per node, the pipeline's edges between them."""
+
+from pathlib import Path
+
+from airflow.sdk import DAG, Param
+from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
+
+from pipeline_lib.airflow import component_docs
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.operators import TfxNodeOperator
+from pipeline_lib.errors import CompiledPipelineError, SettingsError
+from pipeline_lib.graph import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
+
+_JSON_TYPES = {"int": "integer", "float": "number", "str": "string"}
+
+
+class AirflowDagRunner:
+    """Makes DAGs of compiled pipelines, as TFX's runner of that name makes them of pipelines.
+
+    >>> dag = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": "@daily"})).run(compiled)
+    """
+
+    def __init__(self, config: AirflowPipelineConfig | None = None) -> None:
+        self.config = config or AirflowPipelineConfig()
+
+    def run(self, compiled_pipeline: CompiledPipeline | Path) -> DAG:
+        """Render a compiled pipeline.
+
+        Args:
+          compiled_pipeline: what `python -m pipeline_lib.tfx.compile` made, or its file.
+
+        Returns:
+          The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters.
+
+        Raises:
+          CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.
+          SettingsError: the config holds what Airflow's DAG does not take, or a pattern that matches no node.
+        """
+        compiled = compiled_pipeline
+        if isinstance(compiled, Path):
+            compiled = CompiledPipeline.read(compiled)
+        self.config.refuse_idle_patterns([node.id for node in compiled.nodes])
+        dag = self._dag(compiled)
+        tasks: dict[str, TfxNodeOperator] = {}
+        for node in compiled.nodes:
+            tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters)
+            tasks[node.id].set_upstream([tasks[upstream] for upstream in node.upstream])
+        return dag
+
+    def _dag(self, compiled: CompiledPipeline) -> DAG:
+        params = {parameter.name: _param(parameter) for parameter in compiled.parameters}
+        given = {"dag_id": compiled.name, **self.config.airflow_dag_config}
+        try:
+            dag = DAG(**{**given, "params": {**given.get("params", {}), **params}})
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"airflow_dag_config: expected what airflow.sdk.DAG takes. Received: {error}") from None
+        try:
+            # Airflow itself would say what is wrong with a cron expression, but not where it was written.
+            dag.timetable.validate()
+        except AirflowTimetableInvalid as error:
+            raise SettingsError(
+                f"schedule: expected a cron expression or preset ({error}). Received: {dag.schedule!r}"
+            ) from None
+        return dag
+
+    def _task(
+        self, dag: DAG, node: Node, pipeline: CompiledPipeline | Path, parameters: tuple[Parameter, ...]
+    ) -> TfxNodeOperator:
+        settings = self.config.settings_of(node.id)
+        try:
+            task = TfxNodeOperator(
+                dag=dag,
+                task_id=node.id,
+                pipeline=pipeline,
+                tfx_node_id=node.id,
+                parameters=parameters,
+                config=self.config,
+                env=settings.env,
+                doc_md=component_docs.doc_md(node),
+                **settings.task_arguments(),
+            )
+        except ValueError as error:
+            raise CompiledPipelineError(
+                f"node {node.id!r} cannot be an Airflow task ({error}): rename it with .with_id(), then {HOW_TO_COMPILE}"
+            ) from None
+        task.ui_color = component_docs.color(node)
+        return task
+
+
+def _param(parameter: Parameter) -> Param:
+    schema = {"type": _JSON_TYPES[parameter.type], **parameter.json_schema}
+    description = schema.pop("description", None)
+    if parameter.default is None:
+        return Param(description=description, schema=schema)
+    param = Param(parameter.default, description=description, schema=schema)
+    try:
+        param.resolve()
+    except ParamValidationError as error:
+        reason = str(error).partition("\n")[0]
+        raise CompiledPipelineError(f"run parameter {parameter.name}: its default is refused ({reason})") from None
+    return param

@@ -1,0 +1,185 @@
+"""`make demo`: data, compile, Airflow, one run, a live view of it, and what came out."""
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline_lib.airflow import stack
+from pipeline_lib.airflow.local_config import USER, LocalAirflow
+from pipeline_lib.airflow.rest import AirflowRest, Dag
+from pipeline_lib.airflow.run_view import RunView
+from pipeline_lib.airflow.stack_start import settings_environment
+from pipeline_lib.errors import StackError
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.places import PROJECT
+from pipeline_lib.run_summary import RunSummary, summarize
+from pipeline_lib.settings import PIPELINE_NAME, Settings
+
+EXIT_SHIPPED = 0
+EXIT_FAILED = 1
+EXIT_NOT_SHIPPED = 3
+EXIT_INTERRUPTED = 130
+_PARSE_SECONDS = 90
+_LOG_LINES = 15
+
+
+def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = None) -> int:
+    """Run the pipeline once on `dataset` ("digits" or "mnist"; `mnist_dir`: a folder of IDX files instead).
+
+    Where a run is going on already, it watches that one. Returns the exit code: 0 a model was pushed, 1 the run
+    failed, 3 it ran but nothing was pushed, 130 interrupted.
+
+    Raises:
+      StackError: another `make demo` is at work, a step before the run failed, or Airflow is not to be had.
+    """
+    console = Console()
+    airflow = stack.local_airflow(settings)
+    run_id: str | None = None
+    try:
+        with _only_one(settings):
+            run_id = _run_going_on(airflow)
+            if run_id:
+                console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
+            else:
+                _tfx(settings, "ingest the data", "pipeline_lib.tfx.commands", "ingest", str(mnist_dir or dataset))
+                _tfx(settings, "compile the pipeline", "pipeline_lib.tfx.compile")
+                airflow = stack.up(settings, console=console)
+                run_id = start_run(airflow, console)
+            return show_run(settings, airflow, run_id, console)
+    except KeyboardInterrupt:
+        console.print(_interrupted(airflow, run_id), soft_wrap=True)
+        return EXIT_INTERRUPTED
+
+
+def start_run(airflow: LocalAirflow, console: Console, dag_id: str = PIPELINE_NAME) -> str:
+    """Trigger one run of the DAG as its file is now; returns the run id."""
+    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
+        dag = _parsed_now(rest, dag_id)
+        if dag.is_paused:
+            rest.unpause(dag_id)
+            console.print(
+                f"The DAG was paused and no longer is: while Airflow is up, it also runs on its schedule "
+                f"({dag.timetable_summary or 'none'}).",
+                soft_wrap=True,
+            )
+        return rest.trigger(dag_id).dag_run_id
+
+
+def show_run(settings: Settings, airflow: LocalAirflow, run_id: str, console: Console) -> int:
+    """Watch the run to its end and tell what came out; returns the exit code as `demo` does."""
+    order = [node.id for node in CompiledPipeline.read(settings.compiled_path).nodes]
+    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
+        view = RunView(rest, PIPELINE_NAME, run_id, order)
+        run = view.watch(console)
+        if run.state != "success":
+            print_failures(view, console)
+            _print_where(airflow, run_id, console)
+            return EXIT_FAILED
+    summary = summarize({task_id: result for task_id, result in view.results.items() if result})
+    _print_summary(summary, console)
+    _print_where(airflow, run_id, console)
+    return EXIT_SHIPPED if summary.pushed else EXIT_NOT_SHIPPED
+
+
+def print_failures(view: RunView, console: Console) -> None:
+    """The failed nodes' last log lines."""
+    console.print(f"Run {view.run_id} failed.", soft_wrap=True)
+    for task in view.tasks:
+        if task.state == "failed":
+            console.print(f"{task.task_id}, the end of its log:")
+            for line in view.rest.log_lines(view.dag_id, view.run_id, task)[-_LOG_LINES:]:
+                console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    with open(settings.var_dir / "demo.lock", "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise StackError(
+                f"'make demo' is at work already (pid {file.read().strip() or 'unknown'}): "
+                "wait for it, or watch its run in Airflow's UI"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _run_going_on(airflow: LocalAirflow) -> str | None:
+    if not stack.is_up(airflow):
+        return None
+    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
+        run = rest.active_run(PIPELINE_NAME)
+    return run.dag_run_id if run else None
+
+
+def _tfx(settings: Settings, purpose: str, module: str, *arguments: str) -> None:
+    """Run a command of the other environment; its progress and its errors go to the terminal as they are."""
+    command = [str(settings.tfx_python), "-m", module, *arguments]
+    try:
+        code = subprocess.call(command, cwd=PROJECT, env=os.environ | settings_environment(settings))
+    except OSError as error:
+        raise StackError(
+            f"expected the TFX environment's Python at {settings.tfx_python}. "
+            f"Received: {error.strerror}. Run 'make setup'"
+        ) from None
+    if code:
+        raise StackError(
+            f"could not {purpose} (exit code {code}); the reason is above. To repeat it: {' '.join(command)}"
+        )
+
+
+def _parsed_now(rest: AirflowRest, dag_id: str) -> Dag:
+    """The DAG, parsed after this call: an Airflow that was up already may hold it as it was compiled last time."""
+    before = rest.dag(dag_id)
+    if before:
+        rest.parse_again(before)
+    started = time.monotonic()
+    while time.monotonic() - started < _PARSE_SECONDS:
+        dag = rest.dag(dag_id)
+        if (errors := rest.import_errors()) and (not dag or dag.has_import_errors):
+            raise StackError(f"the DAG {dag_id} cannot be read. Received: {errors[0]}")
+        if dag and (not before or dag.last_parsed_time != before.last_parsed_time):
+            return dag
+        time.sleep(0.3)
+    raise StackError(f"expected Airflow to read the DAG {dag_id} within {_PARSE_SECONDS} s: see its dag-processor.log")
+
+
+def _print_summary(summary: RunSummary, console: Console) -> None:
+    table = Table("", "accuracy", "size", title="What came out", title_justify="left")
+    for name, figures in (("Keras", summary.keras), ("TFLite", summary.tflite)):
+        accuracy = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
+        table.add_row(name, accuracy, "" if figures.bytes is None else f"{figures.bytes:,} bytes")
+    console.print(table)
+    console.print(f"{'Blessed' if summary.blessed else 'Not blessed'}: {summary.blessed_why}", soft_wrap=True)
+    pushed = f"Pushed to {summary.pushed}" if summary.pushed else "Nothing was pushed: the last good model stays."
+    console.print(pushed, soft_wrap=True)
+
+
+def _print_where(airflow: LocalAirflow, run_id: str, console: Console) -> None:
+    for line in (
+        f"This run:  {airflow.url}/dags/{PIPELINE_NAME}/runs/{run_id}",
+        f"Log in as: {USER}, password in {airflow.passwords_file}",
+        "To stop:   make down",
+    ):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _interrupted(airflow: LocalAirflow, run_id: str | None) -> str:
+    if run_id:
+        return (
+            f"\nNot watching any more; run {run_id} goes on. See it at {airflow.url}, watch it again with 'make demo', "
+            "or stop it and Airflow with 'make down'."
+        )
+    return "\nInterrupted before a run was started; nothing is half done. 'make demo' takes it up again."

@@ -1,0 +1,139 @@
+"""The local Airflow's configuration: one private airflow.cfg that holds what differs from Airflow's defaults.
+
+The user manager is Airflow's SimpleAuthManager: it needs no table, no Flask and no command to make a user, and on a
+laptop there is one admin, on 127.0.0.1 only. It writes a new user's password to its log, so the password is put into
+its file before it looks. A deployment that others reach needs FAB's real users and roles.
+"""
+
+import base64
+import configparser
+import io
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_lib.errors import StackError
+
+HOST = "127.0.0.1"
+USER = "admin"
+
+# One run on two cores at a time, not a cluster: short pauses between two looks, few processes.
+_TUNING: Mapping[str, Mapping[str, str]] = {
+    "core": {
+        "parallelism": "4",  # LocalExecutor forks this many workers at once; the default is 32
+        "min_serialized_dag_update_interval": "0",  # `make compile` shows at the next parse, not 30 s later
+        "killed_task_cleanup_time": "30",
+        "dagbag_import_error_tracebacks": "False",  # our import errors are one sentence that says what to run
+    },
+    "scheduler": {
+        # 1 s by default, waited before each task of a chain. At 0.1 s an idle scheduler takes 15 % of a core.
+        "scheduler_idle_sleep_time": "0.2",
+    },
+    "dag_processor": {"parsing_processes": "1", "refresh_interval": "30"},
+    "api": {"workers": "1", "expose_config": "non-sensitive-only"},
+    "usage_data_collection": {"enabled": "False"},
+}
+
+
+@dataclass(frozen=True)
+class LocalAirflow:
+    """Where one local Airflow lives: `home` (absolute) holds its database, logs, secrets; `port` is on 127.0.0.1."""
+
+    home: Path
+    port: int
+    dags_folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def passwords_file(self) -> Path:
+        return self.home / "passwords.json"
+
+    @property
+    def log_folder(self) -> Path:
+        return self.home / "logs" / "stack"
+
+    def password(self) -> str:
+        """The admin's password.
+
+        Raises:
+          StackError: there is none yet, or the file is not Airflow's JSON object of passwords by user.
+        """
+        try:
+            return str(json.loads(self.passwords_file.read_text(encoding="utf-8"))[USER])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StackError(
+                f'expected {{"{USER}": "<password>"}} in {self.passwords_file}. Received: {error}. '
+                "Delete that file, then run 'make down' and 'make up'"
+            ) from None
+
+    def write(self) -> None:
+        """Write the configuration and, where there are none yet, new secrets and a password. All files are 0600.
+
+        Keys that somebody added to airflow.cfg stay.
+        """
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        # Also the database and the logs, which Airflow creates itself, are nobody else's to read.
+        self.home.chmod(0o700)
+        if not self.passwords_file.exists():
+            write_private(self.passwords_file, json.dumps({USER: secrets.token_urlsafe(18)}) + "\n")
+        self.passwords_file.chmod(0o600)
+        config = configparser.RawConfigParser()
+        path = self.home / "airflow.cfg"
+        try:
+            config.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise StackError(
+                f"expected an Airflow configuration in {path}. Received: {error}. Mend or delete it"
+            ) from None
+        for part in (_TUNING, self._places(), _secrets(config)):
+            for section, values in part.items():
+                config.read_dict({section: {key: value.replace("%", "%%") for key, value in values.items()}})
+        text = io.StringIO()
+        config.write(text)
+        write_private(path, text.getvalue())
+
+    def _places(self) -> dict[str, dict[str, str]]:
+        return {
+            "core": {
+                "dags_folder": str(self.dags_folder),
+                "plugins_folder": str(self.home / "plugins"),
+                "load_examples": "False",
+                "executor": "LocalExecutor",
+                "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+                "simple_auth_manager_users": f"{USER}:admin",
+                "simple_auth_manager_passwords_file": str(self.passwords_file),
+                # Airflow's own default is port 8080, whatever [api] port says.
+                "execution_api_server_url": f"{self.url}/execution/",
+            },
+            "database": {"sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}"},
+            "logging": {"base_log_folder": str(self.home / "logs")},
+            "api": {"host": HOST, "port": str(self.port), "base_url": self.url},
+        }
+
+
+def _secrets(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
+    """What must outlive a restart (the Fernet key reads the stored connections), taken over where it is there."""
+
+    def kept(section: str, key: str, fresh: str) -> str:
+        return config.get(section, key, fallback="").replace("%%", "%") or fresh
+
+    return {
+        "core": {"fernet_key": kept("core", "fernet_key", base64.urlsafe_b64encode(os.urandom(32)).decode())},
+        "api": {"secret_key": kept("api", "secret_key", secrets.token_urlsafe(32))},
+        "api_auth": {"jwt_secret": kept("api_auth", "jwt_secret", secrets.token_urlsafe(64))},
+    }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a 0600 file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    partial.replace(path)

@@ -1,0 +1,195 @@
+"""The operator that runs one node of a compiled TFX pipeline, in the TFX environment's interpreter."""
+
+import json
+import logging
+import os
+import re
+import shlex
+import signal
+import tempfile
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
+from pydantic import ValidationError
+
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.node_process import NodeProcess
+from pipeline_lib.graph import CompiledPipeline, Parameter
+from pipeline_lib.node_exit import EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
+from pipeline_lib.node_result import NodeResult
+
+_LAST_LINES = 20
+# absl's prefix, for example "E1123 20:28:08.809919 4711 launcher.py:576] …"
+_ABSL_LEVEL = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ ")
+_LEVELS = {"I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR, "F": logging.ERROR}
+_CASTS = {"int": int, "float": float, "str": str}
+
+
+class TfxNodeOperator(BaseOperator):
+    """Runs a node with `python -m pipeline_lib.tfx.run_node`, whose docstring is the contract.
+
+    | run_node's exit code | the task |
+    | --- | --- |
+    | 0 | succeeds; its XCom is the NodeResult as JSON |
+    | 99 | is skipped, with the reason in its log and the NodeResult in its XCom |
+    | 2, or the node cannot be started | fails and is not retried |
+    | anything else, or a signal | fails and is retried if it has retries |
+
+    The run id given to TFX is Airflow's. Parameter values are data: nothing is templated.
+
+    Args:
+      pipeline: the compiled pipeline's file, or the compiled pipeline itself.
+      tfx_node_id: the node to run.
+      parameters: the pipeline's run parameters; the only ones a run may be given, besides the DAG's own `params`.
+      config: interpreter, project folder and grace.
+      env: environment variables of the node's process, on top of the task's own.
+    """
+
+    template_fields = ()
+
+    def __init__(
+        self,
+        *,
+        pipeline: Path | CompiledPipeline,
+        tfx_node_id: str,
+        parameters: Sequence[Parameter] = (),
+        config: AirflowPipelineConfig,
+        env: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+        self.tfx_node_id = tfx_node_id
+        self.parameters = tuple(parameters)
+        self.config = config
+        self.env = dict(env or {})
+        self._process: NodeProcess | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        parameters = self._run_parameters(context["params"])
+        with tempfile.TemporaryDirectory(prefix="tfx-node-") as folder:
+            result_path = Path(folder, "result.json")
+            argv = self._argv(Path(folder), context["run_id"], parameters, result_path)
+            exit_code, last_lines = self._run(argv)
+            result = _read_result(result_path)
+        if exit_code == EXIT_OK and result:
+            if result.state == "cached":
+                self.log.info("%s answered from cache (execution %s)", self.tfx_node_id, result.execution_id)
+            return result.model_dump(mode="json")
+        if result and self.do_xcom_push:
+            context["ti"].xcom_push("return_value", result.model_dump(mode="json"))
+        self._raise(exit_code, (result and result.reason) or "\n".join(last_lines))
+
+    def on_kill(self) -> None:
+        # Called from a signal handler; `execute` goes on reading the log until the guard has ended the group.
+        if self._process:
+            self.log.info("ending %s: SIGTERM, and SIGKILL after %s s", self.tfx_node_id, self.config.grace_seconds)
+            self._process.end()
+
+    def _run_parameters(self, given: Mapping[str, Any]) -> dict[str, int | float | str]:
+        # Airflow checks declared parameters before the run exists, but lets a run carry any other name.
+        if unknown := sorted(set(given) - {parameter.name for parameter in self.parameters} - set(self.dag.params)):
+            known = ", ".join(parameter.name for parameter in self.parameters) or "none"
+            raise AirflowFailException(
+                f"expected only run parameters that the pipeline has ({known}). Received: {unknown}"
+            )
+        values: dict[str, int | float | str] = {}
+        for parameter in self.parameters:
+            value = given.get(parameter.name)
+            if value is None:
+                continue
+            try:
+                # JSON Schema takes 5.0 for an integer and 5 for a number; TFX's types are strict.
+                values[parameter.name] = _CASTS[parameter.type](value)
+                json.dumps(values[parameter.name], allow_nan=False)
+            except (ValueError, OverflowError, TypeError):
+                raise AirflowFailException(
+                    f"run parameter {parameter.name}: expected a finite {parameter.type}. Received: {value!r}"
+                ) from None
+        return values
+
+    def _argv(self, folder: Path, run_id: str, parameters: Mapping[str, Any], result_path: Path) -> list[str]:
+        pipeline_path, parameters_path = self.pipeline, folder / "parameters.json"
+        if isinstance(pipeline_path, CompiledPipeline):
+            pipeline_path.write(folder / "pipeline.json")
+            pipeline_path = folder / "pipeline.json"
+        parameters_path.write_text(json.dumps(parameters, ensure_ascii=False), encoding="utf-8")
+        # One word per option: a run id may begin with a dash.
+        return [
+            str(self.config.tfx_python),
+            *("-m", "pipeline_lib.tfx.run_node"),
+            f"--pipeline={pipeline_path}",
+            f"--node={self.tfx_node_id}",
+            f"--run-id={run_id}",
+            f"--parameters={parameters_path}",
+            f"--result={result_path}",
+        ]
+
+    def _run(self, argv: Sequence[str]) -> tuple[int, deque[str]]:
+        self.log.info("%s", shlex.join(argv))
+        last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        try:
+            self._process = NodeProcess(
+                argv, cwd=self.config.project_dir, env=self._environment(), grace_seconds=self.config.grace_seconds
+            )
+        except OSError as error:
+            raise AirflowFailException(
+                f"cannot start {error.filename} ({error.strerror}): run 'make setup', or set MNIST_LITE_TFX_PYTHON"
+            ) from None
+        with self._process as process:
+            try:
+                self._stream(process, last_lines)
+            except BaseException as error:
+                process.end()
+                self._stream(process, last_lines)
+                if isinstance(error, AirflowTaskTimeout):
+                    raise AirflowTaskTimeout(_timeout_message(self.tfx_node_id, self.execution_timeout)) from None
+                raise
+            return process.wait(), last_lines
+
+    def _environment(self) -> dict[str, str]:
+        env = {**os.environ, "PYTHONUNBUFFERED": "1", **self.env}
+        # Airflow's own PYTHONPATH would put Airflow's packages before TFX's; a node's settings may still add theirs.
+        env["PYTHONPATH"] = os.pathsep.join([str(self.config.project_dir), *filter(None, [self.env.get("PYTHONPATH")])])
+        env.pop("PYTHONHOME", None)
+        return env
+
+    def _stream(self, process: NodeProcess, last_lines: deque[str]) -> None:
+        for line in process.lines():
+            level = _ABSL_LEVEL.match(line)
+            self.log.log(_LEVELS[level[1]] if level else logging.INFO, "%s", line)
+            if line:
+                last_lines.append(line)
+
+    def _raise(self, exit_code: int, reason: str) -> NoReturn:
+        node = self.tfx_node_id
+        ended_by = -exit_code if exit_code < 0 else exit_code - EXIT_SIGNAL
+        if exit_code == EXIT_SKIPPED:
+            raise AirflowSkipException(reason)
+        if exit_code == EXIT_OK:
+            raise AirflowException(f"{node} exited with code 0 but left no result; its last lines:\n{reason}")
+        if exit_code == EXIT_USAGE:
+            raise AirflowFailException(f"{node} cannot be run as asked: {reason}")
+        if self._process and self._process.ending:
+            raise AirflowException(f"{node} was killed, as Airflow asked")
+        if ended_by == signal.SIGKILL:
+            raise AirflowException(f"{node} was killed (SIGKILL), probably because memory ran out: {reason}")
+        if ended_by in signal.valid_signals():
+            raise AirflowException(f"{node} was ended by {signal.Signals(ended_by).name}: {reason}")
+        raise AirflowException(f"{node} failed: {reason}")
+
+
+def _timeout_message(node_id: str, limit: timedelta | None) -> str:
+    return f"{node_id} was ended: it ran longer than its execution_timeout of {limit}"
+
+
+def _read_result(path: Path) -> NodeResult | None:
+    try:
+        return NodeResult.read(path)
+    except (OSError, ValidationError):
+        return None

@@ -1,0 +1,87 @@
+"""Watching one run: a live table in a terminal, else one plain line per change."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipeline_lib.airflow.rest import AirflowRest, DagRun, TaskInstance
+from pipeline_lib.node_result import NodeResult
+
+_POLL_SECONDS = 0.5
+_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+_STYLE = {"success": "green", "cached": "cyan", "failed": "red", "upstream_failed": "red", "skipped": "magenta"}
+
+
+@dataclass
+class RunView:
+    """One run's nodes as they were seen last; `results` grows as nodes finish."""
+
+    rest: AirflowRest
+    dag_id: str
+    run_id: str
+    order: Sequence[str] = ()
+    tasks: list[TaskInstance] = field(default_factory=list)
+    results: dict[str, NodeResult | None] = field(default_factory=dict)
+
+    def watch(self, console: Console) -> DagRun:
+        """Show the nodes until the run has finished; returns the finished run."""
+        if not console.is_terminal:
+            return self._watch_lines(console)
+        with Live(console=console, auto_refresh=False, transient=False) as live:
+            while True:
+                run = self._look()
+                live.update(self._table(), refresh=True)
+                if run.finished:
+                    return run
+                time.sleep(_POLL_SECONDS)
+
+    def _watch_lines(self, console: Console) -> DagRun:
+        shown: dict[str, str] = {}
+        while True:
+            run = self._look()
+            for task in self.tasks:
+                state = self._state(task)
+                if state not in ("", "scheduled", "queued", shown.get(task.task_id)):
+                    shown[task.task_id] = state
+                    line = f"{task.task_id}: {state} {_seconds(task)} {self._note(task)}"
+                    console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
+            if run.finished:
+                return run
+            time.sleep(_POLL_SECONDS)
+
+    def _look(self) -> DagRun:
+        # The run first: once it has finished, the tasks read after it are all in their last state.
+        run = self.rest.run(self.dag_id, self.run_id)
+        position = {task_id: index for index, task_id in enumerate(self.order)}
+        tasks = self.rest.tasks(self.dag_id, self.run_id)
+        self.tasks = sorted(tasks, key=lambda task: (position.get(task.task_id, len(position)), task.task_id))
+        for task in self.tasks:
+            if task.state in _OVER and task.task_id not in self.results:
+                self.results[task.task_id] = self.rest.node_result(self.dag_id, self.run_id, task.task_id)
+        return run
+
+    def _state(self, task: TaskInstance) -> str:
+        result = self.results.get(task.task_id)
+        return "cached" if task.state == "success" and result and result.state == "cached" else task.state or ""
+
+    def _note(self, task: TaskInstance) -> str:
+        result = self.results.get(task.task_id)
+        return (result.reason if result else None) or ""
+
+    def _table(self) -> Table:
+        table = Table("node", "state", "seconds", "", title=f"{self.dag_id} {self.run_id}", title_justify="left")
+        for task in self.tasks:
+            state = self._state(task)
+            table.add_row(task.task_id, f"[{_STYLE.get(state, 'default')}]{state}[/]", _seconds(task), self._note(task))
+        return table
+
+
+def _seconds(task: TaskInstance) -> str:
+    if task.duration is not None:
+        return f"{task.duration:.1f}"
+    return f"{(datetime.now(UTC) - task.start_date).total_seconds():.0f}" if task.start_date else ""

@@ -1,0 +1,145 @@
+"""Start and stop the local Airflow: API server, scheduler (LocalExecutor), DAG processor and triggerer, on SQLite.
+
+Not `airflow standalone`: it binds two log servers to every network interface on fixed ports, ends without telling a
+running task, migrates the database at each start, and its health is "the job heartbeats", a dead server included.
+"""
+
+import contextlib
+import errno
+import fcntl
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline_lib.airflow import stack_processes
+from pipeline_lib.airflow.local_config import HOST, USER, LocalAirflow
+from pipeline_lib.airflow.stack_start import (
+    Stack,
+    migrate,
+    read_stack,
+    settings_environment,
+    start,
+    wait_until_healthy,
+)
+from pipeline_lib.errors import StackError
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import Settings
+
+# Longer than the operator's own grace for a node that is asked to stop.
+TASK_GRACE_SECONDS = 45
+GRACE_SECONDS = 8
+
+
+def local_airflow(settings: Settings, dags_folder: Path = PROJECT / "dags") -> LocalAirflow:
+    """The local Airflow of these settings, at the port where it runs now, else at the one that it would get."""
+    home = settings.var_dir / "airflow"
+    stack = read_stack(home)
+    running = stack is not None and not stack.dead()
+    return LocalAirflow(home, stack.port if stack and running else settings.port, dags_folder)
+
+
+def is_up(airflow: LocalAirflow) -> bool:
+    """Whether all components of this Airflow run."""
+    stack = read_stack(airflow.home)
+    return stack is not None and not stack.dead()
+
+
+def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Console | None = None) -> LocalAirflow:
+    """Start the local Airflow and wait until it answers and its scheduler and DAG processor work; 20 to 35 s.
+
+    Does nothing but say so where it runs already. What it started is stopped again if it fails or is interrupted.
+
+    Raises:
+      StackError: the port is taken, a component ended at once (its last log lines are in the message), or the
+        wait took longer than three minutes.
+    """
+    console = console or Console()
+    airflow = local_airflow(settings, dags_folder)
+    with _locked(airflow.home):
+        stack = read_stack(airflow.home)
+        if stack and not stack.dead():
+            changed = stack.settings != settings_environment(settings) or settings.port != stack.port
+            hint = "; settings have changed since: 'make down', then 'make up' applies them" if changed else ""
+            console.print(f"Airflow is up already: {airflow.url}{hint}")
+            return airflow
+        if stack and stack_processes.alive(stack.components, airflow.home):
+            console.print(f"Airflow is half up ({', '.join(stack.dead())} ended): starting it anew")
+            _stop(stack, airflow.home)
+        _require_free(airflow.port)
+        airflow.write()
+        started = time.monotonic()
+        with console.status("Airflow: database") as status:
+            try:
+                migrate(airflow)
+                status.update("Airflow: starting")
+                wait_until_healthy(airflow, start(airflow, settings), status.update)
+            except BaseException:
+                if stack := read_stack(airflow.home):
+                    _stop(stack, airflow.home)
+                raise
+    console.print(f"Airflow is up after {time.monotonic() - started:.0f} s: {airflow.url}")
+    console.print(f"Log in as {USER}; password in {airflow.passwords_file}. 'make down' stops it.", soft_wrap=True)
+    return airflow
+
+
+def down(settings: Settings, console: Console | None = None) -> list[str]:
+    """Stop everything that `up` started, running tasks included, and say what; SIGKILL for what does not end.
+
+    A running task is told first, while the API server still takes its report: it ends as failed, not as a zombie.
+
+    Returns: the names of what was stopped; empty when nothing ran.
+    """
+    console = console or Console()
+    home = settings.var_dir / "airflow"
+    stopped: list[str] = []
+    if home.exists():
+        with _locked(home), console.status("stopping Airflow"):
+            stack = read_stack(home) or Stack(port=settings.port, settings={})
+            stopped = _stop(stack, home)
+    console.print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+    return stopped
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "stack.lock", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(
+                "another 'make up', 'make demo' or 'make down' is at work: try again when it is done"
+            ) from None
+        yield
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            taken = f"port {port} of {HOST} is taken by {stack_processes.port_holder(port)}"
+            reason = taken if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
+            raise StackError(f"{reason}. Choose another: MNIST_LITE_PORT={port + 1} make demo (or make up)") from None
+
+
+def _stop(stack: Stack, home: Path) -> list[str]:
+    before = stack_processes.alive(stack.components, home)
+    if not before:
+        return []
+    names = [component.name for component in stack.components if component.process()]
+    tasks = stack_processes.running_tasks(stack.components)
+    scheduler = [p for c in stack.components if c.name == "scheduler" and (p := c.process())]
+    # First the scheduler, so that no task is started or retried; it waits for the tasks that run.
+    stack_processes.terminate([*scheduler, *tasks], TASK_GRACE_SECONDS if tasks else GRACE_SECONDS)
+    stack_processes.terminate(stack_processes.alive(stack.components, home), GRACE_SECONDS)
+    # Looked up again: a process that ended late may have left children.
+    stack_processes.kill(stack_processes.alive(stack.components, home))
+    (home / "stack.json").unlink(missing_ok=True)
+    others = len(before) - len(names)
+    tasks_ended = f"{len(tasks)} running task{'s' * (len(tasks) > 1)}"
+    return [*names, *([tasks_ended] if tasks else []), *([f"{others} processes of theirs"] if others else [])]

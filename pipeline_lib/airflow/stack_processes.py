@@ -1,0 +1,124 @@
+"""The local Airflow's processes: found again after a restart of ours, told from strangers, ended to the last one.
+
+A component is known by its pid and start time, for a pid alone may by now be somebody else's. What it started is found
+in three ways, since each of them misses some: descendants (missed once their parent is gone), members of a component's
+session (missed after setsid, as task processes' children do), and carriers of our mark in their environment (missed
+where setproctitle has overwritten it, as Airflow's workers do).
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+MARK = "MNIST_LITE_STACK"
+
+
+class Component(BaseModel):
+    """One Airflow component, leader of its own session. `created` is psutil's, in seconds since the epoch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    pid: int
+    created: float
+
+    def process(self) -> psutil.Process | None:
+        """The process, if it is still this one and not a stranger under its number."""
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.created) < 1 and _runs(process):
+                return process
+        return None
+
+
+def alive(components: Iterable[Component], home: Path) -> list[psutil.Process]:
+    """Every process that the Airflow of `home` or a node of this deployment started and that still runs, this one and its parents excepted."""
+    components = list(components)
+    sessions = {
+        component.pid for component in components if component.process() or not psutil.pid_exists(component.pid)
+    }
+    leaders = {component.pid for component in components if component.process()}
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            ours = process.pid in leaders or _in_session(process, sessions) or _marked(process, home)
+            if (ours or _warm_server(process, home.parent)) and _runs(process):
+                found[process.pid] = process
+    for process in list(found.values()):
+        with contextlib.suppress(psutil.Error):
+            found.update({child.pid: child for child in process.children(recursive=True)})
+    for pid in (os.getpid(), *(parent.pid for parent in psutil.Process().parents())):
+        found.pop(pid, None)
+    return list(found.values())
+
+
+def _in_session(process: psutil.Process, sessions: set[int]) -> bool:
+    # The system gives no new process the number of a session that still has members.
+    return bool(os.getsid(process.pid) in sessions and process.uids().real == os.getuid())
+
+
+def _marked(process: psutil.Process, home: Path) -> bool:
+    return bool(process.uids().real == os.getuid() and process.environ().get(MARK) == str(home))
+
+
+def _warm_server(process: psutil.Process, var_dir: Path) -> bool:
+    # One that a person started by hand (run_node) has neither session nor mark of ours.
+    command = process.cmdline()
+    return "pipeline_lib.tfx.warm_server" in command and str(var_dir) in command
+
+
+def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
+    """The task processes: children of the LocalExecutor's workers, which are the scheduler's."""
+    tasks: list[psutil.Process] = []
+    for component in components:
+        if component.name == "scheduler" and (scheduler := component.process()):
+            with contextlib.suppress(psutil.Error):
+                for worker in scheduler.children():
+                    tasks += worker.children()
+    return tasks
+
+
+def terminate(processes: Iterable[psutil.Process], grace_seconds: float) -> list[psutil.Process]:
+    """SIGTERM, and wait until they have ended; returns those that have not after `grace_seconds`."""
+    left = list(processes)
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    return _wait(left, grace_seconds)
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """SIGKILL, and wait until they have ended."""
+    left = list(processes)
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    _wait(left, seconds=5)
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    # psutil.wait_procs also waits for zombies, and a container's init may take long to reap those.
+    until = time.monotonic() + seconds
+    while (left := [process for process in processes if _runs(process)]) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def port_holder(port: int) -> str:
+    """Who listens on this TCP port, as far as the system tells: "python (pid 12)", or "another process"."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "another process"

@@ -1,0 +1,152 @@
+"""The local Airflow's components: their processes started one by one, watched until each one works."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline_lib.airflow.local_config import LocalAirflow, write_private
+from pipeline_lib.airflow.stack_processes import MARK, Component
+from pipeline_lib.errors import StackError
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import Settings
+
+START_SECONDS = 180
+_LOG_LINES = 15
+
+
+# Logs are read from the disk that all components share: no log servers.
+COMPONENTS: dict[str, tuple[str, ...]] = {
+    "api-server": ("api-server",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+}
+
+
+class Stack(BaseModel):
+    """What was started last: written to `<var_dir>/airflow/stack.json` as each component starts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    port: int
+    settings: dict[str, str]
+    components: tuple[Component, ...] = ()
+
+    def dead(self) -> list[str]:
+        running = {component.name for component in self.components if component.process()}
+        return [name for name in COMPONENTS if name not in running]
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The settings as the components and their tasks read them again."""
+    values = settings.model_dump(exclude={"port"}, exclude_none=True)
+    return {f"MNIST_LITE_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
+    # Variables of another Airflow of this user would go before our airflow.cfg: their database would be migrated.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+    return kept | {
+        "AIRFLOW_HOME": str(airflow.home),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))),
+        "PYTHONUNBUFFERED": "1",
+        MARK: str(airflow.home),
+    }
+
+
+def migrate(airflow: LocalAirflow) -> None:
+    # Seven seconds even where nothing is to do.
+    done = airflow.home / "migrated-to"
+    installed = version("apache-airflow-core")
+    if (airflow.home / "airflow.db").exists() and done.exists() and done.read_text(encoding="utf-8") == installed:
+        return
+    log = airflow.log_folder / "migrate.log"
+    with open(log, "wb") as output:
+        code = subprocess.call(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=_airflow_environment(airflow),
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    if code:
+        raise StackError(f"Airflow's database could not be made or migrated (exit code {code}).{_tail(log)}")
+    write_private(done, installed)
+
+
+def start(airflow: LocalAirflow, settings: Settings) -> dict[str, subprocess.Popen[bytes]]:
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    stack = Stack(port=airflow.port, settings=settings_environment(settings))
+    for name, arguments in COMPONENTS.items():
+        with open(airflow.log_folder / f"{name}.log", "wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *arguments],
+                env=_airflow_environment(airflow) | stack.settings,
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        processes[name] = process
+        created = psutil.Process(process.pid).create_time()
+        component = Component(name=name, pid=process.pid, created=created)
+        stack = stack.model_copy(update={"components": (*stack.components, component)})
+        write_private(airflow.home / "stack.json", stack.model_dump_json(indent=1))
+    return processes
+
+
+def wait_until_healthy(
+    airflow: LocalAirflow, processes: dict[str, subprocess.Popen[bytes]], say: Callable[[str], None]
+) -> None:
+    started = time.time()
+    missing = set(COMPONENTS)
+    while missing:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                log = airflow.log_folder / f"{name}.log"
+                raise StackError(f"Airflow's {name} ended at once (exit code {process.returncode}).{_tail(log)}")
+        if time.time() - started > START_SECONDS:
+            log = airflow.log_folder / f"{sorted(missing)[0]}.log"
+            raise StackError(
+                f"Airflow's {', '.join(sorted(missing))} did not start within {START_SECONDS} s.{_tail(log)}"
+            )
+        time.sleep(0.2)
+        missing = set(COMPONENTS) - _healthy(airflow.url, since=started)
+        say(f"Airflow: starting, waiting for {', '.join(sorted(missing))} ({time.time() - started:.0f} s)")
+
+
+def _healthy(url: str, since: float) -> set[str]:
+    """Components that work. A heartbeat from before `since` is a predecessor's, killed less than 30 s ago."""
+    try:
+        health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5).raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        return set()
+    working = {"api-server"}
+    for key in ("scheduler", "dag_processor", "triggerer"):
+        heartbeat = (health.get(key) or {}).get(f"latest_{key}_heartbeat")
+        if heartbeat and datetime.fromisoformat(heartbeat).timestamp() > since:
+            working.add(key.replace("_", "-"))
+    return working
+
+
+def read_stack(home: Path) -> Stack | None:
+    try:
+        return Stack.model_validate_json((home / "stack.json").read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-_LOG_LINES:]
+    return "\n".join((f" The end of {log}:", *(f"  {line}" for line in lines)))

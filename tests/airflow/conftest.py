@@ -1,0 +1,104 @@
+"""A private Airflow: its home must be set before anything imports airflow."""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+_HOME = tempfile.mkdtemp(prefix="mnist-lite-airflow-")
+os.environ.update(
+    AIRFLOW_HOME=_HOME,
+    AIRFLOW__CORE__DAGS_FOLDER=f"{_HOME}/dags",
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_HOME}/airflow.db",
+)
+Path(_HOME, "dags").mkdir()
+
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.operators import TfxNodeOperator
+from pipeline_lib.graph import CompiledPipeline, Node, Parameter
+
+
+@pytest.fixture(scope="session", autouse=True)
+def airflow_home():
+    yield Path(_HOME)
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An executable that takes the place of the TFX environment's python."""
+    path = tmp_path_factory.mktemp("bin") / "python"
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("stand_in.py")}" "$@"\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.fixture
+def compiled() -> CompiledPipeline:
+    """A graph with what TFX's graphs have: a diamond, a system node, dots in ids, parameters of each type."""
+    return CompiledPipeline(
+        tfx_version="1.21.0",
+        name="diamond",
+        nodes=(
+            Node(id="ExampleGen", type="tfx.components.example_gen.import_example_gen.component.ImportExampleGen"),
+            Node(id="latest", type="tfx.dsl.components.common.resolver.Resolver", system=True),
+            Node(
+                id="Trainer.mnist", type="tfx.components.trainer.component.Trainer", upstream=("ExampleGen", "latest")
+            ),
+            Node(id="Trainer.lite", type="tfx.components.trainer.component.Trainer", upstream=("ExampleGen",)),
+            Node(id="Pusher", type="my.module.Pusher", upstream=("Trainer.lite", "Trainer.mnist")),
+        ),
+        parameters=(
+            Parameter(name="epochs", type="int", default=3, json_schema={"minimum": 1, "title": "Epochs"}),
+            Parameter(name="rate", type="float", default=0.5, json_schema={"type": "number", "description": "peak"}),
+            Parameter(name="note", type="str", default="none"),
+        ),
+        ir={},
+    )
+
+
+@pytest.fixture
+def operator(stand_in: Path, compiled: CompiledPipeline, tmp_path: Path) -> Callable[..., TfxNodeOperator]:
+    """Make a pipeline's first task, whose node behaves as asked."""
+
+    def make(behave: str, *, grace_seconds: float = 0.3, **node_settings: object) -> TfxNodeOperator:
+        config = AirflowPipelineConfig(
+            tfx_python=stand_in,
+            grace_seconds=grace_seconds,
+            node_settings={"*": {"env": {"BEHAVE": behave, "PID_FILE": str(tmp_path / "pid")}, **node_settings}},
+        )
+        return AirflowDagRunner(config).run(compiled).get_task("ExampleGen")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def is_gone() -> Callable[[int], bool]:
+    """Whether a process ends, given a moment. A container's first process may never reap: a zombie is gone too."""
+
+    def wait(pid: int) -> bool:
+        deadline = time.monotonic() + 10
+        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    return wait

@@ -1,0 +1,113 @@
+"""dags/ as Airflow's DAG processor reads it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import settings
+
+DAGS = PROJECT / "dags"
+
+
+@pytest.fixture
+def read_dags(monkeypatch, tmp_path):
+    """Read dags/ with this compiled file and these settings."""
+
+    def read(**variables) -> DagBag:
+        for name, value in {"compiled_pipeline": str(tmp_path / "compiled.json"), **variables}.items():
+            monkeypatch.setenv(f"MNIST_LITE_{name.upper()}", value)
+        monkeypatch.setenv("AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS", "False")
+        settings.cache_clear()
+        return DagBag(str(DAGS))
+
+    yield read
+    settings.cache_clear()
+
+
+def test_the_dag_is_as_the_settings_say(read_dags, compiled, tmp_path):
+    compiled.write(tmp_path / "compiled.json")
+    bag = read_dags(schedule="30 3 * * *", timezone="Europe/Paris")
+    assert bag.import_errors == {}
+    (dag,) = bag.dags.values()
+    assert (dag.timetable.expression, str(dag.timezone)) == ("30 3 * * *", "Europe/Paris")
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    assert dag.description and dag.tags and dag.doc_md and {task.owner for task in dag.tasks} == {"mnist-lite"}
+
+
+def test_by_default_it_is_nightly_and_without_schedule_only_triggered(read_dags, compiled, tmp_path):
+    compiled.write(tmp_path / "compiled.json")
+    assert next(iter(read_dags().dags.values())).schedule == "0 2 * * *"
+    assert next(iter(read_dags(schedule="").dags.values())).schedule is None
+
+
+def other_version(text: str) -> str:
+    return json.dumps(json.loads(text) | {"schema_version": 99})
+
+
+def edge_to_nowhere(text: str) -> str:
+    compiled = json.loads(text)
+    compiled["nodes"][0]["upstream"] = ["Nobody"]
+    return json.dumps(compiled)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (None, "no compiled pipeline"),
+        (lambda text: text[:1000], "EOF"),
+        (lambda text: "", "EOF"),
+        (lambda text: "[]", "object"),
+        (other_version, "schema_version"),
+        (edge_to_nowhere, "Nobody"),
+    ],
+)
+def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compiled, tmp_path, damage, reason):
+    path: Path = tmp_path / "compiled.json"
+    compiled.write(path)
+    if damage:
+        path.write_text(damage(path.read_text()))
+    else:
+        path.unlink()
+    bag = read_dags()
+    (error,) = bag.import_errors.values()
+    assert bag.dags == {}
+    assert reason in error and str(path) in error and error.endswith("run 'make compile'") and "\n" not in error
+
+
+def test_a_schedule_that_is_none(read_dags, compiled, tmp_path):
+    compiled.write(tmp_path / "compiled.json")
+    (error,) = read_dags(schedule="every night").import_errors.values()
+    assert error.startswith("schedule: expected") and error.endswith("Received: 'every night'")
+
+
+def test_parsing_imports_little(compiled, tmp_path):
+    """The count of modules, which does not depend on the machine, stands for the 0.3 s that parsing may take."""
+    compiled.write(tmp_path / "compiled.json")
+    code = (
+        "import airflow, sys, runpy; before = set(sys.modules);"
+        f"runpy.run_path({str(DAGS / 'mnist_tflite.py')!r}); print(len(set(sys.modules) - before))"
+    )
+    env = {"PYTHONPATH": str(PROJECT), "MNIST_LITE_COMPILED_PIPELINE": str(tmp_path / "compiled.json")}
+    with_home = env | {"AIRFLOW_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=with_home, capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) < 100
+
+
+def test_the_dag_file_is_short():
+    lines = (DAGS / "mnist_tflite.py").read_text().split('"""')[2:]
+    code = [
+        line for part in lines[::2] for line in part.splitlines() if line.strip() and not line.strip().startswith("#")
+    ]
+    assert len(code) < 30
+
+
+def test_the_compiled_file_is_read_whole_or_not_at_all(compiled, tmp_path):
+    compiled.write(tmp_path / "deep" / "compiled.json")
+    assert CompiledPipeline.read(tmp_path / "deep" / "compiled.json") == compiled
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["compiled.json"]

@@ -1,0 +1,61 @@
+"""The demo's refusals and interruptions, without an Airflow."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.airflow import demo, stack
+from pipeline_lib.errors import StackError
+from pipeline_lib.settings import Settings
+
+
+def tfx_python(folder: Path, script: str) -> Settings:
+    """Settings whose TFX interpreter is this shell script."""
+    python = folder / "tfx-python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    return Settings(var_dir=folder / "var", tfx_python=python)
+
+
+def test_a_missing_tfx_environment_says_make_setup(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=r"No such file.*make setup"):
+        demo.demo(Settings(var_dir=tmp_path, tfx_python=tmp_path / "nope"))
+
+
+def test_bad_data_ends_it_before_airflow_is_started(tmp_path: Path) -> None:
+    settings = tfx_python(tmp_path, 'test "$3" != ingest')
+    with pytest.raises(StackError, match=r"could not ingest the data \(exit code 1\).*ingest /idx"):
+        demo.demo(settings, mnist_dir=Path("/idx"))
+    assert not (settings.var_dir / "airflow" / "stack.json").exists()
+
+
+def test_a_second_demo_is_told_of_the_first(tmp_path: Path) -> None:
+    settings = tfx_python(tmp_path, "true")
+    with demo._only_one(settings), pytest.raises(StackError, match=r"at work already \(pid \d+\)"):
+        demo.demo(settings)
+
+
+def test_an_interruption_before_the_run_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack, "up", interrupted)
+    assert demo.demo(tfx_python(tmp_path, "true")) == 130
+    assert "before a run was started" in capsys.readouterr().out
+
+
+def test_an_interruption_while_watching_says_that_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    settings = tfx_python(tmp_path, "true")
+    monkeypatch.setattr(stack, "up", lambda settings, console: stack.local_airflow(settings))
+    monkeypatch.setattr(demo, "start_run", lambda *_: "run-7")
+    monkeypatch.setattr(demo, "show_run", interrupted)
+    assert demo.demo(settings) == 130
+    out = capsys.readouterr().out
+    assert "run-7 goes on" in out and "make down" in out

@@ -1,0 +1,150 @@
+"""The operator against a stand-in that plays run_node's side of the contract in a real process."""
+
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from airflow.sdk.bases.operator import ExecutorSafeguard
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from pipeline_lib.airflow.operators import TfxNodeOperator
+
+
+class Xcoms(dict):
+    def xcom_push(self, key, value):
+        self[key] = value
+
+
+@pytest.fixture
+def run(monkeypatch, caplog):
+    """Execute a task as the task runner would, with these run parameters."""
+    monkeypatch.setattr(ExecutorSafeguard, "test_mode", True)
+    # Airflow's own logger does not pass through caplog.
+    monkeypatch.setattr(TfxNodeOperator, "log", logging.getLogger("task"))
+    caplog.set_level(logging.INFO)
+
+    def execute(task, run_id="manual__1", xcoms=None, **params):
+        values = {name: task.dag.params[name] for name in task.dag.params} | params
+        return task.execute({"params": values, "run_id": run_id, "ti": Xcoms() if xcoms is None else xcoms})
+
+    return execute
+
+
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def pid_in(path: Path) -> int:
+    until(lambda: path.exists() and path.read_text().endswith("\n"))
+    return int(path.read_text())
+
+
+def test_success_returns_the_result_as_json(run, operator):
+    result = run(operator("succeed"), run_id="manual__2")
+    assert json.loads(json.dumps(result)) == result
+    assert (result["node_id"], result["run_id"], result["execution_id"]) == ("ExampleGen", "manual__2", 7)
+
+
+def test_cache_says_so(run, operator, caplog):
+    assert run(operator("cached"))["state"] == "cached"
+    assert "answered from cache (execution 5)" in caplog.text
+
+
+def test_skip_gives_its_reason_and_its_result(run, operator):
+    xcoms = Xcoms()
+    with pytest.raises(AirflowSkipException, match="not blessed: accuracy 0.91 < 0.97"):
+        run(operator("skip"), xcoms=xcoms)
+    assert xcoms["return_value"]["blessed"] is False
+
+
+@pytest.mark.parametrize(
+    ("behave", "error", "message"),
+    [
+        ("fail", AirflowException, "^ExampleGen failed: ValueError: no label in features$"),
+        ("crash", AirflowException, "ImportError: cannot import name run_fn$"),
+        ("usage", AirflowFailException, "cannot be run as asked: .*run_node: no such node$"),
+        ("out of memory", AirflowException, "SIGKILL.*memory"),
+        ("say nothing", AirflowException, "left no result.*last words$"),
+        ("truncate", AirflowException, "left no result"),
+    ],
+)
+def test_failures(run, operator, behave, error, message):
+    with pytest.raises(AirflowException, match=f"(?s){message}") as raised:
+        run(operator(behave))
+    assert type(raised.value) is error
+
+
+def test_missing_interpreter(run, operator, tmp_path):
+    task = operator("succeed")
+    task.config = task.config.model_copy(update={"tfx_python": tmp_path / "python"})
+    with pytest.raises(AirflowFailException, match="make setup"):
+        run(task)
+
+
+NASTY = "{{ ds }} {% raw %} $(touch x) `id` ; 'q\" \\n \n \u2603 \x00"
+
+
+def test_parameters_arrive_unchanged(run, operator, caplog):
+    run(operator("succeed"), note=NASTY, epochs=5.0, rate=1)
+    line = next(record for record in caplog.records if '"epochs"' in record.getMessage())
+    written = json.loads(line.getMessage().partition("] ")[2])
+    assert written == {"epochs": 5, "rate": 1.0, "note": NASTY}
+    assert isinstance(written["epochs"], int) and isinstance(written["rate"], float)
+
+
+def test_a_run_id_may_begin_with_a_dash(run, operator):
+    assert run(operator("succeed"), run_id="-x")["run_id"] == "-x"
+
+
+@pytest.mark.parametrize("params", [{"epoch": 3}, {"rate": float("nan")}, {"epochs": "many"}])
+def test_parameters_that_the_pipeline_does_not_take(run, operator, params):
+    with pytest.raises(AirflowFailException, match="expected .* Received"):
+        run(operator("succeed"), **params)
+
+
+def test_absl_levels_are_kept(run, operator, caplog):
+    run(operator("succeed"))
+    levels = {record.levelno for record in caplog.records if "launcher.py:576" in record.getMessage()}
+    assert levels == {logging.INFO, logging.ERROR}
+
+
+def test_lines_are_logged_as_they_are_written(run, operator, tmp_path):
+    # The stand-in goes on only once its first line has been logged.
+    class OnFirstLine(logging.Handler):
+        def emit(self, record):
+            if record.getMessage() == "first line":
+                (tmp_path / "pid").touch()
+
+    handler = OnFirstLine()
+    logging.getLogger().addHandler(handler)
+    try:
+        assert run(operator("wait to be read"))["state"] == "succeeded"
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def test_what_a_node_leaves_behind_does_not_hold_its_task(run, operator, tmp_path, is_gone):
+    assert run(operator("leave a child"))["state"] == "succeeded"
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_on_kill_ends_the_whole_group(run, operator, tmp_path, caplog, is_gone):
+    task = operator("hang")
+
+    def kill():
+        until(lambda: "hanging" in caplog.text)
+        task.on_kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(AirflowException, match="was killed, as Airflow asked"):
+        run(task)
+    killer.join()
+    assert "tidied up" in caplog.text
+    assert is_gone(pid_in(tmp_path / "pid"))

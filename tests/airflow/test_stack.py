@@ -1,0 +1,212 @@
+"""`make up` and `make down`, and what the demo does between them, on a real Airflow."""
+
+import contextlib
+import io
+import json
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from pipeline_lib.airflow import demo, stack, stack_processes
+from pipeline_lib.airflow.local_config import USER, LocalAirflow
+from pipeline_lib.airflow.rest import AirflowRest, DagRun
+from pipeline_lib.airflow.run_view import RunView
+from pipeline_lib.airflow.stack_start import read_stack
+from pipeline_lib.errors import StackError
+from pipeline_lib.graph import CompiledPipeline, Node
+from pipeline_lib.settings import PIPELINE_NAME, Settings
+from tests.airflow.stack_fixtures import free_port, logged_in, running_airflow
+
+NODES_DAG = Path(__file__).with_name("nodes_dag.py")
+# Stands in for the TFX environment's Python: ingest and compile do nothing, summary tells what `figures` holds.
+TFX_PYTHON = """#!/bin/sh
+test "$3" != summary || cat "$(dirname "$0")/figures"
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("deployment")
+    tfx_python = folder / "tfx-python"
+    tfx_python.write_text(TFX_PYTHON)
+    tfx_python.chmod(0o755)
+    settings = Settings(var_dir=folder / "var", tfx_python=tfx_python, port=free_port())
+    nodes = (Node(id="first", type="x"), Node(id="second", type="x", upstream=("first",)))
+    CompiledPipeline(tfx_version="1.21.0", name="x", nodes=nodes, ir={}).write(settings.compiled_path)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def airflow(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+    dags = tmp_path_factory.mktemp("dags")
+    shutil.copy(NODES_DAG, dags)
+    (dags / "mode").write_text("ok")
+    with running_airflow(settings, dags) as airflow:
+        yield airflow
+
+
+@pytest.fixture(scope="module")
+def rest(airflow: LocalAirflow) -> Iterator[AirflowRest]:
+    with logged_in(airflow) as rest:
+        yield rest
+
+
+def plain_console() -> tuple[Console, io.StringIO]:
+    text = io.StringIO()
+    return Console(file=text, width=200), text
+
+
+def watched(airflow: LocalAirflow, rest: AirflowRest, run_id: str) -> tuple[DagRun, RunView, str]:
+    console, text = plain_console()
+    view = RunView(rest, PIPELINE_NAME, run_id, ["second", "first"])
+    return view.watch(console), view, text.getvalue()
+
+
+def test_a_run_is_triggered_and_shown_to_its_end(airflow: LocalAirflow, rest: AirflowRest) -> None:
+    console, said = plain_console()
+    run, view, lines = watched(airflow, rest, demo.start_run(airflow, console, PIPELINE_NAME))
+    assert run.state == "success"
+    assert "no longer is" in said.getvalue()
+    assert "first: cached" in lines and "same inputs as run x" in lines
+    assert "second: skipped" in lines and "not blessed" in lines
+    assert [task.task_id for task in view.tasks] == ["second", "first"]
+    assert rest.active_run(PIPELINE_NAME) is None
+
+
+def test_a_failed_run_shows_the_nodes_own_error(airflow: LocalAirflow, rest: AirflowRest) -> None:
+    run, view, _ = watched(airflow, rest, rest.trigger(PIPELINE_NAME, {"mode": "fail"}).dag_run_id)
+    console, text = plain_console()
+    demo.print_failures(view, console)
+    assert run.state == "failed"
+    assert "ValueError: the node's own error" in text.getvalue()
+
+
+@pytest.mark.parametrize(("pushed", "code", "said"), [("/p/7", 0, "Pushed to /p/7"), (None, 3, "Nothing was pushed")])
+def test_the_demo_ships_or_says_why_not(
+    airflow: LocalAirflow,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    pushed: str | None,
+    code: int,
+    said: str,
+) -> None:
+    figures = {"keras": {"accuracy": 0.991, "bytes": 206284}, "tflite": {"accuracy": 0.99, "bytes": 56584}}
+    verdict = {"blessed": pushed is not None, "blessed_why": "accuracy against 0.97", "pushed": pushed}
+    (settings.tfx_python.parent / "figures").write_text(json.dumps(figures | verdict))
+    assert demo.demo(settings) == code
+    out = capsys.readouterr().out
+    for text in ("99.10%", "99.00%", "56,584 bytes", "accuracy against 0.97", said, airflow.url, "make down"):
+        assert text in out
+
+
+def test_the_demo_takes_the_dag_as_it_is_now_and_fails_with_its_run(
+    airflow: LocalAirflow, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mode = airflow.dags_folder / "mode"
+    mode.write_text("fail")
+    try:
+        assert demo.demo(settings) == 1
+    finally:
+        mode.write_text("ok")
+    assert "ValueError: the node's own error" in capsys.readouterr().out
+
+
+def test_what_the_server_refuses_is_said(airflow: LocalAirflow, rest: AirflowRest) -> None:
+    with pytest.raises(StackError, match=r"401.*Invalid credentials"):
+        AirflowRest.login(airflow.url, USER, "wrong")
+    with pytest.raises(StackError, match=r"400.*'x' is not one of"):
+        rest.trigger(PIPELINE_NAME, {"mode": "x"})
+    with pytest.raises(StackError, match=r"404.*'nope' not found"):
+        rest.trigger("nope")
+    assert rest.dag("nope") is None
+
+
+def test_a_second_up_says_so(airflow: LocalAirflow, settings: Settings) -> None:
+    console, text = plain_console()
+    before = read_stack(airflow.home)
+    assert stack.up(settings, airflow.dags_folder, console).url == airflow.url
+    assert f"up already: {airflow.url}" in text.getvalue()
+    assert read_stack(airflow.home) == before
+
+
+def test_a_taken_port_is_named_with_its_holder(airflow: LocalAirflow, tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=rf"port {airflow.port} .*airflow.*pid \d+.*MNIST_LITE_PORT="):
+        stack.up(Settings(var_dir=tmp_path, port=airflow.port))
+    assert not (tmp_path / "airflow" / "airflow.cfg").exists()
+
+
+def test_secrets_are_private_and_not_logged(airflow: LocalAirflow) -> None:
+    assert airflow.home.stat().st_mode & 0o077 == 0
+    for name in ("airflow.cfg", "passwords.json", "stack.json"):
+        assert (airflow.home / name).stat().st_mode & 0o777 == 0o600
+    logs = "".join(log.read_text() for log in airflow.log_folder.iterdir())
+    assert airflow.password() not in logs
+
+
+def test_it_listens_on_this_machine_only(airflow: LocalAirflow) -> None:
+    components = read_stack(airflow.home).components
+    addresses = {
+        connection.laddr.ip
+        for process in stack_processes.alive(components, airflow.home)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}
+
+
+def test_down_ends_a_running_task_and_leaves_nothing(
+    airflow: LocalAirflow, rest: AirflowRest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        stack, "TASK_GRACE_SECONDS", 1
+    )  # this task ignores SIGTERM, and its child is in another session
+    rest.trigger(PIPELINE_NAME, {"mode": "hang"})
+    node = wait_for_process("987654")
+    components = read_stack(airflow.home).components
+    console, text = plain_console()
+    stopped = stack.down(settings, [lambda _: "the warm server"], console)
+    assert {"api-server", "scheduler", "dag-processor", "triggerer", "1 running task", "the warm server"} <= set(
+        stopped
+    )
+    assert "scheduler" in text.getvalue()
+    assert not node.is_running()
+    assert stack_processes.alive(components, airflow.home) == []
+    assert stack.down(settings, console=console) == []
+    assert "Nothing was running" in text.getvalue()
+
+
+def test_a_component_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "migrate", lambda airflow: None)
+    settings = Settings(var_dir=tmp_path, port=free_port())
+    with pytest.raises(StackError, match=r"(?s) ended at once \(exit code 1\).*Database migration required"):
+        stack.up(settings, tmp_path)
+    assert not (tmp_path / "airflow" / "stack.json").exists()
+
+
+def test_a_stale_pid_is_no_component() -> None:
+    me = psutil.Process()
+    assert stack_processes.Component(name="scheduler", pid=me.pid, created=me.create_time() - 100).process() is None
+    assert stack_processes.Component(name="scheduler", pid=me.pid, created=me.create_time()).process() is not None
+
+
+def test_the_holder_of_a_port_is_found() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        assert f"(pid {psutil.Process().pid})" in stack_processes.port_holder(server.getsockname()[1])
+
+
+def wait_for_process(argument: str) -> psutil.Process:
+    for _ in range(300):
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.cmdline() == ["sleep", argument]:
+                    return process
+        time.sleep(0.2)
+    raise AssertionError(f"no process 'sleep {argument}' within a minute")

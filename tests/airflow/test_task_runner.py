@@ -1,0 +1,129 @@
+"""Whole runs in Airflow's own task runner: states, skips, retries, XComs, SIGTERM and timeouts, with SQLite."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from pipeline_lib.graph import CompiledPipeline, Node, Parameter
+
+DAG_FILE = """
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+
+config = AirflowPipelineConfig(
+    tfx_python={python!r},
+    grace_seconds=0.3,
+    airflow_dag_config={{"default_args": {{"retry_delay": timedelta()}}}},
+    node_settings={settings},
+)
+dag = AirflowDagRunner(config).run(Path({compiled!r}))
+"""
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+
+@pytest.fixture
+def run(airflow_home: Path, stand_in: Path, tmp_path: Path):
+    """Run a DAG of nodes {id: (behaviour, upstream, node settings)}; return each task's state and XCom."""
+
+    def execute(name: str, nodes: dict[str, tuple], conf=None):
+        compiled = CompiledPipeline(
+            tfx_version="1.21.0",
+            name=name,
+            nodes=tuple(Node(id=i, type="x.Trainer", upstream=upstream) for i, (_, upstream, _) in nodes.items()),
+            parameters=(Parameter(name="epochs", type="int", default=3),),
+            ir={},
+        )
+        compiled.write(tmp_path / "compiled.json")
+        settings = ", ".join(
+            f"{i!r}: {{'env': {{'BEHAVE': {behave!r}, 'PID_FILE': {str(tmp_path / 'pid')!r}}}, {more}}}"
+            for i, (behave, _, more) in nodes.items()
+        )
+        file = airflow_home / "dags" / f"{name}.py"
+        file.write_text(
+            DAG_FILE.format(python=str(stand_in), settings=f"{{{settings}}}", compiled=str(tmp_path / "compiled.json"))
+        )
+        dag = DagBag(str(file)).dags[name]
+        run = dag.test(run_conf=conf)
+        tasks = run.get_task_instances()
+        return (
+            {task.task_id: str(task.state) for task in tasks},
+            {task.task_id: task.xcom_pull(task_ids=task.task_id) for task in tasks},
+            {task.task_id: task.try_number for task in tasks},
+        )
+
+    return execute
+
+
+@pytest.fixture
+def sigterm_once(tmp_path: Path):
+    """Send this process, in which dag.test runs the task, what Airflow's supervisor sends a task to stop it."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def send() -> None:
+        while not (tmp_path / "pid").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=send, daemon=True).start()
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_states_and_xcoms(run):
+    states, xcoms, tries = run(
+        "outcomes",
+        {
+            "Trainer.ok": ("succeed", (), ""),
+            "Trainer.cached": ("cached", ("Trainer.ok",), ""),
+            "Pusher": ("skip", ("Trainer.ok",), "'retries': 2"),
+            "After.pusher": ("succeed", ("Pusher",), ""),
+            "Fails": ("fail", (), ""),
+            "After.fails": ("succeed", ("Fails", "Trainer.ok"), ""),
+            "Refused": ("usage", (), "'retries': 2"),
+            "Retried": ("fail once", (), "'retries': 2"),
+        },
+    )
+    assert states == {
+        "Trainer.ok": "success",
+        "Trainer.cached": "success",
+        "Pusher": "skipped",
+        "After.pusher": "skipped",
+        "Fails": "failed",
+        "After.fails": "upstream_failed",
+        "Refused": "failed",
+        "Retried": "success",
+    }
+    assert xcoms["Trainer.ok"]["run_id"].startswith("manual__")
+    assert (xcoms["Trainer.cached"]["state"], xcoms["Pusher"]["blessed"]) == ("cached", False)
+    assert xcoms["Fails"]["reason"] == "ValueError: no label in features"
+    assert (tries["Refused"], tries["Retried"], tries["Pusher"]) == (1, 2, 1)
+
+
+def test_an_unknown_parameter_stops_the_run_before_any_node(run, tmp_path):
+    states, _, tries = run("unknown", {"A": ("fail once", (), "'retries': 2")}, conf={"epoch": 3})
+    assert (states, tries) == ({"A": "failed"}, {"A": 1})
+    assert not (tmp_path / "pid").exists()
+
+
+def test_sigterm_ends_the_node(run, sigterm_once, tmp_path, is_gone):
+    states, _, _ = run("killed", {"A": ("hang", (), "")})
+    assert states == {"A": "failed"}
+    assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+def test_execution_timeout_ends_the_node(run, tmp_path, capsys, is_gone):
+    states, _, _ = run("slow", {"A": ("hang", (), "'execution_timeout': timedelta(seconds=6)")})
+    assert states == {"A": "failed"}
+    assert is_gone(int((tmp_path / "pid").read_text()))
+    assert "ran longer than its execution_timeout of 0:00:06" in capsys.readouterr().out

@@ -1,0 +1,72 @@
+import pytest
+from pydantic import ValidationError
+
+from pipeline_lib.errors import CompiledPipelineError
+from pipeline_lib.graph import CompiledPipeline, Node, Parameter
+
+
+def pipeline(*nodes: Node, **more) -> CompiledPipeline:
+    return CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes, ir={"any": ["thing"]}, **more)
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    written = pipeline(
+        Node(id="A", type="x.Importer", system=True),
+        Node(id="B.c", type="x.Trainer", upstream=("A",)),
+        parameters=(
+            Parameter(name="epochs", type="int", default=3, json_schema={"minimum": 1}),
+            Parameter(name="rate", type="float", default=3.0),
+            Parameter(name="note", type="str", default="{{ \u2603 }}\n"),
+            Parameter(name="span", type="int"),
+        ),
+    )
+    written.write(tmp_path / "new" / "p.json")
+    read = CompiledPipeline.read(tmp_path / "new" / "p.json")
+    assert read == written
+    assert [type(parameter.default) for parameter in read.parameters] == [int, float, str, type(None)]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["p.json"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([Node(id="A", type="x"), Node(id="A", type="x")], "'A' appears twice"),
+        ([Node(id="A", type="x", upstream=("B",)), Node(id="B", type="x")], "'A' comes after .*'B'"),
+        ([Node(id="A", type="x", upstream=("A",))], "'A' comes after .*'A'"),
+    ],
+)
+def test_impossible_edges(nodes, message):
+    with pytest.raises(ValidationError, match=message):
+        pipeline(*nodes)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b"null", b'{"schema_version": 2}', b'{"schema_version": 1}']
+)
+def test_unusable_files_are_refused_in_one_sentence(tmp_path, content):
+    path = tmp_path / "p.json"
+    path.write_bytes(content)
+    with pytest.raises(CompiledPipelineError) as raised:
+        CompiledPipeline.read(path)
+    message = str(raised.value)
+    assert str(path) in message and message.endswith("run 'make compile'") and "\n" not in message
+
+
+@pytest.mark.parametrize("missing", ["nothing.json", "."])
+def test_no_file(tmp_path, missing):
+    with pytest.raises(CompiledPipelineError, match="no compiled pipeline at .*: run 'make compile'"):
+        CompiledPipeline.read(tmp_path / missing)
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "p.json"
+    pipeline(Node(id="A", type="x")).write(path)
+    before = path.read_bytes()
+
+    def full_disk(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        pipeline(Node(id="B", type="x")).write(path)
+    assert path.read_bytes() == before

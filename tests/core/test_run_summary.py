@@ -1,0 +1,34 @@
+"""A run's verdict and figures from its nodes' results, however far it came."""
+
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.run_summary import ModelFigures, RunSummary, summarize
+
+
+def _result(node_id: str, **fields: object) -> dict[str, NodeResult]:
+    return {node_id: NodeResult(node_id=node_id, run_id="r", state="succeeded", **fields)}
+
+
+def test_a_run_that_did_not_come_to_an_evaluation_has_no_verdict() -> None:
+    summary = summarize(_result("Trainer.mnist", model_bytes=7))
+    assert summary == RunSummary(keras=ModelFigures(bytes=7))
+    assert "did not come to an evaluation" in summary.blessed_why
+
+
+def test_refusals_are_the_reason() -> None:
+    evaluator = _result("Evaluator.mnist_lite", blessed=False, refusals=["a: 1", "b: 2"], metrics={"loss": 1.0})
+    summary = summarize({**evaluator, **_result("Pusher.mnist_lite", pushed=False)})
+    assert (summary.blessed, summary.blessed_why, summary.pushed) == (False, "a: 1; b: 2", None)
+    assert summary.tflite == ModelFigures()
+
+
+def test_a_pushed_model_has_both_models_figures() -> None:
+    summary = summarize(
+        {
+            **_result("Trainer.mnist_lite", model_bytes=3),
+            **_result("Evaluator.mnist", metrics={"sparse_categorical_accuracy": 0.5}, blessed=True),
+            **_result("Evaluator.mnist_lite", metrics={"sparse_categorical_accuracy": 0.25}, blessed=True),
+            **_result("Pusher.mnist_lite", pushed=True, pushed_to="somewhere"),
+        }
+    )
+    assert (summary.keras.accuracy, summary.tflite) == (0.5, ModelFigures(accuracy=0.25, bytes=3))
+    assert (summary.blessed, summary.blessed_why, summary.pushed) == (True, "every threshold was met", "somewhere")

@@ -1,0 +1,113 @@
+"""One real Airflow (scheduler, API server, LocalExecutor) with this project's DAG and the odd one, for all the tests here."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline_lib.airflow.local_config import LocalAirflow
+from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import PIPELINE_NAME, Settings
+from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
+
+_ODD_DAG = """
+from pathlib import Path
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+
+config = AirflowPipelineConfig(airflow_dag_config={{"schedule": None}}, grace_seconds=5)
+dag = AirflowDagRunner(config).run(Path({path!r}))
+"""
+RUN_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that has ended: its state, its tasks' states, and their NodeResults."""
+
+    run_id: str
+    state: str
+    tasks: dict[str, TaskInstance]
+    results: dict[str, NodeResult | None]
+
+    def states(self) -> dict[str, str | None]:
+        return {task_id: task.state for task_id, task in self.tasks.items()}
+
+    def result(self, task_id: str) -> NodeResult:
+        found = self.results[task_id]
+        assert found, f"{task_id} left no result"
+        return found
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A whole deployment in a temporary folder: its settings, its Airflow, and a logged-in client."""
+
+    settings: Settings
+    airflow: LocalAirflow
+    rest: AirflowRest
+
+    def run(self, dag_id: str = PIPELINE_NAME, **conf: Any) -> FinishedRun:
+        """Trigger a run over REST and wait for its end."""
+        run_id = self.rest.trigger(dag_id, conf).dag_run_id
+        deadline = time.monotonic() + RUN_SECONDS
+        while not (run := self.rest.run(dag_id, run_id)).finished:
+            assert time.monotonic() < deadline, f"{run_id} did not end: {self.rest.tasks(dag_id, run_id)}"
+            time.sleep(0.5)
+        tasks = {task.task_id: task for task in self.rest.tasks(dag_id, run_id)}
+        results = {task_id: self.rest.node_result(dag_id, run_id, task_id) for task_id in tasks}
+        return FinishedRun(run_id, run.state, tasks, results)
+
+    def log(self, run: FinishedRun, task_id: str, dag_id: str = PIPELINE_NAME) -> list[str]:
+        return self.rest.log_lines(dag_id, run.run_id, run.tasks[task_id])
+
+
+def _tfx(settings: Settings, *arguments: str) -> None:
+    command = [str(settings.tfx_python), "-m", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}, check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+
+
+def _wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
+    deadline = time.monotonic() + 120
+    while not rest.dag(dag_id):
+        assert time.monotonic() < deadline, f"no DAG {dag_id}: {rest.import_errors()}"
+        time.sleep(0.5)
+    rest.unpause(dag_id)
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("e2e")
+    settings = Settings(var_dir=folder / "var", port=free_port())
+    dags, imported, odd = folder / "dags", folder / "imported", folder / "odd.json"
+    dags.mkdir()
+    imported.mkdir()
+    shutil.copy(PROJECT / "dags" / "mnist_tflite.py", dags)
+    (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
+    variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
+    with environment({**variables, "MNIST_LITE_SCHEDULE": ""}):
+        _tfx(settings, "pipeline_lib.tfx.commands", "ingest", os.environ.get("MNIST_LITE_TEST_MNIST_DIR") or "digits")
+        _tfx(settings, "pipeline_lib.tfx.compile")
+        _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
+        with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
+            for dag_id in (PIPELINE_NAME, "odd"):
+                _wait_for_dag(rest, dag_id)
+            yield Deployment(settings, airflow, rest)
+
+
+@pytest.fixture(scope="session")
+def pushed_files() -> Any:
+    def files(settings: Settings) -> list[Path]:
+        return sorted(path for path in settings.push_dir.rglob("*") if path.is_file()) if settings.push_dir.exists() else []
+
+    return files

@@ -1,0 +1,96 @@
+"""The real pipeline under the real Airflow: refused, then pushed, then answered from cache."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.errors import StackError
+from pipeline_lib.run_summary import summarize
+from pipeline_lib.settings import Settings
+from tests.end_to_end.conftest import Deployment, FinishedRun
+
+Files = Callable[[Settings], list[Path]]
+ACCURACY = "sparse_categorical_accuracy"
+
+
+@pytest.fixture(scope="module")
+def refused(deployment: Deployment) -> FinishedRun:
+    """The first run, with a threshold that nothing meets."""
+    return deployment.run(min_accuracy=1.01)
+
+
+@pytest.fixture(scope="module")
+def pushed(deployment: Deployment, refused: FinishedRun) -> FinishedRun:
+    """The second run, with the nightly run's own thresholds."""
+    assert refused.state == "success"
+    return deployment.run()
+
+
+def test_an_impossible_threshold_skips_the_pusher_and_nothing_else(
+    deployment: Deployment, refused: FinishedRun, pushed_files: Files
+) -> None:
+    states = refused.states()
+    assert states.pop("Pusher.mnist_lite") == "skipped"
+    assert set(states.values()) == {"success"}, states
+    assert refused.result("Evaluator.mnist_lite").blessed is False
+    assert "expected >= 1.01" in refused.result("Evaluator.mnist_lite").refusals[0]
+    assert refused.result("Pusher.mnist_lite").reason == "not pushed: the model is not blessed"
+    assert pushed_files(deployment.settings) == []
+
+
+def test_a_blessed_model_is_pushed_and_the_push_folder_holds_exactly_it(
+    deployment: Deployment, refused: FinishedRun, pushed: FinishedRun, pushed_files: Files
+) -> None:
+    assert set(pushed.states().values()) == {"success"}, pushed.states()
+    [model] = pushed.result("Trainer.mnist_lite").outputs["model"]
+    blessed = Path(model.uri) / "Format-Serving" / "tflite"
+    [shipped] = pushed_files(deployment.settings)
+    assert shipped.read_bytes() == blessed.read_bytes()
+    assert str(shipped.parent) == pushed.result("Pusher.mnist_lite").pushed_to
+
+
+def test_both_models_are_evaluated_alike_and_agree(pushed: FinishedRun) -> None:
+    keras, tflite = (pushed.result(f"Evaluator.{name}") for name in ("mnist", "mnist_lite"))
+    assert keras.metrics.keys() == tflite.metrics.keys()
+    assert keras.outputs.keys() == tflite.outputs.keys()
+    assert tflite.metrics[ACCURACY] >= 0.98
+    assert abs(tflite.metrics[ACCURACY] - keras.metrics[ACCURACY]) <= 0.001
+
+
+def test_what_did_not_change_was_answered_from_cache_and_says_so(
+    deployment: Deployment, refused: FinishedRun, pushed: FinishedRun
+) -> None:
+    states = {task_id: result.state for task_id, result in pushed.results.items() if result}
+    for task_id in ("ImportExampleGen", "Transform", "Trainer.mnist", "Trainer.mnist_lite"):
+        assert states[task_id] == "cached"
+    assert states["Evaluator.mnist_lite"] == "succeeded"
+    assert any("answered from cache" in line for line in deployment.log(pushed, "Trainer.mnist"))
+    assert pushed.result("Trainer.mnist").outputs == refused.result("Trainer.mnist").outputs
+
+
+def test_the_summary_has_the_figures_and_the_verdict(refused: FinishedRun, pushed: FinishedRun) -> None:
+    summary = summarize({task_id: result for task_id, result in pushed.results.items() if result})
+    assert summary.blessed is True
+    assert summary.pushed == pushed.result("Pusher.mnist_lite").pushed_to
+    assert 0 < (summary.tflite.bytes or 0) < (summary.keras.bytes or 0)
+    before = summarize({task_id: result for task_id, result in refused.results.items() if result})
+    assert (before.blessed, before.pushed) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epochs", "many"), ("epochs", 0), ("epochs", 501), ("learning_rate", -1), ("min_accuracy", None)]
+)
+def test_a_parameter_out_of_bounds_is_refused_before_the_run(deployment: Deployment, name: str, value: object) -> None:
+    with pytest.raises(StackError, match=rf"\(400\).*{name}"):
+        deployment.rest.trigger("mnist_tflite", {name: value})
+
+
+def test_mlmd_knows_the_run_by_airflows_run_id(deployment: Deployment, pushed: FinishedRun) -> None:
+    assert pushed.result("Pusher.mnist_lite").run_id == pushed.run_id
+
+
+def test_the_dag_that_ran_is_the_compiled_pipeline(deployment: Deployment, pushed: FinishedRun) -> None:
+    dag = AirflowDagRunner().run(deployment.settings.compiled_path)
+    assert set(pushed.tasks) == set(dag.task_ids)

@@ -1,0 +1,57 @@
+"""Another pipeline under the same Airflow: Importer, Resolver, a false Cond, a failing node, a killed one."""
+
+import os
+import time
+
+from tests.end_to_end.conftest import Deployment
+
+
+def test_a_false_condition_ends_skipped_and_the_rest_green(deployment: Deployment) -> None:
+    run = deployment.run("odd", number=3)
+    states = run.states()
+    assert run.state == "success"
+    assert states.pop("Guarded") == "skipped"
+    assert set(states.values()) == {"success"}, states
+    assert run.result("Resolver").outputs["model"] == run.result("Importer").outputs["result"]
+
+
+def test_run_parameters_of_every_type_arrive_and_are_never_templates(deployment: Deployment) -> None:
+    word = "{{ params }} $(touch x) ; 'ü"
+    run = deployment.run("odd", number=60, ratio=2, word=word)
+    assert run.states()["Guarded"] == "success"
+    assert any(f"echo 60 2.0 {word!r}" in line for line in deployment.log(run, "Echo", "odd"))
+
+
+def test_a_failing_node_fails_with_its_own_words_and_what_follows_does_not_run(deployment: Deployment) -> None:
+    run = deployment.run("odd", mood="fail")
+    assert run.state == "failed"
+    assert (run.states()["Moody"], run.states()["After"]) == ("failed", "upstream_failed")
+    log = deployment.log(run, "Moody", "odd")
+    assert "ValueError: the mood was\\bad" in log[-1]
+    assert not any("launcher.py" in line for line in log)
+
+
+def test_a_task_that_is_marked_failed_ends_its_node(deployment: Deployment) -> None:
+    run_id = deployment.rest.trigger("odd", {"mood": "sleep", "number": 5}).dag_run_id
+    deadline = time.monotonic() + 300
+    pid = 0
+    while not pid:
+        assert time.monotonic() < deadline
+        tasks = {task.task_id: task for task in deployment.rest.tasks("odd", run_id)}
+        if tasks["Moody"].state == "running":
+            for line in deployment.rest.log_lines("odd", run_id, tasks["Moody"]):
+                if line.startswith("asleep as"):
+                    pid = int(line.split()[-1])
+        time.sleep(0.5)
+    deployment.rest.set_task_state("odd", run_id, "Moody", "failed")
+    while _alive(pid):
+        assert time.monotonic() < deadline, "the node outlived its task"
+        time.sleep(0.2)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

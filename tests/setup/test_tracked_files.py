@@ -1,0 +1,34 @@
+"""What no file of this project may hold: a package registry's host, a path of somebody's machine, a uv.lock."""
+
+import re
+import subprocess
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+# Each pattern is written so that it does not match itself.
+REGISTRY = re.compile(r"py[p]i\.org|python[h]osted\.org|[.]debian[.]org|npm[j]s\.(org|com)|cr[a]tes\.io")
+MACHINE = re.compile(r"(?<![\w.])/(wor[k]|roo[t]|hom[e]/\w+)/")
+
+
+def files() -> list[Path]:
+    """Tracked files, and those that would be with the next `git add`."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [PROJECT / name for name in names if name and (PROJECT / name).is_file()]
+
+
+def lines_with(pattern: re.Pattern[str]) -> list[str]:
+    texts = ((path, path.read_text(encoding="utf-8", errors="ignore")) for path in files())
+    return [f"{path.relative_to(PROJECT)}: {match[0]}" for path, text in texts for match in pattern.finditer(text)]
+
+
+def test_no_file_names_a_registry_by_its_host():
+    assert lines_with(REGISTRY) == []
+
+
+def test_no_file_names_a_path_of_one_machine():
+    assert lines_with(MACHINE) == []
+
+
+def test_no_uv_lock():
+    assert PROJECT / "uv.lock" not in files()

@@ -44,6 +44,8 @@ def compile_pipeline(pipeline: tfx_v1.dsl.Pipeline, described: tuple[Parameter, 
                 f"{node.sub_pipeline.pipeline_info.id!r} is a pipeline within the pipeline, which cannot be rendered: "
                 "add its components to the outer pipeline"
             )
+    if "__main__." in json_format.MessageToJson(ir.deployment_config):
+        raise CompiledPipelineError("expected executors that can be imported. Received: one defined in __main__")
     runtime_params.nest(ir)
     known = {parameter.name: parameter for parameter in described}
     mentioned = {parameter.name: parameter for parameter in runtime_params.declared(ir)}

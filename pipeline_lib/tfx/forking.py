@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -93,7 +94,10 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool) -> Child:
         try:
             _become_child(call, lifeline, temporary, own_session)
             code = _run_node(call.arguments)
+        except BaseException:
+            traceback.print_exc()
         finally:
+            # Whatever happened: a child that returned from here would go on as a second parent.
             _leave(code)
     return Child(pid, call, temporary)
 

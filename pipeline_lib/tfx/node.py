@@ -51,7 +51,7 @@ def execute(request: NodeRequest) -> int:
     started = time.monotonic()
     try:
         launcher, store = prepare(request)
-    except MnistLiteError as error:
+    except (MnistLiteError, ImportError) as error:
         finish(request, NodeResult(node_id=request.node_id, run_id=request.run_id, state="failed", reason=str(error)))
         return EXIT_USAGE
     result = _launch(request, launcher, store)

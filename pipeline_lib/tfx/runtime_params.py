@@ -43,7 +43,7 @@ def nest(pipeline: pipeline_pb2.Pipeline) -> None:
     for node in _nodes(pipeline):
         for value in node.parameters.parameters.values():
             text = value.field_value.string_value
-            if '"RuntimeParameter"' in text:
+            if "RuntimeParameter" in text:
                 parts = list(_parts(json.loads(text)))
                 value.ClearField("field_value")
                 value.structural_runtime_parameter.parts.extend(parts)

@@ -88,4 +88,6 @@ def create_pipeline(pipeline_root: str, imported: str) -> tfx.dsl.Pipeline:
 
 
 if __name__ == "__main__":
+    from tests.pipelines.odd import create_pipeline  # run_node cannot import an executor from __main__
+
     compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS).write(Path(sys.argv[1]))

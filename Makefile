@@ -1,0 +1,46 @@
+AIRFLOW := .venvs/airflow/bin
+TFX := .venvs/tfx/bin
+MNIST_LITE := $(AIRFLOW)/mnist-lite
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo up down compile test lint lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make or update the two environments in .venvs/
+	@setup/setup.sh
+
+demo: setup ## set up, run the pipeline once under Airflow, show the outcome (DATASET=digits|mnist, MNIST_DIR=folder)
+	@$(MNIST_LITE) demo
+
+up: setup ## start Airflow on 127.0.0.1
+	@$(MNIST_LITE) up
+
+down: ## stop Airflow and all that it started
+	@[ ! -x $(MNIST_LITE) ] || $(MNIST_LITE) down
+
+compile: setup ## write the compiled pipeline that the DAG reads
+	@$(TFX)/python -m pipeline_lib.tfx.compile
+
+# All three run whatever the others say. The real runs under Airflow come last, so that their line closes the log.
+test: lint ## everything: lint, unit tests in both environments, real runs under a real Airflow
+	@failed=0; \
+	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/airflow || failed=1; \
+	$(TFX)/python -m pytest tests/tfx tests/mnist || failed=1; \
+	$(AIRFLOW)/python -m pytest tests/end_to_end || failed=1; \
+	exit $$failed
+
+# Each side is checked where its packages are.
+lint: setup ## ruff, and mypy in both environments
+	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow setup/*.py pipeline_lib/*.py pipeline_lib/airflow dags
+	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist
+
+# Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
+lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)
+	@$(LOCK) $(UPGRADE) --extra airflow --extra celery --group dev pyproject.toml -o requirements.txt
+	@$(LOCK) $(UPGRADE) --extra tfx --group dev pyproject.toml -o requirements-tfx.txt
+	@$(LOCK) $(UPGRADE) --group setup -o requirements-setup.txt

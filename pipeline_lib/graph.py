@@ -5,13 +5,13 @@ Airflow needs of it: nodes, edges and run parameters. Written by `python -m pipe
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from pipeline_lib.errors import CompiledPipelineError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 HOW_TO_COMPILE = "run 'make compile'"
 
 
@@ -84,5 +84,6 @@ class CompiledPipeline(BaseModel):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "file"
             raise CompiledPipelineError(
-                f"{path} is not a compiled pipeline of version {SCHEMA_VERSION} ({where}: {first['msg']}): {HOW_TO_COMPILE}"
+                f"{path} is not a compiled pipeline of version {SCHEMA_VERSION} "
+                f"({where}: {first['msg']}): {HOW_TO_COMPILE}"
             ) from None

@@ -5,8 +5,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline_lib.node_exit import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
-
 State = Literal["succeeded", "cached", "skipped", "failed", "cancelled"]
 
 
@@ -23,9 +21,9 @@ class OutputArtifact(BaseModel):
 class NodeResult(BaseModel):
     """The outcome of one node of one run; small enough for XCom.
 
-    `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache. The rest is None or
-    empty but for the nodes that it belongs to: `blessed` and `pushed` for those that bless or push, `metrics` (of the
-    overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer.
+    `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache. The rest is None
+    or empty but for the nodes that it belongs to: `blessed` and `pushed` for those that bless or push, `metrics` (of
+    the overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +52,3 @@ class NodeResult(BaseModel):
     @classmethod
     def read(cls, path: Path) -> "NodeResult":
         return cls.model_validate_json(path.read_text(encoding="utf-8"))
-
-
-__all__ = ["EXIT_FAILED", "EXIT_OK", "EXIT_SIGNAL", "EXIT_SKIPPED", "EXIT_USAGE", "NodeResult", "OutputArtifact", "State"]

@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     var_dir: Path = Field(default_factory=var_dir)
     tfx_python: Path = PROJECT / ".venvs" / "tfx" / "bin" / "python"
     compiled_pipeline: Path | None = Field(default=None, description="compiled pipeline file; default: under var_dir")
-    metadata_url: str = Field(default="", description="MLMD: sqlite:///PATH or mysql://user:password@host[:port]/database")
+    metadata_url: str = Field(
+        default="", description="MLMD: sqlite:///PATH or mysql://user:password@host[:port]/database"
+    )
     runtime: Literal["warm", "cold"] = "warm"
     runtime_idle_seconds: float = Field(default=900, gt=0)
     port: int = Field(default=8080, ge=1, le=65535, description="the local Airflow's port on 127.0.0.1")

@@ -97,5 +97,6 @@ class AirflowPipelineConfig(_Config):
         for pattern in self.node_settings:
             if not any(fnmatchcase(node_id, pattern) for node_id in node_ids):
                 raise SettingsError(
-                    f"node_settings: expected a pattern that matches one of {', '.join(node_ids)}. Received: {pattern!r}"
+                    f"node_settings: expected a pattern that matches one of {', '.join(node_ids)}. "
+                    f"Received: {pattern!r}"
                 )

@@ -81,7 +81,8 @@ class AirflowDagRunner:
             )
         except ValueError as error:
             raise CompiledPipelineError(
-                f"node {node.id!r} cannot be an Airflow task ({error}): rename it with .with_id(), then {HOW_TO_COMPILE}"
+                f"node {node.id!r} cannot be an Airflow task ({error}): "
+                f"rename it with .with_id(), then {HOW_TO_COMPILE}"
             ) from None
         task.ui_color = component_docs.color(node)
         return task

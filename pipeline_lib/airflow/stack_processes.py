@@ -37,7 +37,7 @@ class Component(BaseModel):
 
 
 def alive(components: Iterable[Component], home: Path) -> list[psutil.Process]:
-    """Every process that the Airflow of `home` or a node of this deployment started and that still runs, this one and its parents excepted."""
+    """What the Airflow of `home`, or a node of its deployment, started and still runs; without us and our parents."""
     components = list(components)
     sessions = {
         component.pid for component in components if component.process() or not psutil.pid_exists(component.pid)

@@ -164,12 +164,12 @@ def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder
     # Outside of the tf.function: traced, this takes autograph 3.6 s.
     feature_spec = {name: spec for name, spec in transform_output.raw_feature_spec().items() if name != LABEL_KEY}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         transformed = transform(tf.io.parse_example(examples, feature_spec))
         return {"probabilities": network(transformed[transformed_name(IMAGE_KEY)], training=False)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)])
     def serve_images(image_floats: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": network(image_floats, training=False)}
 
@@ -181,7 +181,7 @@ def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder
     archive.write_out(folder, verbose=False)
 
 
-class _EpochReport(keras.callbacks.Callback):  # type: ignore[misc]
+class _EpochReport(keras.callbacks.Callback):
     """One plain line and TensorBoard's scalars per epoch, and an end to training that has diverged."""
 
     def __init__(self, params: RunParams, log_dir: str) -> None:

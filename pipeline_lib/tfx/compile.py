@@ -1,6 +1,6 @@
 """Compile the TFX pipeline into the one file that the DAG reads.
 
-    python -m pipeline_lib.tfx.compile [--output FILE]
+python -m pipeline_lib.tfx.compile [--output FILE]
 """
 
 import argparse

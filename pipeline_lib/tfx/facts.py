@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ml_metadata.proto import metadata_store_pb2
 
-Artifact = metadata_store_pb2.Artifact
+Artifact: TypeAlias = metadata_store_pb2.Artifact
 
 
 def facts_of(outputs: Iterable[tuple[str, Artifact]]) -> dict[str, Any]:
@@ -61,9 +61,7 @@ def _evaluation(artifact: Artifact) -> dict[str, Any]:
 
 def _refusal(slice_key: Any, failure: Any) -> str:
     """One failed threshold in words (tfma.proto.validation_result_pb2.ValidationFailure)."""
-    where = ", ".join(
-        f"{part.column} {getattr(part, part.WhichOneof('kind'))}" for part in slice_key.single_slice_keys
-    )
+    where = ", ".join(f"{part.column} {getattr(part, part.WhichOneof('kind'))}" for part in slice_key.single_slice_keys)
     value, threshold = failure.metric_threshold.value_threshold, failure.metric_threshold.change_threshold
     bounds = [
         f"{sign} {getattr(kind, name).value:g}"

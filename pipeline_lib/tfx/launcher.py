@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
@@ -13,10 +13,10 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.errors import NodeRequestError
 
-Execution = metadata_store_pb2.Execution
+Execution: TypeAlias = metadata_store_pb2.Execution
 
 
-class NodeLauncher(launcher.Launcher):  # type: ignore[misc]
+class NodeLauncher(launcher.Launcher):
     """One node of one run, as TFX launches it, but for two things.
 
     A retry is a new execution: TFX would write into the failed try's folders and publish under its id. And a failure's
@@ -53,7 +53,9 @@ class NodeLauncher(launcher.Launcher):  # type: ignore[misc]
 
     def _upstream_not_done(self) -> list[str]:
         missing = set(self._node.upstream_nodes)
-        contexts = {context.type.name: context.name.field_value.string_value for context in self._node.contexts.contexts}
+        contexts = {
+            context.type.name: context.name.field_value.string_value for context in self._node.contexts.contexts
+        }
         with self._store as handle:
             run = handle.store.get_context_by_type_and_name("pipeline_run", contexts["pipeline_run"])
             for execution in handle.store.get_executions_by_context(run.id) if run and missing else []:

@@ -57,10 +57,15 @@ def _sqlite(path: Path) -> metadata_store_pb2.ConnectionConfig:
 def _fill_mysql(mysql: metadata_store_pb2.MySQLDatabaseConfig, url: str) -> None:
     parts = urlsplit(url)
     database = parts.path.strip("/")
-    missing = [name for name, value in [("host", parts.hostname), ("user", parts.username), ("database", database)] if not value]
+    missing = [
+        name
+        for name, value in [("host", parts.hostname), ("user", parts.username), ("database", database)]
+        if not value
+    ]
     if missing:
         raise SettingsError(
-            f"MNIST_LITE_METADATA_URL: expected mysql://user:password@host[:port]/database. Missing: {', '.join(missing)}"
+            "MNIST_LITE_METADATA_URL: expected mysql://user:password@host[:port]/database. "
+            f"Missing: {', '.join(missing)}"
         )
     mysql.host, mysql.port, mysql.database = parts.hostname or "", parts.port or 3306, database
     mysql.user, mysql.password = unquote(parts.username or ""), unquote(parts.password or "")

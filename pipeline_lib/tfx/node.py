@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf import json_format
 from ml_metadata.proto import metadata_store_pb2
@@ -18,20 +18,21 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline_lib.errors import MnistLiteError, NodeRequestError
 from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.node_result import EXIT_FAILED, EXIT_OK, EXIT_SKIPPED, EXIT_USAGE, NodeResult, OutputArtifact, State
+from pipeline_lib.node_exit import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
+from pipeline_lib.node_result import NodeResult, OutputArtifact, State
 from pipeline_lib.tfx import node_log, runtime_params, user_code
 from pipeline_lib.tfx.facts import facts_of
 from pipeline_lib.tfx.launcher import NodeLauncher
 from pipeline_lib.tfx.metadata_store import connection_config
 from pipeline_lib.tfx.request import NodeRequest
 
-Execution = metadata_store_pb2.Execution
+Execution: TypeAlias = metadata_store_pb2.Execution
 _EXIT_CODES: dict[State, int] = {
     "succeeded": EXIT_OK,
     "cached": EXIT_OK,
     "skipped": EXIT_SKIPPED,
     "failed": EXIT_FAILED,
-    "cancelled": 128 + signal.SIGTERM,
+    "cancelled": EXIT_SIGNAL + signal.SIGTERM,
 }
 
 
@@ -165,7 +166,9 @@ def _print_executors_part(error: BaseException) -> None:
     """The traceback without the launcher's frames: a reader wants the executor's."""
     report = traceback.TracebackException.from_exception(error)
     frames = report.stack
-    launchers = [index for index, frame in enumerate(frames) if "/tfx/orchestration/" in Path(frame.filename).as_posix()]
+    launchers = [
+        index for index, frame in enumerate(frames) if "/tfx/orchestration/" in Path(frame.filename).as_posix()
+    ]
     report.stack = traceback.StackSummary.from_list(frames[launchers[-1] + 1 :] if launchers else frames)
     print("".join(report.format()), file=sys.stderr, flush=True)
 

@@ -3,7 +3,7 @@
 import logging
 
 _NOISE = (
-    "metadata_connection_config is not provided by IR",  # it comes from the settings, so that no password is compiled in
+    "metadata_connection_config is not provided by IR",  # the settings have it: no password is compiled in
     "Fallback to non-ZetaSQL",  # ml-metadata 1.21 has no other way
     "property_predicate is not supported",  # TFX's own queries ask for it, and do not need it
 )

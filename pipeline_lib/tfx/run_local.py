@@ -13,7 +13,9 @@ from pipeline_lib.tfx.metadata_store import connection_config
 from pipeline_lib.tfx.node import bound_pipeline, read_outcome
 
 
-def run_local(compiled: CompiledPipeline, run_id: str, metadata_url: str, parameters: Mapping[str, Any]) -> dict[str, NodeResult]:
+def run_local(
+    compiled: CompiledPipeline, run_id: str, metadata_url: str, parameters: Mapping[str, Any]
+) -> dict[str, NodeResult]:
     """Run every node in order, in this process; whatever an executor raises comes through.
 
     Returns:

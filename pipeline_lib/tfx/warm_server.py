@@ -40,8 +40,6 @@ _LAZY_MODULES = (
 )
 
 
-
-
 @dataclasses.dataclass(eq=False)
 class Session:
     """One client: what it has sent so far, and the child that runs its node."""

@@ -1,4 +1,4 @@
-"""One real Airflow (scheduler, API server, LocalExecutor) with this project's DAG and the odd one, for all the tests here."""
+"""One real Airflow (scheduler, API server, LocalExecutor) with this project's DAG and the odd one."""
 
 import os
 import shutil
@@ -72,8 +72,15 @@ class Deployment:
 
 def _tfx(settings: Settings, *arguments: str) -> None:
     command = [str(settings.tfx_python), "-m", *arguments]
-    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}, check=False, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -108,6 +115,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @pytest.fixture(scope="session")
 def pushed_files() -> Any:
     def files(settings: Settings) -> list[Path]:
-        return sorted(path for path in settings.push_dir.rglob("*") if path.is_file()) if settings.push_dir.exists() else []
+        return (
+            sorted(path for path in settings.push_dir.rglob("*") if path.is_file())
+            if settings.push_dir.exists()
+            else []
+        )
 
     return files

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.mnist.made_digits import idx_bytes, make_split
 
 from pipeline_lib.mnist.dataset import Dataset
+from tests.mnist.made_digits import idx_bytes, make_split
 
 
 @pytest.fixture

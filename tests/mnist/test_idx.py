@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.mnist.made_digits import idx_bytes
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.mnist.idx import MAX_EXAMPLES, read_images, read_labels
+from tests.mnist.made_digits import idx_bytes
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
 LABELS = np.array([0, 9, 5, 5, 1], np.uint8)

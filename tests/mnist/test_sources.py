@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.mnist.made_digits import idx_bytes
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.mnist.dataset import Dataset
 from pipeline_lib.mnist.sources import load, load_digits, load_folder
+from tests.mnist.made_digits import idx_bytes
 
 
 def test_digits_are_all_there_balanced_and_the_same_every_time() -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.mnist.made_digits import make_split
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.mnist import spans, tfrecords
 from pipeline_lib.mnist.dataset import Dataset
 from pipeline_lib.mnist.ingest import ingest
 from pipeline_lib.mnist.spans import latest_span, write_span
+from tests.mnist.made_digits import make_split
 
 # A fork, not a fresh process: that would spend ten seconds each on importing tensorflow.
 FORK = multiprocessing.get_context("fork")

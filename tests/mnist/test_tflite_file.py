@@ -50,7 +50,9 @@ def test_a_good_file_passes_and_reports_what_was_checked(network: keras.Model, r
 
 
 @pytest.mark.parametrize("kwargs", [{"input_name": "pixels"}, {"signature": "lite"}])
-def test_a_file_whose_input_tfma_could_not_find_is_refused(rewritten: Callable[..., Path], network: keras.Model, kwargs: dict) -> None:
+def test_a_file_whose_input_tfma_could_not_find_is_refused(
+    rewritten: Callable[..., Path], network: keras.Model, kwargs: dict
+) -> None:
     with pytest.raises(ModelFileError, match="expected inputs"):
         tflite_file.check(rewritten(**kwargs), IMAGES, _expected(network))
 
@@ -81,7 +83,9 @@ def test_custom_operators_are_refused(network: keras.Model, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("keep", [0, 10, 3000])
-def test_a_truncated_file_is_refused(rewritten: Callable[..., Path], network: keras.Model, tmp_path: Path, keep: int) -> None:
+def test_a_truncated_file_is_refused(
+    rewritten: Callable[..., Path], network: keras.Model, tmp_path: Path, keep: int
+) -> None:
     file = tmp_path / "tflite"
     file.write_bytes(rewritten().read_bytes()[:keep])
     with pytest.raises(ModelFileError, match="tflite"):

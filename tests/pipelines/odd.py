@@ -1,6 +1,6 @@
 """A pipeline of everything that the MNIST one lacks: an Importer, a Resolver, a Cond, a node that may fail.
 
-    python -m tests.pipelines.odd OUTPUT PIPELINE_ROOT IMPORTED_FOLDER    (TFX environment)
+python -m tests.pipelines.odd OUTPUT PIPELINE_ROOT IMPORTED_FOLDER    (TFX environment)
 """
 
 import os
@@ -22,6 +22,12 @@ from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.runtime_params import runtime_parameter
 
 NAME = "odd"
+_STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(os.getpid(), flush=True)
+time.sleep(600)
+"""
 PARAMETERS = (
     RunParameter(name="number", type="int", default=7, json_schema={"type": "integer", "minimum": 0, "maximum": 99}),
     RunParameter(name="ratio", type="float", default=0.5, json_schema={"type": "number"}),
@@ -31,7 +37,9 @@ PARAMETERS = (
 
 
 @component
-def Echo(number: Parameter[int], ratio: Parameter[float], word: Parameter[str]) -> TypedDict("EchoOutputs", {"text": str, "flag": str}):
+def Echo(number: Parameter[int], ratio: Parameter[float], word: Parameter[str]) -> TypedDict(
+    "EchoOutputs", {"text": str, "flag": str}
+):
     print(f"echo {number!r} {ratio!r} {word!r}", flush=True)
     return {"text": f"{number!r} {ratio!r} {word!r}", "flag": "yes" if number > 50 else "no"}
 
@@ -53,8 +61,9 @@ def Moody(mood: Parameter[str], text: str) -> TypedDict("MoodyOutputs", {"done":
     if mood in ("sleep", "hog"):
         print(f"asleep as {os.getpid()}", flush=True)
         if mood == "hog":
-            stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-            print(f"grandchild {subprocess.Popen([sys.executable, '-S', '-c', stubborn]).pid}", flush=True)
+            stubborn = subprocess.Popen([sys.executable, "-S", "-c", _STUBBORN], stdout=subprocess.PIPE, text=True)
+            assert stubborn.stdout
+            print(f"grandchild {stubborn.stdout.readline()}", flush=True)
         time.sleep(600)
     return {"done": text}
 
@@ -66,9 +75,9 @@ def After(done: str) -> TypedDict("AfterOutputs", {"end": str}):
 
 def create_pipeline(pipeline_root: str, imported: str) -> tfx.dsl.Pipeline:
     values = {parameter.name: runtime_parameter(parameter) for parameter in PARAMETERS}
-    importer = tfx.dsl.Importer(
-        source_uri=imported, artifact_type=standard_artifacts.Model, reimport=False
-    ).with_id("Importer")
+    importer = tfx.dsl.Importer(source_uri=imported, artifact_type=standard_artifacts.Model, reimport=False).with_id(
+        "Importer"
+    )
     echo = Echo(number=values["number"], ratio=values["ratio"], word=values["word"])
     with tfx.dsl.Cond(echo.outputs["flag"].future().value == "yes"):
         guarded = Guarded(text=echo.outputs["text"])

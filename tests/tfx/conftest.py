@@ -144,8 +144,8 @@ def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = subprocess.Popen(["mariadbd", "--no-defaults", *options, "--bind-address=127.0.0.1"])
     client = ["mariadb", "--no-defaults", f"--socket={folder / 's'}", "-u", "root"]
     wait_for(lambda: not subprocess.run([*client, "-e", "select 1"], check=False, capture_output=True).returncode)
-    sql = "create database mlmd; create user mlmd@localhost identified by 'pass/word'; grant all on mlmd.* to mlmd@localhost"
-    subprocess.run([*client, "-e", sql], check=True)
+    user = "create user mlmd@localhost identified by 'pass/word'; grant all on mlmd.* to mlmd@localhost"
+    subprocess.run([*client, "-e", f"create database mlmd; {user}"], check=True)
     yield f"mysql://mlmd:pass%2Fword@127.0.0.1:{port}/mlmd"
     server.terminate()
     server.wait(30)

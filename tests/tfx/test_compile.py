@@ -38,7 +38,9 @@ def test_the_pusher_waits_for_the_tflite_files_own_evaluator(compiled: CompiledP
 
 def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: CompiledPipeline) -> None:
     pipeline = bound_pipeline(compiled, "run", {"min_accuracy": 0.5, "min_class_accuracy": 0.4})
-    configs = [json.loads(_exec_properties(pipeline, f"Evaluator.{name}")["eval_config"]) for name in ("mnist", "mnist_lite")]
+    configs = [
+        json.loads(_exec_properties(pipeline, f"Evaluator.{name}")["eval_config"]) for name in ("mnist", "mnist_lite")
+    ]
     for form in configs:
         [spec] = form.pop("model_specs")
         assert spec["label_key"] == "image_class"
@@ -52,7 +54,9 @@ def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: C
 
 def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: CompiledPipeline) -> None:
     assert compiled.parameters == run_params.parameters()
-    config = json.loads(_exec_properties(bound_pipeline(compiled, "run", {"epochs": 3}), "Trainer.mnist")["custom_config"])
+    config = json.loads(
+        _exec_properties(bound_pipeline(compiled, "run", {"epochs": 3}), "Trainer.mnist")["custom_config"]
+    )
     defaults = run_params.RunParams()
     assert config == {
         "epochs": 3,
@@ -62,15 +66,16 @@ def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: C
     }
 
 
-def test_an_edit_of_the_users_code_is_a_new_execution(compiled: CompiledPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_of_the_users_code_is_a_new_execution(
+    compiled: CompiledPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fingerprint() -> str:
         return _exec_properties(bound_pipeline(compiled, "run", {}), "Trainer.mnist")["code_sha256"]
 
     before = fingerprint()
     assert before == fingerprint()
     read = Path.read_bytes
-    edited = lambda path: read(path) + (b"# edited" if path.name == "trainer.py" else b"")  # noqa: E731
-    monkeypatch.setattr(Path, "read_bytes", edited)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"# edited" * (path.name == "trainer.py"))
     assert fingerprint() != before
     assert "code_sha256" not in _exec_properties(bound_pipeline(compiled, "run", {}), "SchemaGen")
 
@@ -83,7 +88,8 @@ def test_nothing_secret_and_no_store_is_compiled_in(compiled: CompiledPipeline) 
 def test_a_string_inside_json_survives_as_it_is(value: str) -> None:
     word = runtime_params.runtime_parameter(Parameter(name="word", type="str", default="x"))
     trainer = tfx.components.Trainer(
-        run_fn="a.b.c", examples=tfx.components.ImportExampleGen(input_base="x").outputs["examples"],
+        run_fn="a.b.c",
+        examples=tfx.components.ImportExampleGen(input_base="x").outputs["examples"],
         custom_config={"first": [1, {"word": word}], "second": "constant"},
     )
     compiled = compile_pipeline(tfx.dsl.Pipeline("p", "root", components=[trainer]))
@@ -95,7 +101,7 @@ def test_a_string_inside_json_survives_as_it_is(value: str) -> None:
 def test_a_parameter_without_default_must_be_given() -> None:
     echo = odd.Echo(number=tfx.dsl.experimental.RuntimeParameter("count", ptype=int), ratio=0.5, word="w")
     compiled = compile_pipeline(tfx.dsl.Pipeline("p", "root", components=[echo]))
-    with pytest.raises(NodeRequestError, match="'count': expected int. Received: None"):
+    with pytest.raises(NodeRequestError, match=r"'count': expected int\. Received: None"):
         bound_pipeline(compiled, "run", {})
     bound_pipeline(compiled, "run", {"count": 1})
 

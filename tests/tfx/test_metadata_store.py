@@ -1,7 +1,6 @@
 """Which metadata stores are taken, and what SQLite and MariaDB do when several processes write at once."""
 
 import multiprocessing
-import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline_lib.errors import SettingsError
 from pipeline_lib.tfx.metadata_store import connection_config
+from tests.tfx.conftest import Deployment
 
 WRITERS, WRITES = 4, 40
 
@@ -77,12 +77,11 @@ def test_four_writers_at_once_lose_nothing_on_mariadb(mariadb_url: str) -> None:
     _hammer(mariadb_url)
 
 
-def test_a_node_runs_on_mariadb(mariadb_url: str, deployment) -> None:
+def test_a_node_runs_on_mariadb(mariadb_url: str, deployment: Deployment) -> None:
     deployment.environment["MNIST_LITE_METADATA_URL"] = mariadb_url
     try:
-        code, result, log = deployment.run("Echo", "on-mariadb", runtime="cold")
+        code, _, log = deployment.run("Echo", "on-mariadb", runtime="cold")
         assert code == 0, log
         assert deployment.run("Echo", "on-mariadb-2", runtime="cold")[1].state == "cached"
     finally:
         del deployment.environment["MNIST_LITE_METADATA_URL"]
-    assert os.environ.get("MNIST_LITE_METADATA_URL") is None

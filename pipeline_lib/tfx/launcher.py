@@ -1,6 +1,7 @@
 """TFX's Launcher, made safe to retry and to kill."""
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.errors import NodeRequestError
+from pipeline_lib.tfx import lineage
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -25,6 +27,7 @@ class NodeLauncher(launcher.Launcher):
 
     def __init__(self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, store: metadata.Metadata):
         deployment = runner_utils.extract_local_deployment_config(pipeline)
+        lineage.install()
         self._store = store
         self._node = node
         super().__init__(
@@ -37,6 +40,7 @@ class NodeLauncher(launcher.Launcher):
         )
 
     was_done = False
+    executor_seconds = 0.0
 
     def launch(self) -> data_types.ExecutionInfo:
         """Launch the node.
@@ -89,6 +93,13 @@ class NodeLauncher(launcher.Launcher):
         for execution_id in open_ids:
             outputs_utils.remove_output_dirs(self._output_resolver.generate_output_artifacts(execution_id))
         return open_ids
+
+    def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
+        started = time.monotonic()
+        try:
+            return super()._run_executor(execution_info)
+        finally:
+            self.executor_seconds = time.monotonic() - started
 
     def _register_or_reuse_execution(
         self,

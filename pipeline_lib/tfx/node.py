@@ -56,7 +56,8 @@ def execute(request: NodeRequest) -> int:
         finish(request, NodeResult(node_id=request.node_id, run_id=request.run_id, state="failed", reason=str(error)))
         return EXIT_USAGE
     result = _launch(request, launcher, store)
-    result = result.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+    times = {"seconds": time.monotonic() - started, "executor_seconds": launcher.executor_seconds}
+    result = result.model_copy(update={name: round(value, 3) for name, value in times.items()})
     finish(request, result)
     return _EXIT_CODES[result.state]
 

@@ -103,8 +103,6 @@ def _read_parameters(path: Path) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    # TensorFlow's C++ side reports a missing GPU as an error in every process; what matters comes as an exception.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     runtime = options.runtime or os.environ.get("MNIST_LITE_RUNTIME") or "warm"
     if runtime == "warm":
         code = warm_client.run(arguments, options.pipeline, var_dir())

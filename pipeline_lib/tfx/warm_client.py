@@ -6,6 +6,7 @@ terminate. The server answers one JSON line: `{"exit": CODE}`, or `{"cold": REAS
 finds the connection closed takes the other for dead.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -17,22 +18,22 @@ import time
 from pathlib import Path
 
 from pipeline_lib.node_exit import EXIT_FAILED
-from pipeline_lib.places import PROJECT
+from pipeline_lib.places import PROJECT, var_dir
 from pipeline_lib.tfx.warm_identity import socket_path
 
 # Importing TFX takes 16 s on two idle cores; a loaded host may need several times that.
 START_SECONDS = 300
 
 
-def run(arguments: list[str], pipeline: Path, var_dir: Path) -> int | None:
+def run(arguments: list[str], pipeline: Path, state_dir: Path) -> int | None:
     """Run the node on the warm server, starting one where there is none.
 
     Returns:
       The node's exit code; None where the node must be run cold, the reason printed.
     """
-    path = socket_path(var_dir, pipeline)
+    path = socket_path(state_dir, pipeline)
     try:
-        connection = _connect(path) or _start_and_connect(path, pipeline, var_dir)
+        connection = _connect(path) or _start_and_connect(path, pipeline, state_dir)
     except (OSError, TimeoutError) as error:
         print(f"the warm server could not be started ({error}); running cold", file=sys.stderr, flush=True)
         return None
@@ -70,7 +71,7 @@ def _connect(path: Path) -> socket.socket | None:
     return connection
 
 
-def _start_and_connect(path: Path, pipeline: Path, var_dir: Path) -> socket.socket:
+def _start_and_connect(path: Path, pipeline: Path, state_dir: Path) -> socket.socket:
     """One client starts the server, the others wait for it behind the same lock."""
     with open(path.with_suffix(".starting"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -78,16 +79,7 @@ def _start_and_connect(path: Path, pipeline: Path, var_dir: Path) -> socket.sock
             return connection
         log = path.with_suffix(".log")
         print(f"starting the warm server (log: {log})", file=sys.stderr, flush=True)
-        with log.open("ab") as output:
-            server = subprocess.Popen(
-                [sys.executable, "-m", "pipeline_lib.tfx.warm_server", str(path), str(pipeline), str(var_dir)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd=PROJECT,
-                close_fds=True,
-            )
+        server = _start(path, pipeline, state_dir, log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if connection := _connect(path):
@@ -97,3 +89,27 @@ def _start_and_connect(path: Path, pipeline: Path, var_dir: Path) -> socket.sock
             time.sleep(0.05)
         server.kill()
         raise TimeoutError(f"it did not answer within {START_SECONDS} s, see {log}")
+
+
+def _start(path: Path, pipeline: Path, state_dir: Path, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline_lib.tfx.warm_server", str(path), str(pipeline), str(state_dir)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=PROJECT,
+        )
+
+
+def main(pipeline: Path) -> int:
+    """Start the server of `pipeline` ahead of its first node, and return once it listens."""
+    path = socket_path(var_dir(), pipeline)
+    with contextlib.suppress(OSError, TimeoutError):  # the first node will try again, and say what is wrong
+        (_connect(path) or _start_and_connect(path, pipeline, var_dir())).close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -103,7 +103,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     with environment({**variables, "MNIST_LITE_SCHEDULE": ""}):
-        _tfx(settings, "pipeline_lib.tfx.commands", "ingest", os.environ.get("MNIST_LITE_TEST_MNIST_DIR") or "digits")
+        _tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:

@@ -80,8 +80,8 @@ def test_four_writers_at_once_lose_nothing_on_mariadb(mariadb_url: str) -> None:
 def test_a_node_runs_on_mariadb(mariadb_url: str, deployment: Deployment) -> None:
     deployment.environment["MNIST_LITE_METADATA_URL"] = mariadb_url
     try:
-        code, _, log = deployment.run("Echo", "on-mariadb", runtime="cold")
+        code, _, log = deployment.run("Echo", "on-mariadb")
         assert code == 0, log
-        assert deployment.run("Echo", "on-mariadb-2", runtime="cold")[1].state == "cached"
+        assert deployment.run("Echo", "on-mariadb-2")[1].state == "cached"
     finally:
         del deployment.environment["MNIST_LITE_METADATA_URL"]

@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow.python.eager import context as eager_context
 
@@ -83,9 +84,9 @@ def freeze() -> None:
 
 def start(call: ChildCall, lifeline: Lifeline, own_session: bool) -> Child:
     """Fork a child that runs `run_node` with the call's arguments."""
-    folder = var_dir(call.environment) / "tmp"
+    folder = _temporary_folder(var_dir(call.environment))
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix="node-", dir=folder))
+    temporary = Path(tempfile.mkdtemp(prefix=f"node-{os.getpid()}-", dir=folder))
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -100,6 +101,18 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool) -> Child:
             # Whatever happened: a child that returned from here would go on as a second parent.
             _leave(code)
     return Child(pid, call, temporary)
+
+
+def _temporary_folder(state_dir: Path) -> Path:
+    return state_dir / "tmp"
+
+
+def clear_temporaries(state_dir: Path) -> None:
+    """Remove the TMPDIRs of children whose parent was killed before it could."""
+    for folder in _temporary_folder(state_dir).glob("node-*-*"):
+        parent = folder.name.split("-")[1]
+        if parent.isdigit() and not psutil.pid_exists(int(parent)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _become_child(call: ChildCall, lifeline: Lifeline, temporary: Path, own_session: bool) -> None:
@@ -193,6 +206,7 @@ def run_here(arguments: Sequence[str]) -> int:
     """Cold: run the node in a child of this very process and wait for it."""
     call = ChildCall(arguments, dict(os.environ), os.getcwd(), 1, 2)
     lifeline = Lifeline()
+    clear_temporaries(var_dir())
     child = start(call, lifeline, own_session=False)
     stopped = False
 

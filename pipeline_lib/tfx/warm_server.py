@@ -278,6 +278,7 @@ def main(path: Path, pipeline: Path, var_dir: Path) -> int:
         lock.write(str(os.getpid()))
         lock.flush()
         drain_others(path)
+        forking.clear_temporaries(var_dir)
         Server(path, pipeline, var_dir, idle_seconds, culprit).serve()
     say("ended")
     return 0

@@ -51,13 +51,16 @@ def Guarded(text: str) -> TypedDict("GuardedOutputs", {"seen": str}):
 
 @component
 def Moody(mood: Parameter[str], text: str) -> TypedDict("MoodyOutputs", {"done": str}):
-    """Does what its mood says: fine, fail, sleep, hog (a grandchild that ignores SIGTERM, too), litter, die."""
+    """Does what its mood says: fine, fail, nap, sleep, hog (a grandchild that ignores SIGTERM, too), litter, die."""
     if mood == "fail":
         raise ValueError("the mood was\\bad")
     if mood == "litter":
         Path(os.environ["TMPDIR"], "litter").write_text("x" * 1000)
     if mood == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if mood == "nap":
+        print(f"asleep as {os.getpid()}", flush=True)
+        time.sleep(3)
     if mood in ("sleep", "hog"):
         print(f"asleep as {os.getpid()}", flush=True)
         if mood == "hog":

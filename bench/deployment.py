@@ -1,0 +1,169 @@
+"""A whole Airflow of the bench's own in a temporary folder, with the pipeline's DAG and the yardstick's beside it."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from bench import program
+from bench.peak_memory import PeakMemory
+from pipeline_lib.airflow import stack
+from pipeline_lib.airflow.local_config import USER
+from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
+from pipeline_lib.airflow.stack_start import read_stack
+from pipeline_lib.errors import StackError
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import PIPELINE_NAME, Settings
+
+NOOP = "noop"
+COLD = "cold"
+NOOP_TASKS = 8
+# Beside each other, ten imports of TFX would measure the fight for two cores; the first nodes run one by one.
+COLD_NODES = 3
+_POLL_SECONDS = 1.0
+_PARSE_SECONDS = 120
+_NOOP_DAG = f"""
+from airflow.sdk import chain, dag, task
+
+@dag(schedule=None)
+def {NOOP}():
+    @task
+    def nothing():
+        return None
+
+    chain(*[nothing.override(task_id=f"noop_{{number}}")() for number in range({NOOP_TASKS})])
+
+{NOOP}()
+"""
+_COLD_DAG = """
+from pathlib import Path
+
+from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+
+cold = {{"*": NodeSettings(env={{"MNIST_LITE_RUNTIME": "cold"}})}}
+config = AirflowPipelineConfig(airflow_dag_config={{"dag_id": {dag_id!r}, "schedule": None}}, node_settings=cold)
+dag = AirflowDagRunner(config).run(Path({path!r}))
+"""
+
+
+@dataclass(frozen=True)
+class TimedRun:
+    """A run that succeeded: seconds from trigger to end, its tasks and their results, its largest process in MiB."""
+
+    seconds: float
+    tasks: tuple[TaskInstance, ...]
+    results: Mapping[str, NodeResult]
+    peak_mebibytes: float
+
+    def durations(self) -> list[float]:
+        """Seconds of each task as Airflow has them."""
+        return [task.duration or 0.0 for task in self.tasks]
+
+    def overheads(self) -> list[float]:
+        """Seconds of each node's task that were not its executor's."""
+        return [
+            (task.duration or 0.0) - self.results[task.task_id].executor_seconds
+            for task in self.tasks
+            if task.task_id in self.results
+        ]
+
+
+class _Rest(AirflowRest):
+    def ended(self, dag_id: str, run_id: str) -> float:
+        """The end of a finished run, in seconds since the epoch."""
+        answer = self._http.get(f"dags/{dag_id}/dagRuns/{run_id}").raise_for_status()
+        return datetime.fromisoformat(answer.json()["end_date"]).timestamp()
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A running Airflow, logged in."""
+
+    settings: Settings
+    rest: _Rest
+
+    def timed_run(self, dag_id: str, conf: Mapping[str, object] | None = None) -> TimedRun:
+        """Trigger a run over REST and wait for its end.
+
+        Raises:
+          StackError: it did not succeed, or a task of it did something else than its work.
+        """
+        with PeakMemory(self._processes()) as peak:
+            started = time.time()
+            run_id = self.rest.trigger(dag_id, dict(conf or {})).dag_run_id
+            while not (run := self.rest.run(dag_id, run_id)).finished:
+                time.sleep(_POLL_SECONDS)
+        tasks = tuple(self.rest.tasks(dag_id, run_id))
+        if run.state != "success" or any(task.state != "success" for task in tasks):
+            states = ", ".join(f"{task.task_id} {task.state}" for task in tasks)
+            raise StackError(f"expected every task of {dag_id} to succeed. Received: {states}")
+        found = {task.task_id: self.rest.node_result(dag_id, run_id, task.task_id) for task in tasks}
+        results = {task_id: result for task_id, result in found.items() if result}
+        return TimedRun(self.rest.ended(dag_id, run_id) - started, tasks, results, peak.mebibytes)
+
+    def fresh_run(self, dag_id: str, conf: Mapping[str, object]) -> TimedRun:
+        """The same on an empty metadata store, so that no node is answered from cache; the warm server is up."""
+        for folder in (self.settings.var_dir / "metadata", self.settings.pipeline_root, self.settings.push_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.ensure_warm()
+        return self.timed_run(dag_id, conf)
+
+    def ensure_warm(self) -> None:
+        program.run(self.settings, "pipeline_lib.tfx.warm_client", str(self.settings.compiled_path))
+
+    def _processes(self) -> list[int]:
+        """Airflow's components and the warm server: whatever runs in a run descends from one of them."""
+        airflow = read_stack(self.settings.var_dir / "airflow")
+        components = [component.pid for component in airflow.components] if airflow else []
+        return components + warm_servers(self.settings)
+
+
+def warm_servers(settings: Settings) -> list[int]:
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if {"pipeline_lib.tfx.warm_server", str(settings.var_dir)} <= set(process.info["cmdline"] or ())
+    ]
+
+
+@contextlib.contextmanager
+def deployment(settings: Settings) -> Iterator[Deployment]:
+    """Airflow with the DAGs, up until the block ends; expects the compiled pipeline to be there."""
+    dags = settings.var_dir / "dags"
+    _write_dags(settings, dags)
+    try:
+        airflow = stack.up(settings, dags, Console(quiet=True))
+        with _Rest.login(airflow.url, USER, airflow.password()) as rest:
+            for dag_id in (PIPELINE_NAME, NOOP, COLD):
+                _wait_for(rest, dag_id)
+                rest.unpause(dag_id)
+            yield Deployment(settings, rest)
+    finally:
+        stack.down(settings, Console(quiet=True))
+
+
+def _write_dags(settings: Settings, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    shutil.copy(PROJECT / "dags" / f"{PIPELINE_NAME}.py", folder)
+    compiled = CompiledPipeline.read(settings.compiled_path)
+    first = settings.compiled_path.with_name("cold.json")
+    compiled.model_copy(update={"nodes": compiled.nodes[:COLD_NODES]}).write(first)
+    (folder / "cold.py").write_text(_COLD_DAG.format(dag_id=COLD, path=str(first)), encoding="utf-8")
+    (folder / "noop.py").write_text(_NOOP_DAG, encoding="utf-8")
+
+
+def _wait_for(rest: AirflowRest, dag_id: str) -> None:
+    deadline = time.monotonic() + _PARSE_SECONDS
+    while not rest.dag(dag_id):
+        if time.monotonic() > deadline:
+            raise StackError(f"expected Airflow to read the DAG {dag_id}. Received: {rest.import_errors()}")
+        time.sleep(0.5)

@@ -1,0 +1,49 @@
+"""The largest process of a measurement, by looking at it now and then."""
+
+import contextlib
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+# One look costs about 10 ms: more of them would be part of what is measured.
+_EVERY_SECONDS = 0.5
+
+
+class PeakMemory:
+    """While entered, samples the resident memory of some processes and of all that descend from them.
+
+    `mebibytes` is the largest that any one of them was seen to have, pages that it shares with others included.
+    """
+
+    def __init__(self, roots: Iterable[int]) -> None:
+        self.mebibytes = 0.0
+        self._roots = tuple(roots)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True, name="peak-memory")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while True:
+            self._look()
+            if self._done.wait(_EVERY_SECONDS):
+                return
+
+    def _look(self) -> None:
+        for pid in self._roots:
+            with contextlib.suppress(psutil.Error):
+                root = psutil.Process(pid)
+                for process in (root, *root.children(recursive=True)):
+                    with contextlib.suppress(psutil.Error):
+                        self.mebibytes = max(self.mebibytes, process.memory_info().rss / 2**20)

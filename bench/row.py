@@ -1,0 +1,134 @@
+"""What a measurement comes to: one row, and the file and the table of them."""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from rich.table import Table
+
+from pipeline_lib.errors import MnistLiteError
+
+
+class Row(BaseModel):
+    """One figure beside its yardstick, on one machine.
+
+    Attributes:
+      ours, yardstick: medians over `runs`, in `unit`; a yardstick of None: the row is a yardstick itself.
+      ratio: ours / yardstick.
+      better: whether a lower or a higher `ours` is the better one.
+      spread: largest less smallest of ours; None for a single run.
+      what: what was measured, and against what.
+      machine: cores, memory, date and revision that the figure holds for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    unit: str
+    ours: float
+    yardstick: float | None
+    ratio: float | None
+    better: Literal["lower", "higher"]
+    runs: int
+    spread: float | None
+    what: str
+    machine: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        unit: str,
+        ours: Sequence[float],
+        yardstick: Sequence[float] = (),
+        *,
+        what: str,
+        better: Literal["lower", "higher"] = "lower",
+    ) -> Self:
+        """The row of one or more runs of ours, and of as many of the yardstick as there are."""
+        middle = statistics.median(ours)
+        against = statistics.median(yardstick) if yardstick else None
+        return cls(
+            name=name,
+            unit=unit,
+            ours=_rounded(middle),
+            yardstick=None if against is None else _rounded(against),
+            ratio=_rounded(middle / against) if against else None,
+            better=better,
+            runs=len(ours),
+            spread=_rounded(max(ours) - min(ours)) if len(ours) > 1 else None,
+            what=what,
+        )
+
+
+_ROWS = TypeAdapter(list[Row])
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of an earlier bench; none where there is no file.
+
+    Raises:
+      MnistLiteError: the file holds something else.
+    """
+    try:
+        return _ROWS.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValidationError) as error:
+        reason = getattr(error, "strerror", None) or "something else"
+        raise MnistLiteError(f"expected a list of bench rows in {path}. Received: {reason}. Move it away") from None
+
+
+def merged(before: Iterable[Row], now: Iterable[Row]) -> list[Row]:
+    """Each row as it was measured last, in the order in which the names first came."""
+    rows = {row.name: row for row in before}
+    rows.update({row.name: row for row in now})
+    return list(rows.values())
+
+
+def write(rows: Iterable[Row], path: Path) -> None:
+    """Write whole or not at all, a JSON list with one object per row.
+
+    Raises:
+      MnistLiteError: it cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps([row.model_dump() for row in rows], indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise MnistLiteError(f"{path} cannot be written: {error.strerror}. Choose another with --output") from None
+
+
+def table(rows: Iterable[Row], title: str) -> Table:
+    """The rows as a person reads them; a ratio on the better side of 1 is green."""
+    made = Table(title=title, title_justify="left", show_lines=True)
+    for column in ("name", "unit"):
+        made.add_column(column, no_wrap=True)
+    for column in ("ours", "yardstick", "ratio", "runs", "spread"):
+        made.add_column(column, justify="right", no_wrap=True)
+    made.add_column("what")
+    for row in rows:
+        cells = (_shown(row.ours), _shown(row.yardstick), _ratio(row), str(row.runs), _shown(row.spread))
+        made.add_row(row.name, row.unit, *cells, row.what)
+    return made
+
+
+def _ratio(row: Row) -> str:
+    if row.ratio is None:
+        return ""
+    good = row.ratio <= 1 if row.better == "lower" else row.ratio >= 1
+    return f"[{'green' if good else 'yellow'}]{_shown(row.ratio)}[/]"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}") if abs(value) < 10_000 else float(round(value))
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

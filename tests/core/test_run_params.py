@@ -1,7 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
+from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import RunParams, parameters
+from pipeline_lib.settings import Settings
 
 
 def test_every_field_is_a_parameter_with_its_default():
@@ -18,3 +20,15 @@ def test_bounds_go_along():
 def test_what_it_refuses(values):
     with pytest.raises(ValidationError):
         RunParams(**values)
+
+
+def test_the_readme_tells_every_parameter_and_its_default() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    for name, field in RunParams.model_fields.items():
+        assert f"| `{name}` | {field.default:g} |" in readme
+
+
+def test_the_readme_tells_every_setting() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    for name in Settings.model_fields:
+        assert f"`MNIST_LITE_{name.upper()}`" in readme

@@ -1,0 +1,52 @@
+"""The seconds that parsing dags/ takes, and the same graph of EmptyOperators beside it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline_lib.airflow.stack_start import settings_environment
+from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import Settings
+
+
+def parse(settings: Settings, folder: Path) -> float:
+    """Seconds of a DagBag of `folder` in a fresh process, without `import airflow`.
+
+    Raises:
+      MnistLiteError: the process failed; its last line is in the message.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    environment = kept | settings_environment(settings) | {"AIRFLOW_HOME": str(settings.var_dir / "parsing")}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.parse_folder", str(folder)],
+        cwd=PROJECT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+        raise MnistLiteError(f"{folder} could not be parsed: {last}")
+    return float(done.stdout.splitlines()[-1])
+
+
+def write_empty_dag(compiled: CompiledPipeline, folder: Path) -> Path:
+    """Write a DAG of the pipeline's nodes and edges in which every task is an EmptyOperator; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    edges = {node.id: list(node.upstream) for node in compiled.nodes}
+    text = f"""
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+with DAG("empty", schedule=None):
+    tasks = {{}}
+    for name, upstream in {edges!r}.items():
+        tasks[name] = EmptyOperator(task_id=name)
+        tasks[name].set_upstream([tasks[other] for other in upstream])
+"""
+    (folder / "empty.py").write_text(text, encoding="utf-8")
+    return folder

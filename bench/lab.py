@@ -1,0 +1,129 @@
+"""The measurements themselves, each made once however many rows are drawn from it."""
+
+import functools
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from bench import dag_parse, program
+from bench.deployment import COLD, NOOP, Deployment, TimedRun, deployment
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import PIPELINE_NAME, Settings
+
+RUNS = 3
+# Fewer than the nightly run's 20: the less there is to train, the more of a run is overhead, ours and Airflow's.
+# The bounds let every model pass, so that both sides push.
+PARAMETERS = {"epochs": 3, "min_accuracy": 0.0, "min_class_accuracy": 0.0}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One run under Airflow and one of LocalDagRunner after it, on the same examples.
+
+    `local_seconds` leaves out the imports of LocalDagRunner's process, `import_seconds` has them.
+    """
+
+    ours: TimedRun
+    local_seconds: float
+    import_seconds: float
+    local_peak_mebibytes: float
+
+
+class Lab:
+    """A deployment of the bench's own under `settings.var_dir`; `say` gets a phrase at the start of every step."""
+
+    def __init__(self, settings: Settings, resources: ExitStack, say: Callable[[str], None]) -> None:
+        self._settings, self._resources, self._say = settings, resources, say
+        self._pairs: dict[int, list[Pair]] = {}
+
+    @functools.cached_property
+    def compiled(self) -> CompiledPipeline:
+        self._say("compiling the pipeline")
+        program.run(self._settings, "pipeline_lib.tfx.compile")
+        return CompiledPipeline.read(self._settings.compiled_path)
+
+    @functools.cached_property
+    def airflow(self) -> Deployment:
+        _ = self.compiled
+        self._say("starting Airflow and the warm server")
+        started = self._resources.enter_context(deployment(self._settings))
+        started.ensure_warm()
+        return started
+
+    @functools.cached_property
+    def parses(self) -> tuple[list[float], list[float]]:
+        """Seconds of parsing dags/, and of the same graph of EmptyOperators, in turn."""
+        empty = dag_parse.write_empty_dag(self.compiled, self._settings.var_dir / "empty")
+        folders = (PROJECT / "dags", empty)
+        # The first one compiles bytecode and fills the page cache, for both.
+        dag_parse.parse(self._settings, folders[0])
+        times = []
+        for number in range(RUNS):
+            self._say(f"parsing DAGs, {number + 1} of {RUNS}")
+            times.append([dag_parse.parse(self._settings, folder) for folder in folders])
+        return [ours for ours, _ in times], [theirs for _, theirs in times]
+
+    @functools.cached_property
+    def noop_runs(self) -> list[TimedRun]:
+        runs = []
+        for number in range(RUNS):
+            _ = self.airflow
+            self._say(f"a chain of no-op tasks, {number + 1} of {RUNS}")
+            runs.append(self.airflow.timed_run(NOOP))
+        return runs
+
+    @functools.cached_property
+    def cold_run(self) -> TimedRun:
+        self._add_span(1_000)
+        _ = self.airflow
+        self._say("nodes in fresh processes")
+        return self.airflow.fresh_run(COLD, PARAMETERS)
+
+    def pairs(self, examples: int) -> list[Pair]:
+        """Whole runs, ours and LocalDagRunner's in turn; one pair of the long ones."""
+        if examples not in self._pairs:
+            # Before Airflow's, because a new span is what the next run reads.
+            self._add_span(examples)
+            count = RUNS if examples <= 1_000 else 1
+            self._pairs[examples] = [self._pair(examples, f"{number + 1} of {count}") for number in range(count)]
+        return self._pairs[examples]
+
+    def _pair(self, examples: int, number: str) -> Pair:
+        _ = self.airflow
+        self._say(f"the whole DAG, {examples:,} examples, {number}: under Airflow")
+        ours = self.airflow.fresh_run(PIPELINE_NAME, PARAMETERS)
+        self._say(
+            f"the whole DAG, {examples:,} examples, {number}: LocalDagRunner ({ours.seconds:.1f} s under Airflow)"
+        )
+        local = program.ask(self._settings, "bench.tfx_local_run", *_params())
+        seconds, imports = local.values["seconds"], local.values["import_seconds"]
+        return Pair(ours, seconds, imports, local.peak_mebibytes)
+
+    def _add_span(self, examples: int) -> None:
+        self._say(f"writing {examples:,} examples")
+        program.run(self._settings, "bench.tfx_digits", str(examples), str(self._settings.data_dir))
+
+    @functools.cached_property
+    def cached_runs(self) -> dict[str, dict[str, list[float]]]:
+        """Seconds of fully cached runs by the number of earlier runs: `ours` and TFX's own, `yardstick`."""
+        self._add_span(1_000)
+        self._say("cached runs with up to 400 earlier ones: a few minutes")
+        values: dict[str, dict[str, list[float]]] = program.ask(self._settings, "bench.tfx_cached_runs").values
+        return values
+
+    @functools.cached_property
+    def model_files(self) -> dict[str, Any]:
+        """What `bench.tfx_model_files` found of a Keras SavedModel and the TFLite file made of it."""
+        self._add_span(1_000)
+        self._say("training a model, to measure its files")
+        local = program.ask(self._settings, "bench.tfx_local_run", "--keep", *_params())
+        self._say("size, load time and latency of the two models")
+        return program.ask(
+            self._settings, "bench.tfx_model_files", local.values["keras_model"], local.values["tflite_file"]
+        ).values
+
+
+def _params() -> list[str]:
+    return [f"--param={name}={value}" for name, value in PARAMETERS.items()]

@@ -1,0 +1,124 @@
+"""Every row by its name: what it is drawn from, and what it says."""
+
+import statistics
+from collections.abc import Callable
+
+from bench.lab import PARAMETERS, Lab
+from bench.row import Row
+
+SIZES = {"1k": 1_000, "10k": 10_000, "60k": 60_000}
+HISTORIES = (1, 50, 200, 400)
+_EPOCHS = f"{PARAMETERS['epochs']} epochs"
+
+
+def dag_parse(name: str, lab: Lab) -> Row:
+    ours, empty = lab.parses
+    return Row.of(
+        name, "s", ours, empty, what="DagBag of dags/ without `import airflow` | ten EmptyOperators, same edges"
+    )
+
+
+def noop_task(name: str, lab: Lab) -> Row:
+    return Row.of(name, "s", _noop_seconds(lab), what="an Airflow task that does nothing, in a chain of eight")
+
+
+def node_overhead_warm(name: str, lab: Lab) -> Row:
+    per_run = [statistics.median(pair.ours.overheads()) for pair in lab.pairs(1_000)]
+    what = "task less executor, median of ten nodes, warm server | noop_task"
+    return Row.of(name, "s", per_run, _noop_seconds(lab), what=what)
+
+
+def node_overhead_cold(name: str, lab: Lab) -> Row:
+    per_run = [statistics.median(lab.cold_run.overheads())]
+    what = "task less executor, median of the first three nodes, fresh processes | noop_task"
+    return Row.of(name, "s", per_run, _noop_seconds(lab), what=what)
+
+
+def dag_run(examples: int) -> Callable[[str, Lab], Row]:
+    def row(name: str, lab: Lab) -> Row:
+        pairs = lab.pairs(examples)
+        what = f"{examples:,} examples, {_EPOCHS}, trigger to end, nothing cached | LocalDagRunner without its imports"
+        return Row.of(name, "s", [pair.ours.seconds for pair in pairs], [p.local_seconds for p in pairs], what=what)
+
+    return row
+
+
+def dag_run_with_imports(name: str, lab: Lab) -> Row:
+    pairs = lab.pairs(1_000)
+    local = [pair.local_seconds + pair.import_seconds for pair in pairs]
+    return Row.of(
+        name, "s", [pair.ours.seconds for pair in pairs], local, what="dag_run | LocalDagRunner with its imports"
+    )
+
+
+def examples_per_second(examples: int) -> Callable[[str, Lab], Row]:
+    def row(name: str, lab: Lab) -> Row:
+        pairs = lab.pairs(examples)
+        ours = [examples / pair.ours.seconds for pair in pairs]
+        local = [examples / pair.local_seconds for pair in pairs]
+        what = f"through the whole pipeline, {_EPOCHS} | LocalDagRunner without its imports"
+        return Row.of(name, "1/s", ours, local, better="higher", what=what)
+
+    return row
+
+
+def peak_memory(examples: int) -> Callable[[str, Lab], Row]:
+    def row(name: str, lab: Lab) -> Row:
+        pairs = lab.pairs(examples)
+        local = [pair.local_peak_mebibytes for pair in pairs]
+        what = "largest process, shared pages included | LocalDagRunner's"
+        return Row.of(name, "MiB", [pair.ours.peak_mebibytes for pair in pairs], local, what=what)
+
+    return row
+
+
+def cached_run(history: int) -> Callable[[str, Lab], Row]:
+    def row(name: str, lab: Lab) -> Row:
+        times = lab.cached_runs[str(history)]
+        what = f"ten cached nodes in a row in one process, {history} earlier runs | LocalDagRunner, TFX's own queries"
+        return Row.of(name, "s", times["ours"], times["yardstick"], what=what)
+
+    return row
+
+
+def tflite_size(name: str, lab: Lab) -> Row:
+    size = lab.model_files["size"]
+    return Row.of(
+        name, "bytes", size["ours"], size["yardstick"], what="the TFLite file | the Keras SavedModel's folder"
+    )
+
+
+def tflite_load(name: str, lab: Lab) -> Row:
+    load = lab.model_files["load"]
+    return Row.of(
+        name, "ms", load["ours"], load["yardstick"], what="ai-edge-litert, tensors allocated | tf.saved_model.load"
+    )
+
+
+def tflite_latency(name: str, lab: Lab) -> Row:
+    files = lab.model_files
+    p90, p99 = (", ".join(f"{files[side][rank]:.3g}" for side in ("ours", "yardstick")) for rank in ("p90", "p99"))
+    what = f"p50 of one image, one thread, ai-edge-litert | the SavedModel's lite signature (p90 {p90}; p99 {p99})"
+    return Row.of(name, "ms", files["ours"]["p50"], files["yardstick"]["p50"], what=what)
+
+
+ROWS: dict[str, Callable[[str, Lab], Row]] = {
+    "dag_parse": dag_parse,
+    "noop_task": noop_task,
+    "node_overhead_warm": node_overhead_warm,
+    "node_overhead_cold": node_overhead_cold,
+    "dag_run": dag_run(SIZES["1k"]),
+    "dag_run_with_imports": dag_run_with_imports,
+    "dag_run_60k": dag_run(SIZES["60k"]),
+    **{f"examples_per_second_{size}": examples_per_second(count) for size, count in SIZES.items()},
+    **{f"peak_memory_{size}": peak_memory(count) for size, count in SIZES.items()},
+    **{f"cached_run_{history}": cached_run(history) for history in HISTORIES},
+    "tflite_size": tflite_size,
+    "tflite_load": tflite_load,
+    "tflite_latency": tflite_latency,
+}
+QUICK = ("dag_parse", "noop_task", "node_overhead_warm", "node_overhead_cold", "dag_run", "dag_run_with_imports")
+
+
+def _noop_seconds(lab: Lab) -> list[float]:
+    return [statistics.median(run.durations()) for run in lab.noop_runs]

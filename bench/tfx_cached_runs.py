@@ -1,0 +1,105 @@
+"""Seconds of fully cached runs, by the number of earlier runs in the metadata store.
+
+    python -m bench.tfx_cached_runs --result FILE
+
+In this one process: a real run, then cached ones through our launcher until the history is long enough, and at each
+length three runs of ours and three of TFX's LocalDagRunner with TFX's own queries in place, in turn. They join the
+history: 200 means 200 to 205. The result: {"200": {"ours": [s, s, s], "yardstick": [s, s, s]}, ...}.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from tfx.orchestration.portable.input_resolution import channel_resolver
+from tfx.orchestration.portable.mlmd import execution_lib
+
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.places import var_dir
+from pipeline_lib.settings import Settings, settings
+from pipeline_lib.tfx import node, node_log
+from pipeline_lib.tfx.compile import mnist_tflite
+from pipeline_lib.tfx.request import NodeRequest
+from pipeline_lib.tfx.run_local import run_local
+
+HISTORIES = (1, 50, 200, 400)
+RUNS = 3
+PARAMETERS = {"epochs": 1, "min_accuracy": 0.0, "min_class_accuracy": 0.0}
+# As TFX has them: our launcher puts its own in their place.
+_TFX_QUERIES = (
+    channel_resolver._get_executions_by_all_contexts,
+    execution_lib.get_executions_associated_with_all_contexts,
+)
+
+
+class History:
+    """A pipeline with a metadata store, and the runs that it has had."""
+
+    def __init__(self, config: Settings) -> None:
+        self._config, self._runs = config, 0
+        self._compiled: CompiledPipeline = mnist_tflite(config)
+        self._compiled.write(config.compiled_path)
+
+    def __len__(self) -> int:
+        return self._runs
+
+    def ours(self, expected: str = "cached") -> float:
+        """Seconds of one run through our launcher, all nodes in a row."""
+        run_id = self._next()
+        started = time.perf_counter()
+        for item in self._compiled.nodes:
+            request = NodeRequest(self._config.compiled_path, item.id, run_id, self._config.mlmd_url, PARAMETERS)
+            launcher, store = node.prepare(request)
+            info = launcher.launch()
+            outcome = node.read_outcome(run_id, item.id, store, info.execution_id, launcher.was_done)
+            if outcome.state != expected:
+                raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")
+        return time.perf_counter() - started
+
+    def tfxs_own(self) -> float:
+        """Seconds of one run with LocalDagRunner and TFX's own queries."""
+        (
+            channel_resolver._get_executions_by_all_contexts,
+            execution_lib.get_executions_associated_with_all_contexts,
+        ) = _TFX_QUERIES
+        run_id = self._next()
+        started = time.perf_counter()
+        results = run_local(self._compiled, run_id, self._config.mlmd_url, PARAMETERS)
+        seconds = time.perf_counter() - started
+        if {result.state for result in results.values()} != {"cached"}:
+            raise SystemExit(f"expected every node cached. Received: {results}")
+        return seconds
+
+    def _next(self) -> str:
+        self._runs += 1
+        return f"run-{self._runs}"
+
+
+def measure(history: History) -> dict[str, dict[str, list[float]]]:
+    history.ours(expected="succeeded")
+    times: dict[str, dict[str, list[float]]] = {}
+    for length in HISTORIES:
+        while len(history) < length:
+            history.ours()
+        pairs = [(history.ours(), history.tfxs_own()) for _ in range(RUNS)]
+        times[str(length)] = {"ours": [ours for ours, _ in pairs], "yardstick": [theirs for _, theirs in pairs]}
+        print(length, times[str(length)], flush=True)
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.tfx_cached_runs", description=__doc__.split("\n")[0])
+    parser.add_argument("--result", required=True, type=Path, metavar="FILE")
+    options = parser.parse_args()
+    node_log.quiet()
+    with tempfile.TemporaryDirectory(prefix="cached-", dir=var_dir()) as folder:
+        Path(folder, "data").symlink_to(settings().data_dir)
+        update = {"var_dir": Path(folder), "compiled_pipeline": None, "metadata_url": ""}
+        times = measure(History(settings().model_copy(update=update)))
+    options.result.write_text(json.dumps(times), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

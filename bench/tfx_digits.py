@@ -1,0 +1,38 @@
+"""Write a span of any number of examples, made of scikit-learn's real digits.
+
+python -m bench.tfx_digits EXAMPLES DATA_DIR
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pipeline_lib.mnist.dataset import Dataset, Split
+from pipeline_lib.mnist.features import IMAGE_SIDE
+from pipeline_lib.mnist.sources import DIGIT_BOX, load_digits
+from pipeline_lib.mnist.spans import write_span
+
+EVAL_SHARE = 0.2
+# As far as a digit can move before it leaves the image.
+LARGEST_SHIFT = (IMAGE_SIDE - DIGIT_BOX) // 2
+
+
+def shifted(split: Split, examples: int, seed: int) -> Split:
+    """That many examples, each a real one moved by up to four pixels either way; the same every time."""
+    draw = np.random.default_rng(seed)
+    chosen = draw.integers(len(split), size=examples)
+    moves = draw.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, size=(examples, 2))
+    images = np.stack([np.roll(split.images[index], move, (0, 1)) for index, move in zip(chosen, moves, strict=True)])
+    return Split(images, split.labels[chosen])
+
+
+def dataset(examples: int) -> Dataset:
+    """`examples` digits, a fifth of them to evaluate on, none of them a shifted training digit."""
+    digits, held_out = load_digits(), round(examples * EVAL_SHARE)
+    train, evaluation = shifted(digits.train, examples - held_out, seed=1), shifted(digits.eval, held_out, seed=2)
+    return Dataset(f"digits, shifted to {examples}", train, evaluation)
+
+
+if __name__ == "__main__":
+    print(write_span(dataset(int(sys.argv[1])), Path(sys.argv[2])))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tfx import v1 as tfx
+from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
 from pipeline_lib.mnist import tflite_file
@@ -16,7 +16,7 @@ FILE_NAME = "tflite"
 _EXAMPLES_COMPARED = 256
 
 
-def run_fn(fn_args: tfx.components.FnArgs) -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """Rewrite the base model's `lite` signature and leave a checked file named `tflite`.
 
     Args:
@@ -51,7 +51,7 @@ def rewrite(saved_model: str, folder: str) -> None:
     )
 
 
-def _some_images(fn_args: tfx.components.FnArgs) -> npt.NDArray[np.float32]:
+def _some_images(fn_args: FnArgs) -> npt.NDArray[np.float32]:
     """Real images of the eval split, float32 [up to 256, 784]."""
     spec = {transformed_name(IMAGE_KEY): tf.io.FixedLenFeature([IMAGE_SIZE], tf.float32)}
     files = tf.io.gfile.glob(fn_args.eval_files)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 from pydantic import ValidationError
-from tfx import v1 as tfx
+from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
 from tfx_bsl.public import tfxio
 
 from pipeline_lib.errors import DataError, MnistLiteError, NodeRequestError
@@ -39,7 +39,7 @@ class Examples:
     labels: npt.NDArray[np.int64]
 
 
-def run_fn(fn_args: tfx.components.FnArgs) -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """TFX's `run_fn`.
 
     Args:
@@ -75,9 +75,7 @@ def training_params(custom_config: Mapping[str, Any] | None) -> RunParams:
         raise NodeRequestError(f"custom_config, {name}: {first['msg']}. Received: {first['input']!r}") from None
 
 
-def read_examples(
-    data_accessor: tfx.components.DataAccessor, files: list[str], transform_output: tft.TFTransformOutput
-) -> Examples:
+def read_examples(data_accessor: DataAccessor, files: list[str], transform_output: tft.TFTransformOutput) -> Examples:
     """Read a whole split: 60,000 images are 190 MB.
 
     Raises:

@@ -13,7 +13,7 @@ from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.tfx import lineage
+from pipeline_lib.tfx import dofn_specs, lineage
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -28,6 +28,7 @@ class NodeLauncher(launcher.Launcher):
     def __init__(self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, store: metadata.Metadata):
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         lineage.install()
+        dofn_specs.install()
         self._store = store
         self._node = node
         super().__init__(

@@ -29,14 +29,28 @@ _TICK_SECONDS = 2.0
 _LONGEST_REQUEST = 16 * 1024 * 1024
 # Imported by executors at their first use; found by comparing sys.modules before and after a run of all the nodes.
 _LAZY_MODULES = (
+    "ai_edge_litert.interpreter",
+    "ai_edge_litert.schema_py_generated",
     "apache_beam.runners.direct.direct_runner",
+    "apache_beam.runners.job.utils",
     "apache_beam.runners.portability.fn_api_runner.fn_runner",
+    "apache_beam.runners.portability.portable_runner",
+    "apache_beam.runners.portability.prism_runner",
     "apache_beam.runners.worker.sdk_worker",
+    "apache_beam.runners.worker.worker_pool_main",
+    "apache_beam.testing.test_stream",
+    "apache_beam.typehints.intrinsic_one_ops",
+    "apache_beam.typehints.opcodes",
     "distutils.core",
+    "google_crc32c",
     "grpc._server",
+    "grpc._utilities",
     "keras",
+    "pipeline_lib.settings",
+    "pyarrow.pandas_compat",
     "tensorflow_transform.beam.impl",
     "tfx.components.trainer.rewriting.tflite_rewriter",
+    "tfx_bsl.public.tfxio",
 )
 
 

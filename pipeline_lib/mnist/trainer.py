@@ -137,6 +137,7 @@ def train(train_split: Examples, eval_split: Examples, params: RunParams, log_di
 def training_batches(split: Examples, batch_size: int, seed: int) -> tf.data.Dataset:
     """Endless shuffled, distorted batches: (images float32 [batch, 784], labels int64 [batch])."""
 
+    @tf.autograph.experimental.do_not_convert
     def distorted(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         # The batch's number seeds its distortions: the same whichever thread draws them.
         images, labels = batch
@@ -162,12 +163,13 @@ def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder
     # Outside of the tf.function: traced, this takes autograph 3.6 s.
     feature_spec = {name: spec for name, spec in transform_output.raw_feature_spec().items() if name != LABEL_KEY}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    # Neither has control flow for autograph to convert, and converting takes it seconds.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         transformed = transform(tf.io.parse_example(examples, feature_spec))
         return {"probabilities": network(transformed[transformed_name(IMAGE_KEY)], training=False)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)])
+    @tf.function(input_signature=[tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)], autograph=False)
     def serve_images(image_floats: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": network(image_floats, training=False)}
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -82,8 +82,8 @@ def freeze() -> None:
     gc.freeze()
 
 
-def start(call: ChildCall, lifeline: Lifeline, own_session: bool) -> Child:
-    """Fork a child that runs `run_node` with the call's arguments."""
+def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child: Collection[int] = ()) -> Child:
+    """Fork a child that runs `run_node` with the call's arguments; it closes the files `not_for_child`."""
     folder = _temporary_folder(var_dir(call.environment))
     folder.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f"node-{os.getpid()}-", dir=folder))
@@ -94,6 +94,9 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool) -> Child:
         code = EXIT_FAILED
         try:
             _become_child(call, lifeline, temporary, own_session)
+            for number in not_for_child:
+                if number > 2:
+                    os.close(number)
             code = _run_node(call.arguments)
         except BaseException:
             traceback.print_exc()

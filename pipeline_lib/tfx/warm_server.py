@@ -10,7 +10,6 @@ environment or the compiled pipeline is no longer what it imported, or when a ne
 import contextlib
 import dataclasses
 import fcntl
-import importlib
 import json
 import os
 import selectors
@@ -21,37 +20,12 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline_lib.tfx import forking, warm_identity
+from pipeline_lib.tfx import forking, preloading, warm_identity
 
 IDLE_SECONDS = 900.0
 GRACE_SECONDS = 5.0
 _TICK_SECONDS = 2.0
 _LONGEST_REQUEST = 16 * 1024 * 1024
-# Imported by executors at their first use; found by comparing sys.modules before and after a run of all the nodes.
-_LAZY_MODULES = (
-    "ai_edge_litert.interpreter",
-    "ai_edge_litert.schema_py_generated",
-    "apache_beam.runners.direct.direct_runner",
-    "apache_beam.runners.job.utils",
-    "apache_beam.runners.portability.fn_api_runner.fn_runner",
-    "apache_beam.runners.portability.portable_runner",
-    "apache_beam.runners.portability.prism_runner",
-    "apache_beam.runners.worker.sdk_worker",
-    "apache_beam.runners.worker.worker_pool_main",
-    "apache_beam.testing.test_stream",
-    "apache_beam.typehints.intrinsic_one_ops",
-    "apache_beam.typehints.opcodes",
-    "distutils.core",
-    "google_crc32c",
-    "grpc._server",
-    "grpc._utilities",
-    "keras",
-    "pipeline_lib.settings",
-    "pyarrow.pandas_compat",
-    "tensorflow_transform.beam.impl",
-    "tfx.components.trainer.rewriting.tflite_rewriter",
-    "tfx_bsl.public.tfxio",
-)
 
 
 @dataclasses.dataclass(eq=False)
@@ -92,6 +66,8 @@ class Server:
         self._lifeline = forking.Lifeline()
         self._listener: socket.socket | None = None
         self._last_used = time.monotonic()
+        self._own_files: set[int] = set()
+        self._told = False
 
     def serve(self) -> None:
         """Serve until idle, outdated or told to drain."""
@@ -100,8 +76,9 @@ class Server:
             end.setblocking(False)
         signal.set_wakeup_fd(signalled.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._drain("told to"))
+        signal.signal(signal.SIGTERM, self._told_to_drain)
         self._selector.register(wakeup, selectors.EVENT_READ, "signal")
+        self._own_files = {wakeup.fileno(), signalled.fileno(), self._selector.fileno()}
         self._listen()
         while self._listener or self._sessions:
             for key, _ in self._selector.select(timeout=_TICK_SECONDS):
@@ -114,6 +91,9 @@ class Server:
                     self._read(key.data)
             self._reap()
             self._tick()
+
+    def _told_to_drain(self, *_: object) -> None:
+        self._told = True
 
     def _listen(self) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -178,8 +158,17 @@ class Server:
             say(f"not a request: {error}")
             self._forget(session)
             return
-        session.child = forking.start(call, self._lifeline, own_session=True)
+        session.child = forking.start(call, self._lifeline, own_session=True, not_for_child=self._open_files())
         self._by_pid[session.child.pid] = session
+
+    def _open_files(self) -> set[int]:
+        """Our files, and every client's: a child that held another node's log open would keep its task waiting."""
+        files = set(self._own_files)
+        if self._listener:
+            files.add(self._listener.fileno())
+        for session in self._sessions:
+            files.update([session.socket.fileno(), *session.files])
+        return files
 
     def _stop(self, session: Session) -> None:
         if session.stopped_at is None:
@@ -219,7 +208,9 @@ class Server:
                 session.signal_child(signal.SIGKILL)
         if not self._listener:
             return
-        if not self._by_pid and now - self._last_used > self._idle_seconds:
+        if self._told:
+            self._drain("told to")
+        elif not self._by_pid and now - self._last_used > self._idle_seconds:
             self._drain(f"idle for {self._idle_seconds:.0f} s")
         elif warm_identity.socket_path(self._var_dir, self._pipeline) != self._path:
             self._drain("its code, environment or pipeline has changed")
@@ -235,30 +226,6 @@ def peer_uid(connection: socket.socket) -> int:
     # struct xucred from sys/ucred.h: version, uid, ...
     credentials = connection.getsockopt(0, 1, 76)
     return int(struct.unpack_from("2I", credentials)[1])
-
-
-def preload(pipeline: Path) -> str | None:
-    """Import what the pipeline's executors need.
-
-    Returns:
-      The first module whose import ran a TensorFlow op, None where none did.
-    """
-    for module in [*executor_modules(pipeline), *_LAZY_MODULES]:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            say(f"not preloaded: {module} ({error})")
-        if forking.eager_context_touched():
-            return module
-    return None
-
-
-def executor_modules(pipeline: Path) -> list[str]:
-    """The modules of the executors, drivers and system nodes that a compiled pipeline names; not the user's code."""
-    deployment = json.loads(pipeline.read_text(encoding="utf-8"))["ir"]["deploymentConfig"]
-    specs = [*deployment.get("executorSpecs", {}).values(), *deployment.get("customDriverSpecs", {}).values()]
-    paths = {spec.get("pythonExecutorSpec", spec).get("classPath", "") for spec in specs}
-    return sorted({path.rpartition(".")[0] for path in paths if path and not path.startswith("pipeline_lib.mnist")})
 
 
 def drain_others(path: Path) -> None:
@@ -282,7 +249,7 @@ def say(text: str) -> None:
 
 def main(path: Path, pipeline: Path, var_dir: Path) -> int:
     idle_seconds = float(os.environ.get("MNIST_LITE_RUNTIME_IDLE_SECONDS") or IDLE_SECONDS)
-    culprit = preload(pipeline)
+    culprit = preloading.preload(pipeline)
     forking.freeze()
     if culprit:
         say(f"{culprit} ran a TensorFlow op: every node will run cold")

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pipeline_lib.places import PROJECT
-from pipeline_lib.tfx import warm_identity, warm_server
+from pipeline_lib.tfx import preloading, warm_identity
 from tests.tfx.conftest import Deployment, compile_odd, wait_for
 
 LONG = pytest.mark.skipif(
@@ -67,11 +67,29 @@ def test_another_user_is_refused(own: Deployment) -> None:
     assert "refused a connection from uid 65534" in path.with_suffix(".log").read_text()
 
 
+def test_a_nodes_log_ends_with_it_whatever_else_is_running(own: Deployment) -> None:
+    for run_id in ("short", "long"):
+        own.run("Echo", run_id, f"word={run_id}")
+    short = own.start("Moody", "short", "mood=nap")
+    _wait_until_asleep(short)
+    long = own.start("Moody", "long", "mood=sleep")  # forked while the server has the short one's log open
+    _wait_until_asleep(long)
+    short.communicate(timeout=60)  # reads the log to its end
+    assert short.returncode == 0
+    assert long.poll() is None
+    long.terminate()
+    long.communicate(timeout=60)
+
+
+def _wait_until_asleep(process: subprocess.Popen[str]) -> int:
+    assert process.stdout
+    return next(int(line.split()[-1]) for line in process.stdout if line.startswith("asleep as"))
+
+
 def test_a_server_killed_mid_node_takes_the_node_along_and_the_retry_starts_another(own: Deployment) -> None:
     own.run("Echo", "killed", "word=killed")
     process = own.start("Moody", "killed", "mood=sleep")
-    assert process.stdout
-    pid = next(int(line.split()[-1]) for line in process.stdout if line.startswith("asleep as"))
+    pid = _wait_until_asleep(process)
     [server] = own.servers()
     server.kill()
     log = process.communicate(timeout=60)[0]
@@ -200,15 +218,14 @@ def test_the_users_code_is_not_preloaded(tmp_path: Path) -> None:
         '{"ir": {"deploymentConfig": {"executorSpecs": {"a": {"classPath": "pipeline_lib.mnist.x.Executor"}, '
         '"b": {"pythonExecutorSpec": {"classPath": "tfx.components.y.Executor"}}}}}}'
     )
-    assert warm_server.executor_modules(pipeline) == ["tfx.components.y"]
+    assert preloading.executor_modules(pipeline) == ["tfx.components.y"]
 
 
 def test_stopping_a_server_lets_its_nodes_finish(own: Deployment) -> None:
     own.run("Echo", "drain", "word=drain")
     [server] = own.servers()
     process = own.start("Moody", "drain", "mood=nap")
-    assert process.stdout
-    next(line for line in process.stdout if line.startswith("asleep as"))
+    _wait_until_asleep(process)
     server.send_signal(signal.SIGTERM)
     log = process.communicate(timeout=60)[0]
     assert process.returncode == 0, log

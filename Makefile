@@ -5,10 +5,10 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down compile test lint lock
+.PHONY: help setup demo up down compile test lint bench bench-quick lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make or update the two environments in .venvs/
 	@setup/setup.sh
@@ -28,7 +28,7 @@ compile: setup ## write the compiled pipeline that the DAG reads
 # All three run whatever the others say. The real runs under Airflow come last, so that their line closes the log.
 test: lint ## everything: lint, unit tests in both environments, real runs under a real Airflow
 	@failed=0; \
-	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/airflow || failed=1; \
+	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/bench tests/airflow || failed=1; \
 	$(TFX)/python -m pytest tests/tfx tests/mnist || failed=1; \
 	$(AIRFLOW)/python -m pytest tests/end_to_end || failed=1; \
 	exit $$failed
@@ -36,8 +36,14 @@ test: lint ## everything: lint, unit tests in both environments, real runs under
 # Each side is checked where its packages are.
 lint: setup ## ruff, and mypy in both environments
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow setup/*.py pipeline_lib/*.py pipeline_lib/airflow dags
-	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow setup/*.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
+	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist bench/tfx_*.py
+
+bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')
+	@$(AIRFLOW)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+bench-quick: setup ## the DAG parse, the overheads and the whole run, in six minutes
+	@$(AIRFLOW)/python -m bench --quick
 
 # Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
 lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)

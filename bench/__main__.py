@@ -1,5 +1,7 @@
 """Measure this project against what it is built on; a table, and `var/bench.json`."""
 
+import argparse
+import signal
 import socket
 import sys
 import tempfile
@@ -7,11 +9,9 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 
 from bench import row as bench_row
 from bench.lab import Lab
@@ -23,55 +23,53 @@ from pipeline_lib.settings import Settings
 
 OUTPUT = PROJECT / "var" / "bench.json"
 IDLE_SECONDS = 4 * 3600
-_EPILOG = """Examples: python -m bench; python -m bench --quick;
-python -m bench --only dag_run --only tflite_latency"""
+_EXAMPLES = """examples:
+  python -m bench
+  python -m bench --quick
+  python -m bench --only dag_run tflite_latency
+"""
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+def bench(names: Sequence[str], output: Path) -> None:
+    """Measure these rows, print their table, and write each to `output` as soon as it is there.
 
-@app.command(epilog=_EPILOG)
-def bench(
-    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="this row; repeatable")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help=f"only {', '.join(QUICK)}")] = False,
-    output: Annotated[Path, typer.Option(metavar="FILE", help="rows not measured now stay in it")] = OUTPUT,
-) -> None:
-    """Measure, print a table, write the rows as JSON; every row has its yardstick, measured in the same minutes."""
-    names = chosen(only or (), quick)
+    Raises:
+      MnistLiteError: a row could not be measured; those before it are written. Or `output` is no file of rows.
+    """
     before = bench_row.read(output)
+    bench_row.write(before, output)  # an hour of measuring should not end at a folder that takes no file
     console = Console()
-    line = machine()
-    rows, failures = [], []
-    with ExitStack() as resources:
-        progress = resources.enter_context(_progress(console))
+    rows: list[bench_row.Row] = []
+    failure: str | None = None
+    with _progress(console) as progress, ExitStack() as resources:
         lab = Lab(_own_settings(resources), resources, _Teller(progress))
-        for name in progress.track(names, description="bench"):
+        for name in progress.track(names):
             try:
-                rows.append(ROWS[name](name, lab).model_copy(update={"machine": line}))
+                rows.append(ROWS[name](name, lab).model_copy(update={"machine": machine()}))
             except MnistLiteError as error:
-                failures.append(f"{name}: {error}")
-                continue
+                failure = f"{name} could not be measured, nor what comes after it: {error}"
+                break
             bench_row.write(bench_row.merged(before, rows), output)
     if rows:
-        console.print(bench_row.table(rows, title=line), f"Written to {output}")
-    if failures:
-        raise MnistLiteError("not measured:\n" + "\n".join(failures))
+        console.print(bench_row.table(rows, title=machine()), f"Written to {output}")
+    if failure:
+        raise MnistLiteError(failure)
 
 
-def chosen(only: Sequence[str], quick: bool) -> list[str]:
+def chosen(only: Sequence[str]) -> list[str]:
     """The rows that were asked for, in the table's order; all where none was.
 
     Raises:
       MnistLiteError: a name that no row has.
     """
     if unknown := [name for name in only if name not in ROWS]:
-        raise MnistLiteError(f"--only: expected one of {', '.join(ROWS)}. Received: {', '.join(unknown)}")
-    wanted = {*only, *(QUICK if quick else ())} or set(ROWS)
-    return [name for name in ROWS if name in wanted]
+        raise MnistLiteError(f"--only: expected some of {', '.join(ROWS)}. Received: {', '.join(unknown)}")
+    return [name for name in ROWS if name in (only or ROWS)]
 
 
 def _progress(console: Console) -> Progress:
     columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TextColumn("{task.description}"), console=console, transient=True)
+    return Progress(*columns, console=console, transient=True)
 
 
 class _Teller:
@@ -81,7 +79,9 @@ class _Teller:
         self._progress, self._started = progress, time.monotonic()
 
     def __call__(self, step: str) -> None:
-        self._progress.console.print(f"[{time.monotonic() - self._started:4.0f} s] {step}", markup=False)
+        self._progress.console.print(
+            f"[{time.monotonic() - self._started:4.0f} s] {step}", markup=False, soft_wrap=True
+        )
 
 
 def _own_settings(resources: ExitStack) -> Settings:
@@ -104,12 +104,32 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, epilog=_EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows: " + ",\n".join(ROWS))
+    which.add_argument("--quick", action="store_true", help="the rows of a few minutes:\n" + ",\n".join(QUICK))
+    parser.add_argument(
+        "--output", type=Path, default=OUTPUT, metavar="FILE", help="default: var/bench.json; rows not measured stay"
+    )
+    return parser
+
+
 def main() -> int:
+    options = _parser().parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # an exit stops the bench's Airflow, SIGTERM's own would not
     try:
-        app(prog_name="python -m bench")
+        bench(chosen(QUICK if options.quick else options.only), options.output)
     except MnistLiteError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted; the rows measured so far are written", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,8 +1,7 @@
 """The largest process of a measurement, by looking at it now and then."""
 
-import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -41,9 +40,18 @@ class PeakMemory:
                 return
 
     def _look(self) -> None:
-        for pid in self._roots:
-            with contextlib.suppress(psutil.Error):
-                root = psutil.Process(pid)
-                for process in (root, *root.children(recursive=True)):
-                    with contextlib.suppress(psutil.Error):
-                        self.mebibytes = max(self.mebibytes, process.memory_info().rss / 2**20)
+        parents: dict[int, int] = {}
+        sizes: dict[int, int] = {}
+        for process in psutil.process_iter(["ppid", "memory_info"]):
+            parents[process.pid] = process.info["ppid"]
+            sizes[process.pid] = getattr(process.info["memory_info"], "rss", 0)  # None of a process that just ended
+        for pid, size in sizes.items():
+            if self._belongs(pid, parents):
+                self.mebibytes = max(self.mebibytes, size / 2**20)
+
+    def _belongs(self, pid: int | None, parents: Mapping[int, int]) -> bool:
+        while pid:
+            if pid in self._roots:
+                return True
+            pid = parents.get(pid)
+        return False

@@ -1,5 +1,6 @@
 """What a measurement comes to: one row, and the file and the table of them."""
 
+import contextlib
 import json
 import statistics
 from collections.abc import Iterable, Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from rich.console import Group
 from rich.table import Table
 
 from pipeline_lib.errors import MnistLiteError
@@ -21,7 +23,7 @@ class Row(BaseModel):
       better: whether a lower or a higher `ours` is the better one.
       spread: largest less smallest of ours; None for a single run.
       what: what was measured, and against what.
-      machine: cores, memory, date and revision that the figure holds for.
+      machine: cores, memory, load, date and revision that the figure holds for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -101,22 +103,25 @@ def write(rows: Iterable[Row], path: Path) -> None:
         partial.write_text(json.dumps([row.model_dump() for row in rows], indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise MnistLiteError(f"{path} cannot be written: {error.strerror}. Choose another with --output") from None
 
 
-def table(rows: Iterable[Row], title: str) -> Table:
-    """The rows as a person reads them; a ratio on the better side of 1 is green."""
-    made = Table(title=title, title_justify="left", show_lines=True)
+def table(rows: Sequence[Row], title: str) -> Group:
+    """The rows as a person reads them, and under them what each one is; a ratio on the better side of 1 is green."""
+    figures = Table(title=title, title_justify="left")
     for column in ("name", "unit"):
-        made.add_column(column, no_wrap=True)
+        figures.add_column(column, no_wrap=True)
     for column in ("ours", "yardstick", "ratio", "runs", "spread"):
-        made.add_column(column, justify="right", no_wrap=True)
-    made.add_column("what")
+        figures.add_column(column, justify="right", no_wrap=True)
+    # Below, not beside: in a terminal of 80 columns a sentence beside the figures would be a word wide.
+    meanings = Table("name", "ours | yardstick", box=None, pad_edge=False)
     for row in rows:
         cells = (_shown(row.ours), _shown(row.yardstick), _ratio(row), str(row.runs), _shown(row.spread))
-        made.add_row(row.name, row.unit, *cells, row.what)
-    return made
+        figures.add_row(row.name, row.unit, *cells)
+        meanings.add_row(row.name, row.what)
+    return Group(figures, meanings)
 
 
 def _ratio(row: Row) -> str:

@@ -59,9 +59,9 @@ def load_keras(folder: Path) -> Callable[[Image], Image]:
     return predict
 
 
-def milliseconds(call: Callable[[], object]) -> float:
+def milliseconds(call: Callable[..., object], argument: object) -> float:
     started = time.perf_counter()
-    call()
+    call(argument)
     return (time.perf_counter() - started) * 1000
 
 
@@ -69,7 +69,7 @@ def latencies(predict: Callable[[Image], Image], images: list[Image]) -> dict[st
     """`p50` of each run, `p90` and `p99` of all the runs together, in ms, after a warm-up."""
     for image in images[:WARM_UP]:
         predict(image)
-    times = np.array([[milliseconds(lambda image=image: predict(image)) for image in images] for _ in range(RUNS)])
+    times = np.array([[milliseconds(predict, image) for image in images] for _ in range(RUNS)])
     p90, p99 = np.percentile(times, [90, 99])
     return {"p50": np.percentile(times, 50, axis=1).tolist(), "p90": float(p90), "p99": float(p99)}
 
@@ -86,8 +86,8 @@ def measure(folder: Path, file: Path) -> dict[str, Any]:
     return {
         "size": {"ours": [file.stat().st_size], "yardstick": [size]},
         "load": {
-            "ours": [milliseconds(lambda: load_tflite(file)) for _ in range(RUNS)],
-            "yardstick": [milliseconds(lambda: load_keras(folder)) for _ in range(RUNS)],
+            "ours": [milliseconds(load_tflite, file) for _ in range(RUNS)],
+            "yardstick": [milliseconds(load_keras, folder) for _ in range(RUNS)],
         },
         "ours": latencies(tflite, images),
         "yardstick": latencies(keras, images),

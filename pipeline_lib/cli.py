@@ -8,7 +8,7 @@ from pipeline_lib.places import PROJECT
 
 # command: (environment, its one line in --help)
 COMMANDS = {
-    "demo": ("airflow", "set up nothing, run everything once under Airflow, print the verdict"),
+    "demo": ("airflow", "run everything once under Airflow and print the verdict"),
     "up": ("airflow", "start the local Airflow"),
     "down": ("airflow", "stop the local Airflow and all that belongs to it"),
     "ingest": ("tfx", "add a span of data: digits, mnist or a folder of IDX files"),

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -29,8 +28,6 @@ EXIT_NOT_SHIPPED = 3
 EXIT_INTERRUPTED = 130
 _PARSE_SECONDS = 90
 _LOG_LINES = 15
-# What TensorFlow's C++ side writes at import, whatever its log level.
-_NATIVE_LOG = re.compile(r"[IWE]\d{4} |\d{4}-\d\d-\d\d .*: [IWE] |WARNING: All log messages|To enable the following")
 
 
 def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = None) -> int:
@@ -51,10 +48,10 @@ def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = N
             if run_id:
                 console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
             else:
-                with console.status("data"):
-                    _tfx(settings, "ingest the data", "pipeline_lib.tfx.commands", "ingest", str(mnist_dir or dataset))
-                with console.status("compiling the pipeline"):
-                    _tfx(settings, "compile the pipeline", "pipeline_lib.tfx.compile")
+                if not stack.is_up(airflow):
+                    stack.require_free(airflow.port)
+                _tfx(settings, "ingest the data", "pipeline_lib.tfx.commands", "ingest", str(mnist_dir or dataset))
+                _tfx(settings, "compile the pipeline", "pipeline_lib.tfx.compile")
                 _start_warm_server(settings)
                 airflow = stack.up(settings, console=console)
                 run_id = start_run(airflow, console)
@@ -131,26 +128,17 @@ def _run_going_on(airflow: LocalAirflow) -> str | None:
 
 
 def _tfx(settings: Settings, purpose: str, *arguments: str) -> None:
-    """Run a command of the other environment; what it says on stderr is shown only where it fails."""
+    """Run a command of the other environment; its progress and its errors go to the terminal as they are."""
     command = [str(settings.tfx_python), "-m", *arguments]
     try:
-        done = subprocess.run(
-            command,
-            cwd=PROJECT,
-            env=os.environ | settings_environment(settings),
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        code = subprocess.call(command, cwd=PROJECT, env=os.environ | settings_environment(settings))
     except OSError as error:
         raise StackError(
             f"expected the TFX environment's Python at {settings.tfx_python}. "
             f"Received: {error.strerror}. Run 'make setup'"
         ) from None
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if not _NATIVE_LOG.match(line)]
-        raise StackError(f"could not {purpose}: {chr(10).join(said) or f'exit code {done.returncode}'}")
+    if code:
+        raise StackError(f"could not {purpose}: the reason is above")
 
 
 def _start_warm_server(settings: Settings) -> None:

@@ -78,8 +78,6 @@ class TfxNodeOperator(BaseOperator):
             exit_code, last_lines = self._run(argv)
             result = _read_result(result_path)
         if exit_code == EXIT_OK and result:
-            if result.state == "cached":
-                self.log.info("%s answered from cache (execution %s)", self.tfx_node_id, result.execution_id)
             return result.model_dump(mode="json")
         if result and self.do_xcom_push:
             context["ti"].xcom_push("return_value", result.model_dump(mode="json"))

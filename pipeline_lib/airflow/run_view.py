@@ -74,7 +74,7 @@ class RunView:
         return (result.reason if result else None) or ""
 
     def _table(self) -> Table:
-        table = Table("node", "state", "seconds", "", title=f"{self.dag_id} {self.run_id}", title_justify="left")
+        table = Table("node", "state", "seconds", "note", title=f"{self.dag_id} {self.run_id}", title_justify="left")
         for task in self.tasks:
             state = self._state(task)
             table.add_row(task.task_id, f"[{_STYLE.get(state, 'default')}]{state}[/]", _seconds(task), self._note(task))

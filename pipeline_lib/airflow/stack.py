@@ -68,7 +68,7 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
         if stack and stack_processes.alive(stack.components, airflow.home):
             console.print(f"Airflow is half up ({', '.join(stack.dead())} ended): starting it anew")
             _stop(stack, airflow.home)
-        _require_free(airflow.port)
+        require_free(airflow.port)
         airflow.write()
         started = time.monotonic()
         with console.status("Airflow: database") as status:
@@ -116,7 +116,8 @@ def _locked(home: Path) -> Iterator[None]:
         yield
 
 
-def _require_free(port: int) -> None:
+def require_free(port: int) -> None:
+    """Raises StackError where somebody listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -142,4 +143,8 @@ def _stop(stack: Stack, home: Path) -> list[str]:
     (home / "stack.json").unlink(missing_ok=True)
     others = len(before) - len(names)
     tasks_ended = f"{len(tasks)} running task{'s' * (len(tasks) > 1)}"
-    return [*names, *([tasks_ended] if tasks else []), *([f"{others} processes of theirs"] if others else [])]
+    return [
+        *names,
+        *([tasks_ended] if tasks else []),
+        *([f"{others} process{'es' * (others > 1)} of theirs"] if others else []),
+    ]

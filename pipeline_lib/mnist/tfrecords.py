@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from pipeline_lib import native_log
 from pipeline_lib.mnist.dataset import Split
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 
@@ -46,7 +47,8 @@ def write_split(split: Split, name: str, folder: Path, examples_per_shard: int =
 
 
 def _write_shard(path: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
-    import tensorflow as tf
+    with native_log.muted():
+        import tensorflow as tf
 
     try:
         with tf.io.TFRecordWriter(str(path), "GZIP") as writer:

@@ -8,18 +8,20 @@ import json
 import sys
 from pathlib import Path
 
-import tfx
-from google.protobuf import json_format
-from tfx import v1 as tfx_v1
-from tfx.dsl.compiler import compiler
-from tfx.proto.orchestration import pipeline_pb2
-
-from pipeline_lib import run_params
+from pipeline_lib import native_log, run_params
 from pipeline_lib.errors import CompiledPipelineError, MnistLiteError
 from pipeline_lib.graph import CompiledPipeline, Node, Parameter
 from pipeline_lib.settings import PIPELINE_NAME, Settings, settings
-from pipeline_lib.tfx import runtime_params
-from pipeline_lib.tfx.pipeline import create_pipeline
+
+with native_log.muted():
+    import tfx
+    from google.protobuf import json_format
+    from tfx import v1 as tfx_v1
+    from tfx.dsl.compiler import compiler
+    from tfx.proto.orchestration import pipeline_pb2
+
+    from pipeline_lib.tfx import runtime_params
+    from pipeline_lib.tfx.pipeline import create_pipeline
 
 _SYSTEM_NODES = {
     "tfx.dsl.components.common.resolver.Resolver",
@@ -55,7 +57,8 @@ def compile_pipeline(pipeline: tfx_v1.dsl.Pipeline, described: tuple[Parameter, 
         name=ir.pipeline_info.id,
         nodes=tuple(_node(item.pipeline_node) for item in ir.nodes),
         parameters=tuple(known.get(name, mentioned[name]) for name in order),
-        ir=json.loads(json_format.MessageToJson(ir)),
+        # Protobuf's maps have no order of their own; the file's bytes tell a warm server whether it is outdated.
+        ir=json.loads(json_format.MessageToJson(ir, sort_keys=True)),
     )
 
 

@@ -6,13 +6,14 @@ instance brings methods of its own, or stands for a function (`_inspect_process`
 """
 
 import types
+from collections.abc import Callable
 from typing import Any
 
 from apache_beam.transforms import userstate
 
 Specs = tuple[set[Any], set[Any]]
 
-_beams_own = userstate.get_dofn_specs
+_beams_own: Callable[[Any], Specs] = userstate.get_dofn_specs
 _by_class: dict[type, Specs] = {}
 
 

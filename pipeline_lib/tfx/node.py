@@ -160,7 +160,8 @@ def describe(result: NodeResult) -> str:
     """The node's last line in its log."""
     execution = f" (execution {result.execution_id})" if result.execution_id else ""
     reason = f": {result.reason}" if result.reason else ""
-    return f"{result.node_id} {result.state}{execution}{reason}"
+    verdict = {None: "", True: "; blessed", False: f"; NOT blessed: {'; '.join(result.refusals) or 'see its outputs'}"}
+    return f"{result.node_id} {result.state}{execution}{reason}{verdict[result.blessed]}"
 
 
 def _print_executors_part(error: BaseException) -> None:

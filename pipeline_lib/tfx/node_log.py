@@ -9,14 +9,20 @@ _NOISE = (
 )
 
 
-def quiet() -> None:
-    """Filter the noise out of absl's log, in this process; warnings of another kind stay."""
+def quiet(progress: bool = False) -> None:
+    """Filter the noise out of absl's log, in this process; warnings of another kind stay.
+
+    `progress` also lets through what TFX's LocalDagRunner says of each node, and of nothing else.
+    """
     logger = logging.getLogger("absl")
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(logging.INFO if progress else logging.WARNING)
     if not any(isinstance(item, _NoiseFilter) for item in logger.filters):
         logger.addFilter(_NoiseFilter())
 
 
 class _NoiseFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        return not any(phrase in record.getMessage() for phrase in _NOISE)
+        message = record.getMessage()
+        if record.levelno < logging.WARNING:
+            return message.startswith("Component ") or "A cached execution" in message
+        return not any(phrase in message for phrase in _NOISE)

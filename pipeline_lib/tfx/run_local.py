@@ -9,6 +9,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.tfx import node_log
 from pipeline_lib.tfx.metadata_store import connection_config
 from pipeline_lib.tfx.node import bound_pipeline, read_outcome
 
@@ -25,6 +26,7 @@ def run_local(
       NodeRequestError: a run parameter is unknown or of another type.
       SettingsError: the metadata store's address is refused.
     """
+    node_log.quiet(progress=True)
     pipeline = bound_pipeline(compiled, run_id, parameters)
     deployment = pipeline_pb2.IntermediateDeploymentConfig()
     pipeline.deployment_config.Unpack(deployment)

@@ -235,8 +235,9 @@ def drain_others(path: Path) -> None:
             with lock_file.open("a+", encoding="utf-8") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    lock_file.unlink(missing_ok=True)  # nobody holds it: a server that was killed
-                    lock_file.with_suffix(".sock").unlink(missing_ok=True)
+                    # Nobody holds it: a server that has ended, or was killed.
+                    for suffix in (".lock", ".sock", ".log", ".starting"):
+                        lock_file.with_suffix(suffix).unlink(missing_ok=True)
                 except BlockingIOError:
                     lock.seek(0)
                     with contextlib.suppress(ValueError, ProcessLookupError):

@@ -1,5 +1,6 @@
 """The demo's refusals and interruptions, without an Airflow."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from pipeline_lib.airflow import demo, stack
 from pipeline_lib.errors import StackError
 from pipeline_lib.settings import Settings
+from tests.airflow.stack_fixtures import free_port
 
 
 def tfx_python(folder: Path, script: str) -> Settings:
@@ -14,20 +16,30 @@ def tfx_python(folder: Path, script: str) -> Settings:
     python = folder / "tfx-python"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
-    return Settings(var_dir=folder / "var", tfx_python=python)
+    return Settings(var_dir=folder / "var", tfx_python=python, port=free_port())
 
 
 def test_a_missing_tfx_environment_says_make_setup(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"No such file.*make setup"):
-        demo.demo(Settings(var_dir=tmp_path, tfx_python=tmp_path / "nope"))
+        demo.demo(Settings(var_dir=tmp_path, tfx_python=tmp_path / "nope", port=free_port()))
 
 
-def test_bad_data_ends_it_before_airflow_is_started(tmp_path: Path) -> None:
-    noise = "I0000 00:00:17.6 8204 port.cc:153] oneDNN"
-    settings = tfx_python(tmp_path, f'echo "{noise}" >&2; echo "$4 is no folder" >&2; exit 1')
-    with pytest.raises(StackError, match="^could not ingest the data: /idx is no folder$"):
+def test_bad_data_ends_it_before_airflow_is_started(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    settings = tfx_python(tmp_path, 'echo "$4 is no folder" >&2; exit 1')
+    with pytest.raises(StackError, match="could not ingest the data: the reason is above"):
         demo.demo(settings, mnist_dir=Path("/idx"))
+    assert "/idx is no folder" in capfd.readouterr().err
     assert not (settings.var_dir / "airflow" / "stack.json").exists()
+
+
+def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        settings = tfx_python(tmp_path, f"touch {tmp_path}/ran")
+        with pytest.raises(StackError, match="is taken by"):
+            demo.demo(settings.model_copy(update={"port": holder.getsockname()[1]}))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_second_demo_is_told_of_the_first(tmp_path: Path) -> None:

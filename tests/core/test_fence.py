@@ -27,6 +27,11 @@ SIDES = {
         sorted((PROJECT / "pipeline_lib/mnist").rglob("*.py")),
         {"airflow", "pipeline_lib.tfx", "pipeline_lib.airflow"},
     ),
+    "bench, airflow": (
+        [path for path in sorted((PROJECT / "bench").glob("*.py")) if not path.name.startswith("tfx_")],
+        TFX | {"pipeline_lib.tfx", "pipeline_lib.mnist"},
+    ),
+    "bench, tfx": (sorted((PROJECT / "bench").glob("tfx_*.py")), {"airflow", "pipeline_lib.airflow"}),
     "tfx": (sorted((PROJECT / "pipeline_lib/tfx").rglob("*.py")), {"airflow", "pipeline_lib.airflow"}),
 }
 

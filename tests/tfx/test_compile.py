@@ -80,6 +80,15 @@ def test_an_edit_of_the_users_code_is_a_new_execution(
     assert "code_sha256" not in _exec_properties(bound_pipeline(compiled, "run", {}), "SchemaGen")
 
 
+def test_the_same_pipeline_compiles_to_the_same_bytes(compiled: CompiledPipeline) -> None:
+    def ordered(form: object) -> bool:
+        if isinstance(form, dict):
+            return list(form) == sorted(form) and all(map(ordered, form.values()))
+        return all(map(ordered, form)) if isinstance(form, list) else True
+
+    assert ordered(compiled.ir)
+
+
 def test_nothing_secret_and_no_store_is_compiled_in(compiled: CompiledPipeline) -> None:
     assert "connection" not in json.dumps(compiled.ir).lower()
 

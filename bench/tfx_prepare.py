@@ -1,0 +1,15 @@
+"""What every measurement begins with, for one import of TFX: the compiled pipeline, and a span of 1,000 examples.
+
+python -m bench.tfx_prepare
+"""
+
+from bench.tfx_digits import dataset
+from pipeline_lib.mnist.spans import write_span
+from pipeline_lib.settings import settings
+from pipeline_lib.tfx.compile import mnist_tflite
+
+EXAMPLES = 1_000
+
+if __name__ == "__main__":
+    mnist_tflite(settings()).write(settings().compiled_path)
+    print(write_span(dataset(EXAMPLES), settings().data_dir))

@@ -58,7 +58,7 @@ def compile_pipeline(pipeline: tfx_v1.dsl.Pipeline, described: tuple[Parameter, 
         nodes=tuple(_node(item.pipeline_node) for item in ir.nodes),
         parameters=tuple(known.get(name, mentioned[name]) for name in order),
         # Protobuf's maps have no order of their own; the file's bytes tell a warm server whether it is outdated.
-        ir=json.loads(json_format.MessageToJson(ir, sort_keys=True)),
+        ir=json.loads(json.dumps(json_format.MessageToDict(ir), sort_keys=True)),
     )
 
 

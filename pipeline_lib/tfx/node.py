@@ -70,7 +70,8 @@ def bound_pipeline(compiled: CompiledPipeline, run_id: str, parameters: Mapping[
     """
     if not run_id:
         raise NodeRequestError("expected a run id. Received: ''")
-    pipeline = json_format.ParseDict(compiled.ir, pipeline_pb2.Pipeline())
+    # Through a text: ParseDict would reorder the dictionary that it is given.
+    pipeline = json_format.Parse(json.dumps(compiled.ir), pipeline_pb2.Pipeline())
     runtime_params.bind(pipeline, run_id, compiled.parameters, parameters)
     for item in pipeline.nodes:
         user_code.add_fingerprints(item.pipeline_node)

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import shutil
 import socket
 import time
@@ -20,13 +19,13 @@ from pipeline_lib.airflow.run_view import RunView
 from pipeline_lib.airflow.stack_start import read_stack
 from pipeline_lib.errors import StackError
 from pipeline_lib.graph import CompiledPipeline, Node
+from pipeline_lib.run_summary import ModelFigures, RunSummary
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 from tests.airflow.stack_fixtures import free_port, logged_in, running_airflow
 
 NODES_DAG = Path(__file__).with_name("nodes_dag.py")
-# Stands in for the TFX environment's Python: ingest and compile do nothing, summary tells what `figures` holds.
+# Stands in for the TFX environment's Python: ingest and compile do nothing.
 TFX_PYTHON = """#!/bin/sh
-test "$3" != summary || cat "$(dirname "$0")/figures"
 """
 
 
@@ -92,13 +91,19 @@ def test_the_demo_ships_or_says_why_not(
     airflow: LocalAirflow,
     settings: Settings,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     pushed: str | None,
     code: int,
     said: str,
 ) -> None:
-    figures = {"keras": {"accuracy": 0.991, "bytes": 206284}, "tflite": {"accuracy": 0.99, "bytes": 56584}}
-    verdict = {"blessed": pushed is not None, "blessed_why": "accuracy against 0.97", "pushed": pushed}
-    (settings.tfx_python.parent / "figures").write_text(json.dumps(figures | verdict))
+    summary = RunSummary(
+        keras=ModelFigures(accuracy=0.991, bytes=206284),
+        tflite=ModelFigures(accuracy=0.99, bytes=56584),
+        blessed=pushed is not None,
+        blessed_why="accuracy against 0.97",
+        pushed=pushed,
+    )
+    monkeypatch.setattr(demo, "summarize", lambda _: summary)
     assert demo.demo(settings) == code
     out = capsys.readouterr().out
     for text in ("99.10%", "99.00%", "56,584 bytes", "accuracy against 0.97", said, airflow.url, "make down"):
@@ -170,10 +175,8 @@ def test_down_ends_a_running_task_and_leaves_nothing(
     node = wait_for_process("987654")
     components = read_stack(airflow.home).components
     console, text = plain_console()
-    stopped = stack.down(settings, [lambda _: "the warm server"], console)
-    assert {"api-server", "scheduler", "dag-processor", "triggerer", "1 running task", "the warm server"} <= set(
-        stopped
-    )
+    stopped = stack.down(settings, console)
+    assert {"api-server", "scheduler", "dag-processor", "triggerer", "1 running task"} <= set(stopped)
     assert "scheduler" in text.getvalue()
     assert not node.is_running()
     assert stack_processes.alive(components, airflow.home) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.demo import EXIT_SHIPPED, demo
 from pipeline_lib.errors import StackError
 from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import Settings
@@ -90,6 +91,17 @@ def test_a_parameter_out_of_bounds_is_refused_before_the_run(deployment: Deploym
 
 def test_mlmd_knows_the_run_by_airflows_run_id(deployment: Deployment, pushed: FinishedRun) -> None:
     assert pushed.result("Pusher.mnist_lite").run_id == pushed.run_id
+
+
+def test_the_demo_of_what_is_known_ships_it_again_and_says_where(
+    deployment: Deployment, pushed: FinishedRun, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert demo(deployment.settings) == EXIT_SHIPPED
+    said = capfd.readouterr().out
+    assert "already holds exactly these" in said
+    assert "Trainer.mnist_lite: cached" in said
+    assert f"Pushed to {pushed.result('Pusher.mnist_lite').pushed_to}" in said
+    assert "every threshold was met" in said
 
 
 def test_the_dag_that_ran_is_the_compiled_pipeline(deployment: Deployment, pushed: FinishedRun) -> None:

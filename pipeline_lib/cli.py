@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.places import PROJECT
@@ -29,6 +30,16 @@ def usage() -> str:
             "mnist-lite COMMAND --help tells more. Examples: mnist-lite ingest digits; mnist-lite run-local",
         ]
     )
+
+
+def run_commands(app: Callable[..., object]) -> int:
+    """Run one environment's commands (a typer app); an error that a user can act on is one line and exit code 1."""
+    try:
+        app(prog_name="mnist-lite")
+    except MnistLiteError as error:
+        print(f"mnist-lite: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def main() -> int:

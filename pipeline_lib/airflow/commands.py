@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.cli import run_commands
 from pipeline_lib.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -48,14 +48,5 @@ def down() -> None:
     stack.down(settings())
 
 
-def main() -> int:
-    try:
-        app(prog_name="mnist-lite")
-    except MnistLiteError as error:
-        print(f"mnist-lite: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_commands(app))

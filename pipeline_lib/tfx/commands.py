@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.cli import run_commands
 from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import settings
 
@@ -37,14 +37,5 @@ def run_whole_pipeline(
     Console().print_json(summarize(results).model_dump_json())
 
 
-def main() -> int:
-    try:
-        app(prog_name="mnist-lite")
-    except MnistLiteError as error:
-        print(f"mnist-lite: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_commands(app))

@@ -1,7 +1,6 @@
 """What run_node is asked for. Imports nothing heavy: the client that asks a warm server must start in an instant."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,3 @@ class NodeRequest:
     metadata_url: str
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     result: Path | None = None
-
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), default=str)
-
-    @classmethod
-    def from_json(cls, text: str) -> "NodeRequest":
-        form = json.loads(text)
-        result = form.pop("result")
-        return cls(**{**form, "pipeline": Path(form["pipeline"])}, result=Path(result) if result else None)

@@ -58,14 +58,16 @@ def _require_all_succeeded(results: dict[str, NodeResult], expected: int) -> Non
 
 def _require_unpatched() -> None:
     """A yardstick with our speed-ups in place would be none."""
-    from apache_beam.transforms import userstate
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.transforms import core
     from tfx.orchestration.portable.input_resolution import channel_resolver
     from tfx.orchestration.portable.mlmd import execution_lib
 
     used = (
         channel_resolver._get_executions_by_all_contexts,
         execution_lib.get_executions_associated_with_all_contexts,
-        userstate.get_dofn_specs,
+        core.get_function_args_defaults,
+        PipelineOptions.view_as,
     )
     if ours := [function for function in used if function.__module__.startswith("pipeline_lib.")]:
         raise SystemExit(f"expected TFX's and Beam's own functions. Received: {ours}")

@@ -1,6 +1,9 @@
 """The network, and how it is optimized."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIDE, IMAGE_SIZE, NUM_CLASSES, transformed_name
 
@@ -46,3 +49,26 @@ def one_cycle(peak: float, steps: int) -> keras.optimizers.schedules.LearningRat
         decay_steps=max(1, steps - warm_up),
         alpha=0.005,
     )
+
+
+class Tabulated(keras.optimizers.schedules.LearningRateSchedule):
+    """The rates of another schedule, worked out once: its graph would be traced anew for each variable's update."""
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int) -> None:
+        """`steps` is how many training steps there are; afterwards the last rate holds."""
+        self.schedule, self.steps = schedule, steps
+        self._rates = _rates(schedule, steps)
+
+    def __call__(self, step: Any) -> Any:
+        return tf.gather(self._rates, tf.minimum(tf.cast(step, tf.int32), self.steps))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "steps": self.steps}
+
+
+def _rates(schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int) -> tf.Tensor:
+    @tf.function(autograph=False)
+    def rates() -> tf.Tensor:
+        return tf.map_fn(schedule, tf.range(steps + 1), fn_output_signature=tf.float32)
+
+    return rates()

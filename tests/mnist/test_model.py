@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipeline_lib.mnist.features import IMAGE_SIZE, NUM_CLASSES
-from pipeline_lib.mnist.model import build_network, one_cycle
+from pipeline_lib.mnist.model import Tabulated, build_network, one_cycle
 
 
 def test_network_is_small_enough_for_a_phone_and_gives_probabilities() -> None:
@@ -25,3 +26,13 @@ def test_learning_rate_rises_to_its_peak_and_ends_near_nothing() -> None:
 def test_shortest_run_has_a_schedule() -> None:
     schedule = one_cycle(peak=0.01, steps=1)
     assert 0 < float(schedule(0)) <= 0.01
+
+
+@pytest.mark.parametrize("steps", [1, 90])
+def test_tabulated_rates_are_the_schedules_to_the_last_bit(steps: int) -> None:
+    schedule = one_cycle(peak=0.005, steps=steps)
+    table = Tabulated(schedule, steps)
+    in_graph = tf.function(lambda step: (schedule(step), table(step)), autograph=False)
+    for step in range(steps + 1):
+        expected, found = in_graph(tf.constant(step, tf.int64))
+        assert float(found) == float(expected), step

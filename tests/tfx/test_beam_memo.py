@@ -1,0 +1,132 @@
+# ruff: noqa: B008 - that is how Beam declares what a method wants
+"""Our memos of what Beam works out against Beam's own answers."""
+
+import apache_beam as beam
+import pytest
+from apache_beam.coders import VarIntCoder
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.transforms import core, userstate
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import CombiningValueStateSpec, TimerSpec, on_timer
+
+from pipeline_lib.tfx import beam_memo
+
+
+class Plain(beam.DoFn):
+    def process(self, element, window=beam.DoFn.WindowParam):
+        yield element
+
+
+class Stateful(beam.DoFn):
+    COUNT = CombiningValueStateSpec("count", VarIntCoder(), sum)
+    EXPIRY = TimerSpec("expiry", TimeDomain.WATERMARK)
+
+    def process(self, element, count=beam.DoFn.StateParam(COUNT), expiry=beam.DoFn.TimerParam(EXPIRY)):
+        yield element
+
+    @on_timer(EXPIRY)
+    def expired(self, count=beam.DoFn.StateParam(COUNT)):
+        count.clear()
+
+
+class Wearing(beam.DoFn):
+    """Its specs come from a method that an instance is given."""
+
+    def __init__(self, method=None):
+        if method:
+            self.worn = method
+
+    def process(self, element):
+        yield element
+
+
+class Twice(beam.DoFn):
+    SAME = CombiningValueStateSpec("same", VarIntCoder(), sum)
+
+    def process(self, element, one=beam.DoFn.StateParam(SAME), two=beam.DoFn.StateParam(SAME)):
+        yield element
+
+
+@pytest.fixture
+def memo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed for one test: pytest's process is not a node's."""
+    monkeypatch.setattr(core, "get_function_args_defaults", core.get_function_args_defaults)
+    monkeypatch.setattr(PipelineOptions, "view_as", PipelineOptions.view_as)
+    beam_memo.install()
+
+
+def _dofns():
+    wrapped = [beam.Map(lambda x: x).fn, beam.FlatMap(lambda x, w=beam.DoFn.WindowParam: [x]).fn]
+    return [Plain(), Stateful(), Wearing(Stateful().process), Wearing(), *wrapped]
+
+
+@pytest.mark.parametrize("function", [Stateful.process, Stateful().process, lambda x, y=3, *z, w=4: x, str.upper, int])
+def test_a_functions_arguments_are_beams_however_often_they_are_asked_for(function) -> None:
+    for _ in range(2):
+        assert beam_memo.get_function_args_defaults(function) == beam_memo._beams_args_defaults(function)
+
+
+def test_every_kind_of_dofn_has_the_specs_that_beam_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    dofns = _dofns()
+    beams = [userstate.get_dofn_specs(dofn) for dofn in dofns]
+    monkeypatch.setattr(core, "get_function_args_defaults", beam_memo.get_function_args_defaults)
+    for _ in range(2):
+        assert [userstate.get_dofn_specs(dofn) for dofn in dofns] == beams
+
+
+def test_a_function_is_inspected_once(monkeypatch: pytest.MonkeyPatch, memo: None) -> None:
+    asked = []
+    beams_own = beam_memo._beams_args_defaults
+    monkeypatch.setattr(beam_memo, "_beams_args_defaults", lambda f: asked.append(f) or beams_own(f))
+
+    class Fresh(beam.DoFn):
+        def process(self, element):
+            yield element
+
+    for _ in range(3):
+        assert not userstate.is_stateful_dofn(Fresh())
+    assert len([f for f in asked if getattr(f, "__func__", None) is Fresh.process]) == 1
+
+
+def test_an_answer_that_is_changed_is_not_remembered() -> None:
+    beam_memo.get_function_args_defaults(Plain.process)[0].clear()
+    assert beam_memo.get_function_args_defaults(Plain.process)[0] == ["self", "element", "window"]
+
+
+def test_a_bad_dofn_is_refused_each_time(memo: None) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="duplicate process method parameters"):
+            userstate.get_dofn_specs(Twice())
+
+
+@pytest.mark.parametrize("flags", [[], ["--direct_num_workers=3", "--runner=DirectRunner", "--unknown=1"]])
+def test_every_view_has_the_values_that_beam_gives_it(flags: list[str]) -> None:
+    for kind in _options_classes():
+        ours, beams = PipelineOptions(list(flags)), PipelineOptions(list(flags))
+        view, expected = beam_memo.view_as(ours, kind), beam_memo._beams_view_as(beams, kind)
+        assert type(view) is type(expected)
+        assert view.get_all_options() == expected.get_all_options(), kind
+        assert sorted(ours._all_options) == sorted(beams._all_options), kind
+
+
+def _options_classes():
+    """All but those that refuse to exist without flags of their own, for Beam too."""
+    kinds = []
+    for kind in PipelineOptions.__subclasses__():
+        try:
+            kind([])
+        except SystemExit:
+            continue
+        kinds.append(kind)
+    assert {DirectOptions, SetupOptions, StandardOptions} <= set(kinds)
+    return kinds
+
+
+def test_what_one_view_sets_another_view_of_it_has_and_a_new_object_has_not(memo: None) -> None:
+    options = PipelineOptions([])
+    options.view_as(DirectOptions).direct_num_workers = 7
+    options.view_as(beam.options.pipeline_options.DebugOptions).add_experiment("mine")
+    assert options.view_as(DirectOptions).direct_num_workers == 7
+    fresh = PipelineOptions([])
+    assert fresh.view_as(DirectOptions).direct_num_workers != 7
+    assert not fresh.view_as(beam.options.pipeline_options.DebugOptions).experiments

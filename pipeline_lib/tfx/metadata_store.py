@@ -1,15 +1,63 @@
 """Where MLMD keeps its records: SQLite beside the artifacts, or MySQL/MariaDB by URL."""
 
+import fcntl
+import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
 
 from pipeline_lib.errors import SettingsError
 
-# ml-metadata waits 2 s on average between tries; its own 5 tries are too few when four processes write to one SQLite.
+# ml-metadata's own 5 tries are too few where processes that do not take turns write to one SQLite, or a server is busy.
 RETRIES = 30
+
+
+class TakingTurns(metadata.Metadata):
+    """A store in one SQLite file, which one process at a time holds open.
+
+    Two that write to SQLite at once make ml-metadata sleep, 2 s on average, and try again; waiting for the other's few
+    milliseconds costs just these.
+    """
+
+    def __init__(self, config: metadata_store_pb2.ConnectionConfig) -> None:
+        super().__init__(config)
+        # Not the file itself: SQLite has locks of its own on that, which closing any descriptor of it lets go.
+        self._lock_path = config.sqlite.filename_uri + ".lock"
+        self._lock: int | None = None
+
+    def __enter__(self) -> "TakingTurns":
+        if self._lock is None:
+            self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            super().__enter__()
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._users == 0 and self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def open_store(url: str) -> metadata.Metadata:
+    """The store at MNIST_LITE_METADATA_URL, for use in `with`.
+
+    Raises:
+      SettingsError: as `connection_config`.
+    """
+    config = connection_config(url)
+    return TakingTurns(config) if config.HasField("sqlite") else metadata.Metadata(config)
 
 
 def connection_config(url: str) -> metadata_store_pb2.ConnectionConfig:

@@ -10,7 +10,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.tfx import node_log
-from pipeline_lib.tfx.metadata_store import connection_config
+from pipeline_lib.tfx.metadata_store import connection_config, open_store
 from pipeline_lib.tfx.node import bound_pipeline, read_outcome
 
 
@@ -33,7 +33,7 @@ def run_local(
     deployment.metadata_connection_config.Pack(connection_config(metadata_url))
     pipeline.deployment_config.Pack(deployment)
     local_dag_runner.LocalDagRunner().run_with_ir(pipeline)
-    return _results(compiled.name, run_id, metadata.Metadata(connection_config(metadata_url)))
+    return _results(compiled.name, run_id, open_store(metadata_url))
 
 
 def _results(pipeline_name: str, run_id: str, store: metadata.Metadata) -> dict[str, NodeResult]:

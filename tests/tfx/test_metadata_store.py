@@ -2,13 +2,14 @@
 
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline_lib.errors import SettingsError
-from pipeline_lib.tfx.metadata_store import connection_config
+from pipeline_lib.tfx.metadata_store import connection_config, open_store
 from tests.tfx.conftest import Deployment
 
 WRITERS, WRITES = 4, 40
@@ -71,6 +72,38 @@ def _hammer(url: str) -> None:
 
 def test_four_writers_at_once_lose_nothing_on_sqlite(tmp_path: Path) -> None:
     _hammer(f"sqlite:///{tmp_path / 'mlmd.sqlite'}")
+
+
+def _take_turns(url: str, started: Any, events: Any) -> None:
+    started.set()
+    with open_store(url) as handle:
+        events.put("second has it")
+        handle.store.get_executions()
+
+
+def test_processes_take_turns_with_one_sqlite_instead_of_colliding(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'mlmd.sqlite'}"
+    spawn = multiprocessing.get_context("spawn")
+    started, events = spawn.Event(), spawn.Queue()
+    store = open_store(url)
+    second = spawn.Process(target=_take_turns, args=(url, started, events))
+    with store, store:
+        second.start()
+        assert started.wait(60)
+        store.store.put_execution_type(metadata_store_pb2.ExecutionType(name="Test"))
+        events.put("first is done")
+    second.join(60)
+    assert [events.get(timeout=10), events.get(timeout=10)] == ["first is done", "second has it"]
+    assert second.exitcode == 0
+
+
+def test_a_store_that_cannot_be_opened_keeps_nobody_waiting(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'mlmd.sqlite'}"
+    connection_config(url)
+    (tmp_path / "mlmd.sqlite").write_bytes(b"not a database at all" * 100)
+    for _ in range(2):
+        with pytest.raises(Exception, match="not a database"), open_store(url):
+            pass
 
 
 def test_four_writers_at_once_lose_nothing_on_mariadb(mariadb_url: str) -> None:

@@ -27,7 +27,7 @@ NOOP = "noop"
 COLD = "cold"
 NOOP_TASKS = 8
 # Beside each other, ten imports of TFX would measure the fight for two cores; the first nodes run one by one.
-COLD_NODES = 3
+COLD_NODES = 2
 _POLL_SECONDS = 1.0
 _PARSE_SECONDS = 120
 _NOOP_DAG = f"""

@@ -30,7 +30,7 @@ def node_overhead_warm(name: str, lab: Lab) -> Row:
 
 def node_overhead_cold(name: str, lab: Lab) -> Row:
     per_run = [statistics.median(lab.cold_run.overheads())]
-    what = "task less executor, median of the first three nodes, fresh processes | noop_task"
+    what = "task less executor, median of the first two nodes, fresh processes | noop_task"
     return Row.of(name, "s", per_run, _noop_seconds(lab), what=what)
 
 

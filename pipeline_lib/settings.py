@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     )
     runtime: Literal["warm", "cold"] = "warm"
     runtime_idle_seconds: float = Field(default=900, gt=0)
+    beam_workers_above_mib: float = Field(
+        default=1024, ge=0, description="a Beam node that reads more than this uses a process per core"
+    )
     port: int = Field(default=8080, ge=1, le=65535, description="the local Airflow's port on 127.0.0.1")
 
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: only when triggered")

@@ -13,7 +13,7 @@ from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.tfx import dofn_specs, lineage
+from pipeline_lib.tfx import beam_args, beam_memo, lineage
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -25,12 +25,19 @@ class NodeLauncher(launcher.Launcher):
     own words go to MLMD: TFX records only that it failed.
     """
 
-    def __init__(self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, store: metadata.Metadata):
+    def __init__(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        node: pipeline_pb2.PipelineNode,
+        store: metadata.Metadata,
+        beam_workers_above_mebibytes: float = float("inf"),
+    ):
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         lineage.install()
-        dofn_specs.install()
+        beam_memo.install()
         self._store = store
         self._node = node
+        self._beam_workers_above = beam_workers_above_mebibytes
         super().__init__(
             pipeline_node=node,
             mlmd_connection=store,
@@ -96,6 +103,8 @@ class NodeLauncher(launcher.Launcher):
         return open_ids
 
     def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
+        inputs = [item for items in execution_info.input_dict.values() for item in items]
+        beam_args.give_workers(self._executor_operator, inputs, self._beam_workers_above)
         started = time.monotonic()
         try:
             return super()._run_executor(execution_info)

@@ -20,10 +20,11 @@ from pipeline_lib.errors import MnistLiteError, NodeRequestError
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_exit import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult, OutputArtifact, State
+from pipeline_lib.settings import settings
 from pipeline_lib.tfx import node_log, runtime_params, user_code
 from pipeline_lib.tfx.facts import facts_of
 from pipeline_lib.tfx.launcher import NodeLauncher
-from pipeline_lib.tfx.metadata_store import connection_config
+from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.request import NodeRequest
 
 Execution: TypeAlias = metadata_store_pb2.Execution
@@ -88,8 +89,9 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
     nodes = {item.pipeline_node.node_info.id: item.pipeline_node for item in pipeline.nodes}
     if request.node_id not in nodes:
         raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")
-    store = metadata.Metadata(connection_config(request.metadata_url))
-    return NodeLauncher(pipeline, nodes[request.node_id], store), store
+    store = open_store(request.metadata_url)
+    workers_above = settings().beam_workers_above_mib
+    return NodeLauncher(pipeline, nodes[request.node_id], store, workers_above), store
 
 
 def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:

@@ -19,6 +19,10 @@ import pytest
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 
+LONG = pytest.mark.skipif(
+    not os.environ.get("MNIST_LITE_TEST_LONG"), reason="NOT TESTED: takes a minute; set MNIST_LITE_TEST_LONG=1"
+)
+
 
 @dataclass
 class Deployment:

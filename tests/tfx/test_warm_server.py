@@ -15,11 +15,7 @@ import pytest
 
 from pipeline_lib.places import PROJECT
 from pipeline_lib.tfx import preloading, warm_identity
-from tests.tfx.conftest import Deployment, compile_odd, wait_for
-
-LONG = pytest.mark.skipif(
-    not os.environ.get("MNIST_LITE_TEST_LONG"), reason="NOT TESTED: takes a minute; set MNIST_LITE_TEST_LONG=1"
-)
+from tests.tfx.conftest import LONG, Deployment, compile_odd, wait_for
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,53 @@
+"""A bench that is stopped midway takes its own Airflow and warm server along."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline_lib.places import PROJECT
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    """Processes that were told of `folder`, by argument or environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(str(folder) in text for text in told):
+            found.append(process)
+    return found
+
+
+def _wait(condition, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.2)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("MNIST_LITE_TEST_LONG"), reason="NOT TESTED: takes a minute; set MNIST_LITE_TEST_LONG=1"
+)
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_bench_leaves_no_process_and_no_folder(tmp_path: Path, signum: int, code: int) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    command = [sys.executable, "-m", "bench", "--only", "noop_task", "--output", str(tmp_path / "bench.json")]
+    # A session of its own, so that SIGINT is not the test's; to the bench alone, as `kill` would.
+    bench = subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "TMPDIR": str(folder)}, start_new_session=True)
+    try:
+        _wait(lambda: any("scheduler" in " ".join(process.cmdline()) for process in _processes_of(folder)))
+        bench.send_signal(signum)
+        assert bench.wait(120) == code
+    finally:
+        bench.kill()
+    _wait(lambda: not _processes_of(folder), 60)
+    assert not list(folder.glob("bench-*"))

@@ -8,7 +8,8 @@ from pipeline_lib.settings import settings
 DOCS = """
 Retrains a small digit classifier, converts it to TFLite, evaluates both and ships the second if it is good enough.
 
-- **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: it was not blessed; the last good model stays.
+- **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: a gate refused it (the end of
+  `EdgeValidator`'s log names it); the last good model stays. **`DataGate` red**: the data is not what it should be.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
 """

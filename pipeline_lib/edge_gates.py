@@ -95,10 +95,10 @@ def _contract_gate(
     measured: EdgeMeasurements | None, expected: tuple[TensorContract, TensorContract], node_id: str
 ) -> Gate:
     """Not a number: 1 is kept, 0 is broken; what the file has instead is part of the subject."""
-    kept = measured and (measured.input, (measured.output.dtype, measured.output.shape)) == (
-        expected[0],
-        (expected[1].dtype, expected[1].shape),
-    )
+    kept = None
+    if measured:
+        taken, given = expected
+        kept = measured.input == taken and (measured.output.dtype, measured.output.shape) == (given.dtype, given.shape)
     found = f"; found {measured.input} to {measured.output}" if measured and not kept else ""
     return Gate(
         name="contract",
@@ -106,6 +106,6 @@ def _contract_gate(
         subject=f"contract of {expected[0]} to {expected[1]} kept{found}",
         relation=">=",
         bound=1,
-        value=float(kept) if kept is not None else None,
+        value=None if kept is None else float(kept),
         passed=bool(kept),
     )

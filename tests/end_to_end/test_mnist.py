@@ -40,7 +40,8 @@ def test_an_impossible_threshold_skips_the_pusher_and_nothing_else(
     assert refused.result("EdgeValidator").blessed is False
     named = [f"{node_id}: accuracy" for node_id in ("Evaluator.mnist", "Evaluator.mnist_lite")]
     assert [refusal.split(":")[0] + ": accuracy" for refusal in refused.result("EdgeValidator").refusals] == named
-    assert "(min_accuracy)" in deployment.log(refused, "EdgeValidator")[-1]
+    [verdict] = [line for line in deployment.log(refused, "EdgeValidator") if "NOT blessed" in line]
+    assert "(min_accuracy)" in verdict
     assert refused.result("Pusher.mnist_lite").reason == "not pushed: the model is not blessed"
     assert pushed_files(deployment.settings) == []
 

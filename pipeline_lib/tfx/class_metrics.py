@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.proto import config_pb2
 
 BINS = 10
 _OF_EACH_CLASS = ("precision", "recall", "calibration")
@@ -20,7 +21,7 @@ _OVERALL = "expected_calibration_error"
 Counts = npt.NDArray[np.float64]
 
 
-class ClassMetrics(tfma.metrics.Metric):  # type: ignore[misc]
+class ClassMetrics(tfma.metrics.Metric):
     """`precision`, `recall` and `calibration` with a class id as sub key, and `expected_calibration_error`.
 
     The class of an example is that of its largest probability. Calibration is, as in TFMA, the sum of a class's
@@ -36,7 +37,11 @@ class ClassMetrics(tfma.metrics.Metric):  # type: ignore[misc]
 
 
 def _computations(
-    classes: int, name: str, eval_config: tfma.EvalConfig | None = None, model_name: str = "", output_name: str = ""
+    classes: int,
+    name: str,
+    eval_config: config_pb2.EvalConfig | None = None,
+    model_name: str = "",
+    output_name: str = "",
 ) -> metric_types.MetricComputations:
     def key(metric: str, class_id: int | None = None) -> metric_types.MetricKey:
         sub_key = None if class_id is None else metric_types.SubKey(class_id=class_id)
@@ -47,14 +52,14 @@ def _computations(
     return [metric_types.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]
 
 
-class _Counter(beam.CombineFn):  # type: ignore[misc]
+class _Counter(beam.CombineFn):
     """Accumulates float64 [classes + BINS, classes + 3].
 
     Rows of classes (the label's): how often each class was chosen; then the sum of this row's class's probability over
     all examples. Rows of bins (of the largest probability): examples, sum of that probability, how many were right.
     """
 
-    def __init__(self, keys: list[Any], classes: int, eval_config: tfma.EvalConfig | None) -> None:
+    def __init__(self, keys: list[Any], classes: int, eval_config: config_pb2.EvalConfig | None) -> None:
         self._keys, self._classes, self._eval_config = keys, classes, eval_config
 
     def create_accumulator(self) -> Counts:
@@ -75,7 +80,8 @@ class _Counter(beam.CombineFn):  # type: ignore[misc]
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
-        return np.sum(list(accumulators), axis=0)
+        merged: Counts = np.sum(list(accumulators), axis=0)
+        return merged
 
     def extract_output(self, accumulator: Counts) -> dict[Any, float]:
         classes = self._classes

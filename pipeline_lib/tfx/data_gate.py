@@ -13,13 +13,13 @@ from pipeline_lib.tfx.data_gate_executor import SPAN, Executor
 from pipeline_lib.tfx.runtime_params import RunValue
 
 
-class DataGates(Artifact):  # type: ignore[misc]
+class DataGates(Artifact):
     """What DataGate leaves of a span that passed: `gates.json`, and the labels' statistics for the next span."""
 
     TYPE_NAME = "DataGates"
 
 
-class DataGateSpec(ComponentSpec):  # type: ignore[misc]
+class DataGateSpec(ComponentSpec):
     """DataGate's inputs, outputs and parameters; what they are: `DataGate`."""
 
     INPUTS: ClassVar = {
@@ -36,7 +36,7 @@ class DataGateSpec(ComponentSpec):  # type: ignore[misc]
     }
 
 
-class DataGate(base_component.BaseComponent):  # type: ignore[misc]
+class DataGate(base_component.BaseComponent):
     """Fails, naming each anomaly, where the data is not what the schema says or its labels have drifted.
 
     TFX's ExampleValidator only records anomalies. Whatever must not train on refused data has to come after this node:
@@ -75,7 +75,7 @@ class DataGate(base_component.BaseComponent):  # type: ignore[misc]
         super().__init__(spec=spec)
 
 
-class PreviousSpanStrategy(resolver.ResolverStrategy):  # type: ignore[misc]
+class PreviousSpanStrategy(resolver.ResolverStrategy):
     """Resolves `gates` to those of the newest span before this run's that passed.
 
     A span that was refused leaves none: the next one like it is compared with the same good span, and refused again.

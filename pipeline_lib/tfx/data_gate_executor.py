@@ -21,7 +21,7 @@ NODE_ID = "DataGate"
 _TRAIN = "train"
 
 
-class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+class Executor(base_executor.BaseExecutor):
     """Judges what ExampleValidator recorded, and how the labels' shares moved."""
 
     def Do(

@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 
-class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+class Executor(base_executor.BaseExecutor):
     """Measures, judges, and writes the blessing; a refusal is a result, not a failure."""
 
     def Do(

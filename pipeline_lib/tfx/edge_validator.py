@@ -18,7 +18,7 @@ from pipeline_lib.tfx.runtime_params import RunValue
 THREADS = 1
 
 
-class EdgeValidatorSpec(ComponentSpec):  # type: ignore[misc]
+class EdgeValidatorSpec(ComponentSpec):
     """EdgeValidator's inputs, outputs and parameters; what they are: `EdgeValidator`."""
 
     INPUTS: ClassVar = {
@@ -42,7 +42,7 @@ class EdgeValidatorSpec(ComponentSpec):  # type: ignore[misc]
     }
 
 
-class EdgeValidator(base_component.BaseComponent):  # type: ignore[misc]
+class EdgeValidator(base_component.BaseComponent):
     """Loads the file with LiteRT in a process of its own, measures it, and judges all of the run's gates.
 
     Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`: blessed only if every gate of the

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import tensorflow_model_analysis as tfma
 from sklearn.metrics import precision_score, recall_score
 from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline_lib.tfx.class_metrics import BINS, ClassMetrics
 
@@ -16,7 +16,7 @@ PROBABILITIES = _RANDOM.dirichlet([0.4] * CLASSES, 300)
 
 @pytest.fixture(scope="module")
 def found() -> dict[tuple[str, int | None], float]:
-    config = tfma.EvalConfig(model_specs=[tfma.ModelSpec()])
+    config = config_pb2.EvalConfig(model_specs=[config_pb2.ModelSpec()])
     [computation] = ClassMetrics(CLASSES).computations(eval_config=config, model_names=[""], output_names=[""])
     combiner = computation.combiner
     parts = []

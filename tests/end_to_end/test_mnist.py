@@ -108,6 +108,10 @@ def test_the_demo_of_what_is_known_ships_it_again_and_says_where(
     assert "Trainer.mnist_lite: cached" in said
     assert f"Pushed to {deployment.settings.push_dir}" in said
     assert "every gate was passed" in said
+    # It was held to the release before it: the same model, found by the Resolver in the warm server.
+    run_id = said.partition("/runs/")[2].split()[0]
+    released = deployment.rest.node_result("mnist_tflite", run_id, "Resolver.released")
+    assert released and released.outputs["model"] == pushed.result("Trainer.mnist_lite").outputs["model"]
 
 
 def test_the_dag_that_ran_is_the_compiled_pipeline(deployment: Deployment, pushed: FinishedRun) -> None:

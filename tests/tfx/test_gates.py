@@ -122,6 +122,7 @@ def test_an_int8_model_is_small_and_as_good(laboratory: Laboratory, first: Run, 
     measured = EdgeMeasurements.read(Path(output(run, "EdgeValidator", "blessing").uri))
     assert measured.baseline and measured.quantization == "int8"
     assert measured.size_bytes <= 0.3 * measured.baseline.size_bytes
+    assert 0.5 < measured.peak_memory_mib / measured.baseline.peak_memory_mib < 2  # each in a process of its own
     assert abs(measured.keras_accuracy - measured.accuracy) <= 0.003
     assert measured.tfma_accuracy == pytest.approx(measured.accuracy, abs=0.003)
     assert (measured.input.dtype, measured.output.dtype) == ("float32", "float32")

@@ -24,7 +24,7 @@ def noop_task(name: str, lab: Lab) -> Row:
 
 def node_overhead_warm(name: str, lab: Lab) -> Row:
     per_run = [statistics.median(pair.ours.overheads()) for pair in lab.pairs(1_000)]
-    what = "task less executor, median of ten nodes, warm server | noop_task"
+    what = "task less executor, median of all nodes, warm server | noop_task"
     return Row.of(name, "s", per_run, _noop_seconds(lab), what=what)
 
 
@@ -75,7 +75,7 @@ def peak_memory(examples: int) -> Callable[[str, Lab], Row]:
 def cached_run(history: int) -> Callable[[str, Lab], Row]:
     def row(name: str, lab: Lab) -> Row:
         times = lab.cached_runs[str(history)]
-        what = f"ten cached nodes in a row in one process, {history} earlier runs | LocalDagRunner, TFX's own queries"
+        what = f"all nodes, cached, in a row in one process, {history} earlier runs | LocalDagRunner, TFX's own queries"
         return Row.of(name, "s", times["ours"], times["yardstick"], what=what)
 
     return row

@@ -1,15 +1,17 @@
 """The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
 
-from airflow.sdk import CronTriggerTimetable
-from pipeline_lib.airflow.config import AirflowPipelineConfig
+from airflow.sdk import Asset, CronTriggerTimetable
+from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.settings import settings
+from pipeline_lib.settings import RELEASE_ASSET, settings
 
 DOCS = """
 Retrains a small digit classifier, converts it to TFLite, evaluates both and ships the second if it is good enough.
 
-- **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: it was not blessed; the last good model stays.
+- **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: it was not blessed, or it is what was pushed last.
+  The last good model stays; the end of the Pusher's log says why.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
+- A push updates the Asset `mnist_tflite_model`: other DAGs can be scheduled on it, as `mnist_consumer` is.
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
 """
 
@@ -25,5 +27,6 @@ config = AirflowPipelineConfig(
         "tags": ["mnist", "tfx", "tflite"],
         "default_args": {"owner": "mnist-lite"},
     },
+    node_settings={"Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

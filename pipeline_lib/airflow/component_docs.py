@@ -15,7 +15,7 @@ _DOCS = {
     "Evaluator": "Computes the model's metrics, overall and per slice, and blesses it if they meet the thresholds.",
     "InfraValidator": "Loads the model where it will be served.",
     "BulkInferrer": "Runs the model over a batch of examples.",
-    "Pusher": "Ships the model if it was blessed; otherwise it ends **skipped** and the last good model stays.",
+    "Pusher": "Ships the model if it was blessed. Otherwise, or if it is what was shipped last, it ends **skipped**.",
     "Resolver": "Finds artifacts of earlier runs.",
     "Importer": "Registers an artifact that exists already.",
 }

@@ -19,7 +19,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from pipeline_lib.errors import DownloadError
 from pipeline_lib.mnist.idx import GZIP_MAGIC
-from pipeline_lib.mnist.locks import lock
+from pipeline_lib.locks import lock
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",

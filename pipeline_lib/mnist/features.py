@@ -5,6 +5,7 @@ LABEL_KEY = "image_class"
 IMAGE_SIDE = 28
 IMAGE_SIZE = IMAGE_SIDE * IMAGE_SIDE
 NUM_CLASSES = 10
+LABELS = tuple("0123456789")
 
 
 def transformed_name(key: str) -> str:

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.mnist.dataset import Dataset, Split
-from pipeline_lib.mnist.locks import lock, try_lock
+from pipeline_lib.locks import lock, try_lock
 from pipeline_lib.mnist.tfrecords import write_split
 
 MANIFEST = "span.json"

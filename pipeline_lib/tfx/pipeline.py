@@ -6,8 +6,10 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
 from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
 
-from pipeline_lib.mnist.features import LABEL_KEY
+from pipeline_lib.mnist.features import LABEL_KEY, LABELS
+from pipeline_lib.tfx import release_pusher
 from pipeline_lib.tfx.runtime_params import RunValue
 
 # An empty list keeps Beam in this process: any argument at all makes TFX build a source package on every Beam node.
@@ -28,7 +30,7 @@ def create_pipeline(
       pipeline_name: names the pipeline's context in MLMD; runs of one name share their cache.
       pipeline_root: folder that receives every artifact.
       data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example; the latest span is used.
-      push_dir: receives one folder per blessed model, named by its version.
+      push_dir: receives the releases, as `pipeline_lib/releases/store.py` has them.
       run_values: what a run can be told, by the names of `RunParams`: RuntimeParameters, or plain values.
       beam_pipeline_args: for data larger than one process should hold.
     """
@@ -90,7 +92,12 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
         ),
+        custom_config={"labels": LABELS},
+        custom_executor_spec=executor_spec.ExecutorClassSpec(release_pusher.Executor),
     ).with_id("Pusher.mnist_lite")
+    # The manifest tells them; the Pusher's own interface has no inputs for them.
+    pusher.exec_properties["span"] = examples.future()[0].property("span")
+    pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
 
     return tfx.dsl.Pipeline(
         pipeline_name=pipeline_name,

@@ -5,11 +5,12 @@ trainer would be answered with the old trainer's model. A fingerprint of the pac
 exec properties, makes an edit a new execution.
 """
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
 from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline_lib.code_revision import fingerprint
 
 FINGERPRINT = "code_sha256"
 _FUNCTION_PROPERTIES = ("run_fn", "preprocessing_fn", "tuner_fn", "module_path")
@@ -20,11 +21,7 @@ def add_fingerprints(node: pipeline_pb2.PipelineNode) -> None:
     parameters = node.parameters.parameters
     paths = [parameters[name].field_value.string_value for name in _FUNCTION_PROPERTIES if name in parameters]
     if folders := sorted({folder for path in paths if (folder := _package_folder(path))}):
-        digest = hashlib.sha256()
-        for folder in folders:
-            for file in sorted(folder.rglob("*.py")):
-                digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-        parameters[FINGERPRINT].field_value.string_value = digest.hexdigest()
+        parameters[FINGERPRINT].field_value.string_value = fingerprint(*folders)
 
 
 def _package_folder(function_path: str) -> Path | None:

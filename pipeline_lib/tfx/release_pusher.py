@@ -80,7 +80,7 @@ class Executor(executor.Executor):
             run_id=self._context.pipeline_run_id,
             model_artifact_id=model_artifact.id,
             artifact_ids=ids,
-            execution_id=int(self._context.unique_id),
+            execution_id=int(self._context._unique_id),  # TFX has no public name for it
         )
 
     def _tell(self, push: Push, pushed_model: types.Artifact) -> None:

@@ -42,6 +42,12 @@ class History:
         self._config, self._runs = config, 0
         self._compiled: CompiledPipeline = mnist_tflite(config)
         self._compiled.write(config.compiled_path)
+        # A Pusher always looks for itself: in a run like the last one it finds nothing new, and ends skipped.
+        self._uncached = {
+            item["pipelineNode"]["nodeInfo"]["id"]
+            for item in self._compiled.ir["nodes"]
+            if not item["pipelineNode"]["executionOptions"].get("cachingOptions", {}).get("enableCache")
+        }
 
     def __len__(self) -> int:
         return self._runs
@@ -55,7 +61,7 @@ class History:
             launcher, store = node.prepare(request)
             info = launcher.launch()
             outcome = node.read_outcome(run_id, item.id, store, info.execution_id, launcher.was_done)
-            if outcome.state != expected:
+            if outcome.state != expected and not (item.id in self._uncached and outcome.state == "skipped"):
                 raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")
         return time.perf_counter() - started
 
@@ -69,7 +75,7 @@ class History:
         started = time.perf_counter()
         results = run_local(self._compiled, run_id, self._config.mlmd_url, PARAMETERS)
         seconds = time.perf_counter() - started
-        if {result.state for result in results.values()} != {"cached"}:
+        if any(result.state != "cached" for node_id, result in results.items() if node_id not in self._uncached):
             raise SystemExit(f"expected every node cached. Received: {results}")
         return seconds
 

@@ -23,13 +23,13 @@ RELEASES = Asset(RELEASE_ASSET)
 )
 def mnist_consumer() -> None:
     @task
-    def verify(triggering_asset_events: Any) -> int:
+    def verify(triggering_asset_events: Any = None) -> int:
         """Check that the newest release of which this run was told is the file that was announced."""
         from pipeline_lib.errors import ReleaseError
         from pipeline_lib.releases.store import Releases
 
         announced = [event.extra for event in triggering_asset_events.get(RELEASES, ()) if "version" in event.extra]
-        newest = max(announced, key=lambda extra: extra["version"], default={})
+        newest: dict[str, Any] = max(announced, key=lambda extra: extra["version"], default={})
         releases = Releases(settings().push_dir)
         # A run that somebody triggered by hand was told of none.
         release = releases.release(newest["version"]) if newest else releases.latest()
@@ -44,7 +44,7 @@ def mnist_consumer() -> None:
     @task
     def try_out(version: int) -> dict[str, Any]:
         """What the release says of ten digits, in the environment that has LiteRT."""
-        command = [settings().tfx_python, "-m", "pipeline_lib.mnist.try_release", str(version)]
+        command = [str(settings().tfx_python), "-m", "pipeline_lib.mnist.try_release", str(version)]
         # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
         env = {**os.environ, "PYTHONPATH": str(PROJECT)}
         done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
@@ -54,7 +54,7 @@ def mnist_consumer() -> None:
         print(f"{answer['right']} of {len(answer['digits'])} digits right: {answer['digits']}")
         return answer
 
-    try_out(verify())
+    try_out(verify())  # type: ignore[arg-type]  # its XCom, to the reader of this line
 
 
 mnist_consumer()

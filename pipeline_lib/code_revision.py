@@ -33,7 +33,7 @@ def _git(project: Path) -> str:
     # A folder inside somebody else's checkout would get that one's revision.
     if not (project / ".git").exists():
         return ""
-    command = ["git", "-C", project, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:

@@ -85,7 +85,8 @@ def _ink(brightness: Floats) -> Floats:
     """How much each pixel differs from the paper, in the direction in which most do: 0 to 255."""
     edge: list[Any] = [brightness[0], brightness[-1], brightness[:, 0], brightness[:, -1]]
     difference = brightness - np.median(np.concatenate(edge))
-    lighter, darker = np.clip(difference, 0, None), np.clip(-difference, 0, None)
+    lighter: Floats = np.clip(difference, 0, None)
+    darker: Floats = np.clip(-difference, 0, None)
     return lighter if np.sum(lighter**2) > np.sum(darker**2) else darker
 
 

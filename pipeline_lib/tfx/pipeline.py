@@ -96,7 +96,7 @@ def create_pipeline(
         custom_executor_spec=executor_spec.ExecutorClassSpec(release_pusher.Executor),
     ).with_id("Pusher.mnist_lite")
     # The manifest tells them; the Pusher's own interface has no inputs for them.
-    pusher.exec_properties["span"] = examples.future()[0].property("span")
+    pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
 
     return tfx.dsl.Pipeline(

@@ -1,6 +1,7 @@
 """The executor of Pusher.mnist_lite: TFX's Pusher, but a release is made whole, described, signed and never twice."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,13 @@ class Executor(executor.Executor):
         if len(labels) != outputs[0].shape[-1]:
             raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {outputs[0].shape}")
         metrics = facts.overall_metrics(exec_properties["evaluation_uri"])
-        measured = {name: edge[name] for name in _QUALITY if edge and name in edge}
+        metrics |= {name: edge[name] for name in _QUALITY if edge and edge.get(name) is not None}
         return Description(
             labels=labels,
             inputs=inputs,
             outputs=outputs,
-            metrics=metrics | measured,
+            # JSON has no word for what could not be computed.
+            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
             gates=gates,
             edge=edge,
             span=int(exec_properties["span"]),

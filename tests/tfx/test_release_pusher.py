@@ -1,6 +1,7 @@
 """The Pusher's executor on artifacts of a made-up run; the whole pipeline is in tests/end_to_end."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipeline_lib.tfx import facts, release_pusher
 from tests.pipelines.tiny_tflite import sure_of
 
 METRICS = {"sparse_categorical_accuracy": 0.99}
+EDGE = {"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None}
 GATE = Gate(name="min_accuracy", node_id="E", subject="accuracy", relation=">=", bound=0.9, value=0.99, passed=True)
 Pushed = dict[str, Any]
 
@@ -33,7 +35,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(facts, "overall_metrics", lambda uri: METRICS)
+    monkeypatch.setattr(facts, "overall_metrics", lambda uri: METRICS | {"calibration": math.nan})
     monkeypatch.setenv("MNIST_LITE_CODE_REVISION", "r42")
     settings.cache_clear()
     yield
@@ -74,7 +76,7 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
             inputs["infra_blessing"] = [artifact_of(standard_artifacts.InfraBlessing, root / "infra", 40)]
             inputs["infra_blessing"][0].set_int_custom_property("blessed", int(infra))
             Gates(gates=(GATE,)).write(root / "infra")
-            (root / "infra" / "edge.json").write_text(json.dumps({"accuracy": 0.98, "size_bytes": 7}))
+            (root / "infra" / "edge.json").write_text(json.dumps(EDGE))
         pushed = artifact_of(standard_artifacts.PushedModel, root / "pushed_model", 50)
         destination = pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(releases.folder))
@@ -114,7 +116,7 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
     assert (manifest.model_artifact_id, manifest.execution_id) == (10, 1)
     ids = {"model": 10, "model_blessing": 20, "ImportExampleGen.examples": 30, "infra_blessing": 40}
     assert manifest.artifact_ids == ids
-    assert (manifest.gates, manifest.edge) == ((GATE,), {"accuracy": 0.98, "size_bytes": 7})
+    assert (manifest.gates, manifest.edge) == ((GATE,), EDGE)
     assert manifest.versions["tensorflow"].startswith("2.")
 
 

@@ -16,6 +16,7 @@ from pipeline_lib.errors import ReleaseError
 from pipeline_lib.gates import GATES_FILE, Gates
 from pipeline_lib.releases import signing
 from pipeline_lib.releases.manifest import Description
+from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Push, Releases, Signer
 from pipeline_lib.settings import Settings, settings
 from pipeline_lib.tfx import facts, tflite_contract
@@ -110,8 +111,16 @@ def _only_file(folder: Path) -> Path:
 
 
 def _signer(config: Settings) -> Signer | None:
-    key = config.signing_key
-    return (lambda folder: signing.sign(folder, key)) if key else None
+    if not (config.signing_key or config.verifying_key):
+        return None
+
+    def sign(folder: Path) -> None:
+        if config.signing_key:
+            signing.sign(folder, config.signing_key)
+        # Before it is the latest: with a pair of keys that do not belong together no reader would take it.
+        signing.verify(Release.read(folder), config)
+
+    return sign
 
 
 def _judgements(infra_blessing: list[types.Artifact] | None) -> tuple[tuple[Any, ...], dict[str, Any] | None]:

@@ -20,6 +20,7 @@ from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx import facts, release_pusher
 from tests.pipelines.tiny_tflite import sure_of
+from tests.tfx.test_signing import make_keys
 
 METRICS = {"sparse_categorical_accuracy": 0.99}
 EDGE = {"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None}
@@ -178,3 +179,17 @@ def test_labels_that_are_not_the_models_are_refused(push: Callable[..., Pushed],
     with pytest.raises(ReleaseError, match="expected 2 outputs, one per label"):
         push(0, "run-1", labels=("0", "1"))
     assert releases.versions() == []
+
+
+def test_a_release_is_signed_and_one_that_readers_would_refuse_is_not_made(
+    push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys, others = make_keys(tmp_path, "ours"), make_keys(tmp_path, "theirs")
+    monkeypatch.setenv("MNIST_LITE_SIGNING_KEY", str(keys[0]))
+    push(0, "run-1")
+    assert releases.release(1).is_signed
+    monkeypatch.setenv("MNIST_LITE_VERIFYING_KEY", str(others[1]))
+    settings.cache_clear()
+    with pytest.raises(ReleaseError, match="[Dd]o not use this release"):
+        push(1, "run-2")
+    assert (releases.versions(), releases.latest_version()) == ([1], 1)

@@ -37,7 +37,7 @@ test: lint ## everything: lint, unit tests in both environments, real runs under
 lint: setup ## ruff, and mypy in both environments
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
 	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow setup/*.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
-	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist bench/tfx_*.py
+	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx_*.py
 
 bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')
 	@$(AIRFLOW)/python -m bench $(if $(ONLY),--only $(ONLY))

@@ -45,6 +45,12 @@ class History:
         self._config, self._runs = config, 0
         self._compiled: CompiledPipeline = mnist_tflite(config)
         self._compiled.write(config.compiled_path)
+        # A Pusher always looks for itself: in a run like the last one it finds nothing new, and ends skipped.
+        self._uncached = {
+            item["pipelineNode"]["nodeInfo"]["id"]
+            for item in self._compiled.ir["nodes"]
+            if not item["pipelineNode"]["executionOptions"].get("cachingOptions", {}).get("enableCache")
+        }
 
     def __len__(self) -> int:
         return self._runs
@@ -58,7 +64,8 @@ class History:
             launcher, store = node.prepare(request)
             info = launcher.launch()
             outcome = node.read_outcome(run_id, item.id, store, info.execution_id, launcher.was_done)
-            if expected and not item.system and outcome.state != expected:
+            uncached = item.system or (item.id in self._uncached and outcome.state == "skipped")
+            if expected and not uncached and outcome.state != expected:
                 raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")
         return time.perf_counter() - started
 
@@ -73,7 +80,9 @@ class History:
         results = run_local(self._compiled, run_id, self._config.mlmd_url, PARAMETERS)
         seconds = time.perf_counter() - started
         system = {item.id for item in self._compiled.nodes if item.system}
-        if {result.state for node_id, result in results.items() if node_id not in system} != {"cached"}:
+        if any(
+            result.state != "cached" for node_id, result in results.items() if node_id not in self._uncached | system
+        ):
             raise SystemExit(f"expected every node cached. Received: {results}")
         return seconds
 

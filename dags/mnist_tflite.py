@@ -1,16 +1,18 @@
 """The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
 
-from airflow.sdk import CronTriggerTimetable
-from pipeline_lib.airflow.config import AirflowPipelineConfig
+from airflow.sdk import Asset, CronTriggerTimetable
+from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.settings import settings
+from pipeline_lib.settings import RELEASE_ASSET, settings
 
 DOCS = """
 Retrains a small digit classifier, converts it to TFLite, evaluates both and ships the second if it is good enough.
 
-- **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: a gate refused it (the end of
-  `EdgeValidator`'s log names it); the last good model stays. **`DataGate` red**: the data is not what it should be.
+- **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: a gate refused the model, or it is what was pushed
+  last; the end of its log says which (the end of `EdgeValidator`'s log names the gates). The last good model stays.
+- **`DataGate` red**: the data is not what it should be.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
+- A push updates the Asset `mnist_tflite_model`: other DAGs can be scheduled on it, as `mnist_consumer` is.
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
 """
 
@@ -26,5 +28,6 @@ config = AirflowPipelineConfig(
         "tags": ["mnist", "tfx", "tflite"],
         "default_args": {"owner": "mnist-lite"},
     },
+    node_settings={"Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

@@ -7,19 +7,21 @@ from collections.abc import Callable
 from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.places import PROJECT
 
-# command: (environment, its one line in --help)
+# command: (environment, module of its commands, its one line in --help)
 COMMANDS = {
-    "demo": ("airflow", "run everything once under Airflow and print the verdict"),
-    "up": ("airflow", "start the local Airflow"),
-    "down": ("airflow", "stop the local Airflow and all that belongs to it"),
-    "ingest": ("tfx", "add a span of data: digits, mnist or a folder of IDX files"),
-    "run-local": ("tfx", "run the whole pipeline in this process, without Airflow"),
-    "schema": ("tfx", "infer, diff or accept the schema that the data is held to"),
+    "demo": ("airflow", "pipeline_lib.airflow.commands", "run everything once under Airflow and print the verdict"),
+    "up": ("airflow", "pipeline_lib.airflow.commands", "start the local Airflow"),
+    "down": ("airflow", "pipeline_lib.airflow.commands", "stop the local Airflow and all that belongs to it"),
+    "ingest": ("tfx", "pipeline_lib.tfx.commands", "add a span of data: digits, mnist or a folder of IDX files"),
+    "run-local": ("tfx", "pipeline_lib.tfx.commands", "run the whole pipeline in this process, without Airflow"),
+    "schema": ("tfx", "pipeline_lib.tfx.commands", "infer, diff or accept the schema that the data is held to"),
+    "models": ("tfx", "pipeline_lib.releases.commands", "list, check, roll back, prune or export the releases"),
+    "predict": ("tfx", "pipeline_lib.mnist.commands", "ask the latest release what digit a picture shows"),
 }
 
 
 def usage() -> str:
-    lines = [f"  {name:<11} {line}" for name, (_, line) in COMMANDS.items()]
+    lines = [f"  {name:<11} {line}" for name, (_, _, line) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: mnist-lite COMMAND [OPTION ...]",
@@ -51,13 +53,13 @@ def main() -> int:
     if arguments[0] not in COMMANDS:
         print(f"mnist-lite: expected one of {', '.join(COMMANDS)}. Received: {arguments[0]!r}", file=sys.stderr)
         return 2
-    side, _ = COMMANDS[arguments[0]]
+    side, module, _ = COMMANDS[arguments[0]]
     try:
         python = _interpreter(side)
     except MnistLiteError as error:
         print(f"mnist-lite: {error}", file=sys.stderr)
         return 1
-    os.execv(python, [python, "-m", f"pipeline_lib.{side}.commands", *arguments])
+    os.execv(python, [python, "-m", module, *arguments])
 
 
 def _interpreter(side: str) -> str:

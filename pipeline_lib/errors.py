@@ -7,6 +7,7 @@ MnistLiteError
 ├── DataError                input data is not what it says it is
 │   └── DownloadError        a public file could not be fetched
 ├── ModelFileError           a model file is not fit to ship
+├── ReleaseError             a release is missing, damaged or not what was signed
 └── StackError               the local Airflow cannot be started, reached or stopped
 
 Each message is one sentence or two: what was expected, what was received, what to do next. Command lines print it
@@ -40,6 +41,10 @@ class DownloadError(DataError):
 
 class ModelFileError(MnistLiteError):
     """A model file is not fit to ship."""
+
+
+class ReleaseError(MnistLiteError):
+    """A release is missing, damaged, not what was signed, or cannot be made, moved or removed."""
 
 
 class StackError(MnistLiteError):

@@ -1,7 +1,7 @@
 """What one run of one node left behind: the file that crosses from the TFX side to the Airflow side."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,6 +24,8 @@ class NodeResult(BaseModel):
     `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache. The rest is None
     or empty but for the nodes that it belongs to: `blessed` and `pushed` for those that bless or push, `metrics` (of
     the overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer.
+    `pushed_version`, `pushed_to`, `pushed_sha256` and the Pusher's `metrics` tell the release that holds the model: the
+    one that was made, or, where `pushed` is False because there was nothing new, the one that is this very file.
     `seconds` is the node's whole time in its process, `executor_seconds` the part that its executor took.
     """
 
@@ -42,8 +44,16 @@ class NodeResult(BaseModel):
     pushed: bool | None = None
     pushed_version: str | None = None
     pushed_to: str | None = None
+    pushed_sha256: str | None = None
     seconds: float = 0.0
     executor_seconds: float = 0.0
+
+    def asset_extra(self) -> dict[str, Any]:
+        """What an Airflow Asset's event says of the node that updated the asset."""
+        extra: dict[str, Any] = {"node_id": self.node_id, "execution_id": self.execution_id}
+        if self.pushed and self.pushed_version:
+            extra |= {"version": int(self.pushed_version), "sha256": self.pushed_sha256, "metrics": self.metrics}
+        return extra
 
     def write(self, path: Path) -> None:
         """Write whole or not at all: the reader may look at any moment."""

@@ -21,7 +21,10 @@ class ModelFigures(BaseModel):
 
 
 class RunSummary(BaseModel):
-    """A run's figures and verdict; `None` is what the run did not come to."""
+    """A run's figures and verdict; `None` is what the run did not come to.
+
+    `pushed` is the folder of the release that holds the run's model; `pushed_why` says why the run did not make it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +33,7 @@ class RunSummary(BaseModel):
     blessed: bool | None = None
     blessed_why: str = "the run did not come to its gates"
     pushed: str | None = None
+    pushed_why: str | None = None
 
 
 def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
@@ -39,7 +43,9 @@ def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
     if verdict and verdict.blessed is not None:
         why = "; ".join(verdict.refusals) or "every gate was passed"
         summary = summary.model_copy(update={"blessed": verdict.blessed, "blessed_why": why})
-    return summary.model_copy(update={"pushed": pusher.pushed_to if pusher else None})
+    if pusher:
+        summary = summary.model_copy(update={"pushed": pusher.pushed_to, "pushed_why": pusher.reason})
+    return summary
 
 
 def _figures(results: Mapping[str, NodeResult], model: str) -> ModelFigures:

@@ -13,6 +13,7 @@ from pipeline_lib.errors import SettingsError
 from pipeline_lib.places import PROJECT, var_dir
 
 PIPELINE_NAME = "mnist_tflite"
+RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
 
 
 class Settings(BaseSettings):
@@ -36,10 +37,20 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8080, ge=1, le=65535, description="the local Airflow's port on 127.0.0.1")
 
+    keep_releases: int = Field(default=10, ge=1, description="how many releases a push leaves; the latest always stays")
+    signing_key: Path | None = Field(default=None, description="private key (PEM) that releases are signed with")
+    verifying_key: Path | None = Field(default=None, description="public key (PEM) that every reader then insists on")
+    code_revision: str = Field(default="", description="of this checkout; default: what git says")
+
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: only when triggered")
     timezone: str = "UTC"
 
-    @field_validator("var_dir", "tfx_python", "compiled_pipeline", "schema_file")
+    @field_validator("signing_key", "verifying_key", mode="before")
+    @classmethod
+    def _empty_is_none(cls, path: object) -> object:
+        return path or None
+
+    @field_validator("var_dir", "tfx_python", "compiled_pipeline", "schema_file", "signing_key", "verifying_key")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # Not resolve(): a venv's python must be called by its own name, not by what it links to.

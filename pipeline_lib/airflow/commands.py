@@ -25,7 +25,7 @@ def demo(
 ) -> None:
     """Run the pipeline once under Airflow and print the verdict.
 
-    Exit code: 0 a model was pushed, 1 the run failed, 3 it ran but the model was refused, 130 interrupted.
+    Exit code: 0 the model is released, 1 the run failed, 3 it ran but the model was refused, 130 interrupted.
     """
     from pipeline_lib.airflow.demo import demo as run_demo
 

@@ -17,7 +17,7 @@ _DOCS = {
     "InfraValidator": "Loads the model where it will be served.",
     "EdgeValidator": "Runs the TFLite file in the runtime that ships, measures it, and judges every gate of the run.",
     "BulkInferrer": "Runs the model over a batch of examples.",
-    "Pusher": "Ships the model if it was blessed; otherwise it ends **skipped** and the last good model stays.",
+    "Pusher": "Ships the model if it was blessed. Otherwise, or if it is what was shipped last, it ends **skipped**.",
     "Resolver": "Finds artifacts of earlier runs.",
     "Importer": "Registers an artifact that exists already.",
 }

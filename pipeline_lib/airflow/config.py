@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from airflow.sdk import Asset
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline_lib.errors import SettingsError
@@ -13,11 +14,13 @@ from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import settings
 
 # A node pattern says what to change; what it leaves out stays as an earlier pattern, or Airflow, has it.
-_TASK_ARGUMENTS = ("pool", "pool_slots", "priority_weight", "queue", "retries", "retry_delay", "execution_timeout")
+_TASK_ARGUMENTS = (
+    *("pool", "pool_slots", "priority_weight", "queue", "retries", "retry_delay", "execution_timeout", "outlets"),
+)
 
 
 class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -40,6 +43,8 @@ class NodeSettings(_Config):
       retries: new tries after a failure; each is a new execution in MLMD.
       retry_delay: between tries.
       execution_timeout: the node is ended and fails after it.
+      outlets: Airflow Assets that the node updates when it succeeds; not when it is skipped. Their events carry what
+        `NodeResult.asset_extra` says.
       env: environment variables of the node's process, on top of the task's own.
     """
 
@@ -50,6 +55,7 @@ class NodeSettings(_Config):
     retries: int | None = Field(default=None, ge=0)
     retry_delay: timedelta | None = None
     execution_timeout: timedelta | None = Field(default=None, gt=timedelta())
+    outlets: tuple[Asset, ...] | None = None
     env: Mapping[str, str] = {}
 
     def over(self, other: "NodeSettings") -> "NodeSettings":

@@ -33,8 +33,8 @@ _LOG_LINES = 15
 def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = None) -> int:
     """Run the pipeline once on `dataset` ("digits" or "mnist"; `mnist_dir`: a folder of IDX files instead).
 
-    Where a run is going on already, it watches that one. Returns the exit code: 0 a model was pushed, 1 the run
-    failed, 3 it ran but nothing was pushed, 130 interrupted.
+    Where a run is going on already, it watches that one. Returns the exit code: 0 the model is released (by
+    this run, or it was already), 1 the run failed, 3 it ran but the model was refused, 130 interrupted.
 
     Raises:
       StackError: another `make demo` is at work, a step before the run failed, or Airflow is not to be had.
@@ -178,8 +178,13 @@ def _print_summary(summary: RunSummary, console: Console) -> None:
         table.add_row(name, accuracy, "" if figures.bytes is None else f"{figures.bytes:,} bytes")
     console.print(table)
     console.print(f"{'Blessed' if summary.blessed else 'Not blessed'}: {summary.blessed_why}", soft_wrap=True)
-    pushed = f"Pushed to {summary.pushed}" if summary.pushed else "Nothing was pushed: the last good model stays."
-    console.print(pushed, soft_wrap=True)
+    console.print(_shipped(summary), soft_wrap=True, markup=False)
+
+
+def _shipped(summary: RunSummary) -> str:
+    if not summary.pushed:
+        return f"Nothing was pushed: the last good model stays. {summary.pushed_why or ''}".rstrip()
+    return f"{summary.pushed_why}: {summary.pushed}" if summary.pushed_why else f"Pushed to {summary.pushed}"
 
 
 def _print_where(airflow: LocalAirflow, run_id: str, console: Console) -> None:

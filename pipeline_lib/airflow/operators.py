@@ -35,7 +35,7 @@ class TfxNodeOperator(BaseOperator):
 
     | run_node's exit code | the task |
     | --- | --- |
-    | 0 | succeeds; its XCom is the NodeResult as JSON |
+    | 0 | succeeds; its XCom is the NodeResult as JSON; its outlets' events say what was made |
     | 99 | is skipped, with the reason in its log and the NodeResult in its XCom |
     | 2, or the node cannot be started | fails and is not retried |
     | anything else, or a signal | fails and is retried if it has retries |
@@ -78,6 +78,8 @@ class TfxNodeOperator(BaseOperator):
             exit_code, last_lines = self._run(argv)
             result = _read_result(result_path)
         if exit_code == EXIT_OK and result:
+            for outlet in self.outlets:
+                context["outlet_events"][outlet].extra = result.asset_extra()
             return result.model_dump(mode="json")
         if result and self.do_xcom_push:
             context["ti"].xcom_push("return_value", result.model_dump(mode="json"))

@@ -18,8 +18,8 @@ from rich.progress import DownloadColumn, Progress, TaskID, TextColumn, TimeRema
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from pipeline_lib.errors import DownloadError
+from pipeline_lib.locks import lock
 from pipeline_lib.mnist.idx import GZIP_MAGIC
-from pipeline_lib.mnist.locks import lock
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",

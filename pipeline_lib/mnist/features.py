@@ -7,6 +7,7 @@ LABEL_KEY = "image_class"
 IMAGE_SIDE = 28
 IMAGE_SIZE = IMAGE_SIDE * IMAGE_SIDE
 NUM_CLASSES = 10
+LABELS = tuple("0123456789")
 
 # What phones pass to the TFLite file and what they get, whatever the quantization.
 LITE_CONTRACT = (

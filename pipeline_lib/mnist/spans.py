@@ -24,8 +24,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline_lib.errors import DataError
+from pipeline_lib.locks import lock, try_lock
 from pipeline_lib.mnist.dataset import Dataset, Split
-from pipeline_lib.mnist.locks import lock, try_lock
 from pipeline_lib.mnist.tfrecords import write_split
 
 MANIFEST = "span.json"

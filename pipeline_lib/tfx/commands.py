@@ -30,10 +30,12 @@ def run_whole_pipeline(
     param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable")] = None,
 ) -> None:
     """Run the whole pipeline in this process, node after node, without Airflow."""
+    from pipeline_lib.tfx import node_log
     from pipeline_lib.tfx.compile import mnist_tflite
     from pipeline_lib.tfx.run_local import run_local
     from pipeline_lib.tfx.run_node import assignments
 
+    node_log.quiet(progress=True)
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, assignments(param or []))
     Console().print_json(summarize(results).model_dump_json())

@@ -20,9 +20,11 @@ with native_log.muted():
     from tfx.dsl.compiler import compiler
     from tfx.proto.orchestration import pipeline_pb2
 
-    from pipeline_lib.tfx import runtime_params
+    from pipeline_lib.tfx import node_log, runtime_params
     from pipeline_lib.tfx.pipeline import create_pipeline
 
+# What they do is done outside MLMD, where it may have been undone since: a cached answer could be wrong.
+_NEVER_FROM_CACHE = {"tfx.components.pusher.component.Pusher"}
 _SYSTEM_NODES = {
     "tfx.dsl.components.common.resolver.Resolver",
     "tfx.dsl.components.common.importer.Importer",
@@ -46,6 +48,8 @@ def compile_pipeline(pipeline: tfx_v1.dsl.Pipeline, described: tuple[Parameter, 
                 f"{node.sub_pipeline.pipeline_info.id!r} is a pipeline within the pipeline, which cannot be rendered: "
                 "add its components to the outer pipeline"
             )
+        if node.pipeline_node.node_info.type.name in _NEVER_FROM_CACHE:
+            node.pipeline_node.execution_options.caching_options.enable_cache = False
     if "__main__." in json_format.MessageToJson(ir.deployment_config):
         raise CompiledPipelineError("expected executors that can be imported. Received: one defined in __main__")
     runtime_params.nest(ir)
@@ -89,6 +93,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline_lib.tfx.compile", description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, help="default: the file that the DAG reads")
     options = parser.parse_args()
+    node_log.quiet()
     try:
         output = options.output or settings().compiled_path
         compiled = mnist_tflite(settings())

@@ -1,5 +1,6 @@
 """What a node's outputs say, read once here so that nobody else must load TFX to know: verdicts, metrics, sizes."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -41,13 +42,15 @@ def _infra_blessing(artifact: Artifact) -> dict[str, Any]:
 
 def _pushed(artifact: Artifact) -> dict[str, Any]:
     properties = artifact.custom_properties
-    if not properties["pushed"].int_value:
-        return {"pushed": False}
-    return {
-        "pushed": True,
-        "pushed_version": properties["pushed_version"].string_value,
-        "pushed_to": properties["pushed_destination"].string_value,
-    }
+    facts: dict[str, Any] = {"pushed": bool(properties["pushed"].int_value)}
+    for field, name in (("pushed_version", "pushed_version"), ("pushed_to", "pushed_destination")):
+        facts[field] = properties[name].string_value or None
+    # Of the executor of ours only; TFX's own has but one reason not to push.
+    facts["pushed_sha256"] = properties["sha256"].string_value or None
+    facts["reason"] = properties["reason"].string_value or None
+    if properties["metrics"].string_value:
+        facts["metrics"] = json.loads(properties["metrics"].string_value)
+    return facts
 
 
 def _evaluation(artifact: Artifact) -> dict[str, Any]:

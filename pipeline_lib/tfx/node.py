@@ -137,7 +137,7 @@ def read_outcome(
     facts = facts_of((types[artifact.type_id], artifact) for artifact in artifacts)
     outcome: dict[str, Any] = {"outputs": outputs, **facts}
     if facts.get("pushed") is False:
-        outcome |= {"state": "skipped", "reason": "not pushed: the model is not blessed"}
+        outcome |= {"state": "skipped", "reason": facts["reason"] or "not pushed: the model is not blessed"}
     elif execution.last_known_state == Execution.CACHED:
         outcome |= {"state": "cached", "reason": "answered from cache"}
     elif was_done:

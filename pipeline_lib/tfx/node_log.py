@@ -1,10 +1,11 @@
-"""What a node's log leaves out: lines that TFX and MLMD write at every node and that mean nothing to a reader."""
+"""What a log leaves out: lines that TFX and MLMD write at every node and that mean nothing to a reader."""
 
 import logging
 
 _NOISE = (
     "metadata_connection_config is not provided by IR",  # the settings have it: no password is compiled in
     "Fallback to non-ZetaSQL",  # ml-metadata 1.21 has no other way
+    "`custom_executor_spec` is deprecated",  # the node stays TFX's Pusher, to Airflow and to MLMD
     "property_predicate is not supported",  # TFX's own queries ask for it, and do not need it
 )
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
-from pipeline_lib.mnist.features import LABEL_KEY, LITE_CONTRACT
+from pipeline_lib.mnist.features import LABEL_KEY, LABELS, LITE_CONTRACT
+from pipeline_lib.tfx import release_pusher
 from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
 from pipeline_lib.tfx.data_gate_executor import label_schema
 from pipeline_lib.tfx.edge_validator import EdgeValidator
@@ -35,7 +37,7 @@ def create_pipeline(
       pipeline_name: names the pipeline's context in MLMD; runs of one name share their cache.
       pipeline_root: folder that receives every artifact.
       data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example; the latest span is used.
-      push_dir: receives one folder per blessed model, named by its version.
+      push_dir: receives the releases, as `pipeline_lib/releases/store.py` has them.
       run_values: what a run can be told, by the names of `RunParams`: RuntimeParameters, or plain values.
       schema_file: the curated schema; without one, each run's is inferred from its own training split.
       beam_pipeline_args: for data larger than one process should hold.
@@ -143,7 +145,12 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
         ),
+        custom_config={"labels": LABELS},
+        custom_executor_spec=executor_spec.ExecutorClassSpec(release_pusher.Executor),
     ).with_id("Pusher.mnist_lite")
+    # The manifest tells them; the Pusher's own interface has no inputs for them.
+    pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
+    pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
 
     return tfx.dsl.Pipeline(
         pipeline_name=pipeline_name,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline_lib.code_revision import fingerprint
+
 FINGERPRINT = "code_sha256"
 FILE_FINGERPRINT = "file_sha256"
 _OWN_COMPONENTS = "pipeline_lib."
@@ -26,11 +28,7 @@ def add_fingerprints(node: pipeline_pb2.PipelineNode) -> None:
     if node.node_info.type.name.startswith(_OWN_COMPONENTS):
         paths.append(node.node_info.type.name)
     if folders := sorted({folder for path in paths if (folder := _package_folder(path))}):
-        digest = hashlib.sha256()
-        for folder in folders:
-            for file in sorted(folder.rglob("*.py")):
-                digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-        parameters[FINGERPRINT].field_value.string_value = digest.hexdigest()
+        parameters[FINGERPRINT].field_value.string_value = fingerprint(*folders)
     if _SCHEMA_FILE in parameters:
         file = Path(parameters[_SCHEMA_FILE].field_value.string_value)
         content = file.read_bytes() if file.exists() else b""

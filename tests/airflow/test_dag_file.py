@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import Asset
 
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.places import PROJECT
@@ -34,7 +35,8 @@ def test_the_dag_is_as_the_settings_say(read_dags, compiled, tmp_path):
     compiled.write(tmp_path / "compiled.json")
     bag = read_dags(schedule="30 3 * * *", timezone="Europe/Paris")
     assert bag.import_errors == {}
-    (dag,) = bag.dags.values()
+    assert set(bag.dags) == {"diamond", "mnist_consumer"}
+    dag = bag.dags["diamond"]
     assert (dag.schedule.expression, dag.schedule.timezone) == ("30 3 * * *", "Europe/Paris")
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
     assert dag.description and dag.tags and dag.doc_md and {task.owner for task in dag.tasks} == {"mnist-lite"}
@@ -42,11 +44,21 @@ def test_the_dag_is_as_the_settings_say(read_dags, compiled, tmp_path):
 
 def test_by_default_it_is_nightly_and_without_schedule_only_triggered(read_dags, compiled, tmp_path):
     compiled.write(tmp_path / "compiled.json")
-    nightly = next(iter(read_dags().dags.values()))
+    nightly = read_dags().dags["diamond"]
     assert (nightly.schedule.expression, nightly.schedule.timezone) == ("0 2 * * *", "UTC")
     # With one, unpausing would start last night's run at once.
     assert nightly.start_date is None
-    assert next(iter(read_dags(schedule="").dags.values())).schedule is None
+    assert read_dags(schedule="").dags["diamond"].schedule is None
+
+
+def test_a_push_updates_the_asset_that_the_consumer_waits_for(read_dags, compiled, tmp_path):
+    compiled.write(tmp_path / "compiled.json")
+    dags = read_dags().dags
+    outlets = {task.task_id: task.outlets for task in dags["diamond"].tasks}
+    assert outlets.pop("Pusher") == [Asset("mnist_tflite_model")]
+    assert not any(outlets.values())
+    assert dags["mnist_consumer"].schedule == [Asset("mnist_tflite_model")]
+    assert dags["mnist_consumer"].task_dict["try_out"].upstream_task_ids == {"verify"}
 
 
 def other_version(text: str) -> str:
@@ -79,7 +91,7 @@ def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compi
         path.unlink()
     bag = read_dags()
     (error,) = bag.import_errors.values()
-    assert bag.dags == {}
+    assert set(bag.dags) == {"mnist_consumer"}
     assert reason in error and str(path) in error and error.endswith("run 'make compile'") and "\n" not in error
 
 

@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from airflow.sdk import Asset
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from pipeline_lib.airflow.operators import TfxNodeOperator
 
@@ -26,9 +28,10 @@ def run(monkeypatch, caplog):
     monkeypatch.setattr(TfxNodeOperator, "log", logging.getLogger("task"))
     caplog.set_level(logging.INFO)
 
-    def execute(task, run_id="manual__1", xcoms=None, **params):
+    def execute(task, run_id="manual__1", xcoms=None, events=None, **params):
         values = {name: task.dag.params[name] for name in task.dag.params} | params
-        return task.execute({"params": values, "run_id": run_id, "ti": Xcoms() if xcoms is None else xcoms})
+        context = {"params": values, "run_id": run_id, "ti": Xcoms() if xcoms is None else xcoms}
+        return task.execute(context | {"outlet_events": OutletEventAccessors() if events is None else events})
 
     return execute
 
@@ -60,6 +63,23 @@ def test_skip_gives_its_reason_and_its_result(run, operator):
     with pytest.raises(AirflowSkipException, match="not blessed: accuracy 0.91 < 0.97"):
         run(operator("skip"), xcoms=xcoms)
     assert xcoms["return_value"]["blessed"] is False
+
+
+RELEASES = Asset("releases")
+
+
+def test_an_outlets_event_says_which_release_was_made(run, operator):
+    events = OutletEventAccessors()
+    run(operator("push", outlets=(RELEASES,)), events=events)
+    extra = {"node_id": "ExampleGen", "execution_id": 7, "version": 3, "sha256": "ab", "metrics": {"accuracy": 0.99}}
+    assert events[RELEASES].extra == extra
+
+
+def test_a_skipped_node_updates_nothing(run, operator):
+    events = OutletEventAccessors()
+    with pytest.raises(AirflowSkipException, match="release 3 is this very file"):
+        run(operator("nothing new", outlets=(RELEASES,)), events=events)
+    assert not events
 
 
 @pytest.mark.parametrize(

@@ -86,13 +86,21 @@ def test_a_failed_run_shows_the_nodes_own_error(airflow: LocalAirflow, rest: Air
     assert "ValueError: the node's own error" in text.getvalue()
 
 
-@pytest.mark.parametrize(("pushed", "code", "said"), [("/p/7", 0, "Pushed to /p/7"), (None, 3, "Nothing was pushed")])
+@pytest.mark.parametrize(
+    ("pushed", "why", "code", "said"),
+    [
+        ("/p/7", None, 0, "Pushed to /p/7"),
+        ("/p/7", "nothing new: release 7 is it", 0, "nothing new: release 7 is it: /p/7"),
+        (None, "not pushed: ann rolled back", 3, "Nothing was pushed: the last good model stays. not pushed: ann"),
+    ],
+)
 def test_the_demo_ships_or_says_why_not(
     airflow: LocalAirflow,
     settings: Settings,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     pushed: str | None,
+    why: str | None,
     code: int,
     said: str,
 ) -> None:
@@ -102,6 +110,7 @@ def test_the_demo_ships_or_says_why_not(
         blessed=pushed is not None,
         blessed_why="accuracy against 0.97",
         pushed=pushed,
+        pushed_why=why,
     )
     monkeypatch.setattr(demo, "summarize", lambda _: summary)
     assert demo.demo(settings) == code

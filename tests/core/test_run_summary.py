@@ -34,3 +34,9 @@ def test_a_pushed_model_has_both_models_figures() -> None:
     )
     assert (summary.keras.accuracy, summary.tflite) == (0.5, ModelFigures(accuracy=0.25, bytes=3))
     assert (summary.blessed, summary.blessed_why, summary.pushed) == (True, "every gate was passed", "somewhere")
+
+
+def test_a_model_that_is_released_already_is_told_with_its_release() -> None:
+    why = "nothing new: release 3 is this very file already"
+    summary = summarize(_result("Pusher.mnist_lite", pushed=False, pushed_to="/pushed/3", reason=why))
+    assert (summary.pushed, summary.pushed_why) == ("/pushed/3", why)

@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from pipeline_lib.airflow.local_config import LocalAirflow
 from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import PIPELINE_NAME, Settings
+from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
 from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
 
 _ODD_DAG = """
@@ -27,6 +26,7 @@ config = AirflowPipelineConfig(airflow_dag_config={{"schedule": None}}, grace_se
 dag = AirflowDagRunner(config).run(Path({path!r}))
 """
 RUN_SECONDS = 600
+CONSUMER = "mnist_consumer"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,30 @@ class Deployment:
         results = {task_id: self.rest.node_result(dag_id, run_id, task_id) for task_id in tasks}
         return FinishedRun(run_id, run.state, tasks, results)
 
+    def asset_events(self) -> list[dict[str, Any]]:
+        """What the releases' Asset was told, oldest first."""
+        answer = self.rest._http.get("assets/events", params={"name_pattern": RELEASE_ASSET, "order_by": "timestamp"})
+        return [event["extra"] for event in answer.raise_for_status().json()["asset_events"]]
+
+    def only_run(self, dag_id: str) -> FinishedRun:
+        """Wait for the one run that something other than this test starts, and for its end."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while True:
+            found = self.rest._http.get(f"dags/{dag_id}/dagRuns").raise_for_status().json()["dag_runs"]
+            if found and found[0]["state"] in ("success", "failed"):
+                break
+            assert time.monotonic() < deadline, f"{dag_id} did not run: {found}"
+            time.sleep(0.5)
+        [run] = found
+        tasks = {task.task_id: task for task in self.rest.tasks(dag_id, run["dag_run_id"])}
+        return FinishedRun(run["dag_run_id"], run["state"], tasks, {})
+
+    def tfx(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a module in the TFX environment with this deployment's settings."""
+        command = [str(self.settings.tfx_python), "-m", *arguments]
+        env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        return subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
+
     def log(self, run: FinishedRun, task_id: str, dag_id: str = PIPELINE_NAME) -> list[str]:
         return self.rest.log_lines(dag_id, run.run_id, run.tasks[task_id])
 
@@ -99,7 +123,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     dags, imported, odd = folder / "dags", folder / "imported", folder / "odd.json"
     dags.mkdir()
     imported.mkdir()
-    shutil.copy(PROJECT / "dags" / "mnist_tflite.py", dags)
+    for dag_id in (PIPELINE_NAME, CONSUMER):
+        shutil.copy(PROJECT / "dags" / f"{dag_id}.py", dags)
     (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     with environment({**variables, "MNIST_LITE_SCHEDULE": ""}):
@@ -107,18 +132,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, "odd"):
+            for dag_id in (PIPELINE_NAME, CONSUMER, "odd"):
                 _wait_for_dag(rest, dag_id)
             yield Deployment(settings, airflow, rest)
-
-
-@pytest.fixture(scope="session")
-def pushed_files() -> Any:
-    def files(settings: Settings) -> list[Path]:
-        return (
-            sorted(path for path in settings.push_dir.rglob("*") if path.is_file())
-            if settings.push_dir.exists()
-            else []
-        )
-
-    return files

@@ -30,11 +30,20 @@ def _exec_properties(pipeline: pipeline_pb2.Pipeline, node_id: str) -> dict[str,
 
 def test_the_pusher_waits_for_the_tflite_files_own_evaluator(compiled: CompiledPipeline) -> None:
     upstream = {node.id: set(node.upstream) for node in compiled.nodes}
-    assert upstream["Pusher.mnist_lite"] == {"Trainer.mnist_lite", "Evaluator.mnist_lite", "EdgeValidator"}
+    assert upstream["Pusher.mnist_lite"] == {
+        *("ImportExampleGen", "Trainer.mnist_lite", "Evaluator.mnist_lite", "EdgeValidator")
+    }
     assert upstream["Evaluator.mnist_lite"] == {"ImportExampleGen", "Trainer.mnist_lite", "Resolver.released"}
     assert {"Evaluator.mnist", "Evaluator.mnist_lite", "DataGate"} <= upstream["EdgeValidator"]
     assert "Trainer.mnist" in upstream["Trainer.mnist_lite"]
     assert upstream["Evaluator.mnist"] == {"ImportExampleGen", "Trainer.mnist"}
+
+
+def test_only_the_pusher_is_never_answered_from_cache(compiled: CompiledPipeline) -> None:
+    pipeline = bound_pipeline(compiled, "run", {})
+    nodes = [item.pipeline_node for item in pipeline.nodes]
+    uncached = [node.node_info.id for node in nodes if not node.execution_options.caching_options.enable_cache]
+    assert uncached == ["Pusher.mnist_lite"]
 
 
 def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: CompiledPipeline) -> None:

@@ -1,0 +1,60 @@
+"""An example of a DAG that waits for releases: it checks each one, and asks it what ten digits are."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+from airflow.sdk import Asset, dag, task
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import RELEASE_ASSET, settings
+
+RELEASES = Asset(RELEASE_ASSET)
+
+
+@dag(
+    schedule=[RELEASES],
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    tags=["mnist", "tflite"],
+    default_args={"owner": "mnist-lite"},
+    doc_md=__doc__,
+)
+def mnist_consumer() -> None:
+    @task
+    def verify(triggering_asset_events: Any = None) -> int:
+        """Check that the newest release of which this run was told is the file that was announced."""
+        from pipeline_lib.errors import ReleaseError
+        from pipeline_lib.releases.store import Releases
+
+        announced = [event.extra for event in triggering_asset_events.get(RELEASES, ()) if "version" in event.extra]
+        newest: dict[str, Any] = max(announced, key=lambda extra: extra["version"], default={})
+        releases = Releases(settings().push_dir)
+        # A run that somebody triggered by hand was told of none.
+        release = releases.release(newest["version"]) if newest else releases.latest()
+        if release is None:
+            raise ReleaseError(f"expected a release in {releases.folder}. Received: none yet")
+        release.verify()
+        if newest and release.manifest.sha256 != newest["sha256"]:
+            raise ReleaseError(f"expected the file {newest['sha256']}. Received: {release.manifest.sha256}")
+        print(f"release {release.version}: {release.manifest.sha256}, {release.manifest.metrics}")
+        return release.version
+
+    @task
+    def try_out(version: int) -> dict[str, Any]:
+        """What the release says of ten digits, in the environment that has LiteRT."""
+        command = [str(settings().tfx_python), "-m", "pipeline_lib.mnist.try_release", str(version)]
+        # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
+        env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip())
+        answer: dict[str, Any] = json.loads(done.stdout)
+        print(f"{answer['right']} of {len(answer['digits'])} digits right: {answer['digits']}")
+        return answer
+
+    try_out(verify())  # type: ignore[arg-type]  # its XCom, to the reader of this line
+
+
+mnist_consumer()

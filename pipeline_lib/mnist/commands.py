@@ -1,0 +1,46 @@
+"""`mnist-lite predict`: what the released file makes of a picture."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline_lib.cli import run_commands
+from pipeline_lib.mnist import drawing, pictures
+from pipeline_lib.settings import settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _as_a_group() -> None:
+    """A typer app with one command only would not take its name."""
+
+
+@app.command(epilog="Examples: mnist-lite predict seven.png; mnist-lite predict *.jpg --json")
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG or JPEG, of one digit each")],
+    version: Annotated[int | None, typer.Option(help="a release; default: the latest")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object an image")] = False,
+) -> None:
+    """Print which digit each picture shows, with the released file in LiteRT alone.
+
+    Any size, dark on light or light on dark; the digit is cut out and centred as MNIST's are.
+    """
+    from pipeline_lib.mnist.recognition import Recogniser
+
+    digits = [pictures.read(path) for path in images]
+    answers = Recogniser(settings(), version).ask(digits)
+    console = Console()
+    for path, digit, answer in zip(images, digits, answers, strict=True):
+        if as_json:
+            print(json.dumps({"image": str(path), **answer.model_dump()}))
+        else:
+            console.print(drawing.answer(path.name, digit, answer, colours=console.color_system is not None))
+
+
+if __name__ == "__main__":
+    sys.exit(run_commands(app))

@@ -1,0 +1,84 @@
+"""A release at work: LiteRT, the runtime that phones use, and nothing else. TensorFlow is not needed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from pipeline_lib import native_log
+from pipeline_lib.errors import ReleaseError
+from pipeline_lib.releases import signing
+from pipeline_lib.releases.release import Release
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import Settings
+
+SIGNATURE = "serving_default"
+
+
+class Answer(BaseModel):
+    """What a release says of one image: the likeliest label, and every label's probability."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digit: str
+    probabilities: dict[str, float]
+    release: int
+
+
+class Recogniser:
+    """One release, loaded: its file and its signature are as they should be.
+
+    Args:
+      settings: where the releases are, and the key that they must be signed with, if one.
+      version: default: the latest.
+
+    Raises:
+      ReleaseError: there is no such release, or it must not be used.
+    """
+
+    def __init__(self, settings: Settings, version: int | None = None) -> None:
+        self.release, content = _load(Releases(settings.push_dir), version)
+        signing.verify(self.release, settings)
+        with native_log.muted():
+            self._run = Interpreter(model_content=content).get_signature_runner(SIGNATURE)
+
+    def ask(self, images: Sequence[NDArray[np.uint8]]) -> list[Answer]:
+        """Ask what digits these are.
+
+        Args:
+          images: each uint8 [28, 28], light ink on 0.
+
+        Raises:
+          ReleaseError: the answer is not one probability for each label.
+        """
+        manifest = self.release.manifest
+        [taken], [given] = manifest.inputs, manifest.outputs
+        pixels = np.stack(images).reshape(len(images), -1).astype(taken.dtype) / np.float32(255) - np.float32(0.5)
+        with native_log.muted():
+            probabilities = np.asarray(self._run(**{taken.name: pixels})[given.name])
+        expected = (len(images), len(manifest.labels))
+        if probabilities.shape != expected or not np.allclose(probabilities.sum(axis=1), 1, atol=0.01):
+            raise ReleaseError(
+                f"release {self.release.version}: expected probabilities of shape {expected}. "
+                f"Received: {probabilities.shape}, each image's summing up to {probabilities.sum(axis=1)[:3]}…"
+            )
+        return [
+            Answer(
+                digit=manifest.labels[int(row.argmax())],
+                probabilities={label: float(value) for label, value in zip(manifest.labels, row, strict=True)},
+                release=self.release.version,
+            )
+            for row in probabilities
+        ]
+
+
+def _load(releases: Releases, version: int | None) -> tuple[Release, bytes]:
+    if version is not None:
+        release = releases.release(version)
+        return release, release.model()
+    found = releases.latest_model()
+    if not found:
+        raise ReleaseError(f"no release yet in {releases.folder}: a blessed model's Pusher makes the first")
+    return found

@@ -1,0 +1,77 @@
+"""A release's manifest: what the file is, how it was judged, and what it was made from."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from pipeline_lib.gates import Gate
+
+MODEL_FILE = "model.tflite"
+LABELS_FILE = "labels.txt"
+MANIFEST_FILE = "manifest.json"
+SIGNATURE_FILE = "manifest.sig"
+_CHUNK = 1 << 20
+
+
+class Tensor(BaseModel):
+    """One input or output of a model's signature. `shape` has -1 where the signature takes any length."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Description(BaseModel):
+    """What is said of a model before it has a version.
+
+    Attributes:
+      labels: what the output's entries mean, in their order.
+      inputs, outputs: the signature that an app calls.
+      metrics: by name, on the eval split: TFMA's of the TFLite file, and EdgeValidator's where there was one.
+      gates: every gate of the run that released it.
+      edge: EdgeValidator's measurements (`edge.json`), None where there was none.
+      span: of the examples that it was trained on.
+      versions: of the libraries that made it, by package name.
+      code_revision: git's, with `-dirty` where the checkout was; `sha256:…` of the code where there is no git.
+      run_id: the pipeline run.
+      model_artifact_id: the model's in MLMD; `artifact_ids`: of the Pusher's inputs, by their names.
+      execution_id: the Pusher's in MLMD.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    labels: tuple[str, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    metrics: dict[str, float] = {}
+    gates: tuple[Gate, ...] = ()
+    edge: dict[str, Any] | None = None
+    span: int | None = None
+    versions: dict[str, str] = {}
+    code_revision: str
+    run_id: str
+    model_artifact_id: int
+    artifact_ids: dict[str, int] = {}
+    execution_id: int
+
+
+class Manifest(Description):
+    """`manifest.json` of one release. A new `schema_version`: a reader of this one would misread it."""
+
+    schema_version: Literal[1] = 1
+    version: int = Field(ge=1)
+    created: AwareDatetime
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size_bytes: int
+
+
+def sha256_of(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""The executor of Pusher.mnist_lite: TFX's Pusher, but a release is made whole, described, signed and never twice."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from tfx import types
+from tfx.components.pusher import executor
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils, json_utils, proto_utils
+
+from pipeline_lib.code_revision import code_revision
+from pipeline_lib.errors import ReleaseError
+from pipeline_lib.gates import GATES_FILE, Gates
+from pipeline_lib.releases import signing
+from pipeline_lib.releases.manifest import Description
+from pipeline_lib.releases.release import Release
+from pipeline_lib.releases.store import Push, Releases, Signer
+from pipeline_lib.settings import Settings, settings
+from pipeline_lib.tfx import tflite_contract
+from pipeline_lib.tfx.evaluation_gates import overall_metrics
+
+_EDGE_FILE = "edge.json"
+_QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")
+Artifacts = dict[str, list[types.Artifact]]
+
+
+class Executor(executor.Executor):
+    """Pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
+
+    Further exec properties: `custom_config` holds `labels`; `span` and `evaluation_uri` go to the manifest, the second
+    being the TFLite file's ModelEvaluation. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`,
+    `pushed_destination`), and `sha256`, `metrics` (JSON) and, where nothing was pushed, the `reason`.
+    """
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Release the model if it was blessed.
+
+        Raises:
+          ReleaseError: the release could not be made; the releases are as they were.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed_model = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed_model)
+            return
+        config = settings()
+        releases = Releases(_push_dir(exec_properties))
+        model = _only_file(Path(self.GetModelPath(input_dict)))
+        description = self._describe(model, input_dict, exec_properties, config)
+        push = releases.push(model, description, who="Pusher.mnist_lite", sign=_signer(config))
+        self._tell(push, pushed_model)
+        if push.outcome == "pushed":
+            io_utils.copy_dir(str(push.release.folder), pushed_model.uri)
+            pruned = releases.prune(config.keep_releases, who="Pusher.mnist_lite", why=f"keep {config.keep_releases}")
+            print(f"{push.why}: {signing.verify(push.release, config)}; pruned: {pruned or 'none'}", flush=True)
+
+    def _describe(
+        self, model: Path, input_dict: Artifacts, exec_properties: dict[str, Any], config: Settings
+    ) -> Description:
+        # TFX puts an underscore before the inputs that only an exec property speaks of.
+        ids = {name.removeprefix("_"): artifacts[0].id for name, artifacts in input_dict.items() if artifacts}
+        [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
+        gates, edge = _judgements(input_dict.get(standard_component_specs.INFRA_BLESSING_KEY))
+        inputs, outputs = tflite_contract.signature(model)
+        labels = tuple(json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])["labels"])
+        if len(labels) != outputs[0].shape[-1]:
+            raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {outputs[0].shape}")
+        metrics = overall_metrics(exec_properties["evaluation_uri"])
+        metrics |= {name: edge[name] for name in _QUALITY if edge and edge.get(name) is not None}
+        return Description(
+            labels=labels,
+            inputs=inputs,
+            outputs=outputs,
+            # JSON has no word for what could not be computed.
+            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
+            gates=gates,
+            edge=edge,
+            span=int(exec_properties["span"]),
+            versions=tflite_contract.versions(model, model_artifact),
+            code_revision=code_revision(config.code_revision),
+            run_id=self._context.pipeline_run_id,
+            model_artifact_id=model_artifact.id,
+            artifact_ids=ids,
+            execution_id=int(self._context._unique_id),  # TFX has no public name for it
+        )
+
+    def _tell(self, push: Push, pushed_model: types.Artifact) -> None:
+        manifest = push.release.manifest
+        if push.outcome != "withdrawn":
+            self._MarkPushed(pushed_model, str(push.release.folder), str(push.release.version))
+            pushed_model.set_string_custom_property("sha256", manifest.sha256)
+            pushed_model.set_string_custom_property("metrics", json.dumps(manifest.metrics))
+        if push.outcome != "pushed":
+            self._MarkNotPushed(pushed_model)
+            pushed_model.set_string_custom_property("reason", push.why)
+
+
+def _push_dir(exec_properties: dict[str, Any]) -> Path:
+    destination = pusher_pb2.PushDestination()
+    proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
+    return Path(destination.filesystem.base_directory)
+
+
+def _only_file(folder: Path) -> Path:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) != 1:
+        raise ReleaseError(f"{folder}: expected one TFLite file. Received: {sorted(path.name for path in files)}")
+    return files[0]
+
+
+def _signer(config: Settings) -> Signer | None:
+    if not (config.signing_key or config.verifying_key):
+        return None
+
+    def sign(folder: Path) -> None:
+        if config.signing_key:
+            signing.sign(folder, config.signing_key)
+        # Before it is the latest: with a pair of keys that do not belong together no reader would take it.
+        signing.verify(Release.read(folder), config)
+
+    return sign
+
+
+def _judgements(infra_blessing: list[types.Artifact] | None) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
+    """The run's gates, and EdgeValidator's measurements; empty and None in a pipeline that has no such node."""
+    if not infra_blessing:
+        return (), None
+    folder = Path(infra_blessing[0].uri)
+    edge = folder / _EDGE_FILE
+    return (
+        Gates.read(folder).gates if (folder / GATES_FILE).exists() else (),
+        json.loads(edge.read_text(encoding="utf-8")) if edge.exists() else None,
+    )

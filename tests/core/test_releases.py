@@ -1,0 +1,263 @@
+"""A folder of releases: pushes, interrupted ones, rollbacks, prunes, and what a reader is told of damage."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.errors import ReleaseError
+from pipeline_lib.releases import durable
+from pipeline_lib.releases.store import Releases
+from tests.core.made_releases import describe, history, push
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nobody catches it."""
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Releases:
+    return Releases(tmp_path / "pushed" / "mnist_lite")
+
+
+@pytest.fixture
+def three(releases: Releases) -> Releases:
+    for number in (1, 2, 3):
+        push(releases, f"model {number}", f"run-{number}")
+    return releases
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_symlink()}
+
+
+def test_nothing_is_there_before_the_first_push(releases: Releases) -> None:
+    assert (releases.latest(), releases.versions(), releases.history()) == (None, [], [])
+    assert not releases.folder.exists()
+
+
+def test_a_push_makes_a_whole_version_and_points_to_it(releases: Releases) -> None:
+    done = push(releases, "model", "run-1")
+    assert (done.outcome, done.release.version) == ("pushed", 1)
+    assert files(releases.folder) == {"1", "1/model.tflite", "1/labels.txt", "1/manifest.json", "history.jsonl"}
+    assert os.readlink(releases.folder / "latest") == "1"
+    manifest = json.loads((releases.folder / "latest" / "manifest.json").read_text())
+    assert manifest["sha256"] == hashlib.sha256(b"model").hexdigest()
+    assert (manifest["size_bytes"], manifest["version"], manifest["model_artifact_id"]) == (5, 1, 8)
+    assert (manifest["span"], manifest["run_id"], manifest["labels"]) == (4, "run-1", ["0", "1"])
+    assert (releases.folder / "latest" / "labels.txt").read_text() == "0\n1\n"
+    [event] = releases.history()
+    assert (event.action, event.who, event.why) == ("push", "Pusher", "run run-1")
+
+
+def test_a_retry_of_the_same_run_makes_no_second_version(releases: Releases) -> None:
+    first, again = push(releases, "model", "run-1"), push(releases, "model", "run-1")
+    assert again.outcome == "pushed" and again.release == first.release
+    assert history(releases.folder) == [("push", 1, None)]
+
+
+def test_what_latest_holds_already_is_nothing_new(releases: Releases) -> None:
+    push(releases, "model", "run-1")
+    again = push(releases, "model", "run-2")
+    assert (again.outcome, again.release.version) == ("nothing_new", 1)
+    assert again.why == "nothing new: release 1 is this very file already"
+    assert releases.versions() == [1]
+
+
+def test_an_older_releases_file_is_a_new_release(three: Releases) -> None:
+    done = push(three, "model 1", "run-4")
+    assert (done.outcome, done.release.version, three.latest_version()) == ("pushed", 4, 4)
+
+
+def test_a_damaged_latest_is_not_taken_for_the_same_file(releases: Releases) -> None:
+    push(releases, "model", "run-1")
+    (releases.folder / "1" / "model.tflite").write_text("rotten")
+    assert push(releases, "model", "run-2").release.version == 2
+
+
+@pytest.mark.parametrize("step", ["sync", "write", "link"])
+def test_a_push_that_is_killed_is_whole_or_not_there_and_a_retry_completes_it(
+    three: Releases, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """sync: before the version is there; write: before it is recorded; link: before `latest` moves."""
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise Killed
+
+        patch.setattr(durable, step, die)
+        patch.setattr(durable.shutil, "rmtree", lambda *_, **__: None)  # a killed process clears nothing up
+        with pytest.raises(Killed):
+            push(three, "model 4", "run-4")
+    latest = three.latest_model()
+    assert latest and (latest[0].version, latest[1]) == (3, b"model 3")
+    done = push(three, "model 4", "run-4")
+    assert (done.outcome, done.release.version, three.latest_version()) == ("pushed", 4, 4)
+    assert three.versions() == [1, 2, 3, 4]
+    assert history(three.folder)[3:] == [("push", 4, 3)]
+    assert not list(three.folder.glob(".*"))
+
+
+def test_a_late_retry_does_not_take_latest_back(three: Releases) -> None:
+    assert push(three, "model 2", "run-2").release.version == 2
+    assert three.latest_version() == 3
+
+
+def test_a_full_disk_leaves_everything_as_it_was(three: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = files(three.folder)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline_lib.releases.store.shutil.copyfile", full)
+    with pytest.raises(ReleaseError, match="cannot be changed: No space left"):
+        push(three, "model 4", "run-4")
+    assert files(three.folder) == before
+    assert three.latest_version() == 3
+
+
+def test_a_rollback_moves_the_pointer_and_says_who_and_why(three: Releases) -> None:
+    three.rollback(1, who="ann", why="3 mistakes sevens")
+    assert three.latest_version() == 1
+    assert three.versions() == [1, 2, 3]
+    event = three.history()[-1]
+    assert (event.action, event.version, event.previous) == ("rollback", 1, 3)
+    assert (event.who, event.why) == ("ann", "3 mistakes sevens")
+
+
+def test_what_was_rolled_back_from_is_not_pushed_again_by_the_next_run(three: Releases) -> None:
+    three.rollback(1, who="ann", why="3 mistakes sevens")
+    for withdrawn in ("model 3", "model 2"):
+        done = push(three, withdrawn, "run-4")
+        assert (done.outcome, three.latest_version()) == ("withdrawn", 1)
+        assert done.why == "not pushed: ann rolled back from this very file (3 mistakes sevens)"
+    three.rollback(3, who="ben", why="it was the test")
+    assert push(three, "model 3", "run-5").outcome == "nothing_new"
+    assert push(three, "model 2", "run-5").outcome == "withdrawn"
+    assert push(three, "model 4", "run-5").outcome == "pushed"
+
+
+@pytest.mark.parametrize(
+    ("version", "said"), [(3, "is the latest already"), (7, r"\(1, 2, 3\)\. Received: 7"), (1, "expected sha256")]
+)
+def test_a_rollback_to_what_cannot_be_used_is_refused(three: Releases, version: int, said: str) -> None:
+    (three.folder / "1" / "model.tflite").write_text("rotten")
+    with pytest.raises(ReleaseError, match=said):
+        three.rollback(version, who="ann", why="a whim")
+    assert three.latest_version() == 3
+    assert len(three.history()) == 3
+
+
+def test_pruning_keeps_the_newest_and_what_latest_points_to(three: Releases) -> None:
+    three.rollback(1, who="ann", why="3 is bad")
+    assert three.prune(1, who="ann", why="keep 1") == [2]
+    assert three.versions() == [1, 3]
+    assert history(three.folder)[-1] == ("prune", 2, 1)
+
+
+def test_a_pruned_number_is_not_given_again(three: Releases) -> None:
+    three.rollback(1, who="ann", why="3 is bad")
+    three.prune(1, who="ann", why="keep 1")
+    three.rollback(3, who="ann", why="it is not")
+    three.prune(1, who="ann", why="keep 1")
+    assert three.versions() == [3]
+    assert push(three, "model 4", "run-4").release.version == 4
+
+
+def test_a_pruned_release_stays_withdrawn(three: Releases) -> None:
+    three.rollback(1, who="ann", why="3 is bad")
+    three.prune(1, who="ann", why="keep 1")
+    assert push(three, "model 2", "run-4").outcome == "withdrawn"
+
+
+def test_nothing_is_pruned_where_fewer_are_left(three: Releases) -> None:
+    assert three.prune(3, who="ann", why="keep 3") == []
+    with pytest.raises(ReleaseError, match="1 release or more. Received: 0"):
+        three.prune(0, who="ann", why="keep 0")
+
+
+def rot_model(folder: Path) -> None:
+    (folder / "model.tflite").write_text("model X")
+
+
+def drop_model(folder: Path) -> None:
+    (folder / "model.tflite").unlink()
+
+
+def swap_labels(folder: Path) -> None:
+    (folder / "labels.txt").write_text("1\n0\n")
+
+
+def add_file(folder: Path) -> None:
+    (folder / "more.py").write_text("")
+
+
+def other_version(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"version": 3', '"version": 2'))
+
+
+def half_a_manifest(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text()[:100])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (rot_model, "expected sha256 .* 7 bytes"),
+        (drop_model, "cannot be read: No such file"),
+        (swap_labels, r"expected the manifest's labels \['0', '1'\]"),
+        (add_file, "more.py"),
+        (other_version, "expected the manifest of version 3. Received: 2"),
+        (half_a_manifest, "not a release's manifest"),
+    ],
+)
+def test_damage_is_one_sentence_that_names_the_file(three: Releases, damage: Callable[[Path], None], said: str) -> None:
+    three.release(3).verify()
+    damage(three.folder / "3")
+    with pytest.raises(ReleaseError, match=said):
+        three.release(3).verify()
+    assert [three.release(version).version for version in (1, 2)] == [1, 2]
+
+
+def test_a_latest_that_is_no_link_is_said(releases: Releases) -> None:
+    (releases.folder / "latest").mkdir(parents=True)
+    with pytest.raises(ReleaseError, match="expected a link to a version"):
+        releases.latest()
+
+
+def test_a_broken_history_is_not_guessed_at(three: Releases) -> None:
+    with (three.folder / "history.jsonl").open("a") as file:
+        file.write('{"action": "pu')
+    with pytest.raises(ReleaseError, match="history.jsonl, line 4"):
+        push(three, "model 4", "run-4")
+    assert three.versions() == [1, 2, 3]
+
+
+def test_an_export_is_a_whole_copy_and_never_overwrites(three: Releases, tmp_path: Path) -> None:
+    destination = tmp_path / "app" / "assets"
+    three.release(2).export(destination)
+    assert (destination / "model.tflite").read_text() == "model 2"
+    with pytest.raises(ReleaseError, match="not there yet"):
+        three.release(3).export(destination)
+    assert (destination / "model.tflite").read_text() == "model 2"
+    assert files(destination.parent) == {"assets", *(f"assets/{name.name}" for name in destination.iterdir())}
+
+
+def test_the_manifest_is_signed_last(releases: Releases, tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("model")
+    seen: list[set[str]] = []
+
+    def sign(folder: Path) -> None:
+        seen.append(files(folder))
+        (folder / "manifest.sig").write_text("signature")
+
+    releases.push(tmp_path / "model", describe("run-1"), who="Pusher")
+    assert releases.push(tmp_path / "model", describe("run-2"), who="Pusher", sign=sign).release.is_signed
+    assert seen == [{"model.tflite", "labels.txt", "manifest.json"}]
+    # The same file again: now that it is signed, there is nothing new in it.
+    assert releases.push(tmp_path / "model", describe("run-3"), who="Pusher", sign=sign).outcome == "nothing_new"

@@ -1,0 +1,150 @@
+"""`mnist-lite models` and `mnist-lite predict`, each in a process of its own, on releases of a tiny TFLite file."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from pipeline_lib.mnist.features import IMAGE_SIZE, LABELS
+from pipeline_lib.places import PROJECT
+from pipeline_lib.releases.manifest import Description, Tensor
+from pipeline_lib.releases.store import Releases
+from tests.pipelines.tiny_tflite import sure_of
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return [sure_of(digit, folder) for digit in range(3)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run a command line as `mnist-lite` does once it is in the right environment."""
+
+    def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        module = "pipeline_lib.mnist.commands" if arguments[0] == "predict" else "pipeline_lib.releases.commands"
+        env = {
+            **os.environ,
+            "MNIST_LITE_VAR_DIR": str(tmp_path),
+            "PYTHONPATH": str(PROJECT),
+            "COLUMNS": "160",
+        } | variables
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments], env=env, check=False, capture_output=True, text=True
+        )
+
+    return command
+
+
+@pytest.fixture
+def released(tmp_path: Path, tiny_models: list[Path]) -> Releases:
+    releases = Releases(tmp_path / "pushed" / "mnist_lite")
+    for number, model in enumerate(tiny_models):
+        description = Description(
+            labels=LABELS,
+            inputs=(Tensor(name="image_floats", dtype="float32", shape=(-1, IMAGE_SIZE)),),
+            outputs=(Tensor(name="probabilities", dtype="float32", shape=(-1, 10)),),
+            metrics={"accuracy": 0.1},
+            code_revision="c",
+            run_id=f"run-{number}",
+            model_artifact_id=number,
+            execution_id=number,
+        )
+        releases.push(model, description, who="Pusher")
+    return releases
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    image = Image.new("L", (80, 80), 255)
+    ImageDraw.Draw(image).ellipse([20, 10, 60, 70], outline=0, width=6)
+    image.save(tmp_path / "zero.png")
+    return str(tmp_path / "zero.png")
+
+
+def test_predict_asks_the_latest_release_and_draws_the_picture(run: Run, released: Releases, picture: str) -> None:
+    done = run("predict", picture)
+    assert done.returncode == 0, done.stderr
+    assert "zero.png: 2 (release 3)" in done.stdout
+    assert "█" in done.stdout and "99.89%" in done.stdout
+    assert done.stderr == ""
+
+
+def test_after_a_rollback_predict_asks_the_other_release(run: Run, released: Releases, picture: str) -> None:
+    done = run("models", "rollback", "1", "--reason", "two is no digit", "--who", "ann")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(run("predict", picture, "--json").stdout)
+    assert (answer["digit"], answer["release"]) == ("0", 1)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert json.loads(run("predict", picture, "--json", "--version", "2").stdout)["digit"] == "1"
+    history = run("models", "list", "--history").stdout
+    assert "rollback" in history and "ann" in history and "two is no digit" in history
+
+
+def test_the_releases_are_listed_shown_verified_pruned_and_exported(
+    run: Run, released: Releases, tmp_path: Path
+) -> None:
+    assert "→   3" in run("models", "list").stdout
+    assert json.loads(run("models", "show", "--json").stdout)["version"] == 3
+    assert "image_floats: float32 [any, 784]" in run("models", "show", "1").stdout
+    verified = run("models", "verify", "--all")
+    assert verified.returncode == 0
+    assert verified.stdout.count("not signed: MNIST_LITE_SIGNING_KEY names no key") == 3
+    assert run("models", "prune", "--keep", "2").stdout == "pruned: 1; left: 2, 3\n"
+    assert run("models", "export", str(tmp_path / "app")).returncode == 0
+    exported = (tmp_path / "app" / "model.tflite").read_bytes()
+    assert exported == (released.folder / "latest" / "model.tflite").read_bytes()
+
+
+def test_a_damaged_release_is_not_verified_and_not_used(run: Run, released: Releases, picture: str) -> None:
+    with (released.folder / "3" / "model.tflite").open("ab") as file:
+        file.write(b" ")
+    verified = run("models", "verify", "--all")
+    assert verified.returncode == 1
+    assert "release 3: BAD" in verified.stderr and "release 2:" in verified.stdout
+    for arguments in (["predict", picture], ["models", "verify"]):
+        done = run(*arguments)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        assert "expected sha256" in done.stderr
+
+
+def test_one_clear_sentence_where_there_is_nothing_to_do(run: Run, tmp_path: Path, picture: str) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    for arguments, said in (
+        (["predict", picture], "no release yet"),
+        (["models", "show"], "no release yet"),
+        (["predict", str(tmp_path / "notes.txt")], "expected a PNG or JPEG file"),
+        (["models", "rollback", "3", "--reason", "x"], "expected one of the versions there are (none). Received: 3"),
+        (["predict", picture, "--version", "3"], "expected one of the versions there are (none). Received: 3"),
+    ):
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    done = run("models", "list")
+    assert (done.returncode, "no release yet" in done.stdout) == (0, True)
+
+
+def test_a_reader_with_a_key_refuses_what_is_not_signed(
+    run: Run, released: Releases, tmp_path: Path, picture: str
+) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("")
+    for arguments in (
+        ["predict", picture],
+        ["models", "verify"],
+        ["models", "rollback", "1", "--reason", "x"],
+        ["models", "export", str(tmp_path / "app")],
+    ):
+        done = run(*arguments, MNIST_LITE_VERIFYING_KEY=str(key))
+        assert done.returncode == 1
+        assert "is not signed" in done.stderr, done.stderr
+    assert released.latest_version() == 3
+    assert not (tmp_path / "app").exists()

@@ -1,0 +1,195 @@
+"""The Pusher's executor on artifacts of a made-up run; the whole pipeline is in tests/end_to_end."""
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfx.dsl.components.base import base_executor
+from tfx.proto import pusher_pb2
+from tfx.types import artifact, standard_artifacts
+from tfx.utils import json_utils, proto_utils
+
+from pipeline_lib.errors import ReleaseError
+from pipeline_lib.gates import Gate, Gates
+from pipeline_lib.mnist.features import LABELS
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import settings
+from pipeline_lib.tfx import facts, release_pusher
+from tests.pipelines.tiny_tflite import sure_of
+from tests.tfx.test_signing import make_keys
+
+METRICS = {"sparse_categorical_accuracy": 0.99}
+EDGE = {"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None}
+GATE = Gate(name="min_accuracy", node_id="E", subject="accuracy", relation=">=", bound=0.9, value=0.99, passed=True)
+Pushed = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return [sure_of(digit, folder) for digit in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(facts, "overall_metrics", lambda uri: METRICS | {"calibration": math.nan})
+    monkeypatch.setenv("MNIST_LITE_CODE_REVISION", "r42")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Releases:
+    return Releases(tmp_path / "pushed")
+
+
+@pytest.fixture
+def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[..., Pushed]:
+    """Push a model as one run; returns what the PushedModel artifact says."""
+    executions = iter(range(1, 100))
+
+    def artifact_of(kind: type[artifact.Artifact], folder: Path, identity: int) -> artifact.Artifact:
+        folder.mkdir(parents=True)
+        made = kind()
+        made.uri, made.id = str(folder), identity
+        return made
+
+    def run(
+        model: int, run_id: str, *, blessed: bool = True, infra: bool | None = True, labels: Any = LABELS
+    ) -> Pushed:
+        execution = next(executions)
+        root = tmp_path / "root" / str(execution)
+        inputs = {
+            "model": [artifact_of(standard_artifacts.Model, root / "model", 10 + model)],
+            "model_blessing": [artifact_of(standard_artifacts.ModelBlessing, root / "blessing", 20)],
+            "_ImportExampleGen.examples": [artifact_of(standard_artifacts.Examples, root / "examples", 30)],
+        }
+        serving = root / "model" / "Format-Serving"
+        serving.mkdir()
+        shutil.copy(models[model], serving / "tflite")
+        inputs["model_blessing"][0].set_int_custom_property("blessed", int(blessed))
+        if infra is not None:
+            inputs["infra_blessing"] = [artifact_of(standard_artifacts.InfraBlessing, root / "infra", 40)]
+            inputs["infra_blessing"][0].set_int_custom_property("blessed", int(infra))
+            Gates(gates=(GATE,)).write(root / "infra")
+            (root / "infra" / "edge.json").write_text(json.dumps(EDGE))
+        pushed = artifact_of(standard_artifacts.PushedModel, root / "pushed_model", 50)
+        destination = pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(releases.folder))
+        )
+        context = base_executor.BaseExecutor.Context(
+            tmp_dir=str(root), unique_id=str(execution), pipeline_run_id=run_id
+        )
+        release_pusher.Executor(context).Do(
+            inputs,
+            {"pushed_model": [pushed]},
+            {
+                "push_destination": proto_utils.proto_to_json(destination),
+                "custom_config": json_utils.dumps({"labels": labels}),
+                "span": 3,
+                "evaluation_uri": "evaluation",
+            },
+        )
+        return facts.facts_of([("PushedModel", pushed.mlmd_artifact)])
+
+    return run
+
+
+def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pushed], releases: Releases) -> None:
+    said = push(0, "run-1")
+    release = releases.latest()
+    assert release
+    assert said == {
+        "pushed": True,
+        "pushed_version": "1",
+        "pushed_to": str(release.folder),
+        "pushed_sha256": release.manifest.sha256,
+        "reason": None,
+        "metrics": METRICS | {"accuracy": 0.98},
+    }
+    manifest = release.manifest
+    assert (manifest.span, manifest.code_revision, manifest.run_id) == (3, "r42", "run-1")
+    assert (manifest.model_artifact_id, manifest.execution_id) == (10, 1)
+    ids = {"model": 10, "model_blessing": 20, "ImportExampleGen.examples": 30, "infra_blessing": 40}
+    assert manifest.artifact_ids == ids
+    assert (manifest.gates, manifest.edge) == ((GATE,), EDGE)
+    assert manifest.versions["tensorflow"].startswith("2.")
+
+
+def test_a_pipeline_without_infra_blessing_is_pushed_without_its_facts(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    assert push(0, "run-1", infra=None)["metrics"] == METRICS
+    release = releases.latest()
+    assert release and (release.manifest.gates, release.manifest.edge) == ((), None)
+
+
+@pytest.mark.parametrize("refused", [{"blessed": False}, {"infra": False}])
+def test_what_is_not_blessed_is_not_pushed(
+    push: Callable[..., Pushed], releases: Releases, refused: dict[str, Any]
+) -> None:
+    push(0, "run-1")
+    assert push(1, "run-2", **refused) == {
+        "pushed": False,
+        **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256", "reason")),
+    }
+    assert releases.versions() == [1]
+
+
+def test_the_retry_of_a_run_pushes_nothing_more_and_says_the_same(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    assert push(0, "run-1") == push(0, "run-1")
+    assert releases.versions() == [1]
+
+
+def test_the_same_file_in_another_run_is_nothing_new(push: Callable[..., Pushed], releases: Releases) -> None:
+    first, again = push(0, "run-1"), push(0, "run-2")
+    assert (again["pushed"], again["reason"]) == (False, "nothing new: release 1 is this very file already")
+    assert again["pushed_to"] == first["pushed_to"]
+    assert releases.versions() == [1]
+
+
+def test_what_was_rolled_back_from_stays_so(push: Callable[..., Pushed], releases: Releases) -> None:
+    push(0, "run-1")
+    push(1, "run-2")
+    releases.rollback(1, who="ann", why="it mistakes sevens")
+    said = push(1, "run-3")
+    assert (said["pushed"], said["pushed_to"]) == (False, None)
+    assert said["reason"] == "not pushed: ann rolled back from this very file (it mistakes sevens)"
+    assert releases.latest_version() == 1
+
+
+def test_old_releases_go_after_a_push(
+    push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_LITE_KEEP_RELEASES", "2")
+    settings.cache_clear()
+    for model in range(4):
+        push(model, f"run-{model}")
+    assert releases.versions() == [3, 4]
+
+
+def test_labels_that_are_not_the_models_are_refused(push: Callable[..., Pushed], releases: Releases) -> None:
+    with pytest.raises(ReleaseError, match="expected 2 outputs, one per label"):
+        push(0, "run-1", labels=("0", "1"))
+    assert releases.versions() == []
+
+
+def test_a_release_is_signed_and_one_that_readers_would_refuse_is_not_made(
+    push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys, others = make_keys(tmp_path, "ours"), make_keys(tmp_path, "theirs")
+    monkeypatch.setenv("MNIST_LITE_SIGNING_KEY", str(keys[0]))
+    push(0, "run-1")
+    assert releases.release(1).is_signed
+    monkeypatch.setenv("MNIST_LITE_VERIFYING_KEY", str(others[1]))
+    settings.cache_clear()
+    with pytest.raises(ReleaseError, match="[Dd]o not use this release"):
+        push(1, "run-2")
+    assert (releases.versions(), releases.latest_version()) == ([1], 1)

@@ -3,7 +3,7 @@
 from airflow.sdk import CronTriggerTimetable
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.settings import settings
+from pipeline_lib.settings import run_defaults, settings
 
 DOCS = """
 Retrains a small digit classifier, converts it to TFLite, evaluates both and ships the second if it is good enough.
@@ -25,5 +25,6 @@ config = AirflowPipelineConfig(
         "tags": ["mnist", "tfx", "tflite"],
         "default_args": {"owner": "mnist-lite"},
     },
+    parameter_defaults=run_defaults(),
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65535, description="the local Airflow's port on 127.0.0.1")
 
     dataset: str = Field(default="digits", description="what a deployment starts with: digits, mnist or a folder")
+    keep_runs_days: int = Field(default=365, ge=0, description="a deployment's runs and task logs; 0: for ever")
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: only when triggered")
     timezone: str = "UTC"
 

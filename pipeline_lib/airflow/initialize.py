@@ -6,11 +6,16 @@ Run before anything else starts, at every start: what is there already is kept. 
 read where that user does not exist yet; later, Airflow's own database is the only place of a password.
 """
 
+import contextlib
+import io
 import os
+import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pipeline_lib.errors import MnistLiteError, SettingsError, StackError
 from pipeline_lib.places import PROJECT
@@ -45,6 +50,8 @@ def initialize(config: Settings) -> None:
     migrate()
     make_users()
     first_data(config)
+    if config.keep_runs_days:
+        forget_runs(datetime.now(UTC) - timedelta(days=config.keep_runs_days))
 
 
 def migrate() -> None:
@@ -146,6 +153,20 @@ def first_data(config: Settings) -> None:
     command = [str(config.tfx_python), "-m", "pipeline_lib.tfx.commands", "ingest", config.dataset]
     if subprocess.call(command, cwd=PROJECT):
         raise StackError(f"could not ingest MNIST_LITE_DATASET ({config.dataset}): the reason is above")
+
+
+def forget_runs(before: datetime) -> None:
+    """Remove Airflow's records and task logs from before `before`; the last scheduled run stays (Airflow's own rule)."""
+    from airflow.configuration import conf
+    from airflow.utils.db_cleanup import run_cleanup
+
+    with contextlib.redirect_stdout(io.StringIO()):  # a page on every table, whether or not anything was there
+        run_cleanup(clean_before_timestamp=before, confirm=False, skip_archive=True)
+    logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
+    old = [path for path in logs.glob("dag_id=*/run_id=*") if path.stat().st_mtime < before.timestamp()]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+    say(f"runs from before {before:%Y-%m-%d} are forgotten; the logs of {len(old)} of them were removed")
 
 
 def say(text: str) -> None:

@@ -1,0 +1,46 @@
+"""The CeleryExecutor with two workers: the work of one that is killed is done by the other."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.compose.deployment import CELERY, Deployment, Run, docker, wait_for
+from tests.compose.test_runs import still_running
+
+TRAINER = "--node=Trainer.mnist "
+
+
+@pytest.fixture(scope="module")
+def celery(whole: Deployment) -> Iterator[Deployment]:
+    whole.down()
+    whole.up("--scale", "worker=2", settings=CELERY)
+    yield whole
+    whole.down()
+
+
+def test_a_run_ends_well_though_a_worker_was_killed_in_it(celery: Deployment) -> None:
+    workers = celery.containers("worker")
+    assert len(workers) == 2
+    with celery.login("operator") as rest:
+        run = Run.trigger(rest, seed=3)
+        run.running("Trainer.mnist")
+        killed = wait_for(
+            "the Trainer's worker", lambda: [w for w in workers if TRAINER in docker("top", w, "-o", "pid,args")]
+        )
+        docker("kill", "--signal", "KILL", *killed)
+        assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)
+        assert run.task("Trainer.mnist").try_number >= 2
+        assert run.result("Pusher.mnist_lite").pushed is True
+    assert still_running(celery) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "service"),
+    [({"COMPOSE_PROFILES": "celery"}, "worker"), ({"MNIST_LITE_EXECUTOR": "CeleryExecutor"}, "scheduler")],
+    ids=["profile without executor", "executor without profile"],
+)
+def test_one_without_the_other_is_one_sentence(whole: Deployment, settings: dict[str, str], service: str) -> None:
+    command = {"worker": ["celery", "worker"], "scheduler": ["scheduler"]}[service]
+    run = ["run", "--rm", "-T", "--no-deps", service, "mnist-lite-component", *command]
+    said = whole.compose(*run, settings=settings, check=False)
+    assert "set COMPOSE_PROFILES=celery and MNIST_LITE_EXECUTOR=CeleryExecutor together" in said

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 
 from pipeline_lib.errors import MnistLiteError
-from pipeline_lib.places import PROJECT
 
 # command: (environment, its one line in --help)
 COMMANDS = {

@@ -83,7 +83,8 @@ def _with_password(url: str, file: Path) -> str:
         password = file.read_text(encoding="utf-8").rstrip("\n")
     except OSError as error:
         raise SettingsError(
-            f"MNIST_LITE_METADATA_PASSWORD_FILE: expected a file that holds a password. Received: {file}, {error.strerror}"
+            "MNIST_LITE_METADATA_PASSWORD_FILE: expected a file that holds a password. "
+            f"Received: {file}, {error.strerror}"
         ) from None
     parts = urlsplit(url)
     if parts.username is None or parts.password is not None:

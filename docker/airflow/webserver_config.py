@@ -1,4 +1,4 @@
-"""How people log in: Flask AppBuilder's users and roles in Airflow's database. Each key is explained in FAB's manual."""
+"""How people log in: Flask AppBuilder's users and roles in Airflow's database. FAB's manual explains the keys."""
 
 from flask_appbuilder.const import AUTH_DB
 

@@ -15,7 +15,7 @@ from pipeline_lib.airflow.demo import EXIT_INTERRUPTED, run_going_on, show_run, 
 from pipeline_lib.errors import MnistLiteError, StackError
 from pipeline_lib.settings import settings
 
-_PASSWORD = "MNIST_LITE_ADMIN_PASSWORD"
+_VARIABLE = "MNIST_LITE_ADMIN_PASSWORD"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ComposeAirflow:
 
     ui_url: str
     url: str = "http://api-server:8080"
-    password_place: str = f".env ({_PASSWORD})"
+    password_place: str = f".env ({_VARIABLE})"
     stop_command: str = "docker compose down"
 
     def password(self) -> str:
@@ -33,8 +33,8 @@ class ComposeAirflow:
         Raises:
           StackError: this container was not given it.
         """
-        if not (password := os.environ.get(_PASSWORD)):
-            raise StackError(f"expected {_PASSWORD} in the environment. Received: none; run 'make compose-demo'")
+        if not (password := os.environ.get(_VARIABLE)):
+            raise StackError(f"expected {_VARIABLE} in the environment. Received: none; run 'make compose-demo'")
         return password
 
 

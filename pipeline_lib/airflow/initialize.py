@@ -21,7 +21,7 @@ from pipeline_lib.errors import MnistLiteError, SettingsError, StackError
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import Settings, settings
 
-# A component that was killed looks alive until its last heartbeat is this old ([scheduler] scheduler_health_check_threshold).
+# A scheduler that was killed looks alive until its last heartbeat is 30 s old.
 _STILL_ALIVE_SECONDS = 60
 
 
@@ -156,7 +156,7 @@ def first_data(config: Settings) -> None:
 
 
 def forget_runs(before: datetime) -> None:
-    """Remove Airflow's records and task logs from before `before`; the last scheduled run stays (Airflow's own rule)."""
+    """Remove Airflow's records and task logs from before `before`, but for the last scheduled run."""
     from airflow.configuration import conf
     from airflow.utils.db_cleanup import run_cleanup
 

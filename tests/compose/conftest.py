@@ -32,14 +32,12 @@ def _answers() -> bool:
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """A Docker engine with Compose v2: the one that answers, else one that the script in MNIST_LITE_TEST_DOCKER_ENGINE makes."""
+    """A Docker engine with Compose: one that answers, else one that MNIST_LITE_TEST_DOCKER_ENGINE's script makes."""
     if _answers():
         return
     script = os.environ.get(ENGINE)
     if not script:
-        pytest.skip(
-            f"NOT TESTED: the deployment in containers. No Docker engine with Compose answers, and {ENGINE} names no script"
-        )
+        pytest.skip(f"NOT TESTED: the containers. No Docker engine with Compose answers, and {ENGINE} names no script")
     subprocess.run(["bash", script], check=True, stdin=subprocess.DEVNULL)
     assert _answers(), f"{script} ended well, yet no engine answers"
 

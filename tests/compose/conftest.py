@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import PIPELINE_NAME
 from tests.airflow.stack_fixtures import free_port
-from tests.compose.deployment import Deployment, docker
+from tests.compose.deployment import Deployment, Run, docker, peak_memory
 
+GIB = 1024**3
 ENGINE = "MNIST_LITE_TEST_DOCKER_ENGINE"
 
 
@@ -69,8 +71,20 @@ def whole(first_build: tuple[Deployment, str]) -> Iterator[Deployment]:
         deployment.down("-v", "--remove-orphans")
 
 
+@pytest.fixture(scope="session")
+def first_run(whole: Deployment) -> str:
+    """The id of the first run that this deployment ever had, from empty volumes on; within its memory."""
+    whole.up()
+    with whole.login("operator") as rest, peak_memory(whole.containers()) as looks:
+        run = Run.trigger(rest)
+        assert run.finished() == "success", rest.tasks(PIPELINE_NAME, run.run_id)
+    print(f"\npeak memory of the whole stack during a run: {max(looks) / GIB:.2f} GiB, in {len(looks)} looks")
+    assert max(looks) < 6 * GIB
+    return run.run_id
+
+
 @pytest.fixture
-def deployment(whole: Deployment) -> Deployment:
+def deployment(whole: Deployment, first_run: str) -> Deployment:
     """The deployment, up and healthy with its default executor, whatever the test before did to it."""
     if docker(
         "ps",

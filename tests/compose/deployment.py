@@ -19,7 +19,7 @@ from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME
 
 WAIT_SECONDS = 600
-CELERY = {"COMPOSE_PROFILES": "celery", "MNIST_LITE_EXECUTOR": "CeleryExecutor", "MNIST_LITE_SCHEDULER_MEMORY": "1g"}
+CELERY = {"COMPOSE_PROFILES": "celery", "MNIST_LITE_EXECUTOR": "CeleryExecutor", "MNIST_LITE_SCHEDULER_MEMORY": "512m"}
 
 
 def docker(*arguments: str) -> str:
@@ -96,6 +96,10 @@ class Deployment:
         """The rows of a query to MLMD's database."""
         client = 'MYSQL_PWD="$MARIADB_PASSWORD" exec mariadb -N -u mlmd mlmd -e "$0"'
         return docker("exec", self.container("mariadb"), "sh", "-c", client, query).splitlines()
+
+    def still_running(self) -> list[str]:
+        """Ids of the executions that MLMD takes for running (2: metadata_store_pb2.Execution.RUNNING)."""
+        return self.mlmd("SELECT id FROM Execution WHERE last_known_state = 2")
 
     def pushed(self) -> list[str]:
         """The files below the folder of released models."""

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.compose.deployment import CELERY, Deployment, Run, docker, wait_for
-from tests.compose.test_runs import still_running
 
 TRAINER = "--node=Trainer.mnist "
 
 
 @pytest.fixture(scope="module")
-def celery(whole: Deployment) -> Iterator[Deployment]:
+def celery(whole: Deployment, first_run: str) -> Iterator[Deployment]:
     whole.down()
     whole.up("--scale", "worker=2", settings=CELERY)
     yield whole
@@ -31,7 +30,7 @@ def test_a_run_ends_well_though_a_worker_was_killed_in_it(celery: Deployment) ->
         assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)
         assert run.task("Trainer.mnist").try_number >= 2
         assert run.result("Pusher.mnist_lite").pushed is True
-    assert still_running(celery) == []
+    assert celery.still_running() == []
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,7 @@
 """Runs in containers: from empty volumes to a pushed model, kept over a restart, finished over a killed scheduler."""
 
-import pytest
-
 from pipeline_lib.run_summary import summarize
-from tests.compose.deployment import Deployment, Run, docker, peak_memory
-
-GIB = 1024**3
-RUNNING = 2  # metadata_store_pb2.Execution.RUNNING
-
-
-def still_running(deployment: Deployment) -> list[str]:
-    """Ids of the executions that MLMD takes for running."""
-    return deployment.mlmd(f"SELECT id FROM Execution WHERE last_known_state = {RUNNING}")
-
-
-@pytest.fixture(scope="session")
-def first_run(whole: Deployment) -> str:
-    """The id of the first run that this deployment ever had: it must push."""
-    whole.up()
-    with whole.login("operator") as rest, peak_memory(whole.containers()) as looks:
-        run = Run.trigger(rest)
-        assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)
-    print(f"\npeak memory of the whole stack during a run: {max(looks) / GIB:.2f} GiB, {len(looks)} looks")
-    assert max(looks) < 6 * GIB
-    return run.run_id
+from tests.compose.deployment import Deployment, Run, docker
 
 
 def test_from_empty_volumes_to_a_blessed_and_pushed_model(first_run: str, deployment: Deployment) -> None:
@@ -36,7 +14,7 @@ def test_from_empty_volumes_to_a_blessed_and_pushed_model(first_run: str, deploy
     assert (summary.tflite.accuracy or 0) >= 0.97
     assert any(path.startswith(summary.pushed or "?") for path in deployment.pushed())
     assert any("Evaluator.mnist_lite succeeded" in line for line in log), log
-    assert still_running(deployment) == []
+    assert deployment.still_running() == []
 
 
 def test_down_and_up_keep_the_history_and_the_models(first_run: str, deployment: Deployment) -> None:
@@ -59,12 +37,12 @@ def test_a_run_ends_well_though_its_scheduler_was_killed_in_it(first_run: str, d
         run = Run.trigger(rest, seed=2)
         run.running("Trainer.mnist")
         docker("kill", "--signal", "KILL", deployment.container("scheduler"))
-        assert len(still_running(deployment)) == 1
+        assert len(deployment.still_running()) == 1
         deployment.compose("up", "-d", "--no-recreate", "scheduler")
         assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)
         assert run.task("Trainer.mnist").try_number >= 1
         assert run.result("Pusher.mnist_lite").pushed is True
-    assert still_running(deployment) == []
+    assert deployment.still_running() == []
 
 
 def test_make_compose_demo_says_the_verdict(first_run: str, deployment: Deployment) -> None:

@@ -8,9 +8,7 @@ import pytest
 
 from pipeline_lib.places import PROJECT
 from tests.compose.deployment import Deployment, Run, docker
-from tests.compose.test_runs import first_run
 
-__all__ = ["first_run"]  # a fixture
 OLDER = "3.2.2"
 
 

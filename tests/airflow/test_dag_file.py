@@ -49,6 +49,14 @@ def test_by_default_it_is_nightly_and_without_schedule_only_triggered(read_dags,
     assert next(iter(read_dags(schedule="").dags.values())).schedule is None
 
 
+def test_the_environment_sets_a_run_parameters_default(read_dags, compiled, tmp_path):
+    compiled.write(tmp_path / "compiled.json")
+    (dag,) = read_dags(epochs="9").dags.values()
+    assert dag.params["epochs"] == 9
+    (error,) = read_dags(epochs="0").import_errors.values()
+    assert error.startswith("MNIST_LITE_EPOCHS: ") and "Received: '0'" in error
+
+
 def other_version(text: str) -> str:
     return json.dumps(json.loads(text) | {"schema_version": 99})
 

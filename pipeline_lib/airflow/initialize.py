@@ -82,7 +82,7 @@ def _is_migrated() -> bool:
     from airflow.utils import db
 
     try:
-        db.check_migrations(1)
+        db.check_migrations(1)  # type: ignore[no-untyped-call]
     except TimeoutError:
         return False
     return True
@@ -122,7 +122,7 @@ def make_users() -> None:
 
     def make() -> None:
         with get_application_builder() as builder:
-            builder.add_permissions(update_perms=True)
+            builder.add_permissions(update_perms=True)  # type: ignore[no-untyped-call]
             builder.sm.sync_roles()
             for user in USERS:
                 if builder.sm.find_user(user.name):
@@ -157,11 +157,12 @@ def first_data(config: Settings) -> None:
 
 def forget_runs(before: datetime) -> None:
     """Remove Airflow's records and task logs from before `before`, but for the last scheduled run."""
+    import pendulum
     from airflow.configuration import conf
     from airflow.utils.db_cleanup import run_cleanup
 
     with contextlib.redirect_stdout(io.StringIO()):  # a page on every table, whether or not anything was there
-        run_cleanup(clean_before_timestamp=before, confirm=False, skip_archive=True)
+        run_cleanup(clean_before_timestamp=pendulum.instance(before), confirm=False, skip_archive=True)
     logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
     old = [path for path in logs.glob("dag_id=*/run_id=*") if path.stat().st_mtime < before.timestamp()]
     for path in old:

@@ -1,7 +1,7 @@
 """Runs in containers: from empty volumes to a pushed model, kept over a restart, finished over a killed scheduler."""
 
 from pipeline_lib.run_summary import summarize
-from tests.compose.deployment import Deployment, Run, docker
+from tests.compose.deployment import Deployment, Run, docker, wait_for
 
 
 def test_from_empty_volumes_to_a_blessed_and_pushed_model(first_run: str, deployment: Deployment) -> None:
@@ -36,11 +36,11 @@ def test_a_run_ends_well_though_its_scheduler_was_killed_in_it(first_run: str, d
     with deployment.login("operator") as rest:
         run = Run.trigger(rest, seed=2)
         run.running("Trainer.mnist")
+        wait_for("the node at work", deployment.still_running, seconds=60)
         docker("kill", "--signal", "KILL", deployment.container("scheduler"))
-        assert len(deployment.still_running()) == 1
+        assert deployment.still_running(), "the node was over before its scheduler was killed"
         deployment.compose("up", "-d", "--no-recreate", "scheduler")
         assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)
-        assert run.task("Trainer.mnist").try_number >= 1
         assert run.result("Pusher.mnist_lite").pushed is True
     assert deployment.still_running() == []
 

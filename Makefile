@@ -5,10 +5,10 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down compile test lint bench bench-quick lock
+.PHONY: help setup demo up down compile env compose-demo compose-test test lint bench bench-quick lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make or update the two environments in .venvs/
 	@setup/setup.sh
@@ -25,18 +25,29 @@ down: ## stop Airflow and all that it started
 compile: setup ## write the compiled pipeline that the DAG reads
 	@$(TFX)/python -m pipeline_lib.tfx.compile
 
-# All three run whatever the others say. The real runs under Airflow come last, so that their line closes the log.
+env: ## write the secrets that docker compose needs to .env, unless they are there
+	@python3 docker/make_env.py
+
+compose-demo: env ## the demo in containers: build the image, start everything, one run, the outcome; needs only Docker
+	@docker compose build && docker compose up -d --wait
+	@docker compose run --rm --no-deps init python -m pipeline_lib.airflow.compose_demo
+
+compose-test: setup ## prove the containers with a real Docker engine, 20 minutes; `make test` does so, too
+	@$(AIRFLOW)/python -m pytest tests/compose
+
+# They all run whatever the others say. The real runs under Airflow come last, so that their line closes the log.
 test: lint ## everything: lint, unit tests in both environments, real runs under a real Airflow
 	@failed=0; \
-	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/bench tests/airflow || failed=1; \
+	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/bench tests/docker tests/airflow || failed=1; \
 	$(TFX)/python -m pytest tests/tfx tests/mnist || failed=1; \
+	$(AIRFLOW)/python -m pytest tests/compose || failed=1; \
 	$(AIRFLOW)/python -m pytest tests/end_to_end || failed=1; \
 	exit $$failed
 
 # Each side is checked where its packages are.
 lint: setup ## ruff, and mypy in both environments
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow setup/*.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow setup/*.py docker/make_env.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
 	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx_*.py
 
 bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')

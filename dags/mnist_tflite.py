@@ -3,7 +3,7 @@
 from airflow.sdk import Asset, CronTriggerTimetable
 from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.settings import RELEASE_ASSET, settings
+from pipeline_lib.settings import RELEASE_ASSET, run_defaults, settings
 
 DOCS = """
 Retrains a small digit classifier, converts it to TFLite, evaluates both and ships the second if it is good enough.
@@ -29,5 +29,6 @@ config = AirflowPipelineConfig(
         "default_args": {"owner": "mnist-lite"},
     },
     node_settings={"Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
+    parameter_defaults=run_defaults(),
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 
 from pipeline_lib.errors import MnistLiteError
-from pipeline_lib.places import PROJECT
 
 # command: (environment, module of its commands, its one line in --help)
 COMMANDS = {
@@ -65,9 +64,8 @@ def main() -> int:
 def _interpreter(side: str) -> str:
     from pipeline_lib.settings import settings
 
-    python = settings().tfx_python if side == "tfx" else PROJECT / ".venvs" / "airflow" / "bin" / "python"
+    python = settings().tfx_python if side == "tfx" else settings().airflow_python
     if not python.exists():
-        # In a container there is one project and both environments elsewhere: this one may be the right one.
         raise MnistLiteError(f"no {side} environment at {python}: run 'make setup'")
     return str(python)
 

@@ -10,3 +10,11 @@ PROJECT = Path(__file__).resolve().parent.parent
 def var_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """The folder that holds all state: MNIST_LITE_VAR_DIR, else `var/` in the project."""
     return Path(os.path.abspath(environ.get("MNIST_LITE_VAR_DIR") or PROJECT / "var"))
+
+
+def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of this host's sockets and temporary files: MNIST_LITE_RUNTIME_DIR, else `var_dir`.
+
+    Hosts and containers that share a `var_dir` must not share this one: process ids and sockets are a host's own.
+    """
+    return Path(os.path.abspath(environ.get("MNIST_LITE_RUNTIME_DIR") or var_dir(environ)))

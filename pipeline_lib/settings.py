@@ -4,16 +4,19 @@ import functools
 import os
 import zoneinfo
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
 from pipeline_lib.places import PROJECT, var_dir
+from pipeline_lib.run_params import RunParams
 
 PIPELINE_NAME = "mnist_tflite"
 RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
+_Kind = TypeVar("_Kind", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
@@ -23,6 +26,7 @@ class Settings(BaseSettings):
 
     var_dir: Path = Field(default_factory=var_dir)
     tfx_python: Path = PROJECT / ".venvs" / "tfx" / "bin" / "python"
+    airflow_python: Path = PROJECT / ".venvs" / "airflow" / "bin" / "python"
     compiled_pipeline: Path | None = Field(default=None, description="compiled pipeline file; default: under var_dir")
     schema_file: Path = Field(
         default=PROJECT / "schema" / "mnist.pbtxt", description="the curated schema; absent: each run infers one"
@@ -30,6 +34,7 @@ class Settings(BaseSettings):
     metadata_url: str = Field(
         default="", description="MLMD: sqlite:///PATH or mysql://user:password@host[:port]/database"
     )
+    metadata_password_file: Path | None = Field(default=None, description="holds the password that the URL leaves out")
     runtime: Literal["warm", "cold"] = "warm"
     runtime_idle_seconds: float = Field(default=900, gt=0)
     beam_workers_above_mib: float = Field(
@@ -42,6 +47,8 @@ class Settings(BaseSettings):
     verifying_key: Path | None = Field(default=None, description="public key (PEM) that every reader then insists on")
     code_revision: str = Field(default="", description="of this checkout; default: what git says")
 
+    dataset: str = Field(default="digits", description="what a deployment starts with: digits, mnist or a folder")
+    keep_runs_days: int = Field(default=365, ge=0, description="a deployment's runs and task logs; 0: for ever")
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: only when triggered")
     timezone: str = "UTC"
 
@@ -50,7 +57,9 @@ class Settings(BaseSettings):
     def _empty_is_none(cls, path: object) -> object:
         return path or None
 
-    @field_validator("var_dir", "tfx_python", "compiled_pipeline", "schema_file", "signing_key", "verifying_key")
+    @field_validator(
+        "var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "schema_file", "signing_key", "verifying_key"
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # Not resolve(): a venv's python must be called by its own name, not by what it links to.
@@ -81,7 +90,26 @@ class Settings(BaseSettings):
 
     @property
     def mlmd_url(self) -> str:
-        return self.metadata_url or f"sqlite:///{self.var_dir / 'metadata' / 'mlmd.sqlite'}"
+        url = self.metadata_url or f"sqlite:///{self.var_dir / 'metadata' / 'mlmd.sqlite'}"
+        return _with_password(url, self.metadata_password_file) if self.metadata_password_file else url
+
+
+def _with_password(url: str, file: Path) -> str:
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise SettingsError(
+            "MNIST_LITE_METADATA_PASSWORD_FILE: expected a file that holds a password. "
+            f"Received: {file}, {error.strerror}"
+        ) from None
+    parts = urlsplit(url)
+    if parts.username is None or parts.password is not None:
+        raise SettingsError(
+            "MNIST_LITE_METADATA_URL: expected mysql://user@host/database, without a password, "
+            "because MNIST_LITE_METADATA_PASSWORD_FILE is set. Received: another form"
+        )
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
 @functools.cache
@@ -91,8 +119,25 @@ def settings() -> Settings:
     Raises:
       SettingsError: a variable does not hold what it should.
     """
+    return _read(Settings)
+
+
+class _RunDefaults(BaseSettings, RunParams):
+    model_config = SettingsConfigDict(env_prefix="MNIST_LITE_", frozen=True, extra="ignore")
+
+
+def run_defaults() -> dict[str, Any]:
+    """The run parameters whose defaults this deployment sets, as `MNIST_LITE_MIN_ACCURACY` sets `min_accuracy`.
+
+    Raises:
+      SettingsError: a variable does not hold what that parameter takes.
+    """
+    return _read(_RunDefaults).model_dump(exclude_unset=True)
+
+
+def _read(kind: type[_Kind]) -> _Kind:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         first = error.errors()[0]
         name = "MNIST_LITE_" + "_".join(str(part) for part in first["loc"]).upper()

@@ -75,6 +75,7 @@ class AirflowPipelineConfig(_Config):
       airflow_dag_config: arguments of `airflow.sdk.DAG`. `dag_id` defaults to the pipeline's name; the pipeline's own
         parameters are added to `params`.
       node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`); of several that match, later ones override.
+      parameter_defaults: by run parameter, over what the pipeline was compiled with.
       tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.
       project_dir: the nodes' working directory, and where they import `pipeline_lib` from.
       grace_seconds: between SIGTERM and SIGKILL where a task is killed or timed out.
@@ -82,6 +83,7 @@ class AirflowPipelineConfig(_Config):
 
     airflow_dag_config: dict[str, Any] = {}
     node_settings: dict[str, NodeSettings] = {}
+    parameter_defaults: dict[str, Any] = {}
     tfx_python: Path = Field(default_factory=lambda: settings().tfx_python)
     project_dir: Path = PROJECT
     grace_seconds: float = Field(default=10, ge=0)

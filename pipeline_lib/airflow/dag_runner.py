@@ -1,5 +1,6 @@
 """Renders a compiled TFX pipeline as an Airflow DAG: one task per node, the pipeline's edges between them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from airflow.sdk import DAG, Param
@@ -34,7 +35,8 @@ class AirflowDagRunner:
 
         Raises:
           CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.
-          SettingsError: the config holds what Airflow's DAG does not take, or a pattern that matches no node.
+          SettingsError: the config holds what Airflow's DAG does not take, a pattern that matches no node, or a
+            default of a parameter that the pipeline does not have.
         """
         compiled = compiled_pipeline
         if isinstance(compiled, Path):
@@ -48,7 +50,7 @@ class AirflowDagRunner:
         return dag
 
     def _dag(self, compiled: CompiledPipeline) -> DAG:
-        params = {parameter.name: _param(parameter) for parameter in compiled.parameters}
+        params = {parameter.name: _param(parameter) for parameter in self._with_defaults(compiled.parameters)}
         given = {"dag_id": compiled.name, **self.config.airflow_dag_config}
         try:
             dag = DAG(**{**given, "params": {**given.get("params", {}), **params}})
@@ -62,6 +64,16 @@ class AirflowDagRunner:
                 f"schedule: expected a cron expression or preset ({error}). Received: {dag.schedule!r}"
             ) from None
         return dag
+
+    def _with_defaults(self, parameters: tuple[Parameter, ...]) -> Iterator[Parameter]:
+        defaults = self.config.parameter_defaults
+        if unknown := sorted(set(defaults) - {parameter.name for parameter in parameters}):
+            raise SettingsError(
+                f"parameter_defaults: expected some of {', '.join(parameter.name for parameter in parameters)}. "
+                f"Received: {', '.join(unknown)}"
+            )
+        for parameter in parameters:
+            yield parameter.model_copy(update={"default": defaults.get(parameter.name, parameter.default)})
 
     def _task(
         self, dag: DAG, node: Node, pipeline: CompiledPipeline | Path, parameters: tuple[Parameter, ...]

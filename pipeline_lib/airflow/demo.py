@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -44,7 +45,7 @@ def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = N
     run_id: str | None = None
     try:
         with _only_one(settings):
-            run_id = _run_going_on(airflow)
+            run_id = run_going_on(airflow) if stack.is_up(airflow) else None
             if run_id:
                 console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
             else:
@@ -61,7 +62,21 @@ def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = N
         return EXIT_INTERRUPTED
 
 
-def start_run(airflow: LocalAirflow, console: Console, dag_id: str = PIPELINE_NAME) -> str:
+class RunningAirflow(Protocol):
+    """An Airflow that answers at `url`; `ui_url` is its address for people, and the two texts are told to them."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def ui_url(self) -> str: ...
+    @property
+    def password_place(self) -> str: ...
+    @property
+    def stop_command(self) -> str: ...
+    def password(self) -> str: ...
+
+
+def start_run(airflow: RunningAirflow, console: Console, dag_id: str = PIPELINE_NAME) -> str:
     """Trigger one run of the DAG as its file is now; returns the run id."""
     with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
         dag = _parsed_now(rest, dag_id)
@@ -75,7 +90,7 @@ def start_run(airflow: LocalAirflow, console: Console, dag_id: str = PIPELINE_NA
         return rest.trigger(dag_id).dag_run_id
 
 
-def show_run(settings: Settings, airflow: LocalAirflow, run_id: str, console: Console) -> int:
+def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: Console) -> int:
     """Watch the run to its end and tell what came out; returns the exit code as `demo` does."""
     order = [node.id for node in CompiledPipeline.read(settings.compiled_path).nodes]
     with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
@@ -119,9 +134,8 @@ def _only_one(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _run_going_on(airflow: LocalAirflow) -> str | None:
-    if not stack.is_up(airflow):
-        return None
+def run_going_on(airflow: RunningAirflow) -> str | None:
+    """The run that is running or queued now."""
     with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
         run = rest.active_run(PIPELINE_NAME)
     return run.dag_run_id if run else None
@@ -187,11 +201,11 @@ def _shipped(summary: RunSummary) -> str:
     return f"{summary.pushed_why}: {summary.pushed}" if summary.pushed_why else f"Pushed to {summary.pushed}"
 
 
-def _print_where(airflow: LocalAirflow, run_id: str, console: Console) -> None:
+def _print_where(airflow: RunningAirflow, run_id: str, console: Console) -> None:
     for line in (
-        f"This run:  {airflow.url}/dags/{PIPELINE_NAME}/runs/{run_id}",
-        f"Log in as: {USER}, password in {airflow.passwords_file}",
-        "To stop:   make down",
+        f"This run:  {airflow.ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}",
+        f"Log in as: {USER}, password in {airflow.password_place}",
+        f"To stop:   {airflow.stop_command}",
     ):
         console.print(line, soft_wrap=True, highlight=False)
 

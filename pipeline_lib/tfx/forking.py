@@ -26,7 +26,7 @@ from tensorflow.python.eager import context as eager_context
 from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.node_exit import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
-from pipeline_lib.places import var_dir
+from pipeline_lib.places import runtime_dir
 from pipeline_lib.tfx import node, run_node
 
 # Collections walk every object that TFX's import made; a node's own garbage is small beside them.
@@ -84,7 +84,7 @@ def freeze() -> None:
 
 def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child: Collection[int] = ()) -> Child:
     """Fork a child that runs `run_node` with the call's arguments; it closes the files `not_for_child`."""
-    folder = _temporary_folder(var_dir(call.environment))
+    folder = _temporary_folder(runtime_dir(call.environment))
     folder.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f"node-{os.getpid()}-", dir=folder))
     sys.stdout.flush()
@@ -209,7 +209,7 @@ def run_here(arguments: Sequence[str]) -> int:
     """Cold: run the node in a child of this very process and wait for it."""
     call = ChildCall(arguments, dict(os.environ), os.getcwd(), 1, 2)
     lifeline = Lifeline()
-    clear_temporaries(var_dir())
+    clear_temporaries(runtime_dir())
     child = start(call, lifeline, own_session=False)
     stopped = False
 

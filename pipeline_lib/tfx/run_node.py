@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.places import var_dir
+from pipeline_lib.places import runtime_dir
 from pipeline_lib.tfx import warm_client
 from pipeline_lib.tfx.request import NodeRequest
 
@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     runtime = options.runtime or os.environ.get("MNIST_LITE_RUNTIME") or "warm"
     if runtime == "warm":
-        code = warm_client.run(arguments, options.pipeline, var_dir())
+        code = warm_client.run(arguments, options.pipeline, runtime_dir())
         if code is not None:
             return code
     from pipeline_lib.tfx import forking  # imports TFX: 16 s

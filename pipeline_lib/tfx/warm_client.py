@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from pipeline_lib.node_exit import EXIT_FAILED
-from pipeline_lib.places import PROJECT, var_dir
+from pipeline_lib.places import PROJECT, runtime_dir
 from pipeline_lib.tfx.warm_identity import socket_path
 
 # Importing TFX takes 16 s on two idle cores; a loaded host may need several times that.
@@ -105,9 +105,9 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path) -> subprocess
 
 def main(pipeline: Path) -> int:
     """Start the server of `pipeline` ahead of its first node, and return once it listens."""
-    path = socket_path(var_dir(), pipeline)
+    path = socket_path(runtime_dir(), pipeline)
     with contextlib.suppress(OSError, TimeoutError):  # the first node will try again, and say what is wrong
-        (_connect(path) or _start_and_connect(path, pipeline, var_dir())).close()
+        (_connect(path) or _start_and_connect(path, pipeline, runtime_dir())).close()
     return 0
 
 

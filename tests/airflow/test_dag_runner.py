@@ -121,3 +121,22 @@ def test_this_pipeline_s_own_parameters_render(compiled):
 
 def test_empty_pipeline():
     assert render(CompiledPipeline(tfx_version="1.21.0", name="nothing", nodes=(), ir={})).tasks == []
+
+
+def test_a_deployments_defaults_go_before_the_compiled_ones(compiled):
+    dag = render(compiled, parameter_defaults={"epochs": 7})
+    assert dag.params["epochs"] == 7
+    assert dag.params["rate"] == 0.5
+    assert dag.params.get_param("epochs").schema["minimum"] == 1
+
+
+@pytest.mark.parametrize(
+    ("defaults", "error", "message"),
+    [
+        ({"epoch": 7}, SettingsError, "parameter_defaults: expected some of epochs, rate, note. Received: epoch"),
+        ({"epochs": 0}, CompiledPipelineError, "run parameter epochs: its default is refused"),
+    ],
+)
+def test_a_default_that_no_parameter_takes_is_refused(compiled, defaults, error, message):
+    with pytest.raises(error, match=message):
+        render(compiled, parameter_defaults=defaults)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.errors import SettingsError
-from pipeline_lib.settings import settings
+from pipeline_lib.places import runtime_dir
+from pipeline_lib.settings import run_defaults, settings
 
 
 @pytest.fixture
@@ -40,3 +41,40 @@ def test_the_compiled_file_may_lie_elsewhere(read):
 def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value):
     with pytest.raises(SettingsError, match=f"^MNIST_LITE_{name.upper()}: .* Received: '{value}'$"):
         read(**{name: value})
+
+
+def test_the_metadata_password_may_come_from_a_file(read, tmp_path):
+    (tmp_path / "password").write_text("p/w@:\n")
+    of = read(metadata_url="mysql://mlmd@db:3307/mlmd", metadata_password_file=str(tmp_path / "password"))
+    assert of.mlmd_url == "mysql://mlmd:p%2Fw%40%3A@db:3307/mlmd"
+
+
+@pytest.mark.parametrize("url", ["mysql://mlmd:secret@db/mlmd", "", "mysql://db/mlmd"])
+def test_a_password_file_beside_an_url_that_cannot_take_it_is_refused(read, tmp_path, url):
+    (tmp_path / "password").write_text("other")
+    of = read(metadata_url=url, metadata_password_file=str(tmp_path / "password"))
+    with pytest.raises(SettingsError, match="^MNIST_LITE_METADATA_URL: .*without a password") as refusal:
+        _ = of.mlmd_url
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_missing_password_file_is_named(read, tmp_path):
+    of = read(metadata_url="mysql://mlmd@db/mlmd", metadata_password_file=str(tmp_path / "nope"))
+    with pytest.raises(SettingsError, match=r"METADATA_PASSWORD_FILE: .*nope, No such file"):
+        _ = of.mlmd_url
+
+
+def test_a_deployment_sets_the_run_parameters_defaults(monkeypatch):
+    assert run_defaults() == {}
+    monkeypatch.setenv("MNIST_LITE_MIN_ACCURACY", "0.95")
+    monkeypatch.setenv("MNIST_LITE_EPOCHS", "3")
+    assert run_defaults() == {"epochs": 3, "min_accuracy": 0.95}
+    monkeypatch.setenv("MNIST_LITE_EPOCHS", "501")
+    with pytest.raises(SettingsError, match="^MNIST_LITE_EPOCHS: .* 500. Received: '501'$"):
+        run_defaults()
+
+
+def test_sockets_and_temporary_files_may_lie_apart_from_the_state(tmp_path):
+    state, own = str(tmp_path / "state"), str(tmp_path / "own")
+    assert runtime_dir({"MNIST_LITE_VAR_DIR": state}) == tmp_path / "state"
+    assert runtime_dir({"MNIST_LITE_VAR_DIR": state, "MNIST_LITE_RUNTIME_DIR": own}) == tmp_path / "own"

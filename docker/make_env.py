@@ -1,0 +1,75 @@
+"""Write the secrets that docker-compose.yml needs to a private file: make_env.py [FILE]     (default: .env)
+
+A line that is there already is never changed: a new password in .env would not be the one in the database. Secrets
+that are missing, all of them where there is no file, are added. Standard library only: it runs on any host.
+"""
+
+import base64
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+HEAD = "# Secrets of one deployment: back this file up, and show it to nobody. Settings: see .env.example.\n"
+
+
+def password() -> str:
+    """192 random bits in characters that need no quoting in URLs, shells or .env files."""
+    return secrets.token_urlsafe(24)
+
+
+def fernet_key() -> str:
+    """32 random bytes in URL-safe base64 (github.com/fernet/spec)."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+SECRETS: dict[str, Callable[[], str]] = {
+    "AIRFLOW_DB_PASSWORD": password,
+    "METADATA_DB_PASSWORD": password,
+    "REDIS_PASSWORD": password,
+    "AIRFLOW_FERNET_KEY": fernet_key,
+    "AIRFLOW_API_SECRET_KEY": lambda: secrets.token_urlsafe(32),
+    "AIRFLOW_JWT_SECRET": lambda: secrets.token_urlsafe(64),
+    "MNIST_LITE_ADMIN_PASSWORD": password,
+    "MNIST_LITE_OPERATOR_PASSWORD": password,
+    "MNIST_LITE_VIEWER_PASSWORD": password,
+}
+
+
+def complete(text: str) -> tuple[str, list[str]]:
+    """`text` with the secrets that it lacks, and the names of those."""
+    there = set(re.findall(r"^\s*(?:export\s+)?(\w+)\s*=\s*\S", text, flags=re.MULTILINE))
+    missing = [name for name in SECRETS if name not in there]
+    if not missing:
+        return text, []
+    start = text if not text or text.endswith("\n") else f"{text}\n"
+    return (start or HEAD) + "".join(f"{name}={SECRETS[name]()}\n" for name in missing), missing
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a 0600 file whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def main(path: Path) -> int:
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text, added = complete(before)
+    if added:
+        write_private(path, text)
+    path.chmod(0o600)
+    print(f"{path}: {'wrote ' + ', '.join(added) if added else 'complete already, nothing changed'}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".env")))
+    except OSError as error:
+        sys.exit(f"make env: {error.filename}: {error.strerror}")

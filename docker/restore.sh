@@ -1,0 +1,25 @@
+#!/bin/sh
+# Put back what docker/backup.sh wrote, in place of whatever is there now: docker/restore.sh FILE.tar
+# .env must be the one of then, or at least its AIRFLOW_FERNET_KEY. Afterwards: docker compose up -d
+set -eu
+file=${1:?usage: docker/restore.sh FILE.tar}
+case $file in /*) ;; *) file=$PWD/$file ;; esac
+cd "$(dirname "$0")/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 130' INT TERM
+# Before anything is touched: is it whole, and is it ours?
+tar -C "$folder" -xf "$file" airflow.pgdump mlmd.sql files.tar && tar -tf "$folder/files.tar" >/dev/null \
+  || { echo "restore: expected a whole file that docker/backup.sh wrote. Received: $file. Nothing was changed" >&2; exit 1; }
+
+docker compose --profile celery down >/dev/null 2>&1
+docker compose up -d --wait postgres mariadb >/dev/null 2>&1
+docker compose exec -T postgres sh -c 'dropdb -U airflow --force --maintenance-db postgres airflow && createdb -U airflow --maintenance-db postgres airflow'
+docker compose exec -T postgres pg_restore -U airflow -d airflow --exit-on-error <"$folder/airflow.pgdump"
+# shellcheck disable=SC2016
+docker compose exec -T mariadb sh -c 'export MYSQL_PWD="$MARIADB_PASSWORD"
+  mariadb -u mlmd -e "DROP DATABASE mlmd; CREATE DATABASE mlmd" && exec mariadb -u mlmd mlmd' <"$folder/mlmd.sql"
+docker compose run --rm -T --no-deps init sh -c '
+  find /var/lib/mnist-lite /var/log/airflow -mindepth 1 ! -path /var/lib/mnist-lite/pushed -delete
+  exec tar -C / -xf - --no-overwrite-dir' <"$folder/files.tar"
+echo "restore: done; now docker compose up -d"

@@ -1,0 +1,187 @@
+"""Bring a deployment's database, users and first data to where this version expects them: `docker compose`'s `init`.
+
+    python -m pipeline_lib.airflow.initialize
+
+Run before anything else starts, at every start: what is there already is kept. One `MNIST_LITE_*_PASSWORD` per user is
+read where that user does not exist yet; later, Airflow's own database is the only place of a password.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipeline_lib.errors import MnistLiteError, SettingsError, StackError
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import Settings, settings
+
+# A scheduler that was killed looks alive until its last heartbeat is 30 s old.
+_STILL_ALIVE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who may log in; `role` is one of Airflow's own."""
+
+    name: str
+    role: str
+
+    @property
+    def variable(self) -> str:
+        return f"MNIST_LITE_{self.name.upper()}_PASSWORD"
+
+
+USERS = (User("admin", "Admin"), User("operator", "Op"), User("viewer", "Viewer"))
+
+
+def initialize(config: Settings) -> None:
+    """Migrate, make the users, ingest the first data; each step says what it did.
+
+    Raises:
+      StackError: the database is a newer version's, or in use by an older one; or there is no data to train on.
+      SettingsError: a user who does not exist yet has no password.
+    """
+    migrate()
+    make_users()
+    first_data(config)
+    if config.keep_runs_days:
+        forget_runs(datetime.now(UTC) - timedelta(days=config.keep_runs_days))
+
+
+def migrate() -> None:
+    """Migrate Airflow's database where this version needs it, and only while nobody works on it.
+
+    Raises:
+      StackError: a scheduler is at work on it, or it holds migrations that this version does not know.
+    """
+    from airflow.utils import db
+    from alembic.util.exc import CommandError
+
+    if _is_migrated():
+        say("the database is up to date: nothing to migrate")
+        return
+    _wait_until_unused()
+    say("migrating the database")
+    try:
+        db.upgradedb()
+    except CommandError as error:
+        raise StackError(
+            f"expected a database that this version or an older one made. Received: {error}. "
+            "Use the newer image again, or restore the backup made before it"
+        ) from None
+    say("the database is migrated")
+
+
+def _is_migrated() -> bool:
+    from airflow.utils import db
+
+    try:
+        db.check_migrations(1)  # type: ignore[no-untyped-call]
+    except TimeoutError:
+        return False
+    return True
+
+
+def _wait_until_unused() -> None:
+    """A running scheduler of the old version would work on tables that change under it."""
+    deadline = time.monotonic() + _STILL_ALIVE_SECONDS
+    while _scheduler_is_alive():
+        if time.monotonic() > deadline:
+            raise StackError(
+                "the database needs a migration, but a scheduler of the version before it is at work on it: "
+                "'docker compose down' first, then 'docker compose up'"
+            )
+        time.sleep(2)
+
+
+def _scheduler_is_alive() -> bool:
+    from airflow.jobs.job import most_recent_job
+    from sqlalchemy.exc import ProgrammingError
+
+    try:
+        job = most_recent_job("SchedulerJob")
+    except ProgrammingError:  # an empty database
+        return False
+    return job is not None and job.is_alive()
+
+
+def make_users() -> None:
+    """Make the users that do not exist yet, and keep the roles' permissions as this version has them.
+
+    Raises:
+      SettingsError: the variable with a new user's password is missing.
+    """
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+    from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+    def make() -> None:
+        with get_application_builder() as builder:
+            builder.add_permissions(update_perms=True)  # type: ignore[no-untyped-call]
+            builder.sm.sync_roles()
+            for user in USERS:
+                if builder.sm.find_user(user.name):
+                    continue
+                password = os.environ.get(user.variable)
+                if not password:
+                    raise SettingsError(
+                        f"{user.variable}: expected a password for the new user. Received: none; run 'make env'"
+                    )
+                role = builder.sm.find_role(user.role)
+                if not builder.sm.add_user(user.name, user.name, "", f"{user.name}@localhost", role, password):
+                    raise StackError(f"the user {user.name} could not be made: the reason is above")
+                say(f"made the user {user.name}, role {user.role}")
+
+    providers_configuration_loaded(make)()
+
+
+def first_data(config: Settings) -> None:
+    """Ingest `config.dataset` where there is no data yet: an operator's later spans are never put behind it.
+
+    Raises:
+      StackError: that failed.
+    """
+    if any(config.data_dir.glob("span-*")):
+        say("there is data already: nothing to ingest")
+        return
+    say(f"ingesting {config.dataset}")
+    command = [str(config.tfx_python), "-m", "pipeline_lib.tfx.commands", "ingest", config.dataset]
+    if subprocess.call(command, cwd=PROJECT):
+        raise StackError(f"could not ingest MNIST_LITE_DATASET ({config.dataset}): the reason is above")
+
+
+def forget_runs(before: datetime) -> None:
+    """Remove Airflow's records and task logs from before `before`, but for the last scheduled run."""
+    import pendulum
+    from airflow.configuration import conf
+    from airflow.utils.db_cleanup import run_cleanup
+
+    with contextlib.redirect_stdout(io.StringIO()):  # a page on every table, whether or not anything was there
+        run_cleanup(clean_before_timestamp=pendulum.instance(before), confirm=False, skip_archive=True)
+    logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
+    old = [path for path in logs.glob("dag_id=*/run_id=*") if path.stat().st_mtime < before.timestamp()]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+    say(f"runs from before {before:%Y-%m-%d} are forgotten; the logs of {len(old)} of them were removed")
+
+
+def say(text: str) -> None:
+    print(f"init: {text}", flush=True)
+
+
+def main() -> int:
+    try:
+        initialize(settings())
+    except MnistLiteError as error:
+        print(f"init: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What `docker compose`'s init does by itself; tests/compose runs the whole of it against real databases."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from airflow.configuration import conf
+
+from pipeline_lib.airflow import initialize
+from pipeline_lib.errors import StackError
+from pipeline_lib.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings whose TFX interpreter writes down what it is asked, and fails for a dataset called bad."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n[ "$4" != bad ]\n')
+    python.chmod(0o755)
+    return Settings(var_dir=tmp_path / "var", tfx_python=python, dataset="mnist")
+
+
+def test_the_first_data_is_the_settings_dataset(settings: Settings, tmp_path: Path) -> None:
+    initialize.first_data(settings)
+    assert (tmp_path / "asked").read_text() == "-m pipeline_lib.tfx.commands ingest mnist\n"
+
+
+def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Settings, tmp_path: Path) -> None:
+    (settings.data_dir / "span-7").mkdir(parents=True)
+    initialize.first_data(settings)
+    assert not (tmp_path / "asked").exists()
+
+
+def test_data_that_cannot_be_had_is_one_sentence(settings: Settings) -> None:
+    with pytest.raises(StackError, match=r"could not ingest MNIST_LITE_DATASET \(bad\): the reason is above"):
+        initialize.first_data(settings.model_copy(update={"dataset": "bad"}))
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_old_logs_go_and_new_ones_stay() -> None:
+    logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
+    old, new = logs / "dag_id=d" / "run_id=old", logs / "dag_id=d" / "run_id=new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    month_ago = time.time() - timedelta(days=30).total_seconds()
+    os.utime(old, (month_ago, month_ago))
+    initialize.forget_runs(datetime.now(UTC) - timedelta(days=7))
+    assert not old.exists() and new.exists()
+
+
+def test_the_locked_celery_is_one_that_the_executor_can_be_imported_with() -> None:
+    """With celery 5.7, provider 3.26's import fails; nothing but a Celery deployment would notice."""
+    from airflow.providers.celery.executors.celery_executor import CeleryExecutor
+
+    assert not CeleryExecutor.is_local

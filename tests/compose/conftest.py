@@ -1,0 +1,99 @@
+"""A real Docker engine, the image, and one deployment that all these tests share, from empty volumes to its removal."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import PIPELINE_NAME
+from tests.airflow.stack_fixtures import free_port
+from tests.compose.deployment import Deployment, Run, docker, peak_memory
+
+GIB = 1024**3
+ENGINE = "MNIST_LITE_TEST_DOCKER_ENGINE"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(3000))  # the first one builds the image
+
+
+def _answers() -> bool:
+    if not shutil.which("docker"):
+        return False
+    checks = (["docker", "info"], ["docker", "compose", "version"])
+    return all(subprocess.run(check, capture_output=True, check=False).returncode == 0 for check in checks)
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A Docker engine with Compose: one that answers, else one that MNIST_LITE_TEST_DOCKER_ENGINE's script makes."""
+    if _answers():
+        return
+    script = os.environ.get(ENGINE)
+    if not script:
+        pytest.skip(f"NOT TESTED: the containers. No Docker engine with Compose answers, and {ENGINE} names no script")
+    subprocess.run(["bash", script], check=True, stdin=subprocess.DEVNULL)
+    assert _answers(), f"{script} ended well, yet no engine answers"
+
+
+@pytest.fixture(scope="session")
+def first_build(engine: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, str]:
+    """The deployment, nothing of it started, and the log of its image's build."""
+    folder = tmp_path_factory.mktemp("compose")
+    port = free_port()
+    env_file = folder / "env"
+    settings = f"MNIST_LITE_PORT={port}\nMNIST_LITE_SCHEDULE=\n"
+    env_file.write_text(settings)
+    subprocess.run([sys.executable, PROJECT / "docker" / "make_env.py", env_file], check=True)
+    deployment = Deployment(f"mnist-lite-test-{os.getpid()}", env_file, "mnist-lite:test", port)
+    return deployment, deployment.compose("--progress", "plain", "build", "init")
+
+
+@pytest.fixture(scope="session")
+def image(first_build: tuple[Deployment, str]) -> str:
+    return first_build[0].image
+
+
+@pytest.fixture(scope="session")
+def whole(first_build: tuple[Deployment, str]) -> Iterator[Deployment]:
+    deployment, _ = first_build
+    try:
+        yield deployment
+    finally:
+        deployment.down("-v", "--remove-orphans")
+
+
+@pytest.fixture(scope="session")
+def first_run(whole: Deployment) -> str:
+    """The id of the first run that this deployment ever had, from empty volumes on; within its memory."""
+    whole.up()
+    with whole.login("operator") as rest, peak_memory(whole.containers()) as looks:
+        run = Run.trigger(rest)
+        assert run.finished() == "success", rest.tasks(PIPELINE_NAME, run.run_id)
+    print(f"\npeak memory of the whole stack during a run: {max(looks) / GIB:.2f} GiB, in {len(looks)} looks")
+    assert max(looks) < 6 * GIB
+    return run.run_id
+
+
+@pytest.fixture
+def deployment(whole: Deployment, first_run: str) -> Deployment:
+    """The deployment, up and healthy with its default executor, whatever the test before did to it."""
+    if docker(
+        "ps",
+        "-q",
+        "--filter",
+        f"label=com.docker.compose.project={whole.project}",
+        "--filter",
+        "label=com.docker.compose.service=worker",
+    ):
+        whole.down()
+    whole.up()
+    return whole

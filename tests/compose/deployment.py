@@ -1,0 +1,166 @@
+"""One deployment in containers: its own project name, secrets, port and volumes, driven as an operator drives it."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.places import PROJECT
+from pipeline_lib.settings import PIPELINE_NAME
+
+WAIT_SECONDS = 600
+CELERY = {"COMPOSE_PROFILES": "celery", "MNIST_LITE_EXECUTOR": "CeleryExecutor", "MNIST_LITE_SCHEDULER_MEMORY": "512m"}
+
+
+def docker(*arguments: str) -> str:
+    """A docker command's output; a failed one fails the test with what it said."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def wait_for(what: str, found: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
+    """The first true answer of `found`."""
+    deadline = time.monotonic() + seconds
+    while not (answer := found()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        time.sleep(1)
+    return answer
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A Compose project. `env_file` holds its secrets and settings, `image` the tag that its containers run."""
+
+    project: str
+    env_file: Path
+    image: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def compose(self, *arguments: str, settings: Mapping[str, str] | None = None, check: bool = True) -> str:
+        """`docker compose` of this deployment; returns what it wrote to stdout and stderr."""
+        # A developer's own variables would go before the env file.
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MNIST_LITE", "AIRFLOW", "COMPOSE"))
+        }
+        env = kept | {"MNIST_LITE_IMAGE": self.image, "DOCKER_BUILDKIT": "1", **(settings or {})}
+        command = ["docker", "compose", "-p", self.project, "--env-file", str(self.env_file), *arguments]
+        done = subprocess.run(
+            command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        assert done.returncode == 0 or not check, f"{' '.join(command)}:\n{done.stdout[-6000:]}{self._logs()}"
+        return done.stdout
+
+    def _logs(self) -> str:
+        command = ["docker", "compose", "-p", self.project, "logs", "--tail", "15", "--no-color"]
+        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False).stdout[-8000:]
+
+    def up(self, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
+        self.compose("up", "-d", "--wait", "--remove-orphans", *arguments, settings=settings)
+
+    def down(self, *arguments: str) -> None:
+        self.compose("down", *arguments, settings=CELERY)
+
+    def container(self, service: str) -> str:
+        return self.containers(service)[0]
+
+    def containers(self, service: str = "") -> list[str]:
+        """Ids of the service's containers, or of all, running or not."""
+        labels = [f"label=com.docker.compose.project={self.project}"]
+        labels += [f"label=com.docker.compose.service={service}"] if service else []
+        return docker("ps", "-aq", *(part for label in labels for part in ("--filter", label))).split()
+
+    def secret(self, name: str) -> str:
+        return str(dotenv_values(self.env_file)[name])
+
+    def login(self, user: str = "operator") -> AirflowRest:
+        return AirflowRest.login(self.url, user, self.secret(f"MNIST_LITE_{user.upper()}_PASSWORD"))
+
+    def mlmd(self, query: str) -> list[str]:
+        """The rows of a query to MLMD's database."""
+        client = 'MYSQL_PWD="$MARIADB_PASSWORD" exec mariadb -N -u mlmd mlmd -e "$0"'
+        return docker("exec", self.container("mariadb"), "sh", "-c", client, query).splitlines()
+
+    def still_running(self) -> list[str]:
+        """Ids of the executions that MLMD takes for running (2: metadata_store_pb2.Execution.RUNNING)."""
+        return self.mlmd("SELECT id FROM Execution WHERE last_known_state = 2")
+
+    def pushed(self) -> list[str]:
+        """The files below the folder of released models."""
+        found = docker("exec", self.container("api-server"), "find", "/var/lib/mnist-lite/pushed", "-type", "f")
+        return sorted(found.split())
+
+
+@dataclass
+class Run:
+    """One run, as somebody sees it who asks over REST."""
+
+    rest: AirflowRest
+    run_id: str
+
+    @classmethod
+    def trigger(cls, rest: AirflowRest, **conf: Any) -> "Run":
+        wait_for("the DAG", lambda: rest.dag(PIPELINE_NAME), seconds=120)
+        return cls(rest, rest.trigger(PIPELINE_NAME, conf).dag_run_id)
+
+    def task(self, task_id: str) -> TaskInstance:
+        return next(task for task in self.rest.tasks(PIPELINE_NAME, self.run_id) if task.task_id == task_id)
+
+    def running(self, task_id: str) -> TaskInstance:
+        """The task, once it is at work."""
+        return wait_for(f"{task_id} running", lambda: (task := self.task(task_id)).state == "running" and task)
+
+    def finished(self) -> str:
+        """The run's last state."""
+        run = wait_for(f"the end of {self.run_id}", lambda: (run := self._run()) and run.finished and run)
+        return str(run.state)
+
+    def _run(self) -> Any:
+        return self.rest.run(PIPELINE_NAME, self.run_id)
+
+    def result(self, task_id: str) -> NodeResult:
+        found = self.rest.node_result(PIPELINE_NAME, self.run_id, task_id)
+        assert found, f"{task_id} left no result: {self.rest.tasks(PIPELINE_NAME, self.run_id)}"
+        return found
+
+
+@contextmanager
+def peak_memory(containers: list[str]) -> Iterator[list[int]]:
+    """While it is open, the sum over the containers in bytes, as docker stats has it, look after look."""
+    looks: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            lines = docker("stats", "--no-stream", "--format", "{{json .}}", *containers).splitlines()
+            looks.append(sum(_bytes(json.loads(line)["MemUsage"].split(" / ")[0]) for line in lines))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield looks
+    finally:
+        over.set()
+        thread.join()
+
+
+def _bytes(text: str) -> int:
+    """Docker's binary sizes: "743.5MiB", "1.2GiB", "0B"."""
+    number = text.rstrip("BiKMGT")
+    return int(float(number) * 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(text[len(number) :]))

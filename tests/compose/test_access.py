@@ -1,0 +1,92 @@
+"""Who may do what, what is reachable, and as whom everything runs."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline_lib.errors import StackError
+from pipeline_lib.settings import PIPELINE_NAME
+from tests.compose.deployment import Deployment, Run, docker, wait_for
+
+RUNS = f"/api/v2/dags/{PIPELINE_NAME}/dagRuns"
+
+
+def inspected(deployment: Deployment) -> dict[str, Any]:
+    """What Docker says of each service's first container."""
+    found = json.loads(docker("inspect", *deployment.containers()))
+    return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in found}
+
+
+def test_the_viewer_sees_everything_and_may_trigger_nothing(deployment: Deployment) -> None:
+    with deployment.login("viewer") as rest:
+        wait_for("the DAG", lambda: rest.dag(PIPELINE_NAME), seconds=120)
+        with pytest.raises(StackError, match=r"\(403\)"):
+            rest.trigger(PIPELINE_NAME)
+        with pytest.raises(StackError, match=r"\(403\)"):
+            rest.unpause(PIPELINE_NAME)
+
+
+def test_the_operator_may_trigger_and_is_refused_what_the_admin_may(deployment: Deployment) -> None:
+    with deployment.login("operator") as rest, pytest.raises(StackError, match=r"\(400\).*epochs"):
+        # Refused for its value, so let in: 403 would come first.
+        wait_for("the DAG", lambda: rest.dag(PIPELINE_NAME), seconds=120)
+        Run.trigger(rest, epochs=0)
+    users = f"{deployment.url}/auth/fab/v1/users"
+    for user, status in (("operator", 403), ("admin", 200)):
+        token = httpx.post(
+            f"{deployment.url}/auth/token",
+            json={"username": user, "password": deployment.secret(f"MNIST_LITE_{user.upper()}_PASSWORD")},
+        ).json()["access_token"]
+        assert httpx.get(users, headers={"Authorization": f"Bearer {token}"}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"), [({}, 401), ({"Authorization": "Bearer nonsense"}, 403)], ids=["no token", "a wrong one"]
+)
+def test_without_a_token_nothing_is_told(deployment: Deployment, headers: dict[str, str], status: int) -> None:
+    trigger = httpx.post(deployment.url + RUNS, json={"logical_date": None}, headers=headers)
+    assert trigger.status_code == status
+    assert httpx.get(f"{deployment.url}/api/v2/dags", headers=headers).status_code == status
+
+
+def test_a_wrong_password_is_refused(deployment: Deployment) -> None:
+    body = {"username": "admin", "password": "admin"}
+    assert httpx.post(f"{deployment.url}/auth/token", json=body).status_code == 401
+
+
+def test_only_the_ui_is_published_and_only_on_loopback(deployment: Deployment) -> None:
+    published = {
+        service: [binding for bindings in one["NetworkSettings"]["Ports"].values() for binding in bindings or []]
+        for service, one in inspected(deployment).items()
+    }
+    assert published.pop("api-server") == [{"HostIp": "127.0.0.1", "HostPort": str(deployment.port)}]
+    assert {service for service, bindings in published.items() if bindings} == set()
+
+
+def test_the_databases_have_no_way_out_and_none_in(deployment: Deployment) -> None:
+    containers = inspected(deployment)
+    backend = f"{deployment.project}_backend"
+    for service in ("postgres", "mariadb"):
+        assert list(containers[service]["NetworkSettings"]["Networks"]) == [backend]
+    assert json.loads(docker("network", "inspect", backend))[0]["Internal"] is True
+
+
+def test_every_service_is_healthy_and_unprivileged(deployment: Deployment) -> None:
+    containers = inspected(deployment)
+    assert {"postgres", "mariadb", "init", "api-server", "scheduler", "dag-processor", "triggerer"} <= set(containers)
+    assert containers.pop("init")["State"]["ExitCode"] == 0
+    for service, one in containers.items():
+        assert one["State"]["Health"]["Status"] == "healthy", service
+        uids = docker("exec", one["Id"], "sh", "-c", "cat /proc/[0-9]*/status").splitlines()
+        assert {line.split()[1] for line in uids if line.startswith("Uid:")}.isdisjoint({"0"}), service
+        capabilities = {line.split()[1] for line in uids if line.startswith("CapEff:")}
+        assert capabilities == {"0000000000000000"}, service
+        assert one["HostConfig"]["ReadonlyRootfs"] is True, service
+        assert one["HostConfig"]["Memory"] > 0, service
+
+
+def test_compose_finds_nothing_to_complain_about(deployment: Deployment) -> None:
+    assert deployment.compose("config", "-q") == ""
+    assert deployment.compose("--profile", "celery", "config", "-q") == ""

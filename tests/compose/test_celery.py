@@ -1,0 +1,47 @@
+"""The CeleryExecutor with two workers: the work of one that is killed is done by the other."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.compose.deployment import CELERY, Deployment, Run, docker, wait_for
+
+TRAINER = "--node=Trainer.mnist "
+
+
+@pytest.fixture(scope="module")
+def celery(whole: Deployment, first_run: str) -> Iterator[Deployment]:
+    whole.down()
+    whole.up("--scale", "worker=2", settings=CELERY)
+    yield whole
+    whole.down()
+
+
+def test_a_run_ends_well_though_a_worker_was_killed_in_it(celery: Deployment) -> None:
+    workers = celery.containers("worker")
+    assert len(workers) == 2
+    with celery.login("operator") as rest:
+        run = Run.trigger(rest, seed=3)
+        run.running("Trainer.mnist")
+        killed = wait_for(
+            "the Trainer's worker", lambda: [w for w in workers if TRAINER in docker("top", w, "-o", "pid,args")]
+        )
+        wait_for("the node at work", celery.still_running, seconds=60)
+        docker("kill", "--signal", "KILL", *killed)
+        assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)
+        assert run.task("Trainer.mnist").try_number >= 2
+        assert run.result("Pusher.mnist_lite").pushed is True
+    assert celery.still_running() == []
+
+
+@pytest.mark.parametrize(
+    ("executor", "component"),
+    [("LocalExecutor", ["celery", "worker"]), ("CeleryExecutor", ["scheduler"])],
+    ids=["profile without executor", "executor without profile"],
+)
+def test_one_without_the_other_is_one_sentence(image: str, executor: str, component: list[str]) -> None:
+    start = ["docker", "run", "--rm", "--network", "none", "-e", f"AIRFLOW__CORE__EXECUTOR={executor}", image]
+    said = subprocess.run([*start, "mnist-lite-component", *component], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 1
+    assert "set COMPOSE_PROFILES=celery and MNIST_LITE_EXECUTOR=CeleryExecutor together" in said.stderr

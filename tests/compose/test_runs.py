@@ -1,0 +1,54 @@
+"""Runs in containers: from empty volumes to a pushed model, kept over a restart, finished over a killed scheduler."""
+
+from pipeline_lib.run_summary import summarize
+from tests.compose.deployment import Deployment, Run, docker, wait_for
+
+
+def test_from_empty_volumes_to_a_blessed_and_pushed_model(first_run: str, deployment: Deployment) -> None:
+    with deployment.login("viewer") as rest:
+        run = Run(rest, first_run)
+        nodes = ("Trainer.mnist", "Trainer.mnist_lite", "Evaluator.mnist", "Evaluator.mnist_lite", "Pusher.mnist_lite")
+        summary = summarize({node: run.result(node) for node in nodes})
+        log = rest.log_lines("mnist_tflite", first_run, run.task("Evaluator.mnist_lite"))
+    assert summary.blessed is True
+    assert (summary.tflite.accuracy or 0) >= 0.97
+    assert any(path.startswith(summary.pushed or "?") for path in deployment.pushed())
+    assert any("Evaluator.mnist_lite succeeded" in line for line in log), log
+    assert deployment.still_running() == []
+
+
+def test_down_and_up_keep_the_history_and_the_models(first_run: str, deployment: Deployment) -> None:
+    before = deployment.pushed()
+    deployment.down()
+    assert deployment.containers() == []
+    deployment.up()
+    assert deployment.pushed() == before
+    init = deployment.compose("logs", "init")
+    assert "nothing to migrate" in init and "nothing to ingest" in init and "made the user" not in init
+    with deployment.login("operator") as rest:
+        assert rest.run("mnist_tflite", first_run).state == "success"
+        again = Run.trigger(rest)
+        assert again.finished() == "success"
+        assert again.result("Trainer.mnist").state == "cached"
+
+
+def test_a_run_ends_well_though_its_scheduler_was_killed_in_it(first_run: str, deployment: Deployment) -> None:
+    with deployment.login("operator") as rest:
+        run = Run.trigger(rest, seed=2)
+        run.running("Trainer.mnist")
+        wait_for("the node at work", deployment.still_running, seconds=60)
+        docker("kill", "--signal", "KILL", deployment.container("scheduler"))
+        assert deployment.still_running(), "the node was over before its scheduler was killed"
+        deployment.compose("up", "-d", "--no-recreate", "scheduler")
+        assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)
+        assert run.result("Pusher.mnist_lite").pushed is True
+    assert deployment.still_running() == []
+
+
+def test_make_compose_demo_says_the_verdict(first_run: str, deployment: Deployment) -> None:
+    said = deployment.compose(
+        "run", "--rm", "-T", "--no-deps", "init", "python", "-m", "pipeline_lib.airflow.compose_demo"
+    )
+    assert "Pusher.mnist_lite: success" in said
+    assert "Blessed: every threshold was met" in said
+    assert f"http://localhost:{deployment.port}/dags/mnist_tflite/runs/" in said

@@ -7,7 +7,8 @@ import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
 from tfx import v1 as tfx
 
-from pipeline_lib.mnist.features import LABEL_KEY
+from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY
+from pipeline_lib.tfx.model_report import ModelReport
 from pipeline_lib.tfx.runtime_params import RunValue
 
 # An empty list keeps Beam in this process: any argument at all makes TFX build a source package on every Beam node.
@@ -92,6 +93,19 @@ def create_pipeline(
         ),
     ).with_id("Pusher.mnist_lite")
 
+    model_report = ModelReport(
+        examples=examples,
+        statistics=statistics_gen.outputs["statistics"],
+        anomalies=example_validator.outputs["anomalies"],
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        lite_model=lite_trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        lite_evaluation=lite_evaluator.outputs["evaluation"],
+        image_key=IMAGE_KEY,
+        label_key=LABEL_KEY,
+    )
+
     return tfx.dsl.Pipeline(
         pipeline_name=pipeline_name,
         pipeline_root=pipeline_root,
@@ -106,6 +120,7 @@ def create_pipeline(
             evaluator,
             lite_evaluator,
             pusher,
+            model_report,
         ],
         enable_cache=True,
         beam_pipeline_args=list(beam_pipeline_args),

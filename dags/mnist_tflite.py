@@ -9,7 +9,7 @@ DOCS = """
 Retrains a small digit classifier, converts it to TFLite, evaluates both and ships the second if it is good enough.
 
 - **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: it was not blessed; the last good model stays.
-- A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
+- A run's parameters (epochs, thresholds, …) are in *Trigger*. Its tab *Model report* shows what it came to.
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
 """
 

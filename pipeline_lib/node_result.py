@@ -23,8 +23,9 @@ class NodeResult(BaseModel):
 
     `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache. The rest is None
     or empty but for the nodes that it belongs to: `blessed` and `pushed` for those that bless or push, `metrics` (of
-    the overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer.
-    `seconds` is the node's whole time in its process, `executor_seconds` the part that its executor took.
+    the overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer,
+    `report` (the page's path) for a ModelReport. `seconds` is the node's whole time in its process,
+    `executor_seconds` the part that its executor took.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +43,7 @@ class NodeResult(BaseModel):
     pushed: bool | None = None
     pushed_version: str | None = None
     pushed_to: str | None = None
+    report: str | None = None
     seconds: float = 0.0
     executor_seconds: float = 0.0
 

@@ -1,24 +1,18 @@
 """What ModelReport found in one run: the figures of its page, as `report.json` holds them beside it.
 
-Written by `pipeline_lib/tfx/report/`, served in Airflow's UI by `pipeline_lib/airflow/report_app.py`, read again by later
-runs for their history. Accuracies and other shares are in [0, 1], times in milliseconds where a name ends in `_ms`.
+Written by `pipeline_lib/tfx/report/`, served in Airflow's UI by `pipeline_lib/airflow/report_app.py`, read again by
+later runs for their history. Accuracies and other shares are in [0, 1]; a name that ends in `_ms` is in milliseconds.
 """
 
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.gates import Gate
-
-REPORT_NODE: Final = "ModelReport"
-REPORT_TYPE: Final = "Report"
-REPORT_JSON: Final = "report.json"
-REPORT_PAGE: Final = "report.html"
-STATISTICS_PAGE: Final = "statistics.html"
-EVALUATIONS_PAGE: Final = "evaluations.html"
+from pipeline_lib.report_files import REPORT_JSON
 
 ModelKey = Literal["keras", "tflite", "released"]
 

@@ -16,6 +16,7 @@ _DOCS = {
     "InfraValidator": "Loads the model where it will be served.",
     "BulkInferrer": "Runs the model over a batch of examples.",
     "Pusher": "Ships the model if it was blessed; otherwise it ends **skipped** and the last good model stays.",
+    "ModelReport": "Writes a page on the run, refused or not: the tab *Model report* of the DAG run shows it.",
     "Resolver": "Finds artifacts of earlier runs.",
     "Importer": "Registers an artifact that exists already.",
 }
@@ -24,8 +25,11 @@ _COLORS = {
     "Tuner": "#ffe0b2",
     "Evaluator": "#e1bee7",
     "InfraValidator": "#e1bee7",
+    "ModelReport": "#e1bee7",
     "Pusher": "#c8e6c9",
 }
+# Components whose tasks have a button that opens the run's report.
+REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport"})
 _DATA_COLOR = "#bbdefb"
 _SYSTEM_COLOR = "#eceff1"
 

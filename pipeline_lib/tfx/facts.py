@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline_lib.report_files import REPORT_PAGE, REPORT_TYPE
+
 Artifact: TypeAlias = metadata_store_pb2.Artifact
 
 
@@ -40,6 +42,10 @@ def _pushed(artifact: Artifact) -> dict[str, Any]:
         "pushed_version": properties["pushed_version"].string_value,
         "pushed_to": properties["pushed_destination"].string_value,
     }
+
+
+def _report(artifact: Artifact) -> dict[str, Any]:
+    return {"report": str(Path(artifact.uri) / REPORT_PAGE)}
 
 
 def _evaluation(artifact: Artifact) -> dict[str, Any]:
@@ -83,5 +89,6 @@ _READERS: dict[str, Callable[[Artifact], dict[str, Any]]] = {
     "ModelBlessing": _blessing,
     "InfraBlessing": _infra_blessing,
     "PushedModel": _pushed,
+    REPORT_TYPE: _report,
     "ModelEvaluation": _evaluation,
 }

@@ -1,10 +1,12 @@
 """ModelReport: one page, and the same figures as JSON, on what a run made of the data and how good it is."""
 
+from typing import Any, ClassVar
+
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import artifact, component_spec, standard_artifacts
 
-from pipeline_lib.report import REPORT_TYPE
+from pipeline_lib.report_files import REPORT_TYPE
 from pipeline_lib.tfx.report.executor import Executor
 
 
@@ -17,11 +19,11 @@ class Report(artifact.Artifact):  # type: ignore[misc]
 class ModelReportSpec(component_spec.ComponentSpec):  # type: ignore[misc]
     """Inputs, output and parameters of ModelReport."""
 
-    PARAMETERS = {
+    PARAMETERS: ClassVar[dict[str, Any]] = {
         "image_key": component_spec.ExecutionParameter(type=str),
         "label_key": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = {
+    INPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
         "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
@@ -33,7 +35,7 @@ class ModelReportSpec(component_spec.ComponentSpec):  # type: ignore[misc]
         "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing, optional=True),
         "baseline_model": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
-    OUTPUTS = {"report": component_spec.ChannelParameter(type=Report)}
+    OUTPUTS: ClassVar[dict[str, Any]] = {"report": component_spec.ChannelParameter(type=Report)}
 
 
 class ModelReport(base_component.BaseComponent):  # type: ignore[misc]

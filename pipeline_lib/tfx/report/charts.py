@@ -85,10 +85,10 @@ def differences(found: Agreement) -> Markup:
     return _chart("Distribution of the differences between TFLite and Keras", draw, height=2.2)
 
 
-def training(curves: dict[str, tuple[float, ...]]) -> list[Markup]:
+def training(curves: dict[str, tuple[float, ...]]) -> dict[str, Markup]:
     """One chart per quantity: on the training split, and (`val_…`, as Keras names it) on the eval split."""
     names = [name for name in curves if not name.startswith("val_")]
-    return [_curve(name, curves[name], curves.get(f"val_{name}", ())) for name in names]
+    return {name: _curve(name, curves[name], curves.get(f"val_{name}", ())) for name in names}
 
 
 def _curve(name: str, trained: Sequence[float], evaluated: Sequence[float]) -> Markup:
@@ -106,13 +106,15 @@ def _curve(name: str, trained: Sequence[float], evaluated: Sequence[float]) -> M
     return _chart(f"Training: {name}", draw, height=2.2)
 
 
-def history(runs: Sequence[PastRun]) -> list[Markup]:
+def history(runs: Sequence[PastRun]) -> dict[str, Markup]:
     """Accuracy, size and latency of the runs, oldest first; a refused run's mark is hollow."""
-    charts = [_over_runs("Accuracy", runs, {"keras": "keras_accuracy", "tflite": "tflite_accuracy"}, _PERCENT, 1)]
-    charts.append(_over_runs("TFLite file, kB", runs, {"tflite": "size_bytes"}, None, 1000))
+    lines: list[tuple[str, dict[str, str], FuncFormatter | None, float]] = [
+        ("accuracy", {"keras": "keras_accuracy", "tflite": "tflite_accuracy"}, _PERCENT, 1),
+        ("size of the TFLite file, kB", {"tflite": "size_bytes"}, None, 1000),
+    ]
     if any(run.latency_p50_ms is not None for run in runs):
-        charts.append(_over_runs("Latency p50, ms", runs, {"tflite": "latency_p50_ms"}, None, 1))
-    return charts
+        lines.append(("median latency of the TFLite file, ms", {"tflite": "latency_p50_ms"}, None, 1))
+    return {title: _over_runs(title, runs, *line) for title, *line in lines}
 
 
 def _over_runs(
@@ -124,17 +126,21 @@ def _over_runs(
             axes.plot(range(len(runs)), values, color=_MODELS[key], label=key)
             for place, (run, value) in enumerate(zip(runs, values, strict=True)):
                 edge, fill = (_BAD, _PAGE) if run.blessed is False else (_MODELS[key], _MODELS[key])
-                axes.plot(place, value, _MARKERS[key], markeredgecolor=edge, markerfacecolor=fill)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place - len(runs) + 1:.0f}"))
-        axes.set_xlabel("runs before this one")
+                wider = 8 if key == "keras" else 5  # where both models are alike, the one beneath still shows
+                axes.plot(place, value, _MARKERS[key], markersize=wider, markeredgecolor=edge, markerfacecolor=fill)
+        last = len(runs) - 1
+        axes.set_xlim(-0.5, last + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda place, _: "this run" if place == last else f"{place - last:.0f}")
+        )
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
         if formatter:
             axes.yaxis.set_major_formatter(formatter)
         if len(fields) > 1:
             _legend(axes, len(fields))
 
-    return _chart(title, draw, height=1.9)
+    return _chart(title, draw, height=1.7)
 
 
 def histogram(title: str, buckets: Sequence[Bucket]) -> Markup:

@@ -7,7 +7,8 @@ from typing import Any
 
 import jinja2
 
-from pipeline_lib.report import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE, Report
+from pipeline_lib.report import Report
+from pipeline_lib.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
 from pipeline_lib.tfx.report import charts
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -56,16 +57,16 @@ def _charts(report: Report) -> Mapping[str, Any]:
 
 
 def percent(share: float | None, digits: int = 2) -> str:
-    return "–" if share is None else f"{share:.{digits}%}"
+    return "n/a" if share is None else f"{share:.{digits}%}"
 
 
 def figure(value: float | None, unit: str = "") -> str:
     """A number as people write it: four significant digits, thousands apart."""
     if value is None:
-        return "–"
+        return "n/a"
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{text} {unit}".rstrip()
 
 
 def size(count: int | None) -> str:
-    return "–" if count is None else f"{count:,} bytes"
+    return "n/a" if count is None else f"{count:,} bytes"

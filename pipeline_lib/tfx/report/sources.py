@@ -1,4 +1,4 @@
-"""What a run's artifacts say: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars, gates, versions."""
+"""What a run's artifacts say: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars, gates."""
 
 import platform
 from importlib.metadata import version

@@ -24,9 +24,9 @@ def run_fn(fn_args: FnArgs) -> None:
     """Rewrite the base model's `lite` signature, quantize it, and leave a checked file named `tflite`.
 
     Args:
-      fn_args: `custom_config` holds `quantization`, as in `RunParams`; `base_model` is Trainer.mnist's SavedModel, whose
-        `lite` signature takes `image_floats`, float32 [None, 784], in [-0.5, 0.5], and returns probabilities, float32
-        [None, 10].
+      fn_args: `custom_config` holds `quantization`, as in `RunParams`; `base_model` is Trainer.mnist's SavedModel,
+        whose `lite` signature takes `image_floats`, float32 [None, 784], in [-0.5, 0.5], and returns probabilities,
+        float32 [None, 10].
 
     Raises:
       NodeRequestError: `custom_config` holds something else.

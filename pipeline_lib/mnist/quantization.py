@@ -38,15 +38,13 @@ def quantize(file: Path, mode: Quantization, images: npt.NDArray[np.float32]) ->
     """
     if mode == "none":
         return
-    with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints one that says more
-        work = quantizer.Quantizer(file.read_bytes(), _recipe(mode))
-        try:
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints one that says more
+            work = quantizer.Quantizer(file.read_bytes(), _recipe(mode))
             ranges = work.calibrate({SIGNATURE: [{IMAGE_KEY: image[np.newaxis]} for image in images]}, num_threads=1)
             quantized = work.quantize(ranges).quantized_model
-        except (ValueError, RuntimeError) as error:
-            raise ModelFileError(
-                f"{file}: expected a file that can be quantized to {mode}. Received: {error}"
-            ) from None
+    except Exception as error:  # of whatever the flatbuffer's reader, the interpreter or the quantizer trips over
+        raise ModelFileError(f"{file}: cannot be quantized to {mode}. Received: {error!r}") from None
     partial = file.with_name(file.name + ".partial")
     partial.write_bytes(_without_inner_names(quantized))
     partial.replace(file)

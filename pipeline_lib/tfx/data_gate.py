@@ -32,6 +32,7 @@ class DataGateSpec(ComponentSpec):  # type: ignore[misc]
     PARAMETERS: ClassVar = {
         "max_anomalies": ExecutionParameter(type=int),
         "max_label_drift": ExecutionParameter(type=float),
+        "label_key": ExecutionParameter(type=str),
     }
 
 
@@ -44,6 +45,7 @@ class DataGate(base_component.BaseComponent):  # type: ignore[misc]
     Args:
       statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
       previous: the DataGates of the last span that passed, if any.
+      label_key: the label's feature, an integer; StatisticsGen must have counted its values (`label_schema`).
       run_values: `max_anomalies` of all splits together, and `max_label_drift`, the L-infinity distance between the
         labels' shares in the train split and in the previous span's.
     """
@@ -57,6 +59,7 @@ class DataGate(base_component.BaseComponent):  # type: ignore[misc]
         schema: BaseChannel,
         anomalies: BaseChannel,
         previous: BaseChannel,
+        label_key: str,
         run_values: Mapping[str, RunValue],
     ) -> None:
         spec = DataGateSpec(
@@ -65,6 +68,7 @@ class DataGate(base_component.BaseComponent):  # type: ignore[misc]
             anomalies=anomalies,
             previous=previous,
             gates=channel.Channel(type=DataGates),
+            label_key=label_key,
             max_anomalies=run_values["max_anomalies"],
             max_label_drift=run_values["max_label_drift"],
         )

@@ -14,7 +14,6 @@ from tfx.types import Artifact, artifact_utils
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.gates import Gate, Gates
-from pipeline_lib.mnist.features import LABEL_KEY
 
 SPAN = "span"
 LABEL_STATISTICS = "label_stats.pbtxt"
@@ -39,13 +38,14 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         output = artifact_utils.get_single_instance(output_dict["gates"])
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
         anomalies = tuple(_anomalies(artifact_utils.get_single_instance(input_dict["anomalies"])))
-        labels = _label_statistics(statistics)
+        label_key = exec_properties["label_key"]
+        labels = _label_statistics(statistics, label_key)
         gates = [_gate("max_anomalies", "anomalies in the data", exec_properties, len(anomalies))]
         if input_dict.get("previous"):
             [previous] = input_dict["previous"]
             before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
             subject = f"drift of the labels' shares since span {previous.get_int_custom_property(SPAN)}"
-            gates.append(_gate("max_label_drift", subject, exec_properties, label_drift(labels, before)))
+            gates.append(_gate("max_label_drift", subject, exec_properties, label_drift(labels, before, label_key)))
         verdict = Gates(gates=tuple(gates))
         if not verdict.passed:
             raise DataError(_refusal(verdict, anomalies))
@@ -57,21 +57,23 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
 
 
 def label_drift(
-    current: statistics_pb2.DatasetFeatureStatisticsList, previous: statistics_pb2.DatasetFeatureStatisticsList
+    current: statistics_pb2.DatasetFeatureStatisticsList,
+    previous: statistics_pb2.DatasetFeatureStatisticsList,
+    label_key: str,
 ) -> float:
     """The L-infinity distance between two distributions of the label, as TFDV's drift comparator has it, in [0, 1]."""
-    schema = label_schema()
-    tfdv.get_feature(schema, LABEL_KEY).drift_comparator.infinity_norm.threshold = 0
+    schema = label_schema(label_key)
+    tfdv.get_feature(schema, label_key).drift_comparator.infinity_norm.threshold = 0
     found = tfdv.validate_statistics(current, schema, previous_statistics=previous)
     [measured] = [item for info in found.drift_skew_info for item in info.drift_measurements]
     return float(measured.value)
 
 
-def label_schema() -> schema_pb2.Schema:
+def label_schema(label_key: str) -> schema_pb2.Schema:
     """The label, an integer, as a category: what TFDV needs to count each of its values."""
     domain = schema_pb2.IntDomain(is_categorical=True)
     return schema_pb2.Schema(
-        feature=[schema_pb2.Feature(name=LABEL_KEY, type=schema_pb2.FeatureType.INT, int_domain=domain)]
+        feature=[schema_pb2.Feature(name=label_key, type=schema_pb2.FeatureType.INT, int_domain=domain)]
     )
 
 
@@ -87,11 +89,11 @@ def _anomalies(artifact: Artifact) -> Iterator[str]:
             yield f"{split}: {reason.short_description} ({reason.description})"
 
 
-def _label_statistics(statistics: Artifact) -> statistics_pb2.DatasetFeatureStatisticsList:
+def _label_statistics(statistics: Artifact, label_key: str) -> statistics_pb2.DatasetFeatureStatisticsList:
     [uri] = artifact_utils.get_split_uris([statistics], _TRAIN)
     whole = tfdv.load_stats_binary(str(Path(uri, statistics_gen.DEFAULT_FILE_NAME)))
     [dataset] = whole.datasets
-    features = [feature for feature in dataset.features if list(feature.path.step) == [LABEL_KEY]]
+    features = [feature for feature in dataset.features if list(feature.path.step) == [label_key]]
     labels = statistics_pb2.DatasetFeatureStatistics(
         name=dataset.name, num_examples=dataset.num_examples, features=features
     )

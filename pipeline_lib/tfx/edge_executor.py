@@ -22,15 +22,10 @@ from pipeline_lib.edge import EdgeMeasurements, RuntimeFigures, TensorContract
 from pipeline_lib.edge_gates import edge_gates
 from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.gates import Gates
-from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, NUM_CLASSES
 from pipeline_lib.places import PROJECT
 from pipeline_lib.tfx.edge_measure import EXIT_UNUSABLE
 from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
 
-CONTRACT = (
-    TensorContract(name=IMAGE_KEY, dtype="float32", shape=(-1, IMAGE_SIZE)),
-    TensorContract(name="probabilities", dtype="float32", shape=(-1, NUM_CLASSES)),
-)
 NODE_ID = "EdgeValidator"
 _ACCURACY = "sparse_categorical_accuracy"
 _BATCH = 500
@@ -58,13 +53,13 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         folder = Path(blessing.uri)
         evaluations = {key: artifact_utils.get_single_uri(input_dict[key]) for key in ("evaluation", "lite_evaluation")}
         measured = _measure(input_dict, exec_properties, overall_metrics(evaluations["lite_evaluation"]).get(_ACCURACY))
-        quantization = exec_properties["quantization"]
+        quantization, contract = exec_properties["quantization"], _contract(exec_properties)
         gates = Gates(
             gates=(
                 *Gates.read(Path(artifact_utils.get_single_uri(input_dict["data_gates"]))).gates,
                 *evaluation_gates(evaluations["evaluation"], exec_properties["evaluator_id"]),
                 *evaluation_gates(evaluations["lite_evaluation"], exec_properties["lite_evaluator_id"]),
-                *edge_gates(measured, exec_properties, CONTRACT, quantization, NODE_ID),
+                *edge_gates(measured, exec_properties, contract, quantization, NODE_ID),
             )
         )
         if measured:
@@ -85,13 +80,14 @@ def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
 def _measure(
     input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
 ) -> EdgeMeasurements | None:
-    images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]))
+    contract, label_key = _contract(exec_properties), exec_properties["label_key"]
+    images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract[0], label_key)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
     found = measure_in_child(files, images, exec_properties["threads"])
     if not found:
         return None
     (candidate, *baseline), outputs = found
-    expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), images)
+    expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), contract[0].name, images)
     return EdgeMeasurements(
         **candidate.model_dump(),
         **_comparison(outputs, expected, labels),
@@ -150,25 +146,29 @@ def _tflite_file(model: Artifact) -> Path:
     return folder / "tflite" if folder.is_dir() else folder
 
 
-def _keras_outputs(saved_model: str, images: Floats) -> Floats:
+def _keras_outputs(saved_model: str, input_name: str, images: Floats) -> Floats:
     loaded = tf.saved_model.load(saved_model)
     signature = loaded.signatures["lite"]
     batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
-    outputs = [next(iter(signature(**{IMAGE_KEY: tf.constant(batch)}).values())).numpy() for batch in batches]
+    outputs = [next(iter(signature(**{input_name: tf.constant(batch)}).values())).numpy() for batch in batches]
     return np.concatenate(outputs)
 
 
-def _eval_split(examples: Artifact) -> tuple[Floats, Labels]:
-    """Images float32 [n, 784] and labels int64 [n]."""
+def _contract(exec_properties: Mapping[str, Any]) -> tuple[TensorContract, TensorContract]:
+    return TypeAdapter(tuple[TensorContract, TensorContract]).validate_json(exec_properties["contract_json"])
+
+
+def _eval_split(examples: Artifact, taken: TensorContract, label_key: str) -> tuple[Floats, Labels]:
+    """What the file takes, float32 [n, …], and labels, int64 [n]."""
     [uri] = artifact_utils.get_split_uris([examples], "eval")
     spec = {
-        IMAGE_KEY: tf.io.FixedLenFeature([IMAGE_SIZE], tf.float32),
-        LABEL_KEY: tf.io.FixedLenFeature([], tf.int64),
+        taken.name: tf.io.FixedLenFeature(taken.shape[1:], tf.float32),
+        label_key: tf.io.FixedLenFeature([], tf.int64),
     }
     files = tf.io.gfile.glob(io_utils.all_files_pattern(uri))
     images, labels = [], []
     for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)
-        images.append(parsed[IMAGE_KEY].numpy())
-        labels.append(parsed[LABEL_KEY].numpy())
+        images.append(parsed[taken.name].numpy())
+        labels.append(parsed[label_key].numpy())
     return np.concatenate(images), np.concatenate(labels)

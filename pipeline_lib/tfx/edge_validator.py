@@ -1,5 +1,6 @@
 """EdgeValidator: whether the TFLite file, in the runtime that ships, is fit for phones; the verdict of all gates."""
 
+import json
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from pipeline_lib.edge import TensorContract
 from pipeline_lib.edge_gates import BOUNDS
 from pipeline_lib.tfx.data_gate import DataGates
 from pipeline_lib.tfx.edge_executor import Executor
@@ -33,6 +35,8 @@ class EdgeValidatorSpec(ComponentSpec):  # type: ignore[misc]
         **{name: ExecutionParameter(type=float) for name in BOUNDS},
         "quantization": ExecutionParameter(type=str),
         "threads": ExecutionParameter(type=int),
+        "contract_json": ExecutionParameter(type=str),
+        "label_key": ExecutionParameter(type=str),
         "evaluator_id": ExecutionParameter(type=str),
         "lite_evaluator_id": ExecutionParameter(type=str),
     }
@@ -52,6 +56,8 @@ class EdgeValidator(base_component.BaseComponent):  # type: ignore[misc]
       data_gates: DataGate's.
       evaluation, lite_evaluation: the two models' evaluations.
       baseline_model: the last release's TFLite file, if any.
+      contract: the file's input, whose name is also the feature's, and its output, whose name is free.
+      label_key: the label's feature, one integer.
       run_values: the bounds by the names in `edge_gates.BOUNDS`, and `quantization`.
     """
 
@@ -67,6 +73,8 @@ class EdgeValidator(base_component.BaseComponent):  # type: ignore[misc]
         evaluation: channel.OutputChannel,
         lite_evaluation: channel.OutputChannel,
         baseline_model: BaseChannel,
+        contract: tuple[TensorContract, TensorContract],
+        label_key: str,
         run_values: Mapping[str, RunValue],
     ) -> None:
         spec = EdgeValidatorSpec(
@@ -80,6 +88,8 @@ class EdgeValidator(base_component.BaseComponent):  # type: ignore[misc]
             blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
             **{name: run_values[name] for name in (*BOUNDS, "quantization")},
             threads=THREADS,
+            contract_json=json.dumps([tensor.model_dump() for tensor in contract]),
+            label_key=label_key,
             evaluator_id=evaluation.producer_component_id,
             lite_evaluator_id=lite_evaluation.producer_component_id,
         )

@@ -42,6 +42,6 @@ def eval_config(model_spec: tfma.ModelSpec, run_values: Mapping[str, RunValue]) 
     )
     form: dict[str, Any] = json_format.MessageToDict(config, preserving_proto_field_name=True)
     for metric in form["metrics_specs"][0]["metrics"]:
-        if thresholds := per_slice_thresholds(metric["class_name"], run_values):
+        if thresholds := per_slice_thresholds(metric["class_name"], run_values, LABEL_KEY):
             metric["per_slice_thresholds"] = thresholds
     return form

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline_lib.gates import Gate
-from pipeline_lib.mnist.features import LABEL_KEY
 
 Kind = Literal["lower_bound", "upper_bound", "change"]
 
@@ -16,15 +15,15 @@ _HIGHER_IS_BETTER = 2  # tfma.MetricDirection, whose import takes 7 s
 class Threshold:
     """One bound of a TFMA metric.
 
-    `parameter` is the run parameter that holds it, `metric` the metric's class, `by` the feature whose every value is
-    a slice of its own ("" for all the examples). The bound of a `change` is a least difference from the baseline.
+    `parameter` is the run parameter that holds it, `metric` the metric's class, `each_class` whether it holds for the
+    slice of each class instead of all the examples. The bound of a `change` is a least difference from the baseline.
     """
 
     parameter: str
     metric: str
     kind: Kind
     subject: str
-    by: str = ""
+    each_class: bool = False
 
     def form(self, bound: Any) -> dict[str, Any]:
         """A part of `tfma.MetricThreshold` in proto3 JSON form; `bound` may be a RuntimeParameter."""
@@ -33,23 +32,22 @@ class Threshold:
         return {"value_threshold": {self.kind: bound}}
 
 
+_ACCURACY, _LOSS = "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"
 THRESHOLDS = (
-    Threshold("min_accuracy", "SparseCategoricalAccuracy", "lower_bound", "accuracy"),
-    Threshold(
-        "min_class_accuracy", "SparseCategoricalAccuracy", "lower_bound", "accuracy of the worst digit", LABEL_KEY
-    ),
-    Threshold("max_loss", "SparseCategoricalCrossentropy", "upper_bound", "loss"),
-    Threshold("min_accuracy_change", "SparseCategoricalAccuracy", "change", "accuracy less the last release's"),
+    Threshold("min_accuracy", _ACCURACY, "lower_bound", "accuracy"),
+    Threshold("min_class_accuracy", _ACCURACY, "lower_bound", "accuracy of the worst digit", each_class=True),
+    Threshold("max_loss", _LOSS, "upper_bound", "loss"),
+    Threshold("min_accuracy_change", _ACCURACY, "change", "accuracy less the last release's"),
 )
 
 
-def per_slice_thresholds(metric: str, run_values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], label_key: str) -> list[dict[str, Any]]:
     """A metric's `per_slice_thresholds` in proto3 JSON form; a plain `threshold` would hold for every slice."""
-    forms: dict[str, dict[str, Any]] = {}
+    forms: dict[bool, dict[str, Any]] = {}
     for threshold in THRESHOLDS:
         if threshold.metric == metric:
-            slices = {"feature_keys": [threshold.by]} if threshold.by else {}
-            form = forms.setdefault(threshold.by, {"slicing_specs": [slices], "threshold": {}})
+            slices = {"feature_keys": [label_key]} if threshold.each_class else {}
+            form = forms.setdefault(threshold.each_class, {"slicing_specs": [slices], "threshold": {}})
             form["threshold"].update(threshold.form(run_values[threshold.parameter]))
     return list(forms.values())
 
@@ -123,7 +121,7 @@ def _kinds(metric: str, by: str, threshold: Any) -> Iterator[tuple[str, Kind, st
 
 def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: str) -> Gate:
     metric, kind, by, limit = bound
-    known = {(item.metric, item.kind, item.by): item for item in THRESHOLDS}.get((metric, kind, by))
+    known = {(item.metric, item.kind, item.each_class): item for item in THRESHOLDS}.get((metric, kind, bool(by)))
     found = [
         (item.value, item.slice)
         for item in metrics

@@ -8,7 +8,7 @@ import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 from tfx.types import Channel, standard_artifacts
 
-from pipeline_lib.mnist.features import LABEL_KEY
+from pipeline_lib.mnist.features import LABEL_KEY, LITE_CONTRACT
 from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
 from pipeline_lib.tfx.data_gate_executor import label_schema
 from pipeline_lib.tfx.edge_validator import EdgeValidator
@@ -53,7 +53,7 @@ def create_pipeline(
 
     # With the label as a category its values are counted, and only then can a drift of them be measured.
     statistics_gen = tfx.components.StatisticsGen(
-        examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema())
+        examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema(LABEL_KEY))
     )
     statistics = statistics_gen.outputs["statistics"]
     if schema_file:
@@ -72,6 +72,7 @@ def create_pipeline(
         schema=schema,
         anomalies=example_validator.outputs["anomalies"],
         previous=previous_span.outputs["gates"],
+        label_key=LABEL_KEY,
         run_values=run_values,
     )
 
@@ -130,6 +131,8 @@ def create_pipeline(
         evaluation=evaluator.outputs["evaluation"],
         lite_evaluation=lite_evaluator.outputs["evaluation"],
         baseline_model=released.outputs["model"],
+        contract=LITE_CONTRACT,
+        label_key=LABEL_KEY,
         run_values=run_values,
     )
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import ml_metadata
+from absl import logging
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
@@ -45,5 +46,7 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
         else:
             wanted = max(blessings, key=lambda model_id: int(blessings[model_id].id), default=0)
         model = [item for item in input_dict["model"] if item.id == wanted]
+        if wanted and not model:
+            logging.warning("the last release was made of model %d, which is not in this metadata store", wanted)
         blessing = [blessings[wanted]] if model and wanted in blessings else []
         return {"model": model, "blessing": blessing}

@@ -38,15 +38,16 @@ def quantize(file: Path, mode: Quantization, images: npt.NDArray[np.float32]) ->
     """
     if mode == "none":
         return
+    original = file.read_bytes()
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints one that says more
-            work = quantizer.Quantizer(file.read_bytes(), _recipe(mode))
+            work = quantizer.Quantizer(original, _recipe(mode))
             ranges = work.calibrate({SIGNATURE: [{IMAGE_KEY: image[np.newaxis]} for image in images]}, num_threads=1)
-            quantized = work.quantize(ranges).quantized_model
+            quantized = _as_outside(work.quantize(ranges).quantized_model, original)
     except Exception as error:  # of whatever the flatbuffer's reader, the interpreter or the quantizer trips over
         raise ModelFileError(f"{file}: cannot be quantized to {mode}. Received: {error!r}") from None
     partial = file.with_name(file.name + ".partial")
-    partial.write_bytes(_without_inner_names(quantized))
+    partial.write_bytes(quantized)
     partial.replace(file)
 
 
@@ -69,12 +70,21 @@ def _recipe(mode: Quantization) -> list[dict[str, object]]:
     return found
 
 
-def _without_inner_names(content: bytes) -> bytes:
-    """The file without the names of tensors that nobody can ask for: 3 KB, a twentieth of an int8 file."""
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    for graph in model.subgraphs:
-        outer = {*graph.inputs, *graph.outputs}
+def _as_outside(quantized: bytes, original: bytes) -> bytes:
+    """The quantized file with the float file's inputs and outputs, and without names that nobody can ask for.
+
+    The tensors that ai-edge-quantizer puts at the ends have names of their own and a fixed batch size. The inner names
+    are 3 KB, a twentieth of an int8 file.
+    """
+    model, before = (
+        flatbuffer_utils.read_model_from_bytearray(bytearray(content)) for content in (quantized, original)
+    )
+    for graph, float_graph in zip(model.subgraphs, before.subgraphs, strict=True):
+        outer = [*graph.inputs, *graph.outputs]
         for index, tensor in enumerate(graph.tensors):
             if index not in outer:
                 tensor.name = b""
+        for index, float_index in zip(outer, [*float_graph.inputs, *float_graph.outputs], strict=True):
+            tensor, float_tensor = graph.tensors[index], float_graph.tensors[float_index]
+            tensor.name, tensor.shapeSignature = float_tensor.name, float_tensor.shapeSignature
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

@@ -129,7 +129,10 @@ def _check_contract(file: Path, interpreter: Interpreter) -> None:
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     found = (
         signature["inputs"] if signature else None,
-        [(list(item["shape_signature"]), np.dtype(item["dtype"]).name) for item in (*inputs, *outputs)],
+        [
+            ([int(size) for size in item["shape_signature"]], np.dtype(item["dtype"]).name)
+            for item in (*inputs, *outputs)
+        ],
     )
     wanted = ([IMAGE_KEY], [([-1, IMAGE_SIZE], "float32"), ([-1, NUM_CLASSES], "float32")])
     # TFMA matches features by the tensor's name, phones by the signature's: both must say image_floats.

@@ -1,7 +1,7 @@
 """Precision, recall and calibration of each class in one pass over the examples, as a TFMA metric.
 
-TFMA's own way to them, `binarize`, computes each for each class on its own: on 2,000 examples, seven seconds more than
-these, which take none that can be measured.
+TFMA's own way to them, `binarize`, computes each for each class on its own: on 2,000 examples that is 4.6 s of CPU on
+top of the 3.2 s of everything else, where these take too little to tell.
 """
 
 from collections.abc import Iterable

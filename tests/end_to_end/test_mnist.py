@@ -105,7 +105,7 @@ def test_the_demo_of_what_is_known_ships_it_again_and_says_where(
     said = capfd.readouterr().out
     assert "already holds exactly these" in said
     assert "Trainer.mnist_lite: cached" in said
-    assert f"Pushed to {pushed.result('Pusher.mnist_lite').pushed_to}" in said
+    assert f"Pushed to {deployment.settings.push_dir}" in said
     assert "every gate was passed" in said
 
 

@@ -44,7 +44,7 @@ def infer_schema() -> None:
     """Print a schema as the latest span of data has it."""
     from pipeline_lib.tfx import curated_schema
 
-    print(curated_schema.as_text(curated_schema.infer(settings().data_dir)), end="")
+    print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(settings().data_dir))), end="")
 
 
 @schema_app.command("diff", epilog="Exit code 1: the latest span is not what the curated schema says.")
@@ -52,11 +52,11 @@ def diff_schema() -> None:
     """Show where the latest span is not what the curated schema says, and what 'accept' would change."""
     from pipeline_lib.tfx import curated_schema
 
-    file, data_dir = settings().schema_file, settings().data_dir
+    file, span = settings().schema_file, curated_schema.latest_statistics(settings().data_dir)
     if (curated := curated_schema.read(file)) is not None:
-        for line in curated_schema.anomalies(curated, data_dir):
+        for line in curated_schema.anomalies(curated, span):
             print(line)
-    if difference := curated_schema.difference(file, curated_schema.proposed(file, data_dir)):
+    if difference := curated_schema.difference(file, curated_schema.proposed(file, span)):
         print(difference, end="")
         raise typer.Exit(1)
     print(f"The latest span is what {file} says")
@@ -68,7 +68,7 @@ def accept_schema() -> None:
     from pipeline_lib.tfx import curated_schema
 
     file = settings().schema_file
-    schema = curated_schema.proposed(file, settings().data_dir)
+    schema = curated_schema.proposed(file, curated_schema.latest_statistics(settings().data_dir))
     if not (difference := curated_schema.difference(file, schema)):
         print(f"{file} stays as it is: the latest span is what it says")
         return

@@ -1,8 +1,9 @@
 """The curated schema: what `mnist-lite schema infer`, `diff` and `accept` do."""
 
+import dataclasses
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
@@ -10,18 +11,35 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from pipeline_lib.errors import DataError
-from pipeline_lib.mnist.spans import Span, latest_span
+from pipeline_lib.mnist.spans import latest_span
 
 _SPLITS = ("train", "eval")
 
 
-def infer(data_dir: Path) -> schema_pb2.Schema:
-    """A schema as the latest span's training split has it, with the ranges that its numbers have.
+@dataclasses.dataclass(frozen=True)
+class SpanStatistics:
+    """TFDV's statistics of one span, split by split."""
+
+    name: str
+    by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList]
+
+
+def latest_statistics(data_dir: Path) -> SpanStatistics:
+    """Of the latest span; takes seconds.
 
     Raises:
       DataError: there is no span yet, or it cannot be read.
     """
-    statistics = _statistics(_latest(data_dir), "train")
+    span = latest_span(data_dir)
+    if span is None:
+        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'mnist-lite ingest digits' first")
+    found = {split: tfdv.generate_statistics_from_tfrecord(str(span.path / f"{split}-*")) for split in _SPLITS}
+    return SpanStatistics(span.path.name, found)
+
+
+def infer(span: SpanStatistics) -> schema_pb2.Schema:
+    """A schema as the span's training split has it, with the ranges that its numbers have."""
+    statistics = span.by_split["train"]
     schema = tfdv.infer_schema(statistics, infer_feature_shape=True)
     for feature in statistics.datasets[0].features:
         if feature.HasField("num_stats"):
@@ -34,28 +52,26 @@ def infer(data_dir: Path) -> schema_pb2.Schema:
     return schema
 
 
-def proposed(schema_file: Path, data_dir: Path) -> schema_pb2.Schema:
-    """The curated schema, widened where the latest span is not what it says; without one, the inferred schema.
+def proposed(schema_file: Path, span: SpanStatistics) -> schema_pb2.Schema:
+    """The curated schema, widened where the span is not what it says; without one, the inferred schema.
 
     Raises:
-      DataError: there is no span yet, or the schema file cannot be read.
+      DataError: the schema file cannot be read.
     """
     curated = read(schema_file)
     if curated is None:
-        return infer(data_dir)
-    span = _latest(data_dir)
-    for split in _SPLITS:
-        curated = tfdv.update_schema(curated, _statistics(span, split), infer_feature_shape=True)
+        return infer(span)
+    for statistics in span.by_split.values():
+        curated = tfdv.update_schema(curated, statistics, infer_feature_shape=True)
     return curated
 
 
-def anomalies(schema: schema_pb2.Schema, data_dir: Path) -> Iterator[str]:
-    """One sentence for each way in which the latest span is not what the schema says."""
-    span = _latest(data_dir)
-    for split in _SPLITS:
-        found = tfdv.validate_statistics(_statistics(span, split), schema).anomaly_info
+def anomalies(schema: schema_pb2.Schema, span: SpanStatistics) -> Iterator[str]:
+    """One sentence for each way in which the span is not what the schema says."""
+    for split, statistics in span.by_split.items():
+        found = tfdv.validate_statistics(statistics, schema).anomaly_info
         for feature, info in sorted(found.items()):
-            yield f"{span.path.name}, {split}, {feature}: {info.short_description} ({info.description})"
+            yield f"{span.name}, {split}, {feature}: {info.short_description} ({info.description})"
 
 
 def difference(schema_file: Path, schema: schema_pb2.Schema) -> str:
@@ -98,14 +114,3 @@ def write(schema_file: Path, schema: schema_pb2.Schema) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(schema_file)
-
-
-def _latest(data_dir: Path) -> Span:
-    span = latest_span(data_dir)
-    if span is None:
-        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'mnist-lite ingest digits' first")
-    return span
-
-
-def _statistics(span: Span, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    return tfdv.generate_statistics_from_tfrecord(str(span.path / f"{split}-*"))

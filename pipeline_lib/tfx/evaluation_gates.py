@@ -60,7 +60,7 @@ def evaluation_gates(uri: str, node_id: str) -> tuple[Gate, ...]:
       node_id: the Evaluator's.
 
     Returns:
-      None where the Evaluator had no threshold. Without a baseline there is no gate on a change.
+      None of them where the Evaluator had no threshold. Without a baseline there is no gate on a change.
     """
     import tensorflow_model_analysis as tfma  # 7 s, and only an Evaluator's outputs need it
 

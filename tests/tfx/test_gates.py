@@ -260,3 +260,16 @@ def test_an_evaluations_gates_are_those_of_its_config(better: Run) -> None:
     worst = found[-1]
     assert isinstance(worst, Gate) and worst.subject.startswith("accuracy of the worst digit, ")
     assert json.loads(worst.model_dump_json())["bound"] == 0
+
+
+# The last test: from here on the laboratory's latest span is a bad one.
+def test_a_span_whose_labels_drifted_ends_the_run_before_training(laboratory: Laboratory, better: Run) -> None:
+    digits = few_digits(500, 120)
+    ones = digits.train.labels <= 1
+    train = Split(digits.train.images[ones], digits.train.labels[ones])
+    write_span(Dataset("zeros and ones", train, digits.eval), laboratory.settings.data_dir)
+    models = laboratory.settings.pipeline_root / "Trainer.mnist" / "model"
+    before = sorted(models.iterdir())
+    with pytest.raises(DataError, match=r"since span 1: 0\.[34]\d*, expected <= 0\.1 \(max_label_drift\)"):
+        laboratory.run("drifted", epochs=6)
+    assert sorted(models.iterdir()) == before

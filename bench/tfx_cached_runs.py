@@ -27,7 +27,10 @@ from pipeline_lib.tfx.run_local import run_local
 
 HISTORIES = (1, 50, 200, 400)
 RUNS = 3
-PARAMETERS = {"epochs": 1, "min_accuracy": 0.0, "min_class_accuracy": 0.0}
+PARAMETERS = {
+    **{"epochs": 1, "min_accuracy": 0.0, "min_class_accuracy": 0.0, "max_loss": 100.0},
+    "max_latency_ratio": 1e6,  # a refused model would end its Pusher skipped, which is not cached
+}
 # As TFX has them: our launcher puts its own in their place.
 _TFX_QUERIES = (
     channel_resolver._get_executions_by_all_contexts,
@@ -46,8 +49,8 @@ class History:
     def __len__(self) -> int:
         return self._runs
 
-    def ours(self, expected: str = "cached") -> float:
-        """Seconds of one run through our launcher, all nodes in a row."""
+    def ours(self, expected: str | None = "cached") -> float:
+        """Seconds of one run through our launcher, all nodes in a row; `expected` of all that have executors."""
         run_id = self._next()
         started = time.perf_counter()
         for item in self._compiled.nodes:
@@ -55,7 +58,7 @@ class History:
             launcher, store = node.prepare(request)
             info = launcher.launch()
             outcome = node.read_outcome(run_id, item.id, store, info.execution_id, launcher.was_done)
-            if outcome.state != expected:
+            if expected and not item.system and outcome.state != expected:
                 raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")
         return time.perf_counter() - started
 
@@ -69,7 +72,8 @@ class History:
         started = time.perf_counter()
         results = run_local(self._compiled, run_id, self._config.mlmd_url, PARAMETERS)
         seconds = time.perf_counter() - started
-        if {result.state for result in results.values()} != {"cached"}:
+        system = {item.id for item in self._compiled.nodes if item.system}
+        if {result.state for node_id, result in results.items() if node_id not in system} != {"cached"}:
             raise SystemExit(f"expected every node cached. Received: {results}")
         return seconds
 
@@ -91,6 +95,7 @@ class History:
 
 def measure(history: History) -> dict[str, dict[str, list[float]]]:
     history.ours(expected="succeeded")
+    history.ours(expected=None)  # the first run's model is its baseline: only the next run finds all as it was
     history.warm_up()
     times: dict[str, dict[str, list[float]]] = {}
     for length in HISTORIES:

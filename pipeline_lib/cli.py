@@ -14,6 +14,7 @@ COMMANDS = {
     "down": ("airflow", "stop the local Airflow and all that belongs to it"),
     "ingest": ("tfx", "add a span of data: digits, mnist or a folder of IDX files"),
     "run-local": ("tfx", "run the whole pipeline in this process, without Airflow"),
+    "schema": ("tfx", "infer, diff or accept the schema that the data is held to"),
 }
 
 

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.node_result import NodeResult
 
+# The node that judges every gate of a run, the Evaluators' among them.
+VERDICT = "EdgeValidator"
 ACCURACY = "sparse_categorical_accuracy"
 
 
@@ -26,17 +28,17 @@ class RunSummary(BaseModel):
     keras: ModelFigures = ModelFigures()
     tflite: ModelFigures = ModelFigures()
     blessed: bool | None = None
-    blessed_why: str = "the run did not come to an evaluation"
+    blessed_why: str = "the run did not come to its gates"
     pushed: str | None = None
 
 
 def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
     """The run's summary from its nodes' results by node id; nodes that did not end are left out."""
-    evaluator, pusher = results.get("Evaluator.mnist_lite"), results.get("Pusher.mnist_lite")
+    verdict, pusher = results.get(VERDICT), results.get("Pusher.mnist_lite")
     summary = RunSummary(keras=_figures(results, "mnist"), tflite=_figures(results, "mnist_lite"))
-    if evaluator and evaluator.blessed is not None:
-        why = "; ".join(evaluator.refusals) or "every threshold was met"
-        summary = summary.model_copy(update={"blessed": evaluator.blessed, "blessed_why": why})
+    if verdict and verdict.blessed is not None:
+        why = "; ".join(verdict.refusals) or "every gate was passed"
+        summary = summary.model_copy(update={"blessed": verdict.blessed, "blessed_why": why})
     return summary.model_copy(update={"pushed": pusher.pushed_to if pusher else None})
 
 

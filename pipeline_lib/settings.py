@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     var_dir: Path = Field(default_factory=var_dir)
     tfx_python: Path = PROJECT / ".venvs" / "tfx" / "bin" / "python"
     compiled_pipeline: Path | None = Field(default=None, description="compiled pipeline file; default: under var_dir")
+    schema_file: Path = Field(
+        default=PROJECT / "schema" / "mnist.pbtxt", description="the curated schema; absent: each run infers one"
+    )
     metadata_url: str = Field(
         default="", description="MLMD: sqlite:///PATH or mysql://user:password@host[:port]/database"
     )
@@ -36,7 +39,7 @@ class Settings(BaseSettings):
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: only when triggered")
     timezone: str = "UTC"
 
-    @field_validator("var_dir", "tfx_python", "compiled_pipeline")
+    @field_validator("var_dir", "tfx_python", "compiled_pipeline", "schema_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # Not resolve(): a venv's python must be called by its own name, not by what it links to.

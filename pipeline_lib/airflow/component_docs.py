@@ -9,11 +9,13 @@ _DOCS = {
     "SchemaGen": "Infers a schema from the training split's statistics.",
     "ImportSchemaGen": "Brings in the schema that people have reviewed.",
     "ExampleValidator": "Compares the statistics with the schema and records anomalies.",
+    "DataGate": "Fails, naming each anomaly, where the data is not what the schema says or its labels have drifted.",
     "Transform": "Runs `preprocessing_fn` over the examples and keeps it as a graph for serving.",
     "Tuner": "Searches hyperparameters.",
     "Trainer": "Calls `run_fn`, which writes a model.",
     "Evaluator": "Computes the model's metrics, overall and per slice, and blesses it if they meet the thresholds.",
     "InfraValidator": "Loads the model where it will be served.",
+    "EdgeValidator": "Runs the TFLite file in the runtime that ships, measures it, and judges every gate of the run.",
     "BulkInferrer": "Runs the model over a batch of examples.",
     "Pusher": "Ships the model if it was blessed; otherwise it ends **skipped** and the last good model stays.",
     "ModelReport": "Writes a page on the run, refused or not: the tab *Model report* of the DAG run shows it.",
@@ -26,6 +28,8 @@ _COLORS = {
     "Evaluator": "#e1bee7",
     "InfraValidator": "#e1bee7",
     "ModelReport": "#e1bee7",
+    "EdgeValidator": "#e1bee7",
+    "DataGate": "#e1bee7",
     "Pusher": "#c8e6c9",
 }
 # Components whose tasks have a button that opens the run's report.

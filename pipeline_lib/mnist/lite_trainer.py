@@ -6,26 +6,33 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
 from pipeline_lib.mnist import tflite_file
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, transformed_name
+from pipeline_lib.mnist.trainer import read_examples, training_params
 
 FILE_NAME = "tflite"
 _EXAMPLES_COMPARED = 256
+# Of the training split: enough for the ranges of activations to settle, half a second to run.
+_EXAMPLES_CALIBRATED = 256
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Rewrite the base model's `lite` signature and leave a checked file named `tflite`.
+    """Rewrite the base model's `lite` signature, quantize it, and leave a checked file named `tflite`.
 
     Args:
-      fn_args: `base_model` is Trainer.mnist's SavedModel; its `lite` signature takes `image_floats`, float32
-        [None, 784], in [-0.5, 0.5], and returns probabilities, float32 [None, 10].
+      fn_args: `custom_config` holds `quantization`, as in `RunParams`; `base_model` is Trainer.mnist's SavedModel,
+        whose `lite` signature takes `image_floats`, float32 [None, 784], in [-0.5, 0.5], and returns probabilities,
+        float32 [None, 10].
 
     Raises:
+      NodeRequestError: `custom_config` holds something else.
       ModelFileError: the file is not fit to ship.
     """
+    mode = training_params(fn_args.custom_config).quantization
     base_model = tf.saved_model.load(fn_args.base_model)
     lite = base_model.signatures["lite"]
     with tempfile.TemporaryDirectory() as folder:
@@ -35,8 +42,12 @@ def run_fn(fn_args: FnArgs) -> None:
         tf.saved_model.save(base_model, saved_model, signatures={"serving_default": lite})
         rewrite(saved_model, fn_args.serving_model_dir)
     file = Path(fn_args.serving_model_dir) / FILE_NAME
+    if mode != "none":
+        from pipeline_lib.mnist.quantization import quantize  # 2 s to import, and a float file needs none of it
+
+        quantize(file, mode, _representative_images(fn_args))
     images = _some_images(fn_args)
-    report = tflite_file.check(file, images, lite(**{IMAGE_KEY: tf.constant(images)}))
+    report = tflite_file.check(file, images, lite(**{IMAGE_KEY: tf.constant(images)}), mode)
     print(f"{file.name}: {report}", flush=True)
 
 
@@ -49,6 +60,13 @@ def rewrite(saved_model: str, folder: str) -> None:
         rewriter.ModelDescription(rewriter.ModelType.SAVED_MODEL, saved_model),
         rewriter.ModelDescription(rewriter.ModelType.TFLITE_MODEL, folder),
     )
+
+
+def _representative_images(fn_args: FnArgs) -> npt.NDArray[np.float32]:
+    """Of the training split, float32 [up to 256, 784]: always the same ones, in the order of their digests."""
+    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    split = read_examples(fn_args.data_accessor, fn_args.train_files, transform_output)
+    return split.images[:_EXAMPLES_CALIBRATED]
 
 
 def _some_images(fn_args: FnArgs) -> npt.NDArray[np.float32]:

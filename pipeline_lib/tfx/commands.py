@@ -1,4 +1,4 @@
-"""The commands of `mnist-lite` that need TFX or the data: ingest, run-local."""
+"""The commands of `mnist-lite` that need TFX or the data: ingest, run-local, schema."""
 
 import sys
 from datetime import UTC, datetime
@@ -12,6 +12,8 @@ from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+schema_app = typer.Typer(no_args_is_help=True, help="What the data must be: the curated schema.")
+app.add_typer(schema_app, name="schema")
 
 
 @app.command(epilog="Examples: mnist-lite ingest digits; mnist-lite ingest ~/mnist")
@@ -35,6 +37,43 @@ def run_whole_pipeline(
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, assignments(param or []))
     Console().print_json(summarize(results).model_dump_json())
+
+
+@schema_app.command("infer", epilog="Example: mnist-lite schema infer")
+def infer_schema() -> None:
+    """Print a schema as the latest span of data has it."""
+    from pipeline_lib.tfx import curated_schema
+
+    print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(settings().data_dir))), end="")
+
+
+@schema_app.command("diff", epilog="Exit code 1: the latest span is not what the curated schema says.")
+def diff_schema() -> None:
+    """Show where the latest span is not what the curated schema says, and what 'accept' would change."""
+    from pipeline_lib.tfx import curated_schema
+
+    file, span = settings().schema_file, curated_schema.latest_statistics(settings().data_dir)
+    if (curated := curated_schema.read(file)) is not None:
+        for line in curated_schema.anomalies(curated, span):
+            print(line)
+    if difference := curated_schema.difference(file, curated_schema.proposed(file, span)):
+        print(difference, end="")
+        raise typer.Exit(1)
+    print(f"The latest span is what {file} says")
+
+
+@schema_app.command("accept", epilog="Then look at the file, commit it, and run 'make compile'.")
+def accept_schema() -> None:
+    """Widen the curated schema to what the latest span is; where there is none, write the inferred one."""
+    from pipeline_lib.tfx import curated_schema
+
+    file = settings().schema_file
+    schema = curated_schema.proposed(file, curated_schema.latest_statistics(settings().data_dir))
+    if not (difference := curated_schema.difference(file, schema)):
+        print(f"{file} stays as it is: the latest span is what it says")
+        return
+    curated_schema.write(file, schema)
+    print(f"{difference}Written to {file}: look at it, commit it, and run 'make compile'")
 
 
 if __name__ == "__main__":

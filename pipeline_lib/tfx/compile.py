@@ -79,6 +79,7 @@ def mnist_tflite(config: Settings) -> CompiledPipeline:
         pipeline_root=str(config.pipeline_root),
         data_dir=str(config.data_dir),
         push_dir=str(config.push_dir),
+        schema_file=config.schema_file if config.schema_file.exists() else None,
         run_values={parameter.name: runtime_params.runtime_parameter(parameter) for parameter in described},
     )
     return compile_pipeline(pipeline, described)

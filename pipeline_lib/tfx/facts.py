@@ -6,7 +6,9 @@ from typing import Any, TypeAlias
 
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline_lib.gates import GATES_FILE, Gates
 from pipeline_lib.report_files import REPORT_PAGE, REPORT_TYPE
+from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
 
@@ -30,7 +32,12 @@ def _blessing(artifact: Artifact) -> dict[str, Any]:
 
 
 def _infra_blessing(artifact: Artifact) -> dict[str, Any]:
-    return {"blessed": artifact.custom_properties["blessing_status"].string_value == "INFRA_BLESSED"}
+    """EdgeValidator's lists every gate of its run; TFX's own InfraValidator writes no list."""
+    facts = _blessing(artifact)
+    folder = Path(artifact.uri)
+    if (folder / GATES_FILE).exists():
+        facts["refusals"] = [f"{gate.node_id}: {gate}" for gate in Gates.read(folder).refused]
+    return facts
 
 
 def _pushed(artifact: Artifact) -> dict[str, Any]:
@@ -49,39 +56,11 @@ def _report(artifact: Artifact) -> dict[str, Any]:
 
 
 def _evaluation(artifact: Artifact) -> dict[str, Any]:
-    import tensorflow_model_analysis as tfma  # 7 s, and only an Evaluator's outputs need it
-
-    metrics = tfma.load_eval_result(artifact.uri).get_metrics_for_all_slices()
-    facts: dict[str, Any] = {
-        "metrics": {name: value["doubleValue"] for name, value in metrics[()].items() if "doubleValue" in value}
+    gates = evaluation_gates(artifact.uri, node_id="")
+    return {
+        "metrics": overall_metrics(artifact.uri),
+        "refusals": [str(gate) for gate in gates if not gate.passed],
     }
-    if any(Path(artifact.uri).glob("validations*")):  # none without a threshold
-        validation = tfma.load_validation_result(artifact.uri)
-        facts["refusals"] = [
-            _refusal(by_slice.slice_key, failure)
-            for by_slice in validation.metric_validations_per_slice
-            for failure in by_slice.failures
-        ]
-    return facts
-
-
-def _refusal(slice_key: Any, failure: Any) -> str:
-    """One failed threshold in words (tfma.proto.validation_result_pb2.ValidationFailure)."""
-    where = ", ".join(f"{part.column} {getattr(part, part.WhichOneof('kind'))}" for part in slice_key.single_slice_keys)
-    value, threshold = failure.metric_threshold.value_threshold, failure.metric_threshold.change_threshold
-    bounds = [
-        f"{sign} {getattr(kind, name).value:g}"
-        for kind, name, sign in (
-            (value, "lower_bound", ">="),
-            (value, "upper_bound", "<="),
-            (threshold, "absolute", "change"),
-            (threshold, "relative", "relative change"),
-        )
-        if kind.HasField(name)
-    ]
-    measured = failure.metric_value.double_value.value
-    label = f"{failure.metric_key.name}{f' of {where}' if where else ''}"
-    return f"{label}: {measured:.4f}, expected {' and '.join(bounds)}"
 
 
 _READERS: dict[str, Callable[[Artifact], dict[str, Any]]] = {

@@ -1,14 +1,20 @@
 """The pipeline: from spans of handwritten digits to a TFLite file that may ship."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
+import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
-from google.protobuf import json_format
 from tfx import v1 as tfx
+from tfx.types import Channel, standard_artifacts
 
-from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY
+from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY, LITE_CONTRACT
+from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
+from pipeline_lib.tfx.data_gate_executor import label_schema
+from pipeline_lib.tfx.edge_validator import EdgeValidator
+from pipeline_lib.tfx.evaluation import eval_config
 from pipeline_lib.tfx.model_report import ModelReport
+from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from pipeline_lib.tfx.runtime_params import RunValue
 
 # An empty list keeps Beam in this process: any argument at all makes TFX build a source package on every Beam node.
@@ -21,9 +27,10 @@ def create_pipeline(
     data_dir: str,
     push_dir: str,
     run_values: Mapping[str, RunValue],
+    schema_file: Path | None = None,
     beam_pipeline_args: Sequence[str] = IN_MEMORY,
 ) -> tfx.dsl.Pipeline:
-    """Retrain, convert, evaluate both forms, and push the TFLite file if its own Evaluator blesses it.
+    """Retrain, convert, evaluate both forms, and push the TFLite file if it passes every gate.
 
     Args:
       pipeline_name: names the pipeline's context in MLMD; runs of one name share their cache.
@@ -31,6 +38,7 @@ def create_pipeline(
       data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example; the latest span is used.
       push_dir: receives one folder per blessed model, named by its version.
       run_values: what a run can be told, by the names of `RunParams`: RuntimeParameters, or plain values.
+      schema_file: the curated schema; without one, each run's is inferred from its own training split.
       beam_pipeline_args: for data larger than one process should hold.
     """
     example_gen = tfx.components.ImportExampleGen(
@@ -44,10 +52,30 @@ def create_pipeline(
     )
     examples = example_gen.outputs["examples"]
 
-    statistics_gen = tfx.components.StatisticsGen(examples=examples)
-    schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True)
+    # With the label as a category its values are counted, and only then can a drift of them be measured.
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema(LABEL_KEY))
+    )
+    statistics = statistics_gen.outputs["statistics"]
+    if schema_file:
+        schema_gen = tfx.components.ImportSchemaGen(schema_file=str(schema_file)).with_id("SchemaGen")
+    else:
+        schema_gen = tfx.components.SchemaGen(statistics=statistics, infer_feature_shape=True)
     schema = schema_gen.outputs["schema"]
-    example_validator = tfx.components.ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
+    example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
+    previous_span = tfx.dsl.Resolver(
+        strategy_class=PreviousSpanStrategy,
+        statistics=statistics,
+        gates=Channel(type=DataGates, producer_component_id="DataGate"),
+    ).with_id("Resolver.previous_span")
+    data_gate = DataGate(
+        statistics=statistics,
+        schema=schema,
+        anomalies=example_validator.outputs["anomalies"],
+        previous=previous_span.outputs["gates"],
+        label_key=LABEL_KEY,
+        run_values=run_values,
+    )
 
     transform = tfx.components.Transform(
         examples=examples,
@@ -55,6 +83,7 @@ def create_pipeline(
         preprocessing_fn="pipeline_lib.mnist.preprocessing.preprocessing_fn",
         disable_statistics=True,
     )
+    transform.add_upstream_node(data_gate)
 
     trainer = tfx.components.Trainer(
         run_fn="pipeline_lib.mnist.trainer.run_fn",
@@ -71,6 +100,7 @@ def create_pipeline(
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
         base_model=trainer.outputs["model"],
+        custom_config={"quantization": run_values["quantization"]},
     ).with_id("Trainer.mnist_lite")
 
     evaluator = tfx.components.Evaluator(
@@ -79,29 +109,55 @@ def create_pipeline(
         eval_config=eval_config(tfma.ModelSpec(signature_name="serving_default", label_key=LABEL_KEY), run_values),
     ).with_id("Evaluator.mnist")
 
+    # What phones have now: the last release, not the last model.
+    released = tfx.dsl.Resolver(
+        strategy_class=ReleasedModelStrategy,
+        config={"push_dir": push_dir},
+        model=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
+        blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="EdgeValidator"),
+    ).with_id("Resolver.released")
+
     lite_evaluator = tfx.components.Evaluator(
         examples=examples,
         model=lite_trainer.outputs["model"],
+        baseline_model=released.outputs["model"],
         eval_config=eval_config(tfma.ModelSpec(model_type="tf_lite", label_key=LABEL_KEY), run_values),
     ).with_id("Evaluator.mnist_lite")
+
+    edge_validator = EdgeValidator(
+        examples=examples,
+        model=lite_trainer.outputs["model"],
+        keras_model=trainer.outputs["model"],
+        data_gates=data_gate.outputs["gates"],
+        evaluation=evaluator.outputs["evaluation"],
+        lite_evaluation=lite_evaluator.outputs["evaluation"],
+        baseline_model=released.outputs["model"],
+        contract=LITE_CONTRACT,
+        label_key=LABEL_KEY,
+        run_values=run_values,
+    )
 
     pusher = tfx.components.Pusher(
         model=lite_trainer.outputs["model"],
         model_blessing=lite_evaluator.outputs["blessing"],
+        infra_blessing=edge_validator.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
         ),
     ).with_id("Pusher.mnist_lite")
 
+    # Nothing waits for it: a refused run has its report, and a broken report blocks no push.
     model_report = ModelReport(
         examples=examples,
-        statistics=statistics_gen.outputs["statistics"],
+        statistics=statistics,
         anomalies=example_validator.outputs["anomalies"],
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
         lite_model=lite_trainer.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
         lite_evaluation=lite_evaluator.outputs["evaluation"],
+        infra_blessing=edge_validator.outputs["blessing"],
+        baseline_model=released.outputs["model"],
         image_key=IMAGE_KEY,
         label_key=LABEL_KEY,
     )
@@ -114,47 +170,18 @@ def create_pipeline(
             statistics_gen,
             schema_gen,
             example_validator,
+            previous_span,
+            data_gate,
             transform,
             trainer,
             lite_trainer,
             evaluator,
+            released,
             lite_evaluator,
+            edge_validator,
             pusher,
             model_report,
         ],
         enable_cache=True,
         beam_pipeline_args=list(beam_pipeline_args),
     )
-
-
-def eval_config(model_spec: tfma.ModelSpec, run_values: Mapping[str, RunValue]) -> dict[str, Any]:
-    """The same metrics, slices and gates for whichever model, so that two evaluations can be laid side by side.
-
-    Args:
-      model_spec: how TFMA loads the model and finds the label.
-      run_values: `min_accuracy` overall and `min_class_accuracy` of every single digit, in [0, 1], for a blessing.
-
-    Returns:
-      A `tfma.EvalConfig` in proto3 JSON form: that is how TFX admits a run parameter inside it.
-    """
-    config = tfma.EvalConfig(
-        model_specs=[model_spec],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL_KEY])],
-        metrics_specs=[
-            tfma.MetricsSpec(
-                metrics=[
-                    tfma.MetricConfig(class_name="ExampleCount"),
-                    tfma.MetricConfig(class_name="SparseCategoricalCrossentropy"),
-                    tfma.MetricConfig(class_name="SparseCategoricalAccuracy"),
-                ]
-            )
-        ],
-    )
-    form: dict[str, Any] = json_format.MessageToDict(config, preserving_proto_field_name=True)
-    [*_, accuracy] = form["metrics_specs"][0]["metrics"]
-    # A plain `threshold` would hold for every slice: the overall bound for each digit too.
-    accuracy["per_slice_thresholds"] = [
-        {"slicing_specs": [slices], "threshold": {"value_threshold": {"lower_bound": run_values[name]}}}
-        for slices, name in (({}, "min_accuracy"), ({"feature_keys": [LABEL_KEY]}, "min_class_accuracy"))
-    ]
-    return form

@@ -65,6 +65,17 @@ def test_no_side_imports_what_it_must_not(side):
     assert found == []
 
 
+# The warm server holds the rest of this side in memory, and must hold nothing of the user's: an edit would not be seen.
+IMPORTS_USERS_CODE = {"pipeline.py", "evaluation.py", "commands.py", "curated_schema.py"}
+
+
+def test_what_the_warm_server_loads_imports_nothing_of_the_users():
+    found = {
+        path.name for path in SIDES["tfx"][0] if any(within(name, {"pipeline_lib.mnist"}) for name in imports(path))
+    }
+    assert found <= IMPORTS_USERS_CODE
+
+
 def test_core_imports_only_the_standard_library_and_pydantic():
     files, _ = SIDES["core"]
     foreign = {

@@ -16,7 +16,14 @@ def test_bounds_go_along():
     assert "default" not in epochs.json_schema
 
 
-@pytest.mark.parametrize("values", [{"epochs": 0}, {"epochs": "many"}, {"epoch": 3}, {"learning_rate": 0}])
+def test_a_choice_is_a_string_of_which_airflow_knows_the_values():
+    quantization = next(parameter for parameter in parameters() if parameter.name == "quantization")
+    assert (quantization.type, quantization.json_schema["enum"]) == ("str", ["none", "dynamic", "float16", "int8"])
+
+
+@pytest.mark.parametrize(
+    "values", [{"epochs": 0}, {"epochs": "many"}, {"epoch": 3}, {"learning_rate": 0}, {"quantization": "int4"}]
+)
 def test_what_it_refuses(values):
     with pytest.raises(ValidationError):
         RunParams(**values)
@@ -25,7 +32,8 @@ def test_what_it_refuses(values):
 def test_the_readme_tells_every_parameter_and_its_default() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     for name, field in RunParams.model_fields.items():
-        assert f"| `{name}` | {field.default:g} |" in readme
+        default = field.default if isinstance(field.default, str) else f"{field.default:g}"
+        assert f"| `{name}` | {default} |" in readme
 
 
 def test_the_readme_tells_every_setting() -> None:

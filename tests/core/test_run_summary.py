@@ -11,12 +11,13 @@ def _result(node_id: str, **fields: object) -> dict[str, NodeResult]:
 def test_a_run_that_did_not_come_to_an_evaluation_has_no_verdict() -> None:
     summary = summarize(_result("Trainer.mnist", model_bytes=7))
     assert summary == RunSummary(keras=ModelFigures(bytes=7))
-    assert "did not come to an evaluation" in summary.blessed_why
+    assert "did not come to its gates" in summary.blessed_why
 
 
 def test_refusals_are_the_reason() -> None:
-    evaluator = _result("Evaluator.mnist_lite", blessed=False, refusals=["a: 1", "b: 2"], metrics={"loss": 1.0})
-    summary = summarize({**evaluator, **_result("Pusher.mnist_lite", pushed=False)})
+    verdict = _result("EdgeValidator", blessed=False, refusals=["a: 1", "b: 2"])
+    evaluator = _result("Evaluator.mnist_lite", blessed=True, metrics={"loss": 1.0})
+    summary = summarize({**evaluator, **verdict, **_result("Pusher.mnist_lite", pushed=False)})
     assert (summary.blessed, summary.blessed_why, summary.pushed) == (False, "a: 1; b: 2", None)
     assert summary.tflite == ModelFigures()
 
@@ -27,8 +28,9 @@ def test_a_pushed_model_has_both_models_figures() -> None:
             **_result("Trainer.mnist_lite", model_bytes=3),
             **_result("Evaluator.mnist", metrics={"sparse_categorical_accuracy": 0.5}, blessed=True),
             **_result("Evaluator.mnist_lite", metrics={"sparse_categorical_accuracy": 0.25}, blessed=True),
+            **_result("EdgeValidator", blessed=True),
             **_result("Pusher.mnist_lite", pushed=True, pushed_to="somewhere"),
         }
     )
     assert (summary.keras.accuracy, summary.tflite) == (0.5, ModelFigures(accuracy=0.25, bytes=3))
-    assert (summary.blessed, summary.blessed_why, summary.pushed) == (True, "every threshold was met", "somewhere")
+    assert (summary.blessed, summary.blessed_why, summary.pushed) == (True, "every gate was passed", "somewhere")

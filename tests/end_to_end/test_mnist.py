@@ -37,6 +37,10 @@ def test_an_impossible_threshold_skips_the_pusher_and_nothing_else(
     assert set(states.values()) == {"success"}, states
     assert refused.result("Evaluator.mnist_lite").blessed is False
     assert "expected >= 1.01" in refused.result("Evaluator.mnist_lite").refusals[0]
+    assert refused.result("EdgeValidator").blessed is False
+    named = [f"{node_id}: accuracy" for node_id in ("Evaluator.mnist", "Evaluator.mnist_lite")]
+    assert [refusal.split(":")[0] + ": accuracy" for refusal in refused.result("EdgeValidator").refusals] == named
+    assert "(min_accuracy)" in deployment.log(refused, "EdgeValidator")[-1]
     assert refused.result("Pusher.mnist_lite").reason == "not pushed: the model is not blessed"
     assert pushed_files(deployment.settings) == []
 
@@ -78,6 +82,7 @@ def test_the_summary_has_the_figures_and_the_verdict(refused: FinishedRun, pushe
     assert 0 < (summary.tflite.bytes or 0) < (summary.keras.bytes or 0)
     before = summarize({task_id: result for task_id, result in refused.results.items() if result})
     assert (before.blessed, before.pushed) == (False, None)
+    assert "expected >= 1.01 (min_accuracy)" in before.blessed_why
 
 
 @pytest.mark.parametrize(
@@ -100,8 +105,8 @@ def test_the_demo_of_what_is_known_ships_it_again_and_says_where(
     said = capfd.readouterr().out
     assert "already holds exactly these" in said
     assert "Trainer.mnist_lite: cached" in said
-    assert f"Pushed to {pushed.result('Pusher.mnist_lite').pushed_to}" in said
-    assert "every threshold was met" in said
+    assert f"Pushed to {deployment.settings.push_dir}" in said
+    assert "every gate was passed" in said
 
 
 def test_the_dag_that_ran_is_the_compiled_pipeline(deployment: Deployment, pushed: FinishedRun) -> None:

@@ -30,8 +30,9 @@ def _exec_properties(pipeline: pipeline_pb2.Pipeline, node_id: str) -> dict[str,
 
 def test_the_pusher_waits_for_the_tflite_files_own_evaluator(compiled: CompiledPipeline) -> None:
     upstream = {node.id: set(node.upstream) for node in compiled.nodes}
-    assert upstream["Pusher.mnist_lite"] == {"Trainer.mnist_lite", "Evaluator.mnist_lite"}
-    assert upstream["Evaluator.mnist_lite"] == {"ImportExampleGen", "Trainer.mnist_lite"}
+    assert upstream["Pusher.mnist_lite"] == {"Trainer.mnist_lite", "Evaluator.mnist_lite", "EdgeValidator"}
+    assert upstream["Evaluator.mnist_lite"] == {"ImportExampleGen", "Trainer.mnist_lite", "Resolver.released"}
+    assert {"Evaluator.mnist", "Evaluator.mnist_lite", "DataGate"} <= upstream["EdgeValidator"]
     assert "Trainer.mnist" in upstream["Trainer.mnist_lite"]
     assert upstream["Evaluator.mnist"] == {"ImportExampleGen", "Trainer.mnist"}
 
@@ -45,8 +46,15 @@ def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: C
         [spec] = form.pop("model_specs")
         assert spec["label_key"] == "image_class"
     assert configs[0] == configs[1]
-    assert configs[0]["metrics_specs"][0]["metrics"][-1]["per_slice_thresholds"] == [
-        {"slicing_specs": [{}], "threshold": {"value_threshold": {"lower_bound": 0.5}}},
+    [metrics] = [spec["metrics"] for spec in configs[0]["metrics_specs"]]
+    thresholds = {item["class_name"]: item.get("per_slice_thresholds") for item in metrics}
+    change = {"direction": "HIGHER_IS_BETTER", "absolute": -0.005}
+    overall = {"value_threshold": {"lower_bound": 0.5}, "change_threshold": change}
+    assert thresholds["SparseCategoricalCrossentropy"] == [
+        {"slicing_specs": [{}], "threshold": {"value_threshold": {"upper_bound": 0.2}}}
+    ]
+    assert thresholds["SparseCategoricalAccuracy"] == [
+        {"slicing_specs": [{}], "threshold": overall},
         {"slicing_specs": [{"feature_keys": ["image_class"]}], "threshold": {"value_threshold": {"lower_bound": 0.4}}},
     ]
     assert {"feature_keys": ["image_class"]} in configs[0]["slicing_specs"]
@@ -77,7 +85,34 @@ def test_an_edit_of_the_users_code_is_a_new_execution(
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"# edited" * (path.name == "trainer.py"))
     assert fingerprint() != before
-    assert "code_sha256" not in _exec_properties(bound_pipeline(compiled, "run", {}), "SchemaGen")
+    assert "code_sha256" not in _exec_properties(bound_pipeline(compiled, "run", {}), "StatisticsGen")
+
+
+def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> None:
+    file = tmp_path / "schema.pbtxt"
+    file.write_text('feature { name: "a" }')
+    compiled = mnist_tflite(Settings(var_dir=tmp_path, schema_file=file))
+
+    def fingerprint() -> str:
+        return _exec_properties(bound_pipeline(compiled, "run", {}), "SchemaGen")["file_sha256"]
+
+    before = fingerprint()
+    assert before == fingerprint()
+    file.write_text('feature { name: "b" }')
+    assert fingerprint() != before
+
+
+def test_without_a_curated_schema_one_is_inferred(tmp_path: Path) -> None:
+    compiled = mnist_tflite(Settings(var_dir=tmp_path, schema_file=tmp_path / "none.pbtxt"))
+    types = {node.id: node.type.rpartition(".")[2] for node in compiled.nodes}
+    assert types["SchemaGen"] == "SchemaGen"
+
+
+def test_nothing_is_trained_before_the_data_gate(compiled: CompiledPipeline) -> None:
+    upstream = {node.id: set(node.upstream) for node in compiled.nodes}
+    assert "DataGate" in upstream["Transform"]
+    assert {"StatisticsGen", "SchemaGen", "ExampleValidator", "Resolver.previous_span"} <= upstream["DataGate"]
+    assert "Transform" in upstream["Trainer.mnist"] and "Trainer.mnist" in upstream["Trainer.mnist_lite"]
 
 
 def test_the_same_pipeline_compiles_to_the_same_bytes(compiled: CompiledPipeline) -> None:

@@ -1,0 +1,111 @@
+"""EdgeValidator's gates: bounds on what the runtime that ships made of the file."""
+
+from collections.abc import Mapping
+
+from pipeline_lib.edge import EdgeMeasurements, TensorContract
+from pipeline_lib.gates import Gate
+
+# The run parameters that hold the bounds; one of the two agreements counts, by the quantization.
+BOUNDS = (
+    "max_size_kib",
+    "max_load_ms",
+    "max_latency_ms",
+    "max_latency_ratio",
+    "max_memory_mib",
+    "min_keras_agreement",
+    "min_quantized_agreement",
+    "max_output_difference",
+    "max_mean_output_difference",
+    "max_keras_accuracy_drop",
+    "max_tfma_difference",
+)
+_FLOAT = ("none", "float16")
+
+
+def edge_gates(
+    measured: EdgeMeasurements | None,
+    bounds: Mapping[str, float],
+    expected: tuple[TensorContract, TensorContract],
+    quantization: str,
+    node_id: str,
+) -> tuple[Gate, ...]:
+    """Every gate, passed ones too; without a last release there is none on the ratio to it.
+
+    Args:
+      measured: None where the runtime could not load the file: every gate has failed.
+      bounds: by the names in `BOUNDS`.
+      expected: the file's input and its output; of the output, the name is free.
+      quantization: the run parameter; decides which agreement is asked for.
+      node_id: EdgeValidator's.
+    """
+    values = _values(measured)
+    agreement = "min_keras_agreement" if quantization in _FLOAT else "min_quantized_agreement"
+    gates = [_contract_gate(measured, expected, node_id)]
+    for name, subject, unit in (
+        ("max_size_kib", "size of the file", "KiB"),
+        ("max_load_ms", "time to load the file", "ms"),
+        ("max_latency_ms", "95th percentile of latency", "ms"),
+        ("max_latency_ratio", "median latency over the last release's", ""),
+        ("max_memory_mib", "peak memory of the file in use", "MiB"),
+        (agreement, "share of images given the same digit as by Keras", ""),
+        ("max_output_difference", "largest difference of a probability from Keras's", ""),
+        ("max_mean_output_difference", "mean difference of the probabilities from Keras's", ""),
+        ("max_keras_accuracy_drop", "Keras's accuracy less the file's", ""),
+        ("max_tfma_difference", "difference between TFMA's accuracy of the file and LiteRT's", ""),
+    ):
+        if name != "max_latency_ratio" or (measured and measured.baseline):
+            gates.append(_gate(name, subject, unit, bounds[name], values.get(name), node_id))
+    return tuple(gates)
+
+
+def _values(measured: EdgeMeasurements | None) -> dict[str, float | None]:
+    if not measured:
+        return {}
+    tfma, baseline = measured.tfma_accuracy, measured.baseline
+    return {
+        "max_size_kib": measured.size_bytes / 1024,
+        "max_load_ms": measured.load_ms,
+        "max_latency_ms": measured.latency_ms.p95,
+        "max_latency_ratio": measured.latency_ms.p50 / baseline.latency_ms.p50 if baseline else None,
+        "max_memory_mib": measured.peak_memory_mib,
+        "min_keras_agreement": measured.keras_agreement,
+        "min_quantized_agreement": measured.keras_agreement,
+        "max_output_difference": measured.max_abs_difference,
+        "max_mean_output_difference": measured.mean_abs_difference,
+        "max_keras_accuracy_drop": measured.keras_accuracy - measured.accuracy,
+        "max_tfma_difference": None if tfma is None else abs(tfma - measured.accuracy),
+    }
+
+
+def _gate(name: str, subject: str, unit: str, bound: float, value: float | None, node_id: str) -> Gate:
+    at_least = name.startswith("min_")
+    return Gate(
+        name=name,
+        node_id=node_id,
+        subject=subject,
+        relation=">=" if at_least else "<=",
+        bound=bound,
+        value=value,
+        unit=unit,
+        passed=value is not None and (value >= bound if at_least else value <= bound),
+    )
+
+
+def _contract_gate(
+    measured: EdgeMeasurements | None, expected: tuple[TensorContract, TensorContract], node_id: str
+) -> Gate:
+    """Not a number: 1 is kept, 0 is broken; what the file has instead is part of the subject."""
+    kept = measured and (measured.input, (measured.output.dtype, measured.output.shape)) == (
+        expected[0],
+        (expected[1].dtype, expected[1].shape),
+    )
+    found = f"; found {measured.input} to {measured.output}" if measured and not kept else ""
+    return Gate(
+        name="contract",
+        node_id=node_id,
+        subject=f"contract of {expected[0]} to {expected[1]} kept{found}",
+        relation=">=",
+        bound=1,
+        value=float(kept) if kept is not None else None,
+        passed=bool(kept),
+    )

@@ -1,0 +1,88 @@
+"""Precision, recall and calibration of each class in one pass over the examples, as a TFMA metric.
+
+TFMA's own way to them, `binarize`, computes each for each class on its own: on 2,000 examples that is 4.6 s of CPU on
+top of the 3.2 s of everything else, where these take too little to tell.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics import metric_types, metric_util
+
+BINS = 10
+_OF_EACH_CLASS = ("precision", "recall", "calibration")
+_OVERALL = "expected_calibration_error"
+
+Counts = npt.NDArray[np.float64]
+
+
+class ClassMetrics(tfma.metrics.Metric):  # type: ignore[misc]
+    """`precision`, `recall` and `calibration` with a class id as sub key, and `expected_calibration_error`.
+
+    The class of an example is that of its largest probability. Calibration is, as in TFMA, the sum of a class's
+    probabilities over the number of its examples; the expected calibration error is that of Guo et al., "On Calibration
+    of Modern Neural Networks" (arXiv:1706.04599), in ten bins. What has no examples is NaN.
+
+    Args:
+      classes: how many there are; labels are 0 to classes - 1.
+    """
+
+    def __init__(self, classes: int, name: str = "class_metrics") -> None:
+        super().__init__(metric_util.merge_per_key_computations(_computations), name=name, classes=classes)
+
+
+def _computations(
+    classes: int, name: str, eval_config: tfma.EvalConfig | None = None, model_name: str = "", output_name: str = ""
+) -> metric_types.MetricComputations:
+    def key(metric: str, class_id: int | None = None) -> metric_types.MetricKey:
+        sub_key = None if class_id is None else metric_types.SubKey(class_id=class_id)
+        return metric_types.MetricKey(metric, model_name=model_name, output_name=output_name, sub_key=sub_key)
+
+    keys = [key(metric, class_id) for metric in _OF_EACH_CLASS for class_id in range(classes)] + [key(_OVERALL)]
+    combiner = _Counter(keys, classes, eval_config)
+    return [metric_types.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]
+
+
+class _Counter(beam.CombineFn):  # type: ignore[misc]
+    """Accumulates float64 [classes + BINS, classes + 3].
+
+    Rows of classes (the label's): how often each class was chosen; then the sum of this row's class's probability over
+    all examples. Rows of bins (of the largest probability): examples, sum of that probability, how many were right.
+    """
+
+    def __init__(self, keys: list[Any], classes: int, eval_config: tfma.EvalConfig | None) -> None:
+        self._keys, self._classes, self._eval_config = keys, classes, eval_config
+
+    def create_accumulator(self) -> Counts:
+        return np.zeros((self._classes + BINS, self._classes + 3))
+
+    def add_input(self, accumulator: Counts, element: metric_types.StandardMetricInputs) -> Counts:
+        key, classes = self._keys[0], self._classes
+        for label, probabilities, _ in metric_util.to_label_prediction_example_weight(
+            element, self._eval_config, key.model_name, key.output_name, flatten=False
+        ):
+            right, given = int(np.asarray(label).item()), np.asarray(probabilities).reshape(-1)
+            chosen = int(given.argmax())
+            accumulator[right, chosen] += 1
+            accumulator[:classes, classes] += given
+            share = float(given[chosen])
+            position = classes + min(int(share * BINS), BINS - 1)
+            accumulator[position, :3] += (1, share, chosen == right)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
+        return np.sum(list(accumulators), axis=0)
+
+    def extract_output(self, accumulator: Counts) -> dict[Any, float]:
+        classes = self._classes
+        confusion, bins = accumulator[:classes, :classes], accumulator[classes:, :3]
+        right, of_class, chosen = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.concatenate([right / chosen, right / of_class, accumulator[:classes, classes] / of_class])
+        error = np.abs(bins[:, 2] - bins[:, 1]).sum() / max(1.0, bins[:, 0].sum())
+        shares = np.where(np.isfinite(shares), shares, np.nan)
+        return dict(zip(self._keys, [*shares.tolist(), float(error)], strict=True))

@@ -1,0 +1,116 @@
+"""The curated schema: what `mnist-lite schema infer`, `diff` and `accept` do."""
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from pipeline_lib.errors import DataError
+from pipeline_lib.mnist.spans import latest_span
+
+_SPLITS = ("train", "eval")
+
+
+@dataclasses.dataclass(frozen=True)
+class SpanStatistics:
+    """TFDV's statistics of one span, split by split."""
+
+    name: str
+    by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList]
+
+
+def latest_statistics(data_dir: Path) -> SpanStatistics:
+    """Of the latest span; takes seconds.
+
+    Raises:
+      DataError: there is no span yet, or it cannot be read.
+    """
+    span = latest_span(data_dir)
+    if span is None:
+        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'mnist-lite ingest digits' first")
+    found = {split: tfdv.generate_statistics_from_tfrecord(str(span.path / f"{split}-*")) for split in _SPLITS}
+    return SpanStatistics(span.path.name, found)
+
+
+def infer(span: SpanStatistics) -> schema_pb2.Schema:
+    """A schema as the span's training split has it, with the ranges that its numbers have."""
+    statistics = span.by_split["train"]
+    schema = tfdv.infer_schema(statistics, infer_feature_shape=True)
+    for feature in statistics.datasets[0].features:
+        if feature.HasField("num_stats"):
+            [name] = feature.path.step
+            found, numbers = tfdv.get_feature(schema, name), feature.num_stats
+            if found.type == schema_pb2.FeatureType.INT:
+                found.int_domain.min, found.int_domain.max = int(numbers.min), int(numbers.max)
+            else:
+                found.float_domain.min, found.float_domain.max = numbers.min, numbers.max
+    return schema
+
+
+def proposed(schema_file: Path, span: SpanStatistics) -> schema_pb2.Schema:
+    """The curated schema, widened where the span is not what it says; without one, the inferred schema.
+
+    Raises:
+      DataError: the schema file cannot be read.
+    """
+    curated = read(schema_file)
+    if curated is None:
+        return infer(span)
+    for statistics in span.by_split.values():
+        curated = tfdv.update_schema(curated, statistics, infer_feature_shape=True)
+    return curated
+
+
+def anomalies(schema: schema_pb2.Schema, span: SpanStatistics) -> Iterator[str]:
+    """One sentence for each way in which the span is not what the schema says."""
+    for split, statistics in span.by_split.items():
+        found = tfdv.validate_statistics(statistics, schema).anomaly_info
+        for feature, info in sorted(found.items()):
+            yield f"{span.name}, {split}, {feature}: {info.short_description} ({info.description})"
+
+
+def difference(schema_file: Path, schema: schema_pb2.Schema) -> str:
+    """A unified diff from the curated file's content, without its comments, to `schema`; "" where they are the same."""
+    before, after = read(schema_file), as_text(schema)
+    lines = (as_text(before) if before is not None else "").splitlines(keepends=True)
+    return "".join(difflib.unified_diff(lines, after.splitlines(keepends=True), str(schema_file), "proposed"))
+
+
+def as_text(schema: schema_pb2.Schema) -> str:
+    return str(text_format.MessageToString(schema))
+
+
+def read(schema_file: Path) -> schema_pb2.Schema | None:
+    """The curated schema; None where there is no such file.
+
+    Raises:
+      DataError: it is not a schema.
+    """
+    if not schema_file.exists():
+        return None
+    try:
+        return text_format.Parse(schema_file.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise DataError(f"{schema_file}: expected a Schema as protobuf text. Received: {error}") from None
+
+
+def write(schema_file: Path, schema: schema_pb2.Schema) -> None:
+    """Replace the curated file, whole or not at all; the comment on top of it stays.
+
+    Raises:
+      OSError: it could not be written; what was there still is.
+    """
+    before = schema_file.read_text(encoding="utf-8").splitlines(keepends=True) if schema_file.exists() else []
+    comment = "".join(before[: next((i for i, line in enumerate(before) if not line.startswith("#")), len(before))])
+    schema_file.parent.mkdir(parents=True, exist_ok=True)
+    partial = schema_file.with_name(schema_file.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(comment + as_text(schema))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(schema_file)

@@ -1,0 +1,91 @@
+"""DataGate: the data's anomalies, and a drift of its labels, end a run before anything is trained on it."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import ml_metadata
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.components.common import resolver
+from tfx.types import Artifact, BaseChannel, channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from pipeline_lib.tfx.data_gate_executor import SPAN, Executor
+from pipeline_lib.tfx.runtime_params import RunValue
+
+
+class DataGates(Artifact):  # type: ignore[misc]
+    """What DataGate leaves of a span that passed: `gates.json`, and the labels' statistics for the next span."""
+
+    TYPE_NAME = "DataGates"
+
+
+class DataGateSpec(ComponentSpec):  # type: ignore[misc]
+    """DataGate's inputs, outputs and parameters; what they are: `DataGate`."""
+
+    INPUTS: ClassVar = {
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "schema": ChannelParameter(type=standard_artifacts.Schema),
+        "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        "previous": ChannelParameter(type=DataGates, optional=True),
+    }
+    OUTPUTS: ClassVar = {"gates": ChannelParameter(type=DataGates)}
+    PARAMETERS: ClassVar = {
+        "max_anomalies": ExecutionParameter(type=int),
+        "max_label_drift": ExecutionParameter(type=float),
+        "label_key": ExecutionParameter(type=str),
+    }
+
+
+class DataGate(base_component.BaseComponent):  # type: ignore[misc]
+    """Fails, naming each anomaly, where the data is not what the schema says or its labels have drifted.
+
+    TFX's ExampleValidator only records anomalies. Whatever must not train on refused data has to come after this node:
+    `add_upstream_node`.
+
+    Args:
+      statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
+      previous: the DataGates of the last span that passed, if any.
+      label_key: the label's feature, an integer; StatisticsGen must have counted its values (`label_schema`).
+      run_values: `max_anomalies` of all splits together, and `max_label_drift`, the L-infinity distance between the
+        labels' shares in the train split and in the previous span's.
+    """
+
+    SPEC_CLASS = DataGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        statistics: BaseChannel,
+        schema: BaseChannel,
+        anomalies: BaseChannel,
+        previous: BaseChannel,
+        label_key: str,
+        run_values: Mapping[str, RunValue],
+    ) -> None:
+        spec = DataGateSpec(
+            statistics=statistics,
+            schema=schema,
+            anomalies=anomalies,
+            previous=previous,
+            gates=channel.Channel(type=DataGates),
+            label_key=label_key,
+            max_anomalies=run_values["max_anomalies"],
+            max_label_drift=run_values["max_label_drift"],
+        )
+        super().__init__(spec=spec)
+
+
+class PreviousSpanStrategy(resolver.ResolverStrategy):  # type: ignore[misc]
+    """Resolves `gates` to those of the newest span before this run's that passed.
+
+    A span that was refused leaves none: the next one like it is compared with the same good span, and refused again.
+    """
+
+    def resolve_artifacts(
+        self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[Artifact]]
+    ) -> dict[str, list[Artifact]]:
+        """`statistics` (this run's) as it is, and of all `gates` one or none."""
+        [statistics] = input_dict["statistics"]
+        earlier = [item for item in input_dict["gates"] if item.get_int_custom_property(SPAN) < statistics.span]
+        newest = max(earlier, key=lambda item: (item.get_int_custom_property(SPAN), item.id), default=None)
+        return {"statistics": [statistics], "gates": [newest] if newest else []}

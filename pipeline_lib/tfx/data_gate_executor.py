@@ -1,0 +1,121 @@
+"""What DataGate runs."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tensorflow_data_validation.utils import anomalies_util
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tfx.components.example_validator import executor as example_validator
+from tfx.components.statistics_gen import executor as statistics_gen
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+
+from pipeline_lib.errors import DataError
+from pipeline_lib.gates import Gate, Gates
+
+SPAN = "span"
+LABEL_STATISTICS = "label_stats.pbtxt"
+NODE_ID = "DataGate"
+_TRAIN = "train"
+
+
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+    """Judges what ExampleValidator recorded, and how the labels' shares moved."""
+
+    def Do(
+        self,
+        input_dict: Mapping[str, list[Artifact]],
+        output_dict: Mapping[str, list[Artifact]],
+        exec_properties: Mapping[str, Any],
+    ) -> None:
+        """Inputs, outputs and parameters as in `DataGateSpec`.
+
+        Raises:
+          DataError: a gate refused the data; names each anomaly.
+        """
+        output = artifact_utils.get_single_instance(output_dict["gates"])
+        statistics = artifact_utils.get_single_instance(input_dict["statistics"])
+        anomalies = tuple(_anomalies(artifact_utils.get_single_instance(input_dict["anomalies"])))
+        label_key = exec_properties["label_key"]
+        labels = _label_statistics(statistics, label_key)
+        gates = [_gate("max_anomalies", "anomalies in the data", exec_properties, len(anomalies))]
+        if input_dict.get("previous"):
+            [previous] = input_dict["previous"]
+            before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
+            subject = f"drift of the labels' shares since span {previous.get_int_custom_property(SPAN)}"
+            gates.append(_gate("max_label_drift", subject, exec_properties, label_drift(labels, before, label_key)))
+        verdict = Gates(gates=tuple(gates))
+        if not verdict.passed:
+            raise DataError(_refusal(verdict, anomalies))
+        verdict.write(Path(output.uri))
+        tfdv.write_stats_text(labels, str(Path(output.uri, LABEL_STATISTICS)))
+        output.set_int_custom_property(SPAN, statistics.span)
+        for gate in verdict.gates:
+            print(f"pass  {gate}", flush=True)
+
+
+def label_drift(
+    current: statistics_pb2.DatasetFeatureStatisticsList,
+    previous: statistics_pb2.DatasetFeatureStatisticsList,
+    label_key: str,
+) -> float:
+    """The L-infinity distance between two distributions of the label, as TFDV's drift comparator has it, in [0, 1]."""
+    schema = label_schema(label_key)
+    tfdv.get_feature(schema, label_key).drift_comparator.infinity_norm.threshold = 0
+    found = tfdv.validate_statistics(current, schema, previous_statistics=previous)
+    [measured] = [item for info in found.drift_skew_info for item in info.drift_measurements]
+    return float(measured.value)
+
+
+def label_schema(label_key: str) -> schema_pb2.Schema:
+    """The label, an integer, as a category: what TFDV needs to count each of its values."""
+    domain = schema_pb2.IntDomain(is_categorical=True)
+    return schema_pb2.Schema(
+        feature=[schema_pb2.Feature(name=label_key, type=schema_pb2.FeatureType.INT, int_domain=domain)]
+    )
+
+
+def _anomalies(artifact: Artifact) -> Iterator[str]:
+    """One sentence for each reason of each anomaly of each split."""
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        [uri] = artifact_utils.get_split_uris([artifact], split)
+        found = anomalies_util.load_anomalies_binary(str(Path(uri, example_validator.DEFAULT_FILE_NAME)))
+        for feature, info in sorted(found.anomaly_info.items()):
+            for reason in info.reason:
+                yield f"{split}, {feature}: {reason.short_description} ({reason.description})"
+        for reason in found.dataset_anomaly_info.reason:
+            yield f"{split}: {reason.short_description} ({reason.description})"
+
+
+def _label_statistics(statistics: Artifact, label_key: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    [uri] = artifact_utils.get_split_uris([statistics], _TRAIN)
+    whole = tfdv.load_stats_binary(str(Path(uri, statistics_gen.DEFAULT_FILE_NAME)))
+    [dataset] = whole.datasets
+    features = [feature for feature in dataset.features if list(feature.path.step) == [label_key]]
+    labels = statistics_pb2.DatasetFeatureStatistics(
+        name=dataset.name, num_examples=dataset.num_examples, features=features
+    )
+    return statistics_pb2.DatasetFeatureStatisticsList(datasets=[labels])
+
+
+def _gate(name: str, subject: str, bounds: Mapping[str, Any], value: float) -> Gate:
+    bound = float(bounds[name])
+    return Gate(
+        name=name,
+        node_id=NODE_ID,
+        subject=subject,
+        relation="<=",
+        bound=bound,
+        value=value,
+        passed=value <= bound,
+    )
+
+
+def _refusal(verdict: Gates, anomalies: tuple[str, ...]) -> str:
+    parts = [*map(str, verdict.refused), *anomalies]
+    return (
+        f"the data is refused, nothing is trained on it: {'; '.join(parts)}. "
+        "See to the data and ingest it again, or, if it is right as it is, 'mnist-lite schema diff' or the bound"
+    )

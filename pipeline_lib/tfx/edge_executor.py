@@ -1,0 +1,174 @@
+"""What EdgeValidator runs."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from pydantic import TypeAdapter
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from pipeline_lib.edge import EdgeMeasurements, RuntimeFigures, TensorContract
+from pipeline_lib.edge_gates import edge_gates
+from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.gates import Gates
+from pipeline_lib.places import PROJECT
+from pipeline_lib.tfx.edge_measure import EXIT_UNUSABLE
+from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
+
+NODE_ID = "EdgeValidator"
+_ACCURACY = "sparse_categorical_accuracy"
+_BATCH = 500
+_CHILD_SECONDS = 600
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+    """Measures, judges, and writes the blessing; a refusal is a result, not a failure."""
+
+    def Do(
+        self,
+        input_dict: Mapping[str, list[Artifact]],
+        output_dict: Mapping[str, list[Artifact]],
+        exec_properties: Mapping[str, Any],
+    ) -> None:
+        """Inputs, outputs and parameters as in `EdgeValidatorSpec`.
+
+        Raises:
+          MnistLiteError: the measuring process crashed for another reason than the file.
+        """
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        folder = Path(blessing.uri)
+        evaluations = {key: artifact_utils.get_single_uri(input_dict[key]) for key in ("evaluation", "lite_evaluation")}
+        measured = _measure(input_dict, exec_properties, overall_metrics(evaluations["lite_evaluation"]).get(_ACCURACY))
+        quantization, contract = exec_properties["quantization"], _contract(exec_properties)
+        gates = Gates(
+            gates=(
+                *Gates.read(Path(artifact_utils.get_single_uri(input_dict["data_gates"]))).gates,
+                *evaluation_gates(evaluations["evaluation"], exec_properties["evaluator_id"]),
+                *evaluation_gates(evaluations["lite_evaluation"], exec_properties["lite_evaluator_id"]),
+                *edge_gates(measured, exec_properties, contract, quantization, NODE_ID),
+            )
+        )
+        if measured:
+            measured.write(folder)
+        gates.write(folder)
+        _bless(blessing, gates.passed, artifact_utils.get_single_instance(input_dict["model"]).id)
+        for gate in gates.gates:
+            print(f"{'pass' if gate.passed else 'FAIL'}  {gate.node_id}: {gate}", flush=True)
+
+
+def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
+    """As TFX's InfraValidator does (its module would load Docker's and Kubernetes's clients), and for which model."""
+    Path(blessing.uri, "INFRA_BLESSED" if passed else "INFRA_NOT_BLESSED").touch()
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(passed))
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model_id)
+
+
+def _measure(
+    input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
+) -> EdgeMeasurements | None:
+    contract, label_key = _contract(exec_properties), exec_properties["label_key"]
+    images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract[0], label_key)
+    files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
+    found = measure_in_child(files, images, exec_properties["threads"])
+    if not found:
+        return None
+    (candidate, *baseline), outputs = found
+    expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), contract[0].name, images)
+    return EdgeMeasurements(
+        **candidate.model_dump(),
+        **_comparison(outputs, expected, labels),
+        tfma_accuracy=tfma_accuracy,
+        quantization=exec_properties["quantization"],
+        baseline=baseline[0] if baseline else None,
+    )
+
+
+def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, float | None]:
+    """Fields of EdgeMeasurements from the file's and Keras's probabilities, float32 [n, classes], labels int64 [n]."""
+    difference = np.abs(outputs - expected)
+    finite = bool(np.isfinite(difference).all())
+    chosen, wanted = outputs.argmax(axis=1), expected.argmax(axis=1)
+    return {
+        "keras_agreement": float(np.mean(chosen == wanted)),
+        "max_abs_difference": float(difference.max()) if finite else None,
+        "mean_abs_difference": float(difference.mean()) if finite else None,
+        "accuracy": float(np.mean(chosen == labels)),
+        "keras_accuracy": float(np.mean(wanted == labels)),
+    }
+
+
+def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats] | None:
+    """What `edge_measure`, in a fresh process, says of a file and its baseline; None: LiteRT cannot run the first.
+
+    A crash is the file's doing, too: what takes the runtime down on the build host must not reach a phone.
+
+    Raises:
+      MnistLiteError: the process failed otherwise.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder, name) for name in ("images.npy", "outputs.npy", "result.json")}
+        np.save(paths["images.npy"], images)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pipeline_lib.tfx.edge_measure", *map(str, files), "--threads", str(threads)),
+                *("--images", str(paths["images.npy"]), "--outputs", str(paths["outputs.npy"])),
+                *("--result", str(paths["result.json"])),
+            ],
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            check=False,
+            timeout=_CHILD_SECONDS,
+        )
+        if done.returncode == EXIT_UNUSABLE or done.returncode < 0:
+            print(f"LiteRT's process on {files[0]} ended with {done.returncode}: not measured", flush=True)
+            return None
+        if done.returncode:
+            raise MnistLiteError(f"measuring {files[0]}: expected exit code 0. Received: {done.returncode}, see above")
+        figures = TypeAdapter(list[RuntimeFigures]).validate_python(json.loads(paths["result.json"].read_text()))
+        return figures, np.load(paths["outputs.npy"])
+
+
+def _tflite_file(model: Artifact) -> Path:
+    folder = Path(path_utils.serving_model_path(model.uri))
+    return folder / "tflite" if folder.is_dir() else folder
+
+
+def _keras_outputs(saved_model: str, input_name: str, images: Floats) -> Floats:
+    loaded = tf.saved_model.load(saved_model)
+    signature = loaded.signatures["lite"]
+    batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+    outputs = [next(iter(signature(**{input_name: tf.constant(batch)}).values())).numpy() for batch in batches]
+    return np.concatenate(outputs)
+
+
+def _contract(exec_properties: Mapping[str, Any]) -> tuple[TensorContract, TensorContract]:
+    return TypeAdapter(tuple[TensorContract, TensorContract]).validate_json(exec_properties["contract_json"])
+
+
+def _eval_split(examples: Artifact, taken: TensorContract, label_key: str) -> tuple[Floats, Labels]:
+    """What the file takes, float32 [n, …], and labels, int64 [n]."""
+    [uri] = artifact_utils.get_split_uris([examples], "eval")
+    spec = {
+        taken.name: tf.io.FixedLenFeature(taken.shape[1:], tf.float32),
+        label_key: tf.io.FixedLenFeature([], tf.int64),
+    }
+    files = tf.io.gfile.glob(io_utils.all_files_pattern(uri))
+    images, labels = [], []
+    for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
+        parsed = tf.io.parse_example(batch, spec)
+        images.append(parsed[taken.name].numpy())
+        labels.append(parsed[label_key].numpy())
+    return np.concatenate(images), np.concatenate(labels)

@@ -1,0 +1,115 @@
+"""The real network's file in every mode: smaller, of the same contract, and as good."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+
+from pipeline_lib.errors import ModelFileError
+from pipeline_lib.mnist import tflite_file, trainer
+from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE
+from pipeline_lib.mnist.lite_trainer import rewrite
+from pipeline_lib.mnist.quantization import quantize
+from pipeline_lib.mnist.sources import load
+from pipeline_lib.mnist.tfrecords import scale
+from pipeline_lib.run_params import RunParams
+
+# The largest share of the float file's size.
+SIZES = {"dynamic": 0.3, "float16": 0.55, "int8": 0.3}
+Images = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[trainer.Examples, trainer.Examples]:
+    """Real digits: MNIST's, where MNIST_DIR says, else scikit-learn's."""
+    dataset = load(os.environ.get("MNIST_DIR", "digits"), tmp_path_factory.mktemp("cache"), ())
+    train, evaluation = (
+        trainer.Examples(scale(split.images), split.labels.astype(np.int64)) for split in dataset.splits.values()
+    )
+    return train, evaluation
+
+
+@pytest.fixture(scope="module")
+def network(data: tuple[trainer.Examples, trainer.Examples], tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
+    return trainer.train(*data, RunParams(epochs=4), str(tmp_path_factory.mktemp("logs")))
+
+
+@pytest.fixture(scope="module")
+def float_file(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    spec = tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint("serving_default", tf.function(lambda x: {"p": network(x)}, input_signature=[spec]))
+    folder = tmp_path_factory.mktemp("model")
+    archive.write_out(str(folder / "saved"), verbose=False)
+    rewrite(str(folder / "saved"), str(folder / "lite"))
+    return (folder / "lite" / "tflite").read_bytes()
+
+
+@pytest.fixture
+def quantized(
+    float_file: bytes, data: tuple[trainer.Examples, trainer.Examples], tmp_path: Path
+) -> Callable[[str], Path]:
+    def make(mode: str) -> Path:
+        file = tmp_path / mode
+        file.write_bytes(float_file)
+        quantize(file, mode, data[0].images[:256])  # type: ignore[arg-type]
+        return file
+
+    return make
+
+
+@pytest.mark.parametrize("mode", SIZES)
+def test_a_mode_is_smaller_has_the_same_contract_and_is_as_good(
+    quantized: Callable[[str], Path],
+    float_file: bytes,
+    network: keras.Model,
+    data: tuple[trainer.Examples, trainer.Examples],
+    mode: str,
+) -> None:
+    file, evaluation = quantized(mode), data[1]
+    expected = np.asarray(network.predict(evaluation.images, verbose=0))
+    report = tflite_file.check(file, evaluation.images, {"probabilities": expected}, mode)  # type: ignore[arg-type]
+    assert report.size <= SIZES[mode] * len(float_file)
+    assert not {"VAR_HANDLE", "READ_VARIABLE"} & set(report.operators)
+    produced = tflite_file.run(tflite_file._load(file), evaluation.images, 100)
+    wanted, found = (np.mean(item.argmax(axis=1) == evaluation.labels) for item in (expected, produced))
+    assert abs(wanted - found) <= 0.003
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_int8_computes_in_int8(quantized: Callable[[str], Path]) -> None:
+    interpreter = tflite_file._load(quantized("int8"))
+    dtypes = {np.dtype(item["dtype"]).name for item in interpreter.get_tensor_details() if len(item["shape"]) == 4}
+    assert "int8" in dtypes
+
+
+def test_the_same_images_give_the_same_file(quantized: Callable[[str], Path]) -> None:
+    assert quantized("int8").read_bytes() == quantized("int8").read_bytes()
+
+
+def test_none_leaves_the_file_as_it_is(quantized: Callable[[str], Path], float_file: bytes) -> None:
+    assert quantized("none").read_bytes() == float_file
+
+
+def test_wrong_weights_are_refused_in_every_mode(
+    quantized: Callable[[str], Path], data: tuple[trainer.Examples, trainer.Examples]
+) -> None:
+    images = data[1].images[:64]
+    wrong = {"probabilities": np.roll(np.eye(10, dtype=np.float32)[data[1].labels[:64]], 1, axis=1)}
+    for mode in SIZES:
+        with pytest.raises(ModelFileError, match="of the Keras signature's on 64 examples"):
+            tflite_file.check(quantized(mode), images, wrong, mode)  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "tflite"
+    file.write_bytes(b"no flatbuffer")
+    with pytest.raises(ModelFileError, match="cannot be quantized to int8"):
+        quantize(file, "int8", np.zeros((4, IMAGE_SIZE), np.float32))
+    assert file.read_bytes() == b"no flatbuffer"

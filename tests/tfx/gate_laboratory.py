@@ -1,0 +1,124 @@
+"""The real pipeline on few digits, in this process: whole runs, and single executors on what a run left."""
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_beam_executor, base_executor
+from tfx.orchestration import data_types_utils
+from tfx.orchestration.portable import inputs_utils
+from tfx.types import Artifact, standard_artifacts
+
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.settings import Settings
+from pipeline_lib.tfx.data_gate import DataGates
+from pipeline_lib.tfx.node import bound_pipeline
+from pipeline_lib.tfx.run_local import run_local
+
+_TYPES = {
+    item.TYPE_NAME: item
+    for item in (
+        *(standard_artifacts.Examples, standard_artifacts.Model, standard_artifacts.ModelEvaluation),
+        *(standard_artifacts.ModelBlessing, standard_artifacts.InfraBlessing, standard_artifacts.PushedModel),
+        *(standard_artifacts.ExampleStatistics, standard_artifacts.Schema, standard_artifacts.ExampleAnomalies),
+        DataGates,
+    )
+}
+# Bounds that no gate of these tests means to try: a few epochs on a few hundred digits meet them.
+LENIENT = {
+    "min_accuracy": 0.0,
+    "min_class_accuracy": 0.0,
+    "max_loss": 100.0,
+    "max_load_ms": 1e5,
+    "max_latency_ms": 1e5,
+    "max_latency_ratio": 1e5,
+}
+Run = dict[str, NodeResult]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """One deployment: its settings, and its pipeline compiled."""
+
+    settings: Settings
+    compiled: CompiledPipeline
+
+    def run(self, run_id: str, **parameters: Any) -> Run:
+        """A whole run, as `mnist-lite run-local` runs it."""
+        return run_local(self.compiled, run_id, self.settings.mlmd_url, {**LENIENT, **parameters})
+
+    def exec_properties(self, node_id: str, **parameters: Any) -> dict[str, Any]:
+        """What the node's executor is given in a run with these parameters."""
+        pipeline = bound_pipeline(self.compiled, "case", {**LENIENT, **parameters})
+        [node] = [item.pipeline_node for item in pipeline.nodes if item.pipeline_node.node_info.id == node_id]
+        values = inputs_utils.resolve_parameters_with_schema(node_parameters=node.parameters)
+        found: dict[str, Any] = data_types_utils.build_parsed_value_dict(values)
+        return found
+
+    def execute(
+        self, node_id: str, inputs: Mapping[str, Artifact], output: Artifact, folder: Path, **parameters: Any
+    ) -> Artifact:
+        """Run the executor that the compiled pipeline names for a node; gives its output, or its last one."""
+        spec = self.compiled.ir["deploymentConfig"]["executorSpecs"][node_id]
+        path: str = spec.get("pythonExecutorSpec", spec)["classPath"]
+        module, _, name = path.rpartition(".")
+        kind: type[base_executor.BaseExecutor] = getattr(importlib.import_module(module), name)
+        context = {"tmp_dir": str(folder / "tmp"), "unique_id": "1"}
+        if issubclass(kind, base_beam_executor.BaseBeamExecutor):
+            made = kind(base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=[], **context))
+        else:
+            made = kind(base_executor.BaseExecutor.Context(**context))
+        outputs = {_OUTPUTS[node_id]: output}
+        if node_id.startswith("Evaluator"):
+            outputs["blessing"] = new(standard_artifacts.ModelBlessing, folder / "model_blessing")
+        properties = self.exec_properties(node_id, **parameters)
+        made.Do(
+            {key: [item] for key, item in inputs.items()}, {key: [item] for key, item in outputs.items()}, properties
+        )
+        return output
+
+
+_OUTPUTS = {
+    "DataGate": "gates",
+    "ExampleValidator": "anomalies",
+    "Evaluator.mnist": "evaluation",
+    "Evaluator.mnist_lite": "evaluation",
+    "EdgeValidator": "blessing",
+    "Pusher.mnist_lite": "pushed_model",
+}
+
+
+def new(kind: type[Artifact], folder: Path) -> Artifact:
+    folder.mkdir(parents=True, exist_ok=True)
+    artifact = kind()
+    artifact.uri = str(folder)
+    return artifact
+
+
+def output(run: Run, node_id: str, key: str) -> Artifact:
+    """A node's output in a finished run, as the executors after it get it."""
+    [found] = run[node_id].outputs[key]
+    artifact = _TYPES[found.type]()
+    artifact.uri, artifact.id = found.uri, found.id
+    if found.type in ("Examples", "ExampleStatistics", "ExampleAnomalies"):
+        artifact.split_names = json.dumps(["train", "eval"])
+    if found.type == "ModelBlessing":
+        artifact.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(bool(run[node_id].blessed)))
+    return artifact
+
+
+def edge_inputs(run: Run) -> dict[str, Artifact]:
+    """EdgeValidator's inputs in a finished run, without a baseline."""
+    return {
+        "examples": output(run, "ImportExampleGen", "examples"),
+        "model": output(run, "Trainer.mnist_lite", "model"),
+        "keras_model": output(run, "Trainer.mnist", "model"),
+        "data_gates": output(run, "DataGate", "gates"),
+        "evaluation": output(run, "Evaluator.mnist", "evaluation"),
+        "lite_evaluation": output(run, "Evaluator.mnist_lite", "evaluation"),
+    }

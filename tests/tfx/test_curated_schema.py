@@ -1,0 +1,101 @@
+"""`mnist-lite schema`: infer, diff and accept, on real spans."""
+
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_data_validation as tfdv
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pipeline_lib.errors import DataError
+from pipeline_lib.mnist import spans
+from pipeline_lib.mnist.dataset import Dataset, Split
+from pipeline_lib.places import PROJECT
+from pipeline_lib.tfx import commands, curated_schema
+from pipeline_lib.tfx.curated_schema import SpanStatistics
+from tests.mnist.made_digits import make_split
+
+COMMENT = "# curated by hand\n"
+
+
+@pytest.fixture(scope="module")
+def span(tmp_path_factory: pytest.TempPathFactory) -> SpanStatistics:
+    """One span: the labels 0 to 7, all shades of grey."""
+    folder = tmp_path_factory.mktemp("data")
+    train, evaluation = (
+        Split(split.images, split.labels % np.uint8(8)) for split in (make_split(40, seed=1), make_split(20, seed=2))
+    )
+    spans.write_span(Dataset("test", train, evaluation), folder)
+    return curated_schema.latest_statistics(folder)
+
+
+@pytest.fixture
+def schema_file(tmp_path: Path) -> Path:
+    file = tmp_path / "schema" / "mnist.pbtxt"
+    file.parent.mkdir()
+    committed = (PROJECT / "schema" / "mnist.pbtxt").read_text()
+    file.write_text(COMMENT + committed[committed.index("feature {") :])
+    return file
+
+
+def test_what_is_inferred_has_the_ranges_of_the_span(span: SpanStatistics) -> None:
+    schema = curated_schema.infer(span)
+    label, image = tfdv.get_feature(schema, "image_class"), tfdv.get_feature(schema, "image_floats")
+    assert (label.int_domain.min, label.int_domain.max) == (0, 7)
+    assert (image.float_domain.min, image.float_domain.max) == (-0.5, 0.5)
+    assert [size.size for size in image.shape.dim] == [784]
+    assert list(curated_schema.anomalies(schema, span)) == []
+
+
+def test_the_committed_schema_admits_the_span_and_is_left_as_it_is(span: SpanStatistics, schema_file: Path) -> None:
+    assert curated_schema.difference(schema_file, curated_schema.proposed(schema_file, span)) == ""
+
+
+def test_accepting_widens_what_does_not_fit_and_nothing_else(span: SpanStatistics, schema_file: Path) -> None:
+    schema_file.write_text(schema_file.read_text().replace("max: 9", "max: 5"))
+    [first, second] = curated_schema.anomalies(curated_schema.read(schema_file), span)
+    assert first.startswith("span-1, train, image_class: Out-of-range values") and second.startswith("span-1, eval")
+    accepted = curated_schema.proposed(schema_file, span)
+    lines = curated_schema.difference(schema_file, accepted).splitlines()
+    changed = [line for line in lines if line[:2] in ("- ", "+ ")]
+    assert changed == ["-    max: 5", "+    max: 7"]
+    curated_schema.write(schema_file, accepted)
+    assert schema_file.read_text().startswith(COMMENT)
+    assert list(curated_schema.anomalies(curated_schema.read(schema_file), span)) == []
+    assert list(schema_file.parent.iterdir()) == [schema_file]
+
+
+def test_without_a_curated_schema_the_inferred_one_is_accepted(span: SpanStatistics, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "schema.pbtxt"
+    schema = curated_schema.proposed(file, span)
+    assert schema == curated_schema.infer(span)
+    curated_schema.write(file, schema)
+    assert curated_schema.read(file) == schema
+
+
+def test_a_file_that_is_no_schema_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "schema").write_text("features: 3")
+    with pytest.raises(DataError, match="expected a Schema as protobuf text. Received:"):
+        curated_schema.read(tmp_path / "schema")
+    with pytest.raises(DataError, match="'mnist-lite ingest digits' first"):
+        curated_schema.latest_statistics(tmp_path)
+
+
+def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = types.SimpleNamespace(schema_file=schema_file, data_dir=Path("data"))
+    monkeypatch.setattr(curated_schema, "latest_statistics", lambda _: span)
+    monkeypatch.setattr(commands, "settings", lambda: here)
+
+    def run(name: str) -> Result:
+        return CliRunner().invoke(commands.app, ["schema", name])
+
+    assert 'name: "image_class"' in run("infer").stdout
+    assert run("diff").exit_code == 0
+    assert run("accept").stdout.endswith("stays as it is: the latest span is what it says\n")
+    schema_file.write_text(schema_file.read_text().replace("max: 9", "max: 5"))
+    shown = run("diff")
+    assert shown.exit_code == 1 and "Unexpectedly large value: 7" in shown.stdout and "+    max: 7" in shown.stdout
+    assert "run 'make compile'" in run("accept").stdout
+    assert run("diff").exit_code == 0

@@ -1,0 +1,138 @@
+"""What ends a run before training: data that is not what the curated schema says, and labels that drift."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_data_validation as tfdv
+from tfx.components.example_validator import executor as example_validator
+from tfx.components.schema_gen.import_schema_gen import executor as import_schema_gen
+from tfx.types import Artifact, standard_artifacts
+
+from pipeline_lib.errors import DataError
+from pipeline_lib.gates import Gates
+from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
+from pipeline_lib.places import PROJECT
+from pipeline_lib.tfx import data_gate_executor
+from pipeline_lib.tfx.data_gate import DataGates, PreviousSpanStrategy
+from tests.tfx.gate_laboratory import new
+
+Feature = tf.train.Feature
+Odd = dict[str, Feature | None]  # None: left out
+BOUNDS = {"max_anomalies": 0, "max_label_drift": 0.1, "label_key": LABEL_KEY}
+
+
+def floats(count: int = IMAGE_SIZE, value: float = 0.25) -> Feature:
+    return Feature(float_list=tf.train.FloatList(value=np.full(count, value)))
+
+
+def ints(*values: int) -> Feature:
+    return Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def text(value: str) -> Feature:
+    return Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+
+
+def good(label: int = 3) -> dict[str, Feature]:
+    return {IMAGE_KEY: floats(), LABEL_KEY: ints(label)}
+
+
+@pytest.fixture
+def statistics(tmp_path: Path) -> Callable[..., Artifact]:
+    """A StatisticsGen's output: good examples as both splits, each eval example changed as `odd` says."""
+
+    def make(span: int, labels: Sequence[int], odd: Odd | None = None) -> Artifact:
+        artifact = new(standard_artifacts.ExampleStatistics, tmp_path / f"statistics-{span}")
+        artifact.split_names, artifact.span = '["train", "eval"]', span
+        options = tfdv.StatsOptions(schema=data_gate_executor.label_schema(LABEL_KEY))
+        for split in ("train", "eval"):
+            examples = [good(label) for label in labels]
+            if odd and split == "eval":
+                examples = [{key: value for key, value in (example | odd).items() if value} for example in examples]
+            file = tmp_path / f"{split}-{span}.tfrecord"
+            with tf.io.TFRecordWriter(str(file)) as writer:
+                for features in examples:
+                    example = tf.train.Example(features=tf.train.Features(feature=features))
+                    writer.write(example.SerializeToString())
+            found = tfdv.generate_statistics_from_tfrecord(str(file), stats_options=options)
+            folder = Path(artifact.uri, f"Split-{split}")
+            folder.mkdir()
+            folder.joinpath("FeatureStats.pb").write_bytes(found.SerializeToString())
+        return artifact
+
+    return make
+
+
+def judge(statistics: Artifact, folder: Path, previous: Artifact | None = None, **bounds: Any) -> Artifact:
+    """ImportSchemaGen's, ExampleValidator's and DataGate's executors on these statistics; gives DataGate's output."""
+    schema = new(standard_artifacts.Schema, folder / "schema")
+    curated = {"schema_file": str(PROJECT / "schema" / "mnist.pbtxt")}
+    import_schema_gen.Executor().Do({}, {"schema": [schema]}, curated)
+    anomalies = new(standard_artifacts.ExampleAnomalies, folder / "anomalies")
+    example_validator.Executor().Do({"statistics": [statistics], "schema": [schema]}, {"anomalies": [anomalies]}, {})
+    gates = new(DataGates, folder / f"gates-{statistics.span}")
+    inputs = {"statistics": [statistics], "schema": [schema], "anomalies": [anomalies]}
+    inputs |= {"previous": [previous]} if previous else {}
+    data_gate_executor.Executor().Do(inputs, {"gates": [gates]}, BOUNDS | bounds)
+    return gates
+
+
+def test_good_data_passes_and_leaves_its_gates(statistics: Callable[..., Artifact], tmp_path: Path) -> None:
+    passed = judge(statistics(4, range(10)), tmp_path)
+    [gate] = Gates.read(Path(passed.uri)).gates
+    assert (gate.name, gate.value, gate.passed) == ("max_anomalies", 0, True)
+    assert passed.get_int_custom_property("span") == 4
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({IMAGE_KEY: None}, r"eval, image_floats: Column dropped"),
+        ({"author": text("x")}, r"eval, author: New column"),
+        ({LABEL_KEY: text("three")}, r"eval, image_class: .*(type|Type)"),
+        ({IMAGE_KEY: floats(100)}, r"eval, image_floats: .*shape"),
+        ({LABEL_KEY: ints(3, 4)}, r"eval, image_class: .*shape"),
+        ({LABEL_KEY: ints(11)}, r"eval, image_class: Out-of-range values \(Unexpectedly large value: 11"),
+        ({IMAGE_KEY: floats(value=255)}, r"eval, image_floats: Out-of-range values"),
+    ],
+    ids=["missing", "new", "type", "image-shape", "label-shape", "label-domain", "pixel-range"],
+)
+def test_data_of_another_kind_ends_the_run_and_is_named(
+    statistics: Callable[..., Artifact], tmp_path: Path, odd: Odd, said: str
+) -> None:
+    with pytest.raises(DataError, match=rf"nothing is trained on it: anomalies in the data: [1-9].*{said}"):
+        judge(statistics(1, range(10), odd), tmp_path)
+
+
+def test_labels_that_drift_end_the_run_and_the_next_like_it(
+    statistics: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    even, mostly_ones = list(range(10)) * 2, [1] * 12 + list(range(10))
+    first = judge(statistics(1, even), tmp_path)
+    drifted = statistics(2, mostly_ones)
+    with pytest.raises(DataError, match=r"drift of the labels' shares since span 1: 0\.49.*\(max_label_drift\)"):
+        judge(drifted, tmp_path / "refused", previous=first)
+    admitted = judge(drifted, tmp_path / "admitted", previous=first, max_label_drift=0.5)
+    [_, gate] = Gates.read(Path(admitted.uri)).gates
+    assert gate.value == pytest.approx(13 / 22 - 0.1)
+    judge(statistics(3, mostly_ones), tmp_path / "after", previous=admitted)
+
+
+def test_the_previous_span_is_the_newest_before_it_that_passed() -> None:
+    def passed(artifact_id: int, span: int) -> Artifact:
+        artifact = DataGates()
+        artifact.id = artifact_id
+        artifact.set_int_custom_property("span", span)
+        return artifact
+
+    statistics = standard_artifacts.ExampleStatistics()
+    statistics.span = 5
+    strategy = PreviousSpanStrategy()
+    candidates = [passed(4, 3), passed(9, 2), passed(7, 5), passed(5, 3), passed(8, 6)]
+    resolved = strategy.resolve_artifacts(None, {"statistics": [statistics], "gates": candidates})
+    assert [item.id for item in resolved["gates"]] == [5]
+    assert strategy.resolve_artifacts(None, {"statistics": [statistics], "gates": []})["gates"] == []

@@ -324,7 +324,7 @@ def test_history_is_what_came_before_whatever_else_lies_there(made: Path, report
 def test_the_warm_server_can_import_it_without_an_op_and_without_the_users_code() -> None:
     code = (
         "import sys, pipeline_lib.tfx.report.executor; from pipeline_lib.tfx import forking; "
-        "print(forking.eager_context_touched(), [name for name in sys.modules if name.startswith('pipeline_lib.mnist')])"
+        "print(forking.eager_context_touched(), [m for m in sys.modules if m.startswith('pipeline_lib.mnist')])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False []"

@@ -75,7 +75,7 @@ def report_app(pipeline_root: Callable[[], Path] = lambda: settings().pipeline_r
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
     """Where ModelReport's own result in this run says that it wrote its report."""
     query = XComModel.get_many(run_id=run_id, key="return_value", task_ids=REPORT_NODE, dag_ids=dag_id, limit=1)
-    entry = session.scalars(query).first()
+    entry: Any = session.scalars(query).first()
     try:
         result = NodeResult.model_validate(_from_json(entry.value)) if entry else None
     except ValidationError:

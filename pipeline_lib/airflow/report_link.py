@@ -14,7 +14,7 @@ URL_ROUTE = "model-report"
 class ModelReportLink(BaseOperatorLink):
     """Leads to the report of the task's own run; known before there is one."""
 
-    name = "Model report"  # type: ignore[assignment]
+    name = "Model report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         base = str(conf.get("api", "base_url", fallback="")).rstrip("/")

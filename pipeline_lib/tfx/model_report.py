@@ -10,13 +10,13 @@ from pipeline_lib.report_files import REPORT_TYPE
 from pipeline_lib.tfx.report.executor import Executor
 
 
-class Report(artifact.Artifact):  # type: ignore[misc]
+class Report(artifact.Artifact):
     """A folder with `report.html`, `report.json`, `statistics.html` and `evaluations.html`."""
 
     TYPE_NAME = REPORT_TYPE
 
 
-class ModelReportSpec(component_spec.ComponentSpec):  # type: ignore[misc]
+class ModelReportSpec(component_spec.ComponentSpec):
     """Inputs, output and parameters of ModelReport."""
 
     PARAMETERS: ClassVar[dict[str, Any]] = {
@@ -38,7 +38,7 @@ class ModelReportSpec(component_spec.ComponentSpec):  # type: ignore[misc]
     OUTPUTS: ClassVar[dict[str, Any]] = {"report": component_spec.ChannelParameter(type=Report)}
 
 
-class ModelReport(base_component.BaseComponent):  # type: ignore[misc]
+class ModelReport(base_component.BaseComponent):
     """Keras, TFLite and the last release side by side, as a page that needs no network.
 
     It only reads, and nothing waits for it: a run that was refused gets its report too.

@@ -114,7 +114,7 @@ def history(runs: Sequence[PastRun]) -> dict[str, Markup]:
     ]
     if any(run.latency_p50_ms is not None for run in runs):
         lines.append(("median latency of the TFLite file, ms", {"tflite": "latency_p50_ms"}, None, 1))
-    return {title: _over_runs(title, runs, *line) for title, *line in lines}
+    return {title: _over_runs(title, runs, fields, formatter, divisor) for title, fields, formatter, divisor in lines}
 
 
 def _over_runs(
@@ -160,7 +160,8 @@ def _legend(axes: Axes, columns: int) -> None:
 
 
 def _chart(title: str, draw: Callable[[Axes], None], height: float = 2.6) -> Markup:
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": title}):
+    style: Any = {**_STYLE, "svg.hashsalt": title}
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         figure.patch.set_alpha(0)
         draw(figure.subplots())

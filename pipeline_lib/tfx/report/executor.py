@@ -18,7 +18,7 @@ EVAL_SPLIT = "eval"
 Artifacts = Mapping[str, list[types.Artifact]]
 
 
-class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+class Executor(base_executor.BaseExecutor):
     """Writes `report.html`, `report.json`, `statistics.html` and `evaluations.html` into the output's folder."""
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Mapping[str, Any]) -> None:

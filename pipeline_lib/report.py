@@ -18,7 +18,8 @@ ModelKey = Literal["keras", "tflite", "released"]
 
 
 class _Figures(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # As strings, so that what is no number is read again: in JSON's own terms it would become null.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
 
 class EdgeFigures(_Figures):

@@ -1,5 +1,7 @@
 """The report's figures: the one-line verdict, the file, what a later run remembers."""
 
+import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,6 +81,12 @@ def test_it_is_read_as_it_was_written_and_nothing_else_is_left(tmp_path: Path) -
     before.write(tmp_path)
     assert Report.read(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_what_is_no_number_is_still_read_again(tmp_path: Path) -> None:
+    report(models=(column("keras", loss=math.nan),)).write(tmp_path)
+    assert math.isnan(Report.read(tmp_path).models[0].loss)
+    assert "NaN" in json.loads((tmp_path / "report.json").read_text())["models"][0]["loss"]
 
 
 def test_another_version_is_no_report(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -65,7 +66,12 @@ def save_evaluation(folder: Path, labels: np.ndarray, probabilities: np.ndarray)
         model_specs=[config_pb2.ModelSpec(label_key=LABEL_KEY, prediction_key="prediction")],
         slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=[LABEL_KEY])],
         metrics_specs=[
-            config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name="SparseCategoricalAccuracy")])
+            config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name="SparseCategoricalAccuracy")]),
+            # Of class 3 in the slice of another class there is nothing to compute: TFMA says NaN.
+            config_pb2.MetricsSpec(
+                metrics=[config_pb2.MetricConfig(class_name="Recall")],
+                binarize=config_pb2.BinarizationOptions(class_ids={"values": [3]}),
+            ),
         ],
     )
     frame = pd.DataFrame({LABEL_KEY: labels.astype(np.int64), "prediction": probabilities.tolist()})
@@ -242,6 +248,8 @@ def test_training_data_and_anomalies_are_what_the_artifacts_hold(report: Report,
 
 def test_tfmas_slices_are_all_there(report: Report) -> None:
     slices = {item.slice: item.metrics for item in report.evaluations["tflite"]}
+    assert all(math.isfinite(value) for metrics in slices.values() for value in metrics.values())
+    assert 0 <= slices[""]["recall (classId:3)"] <= 1
     assert set(slices) == {"", *(f"{LABEL_KEY} {digit}" for digit in range(10))}
     assert slices[f"{LABEL_KEY} 3"]["sparse_categorical_accuracy"] == pytest.approx(
         report.model("tflite").class_accuracy[3], abs=1e-6

@@ -1,5 +1,6 @@
 """What a run's artifacts say: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars, gates."""
 
+import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +30,10 @@ def split_folders(uri: str) -> dict[str, Path]:
 
 
 def evaluation(uri: str) -> tuple[SliceMetrics, ...]:
-    """Every scalar of an evaluation, the whole split first, then the slices by name."""
+    """Every scalar of an evaluation, the whole split first, then the slices by name.
+
+    Those that TFMA found nothing to compute of (the precision of class 3 in the slice of class 5) are left out.
+    """
     found = []
     for slice_key, outputs in tfma.load_eval_result(uri).slicing_metrics:
         values: dict[str, float] = {}
@@ -39,7 +43,7 @@ def evaluation(uri: str) -> tuple[SliceMetrics, ...]:
                 values |= {
                     f"{name} ({suffix})" if suffix else name: float(value["doubleValue"])
                     for name, value in metrics.items()
-                    if "doubleValue" in value
+                    if math.isfinite(float(value.get("doubleValue", "nan")))
                 }
         name = ", ".join(f"{column} {value}" for column, value in slice_key)
         found.append(SliceMetrics(slice=name, metrics=dict(sorted(values.items()))))

@@ -58,9 +58,9 @@ def keras_probabilities(saved_model: Path, images: npt.NDArray[np.float32]) -> n
         )
     signature = model.signatures[SIGNATURE]
     [name] = signature.structured_input_signature[1]
-    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-    outputs = [next(iter(signature(**{name: tf.constant(batch)}).values())).numpy() for batch in batches]
-    return np.concatenate(outputs)
+    return np.concatenate(
+        [next(iter(signature(**{name: tf.constant(batch)}).values())).numpy() for batch in _batches(images)]
+    )
 
 
 def tflite_probabilities(file: Path, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -69,10 +69,20 @@ def tflite_probabilities(file: Path, images: npt.NDArray[np.float32]) -> npt.NDA
     Raises:
       ModelFileError: LiteRT cannot load the file.
     """
-    from pipeline_lib.mnist import tflite_file  # the user's code is not preloaded
-
     try:
         interpreter = Interpreter(model_path=str(file), num_threads=1)
     except (ValueError, RuntimeError) as error:
         raise ModelFileError(f"{file}: LiteRT cannot load it: {error}") from None
-    return tflite_file.run(interpreter, images, _BATCH)
+    [taken], [given] = interpreter.get_input_details(), interpreter.get_output_details()
+    outputs = []
+    for batch in _batches(images):
+        interpreter.resize_tensor_input(taken["index"], batch.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(taken["index"], batch)
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(given["index"]).copy())
+    return np.concatenate(outputs)
+
+
+def _batches(images: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    return [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]

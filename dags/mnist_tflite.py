@@ -12,6 +12,7 @@ Retrains a small digit classifier, converts it to TFLite, evaluates both and shi
   last; the end of its log says which (the end of `EdgeValidator`'s log names the gates). The last good model stays.
 - **`DataGate` red**: the data is not what it should be.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
+- A run's tab *Model report* shows what it came to.
 - A push updates the Asset `mnist_tflite_model`: other DAGs can be scheduled on it, as `mnist_consumer` is.
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
 """

@@ -23,7 +23,8 @@ class NodeResult(BaseModel):
 
     `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache. The rest is None
     or empty but for the nodes that it belongs to: `blessed` and `pushed` for those that bless or push, `metrics` (of
-    the overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer.
+    the overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer,
+    `report` (the page's path) for a ModelReport.
     `pushed_version`, `pushed_to`, `pushed_sha256` and the Pusher's `metrics` tell the release that holds the model: the
     one that was made, or, where `pushed` is False because there was nothing new, the one that is this very file.
     `seconds` is the node's whole time in its process, `executor_seconds` the part that its executor took.
@@ -45,6 +46,7 @@ class NodeResult(BaseModel):
     pushed_version: str | None = None
     pushed_to: str | None = None
     pushed_sha256: str | None = None
+    report: str | None = None
     seconds: float = 0.0
     executor_seconds: float = 0.0
 

@@ -18,6 +18,7 @@ _DOCS = {
     "EdgeValidator": "Runs the TFLite file in the runtime that ships, measures it, and judges every gate of the run.",
     "BulkInferrer": "Runs the model over a batch of examples.",
     "Pusher": "Ships the model if it was blessed. Otherwise, or if it is what was shipped last, it ends **skipped**.",
+    "ModelReport": "Writes a page on the run, refused or not: the tab *Model report* of the DAG run shows it.",
     "Resolver": "Finds artifacts of earlier runs.",
     "Importer": "Registers an artifact that exists already.",
 }
@@ -26,10 +27,13 @@ _COLORS = {
     "Tuner": "#ffe0b2",
     "Evaluator": "#e1bee7",
     "InfraValidator": "#e1bee7",
+    "ModelReport": "#e1bee7",
     "EdgeValidator": "#e1bee7",
     "DataGate": "#e1bee7",
     "Pusher": "#c8e6c9",
 }
+# Components whose tasks have a button that opens the run's report.
+REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport"})
 _DATA_COLOR = "#bbdefb"
 _SYSTEM_COLOR = "#eceff1"
 

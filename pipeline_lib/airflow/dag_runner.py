@@ -9,8 +9,10 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 from pipeline_lib.airflow import component_docs
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.operators import TfxNodeOperator
+from pipeline_lib.airflow.report_link import ModelReportLink
 from pipeline_lib.errors import CompiledPipelineError, SettingsError
 from pipeline_lib.graph import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
+from pipeline_lib.report_files import REPORT_NODE
 
 _JSON_TYPES = {"int": "integer", "float": "number", "str": "string"}
 
@@ -47,6 +49,10 @@ class AirflowDagRunner:
         for node in compiled.nodes:
             tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters)
             tasks[node.id].set_upstream([tasks[upstream] for upstream in node.upstream])
+        if REPORT_NODE in tasks:
+            for node in compiled.nodes:
+                if component_docs.component(node) in component_docs.REPORTED:
+                    tasks[node.id].operator_extra_links = (ModelReportLink(),)
         return dag
 
     def _dag(self, compiled: CompiledPipeline) -> DAG:

@@ -14,12 +14,14 @@ from rich.table import Table
 
 from pipeline_lib.airflow import stack
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
+from pipeline_lib.airflow.report_link import URL_ROUTE
 from pipeline_lib.airflow.rest import AirflowRest, Dag
 from pipeline_lib.airflow.run_view import RunView
 from pipeline_lib.airflow.stack_start import settings_environment
 from pipeline_lib.errors import StackError
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.places import PROJECT
+from pipeline_lib.report_files import REPORT_NODE
 from pipeline_lib.run_summary import RunSummary, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 
@@ -102,6 +104,9 @@ def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: 
             return EXIT_FAILED
     summary = summarize({task_id: result for task_id, result in view.results.items() if result})
     _print_summary(summary, console)
+    if REPORT_NODE in view.results:
+        report = f"{airflow.url}/dags/{PIPELINE_NAME}/runs/{run_id}/plugin/{URL_ROUTE}"
+        console.print(f"Its report: {report}", soft_wrap=True, highlight=False)
     _print_where(airflow, run_id, console)
     return EXIT_SHIPPED if summary.pushed else EXIT_NOT_SHIPPED
 

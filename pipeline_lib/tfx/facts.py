@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline_lib.gates import GATES_FILE, Gates
+from pipeline_lib.report_files import REPORT_PAGE, REPORT_TYPE
 from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
@@ -53,6 +54,10 @@ def _pushed(artifact: Artifact) -> dict[str, Any]:
     return facts
 
 
+def _report(artifact: Artifact) -> dict[str, Any]:
+    return {"report": str(Path(artifact.uri) / REPORT_PAGE)}
+
+
 def _evaluation(artifact: Artifact) -> dict[str, Any]:
     gates = evaluation_gates(artifact.uri, node_id="")
     return {
@@ -66,5 +71,6 @@ _READERS: dict[str, Callable[[Artifact], dict[str, Any]]] = {
     "ModelBlessing": _blessing,
     "InfraBlessing": _infra_blessing,
     "PushedModel": _pushed,
+    REPORT_TYPE: _report,
     "ModelEvaluation": _evaluation,
 }

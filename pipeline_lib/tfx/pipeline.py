@@ -9,12 +9,13 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
-from pipeline_lib.mnist.features import LABEL_KEY, LABELS, LITE_CONTRACT
+from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY, LABELS, LITE_CONTRACT
 from pipeline_lib.tfx import release_pusher
 from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
 from pipeline_lib.tfx.data_gate_executor import label_schema
 from pipeline_lib.tfx.edge_validator import EdgeValidator
 from pipeline_lib.tfx.evaluation import eval_config
+from pipeline_lib.tfx.model_report import ModelReport
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from pipeline_lib.tfx.runtime_params import RunValue
 
@@ -152,6 +153,22 @@ def create_pipeline(
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
 
+    # Nothing waits for it: a refused run has its report, and a broken report blocks no push.
+    model_report = ModelReport(
+        examples=examples,
+        statistics=statistics,
+        anomalies=example_validator.outputs["anomalies"],
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        lite_model=lite_trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        lite_evaluation=lite_evaluator.outputs["evaluation"],
+        infra_blessing=edge_validator.outputs["blessing"],
+        baseline_model=released.outputs["model"],
+        image_key=IMAGE_KEY,
+        label_key=LABEL_KEY,
+    )
+
     return tfx.dsl.Pipeline(
         pipeline_name=pipeline_name,
         pipeline_root=pipeline_root,
@@ -170,6 +187,7 @@ def create_pipeline(
             lite_evaluator,
             edge_validator,
             pusher,
+            model_report,
         ],
         enable_cache=True,
         beam_pipeline_args=list(beam_pipeline_args),

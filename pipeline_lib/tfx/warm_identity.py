@@ -10,7 +10,7 @@ from pipeline_lib.places import PROJECT
 
 # Unix socket paths hold 108 bytes on Linux and 104 on macOS, the name and its ending included.
 _LONGEST_FOLDER = 60
-_PRELOADED = ("*.py", "releases/*.py", "tfx/*.py")
+_PRELOADED = ("*.py", "releases/*.py", "tfx/**/*.py")
 
 
 def socket_folder(var_dir: Path) -> Path:

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
+import httpx
 import pytest
 
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
@@ -160,3 +162,15 @@ def test_the_demo_of_what_is_known_makes_no_second_release_and_says_so(
 def test_the_dag_that_ran_is_the_compiled_pipeline(deployment: Deployment, pushed: FinishedRun) -> None:
     dag = AirflowDagRunner().run(deployment.settings.compiled_path)
     assert set(pushed.tasks) == set(dag.task_ids)
+
+
+def test_each_run_has_a_report_that_airflow_serves_to_whoever_is_logged_in(
+    deployment: Deployment, refused: FinishedRun, pushed: FinishedRun
+) -> None:
+    for run, blessed in ((refused, False), (pushed, True)):
+        assert Path(run.result("ModelReport").report or "").is_file()
+        url = f"{deployment.airflow.url}/mnist-lite/dags/mnist_tflite/runs/{quote(run.run_id, safe='')}/report.json"
+        assert httpx.get(url).status_code == 401
+        report = deployment.rest._http.get(url).json()
+        assert (report["run_id"], report["blessed"]) == (run.run_id, blessed)
+        assert report["history"][-1]["run_id"] == run.run_id

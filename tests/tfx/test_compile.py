@@ -46,6 +46,13 @@ def test_only_the_pusher_is_never_answered_from_cache(compiled: CompiledPipeline
     assert uncached == ["Pusher.mnist_lite"]
 
 
+def test_the_report_comes_after_every_judgement_and_nothing_waits_for_it(compiled: CompiledPipeline) -> None:
+    upstream = {node.id: set(node.upstream) for node in compiled.nodes}
+    assert {"Evaluator.mnist", "Evaluator.mnist_lite", "EdgeValidator", "Resolver.released"} <= upstream["ModelReport"]
+    assert not [node for node, others in upstream.items() if "ModelReport" in others]
+    assert "Pusher.mnist_lite" not in upstream["ModelReport"]
+
+
 def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: CompiledPipeline) -> None:
     pipeline = bound_pipeline(compiled, "run", {"min_accuracy": 0.5, "min_class_accuracy": 0.4})
     configs = [

@@ -1,0 +1,34 @@
+"""Our Airflow plugin: the tab *Model report* of a DAG run, and the app that serves what it shows.
+
+Registered by this distribution's entry point `airflow.plugins`: where it is installed with Airflow, the plugin is too.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from pipeline_lib.airflow.report_link import URL_PREFIX, URL_ROUTE
+from pipeline_lib.report_files import REPORT_PAGE
+
+
+class MnistLitePlugin(AirflowPlugin):
+    """Adds the report to Airflow's UI."""
+
+    name = "mnist_lite"
+    external_views = [  # noqa: RUF012  an attribute of the base class, which Airflow reads from the instance
+        {
+            "name": "Model report",
+            # Relative: Airflow's pages have a <base>, which knows of a path that the server is mounted under.
+            "href": f"{URL_PREFIX.removeprefix('/')}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}",
+            "destination": "dag_run",
+            "url_route": URL_ROUTE,
+        }
+    ]
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Made where it is asked for: every process of Airflow loads plugins, only the API server serves."""
+        from pipeline_lib.airflow.report_app import report_app
+
+        return [{"app": report_app(), "url_prefix": URL_PREFIX, "name": "model report"}]

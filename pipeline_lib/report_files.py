@@ -1,0 +1,10 @@
+"""Where a run's report is: the node that writes it, its artifact's type, its files. Every DAG parse imports this."""
+
+from typing import Final
+
+REPORT_NODE: Final = "ModelReport"
+REPORT_TYPE: Final = "Report"
+REPORT_PAGE: Final = "report.html"
+REPORT_JSON: Final = "report.json"
+STATISTICS_PAGE: Final = "statistics.html"
+EVALUATIONS_PAGE: Final = "evaluations.html"

@@ -1,0 +1,248 @@
+"""The report in Airflow's own API server: who may read it, and that nothing else can be read through it."""
+
+import json
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+from fastapi.testclient import TestClient
+
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.plugin import MnistLitePlugin
+from pipeline_lib.airflow.report_app import HEADERS, read_page
+from pipeline_lib.airflow.report_link import URL_PREFIX, ModelReportLink
+from pipeline_lib.graph import CompiledPipeline, Node
+from pipeline_lib.node_result import NodeResult, OutputArtifact
+from pipeline_lib.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
+from pipeline_lib.settings import settings
+
+DAG_FILE = """
+import json
+from pathlib import Path
+from airflow.sdk import DAG, task
+
+with DAG({dag_id!r}) as dag:
+
+    @task(task_id={task_id!r})
+    def report():
+        return json.loads(Path({result!r}).read_text())
+
+    report()
+"""
+Get = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A deployment's state folder, with the settings of this process pointing there."""
+    folder = tmp_path_factory.mktemp("var")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MNIST_LITE_VAR_DIR", str(folder))
+        settings.cache_clear()
+        yield folder
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def report_run(places: Path, airflow_home: Path, airflow_database: None) -> Callable[[str, str], str]:
+    """Run a DAG whose ModelReport says that its report is in a folder; returns the run id."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    def run(dag_id: str, uri: str) -> str:
+        artifact = OutputArtifact(id=1, type=REPORT_TYPE, uri=uri)
+        result = places / f"{dag_id}.json"
+        NodeResult(node_id=REPORT_NODE, run_id="r", state="succeeded", outputs={"report": [artifact]}).write(result)
+        file = airflow_home / "dags" / f"{dag_id}.py"
+        file.write_text(DAG_FILE.format(dag_id=dag_id, task_id=REPORT_NODE, result=str(result)))
+        finished = DagBag(str(file)).dags[dag_id].test()
+        assert finished.state == "success"
+        return str(finished.run_id)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def get(places: Path, airflow_database: None) -> Iterator[Get]:
+    """Ask Airflow's own API application, as a user of some role; None: without a token, "": a user without a role."""
+    from airflow.api_fastapi import app as airflow_app
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
+        airflow_app.purge_cached_app()
+        client = TestClient(airflow_app.create_app(apps="core"), follow_redirects=False)
+        manager = airflow_app.get_auth_manager()
+
+        def ask(
+            path: str, role: str | None = "viewer", cookie: bool = False, token: str | None = None
+        ) -> httpx.Response:
+            headers = {}
+            if role is not None:
+                token = token or manager.generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
+                headers = {"Cookie": f"_token={token}"} if cookie else {"Authorization": f"Bearer {token}"}
+            return client.get(path, headers=headers)
+
+        yield ask
+        airflow_app.purge_cached_app()
+
+
+@pytest.fixture(scope="module")
+def served(places: Path, report_run: Callable[[str, str], str]) -> str:
+    """The path of a report that is there."""
+    folder = places / "pipeline_root" / REPORT_NODE / "report" / "7"
+    folder.mkdir(parents=True)
+    for name in (REPORT_PAGE, "statistics.html", "evaluations.html", "report.json", "secret.txt"):
+        (folder / name).write_text(json.dumps(name))
+    return path_of("reported", report_run("reported", str(folder)))
+
+
+def path_of(dag_id: str, run_id: str, page: str = REPORT_PAGE) -> str:
+    return f"{URL_PREFIX}/dags/{dag_id}/runs/{urllib.parse.quote(run_id, safe='')}/{page}"
+
+
+def test_whoever_may_read_the_dag_reads_its_report_by_token_or_by_the_uis_cookie(get: Get, served: str) -> None:
+    for cookie in (False, True):
+        answer = get(served, "viewer", cookie)
+        assert (answer.status_code, answer.json()) == (200, REPORT_PAGE)
+        assert answer.headers["content-type"].startswith("text/html")
+    for page in ("statistics.html", "evaluations.html", "report.json"):
+        assert get(served.replace(REPORT_PAGE, page)).json() == page
+
+
+def test_without_a_login_it_is_401_whether_there_is_a_report_or_not(get: Get, served: str) -> None:
+    for path in (served, served.replace("/reported/", "/nope/"), served.replace(REPORT_PAGE, "nope")):
+        assert get(path, None).status_code == 401
+
+
+def test_a_token_that_somebody_else_signed_is_refused(get: Get, served: str) -> None:
+    forged = jwt.encode({"sub": "admin", "role": "admin", "exp": 2**40, "iat": 0}, "1" * 64, "HS512")
+    assert get(served, token=forged).status_code == 403
+    assert get(served, token=forged, cookie=True).status_code in (401, 403)
+
+
+def test_without_permission_on_the_dag_it_is_403(get: Get, served: str) -> None:
+    for path in (served, served.replace("/reported/", "/nope/"), served.replace(REPORT_PAGE, "nope")):
+        assert get(path, "").status_code == 403
+
+
+def test_permission_is_asked_for_the_runs_of_the_dag_in_the_path(
+    get: Get, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+
+    asked = []
+
+    def only_another(*, method: str, user: object, access_entity: object, details: object) -> bool:
+        asked.append((method, access_entity, details.id))
+        return details.id == "another"
+
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", only_another)
+    # A query cannot stand in for the path.
+    assert get(f"{served}?dag_id=another", "viewer").status_code == 403
+    assert asked == [("GET", DagAccessEntity.RUN, "reported")]
+
+
+def test_every_page_forbids_scripts_and_whatever_is_not_its_own(get: Get, served: str) -> None:
+    for answer in (get(served), get(served.replace("/reported/", "/nope/"))):
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    policy = HEADERS["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "script-src" not in policy and "frame-ancestors 'self'" in policy
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "secret.txt",
+        "nope.html",
+        "../report.html",
+        "..%2Freport.html",
+        "%2e%2e%2fsecret.txt",
+        "..%5creport.html",
+        "%2Fetc%2Fpasswd",
+        "report.html%00",
+        "....//report.html",
+        "",
+    ],
+)
+def test_only_the_reports_own_files_are_served(get: Get, served: str, page: str) -> None:
+    answer = get(served.removesuffix(REPORT_PAGE) + page)
+    assert answer.status_code in (404, 307)
+    assert b"secret" not in answer.content and b"root:" not in answer.content
+
+
+def test_a_run_without_a_report_says_so(get: Get, served: str) -> None:
+    answer = get(served.replace("/reported/", "/nope/"))
+    assert answer.status_code == 404
+    assert "ModelReport has not ended" in answer.text
+
+
+def test_an_xcom_that_points_elsewhere_is_of_no_use(
+    get: Get, places: Path, report_run: Callable[[str, str], str]
+) -> None:
+    outside = places / "outside"
+    outside.mkdir()
+    (outside / REPORT_PAGE).write_text("outside")
+    link = places / "pipeline_root" / "link"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(outside)
+    for name, uri in (
+        ("outside", str(outside)),
+        ("up", f"{places}/pipeline_root/../outside"),
+        ("linked", str(link)),
+        ("beside", f"{places}/pipeline_root_of_another"),
+    ):
+        Path(f"{places}/pipeline_root_of_another").mkdir(exist_ok=True)
+        Path(f"{places}/pipeline_root_of_another", REPORT_PAGE).write_text("outside")
+        answer = get(path_of(name, report_run(name, uri)))
+        assert answer.status_code == 404, uri
+        assert "outside" not in answer.text
+
+
+def test_a_page_that_is_a_link_out_of_the_pipeline_root_is_not_read(tmp_path: Path) -> None:
+    root, folder = tmp_path / "root", tmp_path / "root" / "7"
+    folder.mkdir(parents=True)
+    (tmp_path / "secret").write_text("secret")
+    (folder / "report.json").symlink_to(tmp_path / "secret")
+    (folder / REPORT_PAGE).write_text("page")
+    assert read_page(root, str(folder), REPORT_PAGE) == b"page"
+    assert read_page(root, str(folder), "report.json") is None
+    assert read_page(root, f"{folder}\0", REPORT_PAGE) is None
+
+
+def test_airflow_loads_the_plugin_and_shows_its_tab_on_a_run(get: Get) -> None:
+    [plugin] = [item for item in get("/api/v2/plugins", "admin").json()["plugins"] if item["name"] == "mnist_lite"]
+    [view] = plugin["external_views"]
+    assert (view["destination"], view["url_route"]) == ("dag_run", "model-report")
+    assert f"/{view['href']}" == f"{URL_PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}"
+    assert [app["url_prefix"] for app in plugin["fastapi_apps"]] == [URL_PREFIX]
+
+
+def test_the_app_is_made_only_where_it_is_served() -> None:
+    plugin = MnistLitePlugin()
+    assert "fastapi_apps" not in vars(plugin)
+    assert plugin.fastapi_apps is plugin.fastapi_apps
+
+
+def test_evaluations_and_the_report_have_a_button_that_opens_the_runs_tab() -> None:
+    nodes = (
+        Node(id="Trainer", type="tfx.components.trainer.component.Trainer"),
+        Node(id="Evaluator.a", type="tfx.components.evaluator.component.Evaluator", upstream=("Trainer",)),
+        Node(id=REPORT_NODE, type="pipeline_lib.tfx.model_report.ModelReport", upstream=("Evaluator.a",)),
+    )
+    dag = AirflowDagRunner().run(CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes, ir={}))
+    linked = {task.task_id: [link.name for link in task.operator_extra_links] for task in dag.tasks}
+    assert linked == {"Trainer": [], "Evaluator.a": ["Model report"], REPORT_NODE: ["Model report"]}
+    without = AirflowDagRunner().run(CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes[:2], ir={}))
+    assert not without.get_task("Evaluator.a").operator_extra_links
+
+
+def test_the_buttons_address_survives_any_run_id() -> None:
+    class Key:
+        dag_id, run_id = "a dag", "manual__2026-11-24T03:00:00+00:00"
+
+    link = ModelReportLink().get_link(None, ti_key=Key())
+    assert link.endswith("/dags/a%20dag/runs/manual__2026-11-24T03%3A00%3A00%2B00%3A00/plugin/model-report")

@@ -1,0 +1,347 @@
+"""ModelReport on small but real artifacts: two models that differ, TFMA's, TFDV's and training's own files."""
+
+import html.parser
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+import tensorflow_data_validation as tfdv
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
+from tfx.types import standard_artifacts
+
+from pipeline_lib.errors import DataError, ModelFileError
+from pipeline_lib.gates import Gate, Gates
+from pipeline_lib.mnist.dataset import Split
+from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY
+from pipeline_lib.mnist.tfrecords import scale, write_split
+from pipeline_lib.places import PROJECT
+from pipeline_lib.report import Report
+from pipeline_lib.tfx import model_report
+from pipeline_lib.tfx.report import history, outputs, pages
+from pipeline_lib.tfx.report.executor import Executor
+from tests.mnist.made_digits import make_split
+
+KEYS = {"image_key": IMAGE_KEY, "label_key": LABEL_KEY}
+EVIL = "<script>alert('x')</script>"
+
+
+class Linear(tf.Module):
+    """Softmax over 784 pixels: quick to make, and wrong often enough."""
+
+    def __init__(self, weights: np.ndarray) -> None:
+        super().__init__()
+        self.weights = tf.Variable(weights)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 784], tf.float32, name=IMAGE_KEY)])
+    def lite(self, image_floats: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": tf.nn.softmax(tf.matmul(image_floats, self.weights))}
+
+
+def save_models(folder: Path, weights: np.ndarray, lite_weights: np.ndarray) -> None:
+    """A SavedModel under `keras`, a TFLite file of other weights under `lite`, as TFX's artifacts."""
+    module = Linear(weights)
+    tf.saved_model.save(module, str(folder / "keras" / "Format-Serving"), signatures={"lite": module.lite})
+    other = Linear(lite_weights)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([other.lite.get_concrete_function()], other)
+    (folder / "lite" / "Format-Serving").mkdir(parents=True)
+    (folder / "lite" / "Format-Serving" / "tflite").write_bytes(converter.convert())
+
+
+def softmax(images: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    logits = np.exp(scale(images).astype(np.float64) @ weights)
+    return logits / logits.sum(1, keepdims=True)
+
+
+def save_evaluation(folder: Path, labels: np.ndarray, probabilities: np.ndarray) -> None:
+    config = config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec(label_key=LABEL_KEY, prediction_key="prediction")],
+        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=[LABEL_KEY])],
+        metrics_specs=[
+            config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name="SparseCategoricalAccuracy")]),
+            # Of class 3 in the slice of another class there is nothing to compute: TFMA says NaN.
+            config_pb2.MetricsSpec(
+                metrics=[config_pb2.MetricConfig(class_name="Recall")],
+                binarize=config_pb2.BinarizationOptions(class_ids={"values": [3]}),
+            ),
+        ],
+    )
+    frame = pd.DataFrame({LABEL_KEY: labels.astype(np.int64), "prediction": probabilities.tolist()})
+    tfma.analyze_raw_data(frame, config, output_path=str(folder))
+
+
+def save_data(folder: Path, split: Split) -> None:
+    (folder / "examples" / "Split-eval").mkdir(parents=True)
+    write_split(split, "eval", folder / "examples" / "Split-eval")
+    statistics = tfdv.generate_statistics_from_dataframe(pd.DataFrame({EVIL: split.labels.astype(float)}))
+    (folder / "statistics" / "Split-eval").mkdir(parents=True)
+    (folder / "statistics" / "Split-eval" / "FeatureStats.pb").write_bytes(statistics.SerializeToString())
+    schema = tfdv.infer_schema(tfdv.generate_statistics_from_dataframe(pd.DataFrame({"gone": [1.0, 2.0]})))
+    (folder / "anomalies" / "Split-eval").mkdir(parents=True)
+    found = tfdv.validate_statistics(statistics, schema)
+    (folder / "anomalies" / "Split-eval" / "SchemaDiff.pb").write_bytes(found.SerializeToString())
+
+
+def save_training(folder: Path) -> None:
+    writer = tf.summary.create_file_writer(str(folder))
+    metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"})
+    with writer.as_default():
+        for step, value in enumerate((0.9, 0.5, 0.25)):
+            tf.summary.write("loss", value, step=step, metadata=metadata)
+            tf.summary.write("val_loss", value / 2, step=step, metadata=metadata)
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return make_split(200, seed=3)
+
+
+@pytest.fixture(scope="module")
+def weights() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(1)
+    first = random.normal(size=(784, 10), scale=0.2).astype(np.float32)
+    return first, first + random.normal(size=(784, 10), scale=0.05).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory, split: Split, weights: tuple[np.ndarray, np.ndarray]) -> Path:
+    folder = tmp_path_factory.mktemp("artifacts")
+    save_models(folder, *weights)
+    save_data(folder, split)
+    save_training(folder / "model_run")
+    for name, matrix in zip(("evaluation", "lite_evaluation"), weights, strict=True):
+        save_evaluation(folder / name, split.labels, softmax(split.images, matrix))
+    gates = (
+        Gate(name="min_a", node_id="E", subject="accuracy", relation=">=", bound=0.0, value=0.1, passed=True),
+        Gate(name="min_b", node_id="V", subject=EVIL, relation="<=", bound=5, value=7.5, unit="ms", passed=False),
+    )
+    (folder / "infra_blessing").mkdir()
+    Gates(gates=gates).write(folder / "infra_blessing")
+    baseline = {"size_bytes": 1, "latency_ms": {"p50": 3.5}}
+    edge = {"load_ms": 1.25, "latency_ms": {"p50": 2.5}, "accuracy": 1, "baseline": baseline}
+    (folder / "infra_blessing" / "edge.json").write_text(json.dumps(edge))
+    return folder
+
+
+_TYPES = {
+    "examples": standard_artifacts.Examples,
+    "statistics": standard_artifacts.ExampleStatistics,
+    "anomalies": standard_artifacts.ExampleAnomalies,
+    "model": standard_artifacts.Model,
+    "model_run": standard_artifacts.ModelRun,
+    "lite_model": standard_artifacts.Model,
+    "evaluation": standard_artifacts.ModelEvaluation,
+    "lite_evaluation": standard_artifacts.ModelEvaluation,
+    "infra_blessing": standard_artifacts.InfraBlessing,
+    "baseline_model": standard_artifacts.Model,
+}
+_FOLDERS = {"model": "keras", "lite_model": "lite", "baseline_model": "lite"}
+
+
+def run(artifacts: Path, folder: Path, without: tuple[str, ...] = (), **keys: str) -> Report:
+    """Run the executor as TFX does; `without`: optional inputs that nothing was connected to."""
+
+    def artifact(kind: Any, uri: Path) -> list[Any]:
+        made = kind()
+        made.uri = str(uri)
+        return [made]
+
+    folder.mkdir(parents=True)
+    inputs = {
+        name: artifact(kind, artifacts / _FOLDERS.get(name, name))
+        for name, kind in _TYPES.items()
+        if name not in without
+    }
+    inputs["examples"][0].span = 12
+    Executor(None).Do(inputs, {"report": artifact(model_report.Report, folder)}, {**KEYS, **keys})
+    return Report.read(folder)
+
+
+@pytest.fixture(scope="module")
+def made(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reports") / "5"
+    run(artifacts, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(made: Path) -> Report:
+    return Report.read(made)
+
+
+def test_figures_are_those_of_the_models_own_outputs(
+    report: Report, split: Split, weights: tuple[np.ndarray, np.ndarray]
+) -> None:
+    for key, matrix in zip(("keras", "tflite"), weights, strict=True):
+        column = report.model(key)
+        expected = softmax(split.images, matrix)
+        predicted = expected.argmax(1)
+        assert column.accuracy == pytest.approx((predicted == split.labels).mean())
+        assert column.loss == pytest.approx(-np.log(expected[range(200), split.labels]).mean(), rel=1e-3)
+        assert sum(map(sum, column.confusion)) == 200
+        assert column.confusion[3][4] == ((split.labels == 3) & (predicted == 4)).sum()
+        assert column.class_accuracy[3] == pytest.approx((predicted[split.labels == 3] == 3).mean())
+        # TFMA, from the same probabilities, comes to the same.
+        assert column.tfma_accuracy == pytest.approx(column.accuracy, abs=1e-6)
+
+
+def test_agreement_and_mistakes_are_counted_and_the_most_different_come_first(
+    report: Report, split: Split, weights: tuple[np.ndarray, np.ndarray]
+) -> None:
+    keras, tflite = (softmax(split.images, matrix) for matrix in weights)
+    differ = keras.argmax(1) != tflite.argmax(1)
+    assert 0 < differ.sum() < 200
+    assert report.agreement.agreeing == 200 - differ.sum()
+    assert report.agreement.largest_difference == pytest.approx(np.abs(keras - tflite).max(), abs=1e-4)
+    assert sum(report.agreement.counts) == 200
+    assert report.mistakes.disagreements == differ.sum()
+    first, second = report.mistakes.shown[:2]
+    assert first.kind == "disagree" and differ[_index(report, split, first)]
+    assert _difference(first) >= _difference(second)
+    assert len(report.mistakes.shown) <= 48
+
+
+def _difference(mistake: Any) -> float:
+    return float(np.abs(np.subtract(mistake.probabilities["keras"], mistake.probabilities["tflite"])).max())
+
+
+def _index(report: Report, split: Split, mistake: Any) -> int:
+    assert split.labels[mistake.index] == mistake.label
+    return int(mistake.index)
+
+
+def test_the_last_release_stands_beside_them_with_its_latency(report: Report) -> None:
+    released, tflite = report.model("released"), report.model("tflite")
+    assert released.accuracy == tflite.accuracy
+    assert (tflite.edge.latency_ms["p50"], released.edge.latency_ms["p50"]) == (2.5, 3.5)
+    assert report.model("keras").edge is None
+
+
+def test_the_gates_decide_the_verdict(report: Report) -> None:
+    assert report.blessed is False
+    assert report.verdict.startswith("Refused by 1 of 2 gates: ")
+    assert [gate.name for gate in report.refused] == ["min_b"]
+
+
+def test_training_data_and_anomalies_are_what_the_artifacts_hold(report: Report, split: Split) -> None:
+    assert report.training["loss"] == pytest.approx((0.9, 0.5, 0.25))
+    assert report.training["val_loss"] == pytest.approx((0.45, 0.25, 0.125))
+    assert (report.span, report.examples) == (12, {"eval": 200})
+    [feature] = report.statistics
+    assert (feature.name, feature.missing) == (EVIL, 0)
+    assert feature.mean == pytest.approx(split.labels.mean())
+    assert sum(bucket.count for bucket in feature.histogram) == pytest.approx(200, rel=0.01)
+    # TFDV puts quotes around a name that is no plain one.
+    assert {anomaly.feature == "gone" or EVIL[:8] in anomaly.feature for anomaly in report.anomalies} == {True}
+    assert len(report.anomalies) == 2
+    assert report.versions["tfx"].startswith("1.")
+
+
+def test_tfmas_slices_are_all_there(report: Report) -> None:
+    slices = {item.slice: item.metrics for item in report.evaluations["tflite"]}
+    assert all(math.isfinite(value) for metrics in slices.values() for value in metrics.values())
+    assert 0 <= slices[""]["recall (classId:3)"] <= 1
+    assert set(slices) == {"", *(f"{LABEL_KEY} {digit}" for digit in range(10))}
+    assert slices[f"{LABEL_KEY} 3"]["sparse_categorical_accuracy"] == pytest.approx(
+        report.model("tflite").class_accuracy[3], abs=1e-6
+    )
+
+
+class Page(html.parser.HTMLParser):
+    """What a page asks a browser to fetch or run, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.tags: set[str] = set()
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        names = ("src", "srcset", "data", "xlink:href", "action", "poster")
+        self.fetched += [value or "" for name, value in attributes if name in names]
+        self.fetched += [value or "" for name, value in attributes if tag == "link" and name == "href"]
+        assert not [name for name, _ in attributes if name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("name", pages.PAGES)
+def test_every_page_stands_alone_and_runs_nothing(made: Path, name: str) -> None:
+    text = (made / name).read_text(encoding="utf-8")
+    page = Page(text)
+    assert "script" not in page.tags and not page.tags & {"iframe", "object", "embed", "form"}
+    assert all(value.startswith(("data:image/png;base64,", "#")) for value in page.fetched)
+    assert "@import" not in text and "url(http" not in text.replace(" ", "")
+    assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
+    assert len(text) < 1_500_000
+
+
+def test_the_page_shows_the_verdict_the_gates_and_each_mistake(made: Path, report: Report) -> None:
+    text = (made / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert report.verdict in page.text
+    for gate in report.gates:
+        assert gate.subject in page.text
+    assert "7.5 ms" in page.text and "≤ 5 ms" in page.text
+    assert text.count("data:image/png") == len(report.mistakes.shown) > 0
+    assert EVIL not in text and "&lt;script&gt;" in text
+    assert "Last release" in page.text
+    assert EVIL in Page((made / "statistics.html").read_text(encoding="utf-8")).text
+
+
+def test_colours_are_the_pages_so_that_dark_is_dark(made: Path) -> None:
+    text = (made / "report.html").read_text(encoding="utf-8")
+    assert "#0a0a0" not in text
+    assert "var(--keras)" in text and "var(--tflite)" in text
+
+
+def test_a_first_run_without_gates_or_release_has_a_report_too(artifacts: Path, tmp_path: Path) -> None:
+    report = run(artifacts, tmp_path / "1", without=("infra_blessing", "baseline_model"))
+    assert (report.blessed, report.verdict) == (None, "Not judged: this run had no gates")
+    assert [column.key for column in report.models] == ["keras", "tflite"]
+    assert "Last release" not in Page((tmp_path / "1" / "report.html").read_text(encoding="utf-8")).text
+
+
+def test_history_is_what_came_before_whatever_else_lies_there(made: Path, report: Report, tmp_path: Path) -> None:
+    for name in (2, 7, 10, 30):
+        shutil.copytree(made, tmp_path / str(name))
+        report.model_copy(update={"run_id": f"run {name}"}).write(tmp_path / str(name))
+    (tmp_path / "7" / "report.json").write_text('{"schema_version": 1, "trunc')
+    (tmp_path / "8").mkdir()
+    (tmp_path / "9").mkdir()
+    (tmp_path / "9" / "report.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "notes").mkdir()
+    found = history.past_runs(tmp_path / "20")
+    assert [past.run_id for past in found] == ["run 2", "run 10"]
+    assert [past.run_id for past in history.past_runs(tmp_path / "20", longest=1)] == ["run 10"]
+    assert report.history[-1] == report.as_past_run()
+
+
+def test_the_warm_server_can_import_it_without_an_op_and_without_the_users_code() -> None:
+    code = (
+        "import sys, pipeline_lib.tfx.report.executor; from pipeline_lib.tfx import forking; "
+        "print(forking.eager_context_touched(), [m for m in sys.modules if m.startswith('pipeline_lib.mnist')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False []"
+
+
+def test_what_cannot_be_compared_is_named(artifacts: Path, tmp_path: Path) -> None:
+    (tmp_path / "Split-eval").mkdir()
+    with pytest.raises(DataError, match="expected at least one example"):
+        outputs.read_examples(tmp_path / "Split-eval", IMAGE_KEY, LABEL_KEY)
+    (tmp_path / "tflite").write_bytes(b"not a model")
+    with pytest.raises(ModelFileError, match="LiteRT cannot load it"):
+        outputs.tflite_probabilities(tmp_path / "tflite", np.zeros((1, 784), np.float32))

@@ -29,13 +29,7 @@ env: ## write the secrets that docker compose needs to .env, unless they are the
 	@python3 docker/make_env.py
 
 compose-demo: env ## the demo in containers: build the image, start everything, one run, the outcome; needs only Docker
-<<<<<<< HEAD
-	@REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null) docker compose build && docker compose up -d --wait
-||||||| 813abc6
-	@docker compose build && docker compose up -d --wait
-=======
-	@docker compose build init && docker compose up -d --wait
->>>>>>> docker
+	@REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null) docker compose build init && docker compose up -d --wait
 	@docker compose run --rm --no-deps init python -m pipeline_lib.airflow.compose_demo
 
 compose-test: setup ## prove the containers with a real Docker engine, 20 minutes; `make test` does so, too

@@ -1,14 +1,18 @@
 """Runs in containers: from empty volumes to a pushed model, kept over a restart, finished over a killed scheduler."""
 
+from urllib.parse import quote
+
+import httpx
+
 from pipeline_lib.run_summary import summarize
-from tests.compose.deployment import Deployment, Run, docker, wait_for
+from tests.compose.deployment import ANY_MODEL, Deployment, Run, docker, wait_for
 
 
 def test_from_empty_volumes_to_a_blessed_and_pushed_model(first_run: str, deployment: Deployment) -> None:
     with deployment.login("viewer") as rest:
         run = Run(rest, first_run)
-        nodes = ("Trainer.mnist", "Trainer.mnist_lite", "Evaluator.mnist", "Evaluator.mnist_lite", "Pusher.mnist_lite")
-        summary = summarize({node: run.result(node) for node in nodes})
+        tasks = [task.task_id for task in rest.tasks("mnist_tflite", first_run)]
+        summary = summarize({task: run.result(task) for task in tasks})
         log = rest.log_lines("mnist_tflite", first_run, run.task("Evaluator.mnist_lite"))
     assert summary.blessed is True
     assert (summary.tflite.accuracy or 0) >= 0.97
@@ -32,9 +36,28 @@ def test_down_and_up_keep_the_history_and_the_models(first_run: str, deployment:
         assert again.result("Trainer.mnist").state == "cached"
 
 
+def test_the_report_opens_for_who_may_see_the_run_and_for_nobody_else(first_run: str, deployment: Deployment) -> None:
+    url = f"{deployment.url}/mnist-lite/dags/mnist_tflite/runs/{quote(first_run, safe='')}/report.html"
+    assert httpx.get(url).status_code == 401
+    with deployment.login("viewer") as rest:
+        page = rest._http.get(url)
+    assert page.status_code == 200
+    assert first_run in page.text and "min_class_accuracy" in page.text
+
+
+def test_make_compose_demo_says_the_verdict(first_run: str, deployment: Deployment) -> None:
+    said = deployment.compose(
+        "run", "--rm", "-T", "--no-deps", "init", "python", "-m", "pipeline_lib.airflow.compose_demo"
+    )
+    assert "Pusher.mnist_lite: skipped" in said
+    assert "nothing new: release 1 is this very file already" in said
+    assert "Blessed: every gate was passed" in said
+    assert f"http://localhost:{deployment.port}/dags/mnist_tflite/runs/" in said
+
+
 def test_a_run_ends_well_though_its_scheduler_was_killed_in_it(first_run: str, deployment: Deployment) -> None:
     with deployment.login("operator") as rest:
-        run = Run.trigger(rest, seed=2)
+        run = Run.trigger(rest, seed=2, **ANY_MODEL)
         run.running("Trainer.mnist")
         wait_for("the node at work", deployment.still_running, seconds=60)
         docker("kill", "--signal", "KILL", deployment.container("scheduler"))
@@ -43,12 +66,3 @@ def test_a_run_ends_well_though_its_scheduler_was_killed_in_it(first_run: str, d
         assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)
         assert run.result("Pusher.mnist_lite").pushed is True
     assert deployment.still_running() == []
-
-
-def test_make_compose_demo_says_the_verdict(first_run: str, deployment: Deployment) -> None:
-    said = deployment.compose(
-        "run", "--rm", "-T", "--no-deps", "init", "python", "-m", "pipeline_lib.airflow.compose_demo"
-    )
-    assert "Pusher.mnist_lite: success" in said
-    assert "Blessed: every threshold was met" in said
-    assert f"http://localhost:{deployment.port}/dags/mnist_tflite/runs/" in said

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compose.deployment import CELERY, Deployment, Run, docker, wait_for
+from tests.compose.deployment import ANY_MODEL, CELERY, Deployment, Run, docker, wait_for
 
 TRAINER = "--node=Trainer.mnist "
 
@@ -22,7 +22,7 @@ def test_a_run_ends_well_though_a_worker_was_killed_in_it(celery: Deployment) ->
     workers = celery.containers("worker")
     assert len(workers) == 2
     with celery.login("operator") as rest:
-        run = Run.trigger(rest, seed=3)
+        run = Run.trigger(rest, seed=3, **ANY_MODEL)
         run.running("Trainer.mnist")
         killed = wait_for(
             "the Trainer's worker", lambda: [w for w in workers if TRAINER in docker("top", w, "-o", "pid,args")]

@@ -63,8 +63,7 @@ def test_a_push_updates_the_asset_that_the_consumer_waits_for(read_dags, compile
 
 def test_the_environment_sets_a_run_parameters_default(read_dags, compiled, tmp_path):
     compiled.write(tmp_path / "compiled.json")
-    (dag,) = read_dags(epochs="9").dags.values()
-    assert dag.params["epochs"] == 9
+    assert read_dags(epochs="9").dags["diamond"].params["epochs"] == 9
     (error,) = read_dags(epochs="0").import_errors.values()
     assert error.startswith("MNIST_LITE_EPOCHS: ") and "Received: '0'" in error
 

@@ -185,7 +185,9 @@ def test_down_ends_a_running_task_and_leaves_nothing(
     components = read_stack(airflow.home).components
     console, text = plain_console()
     stopped = stack.down(settings, console)
-    assert {"api-server", "scheduler", "dag-processor", "triggerer", "1 running task"} <= set(stopped)
+    assert {"api-server", "scheduler", "dag-processor", "triggerer"} <= set(stopped)
+    # On a busy machine a task of the test before may be among them.
+    assert any(what.endswith((" running task", " running tasks")) for what in stopped)
     assert "scheduler" in text.getvalue()
     assert not node.is_running()
     assert stack_processes.alive(components, airflow.home) == []

@@ -1,8 +1,9 @@
 """The real pipeline under the real Airflow: refused, then pushed, then answered from cache."""
 
 import json
+import re
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
@@ -154,7 +155,7 @@ def test_the_demo_of_what_is_known_makes_no_second_release_and_says_so(
     assert releases(deployment).versions() == [1]
     assert len(deployment.asset_events()) == 1
     # It was held to the release before it: the same model, found by the Resolver in the warm server.
-    run_id = said.partition("/runs/")[2].split()[0]
+    run_id = unquote(re.findall(r"/runs/([^/\s]+)", said)[0])
     released = deployment.rest.node_result("mnist_tflite", run_id, "Resolver.released")
     assert released and released.outputs["model"] == pushed.result("Trainer.mnist_lite").outputs["model"]
 

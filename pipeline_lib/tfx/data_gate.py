@@ -23,6 +23,7 @@ class DataGateSpec(ComponentSpec):
     """DataGate's inputs, outputs and parameters; what they are: `DataGate`."""
 
     INPUTS: ClassVar = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
         "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
         "schema": ChannelParameter(type=standard_artifacts.Schema),
         "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
@@ -43,6 +44,7 @@ class DataGate(base_component.BaseComponent):
     `add_upstream_node`.
 
     Args:
+      examples: an ExampleGen's, which alone tells the span: TFX's later artifacts all have span 0.
       statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
       previous: the DataGates of the last span that passed, if any.
       label_key: the label's feature, an integer; StatisticsGen must have counted its values (`label_schema`).
@@ -55,6 +57,7 @@ class DataGate(base_component.BaseComponent):
 
     def __init__(
         self,
+        examples: BaseChannel,
         statistics: BaseChannel,
         schema: BaseChannel,
         anomalies: BaseChannel,
@@ -63,6 +66,7 @@ class DataGate(base_component.BaseComponent):
         run_values: Mapping[str, RunValue],
     ) -> None:
         spec = DataGateSpec(
+            examples=examples,
             statistics=statistics,
             schema=schema,
             anomalies=anomalies,
@@ -84,8 +88,9 @@ class PreviousSpanStrategy(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[Artifact]]
     ) -> dict[str, list[Artifact]]:
-        """`statistics` (this run's) as it is, and of all `gates` one or none."""
-        [statistics] = input_dict["statistics"]
-        earlier = [item for item in input_dict["gates"] if item.get_int_custom_property(SPAN) < statistics.span]
+        """`examples` (this run's) as it is, and of all `gates` one or none."""
+        [examples] = input_dict["examples"]
+        span = examples.get_int_custom_property(SPAN)
+        earlier = [item for item in input_dict["gates"] if item.get_int_custom_property(SPAN) < span]
         newest = max(earlier, key=lambda item: (item.get_int_custom_property(SPAN), item.id), default=None)
-        return {"statistics": [statistics], "gates": [newest] if newest else []}
+        return {"examples": [examples], "gates": [newest] if newest else []}

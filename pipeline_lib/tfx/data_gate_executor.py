@@ -51,7 +51,8 @@ class Executor(base_executor.BaseExecutor):
             raise DataError(_refusal(verdict, anomalies))
         verdict.write(Path(output.uri))
         tfdv.write_stats_text(labels, str(Path(output.uri, LABEL_STATISTICS)))
-        output.set_int_custom_property(SPAN, statistics.span)
+        examples = artifact_utils.get_single_instance(input_dict["examples"])
+        output.set_int_custom_property(SPAN, examples.get_int_custom_property(SPAN))
         for gate in verdict.gates:
             print(f"pass  {gate}", flush=True)
 

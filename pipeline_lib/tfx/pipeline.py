@@ -67,10 +67,11 @@ def create_pipeline(
     example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
     previous_span = tfx.dsl.Resolver(
         strategy_class=PreviousSpanStrategy,
-        statistics=statistics,
+        examples=examples,
         gates=Channel(type=DataGates, producer_component_id="DataGate"),
     ).with_id("Resolver.previous_span")
     data_gate = DataGate(
+        examples=examples,
         statistics=statistics,
         schema=schema,
         anomalies=example_validator.outputs["anomalies"],

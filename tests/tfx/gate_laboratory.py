@@ -61,14 +61,23 @@ class Laboratory:
         return found
 
     def execute(
-        self, node_id: str, inputs: Mapping[str, Artifact], output: Artifact, folder: Path, **parameters: Any
+        self,
+        node_id: str,
+        inputs: Mapping[str, Artifact],
+        output: Artifact,
+        folder: Path,
+        known_at_run_time: Mapping[str, Any] | None = None,
+        **parameters: Any,
     ) -> Artifact:
-        """Run the executor that the compiled pipeline names for a node; gives its output, or its last one."""
+        """Run the executor that the compiled pipeline names for a node; gives its output, or its last one.
+
+        `known_at_run_time` goes before the exec properties that the compiled pipeline has.
+        """
         spec = self.compiled.ir["deploymentConfig"]["executorSpecs"][node_id]
         path: str = spec.get("pythonExecutorSpec", spec)["classPath"]
         module, _, name = path.rpartition(".")
         kind: type[base_executor.BaseExecutor] = getattr(importlib.import_module(module), name)
-        context = {"tmp_dir": str(folder / "tmp"), "unique_id": "1"}
+        context = {"tmp_dir": str(folder / "tmp"), "unique_id": "1", "pipeline_run_id": "case"}
         if issubclass(kind, base_beam_executor.BaseBeamExecutor):
             made = kind(base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=[], **context))
         else:
@@ -76,7 +85,7 @@ class Laboratory:
         outputs = {_OUTPUTS[node_id]: output}
         if node_id.startswith("Evaluator"):
             outputs["blessing"] = new(standard_artifacts.ModelBlessing, folder / "model_blessing")
-        properties = self.exec_properties(node_id, **parameters)
+        properties = {**self.exec_properties(node_id, **parameters), **(known_at_run_time or {})}
         made.Do(
             {key: [item] for key, item in inputs.items()}, {key: [item] for key, item in outputs.items()}, properties
         )

@@ -47,7 +47,8 @@ def statistics(tmp_path: Path) -> Callable[..., Artifact]:
 
     def make(span: int, labels: Sequence[int], odd: Odd | None = None) -> Artifact:
         artifact = new(standard_artifacts.ExampleStatistics, tmp_path / f"statistics-{span}")
-        artifact.split_names, artifact.span = '["train", "eval"]', span
+        artifact.split_names = '["train", "eval"]'
+        artifact.set_int_custom_property("span", span)
         options = tfdv.StatsOptions(schema=data_gate_executor.label_schema(LABEL_KEY))
         for split in ("train", "eval"):
             examples = [good(label) for label in labels]
@@ -74,8 +75,11 @@ def judge(statistics: Artifact, folder: Path, previous: Artifact | None = None, 
     import_schema_gen.Executor().Do({}, {"schema": [schema]}, curated)
     anomalies = new(standard_artifacts.ExampleAnomalies, folder / "anomalies")
     example_validator.Executor().Do({"statistics": [statistics], "schema": [schema]}, {"anomalies": [anomalies]}, {})
-    gates = new(DataGates, folder / f"gates-{statistics.span}")
-    inputs = {"statistics": [statistics], "schema": [schema], "anomalies": [anomalies]}
+    span = statistics.get_int_custom_property("span")
+    gates = new(DataGates, folder / f"gates-{span}")
+    examples = new(standard_artifacts.Examples, folder / "examples")
+    examples.set_int_custom_property("span", span)  # as ImportExampleGen's driver leaves it
+    inputs = {"examples": [examples], "statistics": [statistics], "schema": [schema], "anomalies": [anomalies]}
     inputs |= {"previous": [previous]} if previous else {}
     data_gate_executor.Executor().Do(inputs, {"gates": [gates]}, BOUNDS | bounds)
     return gates
@@ -129,10 +133,10 @@ def test_the_previous_span_is_the_newest_before_it_that_passed() -> None:
         artifact.set_int_custom_property("span", span)
         return artifact
 
-    statistics = standard_artifacts.ExampleStatistics()
-    statistics.span = 5
+    examples = standard_artifacts.Examples()
+    examples.set_int_custom_property("span", 5)
     strategy = PreviousSpanStrategy()
     candidates = [passed(4, 3), passed(9, 2), passed(7, 5), passed(5, 3), passed(8, 6)]
-    resolved = strategy.resolve_artifacts(None, {"statistics": [statistics], "gates": candidates})
+    resolved = strategy.resolve_artifacts(None, {"examples": [examples], "gates": candidates})
     assert [item.id for item in resolved["gates"]] == [5]
-    assert strategy.resolve_artifacts(None, {"statistics": [statistics], "gates": []})["gates"] == []
+    assert strategy.resolve_artifacts(None, {"examples": [examples], "gates": []})["gates"] == []

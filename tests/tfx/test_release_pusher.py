@@ -36,7 +36,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(facts, "overall_metrics", lambda uri: METRICS | {"calibration": math.nan})
+    monkeypatch.setattr(release_pusher, "overall_metrics", lambda uri: METRICS | {"calibration": math.nan})
     monkeypatch.setenv("MNIST_LITE_CODE_REVISION", "r42")
     settings.cache_clear()
     yield

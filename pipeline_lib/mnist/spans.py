@@ -116,10 +116,11 @@ def _write(split: Split, name: str, digest: str, folder: Path) -> SplitManifest:
 
 def _publish(folder: Path, manifest: Manifest, digests: dict[str, str], data_dir: Path) -> Span:
     while True:
-        # Looked up again each time: another process may have published since.
+        # In this order: a span that another process publishes after the first line makes the rename fail, and one from
+        # before it is found by the second.
+        number = _highest_number(data_dir) + 1
         if found := _latest_with(digests, data_dir):
             return found
-        number = _highest_number(data_dir) + 1
         path = data_dir / f"span-{number}"
         try:
             folder.rename(path)

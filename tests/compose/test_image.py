@@ -25,7 +25,7 @@ def in_image(image: str, *command: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
     """The build context with one line more in the code."""
-    for name in ("dags", "docker", "pipeline_lib"):
+    for name in ("dags", "docker", "pipeline_lib", "schema"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in [PROJECT / ".dockerignore", *PROJECT.glob("requirements*.txt")]:
         shutil.copy2(path, tmp_path)

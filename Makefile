@@ -61,6 +61,7 @@ lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest
 	@$(LOCK) $(UPGRADE) --extra airflow --extra celery --group dev pyproject.toml -o requirements.txt
 	@$(LOCK) $(UPGRADE) --extra tfx --group dev pyproject.toml -o requirements-tfx.txt
 	@$(LOCK) $(UPGRADE) --group setup -o requirements-setup.txt
+	@$(LOCK) $(UPGRADE) --group screenshots -o requirements-screenshots.txt
 
 screenshots: ## docs/images/report.png from the newest report, by an installed Chromium
 	@report=$$(ls -td $${MNIST_LITE_VAR_DIR:-$(CURDIR)/var}/pipeline_root/ModelReport/report/*/report.html 2>/dev/null | head -1); \

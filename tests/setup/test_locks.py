@@ -20,6 +20,7 @@ LOCKS = {
     "requirements.txt": [*CORE, *EXTRAS["airflow"], *EXTRAS["celery"], *GROUPS["dev"]],
     "requirements-tfx.txt": [*CORE, *EXTRAS["tfx"], *GROUPS["dev"]],
     "requirements-setup.txt": GROUPS["setup"],
+    "requirements-screenshots.txt": GROUPS["screenshots"],
 }
 PLATFORMS = [
     {"python_full_version": f"{python}.0", "sys_platform": system, "platform_machine": machine}

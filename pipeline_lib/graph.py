@@ -27,7 +27,10 @@ class Node(BaseModel):
 
 
 class Parameter(BaseModel):
-    """One RuntimeParameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` as it is."""
+    """One RuntimeParameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` as it is.
+
+    `given_by` "airflow": not a run's to say, such as its logical date; `AirflowPipelineConfig.run_facts` tells it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +38,7 @@ class Parameter(BaseModel):
     type: Literal["int", "float", "str"]
     default: int | float | str | None = None
     json_schema: dict[str, Any] = {}
+    given_by: Literal["user", "airflow"] = "user"
 
 
 class CompiledPipeline(BaseModel):

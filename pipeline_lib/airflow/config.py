@@ -1,12 +1,12 @@
 """What a deployment decides about its DAG, beyond what the compiled pipeline says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline_lib.errors import SettingsError
@@ -76,6 +76,7 @@ class AirflowPipelineConfig(_Config):
         parameters are added to `params`.
       node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`); of several that match, later ones override.
       parameter_defaults: by run parameter, over what the pipeline was compiled with.
+      run_facts: by parameter that Airflow gives (`Parameter.given_by`), what tells it from a task's context.
       tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.
       project_dir: the nodes' working directory, and where they import `pipeline_lib` from.
       grace_seconds: between SIGTERM and SIGKILL where a task is killed or timed out.
@@ -84,6 +85,7 @@ class AirflowPipelineConfig(_Config):
     airflow_dag_config: dict[str, Any] = {}
     node_settings: dict[str, NodeSettings] = {}
     parameter_defaults: dict[str, Any] = {}
+    run_facts: dict[str, Callable[[Context], int | float | str]] = {}
     tfx_python: Path = Field(default_factory=lambda: settings().tfx_python)
     project_dir: Path = PROJECT
     grace_seconds: float = Field(default=10, ge=0)

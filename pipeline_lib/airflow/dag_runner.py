@@ -79,6 +79,8 @@ class AirflowDagRunner:
                 f"Received: {', '.join(unknown)}"
             )
         for parameter in parameters:
+            if parameter.given_by == "airflow":
+                continue
             yield parameter.model_copy(update={"default": defaults.get(parameter.name, parameter.default)})
 
     def _task(

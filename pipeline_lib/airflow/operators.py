@@ -71,7 +71,7 @@ class TfxNodeOperator(BaseOperator):
         self._process: NodeProcess | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        parameters = self._run_parameters(context["params"])
+        parameters = self._run_parameters(context["params"]) | self._run_facts(context)
         with tempfile.TemporaryDirectory(prefix="tfx-node-") as folder:
             result_path = Path(folder, "result.json")
             argv = self._argv(Path(folder), context["run_id"], parameters, result_path)
@@ -93,13 +93,14 @@ class TfxNodeOperator(BaseOperator):
 
     def _run_parameters(self, given: Mapping[str, Any]) -> dict[str, int | float | str]:
         # Airflow checks declared parameters before the run exists, but lets a run carry any other name.
-        if unknown := sorted(set(given) - {parameter.name for parameter in self.parameters} - set(self.dag.params)):
-            known = ", ".join(parameter.name for parameter in self.parameters) or "none"
+        offered = [parameter for parameter in self.parameters if parameter.given_by == "user"]
+        if unknown := sorted(set(given) - {parameter.name for parameter in offered} - set(self.dag.params)):
+            known = ", ".join(parameter.name for parameter in offered) or "none"
             raise AirflowFailException(
                 f"expected only run parameters that the pipeline has ({known}). Received: {unknown}"
             )
         values: dict[str, int | float | str] = {}
-        for parameter in self.parameters:
+        for parameter in offered:
             value = given.get(parameter.name)
             if value is None:
                 continue
@@ -112,6 +113,10 @@ class TfxNodeOperator(BaseOperator):
                     f"run parameter {parameter.name}: expected a finite {parameter.type}. Received: {value!r}"
                 ) from None
         return values
+
+    def _run_facts(self, context: Context) -> dict[str, int | float | str]:
+        known = {parameter.name for parameter in self.parameters if parameter.given_by == "airflow"}
+        return {name: tell(context) for name, tell in self.config.run_facts.items() if name in known}
 
     def _argv(self, folder: Path, run_id: str, parameters: Mapping[str, Any], result_path: Path) -> list[str]:
         pipeline_path, parameters_path = self.pipeline, folder / "parameters.json"

@@ -12,7 +12,10 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.operators import TfxNodeOperator
+from pipeline_lib.graph import Parameter
 
 
 class Xcoms(dict):
@@ -167,3 +170,19 @@ def test_on_kill_ends_the_whole_group(run, operator, tmp_path, caplog, is_gone):
     killer.join()
     assert "tidied up" in caplog.text
     assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_what_airflow_gives_is_told_to_the_node_and_no_run_may_say_it(run, stand_in, compiled, tmp_path, caplog):
+    given = Parameter(name="as_of", type="str", default="", given_by="airflow")
+    pipeline = compiled.model_copy(update={"parameters": (*compiled.parameters, given)})
+    config = AirflowPipelineConfig(
+        tfx_python=stand_in,
+        run_facts={"as_of": lambda context: f"of {context['run_id']}", "elsewhere": lambda context: "unused"},
+        node_settings={"*": {"env": {"BEHAVE": "succeed"}}},
+    )
+    task = AirflowDagRunner(config).run(pipeline).get_task("ExampleGen")
+    assert "as_of" not in task.dag.params
+    run(task)
+    assert '"as_of": "of manual__1"' in caplog.text and "unused" not in caplog.text
+    with pytest.raises(AirflowFailException, match=r"Received: \['as_of'\]"):
+        run(task, as_of="2026-01-01")

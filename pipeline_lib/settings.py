@@ -119,7 +119,7 @@ def settings() -> Settings:
     Raises:
       SettingsError: a variable does not hold what it should.
     """
-    return _read(Settings)
+    return read_variables(Settings)
 
 
 class _RunDefaults(BaseSettings, RunParams):
@@ -132,13 +132,21 @@ def run_defaults() -> dict[str, Any]:
     Raises:
       SettingsError: a variable does not hold what that parameter takes.
     """
-    return _read(_RunDefaults).model_dump(exclude_unset=True)
+    return read_variables(_RunDefaults).model_dump(exclude_unset=True)
 
 
-def _read(kind: type[_Kind]) -> _Kind:
+def read_variables(kind: type[_Kind]) -> _Kind:
+    """A model of `MNIST_LITE_*` variables, read from the environment.
+
+    Raises:
+      SettingsError: a variable does not hold what it should.
+    """
     try:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
         name = "MNIST_LITE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{name}: {first['msg']}. Received: {first['input']!r}") from None
+        # A secret is not for a log; an address may hold one.
+        secret = "PASSWORD" in name or "TOKEN" in name or "@" in str(first["input"])
+        received = "what may hold a secret" if secret else repr(first["input"])
+        raise SettingsError(f"{name}: {first['msg']}. Received: {received}") from None

@@ -84,6 +84,11 @@ class NoticeSettings(BaseSettings):
         """Whether there is anybody to tell."""
         return bool(self.email or self.webhook or self.slack or self.slack_file)
 
+    @property
+    def after_runs(self) -> bool:
+        """Whether somebody is to be told of anything that is known when a run has ended."""
+        return self.somebody and self.on != ("late",)
+
     def told(self, events: Iterable[Event]) -> Event | None:
         """The first of these events that somebody wants to be told."""
         return next((event for event in events if event in self.on), None) if self.somebody else None

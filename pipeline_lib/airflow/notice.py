@@ -13,9 +13,10 @@ no run. Every DAG parse imports this module: what sends is imported where it is 
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import DAG, BaseOperator, Context
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.exceptions import AirflowFailException
 from pydantic import ValidationError
@@ -58,6 +59,22 @@ class NoticeOperator(BaseOperator):
             self.log.info("nobody is to be told of this run (%s)", ", ".join(events) or "nothing came of it")
         elif untold := _tell(settings, notices[events.index(told)]):
             raise AirflowFailException(f"not told: {', '.join(untold)}. The run itself is what it was")
+
+
+def end_with_notice(dag: DAG) -> NoticeOperator:
+    """Give a DAG that has all its other tasks a last one, and the callback for the end at which no task runs."""
+    others = list(dag.tasks)
+    # Tries beyond the first are for a worker that dies: what the task itself finds wrong is not tried again.
+    notice = NoticeOperator(
+        dag=dag, task_id=NOTICE_TASK, retries=2, retry_delay=timedelta(seconds=10), doc_md=NoticeOperator.__doc__
+    )
+    # After each of them, not the last ones alone: those end early where one before them fails while others still run.
+    notice.set_upstream(others)
+    notice.as_teardown()
+    given = dag.on_failure_callback or []
+    dag.on_failure_callback = [*(given if isinstance(given, list) else [given]), tell_of_timeout]
+    dag.has_on_failure_callback = True
+    return notice
 
 
 def tell_of_timeout(context: Mapping[str, Any]) -> None:

@@ -28,9 +28,7 @@ class Mailbox:
         self.mails.append(email.message_from_bytes(envelope.content, policy=default))
         return "250 OK"
 
-    def authenticate(
-        self, server: Any, session: Any, envelope: Any, mechanism: str, login: LoginPassword
-    ) -> AuthResult:
+    def authenticate(self, server: Any, session: Any, envelope: Any, how: str, login: LoginPassword) -> AuthResult:
         known = (login.login, login.password) == (self.user.encode(), self.password.encode())
         return AuthResult(success=known, handled=False)
 

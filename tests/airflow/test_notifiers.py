@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 
 import pytest
 from airflow.sdk.definitions.callback import AsyncCallback
@@ -82,7 +83,7 @@ def test_a_broken_one_keeps_nobody_else_from_being_told(settings, broken, caplog
         who, values, why = {
             "refusing": ("mail", mail(refusing_port()), "refused"),
             "answering 500": ("webhook", {"webhook": f"{bad.url}/?token=my-token"}, "500"),
-            "silent": ("mail", mail(silent), "time"),
+            "silent": ("mail", mail(silent), "no answer within 3 s|timed out"),
             "wrong password": ("mail", mail(box.port, **login | {"smtp_password": "no-password"}), "535"),
             "no password file": ("mail", mail(box.port, smtp_user="a", smtp_password_file="/no/file"), "No such file"),
         }[broken]
@@ -91,7 +92,7 @@ def test_a_broken_one_keeps_nobody_else_from_being_told(settings, broken, caplog
             slack=f"{hook.url}/slack",
         )
         outcomes = send(named, NOTICE)
-        assert why in (outcomes.pop(who) or "")
+        assert re.search(why, outcomes.pop(who) or "")
         assert set(outcomes.values()) == {None}
         assert "/slack" in [path for path, *_ in hook.posts]
     assert "no-password" not in caplog.text and "my-token" not in caplog.text

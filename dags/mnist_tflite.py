@@ -3,6 +3,7 @@
 from airflow.sdk import Asset, CronTriggerTimetable
 from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.notice_settings import notice_settings
 from pipeline_lib.settings import RELEASE_ASSET, run_defaults, settings
 
 DOCS = """
@@ -31,5 +32,6 @@ config = AirflowPipelineConfig(
     },
     node_settings={"Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
     parameter_defaults=run_defaults(),
+    notice=notice_settings().after_runs,
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

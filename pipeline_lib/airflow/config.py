@@ -77,6 +77,7 @@ class AirflowPipelineConfig(_Config):
       node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`); of several that match, later ones override.
       parameter_defaults: by run parameter, over what the pipeline was compiled with.
       run_facts: by parameter that Airflow gives (`Parameter.given_by`), what tells it from a task's context.
+      notice: the run ends with a task `Notice`, which tells people what it came to (`notice.py`).
       tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.
       project_dir: the nodes' working directory, and where they import `pipeline_lib` from.
       grace_seconds: between SIGTERM and SIGKILL where a task is killed or timed out.
@@ -86,6 +87,7 @@ class AirflowPipelineConfig(_Config):
     node_settings: dict[str, NodeSettings] = {}
     parameter_defaults: dict[str, Any] = {}
     run_facts: dict[str, Callable[[Context], int | float | str]] = {}
+    notice: bool = False
     tfx_python: Path = Field(default_factory=lambda: settings().tfx_python)
     project_dir: Path = PROJECT
     grace_seconds: float = Field(default=10, ge=0)

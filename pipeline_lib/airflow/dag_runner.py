@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 
 from pipeline_lib.airflow import component_docs
 from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.notice import end_with_notice
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.airflow.report_link import ModelReportLink
 from pipeline_lib.errors import CompiledPipelineError, SettingsError
@@ -53,6 +54,8 @@ class AirflowDagRunner:
             for node in compiled.nodes:
                 if component_docs.component(node) in component_docs.REPORTED:
                     tasks[node.id].operator_extra_links = (ModelReportLink(),)
+        if self.config.notice:
+            end_with_notice(dag)
         return dag
 
     def _dag(self, compiled: CompiledPipeline) -> DAG:

@@ -51,6 +51,16 @@ class RunParams(BaseModel):
         description="Of the file: dynamic (int8 weights), float16 (weights) or int8 (weights and activations)",
     )
 
+    span: str = Field(
+        default="latest",
+        pattern=r"^(latest|[1-9][0-9]{0,8})$",
+        title="Data span",
+        description="latest, or a span's number; latest is as of the run's logical date, where it has one",
+    )
+    window: int = Field(
+        default=1, ge=1, le=1000, title="Window of spans", description="Trains on the last so many, up to that one"
+    )
+
     min_accuracy: float = _least(0.97, "Least accuracy", "Of either model")
     min_class_accuracy: float = _least(0.9, "Least accuracy of any one digit", "Of either model")
     max_loss: float = Field(
@@ -107,6 +117,11 @@ def parameters() -> tuple[Parameter, ...]:
         Parameter(name=name, type=_TYPES[field.annotation], default=field.default, json_schema=_bounds(schema[name]))
         for name, field in RunParams.model_fields.items()
     )
+
+
+def facts() -> tuple[Parameter, ...]:
+    """What Airflow knows of a run and tells its nodes: no user can."""
+    return (Parameter(name="as_of", type="str", default="", given_by="airflow"),)
 
 
 def _bounds(property_schema: dict[str, Any]) -> dict[str, Any]:

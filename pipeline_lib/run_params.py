@@ -98,6 +98,22 @@ class RunParams(BaseModel):
         ),
     )
 
+    span: str = Field(
+        default="latest",
+        pattern=r"^(latest|[1-9][0-9]{0,8})$",
+        title="Data span",
+        description="latest, or a span's number; latest is as of the run's logical date, where it has one",
+        json_schema_extra=_in("Data"),
+    )
+    window: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        title="Window of spans",
+        description="Trains on the last so many, up to that one",
+        json_schema_extra=_in("Data"),
+    )
+
     min_accuracy: float = _least(0.97, "Least accuracy", "Of either model")
     min_class_accuracy: float = _least(0.9, "Least accuracy of any one digit", "Of either model")
     max_loss: float = Field(
@@ -191,3 +207,8 @@ def parameters() -> tuple[Parameter, ...]:
         )
         for name, field in RunParams.model_fields.items()
     )
+
+
+def facts() -> tuple[Parameter, ...]:
+    """What Airflow knows of a run and tells its nodes: no user can."""
+    return (Parameter(name="as_of", type="str", default="", given_by="airflow"),)

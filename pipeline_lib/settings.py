@@ -16,6 +16,7 @@ from pipeline_lib.run_params import RunParams
 
 PIPELINE_NAME = "mnist_tflite"
 RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
+DATA_ASSET = "mnist_data"  # and the spans
 _Kind = TypeVar("_Kind", bound=BaseSettings)
 
 

@@ -21,7 +21,7 @@ from pipeline_lib.airflow import metrics
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.node_process import NodeProcess
 from pipeline_lib.graph import CompiledPipeline, Parameter
-from pipeline_lib.node_exit import EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
+from pipeline_lib.node_exit import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
 
@@ -51,6 +51,7 @@ class TfxNodeOperator(BaseOperator):
     | 0 | succeeds; its XCom is the NodeResult as JSON; its outlets' events say what was made |
     | 99 | is skipped, with the reason in its log and the NodeResult in its XCom |
     | 2, or the node cannot be started | fails and is not retried |
+    | 3 | fails and is not retried: another try would end the same way |
     | anything else, or a signal | fails and is retried if it has retries |
 
     The run id given to TFX is Airflow's. Parameter values are data: nothing is templated.
@@ -216,6 +217,8 @@ class TfxNodeOperator(BaseOperator):
             raise AirflowException(f"{node} exited with code 0 but left no result; its last lines:\n{reason}")
         if exit_code == EXIT_USAGE:
             raise AirflowFailException(f"{node} cannot be run as asked: {reason}")
+        if exit_code == EXIT_FINAL:
+            raise AirflowFailException(f"{node} failed: {reason}")
         if self._process and self._process.ending:
             raise AirflowException(f"{node} was killed, as Airflow asked")
         if ended_by == signal.SIGKILL:

@@ -16,9 +16,9 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline_lib.errors import MnistLiteError, NodeRequestError
+from pipeline_lib.errors import DataError, MnistLiteError, NodeRequestError
 from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.node_exit import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
+from pipeline_lib.node_exit import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult, OutputArtifact, State
 from pipeline_lib.run_params import FORCE
 from pipeline_lib.settings import settings
@@ -61,7 +61,7 @@ def execute(request: NodeRequest) -> int:
     times = {"seconds": time.monotonic() - started, "executor_seconds": launcher.executor_seconds}
     result = result.model_copy(update={name: round(value, 3) for name, value in times.items()})
     finish(request, result)
-    return _EXIT_CODES[result.state]
+    return EXIT_FINAL if result.final else _EXIT_CODES[result.state]
 
 
 def bound_pipeline(compiled: CompiledPipeline, run_id: str, parameters: Mapping[str, Any]) -> pipeline_pb2.Pipeline:
@@ -110,6 +110,8 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
         return _result(request, "cancelled", "the task was stopped")
     except NodeRequestError as error:
         return _result(request, "failed", str(error))
+    except DataError as error:
+        return _result(request, "failed", f"{type(error).__name__}: {error}", final=True)
     except Exception as error:
         _print_executors_part(error)
         return _result(request, "failed", f"{type(error).__name__}: {error}")

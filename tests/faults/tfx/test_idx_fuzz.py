@@ -107,5 +107,7 @@ def test_a_bomb_that_tells_the_truth_is_refused_where_memory_ends(tmp_path: Path
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr and "holds more data than there is memory for" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr and "holds more data than there is memory for" in " ".join(
+        done.stderr.split()
+    )
     assert not (tmp_path / "var" / "data").exists()

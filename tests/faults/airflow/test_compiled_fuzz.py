@@ -51,10 +51,11 @@ scalars = st.one_of(
     st.sampled_from(HOSTILE),
     st.text(max_size=40),
 )
-names = st.sampled_from(
-    ["type", "id", "name", "default", "json_schema", "upstream", "enum", "minimum", "pattern", "$ref", "$schema", "x"]
-    + ["__type", "__var", "__class__", "schema_version", "dag_id", "format", "description", "title", "given_by"]
+KEYS = (
+    "type id name default json_schema upstream enum minimum pattern $ref $schema x __type __var __class__ "
+    "schema_version dag_id format description title given_by"
 )
+names = st.sampled_from(KEYS.split())
 values = st.recursive(
     scalars, lambda item: st.lists(item, max_size=4) | st.dictionaries(names, item, max_size=4), max_leaves=8
 )

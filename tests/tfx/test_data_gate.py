@@ -107,7 +107,10 @@ def test_good_data_passes_and_leaves_its_gates(statistics: Callable[..., Artifac
         ({IMAGE_KEY: floats(value=float("-inf"))}, r"eval, image_floats: .*-inf"),
         ({"image_pixels": floats(), IMAGE_KEY: None}, r"eval, image_floats: Column dropped.*eval, image_pixels: New"),
     ],
-    ids="missing new type image-shape label-shape label-domain pixel-range nan infinity renamed".split(),
+    ids=[
+        *("missing", "new", "type", "image-shape", "label-shape", "label-domain", "pixel-range"),
+        *("nan", "infinity", "renamed"),
+    ],
 )
 def test_data_of_another_kind_ends_the_run_and_is_named(
     statistics: Callable[..., Artifact], tmp_path: Path, odd: Odd, said: str

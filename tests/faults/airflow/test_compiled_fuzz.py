@@ -1,6 +1,7 @@
 """Compiled pipelines as an enemy writes them: a DAG, or one of our errors; nothing runs, little time, little memory."""
 
 import json
+import socket
 import sys
 import tracemalloc
 from pathlib import Path
@@ -110,7 +111,7 @@ def render(file: Path) -> str:
 def test_a_document_of_odd_values_is_a_dag_or_refused(
     document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[Any]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # where what runs would leave its trace
     form = json.loads(json.dumps(document))
     for step in steps:
         if form:
@@ -133,6 +134,21 @@ def test_bytes_of_any_kind_are_a_dag_or_refused(
     content = json.dumps(document).encode()
     (tmp_path / "compiled.json").write_bytes(content[:at] + data + content[max(at, end) :])
     render(tmp_path / "compiled.json")
+
+
+@pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef", "$schema"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_schema_that_points_elsewhere_is_refused_and_nothing_is_fetched(
+    document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, nested: bool
+) -> None:
+    def connect(_: socket.socket, address: Any) -> None:
+        raise AssertionError(f"it asked {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    schema = {key: "http://127.0.0.1:9/schema.json"}
+    document["parameters"][0]["json_schema"] = {"allOf": [schema]} if nested else schema
+    (tmp_path / "compiled.json").write_text(json.dumps(document))
+    assert render(tmp_path / "compiled.json") == "CompiledPipelineError"
 
 
 @pytest.mark.parametrize(

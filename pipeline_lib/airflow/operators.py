@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import reprlib
 import shlex
 import signal
 import tempfile
@@ -107,10 +108,11 @@ class TfxNodeOperator(BaseOperator):
             try:
                 # JSON Schema takes 5.0 for an integer and 5 for a number; TFX's types are strict.
                 values[parameter.name] = _CASTS[parameter.type](value)
-                json.dumps(values[parameter.name], allow_nan=False)
+                json.dumps(values[parameter.name], allow_nan=False, ensure_ascii=False).encode()
             except (ValueError, OverflowError, TypeError):
+                wanted = "str of whole characters" if parameter.type == "str" else f"finite {parameter.type}"
                 raise AirflowFailException(
-                    f"run parameter {parameter.name}: expected a finite {parameter.type}. Received: {value!r}"
+                    f"run parameter {parameter.name}: expected a {wanted}. Received: {reprlib.repr(value)}"
                 ) from None
         return values
 

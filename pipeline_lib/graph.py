@@ -4,10 +4,11 @@ It holds TFX's own intermediate representation (`pipeline_pb2.Pipeline` as JSON,
 Airflow needs of it: nodes, edges and run parameters. Written by `python -m pipeline_lib.tfx.compile`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from pipeline_lib.errors import CompiledPipelineError
 
@@ -42,6 +43,21 @@ class Parameter(BaseModel):
     json_schema: dict[str, Any] = {}
     given_by: Literal["user", "airflow"] = "user"
     read_by: Literal["nodes", "run"] = "nodes"
+
+    @field_validator("json_schema")
+    @classmethod
+    def _stands_alone(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        # Whoever checks a value against `$ref` fetches the address: the DAG processor, at each parse.
+        if found := sorted(_references(schema)):
+            raise ValueError(f"expected a schema without references. Received: {', '.join(found)}")
+        return schema
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (key for key in schema if key.startswith("$"))
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _references(part)
 
 
 class CompiledPipeline(BaseModel):

@@ -166,6 +166,13 @@ class RunParams(BaseModel):
         description="More of them fail the run",
         json_schema_extra=_in("Data"),
     )
+    min_label_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1.01,
+        title="Least share of any digit in the data",
+        description="Of the train and of the eval split, 0 to 1; less fails the run",
+    )
     max_label_drift: float = _most(
         0.1,
         "Largest drift of the labels",

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import reprlib
 import shlex
 import signal
 import tempfile
@@ -141,11 +142,13 @@ class TfxNodeOperator(BaseOperator):
             try:
                 # JSON Schema takes 5.0 for an integer and 5 for a number; TFX's types are strict.
                 values[parameter.name] = _CASTS[parameter.type](value)
-                json.dumps(values[parameter.name], allow_nan=False)
+                json.dumps(values[parameter.name], allow_nan=False, ensure_ascii=False).encode()
             except (ValueError, OverflowError, TypeError):
-                kind = parameter.type if parameter.type in ("str", "bool") else f"finite {parameter.type}"
+                wanted = {"str": "str of whole characters", "bool": "bool"}.get(
+                    parameter.type, f"finite {parameter.type}"
+                )
                 raise AirflowFailException(
-                    f"run parameter {parameter.name}: expected a {kind}. Received: {value!r}"
+                    f"run parameter {parameter.name}: expected a {wanted}. Received: {reprlib.repr(value)}"
                 ) from None
         return values
 

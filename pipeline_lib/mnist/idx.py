@@ -71,6 +71,8 @@ def _read(path: Path, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
         raise DataError(f"{path}: expected a whole gzip file. Received: {error}; fetch it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except MemoryError:
+        raise DataError(f"{path}: holds more data than there is memory for") from None
 
 
 def _parse(stream: io.BufferedIOBase, path: Path, item_shape: tuple[int, ...], ratio: int) -> NDArray[np.uint8]:

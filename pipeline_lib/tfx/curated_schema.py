@@ -49,6 +49,7 @@ def infer(span: SpanStatistics) -> schema_pb2.Schema:
                 found.int_domain.min, found.int_domain.max = int(numbers.min), int(numbers.max)
             else:
                 found.float_domain.min, found.float_domain.max = numbers.min, numbers.max
+                found.float_domain.disallow_nan = found.float_domain.disallow_inf = True
     return schema
 
 

@@ -33,6 +33,7 @@ class DataGateSpec(ComponentSpec):
     PARAMETERS: ClassVar = {
         "max_anomalies": ExecutionParameter(type=int),
         "max_label_drift": ExecutionParameter(type=float),
+        "min_label_share": ExecutionParameter(type=float),
         "label_key": ExecutionParameter(type=str),
     }
 
@@ -48,8 +49,9 @@ class DataGate(base_component.BaseComponent):
       statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
       previous: the DataGates of the last span that passed, if any.
       label_key: the label's feature, an integer; StatisticsGen must have counted its values (`label_schema`).
-      run_values: `max_anomalies` of all splits together, and `max_label_drift`, the L-infinity distance between the
-        labels' shares in the train split and in the previous span's.
+      run_values: `max_anomalies` of all splits together; `min_label_share`, the least share of a label in any split;
+        and `max_label_drift`, the L-infinity distance between the labels' shares in the train split and in the
+        previous span's.
     """
 
     SPEC_CLASS = DataGateSpec
@@ -75,6 +77,7 @@ class DataGate(base_component.BaseComponent):
             label_key=label_key,
             max_anomalies=run_values["max_anomalies"],
             max_label_drift=run_values["max_label_drift"],
+            min_label_share=run_values["min_label_share"],
         )
         super().__init__(spec=spec)
 

@@ -8,6 +8,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.utils import anomalies_util
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx.components.example_validator import executor as example_validator
+from tfx.components.schema_gen import executor as schema_gen
 from tfx.components.statistics_gen import executor as statistics_gen
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
@@ -39,8 +40,14 @@ class Executor(base_executor.BaseExecutor):
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
         anomalies = tuple(_anomalies(artifact_utils.get_single_instance(input_dict["anomalies"])))
         label_key = exec_properties["label_key"]
-        labels = _label_statistics(statistics, label_key)
-        gates = [_gate("max_anomalies", "anomalies in the data", exec_properties, len(anomalies))]
+        by_split = {split: _label_statistics(statistics, split, label_key) for split in _splits(statistics)}
+        schema = _read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
+        rarest, share = rarest_label(by_split, schema, label_key)
+        gates = [
+            _gate("max_anomalies", "anomalies in the data", exec_properties, len(anomalies)),
+            _gate("min_label_share", f"share of the rarest label, {rarest}", exec_properties, share),
+        ]
+        labels = by_split[_TRAIN]
         if input_dict.get("previous"):
             [previous] = input_dict["previous"]
             before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
@@ -70,6 +77,38 @@ def label_drift(
     return float(measured.value)
 
 
+def rarest_label(
+    by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList], schema: schema_pb2.Schema, label_key: str
+) -> tuple[str, float]:
+    """Which label has the least share of a split's examples, in words, and that share; 0 where a split has no example.
+
+    A label counts if the schema's domain has it, or any split does.
+    """
+    counts = {split: _label_counts(statistics) for split, statistics in by_split.items()}
+    expected = _domain(schema, label_key).union(*counts.values())
+    shares = {
+        (split, label): found.get(label, 0) / max(1.0, sum(found.values()))
+        for split, found in counts.items()
+        for label in sorted(expected)
+    }
+    if not shares:
+        return "of none at all", 0.0
+    split, label = min(shares, key=lambda key: shares[key])
+    return f"{label} in {split}", shares[split, label]
+
+
+def _label_counts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, float]:
+    # As text, for labels of a wrong type are counted here, too: the anomalies name them.
+    [dataset] = statistics.datasets
+    buckets = [bucket for feature in dataset.features for bucket in feature.string_stats.rank_histogram.buckets]
+    return {bucket.label: bucket.sample_count for bucket in buckets}
+
+
+def _domain(schema: schema_pb2.Schema, label_key: str) -> set[str]:
+    domains = [feature.int_domain for feature in schema.feature if feature.name == label_key]
+    return {str(label) for domain in domains for label in range(domain.min, domain.max + 1)}
+
+
 def label_schema(label_key: str) -> schema_pb2.Schema:
     """The label, an integer, as a category: what TFDV needs to count each of its values."""
     domain = schema_pb2.IntDomain(is_categorical=True)
@@ -80,7 +119,7 @@ def label_schema(label_key: str) -> schema_pb2.Schema:
 
 def _anomalies(artifact: Artifact) -> Iterator[str]:
     """One sentence for each reason of each anomaly of each split."""
-    for split in artifact_utils.decode_split_names(artifact.split_names):
+    for split in _splits(artifact):
         [uri] = artifact_utils.get_split_uris([artifact], split)
         found = anomalies_util.load_anomalies_binary(str(Path(uri, example_validator.DEFAULT_FILE_NAME)))
         for feature, info in sorted(found.anomaly_info.items()):
@@ -90,8 +129,19 @@ def _anomalies(artifact: Artifact) -> Iterator[str]:
             yield f"{split}: {reason.short_description} ({reason.description})"
 
 
-def _label_statistics(statistics: Artifact, label_key: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    [uri] = artifact_utils.get_split_uris([statistics], _TRAIN)
+def _splits(artifact: Artifact) -> list[str]:
+    found: list[str] = artifact_utils.decode_split_names(artifact.split_names)
+    return found
+
+
+def _read_schema(artifact: Artifact) -> schema_pb2.Schema:
+    schema: schema_pb2.Schema = tfdv.load_schema_text(str(Path(artifact.uri, schema_gen.DEFAULT_FILE_NAME)))
+    return schema
+
+
+def _label_statistics(statistics: Artifact, split: str, label_key: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """The label's part of a split's statistics."""
+    [uri] = artifact_utils.get_split_uris([statistics], split)
     whole = tfdv.load_stats_binary(str(Path(uri, statistics_gen.DEFAULT_FILE_NAME)))
     [dataset] = whole.datasets
     features = [feature for feature in dataset.features if list(feature.path.step) == [label_key]]
@@ -102,15 +152,15 @@ def _label_statistics(statistics: Artifact, label_key: str) -> statistics_pb2.Da
 
 
 def _gate(name: str, subject: str, bounds: Mapping[str, Any], value: float) -> Gate:
-    bound = float(bounds[name])
+    bound, at_least = float(bounds[name]), name.startswith("min_")
     return Gate(
         name=name,
         node_id=NODE_ID,
         subject=subject,
-        relation="<=",
+        relation=">=" if at_least else "<=",
         bound=bound,
         value=value,
-        passed=value <= bound,
+        passed=value >= bound if at_least else value <= bound,
     )
 
 

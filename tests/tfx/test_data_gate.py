@@ -22,7 +22,7 @@ from tests.tfx.gate_laboratory import new
 
 Feature = tf.train.Feature
 Odd = dict[str, Feature | None]  # None: left out
-BOUNDS = {"max_anomalies": 0, "max_label_drift": 0.1, "label_key": LABEL_KEY}
+BOUNDS = {"max_anomalies": 0, "max_label_drift": 0.1, "min_label_share": 0.01, "label_key": LABEL_KEY}
 
 
 def floats(count: int = IMAGE_SIZE, value: float = 0.25) -> Feature:
@@ -87,8 +87,9 @@ def judge(statistics: Artifact, folder: Path, previous: Artifact | None = None, 
 
 def test_good_data_passes_and_leaves_its_gates(statistics: Callable[..., Artifact], tmp_path: Path) -> None:
     passed = judge(statistics(4, range(10)), tmp_path)
-    [gate] = Gates.read(Path(passed.uri)).gates
-    assert (gate.name, gate.value, gate.passed) == ("max_anomalies", 0, True)
+    anomalies, rarest = Gates.read(Path(passed.uri)).gates
+    assert (anomalies.name, anomalies.value, anomalies.passed) == ("max_anomalies", 0, True)
+    assert (rarest.name, rarest.value, rarest.passed) == ("min_label_share", 0.1, True)
     assert passed.get_int_custom_property("span") == 4
 
 
@@ -102,8 +103,14 @@ def test_good_data_passes_and_leaves_its_gates(statistics: Callable[..., Artifac
         ({LABEL_KEY: ints(3, 4)}, r"eval, image_class: .*shape"),
         ({LABEL_KEY: ints(11)}, r"eval, image_class: Out-of-range values \(Unexpectedly large value: 11"),
         ({IMAGE_KEY: floats(value=255)}, r"eval, image_floats: Out-of-range values"),
+        ({IMAGE_KEY: floats(value=float("nan"))}, r"eval, image_floats: .*NaN"),
+        ({IMAGE_KEY: floats(value=float("-inf"))}, r"eval, image_floats: .*-inf"),
+        ({"image_pixels": floats(), IMAGE_KEY: None}, r"eval, image_floats: Column dropped.*eval, image_pixels: New"),
     ],
-    ids=["missing", "new", "type", "image-shape", "label-shape", "label-domain", "pixel-range"],
+    ids=[
+        *("missing", "new", "type", "image-shape", "label-shape", "label-domain", "pixel-range"),
+        *("nan", "infinity", "renamed"),
+    ],
 )
 def test_data_of_another_kind_ends_the_run_and_is_named(
     statistics: Callable[..., Artifact], tmp_path: Path, odd: Odd, said: str
@@ -121,7 +128,7 @@ def test_labels_that_drift_end_the_run_and_the_next_like_it(
     with pytest.raises(DataError, match=r"drift of the labels' shares since span 1: 0\.49.*\(max_label_drift\)"):
         judge(drifted, tmp_path / "refused", previous=first)
     admitted = judge(drifted, tmp_path / "admitted", previous=first, max_label_drift=0.5)
-    [_, gate] = Gates.read(Path(admitted.uri)).gates
+    [*_, gate] = Gates.read(Path(admitted.uri)).gates
     assert gate.value == pytest.approx(13 / 22 - 0.1)
     judge(statistics(3, mostly_ones), tmp_path / "after", previous=admitted)
 
@@ -140,3 +147,20 @@ def test_the_previous_span_is_the_newest_before_it_that_passed() -> None:
     resolved = strategy.resolve_artifacts(None, {"examples": [examples], "gates": candidates})
     assert [item.id for item in resolved["gates"]] == [5]
     assert strategy.resolve_artifacts(None, {"examples": [examples], "gates": []})["gates"] == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "rarest", "share"),
+    [([3] * 10, "0 in (train|eval)", 0), ([*range(8), 9] * 3, "8 in (train|eval)", 0)],
+    ids=["one digit", "no eights"],
+)
+def test_data_without_a_digit_ends_the_run_though_a_model_of_it_would_be_perfect(
+    statistics: Callable[..., Artifact], tmp_path: Path, labels: list[int], rarest: str, share: float
+) -> None:
+    with pytest.raises(DataError, match=rf"rarest label, {rarest}: {share}, expected >= 0.01 \(min_label_share\)"):
+        judge(statistics(1, labels), tmp_path)
+
+
+def test_a_split_without_examples_ends_the_run(statistics: Callable[..., Artifact], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"rarest label, 0 in train: 0, expected >= 0.01 \(min_label_share\)"):
+        judge(statistics(1, []), tmp_path)

@@ -23,7 +23,7 @@ from pipeline_lib.tfx.evaluation_gates import THRESHOLDS, evaluation_gates
 from pipeline_lib.tfx.node import describe
 from tests.tfx.gate_laboratory import Laboratory, Run, edge_inputs, new, output
 
-DATA_GATES = {"max_anomalies", "max_label_drift"}
+DATA_GATES = {"max_anomalies", "max_label_drift", "min_label_share"}
 EVALUATION_GATES = {threshold.parameter for threshold in THRESHOLDS}
 
 

@@ -1,0 +1,172 @@
+"""Compiled pipelines as an enemy writes them: a DAG, or one of our errors; nothing runs, little time, little memory."""
+
+import json
+import socket
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.serialization.serialized_objects import DagSerialization
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.run_params import parameters
+
+FUZZ = settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+# What would leave a trace if anything ever evaluated, imported, unpickled, rendered or ran it.
+HOSTILE = (
+    "__import__('os').mkdir('RAN')",
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
+    "$(mkdir RAN)",
+    "`mkdir RAN`; mkdir RAN #",
+    "!!python/object/apply:os.mkdir ['RAN']",
+    "cos\nmkdir\n(S'RAN'\ntR.",
+    "../../../../etc/passwd",
+    "a" * 300,
+    "\0",
+    "\u202egnp.exe",
+    "é\u0301ß漢",
+    "(a+)+$",
+    "^(([a-z])+.)+[A-Z]([a-z])+$",
+    "https://198.51.100.1/schema.json",
+    "",
+)
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([2**63, -(2**63), 10**400, 1e308, float("inf"), float("nan")]),
+    st.floats(),
+    st.sampled_from(HOSTILE),
+    st.text(max_size=40),
+)
+KEYS = (
+    "type id name default json_schema upstream enum minimum pattern $ref $schema x __type __var __class__ "
+    "schema_version dag_id format description title given_by"
+)
+names = st.sampled_from(KEYS.split())
+values = st.recursive(
+    scalars, lambda item: st.lists(item, max_size=4) | st.dictionaries(names, item, max_size=4), max_leaves=8
+)
+# A way down the document: a number per level, taken modulo what is there.
+changes = st.tuples(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.sampled_from("srda"), names, values)
+
+
+def changed(document: Any, way: list[int], kind: str, name: str, value: Any) -> None:
+    """Replace, rename, delete or add, at the end of the way."""
+    here = document
+    for number in way[:-1]:
+        keys = list(here) if isinstance(here, dict) else list(range(len(here)))
+        below = here[keys[number % len(keys)]] if keys else None
+        if not isinstance(below, dict | list) or not below:
+            break
+        here = below
+    keys = list(here) if isinstance(here, dict) else list(range(len(here)))
+    key = keys[way[-1] % len(keys)]
+    match kind:
+        case "s":
+            here[key] = value
+        case "d":
+            del here[key]
+        case "r" if isinstance(here, dict):
+            here[name] = here.pop(key)
+        case _ if isinstance(here, dict):
+            here[name] = value
+        case _:
+            here.append(value)
+
+
+@pytest.fixture
+def document(compiled: CompiledPipeline) -> dict[str, Any]:
+    whole = compiled.model_copy(update={"parameters": (*compiled.parameters, *parameters()[:6])})
+    return json.loads(whole.model_dump_json())
+
+
+def render(file: Path) -> str:
+    """What became of it: what the dag-processor does with a DAG file of ours, short of the database."""
+    try:
+        dag = AirflowDagRunner().run(file)
+    except MnistLiteError as error:
+        assert len(str(error)) < 20_000
+        return type(error).__name__
+    assert {task.task_type for task in dag.tasks} <= {"TfxNodeOperator"}
+    DagSerialization.serialize_dag(dag)
+    return "DAG"
+
+
+@FUZZ
+@given(steps=st.lists(changes, min_size=1, max_size=3))
+def test_a_document_of_odd_values_is_a_dag_or_refused(
+    document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where what runs would leave its trace
+    form = json.loads(json.dumps(document))
+    for step in steps:
+        if form:
+            changed(form, *step)
+    file = tmp_path / "compiled.json"
+    file.write_text(json.dumps(form))
+    tracemalloc.start()
+    render(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 2**20
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
+@FUZZ
+@given(at=st.integers(0, 6000), data=st.binary(max_size=40), end=st.integers(0, 6000))
+def test_bytes_of_any_kind_are_a_dag_or_refused(
+    document: dict[str, Any], tmp_path: Path, at: int, data: bytes, end: int
+) -> None:
+    content = json.dumps(document).encode()
+    (tmp_path / "compiled.json").write_bytes(content[:at] + data + content[max(at, end) :])
+    render(tmp_path / "compiled.json")
+
+
+@pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef", "$schema"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_schema_that_points_elsewhere_is_refused_and_nothing_is_fetched(
+    document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, nested: bool
+) -> None:
+    def connect(_: socket.socket, address: Any) -> None:
+        raise AssertionError(f"it asked {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    schema = {key: "http://127.0.0.1:9/schema.json"}
+    document["parameters"][0]["json_schema"] = {"allOf": [schema]} if nested else schema
+    (tmp_path / "compiled.json").write_text(json.dumps(document))
+    assert render(tmp_path / "compiled.json") == "CompiledPipelineError"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 1_000_000,
+        b'{"ir":' * 100_000 + b"1" + b"}" * 100_000,
+        b'{"tfx_version": ' + b"9" * 5_000_000 + b"}",
+        b'"' + b"\\ud800" * 1000 + b'"',
+        b"\xff" * 1000,
+        b"",
+        b"null",
+        b"{}",
+    ],
+    ids=["brackets", "nested", "digits", "surrogates", "no-utf8", "empty", "null", "object"],
+)
+def test_files_that_break_parsers_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "compiled.json").write_bytes(content)
+    before = sys.getrecursionlimit()
+    assert render(tmp_path / "compiled.json") == "CompiledPipelineError"
+    assert sys.getrecursionlimit() == before

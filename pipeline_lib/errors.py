@@ -8,7 +8,8 @@ MnistLiteError
 │   └── DownloadError        a public file could not be fetched
 ├── ModelFileError           a model file is not fit to ship
 ├── ReleaseError             a release is missing, damaged or not what was signed
-└── StackError               the local Airflow cannot be started, reached or stopped
+└── StackError               Airflow cannot be started, reached or stopped
+    └── RunRefusedError      Airflow will not start a run as it was asked for
 
 Each message is one sentence or two: what was expected, what was received, what to do next. Command lines print it
 without a traceback and exit 1 (2 for usage).
@@ -48,4 +49,8 @@ class ReleaseError(MnistLiteError):
 
 
 class StackError(MnistLiteError):
-    """The local Airflow cannot be started, reached or stopped."""
+    """Airflow cannot be started, reached or stopped, or does not do what it was asked to."""
+
+
+class RunRefusedError(StackError):
+    """Airflow will not start a run as it was asked for: an unknown parameter, a value out of bounds, a bad run id."""

@@ -5,7 +5,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down compile env compose-demo compose-test test lint bench bench-quick lock screenshots
+.PHONY: help setup demo up down compile env compose-demo compose-test test lint bench bench-quick lock screenshots tensorboard
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench: setup ## measure everything against its yardstick: a table, and var/bench
 
 bench-quick: setup ## the DAG parse, the overheads and the whole run, in six minutes
 	@$(AIRFLOW)/python -m bench --quick
+
+tensorboard: setup ## training curves of all runs, on 127.0.0.1 (PORT=6006)
+	@$(TFX)/python -m pipeline_lib.tfx.training_curves $(if $(PORT),--port=$(PORT))
 
 # Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
 lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)

@@ -8,7 +8,7 @@ import shlex
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +27,18 @@ _LAST_LINES = 20
 # absl's prefix, for example "E1123 20:28:08.809919 4711 launcher.py:576] …"
 _ABSL_LEVEL = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ ")
 _LEVELS = {"I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR, "F": logging.ERROR}
-_CASTS = {"int": int, "float": float, "str": str}
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):  # bool("false") is True
+        raise TypeError
+    return value
+
+
+_CASTS: Mapping[str, Callable[[Any], bool | int | float | str]] = {
+    **{"int": int, "float": float, "str": str},
+    "bool": _bool,
+}
 
 
 class TfxNodeOperator(BaseOperator):
@@ -92,7 +103,7 @@ class TfxNodeOperator(BaseOperator):
             self.log.info("ending %s: SIGTERM, and SIGKILL after %s s", self.tfx_node_id, self.config.grace_seconds)
             self._process.end()
 
-    def _run_parameters(self, given: Mapping[str, Any]) -> dict[str, int | float | str]:
+    def _run_parameters(self, given: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
         # Airflow checks declared parameters before the run exists, but lets a run carry any other name.
         offered = [parameter for parameter in self.parameters if parameter.given_by == "user"]
         if unknown := sorted(set(given) - {parameter.name for parameter in offered} - set(self.dag.params)):
@@ -100,7 +111,7 @@ class TfxNodeOperator(BaseOperator):
             raise AirflowFailException(
                 f"expected only run parameters that the pipeline has ({known}). Received: {unknown}"
             )
-        values: dict[str, int | float | str] = {}
+        values: dict[str, bool | int | float | str] = {}
         for parameter in offered:
             value = given.get(parameter.name)
             if value is None:
@@ -110,8 +121,9 @@ class TfxNodeOperator(BaseOperator):
                 values[parameter.name] = _CASTS[parameter.type](value)
                 json.dumps(values[parameter.name], allow_nan=False)
             except (ValueError, OverflowError, TypeError):
+                kind = parameter.type if parameter.type in ("str", "bool") else f"finite {parameter.type}"
                 raise AirflowFailException(
-                    f"run parameter {parameter.name}: expected a finite {parameter.type}. Received: {value!r}"
+                    f"run parameter {parameter.name}: expected a {kind}. Received: {value!r}"
                 ) from None
         return values
 

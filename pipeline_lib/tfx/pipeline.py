@@ -10,7 +10,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
 from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY, LABELS, LITE_CONTRACT
-from pipeline_lib.tfx import release_pusher
+from pipeline_lib.tfx import release_pusher, runtime_params
 from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
 from pipeline_lib.tfx.data_gate_executor import label_schema
 from pipeline_lib.tfx.edge_validator import EdgeValidator
@@ -150,11 +150,12 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
         ),
-        custom_config={"labels": LABELS},
+        custom_config={"labels": LABELS, "push": run_values["push"]},
         custom_executor_spec=executor_spec.ExecutorClassSpec(release_pusher.Executor),
     ).with_id("Pusher.mnist_lite")
     # The manifest tells them; the Pusher's own interface has no inputs for them.
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
+    pusher.exec_properties["run_parameters"] = runtime_params.every_value()
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
 
     # Nothing waits for it: a refused run has its report, and a broken report blocks no push.
@@ -171,6 +172,7 @@ def create_pipeline(
         baseline_model=released.outputs["model"],
         image_key=IMAGE_KEY,
         label_key=LABEL_KEY,
+        run_parameters=runtime_params.every_value(),
     )
 
     return tfx.dsl.Pipeline(

@@ -151,7 +151,7 @@ class RunParams(BaseModel):
         default="latest",
         pattern=r"^(latest|[1-9][0-9]{0,8})$",
         title="Data span",
-        description="latest, or a span's number; latest is as of the run's logical date, where it has one",
+        description="latest, or a span's number; a backfill's latest is that of its date",
         json_schema_extra={**_in("Data"), _ADMITS: "`latest` or a number"},
     )
     window: int = Field(

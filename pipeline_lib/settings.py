@@ -50,8 +50,12 @@ class Settings(BaseSettings):
 
     dataset: str = Field(default="digits", description="what a deployment starts with: digits, mnist or a folder")
     keep_runs_days: int = Field(default=365, ge=0, description="a deployment's runs and task logs; 0: for ever")
-    schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: only when triggered")
+    schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: not by time")
     timezone: str = "UTC"
+    run_on_new_data: bool = Field(default=True, description="also run when Airflow is told of a new span")
+    deadline_minutes: float = Field(default=0, ge=0, description="a run that takes longer is late; 0: none is")
+    node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
+    node_retries: int = Field(default=2, ge=0, description="of a node that failed; refused data is not tried again")
 
     @field_validator("signing_key", "verifying_key", mode="before")
     @classmethod
@@ -76,6 +80,10 @@ class Settings(BaseSettings):
     @property
     def data_dir(self) -> Path:
         return self.var_dir / "data"
+
+    @property
+    def drop_dir(self) -> Path:
+        return self.var_dir / "drop"
 
     @property
     def pipeline_root(self) -> Path:

@@ -1,0 +1,43 @@
+"""Nodes of a laboratory's pipeline one by one, in this process, through the launcher that Airflow's tasks use."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.tfx import node
+from pipeline_lib.tfx.request import NodeRequest
+from tests.tfx.gate_laboratory import Laboratory
+
+GATE = "DataGate"
+
+
+def launch(laboratory: Laboratory, node_id: str, run_id: str, **parameters: Any) -> NodeResult:
+    """One node of one run; a failure is a result, as for Airflow's tasks."""
+    pipeline = laboratory.settings.compiled_path
+    if not pipeline.exists():
+        laboratory.compiled.write(pipeline)
+    request = NodeRequest(
+        pipeline=pipeline,
+        node_id=node_id,
+        run_id=run_id,
+        metadata_url=laboratory.settings.mlmd_url,
+        parameters=parameters,
+        result=None,
+    )
+    launcher, store = node.prepare(request)
+    return node._launch(request, launcher, store)
+
+
+def until(laboratory: Laboratory, last: str, run_id: str, **parameters: Any) -> NodeResult:
+    """Nodes in the pipeline's order up to `last`; gives the first failure, else the last one's result."""
+    for item in laboratory.compiled.nodes:
+        result = launch(laboratory, item.id, run_id, **parameters)
+        if result.state == "failed" or item.id == last:
+            return result
+    raise AssertionError(f"no node {last}")
+
+
+def files_below(folder: Path) -> dict[str, int]:
+    """Every file's size, by its path below `folder`."""
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {str(path.relative_to(folder)): path.stat().st_size for path in found}

@@ -40,7 +40,7 @@ def main(assignments: list[str]) -> int:
         if run.state == "failed":
             return 1
         entry = client.XComApi(api).get_xcom_entry(DAG_ID, run.dag_run_id, PUSHER, "return_value")
-        result = entry.actual_instance.value
+        result = json.loads(entry.to_json())["value"]
         print(f"pushed as release {result['pushed_version']}" if result["pushed"] else result["reason"])
         return 0
 

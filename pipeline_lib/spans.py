@@ -21,7 +21,7 @@ from pipeline_lib.errors import DataError
 
 MANIFEST = "span.json"
 LATEST = "latest"
-_SPAN_NAME = re.compile(r"span-(\d+)")
+_SPAN_NAME = re.compile(r"span-([1-9]\d*)")  # not span-01: one folder a number
 
 
 class SplitManifest(BaseModel):

@@ -24,7 +24,8 @@ def data_dir(tmp_path: Path) -> Path:
     """Spans 1, 2, 4 and 10, made at noon UTC of the first to the fourth of June."""
     for day, number in enumerate((1, 2, 4, 10), start=1):
         make_span(tmp_path, number, datetime(2026, 6, day, 12, tzinfo=UTC))
-    (tmp_path / ".unfinished-span-11").mkdir()
+    for name in (".unfinished-span-11", "span-010", "span-0", "span-x"):  # nobody's
+        (tmp_path / name).mkdir()
     return tmp_path
 
 

@@ -1,7 +1,9 @@
 """One real Airflow (scheduler, API server, LocalExecutor) with this project's DAG and the odd one."""
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
+from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server
 from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
 
 _ODD_DAG = """
@@ -25,8 +28,28 @@ from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 config = AirflowPipelineConfig(airflow_dag_config={{"schedule": None}}, grace_seconds=5)
 dag = AirflowDagRunner(config).run(Path({path!r}))
 """
+# The pipeline's DAG as somebody who wants to be told has it: of every run, and of each that takes more than a second.
+_TOLD_DAG = """
+import os
+os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
+from datetime import timedelta
+from airflow.sdk import DeadlineAlert, DeadlineReference
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.notice import late_callback
+from pipeline_lib.notice_settings import notice_settings
+from pipeline_lib.settings import settings
+
+late = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
+config = AirflowPipelineConfig(
+    airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=notice_settings().after_runs
+)
+dag = AirflowDagRunner(config).run(settings().compiled_path)
+"""
+TOLD = "told"
 RUN_SECONDS = 600
 CONSUMER = "mnist_consumer"
+MAIL_PASSWORD, HOOK_SECRET, HOOK_PATH = "the-mail-password", "the-hook-secret", "the-hook-path"
 
 
 @dataclass(frozen=True)
@@ -48,12 +71,45 @@ class FinishedRun:
 
 
 @dataclass(frozen=True)
+class Told:
+    """Who is told of what happens here: a webhook, a mailbox, a StatsD server that hears of our metrics alone."""
+
+    hook: Hook
+    mailbox: Mailbox
+    statsd: socket.socket
+
+    @classmethod
+    @contextlib.contextmanager
+    def listening(cls) -> Iterator["Told"]:
+        statsd = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with http_server() as hook, mail_server(password=MAIL_PASSWORD) as mailbox, statsd:
+            statsd.bind(("127.0.0.1", 0))
+            statsd.setblocking(False)
+            yield cls(hook, mailbox, statsd)
+
+    def variables(self) -> dict[str, str]:
+        """Of a lateness alone, so that the project's own DAG is as it is where nobody is told."""
+        values = {"ON": "late", "WEBHOOK": f"{self.hook.url}/{HOOK_PATH}", "WEBHOOK_SECRET": HOOK_SECRET}
+        values |= {"EMAIL": "team@example.com", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mailbox.port)}
+        values |= {"SMTP_TLS": "none", "SMTP_FROM": "ci@example.com", "SMTP_USER": self.mailbox.user}
+        values |= {"SMTP_PASSWORD": MAIL_PASSWORD, "TIMEOUT_SECONDS": "60"}
+        return {f"MNIST_LITE_NOTIFY_{name}": value for name, value in values.items()}
+
+    def configuration(self) -> str:
+        """What somebody adds to airflow.cfg for metrics."""
+        host, port = self.statsd.getsockname()
+        on = f"statsd_on = True\nstatsd_host = {host}\nstatsd_port = {port}"
+        return f"[metrics]\n{on}\nmetrics_allow_list = mnist_lite\n"
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A whole deployment in a temporary folder: its settings, its Airflow, and a logged-in client."""
 
     settings: Settings
     airflow: LocalAirflow
     rest: AirflowRest
+    told: "Told"
 
     def run(self, dag_id: str = PIPELINE_NAME, **conf: Any) -> FinishedRun:
         """Trigger a run over REST and wait for its end."""
@@ -127,11 +183,14 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         shutil.copy(PROJECT / "dags" / f"{dag_id}.py", dags)
     (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
-    with environment({**variables, "MNIST_LITE_SCHEDULE": ""}):
+    (dags / "told.py").write_text(_TOLD_DAG)
+    (settings.var_dir / "airflow").mkdir(parents=True)
+    with Told.listening() as told, environment({**variables, **told.variables(), "MNIST_LITE_SCHEDULE": ""}):
+        (settings.var_dir / "airflow" / "airflow.cfg").write_text(told.configuration())
         _tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, "odd"):
+            for dag_id in (PIPELINE_NAME, CONSUMER, "odd", TOLD):
                 _wait_for_dag(rest, dag_id)
-            yield Deployment(settings, airflow, rest)
+            yield Deployment(settings, airflow, rest, told)

@@ -1,9 +1,11 @@
 """One real Airflow (scheduler, API server, LocalExecutor) with this project's DAG and the odd one."""
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
+from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server
 from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
 
 _ODD_DAG = """
@@ -53,6 +56,24 @@ def late():
 
 late()
 """
+# The pipeline's DAG as somebody who wants to be told has it: of every run, and of each that takes more than a second.
+_TOLD_DAG = """
+import os
+os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
+from datetime import timedelta
+from airflow.sdk import DeadlineAlert, DeadlineReference
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.notice import late_callback
+from pipeline_lib.notice_settings import notice_settings
+from pipeline_lib.settings import settings
+
+late = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
+config = AirflowPipelineConfig(
+    airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=notice_settings().after_runs
+)
+dag = AirflowDagRunner(config).run(settings().compiled_path)
+"""
 RUN_SECONDS = 600
 CONSUMER = "mnist_consumer"
 INGEST = "mnist_ingest"
@@ -60,6 +81,8 @@ INGEST = "mnist_ingest"
 NIGHT_MONTH = (datetime.now(UTC).month + 5) % 12 + 1
 NIGHTLY = f"0 2 1 {NIGHT_MONTH} *"
 VIEWER = "viewer"
+TOLD = "told"
+MAIL_PASSWORD, HOOK_SECRET, HOOK_PATH = "the-mail-password", "the-hook-secret", "the-hook-path"
 
 
 @dataclass(frozen=True)
@@ -81,12 +104,45 @@ class FinishedRun:
 
 
 @dataclass(frozen=True)
+class Told:
+    """Who is told of what happens here: a webhook, a mailbox, a StatsD server that hears of our metrics alone."""
+
+    hook: Hook
+    mailbox: Mailbox
+    statsd: socket.socket
+
+    @classmethod
+    @contextlib.contextmanager
+    def listening(cls) -> Iterator["Told"]:
+        statsd = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with http_server() as hook, mail_server(password=MAIL_PASSWORD) as mailbox, statsd:
+            statsd.bind(("127.0.0.1", 0))
+            statsd.setblocking(False)
+            yield cls(hook, mailbox, statsd)
+
+    def variables(self) -> dict[str, str]:
+        """Of a lateness alone, so that the project's own DAG is as it is where nobody is told."""
+        values = {"ON": "late", "WEBHOOK": f"{self.hook.url}/{HOOK_PATH}", "WEBHOOK_SECRET": HOOK_SECRET}
+        values |= {"EMAIL": "team@example.com", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mailbox.port)}
+        values |= {"SMTP_TLS": "none", "SMTP_FROM": "ci@example.com", "SMTP_USER": self.mailbox.user}
+        values |= {"SMTP_PASSWORD": MAIL_PASSWORD, "TIMEOUT_SECONDS": "60"}
+        return {f"MNIST_LITE_NOTIFY_{name}": value for name, value in values.items()}
+
+    def configuration(self) -> str:
+        """What somebody adds to airflow.cfg for metrics."""
+        host, port = self.statsd.getsockname()
+        on = f"statsd_on = True\nstatsd_host = {host}\nstatsd_port = {port}"
+        return f"[metrics]\n{on}\nmetrics_allow_list = mnist_lite\n"
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A whole deployment in a temporary folder: its settings, its Airflow, and a logged-in client."""
 
     settings: Settings
     airflow: LocalAirflow
     rest: AirflowRest
+    told: "Told"
 
     def run(self, dag_id: str = PIPELINE_NAME, **conf: Any) -> FinishedRun:
         """Trigger a run over REST and wait for its end."""
@@ -165,11 +221,12 @@ def _wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
     rest.unpause(dag_id)
 
 
-def _add_viewer(settings: Settings) -> None:
-    """A second user, who may look and nothing more."""
+def _configure(settings: Settings, told: Told) -> None:
+    """What an operator adds to airflow.cfg: metrics, and a second user, who may look and nothing more."""
     home = settings.var_dir / "airflow"
     home.mkdir(parents=True)
-    (home / "airflow.cfg").write_text(f"[core]\nsimple_auth_manager_users = {USER}:admin,{VIEWER}:viewer\n")
+    users = f"[core]\nsimple_auth_manager_users = {USER}:admin,{VIEWER}:viewer\n"
+    (home / "airflow.cfg").write_text(users + told.configuration())
     (home / "passwords.json").write_text(json.dumps({name: secrets.token_urlsafe(9) for name in (USER, VIEWER)}))
 
 
@@ -188,12 +245,13 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     # Quick failures; and for what is trained on other data, room for one digit more that is taken for another.
     variables |= {"MNIST_LITE_SCHEDULE": NIGHTLY, "MNIST_LITE_NODE_RETRIES": "0"}
     variables |= {"MNIST_LITE_MIN_ACCURACY_CHANGE": "-0.05", "MNIST_LITE_MAX_LATENCY_RATIO": "100"}
-    with environment(variables):
+    (dags / "told.py").write_text(_TOLD_DAG)
+    with Told.listening() as told, environment({**variables, **told.variables()}):
+        _configure(settings, told)
         _tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
-        _add_viewer(settings)
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, "odd"):
+            for dag_id in (PIPELINE_NAME, CONSUMER, "odd", TOLD):
                 _wait_for_dag(rest, dag_id)
-            yield Deployment(settings, airflow, rest)
+            yield Deployment(settings, airflow, rest, told)

@@ -1,8 +1,13 @@
 """The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
 
+from datetime import timedelta
+from functools import partial
+
 from airflow.sdk import Asset, CronTriggerTimetable
+from pipeline_lib.airflow.approval import ModelApproval, approval_record
 from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.settings import RELEASE_ASSET, run_defaults, settings
 
 DOCS = """
@@ -12,6 +17,7 @@ Retrains a small digit classifier, converts it to TFLite, evaluates both and shi
   last; the end of its log says which (the end of `EdgeValidator`'s log names the gates). The last good model stays.
 - **`DataGate` red**: the data is not what it should be.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
+- With `approval` *required*, a person approves or rejects a blessed model under *Required actions* before the push.
 - A run's tab *Model report* shows what it came to.
 - A push updates the Asset `mnist_tflite_model`: other DAGs can be scheduled on it, as `mnist_consumer` is.
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
@@ -31,5 +37,7 @@ config = AirflowPipelineConfig(
     },
     node_settings={"Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
     parameter_defaults=run_defaults(),
+    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=settings().approval_hours))},
+    run_facts={APPROVAL_RECORD: approval_record},
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

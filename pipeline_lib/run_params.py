@@ -8,11 +8,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.graph import Parameter
 
 Quantization = Literal["none", "dynamic", "float16", "int8"]
+Approval = Literal["none", "required"]
 
-_TYPES: dict[Any, Literal["int", "float", "str"]] = {int: "int", float: "float", str: "str", Quantization: "str"}
+_TYPES: dict[Any, Literal["int", "float", "str"]] = {
+    int: "int",
+    float: "float",
+    str: "str",
+    Quantization: "str",
+    Approval: "str",
+}
 
 
 def _least(default: float, title: str, what: str) -> Any:
@@ -99,6 +107,12 @@ class RunParams(BaseModel):
         1,
     )
 
+    approval: Approval = Field(
+        default="none",
+        title="Approval",
+        description="required: somebody must approve a blessed model before it is pushed",
+    )
+
 
 def parameters() -> tuple[Parameter, ...]:
     """The fields of RunParams in the compiled pipeline's form."""
@@ -107,6 +121,14 @@ def parameters() -> tuple[Parameter, ...]:
         Parameter(name=name, type=_TYPES[field.annotation], default=field.default, json_schema=_bounds(schema[name]))
         for name, field in RunParams.model_fields.items()
     )
+
+
+def facts() -> tuple[Parameter, ...]:
+    """What Airflow tells a run, and no run may say of itself.
+
+    `approval_record`: JSON of a `pipeline_lib.approval.Approval`, "" where nobody was asked.
+    """
+    return (Parameter(name=APPROVAL_RECORD, type="str", default="", given_by="airflow"),)
 
 
 def _bounds(property_schema: dict[str, Any]) -> dict[str, Any]:

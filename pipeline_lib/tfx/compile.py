@@ -77,7 +77,7 @@ def _node(node: pipeline_pb2.PipelineNode) -> Node:
 
 def mnist_tflite(config: Settings) -> CompiledPipeline:
     """This project's own pipeline, every run parameter of `RunParams` open."""
-    described = run_params.parameters()
+    described = (*run_params.parameters(), *run_params.facts())
     pipeline = create_pipeline(
         pipeline_name=PIPELINE_NAME,
         pipeline_root=str(config.pipeline_root),

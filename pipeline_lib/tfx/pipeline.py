@@ -9,6 +9,7 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
+from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY, LABELS, LITE_CONTRACT
 from pipeline_lib.tfx import release_pusher
 from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
@@ -39,7 +40,8 @@ def create_pipeline(
       pipeline_root: folder that receives every artifact.
       data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example; the latest span is used.
       push_dir: receives the releases, as `pipeline_lib/releases/store.py` has them.
-      run_values: what a run can be told, by the names of `RunParams`: RuntimeParameters, or plain values.
+      run_values: what a run can be told, by the names of `RunParams` and of `run_params.facts`: RuntimeParameters, or
+        plain values.
       schema_file: the curated schema; without one, each run's is inferred from its own training split.
       beam_pipeline_args: for data larger than one process should hold.
     """
@@ -153,6 +155,7 @@ def create_pipeline(
     # The manifest tells them; the Pusher's own interface has no inputs for them.
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
+    pusher.exec_properties.update({name: run_values[name] for name in ("approval", APPROVAL_RECORD)})
 
     # Nothing waits for it: a refused run has its report, and a broken report blocks no push.
     model_report = ModelReport(

@@ -235,9 +235,13 @@ def test_evaluations_and_the_report_have_a_button_that_opens_the_runs_tab() -> N
     )
     dag = AirflowDagRunner().run(CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes, ir={}))
     linked = {task.task_id: [link.name for link in task.operator_extra_links] for task in dag.tasks}
-    assert linked == {"Trainer": [], "Evaluator.a": ["Model report"], REPORT_NODE: ["Model report"]}
+    assert linked == {
+        "Trainer": ["Artifacts"],
+        "Evaluator.a": ["Model report", "Evaluations", "Artifacts"],
+        REPORT_NODE: ["Model report", "Artifacts"],
+    }
     without = AirflowDagRunner().run(CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes[:2], ir={}))
-    assert not without.get_task("Evaluator.a").operator_extra_links
+    assert [link.name for link in without.get_task("Evaluator.a").operator_extra_links] == ["Artifacts"]
 
 
 def test_the_buttons_address_survives_any_run_id() -> None:

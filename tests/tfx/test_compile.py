@@ -77,7 +77,7 @@ def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: C
 
 
 def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: CompiledPipeline) -> None:
-    assert compiled.parameters == run_params.parameters()
+    assert compiled.parameters == (*run_params.parameters(), *run_params.facts())
     config = json.loads(
         _exec_properties(bound_pipeline(compiled, "run", {"epochs": 3}), "Trainer.mnist")["custom_config"]
     )

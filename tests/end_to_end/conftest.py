@@ -25,8 +25,26 @@ from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 config = AirflowPipelineConfig(airflow_dag_config={{"schedule": None}}, grace_seconds=5)
 dag = AirflowDagRunner(config).run(Path({path!r}))
 """
+# This project's pipeline, whose approvals nobody can answer in time.
+_HURRIED_DAG = """
+from datetime import timedelta
+from functools import partial
+from pipeline_lib.airflow.approval import ModelApproval, approval_record
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.approval import APPROVAL_RECORD
+from pipeline_lib.settings import settings
+
+config = AirflowPipelineConfig(
+    airflow_dag_config={"dag_id": "hurried", "schedule": None},
+    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
+    run_facts={APPROVAL_RECORD: approval_record},
+)
+dag = AirflowDagRunner(config).run(settings().compiled_path)
+"""
 RUN_SECONDS = 600
 CONSUMER = "mnist_consumer"
+HURRIED = "hurried"
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,10 @@ class Deployment:
 
     def run(self, dag_id: str = PIPELINE_NAME, **conf: Any) -> FinishedRun:
         """Trigger a run over REST and wait for its end."""
-        run_id = self.rest.trigger(dag_id, conf).dag_run_id
+        return self.ended(self.rest.trigger(dag_id, conf).dag_run_id, dag_id)
+
+    def ended(self, run_id: str, dag_id: str = PIPELINE_NAME) -> FinishedRun:
+        """Wait for a run's end."""
         deadline = time.monotonic() + RUN_SECONDS
         while not (run := self.rest.run(dag_id, run_id)).finished:
             assert time.monotonic() < deadline, f"{run_id} did not end: {self.rest.tasks(dag_id, run_id)}"
@@ -126,12 +147,13 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     for dag_id in (PIPELINE_NAME, CONSUMER):
         shutil.copy(PROJECT / "dags" / f"{dag_id}.py", dags)
     (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
+    (dags / "hurried.py").write_text(_HURRIED_DAG)
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     with environment({**variables, "MNIST_LITE_SCHEDULE": ""}):
         _tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, "odd"):
+            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd"):
                 _wait_for_dag(rest, dag_id)
             yield Deployment(settings, airflow, rest)

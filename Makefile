@@ -66,14 +66,7 @@ lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest
 	@$(LOCK) $(UPGRADE) --group setup -o requirements-setup.txt
 	@$(LOCK) $(UPGRADE) --group screenshots -o requirements-screenshots.txt
 
-screenshots: ## docs/images/report.png from the newest report, by an installed Chromium
-	@report=$$(ls -td $${MNIST_LITE_VAR_DIR:-$(CURDIR)/var}/pipeline_root/ModelReport/report/*/report.html 2>/dev/null | head -1); \
-	[ -n "$$report" ] || { echo "screenshots: no report yet: run 'make demo'" >&2; exit 1; }; \
-	browser=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) || \
-	  { echo "screenshots: expected Chromium on PATH (Debian: apt-get install chromium)" >&2; exit 1; }; \
-	profile=$$(mktemp -d); trap 'rm -rf "$$profile"' EXIT; \
-	sandbox=; [ "$$(id -u)" != 0 ] || sandbox=--no-sandbox; \
-	"$$browser" --headless $$sandbox --disable-gpu --no-first-run --disable-background-networking --hide-scrollbars \
-	  --user-data-dir="$$profile" --window-size=1100,2300 --screenshot="$$profile/report.png" "file://$$report" 2>/dev/null; \
-	$(TFX)/python -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").quantize(128).save(sys.argv[2], optimize=True)' \
-	  "$$profile/report.png" docs/images/report.png && echo "docs/images/report.png: from $$report"
+UV := $(shell command -v uv || echo .venvs/tools/bin/uv)
+screenshots: ## docs/images/*.png from the local Airflow after make demo, by an installed Chromium (ONLY='grid report')
+	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
+	  python docs/screenshots.py $(ONLY)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.graph import Parameter
 
@@ -25,8 +26,8 @@ DRY_RUN: Final = "dry run"
 _TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
 # Beside a pattern, which people do not read.
 _ADMITS = "admits"
-# No node works differently for them: mentioned in one, they would be part of its cache key.
-_READ_BY_THE_RUN = frozenset({FORCE, APPROVAL})
+# No node works differently for it: mentioned in one, it would be part of its cache key.
+_READ_BY_THE_RUN = frozenset({FORCE})
 
 
 def _in(section: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
@@ -222,8 +223,13 @@ def parameters() -> tuple[Parameter, ...]:
 
 
 def facts() -> tuple[Parameter, ...]:
-    """What Airflow knows of a run and tells its nodes: no user can."""
-    return (Parameter(name="as_of", type="str", default="", given_by="airflow"),)
+    """What Airflow tells a run, and no run may say of itself.
+
+    `as_of`: the ISO date whose data a run reads, "" for the newest. `approval_record`: JSON of a
+    `pipeline_lib.approval.Approval`, "" where nobody was asked.
+    """
+    names = ("as_of", APPROVAL_RECORD)
+    return tuple(Parameter(name=name, type="str", default="", given_by="airflow") for name in names)
 
 
 def bounds(parameter: Parameter) -> str:

@@ -74,6 +74,23 @@ config = AirflowPipelineConfig(
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)
 """
+# This project's pipeline, whose approvals nobody can answer in time.
+_HURRIED_DAG = """
+from datetime import timedelta
+from functools import partial
+from pipeline_lib.airflow.approval import ModelApproval, approval_record
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.approval import APPROVAL_RECORD
+from pipeline_lib.settings import settings
+
+config = AirflowPipelineConfig(
+    airflow_dag_config={"dag_id": "hurried", "schedule": None},
+    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
+    run_facts={APPROVAL_RECORD: approval_record},
+)
+dag = AirflowDagRunner(config).run(settings().compiled_path)
+"""
 RUN_SECONDS = 600
 CONSUMER = "mnist_consumer"
 INGEST = "mnist_ingest"
@@ -83,6 +100,7 @@ NIGHTLY = f"0 2 1 {NIGHT_MONTH} *"
 VIEWER = "viewer"
 TOLD = "told"
 MAIL_PASSWORD, HOOK_SECRET, HOOK_PATH = "the-mail-password", "the-hook-secret", "the-hook-path"
+HURRIED = "hurried"
 
 
 @dataclass(frozen=True)
@@ -241,6 +259,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         shutil.copy(PROJECT / "dags" / f"{dag_id}.py", dags)
     (dags / "often.py").write_text(_OFTEN_DAG)
     (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
+    (dags / "hurried.py").write_text(_HURRIED_DAG)
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     # Quick failures; and for what is trained on other data, room for one digit more that is taken for another.
     variables |= {"MNIST_LITE_SCHEDULE": NIGHTLY, "MNIST_LITE_NODE_RETRIES": "0"}
@@ -252,6 +271,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, "odd", TOLD):
+            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD):
                 _wait_for_dag(rest, dag_id)
             yield Deployment(settings, airflow, rest, told)

@@ -1,8 +1,9 @@
 """The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
 
-from airflow.sdk import Asset, CronTriggerTimetable
+from airflow.sdk import Asset
 from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.schedule import as_of, deadline, node_limits, schedule
 from pipeline_lib.settings import RELEASE_ASSET, run_defaults, settings
 
 DOCS = """
@@ -11,6 +12,7 @@ Retrains a small digit classifier, converts it to TFLite, evaluates both and shi
 - **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: a gate refused the model, or it is what was pushed
   last; the end of its log says which (the end of `EdgeValidator`'s log names the gates). The last good model stays.
 - **`DataGate` red**: the data is not what it should be.
+- It runs on its schedule, and when the Asset `mnist_data` tells of a new span: one run at a time, others queue.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
 - A run's tab *Model report* shows what it came to.
 - A push updates the Asset `mnist_tflite_model`: other DAGs can be scheduled on it, as `mnist_consumer` is.
@@ -21,15 +23,15 @@ config = AirflowPipelineConfig(
     airflow_dag_config={
         "description": "Train, convert to TFLite, evaluate, push if blessed",
         "doc_md": DOCS,
-        "schedule": CronTriggerTimetable(settings().schedule, timezone=settings().timezone)
-        if settings().schedule
-        else None,
+        "schedule": schedule(settings()),
+        "deadline": deadline(settings()),
         "catchup": False,
         "max_active_runs": 1,
         "tags": ["mnist", "tfx", "tflite"],
         "default_args": {"owner": "mnist-lite"},
     },
-    node_settings={"Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
+    node_settings={"*": node_limits(settings()), "Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
     parameter_defaults=run_defaults(),
+    run_facts={"as_of": as_of},
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

@@ -8,6 +8,7 @@ MnistLiteError
 │   └── DownloadError        a public file could not be fetched
 ├── ModelFileError           a model file is not fit to ship
 ├── ReleaseError             a release is missing, damaged or not what was signed
+├── NoticeError              somebody could not be told what a run came to
 └── StackError               the local Airflow cannot be started, reached or stopped
 
 Each message is one sentence or two: what was expected, what was received, what to do next. Command lines print it
@@ -45,6 +46,10 @@ class ModelFileError(MnistLiteError):
 
 class ReleaseError(MnistLiteError):
     """A release is missing, damaged, not what was signed, or cannot be made, moved or removed."""
+
+
+class NoticeError(MnistLiteError):
+    """Somebody could not be told what a run came to."""
 
 
 class StackError(MnistLiteError):

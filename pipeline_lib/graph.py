@@ -28,18 +28,21 @@ class Node(BaseModel):
 
 
 class Parameter(BaseModel):
-    """One RuntimeParameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` as it is.
+    """One run parameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` as it is.
 
     `given_by` "airflow": not a run's to say, such as its logical date; `AirflowPipelineConfig.run_facts` tells it.
+    `read_by` "nodes": a TFX RuntimeParameter (never a bool), which some node mentions. "run": no node need mention it,
+    because the whole run obeys it; it is offered, checked and recorded all the same.
     """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    type: Literal["int", "float", "str"]
-    default: int | float | str | None = None
+    type: Literal["int", "float", "str", "bool"]
+    default: bool | int | float | str | None = None
     json_schema: dict[str, Any] = {}
     given_by: Literal["user", "airflow"] = "user"
+    read_by: Literal["nodes", "run"] = "nodes"
 
     @field_validator("json_schema")
     @classmethod

@@ -27,6 +27,7 @@ class NodeResult(BaseModel):
     `report` (the page's path) for a ModelReport.
     `pushed_version`, `pushed_to`, `pushed_sha256` and the Pusher's `metrics` tell the release that holds the model: the
     one that was made, or, where `pushed` is False because there was nothing new, the one that is this very file.
+    `final`: it failed for what another try would find again, such as refused data.
     `seconds` is the node's whole time in its process, `executor_seconds` the part that its executor took.
     """
 
@@ -47,6 +48,7 @@ class NodeResult(BaseModel):
     pushed_to: str | None = None
     pushed_sha256: str | None = None
     report: str | None = None
+    final: bool = False
     seconds: float = 0.0
     executor_seconds: float = 0.0
 

@@ -151,7 +151,8 @@ class PastRun(_Figures):
 class Report(_Figures):
     """One run, judged. `blessed` is None where the run had no gates; `verdict` says in one line what it comes to.
 
-    `training` holds one value per epoch by the name of what was measured. `history` ends with this run.
+    `training` holds one value per epoch by the name of what was measured. `parameters` are what the run was told, each
+    default included. `history` ends with this run.
     """
 
     schema_version: Literal[1] = 1
@@ -170,6 +171,7 @@ class Report(_Figures):
     statistics: tuple[FeatureStatistics, ...]
     anomalies: tuple[DataAnomaly, ...]
     evaluations: dict[ModelKey, tuple[SliceMetrics, ...]]
+    parameters: dict[str, bool | int | float | str] = {}
     versions: dict[str, str]
     history: tuple[PastRun, ...] = ()
 

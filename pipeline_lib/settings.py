@@ -16,6 +16,7 @@ from pipeline_lib.run_params import RunParams
 
 PIPELINE_NAME = "mnist_tflite"
 RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
+DATA_ASSET = "mnist_data"  # and the spans
 _Kind = TypeVar("_Kind", bound=BaseSettings)
 
 
@@ -49,8 +50,12 @@ class Settings(BaseSettings):
 
     dataset: str = Field(default="digits", description="what a deployment starts with: digits, mnist or a folder")
     keep_runs_days: int = Field(default=365, ge=0, description="a deployment's runs and task logs; 0: for ever")
-    schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: only when triggered")
+    schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: not by time")
     timezone: str = "UTC"
+    run_on_new_data: bool = Field(default=True, description="also run when Airflow is told of a new span")
+    deadline_minutes: float = Field(default=0, ge=0, description="a run that takes longer is late; 0: none is")
+    node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
+    node_retries: int = Field(default=2, ge=0, description="of a node that failed; refused data is not tried again")
 
     @field_validator("signing_key", "verifying_key", mode="before")
     @classmethod
@@ -75,6 +80,10 @@ class Settings(BaseSettings):
     @property
     def data_dir(self) -> Path:
         return self.var_dir / "data"
+
+    @property
+    def drop_dir(self) -> Path:
+        return self.var_dir / "drop"
 
     @property
     def pipeline_root(self) -> Path:
@@ -119,7 +128,7 @@ def settings() -> Settings:
     Raises:
       SettingsError: a variable does not hold what it should.
     """
-    return _read(Settings)
+    return read_variables(Settings)
 
 
 class _RunDefaults(BaseSettings, RunParams):
@@ -132,13 +141,21 @@ def run_defaults() -> dict[str, Any]:
     Raises:
       SettingsError: a variable does not hold what that parameter takes.
     """
-    return _read(_RunDefaults).model_dump(exclude_unset=True)
+    return read_variables(_RunDefaults).model_dump(exclude_unset=True)
 
 
-def _read(kind: type[_Kind]) -> _Kind:
+def read_variables(kind: type[_Kind]) -> _Kind:
+    """A model of `MNIST_LITE_*` variables, read from the environment.
+
+    Raises:
+      SettingsError: a variable does not hold what it should.
+    """
     try:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
         name = "MNIST_LITE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{name}: {first['msg']}. Received: {first['input']!r}") from None
+        # A secret is not for a log; an address may hold one.
+        secret = "PASSWORD" in name or "TOKEN" in name or "@" in str(first["input"])
+        received = "what may hold a secret" if secret else repr(first["input"])
+        raise SettingsError(f"{name}: {first['msg']}. Received: {received}") from None

@@ -4,6 +4,7 @@ from pipeline_lib.graph import Node
 
 _DOCS = {
     "ImportExampleGen": "Reads the newest span of examples that are TFRecords already, split by split.",
+    "SpanExampleGen": "Reads the spans of examples that the run is told to: the newest, a number, a window.",
     "CsvExampleGen": "Reads the newest span of CSV files as examples.",
     "StatisticsGen": "Computes statistics of every feature, per split.",
     "SchemaGen": "Infers a schema from the training split's statistics.",

@@ -14,7 +14,7 @@ from pipeline_lib.errors import CompiledPipelineError, SettingsError
 from pipeline_lib.graph import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
 from pipeline_lib.report_files import REPORT_NODE
 
-_JSON_TYPES = {"int": "integer", "float": "number", "str": "string"}
+_JSON_TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
 
 
 class AirflowDagRunner:

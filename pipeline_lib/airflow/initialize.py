@@ -150,7 +150,7 @@ def first_data(config: Settings) -> None:
         say("there is data already: nothing to ingest")
         return
     say(f"ingesting {config.dataset}")
-    command = [str(config.tfx_python), "-m", "pipeline_lib.tfx.commands", "ingest", config.dataset]
+    command = [str(config.tfx_python), "-m", "pipeline_lib.tfx.commands", "ingest", config.dataset, "--no-tell"]
     if subprocess.call(command, cwd=PROJECT):
         raise StackError(f"could not ingest MNIST_LITE_DATASET ({config.dataset}): the reason is above")
 

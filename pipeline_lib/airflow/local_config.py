@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline_lib.access import LOCAL_HOST, LOCAL_USER
 from pipeline_lib.errors import StackError
 
-HOST = "127.0.0.1"
-USER = "admin"
+HOST = LOCAL_HOST
+USER = LOCAL_USER
 
 # One run on two cores at a time, not a cluster: short pauses between two looks, few processes.
 _TUNING: Mapping[str, Mapping[str, str]] = {

@@ -9,7 +9,7 @@ import shlex
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,14 +21,25 @@ from pydantic import ValidationError
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.node_process import NodeProcess
 from pipeline_lib.graph import CompiledPipeline, Parameter
-from pipeline_lib.node_exit import EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
+from pipeline_lib.node_exit import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
 
 _LAST_LINES = 20
 # absl's prefix, for example "E1123 20:28:08.809919 4711 launcher.py:576] …"
 _ABSL_LEVEL = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ ")
 _LEVELS = {"I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR, "F": logging.ERROR}
-_CASTS = {"int": int, "float": float, "str": str}
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):  # bool("false") is True
+        raise TypeError
+    return value
+
+
+_CASTS: Mapping[str, Callable[[Any], bool | int | float | str]] = {
+    **{"int": int, "float": float, "str": str},
+    "bool": _bool,
+}
 
 
 class TfxNodeOperator(BaseOperator):
@@ -39,6 +50,7 @@ class TfxNodeOperator(BaseOperator):
     | 0 | succeeds; its XCom is the NodeResult as JSON; its outlets' events say what was made |
     | 99 | is skipped, with the reason in its log and the NodeResult in its XCom |
     | 2, or the node cannot be started | fails and is not retried |
+    | 3 | fails and is not retried: another try would end the same way |
     | anything else, or a signal | fails and is retried if it has retries |
 
     The run id given to TFX is Airflow's. Parameter values are data: nothing is templated.
@@ -92,7 +104,7 @@ class TfxNodeOperator(BaseOperator):
             self.log.info("ending %s: SIGTERM, and SIGKILL after %s s", self.tfx_node_id, self.config.grace_seconds)
             self._process.end()
 
-    def _run_parameters(self, given: Mapping[str, Any]) -> dict[str, int | float | str]:
+    def _run_parameters(self, given: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
         # Airflow checks declared parameters before the run exists, but lets a run carry any other name.
         offered = [parameter for parameter in self.parameters if parameter.given_by == "user"]
         if unknown := sorted(set(given) - {parameter.name for parameter in offered} - set(self.dag.params)):
@@ -100,7 +112,7 @@ class TfxNodeOperator(BaseOperator):
             raise AirflowFailException(
                 f"expected only run parameters that the pipeline has ({known}). Received: {unknown}"
             )
-        values: dict[str, int | float | str] = {}
+        values: dict[str, bool | int | float | str] = {}
         for parameter in offered:
             value = given.get(parameter.name)
             if value is None:
@@ -110,7 +122,8 @@ class TfxNodeOperator(BaseOperator):
                 values[parameter.name] = _CASTS[parameter.type](value)
                 json.dumps(values[parameter.name], allow_nan=False, ensure_ascii=False).encode()
             except (ValueError, OverflowError, TypeError):
-                wanted = "str of whole characters" if parameter.type == "str" else f"finite {parameter.type}"
+                named = {"str": "str of whole characters", "bool": "bool"}
+                wanted = named.get(parameter.type, f"finite {parameter.type}")
                 raise AirflowFailException(
                     f"run parameter {parameter.name}: expected a {wanted}. Received: {reprlib.repr(value)}"
                 ) from None
@@ -182,6 +195,8 @@ class TfxNodeOperator(BaseOperator):
             raise AirflowException(f"{node} exited with code 0 but left no result; its last lines:\n{reason}")
         if exit_code == EXIT_USAGE:
             raise AirflowFailException(f"{node} cannot be run as asked: {reason}")
+        if exit_code == EXIT_FINAL:
+            raise AirflowFailException(f"{node} failed: {reason}")
         if self._process and self._process.ending:
             raise AirflowException(f"{node} was killed, as Airflow asked")
         if ended_by == signal.SIGKILL:

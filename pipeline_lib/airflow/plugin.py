@@ -1,4 +1,4 @@
-"""Our Airflow plugin: the tab *Model report* of a DAG run, and the app that serves what it shows.
+"""Our Airflow plugin: the tab *Model report* of a DAG run, the app that serves it, and a check of new runs' parameters.
 
 Registered by this distribution's entry point `airflow.plugins`: where it is installed with Airflow, the plugin is too.
 """
@@ -13,7 +13,7 @@ from pipeline_lib.report_files import REPORT_PAGE
 
 
 class MnistLitePlugin(AirflowPlugin):
-    """Adds the report to Airflow's UI."""
+    """Adds the report to Airflow's UI, and to its API server a refusal of parameters that a pipeline does not have."""
 
     name = "mnist_lite"
     external_views = [  # noqa: RUF012  an attribute of the base class, which Airflow reads from the instance
@@ -32,3 +32,10 @@ class MnistLitePlugin(AirflowPlugin):
         from pipeline_lib.airflow.report_app import report_app
 
         return [{"app": report_app(), "url_prefix": URL_PREFIX, "name": "model report"}]
+
+    @cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """As above."""
+        from pipeline_lib.airflow.conf_guard import ConfGuard
+
+        return [{"middleware": ConfGuard, "name": "run parameters"}]

@@ -17,6 +17,15 @@ class ModelReportLink(BaseOperatorLink):
     name = "Model report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
-        dag_id, run_id = quote(ti_key.dag_id, safe=""), quote(ti_key.run_id, safe="")
-        return f"{base}/dags/{dag_id}/runs/{run_id}/plugin/{URL_ROUTE}"
+        return report_url(ti_key.dag_id, ti_key.run_id)
+
+
+def run_url(dag_id: str, run_id: str) -> str:
+    """The run's page in Airflow's UI."""
+    base = str(conf.get("api", "base_url", fallback="")).rstrip("/")
+    return f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def report_url(dag_id: str, run_id: str) -> str:
+    """The tab *Model report* of the run's page."""
+    return f"{run_url(dag_id, run_id)}/plugin/{URL_ROUTE}"

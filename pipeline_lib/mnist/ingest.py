@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pipeline_lib.mnist.download import mirrors_in_use
 from pipeline_lib.mnist.sources import load
-from pipeline_lib.mnist.spans import Span, write_span
+from pipeline_lib.mnist.spans import write_span
 from pipeline_lib.settings import settings
+from pipeline_lib.spans import Span
 
 
 def ingest(source: str, data_dir: Path, cache_dir: Path | None = None, mirrors: Sequence[str] | None = None) -> Span:

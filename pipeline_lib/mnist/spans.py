@@ -1,9 +1,4 @@
-"""Spans: the numbered folders of training data that TFX's ImportExampleGen reads.
-
-    <data_dir>/span-1/train-00000-of-00001.tfrecord.gz
-                      eval-00000-of-00001.tfrecord.gz
-                      span.json                          a `Manifest`
-               span-2/…                                  the newest has the highest number
+"""Write spans; what they are and how they are read: `pipeline_lib/spans.py`.
 
 A span is written to a folder that no pattern of a reader's matches, and gets its name in one rename once all of it is
 on the disk. That rename is also what makes numbers unique: it fails where another process was first.
@@ -12,77 +7,23 @@ on the disk. That rename is also what makes numbers unique: it fails where anoth
 import contextlib
 import errno
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.locks import lock, try_lock
 from pipeline_lib.mnist.dataset import Dataset, Split
 from pipeline_lib.mnist.tfrecords import write_split
+from pipeline_lib.spans import MANIFEST, Manifest, Span, SplitManifest, numbers, read
 
-MANIFEST = "span.json"
 _UNFINISHED = ".unfinished-"
-_SPAN_NAME = re.compile(r"span-(\d+)")
-
-
-class SplitManifest(BaseModel):
-    """One split of a span: what it holds, and its files' sizes in bytes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    examples: int
-    per_class: tuple[int, ...]
-    content_sha256: str
-    shards: dict[str, int]
-
-
-class Manifest(BaseModel):
-    """What a span holds, and where it came from. A new `schema_version`: the same images are written differently."""
-
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: Literal[1] = 1
-    source: str
-    created: datetime
-    splits: dict[str, SplitManifest]
-
-
-@dataclass(frozen=True)
-class Span:
-    """A span on disk. `created` is False where `write_span` found the same examples there already."""
-
-    number: int
-    path: Path
-    manifest: Manifest
-    created: bool = False
-
-    def __str__(self) -> str:
-        counts = " and ".join(f"{split.examples:,} {name}" for name, split in self.manifest.splits.items())
-        if self.created:
-            return f"{self.path.name}: {counts} examples from {self.manifest.source}"
-        return f"{self.path.name} already holds exactly these {counts} examples: no new span"
-
-
-def latest_span(data_dir: Path) -> Span | None:
-    """The span of the highest number, or None where there is no span yet.
-
-    Raises:
-      DataError: that span has no readable manifest, or lacks a file that its manifest lists.
-    """
-    number = _highest_number(data_dir)
-    return _read_span(data_dir, number) if number else None
 
 
 def write_span(dataset: Dataset, data_dir: Path) -> Span:
-    """Write `dataset` as the next span, unless the latest span holds exactly the same images and labels.
+    """Write `dataset` as the next span, unless a span holds exactly the same images and labels already.
 
     Processes that do this at the same time get a number each, or, with the same content, one span between them.
 
@@ -92,14 +33,12 @@ def write_span(dataset: Dataset, data_dir: Path) -> Span:
     digests = {name: split.sha256() for name, split in dataset.splits.items()}
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        if found := _latest_with(digests, data_dir):
+        if found := _span_with(digests, data_dir):
             return found
         with _unfinished_folder(data_dir) as folder:
-            manifest = Manifest(
-                source=dataset.source,
-                created=datetime.now(UTC),
-                splits={name: _write(split, name, digests[name], folder) for name, split in dataset.splits.items()},
-            )
+            splits = {name: _write(split, name, digests[name], folder) for name, split in dataset.splits.items()}
+            # Now, not before: a run of an earlier moment could not have read it.
+            manifest = Manifest(source=dataset.source, created=datetime.now(UTC), splits=splits)
             _write_manifest(manifest, folder)
             return _publish(folder, manifest, digests, data_dir)
     except OSError as error:
@@ -119,7 +58,7 @@ def _publish(folder: Path, manifest: Manifest, digests: dict[str, str], data_dir
         # In this order: a span that another process publishes after the first line makes the rename fail, and one from
         # before it is found by the second.
         number = _highest_number(data_dir) + 1
-        if found := _latest_with(digests, data_dir):
+        if found := _span_with(digests, data_dir):
             return found
         path = data_dir / f"span-{number}"
         try:
@@ -132,35 +71,18 @@ def _publish(folder: Path, manifest: Manifest, digests: dict[str, str], data_dir
             return Span(number, path, manifest, created=True)
 
 
-def _latest_with(digests: dict[str, str], data_dir: Path) -> Span | None:
-    try:
-        span = latest_span(data_dir)
-    except DataError:
-        # A damaged latest span must not keep a good one from being written after it.
-        return None
-    if span and {name: split.content_sha256 for name, split in span.manifest.splits.items()} == digests:
-        return span
+def _span_with(digests: dict[str, str], data_dir: Path) -> Span | None:
+    """The newest whole span of exactly this content: a damaged one must not keep a good one from being written."""
+    for number in reversed(numbers(data_dir)):
+        with contextlib.suppress(DataError):
+            span = read(data_dir, number)
+            if span.manifest.digests() == digests:
+                return span.require_whole()
     return None
 
 
-def _read_span(data_dir: Path, number: int) -> Span:
-    path = data_dir / f"span-{number}"
-    try:
-        manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
-        for split in manifest.splits.values():
-            for name, size in split.shards.items():
-                if (path / name).stat().st_size != size:
-                    raise DataError(f"{path / name}: expected {size:,} bytes. Received: another size; ingest again")
-    except ValidationError as error:
-        raise DataError(f"{path / MANIFEST}: not a span's manifest: {error.errors()[0]['msg']}; ingest again") from None
-    except OSError as error:
-        raise DataError(f"{error.filename}: a span's file cannot be read: {error.strerror}; ingest again") from None
-    return Span(number, path, manifest)
-
-
 def _highest_number(data_dir: Path) -> int:
-    entries = data_dir.iterdir() if data_dir.is_dir() else ()
-    return max((int(match[1]) for entry in entries if (match := _SPAN_NAME.fullmatch(entry.name))), default=0)
+    return max(numbers(data_dir), default=0)
 
 
 @contextlib.contextmanager

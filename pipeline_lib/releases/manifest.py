@@ -35,6 +35,7 @@ class Description(BaseModel):
       gates: every gate of the run that released it.
       edge: EdgeValidator's measurements (`edge.json`), None where there was none.
       span: of the examples that it was trained on.
+      parameters: what the run was told, each default included; empty in manifests that are older than this field.
       versions: of the libraries that made it, by package name.
       code_revision: git's, with `-dirty` where the checkout was; `sha256:…` of the code where there is no git.
       run_id: the pipeline run.
@@ -51,6 +52,7 @@ class Description(BaseModel):
     gates: tuple[Gate, ...] = ()
     edge: dict[str, Any] | None = None
     span: int | None = None
+    parameters: dict[str, bool | int | float | str] = {}
     versions: dict[str, str] = {}
     code_revision: str
     run_id: str

@@ -136,6 +136,15 @@ class Releases:
             self._move_latest("push", release, who, why)
             return Push("pushed", release, f"pushed as release {release.version}")
 
+    def preview(self, model: Path, *, signed: bool = False) -> str:
+        """What `push` would come to, in words; reads only.
+
+        Raises:
+          ReleaseError: the history cannot be read.
+        """
+        known = self._known(sha256_of(model), must_be_signed=signed)
+        return known.why if known else f"release {self._next_version()} would have been made"
+
     def _of_this_run(self, sha256: str, run_id: str, who: str) -> Release | None:
         for version in reversed(self.versions()):
             with contextlib.suppress(ReleaseError):
@@ -167,9 +176,11 @@ class Releases:
             return Push("withdrawn", latest, f"not pushed: {event.who} rolled back from this very file ({event.why})")
         return None
 
+    def _next_version(self) -> int:
+        return max([*self.versions(), *(event.version for event in self.history())], default=0) + 1
+
     def _write(self, model: Path, sha256: str, description: Description, sign: Signer | None) -> Release:
-        versions = [*self.versions(), *(event.version for event in self.history())]
-        version = max(versions, default=0) + 1
+        version = self._next_version()
         path = self.folder / str(version)
         with durable.new_folder(path) as folder:
             shutil.copyfile(model, folder / MODEL_FILE)

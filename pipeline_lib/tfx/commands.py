@@ -1,5 +1,6 @@
 """The commands of `mnist-lite` that need TFX or the data: ingest, run-local, schema."""
 
+import json
 import sys
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,11 +18,32 @@ app.add_typer(schema_app, name="schema")
 
 
 @app.command(epilog="Examples: mnist-lite ingest digits; mnist-lite ingest ~/mnist")
-def ingest(source: Annotated[str, typer.Argument(help="digits, mnist, or a folder of IDX files")]) -> None:
-    """Add a span of data, unless it is what the latest span already holds."""
-    from pipeline_lib.mnist.ingest import ingest as write_next_span
+def ingest(
+    source: Annotated[str, typer.Argument(help="digits, mnist, or a folder of IDX files")],
+    tell: Annotated[bool, typer.Option(help="tell Airflow of a new span, whose run then begins")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
+) -> None:
+    """Add a span of data, unless a span already holds exactly that, and tell Airflow's asset of it.
 
-    print(write_next_span(source, settings().data_dir))
+    Airflow is where MNIST_LITE_URL says, else the local one. That it cannot be told is said, and is no failure.
+    """
+    from pipeline_lib.mnist.ingest import ingest as write_next_span
+    from pipeline_lib.spans import numbers
+
+    span = write_next_span(source, settings().data_dir)
+    if not as_json:
+        print(span, flush=True)
+    newest = span.number == numbers(settings().data_dir)[-1]
+    told = None
+    if tell and newest:
+        from pipeline_lib.tfx.asset_event import tell_of
+
+        told = tell_of(span, settings())
+    if as_json:
+        facts = {"new": span.created, "newest": newest, "said": str(span), "told": told}
+        print(json.dumps({**span.event(), **facts}))
+    elif told:
+        print(told)
 
 
 @app.command("run-local", epilog="Example: mnist-lite run-local --param epochs=3 --param min_accuracy=0.9")

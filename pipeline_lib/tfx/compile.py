@@ -36,7 +36,8 @@ def compile_pipeline(pipeline: tfx_v1.dsl.Pipeline, described: tuple[Parameter, 
 
     Args:
       pipeline: what a `create_pipeline` returned.
-      described: run parameters with bounds and descriptions; those that the pipeline mentions get them.
+      described: run parameters with bounds and descriptions. Those that nodes read are kept where the pipeline
+        mentions them; those that the run reads always.
 
     Raises:
       CompiledPipelineError: the pipeline holds what cannot be run node by node under Airflow.
@@ -55,12 +56,13 @@ def compile_pipeline(pipeline: tfx_v1.dsl.Pipeline, described: tuple[Parameter, 
     runtime_params.nest(ir)
     known = {parameter.name: parameter for parameter in described}
     mentioned = {parameter.name: parameter for parameter in runtime_params.declared(ir)}
-    order = [name for name in known if name in mentioned] + [name for name in mentioned if name not in known]
+    kept = [name for name, parameter in known.items() if name in mentioned or parameter.read_by == "run"]
+    order = kept + [name for name in mentioned if name not in known]
     return CompiledPipeline(
         tfx_version=tfx.__version__,
         name=ir.pipeline_info.id,
         nodes=tuple(_node(item.pipeline_node) for item in ir.nodes),
-        parameters=tuple(known.get(name, mentioned[name]) for name in order),
+        parameters=tuple({**mentioned, **known}[name] for name in order),
         # Protobuf's maps have no order of their own; the file's bytes tell a warm server whether it is outdated.
         ir=json.loads(json.dumps(json_format.MessageToDict(ir), sort_keys=True)),
     )
@@ -77,14 +79,18 @@ def _node(node: pipeline_pb2.PipelineNode) -> Node:
 
 def mnist_tflite(config: Settings) -> CompiledPipeline:
     """This project's own pipeline, every run parameter of `RunParams` open."""
-    described = run_params.parameters()
+    described = (*run_params.parameters(), *run_params.facts())
     pipeline = create_pipeline(
         pipeline_name=PIPELINE_NAME,
         pipeline_root=str(config.pipeline_root),
         data_dir=str(config.data_dir),
         push_dir=str(config.push_dir),
         schema_file=config.schema_file if config.schema_file.exists() else None,
-        run_values={parameter.name: runtime_params.runtime_parameter(parameter) for parameter in described},
+        run_values={
+            parameter.name: runtime_params.runtime_parameter(parameter)
+            for parameter in described
+            if parameter.read_by == "nodes"
+        },
     )
     return compile_pipeline(pipeline, described)
 

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from pipeline_lib.errors import DataError
-from pipeline_lib.mnist.spans import latest_span
+from pipeline_lib.spans import latest_span
 
 _SPLITS = ("train", "eval")
 

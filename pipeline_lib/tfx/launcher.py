@@ -1,5 +1,6 @@
 """TFX's Launcher, made safe to retry and to kill."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ class NodeLauncher(launcher.Launcher):
     """One node of one run, as TFX launches it, but for two things.
 
     A retry is a new execution: TFX would write into the failed try's folders and publish under its id. And a failure's
-    own words go to MLMD: TFX records only that it failed.
+    own words go to MLMD: TFX records only that it failed, and not even that where it was the node's driver.
     """
 
     def __init__(
@@ -61,7 +62,13 @@ class NodeLauncher(launcher.Launcher):
         if missing := self._upstream_not_done():
             raise NodeRequestError(f"expected {', '.join(missing)} to have succeeded in this run; run it first")
         self.abandon("an earlier try of this node ended without a word")
-        return super().launch()
+        try:
+            return super().launch()
+        except Exception as error:
+            # TFX closes an execution whose executor failed, but not one whose driver did.
+            with contextlib.suppress(Exception):  # the store may be what failed
+                self.abandon(f"{type(error).__name__}: {error}")
+            raise
 
     def _upstream_not_done(self) -> list[str]:
         missing = set(self._node.upstream_nodes)

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.orchestration import data_types
 from tfx.types import artifact, component_spec, standard_artifacts
 
 from pipeline_lib.report_files import REPORT_TYPE
@@ -22,6 +23,7 @@ class ModelReportSpec(component_spec.ComponentSpec):
     PARAMETERS: ClassVar[dict[str, Any]] = {
         "image_key": component_spec.ExecutionParameter(type=str),
         "label_key": component_spec.ExecutionParameter(type=str),
+        "run_parameters": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -50,6 +52,7 @@ class ModelReport(base_component.BaseComponent):
       lite_model: a file named `tflite` that takes what that signature takes.
       evaluation, lite_evaluation: the two Evaluators'.
       image_key, label_key: features of the examples: a square image as floats in [-0.5, 0.5], and its class.
+      run_parameters: what the run was told, as a JSON object.
       infra_blessing: EdgeValidator's, whose folder holds `gates.json` and `edge.json`.
       baseline_model: the TFLite model of the last release.
     """
@@ -70,6 +73,7 @@ class ModelReport(base_component.BaseComponent):
         lite_evaluation: types.BaseChannel,
         image_key: str,
         label_key: str,
+        run_parameters: str | data_types.RuntimeParameter = "{}",
         infra_blessing: types.BaseChannel | None = None,
         baseline_model: types.BaseChannel | None = None,
     ) -> None:
@@ -85,6 +89,7 @@ class ModelReport(base_component.BaseComponent):
                 lite_evaluation=lite_evaluation,
                 image_key=image_key,
                 label_key=label_key,
+                run_parameters=run_parameters,
                 infra_blessing=infra_blessing,
                 baseline_model=baseline_model,
                 report=types.Channel(type=Report),

@@ -16,10 +16,11 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline_lib.errors import MnistLiteError, NodeRequestError
+from pipeline_lib.errors import DataError, MnistLiteError, NodeRequestError
 from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.node_exit import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
+from pipeline_lib.node_exit import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult, OutputArtifact, State
+from pipeline_lib.run_params import FORCE
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx import node_log, runtime_params, user_code
 from pipeline_lib.tfx.facts import facts_of
@@ -60,11 +61,11 @@ def execute(request: NodeRequest) -> int:
     times = {"seconds": time.monotonic() - started, "executor_seconds": launcher.executor_seconds}
     result = result.model_copy(update={name: round(value, 3) for name, value in times.items()})
     finish(request, result)
-    return _EXIT_CODES[result.state]
+    return EXIT_FINAL if result.final else _EXIT_CODES[result.state]
 
 
 def bound_pipeline(compiled: CompiledPipeline, run_id: str, parameters: Mapping[str, Any]) -> pipeline_pb2.Pipeline:
-    """The pipeline's IR with run id, run parameters and code fingerprints filled in.
+    """The pipeline's IR with run id, run parameters and code fingerprints filled in; no cache if the run says so.
 
     Raises:
       NodeRequestError: it cannot be run as asked.
@@ -73,9 +74,11 @@ def bound_pipeline(compiled: CompiledPipeline, run_id: str, parameters: Mapping[
         raise NodeRequestError("expected a run id. Received: ''")
     # Through a text: ParseDict would reorder the dictionary that it is given.
     pipeline = json_format.Parse(json.dumps(compiled.ir), pipeline_pb2.Pipeline())
-    runtime_params.bind(pipeline, run_id, compiled.parameters, parameters)
+    used = runtime_params.bind(pipeline, run_id, compiled.parameters, parameters)
     for item in pipeline.nodes:
         user_code.add_fingerprints(item.pipeline_node)
+        if used.get(FORCE) is True:  # a pipeline's own RuntimeParameter of that name is never a bool
+            item.pipeline_node.execution_options.caching_options.enable_cache = False
     return pipeline
 
 
@@ -107,6 +110,8 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
         return _result(request, "cancelled", "the task was stopped")
     except NodeRequestError as error:
         return _result(request, "failed", str(error))
+    except DataError as error:
+        return _result(request, "failed", f"{type(error).__name__}: {error}", final=True)
     except Exception as error:
         _print_executors_part(error)
         return _result(request, "failed", f"{type(error).__name__}: {error}")

@@ -10,11 +10,12 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
 from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY, LABELS, LITE_CONTRACT
-from pipeline_lib.tfx import release_pusher
+from pipeline_lib.tfx import release_pusher, runtime_params
 from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
 from pipeline_lib.tfx.data_gate_executor import label_schema
 from pipeline_lib.tfx.edge_validator import EdgeValidator
 from pipeline_lib.tfx.evaluation import eval_config
+from pipeline_lib.tfx.example_gen.component import SpanExampleGen
 from pipeline_lib.tfx.model_report import ModelReport
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from pipeline_lib.tfx.runtime_params import RunValue
@@ -37,13 +38,14 @@ def create_pipeline(
     Args:
       pipeline_name: names the pipeline's context in MLMD; runs of one name share their cache.
       pipeline_root: folder that receives every artifact.
-      data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example; the latest span is used.
+      data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example; `run_values` say which spans are read.
       push_dir: receives the releases, as `pipeline_lib/releases/store.py` has them.
-      run_values: what a run can be told, by the names of `RunParams`: RuntimeParameters, or plain values.
+      run_values: what a run is told, by the names of `RunParams` and of `run_params.facts()`: RuntimeParameters, or
+        plain values.
       schema_file: the curated schema; without one, each run's is inferred from its own training split.
       beam_pipeline_args: for data larger than one process should hold.
     """
-    example_gen = tfx.components.ImportExampleGen(
+    example_gen = SpanExampleGen(
         input_base=data_dir,
         input_config=tfx.proto.Input(
             splits=[
@@ -51,7 +53,8 @@ def create_pipeline(
                 tfx.proto.Input.Split(name="eval", pattern="span-{SPAN}/eval-*"),
             ]
         ),
-    )
+        run_values=run_values,
+    ).with_id("ImportExampleGen")
     examples = example_gen.outputs["examples"]
 
     # With the label as a category its values are counted, and only then can a drift of them be measured.
@@ -147,11 +150,12 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
         ),
-        custom_config={"labels": LABELS},
+        custom_config={"labels": LABELS, "push": run_values["push"]},
         custom_executor_spec=executor_spec.ExecutorClassSpec(release_pusher.Executor),
     ).with_id("Pusher.mnist_lite")
     # The manifest tells them; the Pusher's own interface has no inputs for them.
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
+    pusher.exec_properties["run_parameters"] = runtime_params.every_value()
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
 
     # Nothing waits for it: a refused run has its report, and a broken report blocks no push.
@@ -168,6 +172,7 @@ def create_pipeline(
         baseline_model=released.outputs["model"],
         image_key=IMAGE_KEY,
         label_key=LABEL_KEY,
+        run_parameters=runtime_params.every_value(),
     )
 
     return tfx.dsl.Pipeline(

@@ -18,6 +18,7 @@ from pipeline_lib.releases import signing
 from pipeline_lib.releases.manifest import Description
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Push, Releases, Signer
+from pipeline_lib.run_params import DRY_RUN
 from pipeline_lib.settings import Settings, settings
 from pipeline_lib.tfx import tflite_contract
 from pipeline_lib.tfx.evaluation_gates import overall_metrics
@@ -30,8 +31,9 @@ Artifacts = dict[str, list[types.Artifact]]
 class Executor(executor.Executor):
     """Pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
 
-    Further exec properties: `custom_config` holds `labels`; `span` and `evaluation_uri` go to the manifest, the second
-    being the TFLite file's ModelEvaluation. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`,
+    Further exec properties: `custom_config` holds `labels` and, optionally, `push` ("dry run": only say what would be
+    released); `span`, `run_parameters` (JSON) and `evaluation_uri` go to the manifest, the last being the TFLite file's
+    ModelEvaluation. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`,
     `pushed_destination`), and `sha256`, `metrics` (JSON) and, where nothing was pushed, the `reason`.
     """
 
@@ -49,7 +51,13 @@ class Executor(executor.Executor):
         config = settings()
         releases = Releases(_push_dir(exec_properties))
         model = _only_file(Path(self.GetModelPath(input_dict)))
-        description = self._describe(model, input_dict, exec_properties, config)
+        custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        description = self._describe(model, input_dict, exec_properties, config, tuple(custom["labels"]))
+        if custom.get("push") == DRY_RUN:
+            self._MarkNotPushed(pushed_model)
+            would = releases.preview(model, signed=_signer(config) is not None)
+            pushed_model.set_string_custom_property("reason", f"{DRY_RUN}: {would}")
+            return
         push = releases.push(model, description, who="Pusher.mnist_lite", sign=_signer(config))
         self._tell(push, pushed_model)
         if push.outcome == "pushed":
@@ -58,14 +66,18 @@ class Executor(executor.Executor):
             print(f"{push.why}: {signing.verify(push.release, config)}; pruned: {pruned or 'none'}", flush=True)
 
     def _describe(
-        self, model: Path, input_dict: Artifacts, exec_properties: dict[str, Any], config: Settings
+        self,
+        model: Path,
+        input_dict: Artifacts,
+        exec_properties: dict[str, Any],
+        config: Settings,
+        labels: tuple[str, ...],
     ) -> Description:
         # TFX puts an underscore before the inputs that only an exec property speaks of.
         ids = {name.removeprefix("_"): artifacts[0].id for name, artifacts in input_dict.items() if artifacts}
         [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
         gates, edge = _judgements(input_dict.get(standard_component_specs.INFRA_BLESSING_KEY))
         inputs, outputs = tflite_contract.signature(model)
-        labels = tuple(json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])["labels"])
         if len(labels) != outputs[0].shape[-1]:
             raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {outputs[0].shape}")
         metrics = overall_metrics(exec_properties["evaluation_uri"])
@@ -79,6 +91,7 @@ class Executor(executor.Executor):
             gates=gates,
             edge=edge,
             span=int(exec_properties["span"]),
+            parameters=json.loads(exec_properties["run_parameters"]),
             versions=tflite_contract.versions(model, model_artifact),
             code_revision=code_revision(config.code_revision),
             run_id=self._context.pipeline_run_id,

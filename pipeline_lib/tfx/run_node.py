@@ -12,7 +12,8 @@
 stdout and stderr are the node's log, as it is written; where the node fails, its own error is the last line.
 SIGTERM ends the node and everything that it started, and records the execution as cancelled.
 
-exit codes: 0 ran, or answered from cache; 1 the node failed; 2 it cannot be run as asked; 99 skipped (a condition is
+exit codes: 0 ran, or answered from cache; 1 the node failed; 2 it cannot be run as asked; 3 it
+failed for what another try would find again (the data is refused); 99 skipped (a condition is
 false, a Pusher's model is not blessed); otherwise ended by that signal (128 + its number).
 """
 

@@ -3,7 +3,7 @@
 TFX compiles a RuntimeParameter only where it is a whole exec property, but a Trainer's `custom_config` and an
 Evaluator's `eval_config` are one JSON string each. TFX's IR has the means: a `structural_runtime_parameter` is a
 string made of constants and parameters. `nest` turns each JSON exec property that holds RuntimeParameters into one;
-`bind` fills everything in for one run.
+`bind` fills everything in for one run, and into the run's context in MLMD what it was given.
 """
 
 import json
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfx.orchestration import data_types
+from tfx.orchestration import data_types, data_types_utils
 from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
@@ -20,7 +20,7 @@ from pipeline_lib.graph import Parameter
 
 RunValue = int | float | str | data_types.RuntimeParameter
 
-_PYTHON_TYPES: dict[str, type] = {"int": int, "float": float, "str": str}
+_PYTHON_TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 _IR_TYPES = {
     int: pipeline_pb2.RuntimeParameter.INT,
     float: pipeline_pb2.RuntimeParameter.DOUBLE,
@@ -29,6 +29,9 @@ _IR_TYPES = {
 _IR_NAMES = {ir_type: python_type.__name__ for python_type, ir_type in _IR_TYPES.items()}
 # TFX adds this one to every pipeline itself.
 PIPELINE_RUN_ID = "pipeline-run-id"
+# And this one is ours: all that a run was told, as JSON, for the nodes that tell it on.
+EVERY_VALUE = "run-parameters"
+_RUN_CONTEXT = "pipeline_run"
 
 
 def runtime_parameter(parameter: Parameter) -> data_types.RuntimeParameter:
@@ -36,6 +39,11 @@ def runtime_parameter(parameter: Parameter) -> data_types.RuntimeParameter:
     return data_types.RuntimeParameter(
         name=parameter.name, ptype=_PYTHON_TYPES[parameter.type], default=parameter.default
     )
+
+
+def every_value() -> data_types.RuntimeParameter:
+    """What stands for all the parameters of a run: a JSON object by name, without those that Airflow gives."""
+    return data_types.RuntimeParameter(name=EVERY_VALUE, ptype=str, default="{}")
 
 
 def nest(pipeline: pipeline_pb2.Pipeline) -> None:
@@ -81,13 +89,13 @@ def _fill(message: pipeline_pb2.RuntimeParameter, form: Mapping[str, Any]) -> No
 
 
 def declared(pipeline: pipeline_pb2.Pipeline) -> tuple[Parameter, ...]:
-    """Every RuntimeParameter that the IR mentions, by name, but for TFX's own."""
+    """Every RuntimeParameter that the IR mentions, by name, but for those that no run can be told."""
     found: dict[str, Parameter] = {}
     for node in _nodes(pipeline):
         for value in node.parameters.parameters.values():
             parts = value.structural_runtime_parameter.parts
             for message in [value.runtime_parameter, *(part.runtime_parameter for part in parts)]:
-                if message.name and message.name != PIPELINE_RUN_ID:
+                if message.name and message.name not in (PIPELINE_RUN_ID, EVERY_VALUE):
                     found[message.name] = _parameter(message)
     return tuple(found[name] for name in sorted(found))
 
@@ -100,7 +108,7 @@ def _parameter(message: pipeline_pb2.RuntimeParameter) -> Parameter:
 
 def bind(
     pipeline: pipeline_pb2.Pipeline, run_id: str, parameters: tuple[Parameter, ...], values: Mapping[str, Any]
-) -> None:
+) -> dict[str, Any]:
     """Fill the run id and every run parameter into the IR, in place.
 
     Args:
@@ -109,6 +117,9 @@ def bind(
       parameters: the pipeline's run parameters.
       values: by name; what is left out has its default.
 
+    Returns:
+      The values that the run uses, by name; with those of the parameters that Airflow gives.
+
     Raises:
       NodeRequestError: an unknown name, a wrong type, or no value for a parameter without a default.
     """
@@ -116,22 +127,37 @@ def bind(
     if unknown := sorted(set(values) - set(known)):
         raise NodeRequestError(f"expected run parameters among {sorted(known)}. Received: {unknown}")
     used = {name: _checked(parameter, values.get(name, parameter.default)) for name, parameter in known.items()}
+    told = {name: value for name, value in used.items() if known[name].given_by == "user"}
+    bindings = {**used, PIPELINE_RUN_ID: run_id, EVERY_VALUE: json.dumps(told, sort_keys=True)}
     for node in _nodes(pipeline):
         for value in node.parameters.parameters.values():
             if value.HasField("structural_runtime_parameter"):
                 text = "".join(
-                    part.constant_value or json.dumps(used[part.runtime_parameter.name])
+                    part.constant_value or json.dumps(bindings[part.runtime_parameter.name])
                     for part in value.structural_runtime_parameter.parts
                 )
                 value.Clear()
                 value.field_value.string_value = text
-    runtime_parameter_utils.substitute_runtime_parameter(pipeline, {**used, PIPELINE_RUN_ID: run_id})
+    runtime_parameter_utils.substitute_runtime_parameter(pipeline, bindings)
+    _record(pipeline, told)
+    return used
+
+
+def _record(pipeline: pipeline_pb2.Pipeline, values: Mapping[str, Any]) -> None:
+    """Into custom properties of the run's context, which is no part of any node's cache key."""
+    for node in _nodes(pipeline):
+        for context in node.contexts.contexts:
+            if context.type.name == _RUN_CONTEXT:
+                for name, value in values.items():
+                    data_types_utils.set_parameter_value(context.properties[name], value, set_schema=False)
 
 
 def _checked(parameter: Parameter, value: Any) -> Any:
     expected = _PYTHON_TYPES[parameter.type]
     if expected is float and type(value) is int:
         value = float(value)  # JSON writes 1.0 as 1
+    if expected is str and type(value) is int:
+        value = str(value)  # `--param span=3` is read as JSON
     if type(value) is not expected:
         raise NodeRequestError(f"run parameter {parameter.name!r}: expected {parameter.type}. Received: {value!r}")
     return value

@@ -51,7 +51,12 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def compiled() -> CompiledPipeline:
+def compiled(pipeline: CompiledPipeline) -> CompiledPipeline:
+    return pipeline
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> CompiledPipeline:
     """A graph with what TFX's graphs have: a diamond, a system node, dots in ids, parameters of each type."""
     return CompiledPipeline(
         tfx_version="1.21.0",

@@ -62,6 +62,9 @@ match os.environ["BEHAVE"]:
         print("ValueError: no label in features")
         result("failed", reason="ValueError: no label in features", execution_id=8)
         sys.exit(1)
+    case "refuse its data":
+        result("failed", reason="DataError: the data is refused", final=True)
+        sys.exit(3)
     case "crash":
         print("ImportError: cannot import name run_fn")
         sys.exit(1)

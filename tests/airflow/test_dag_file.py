@@ -3,17 +3,25 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetOrTimeSchedule, DeadlineReference
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.types import DagRunType
 
+from pipeline_lib.airflow.schedule import as_of
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import settings
 
 DAGS = PROJECT / "dags"
+OTHERS = {"mnist_consumer", "mnist_ingest"}
+DATA = Asset("mnist_data")
+NEW_YEAR = datetime(2026, 1, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -35,20 +43,66 @@ def test_the_dag_is_as_the_settings_say(read_dags, compiled, tmp_path):
     compiled.write(tmp_path / "compiled.json")
     bag = read_dags(schedule="30 3 * * *", timezone="Europe/Paris")
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"diamond", "mnist_consumer"}
+    assert set(bag.dags) == {"diamond", *OTHERS}
     dag = bag.dags["diamond"]
-    assert (dag.schedule.expression, dag.schedule.timezone) == ("30 3 * * *", "Europe/Paris")
+    assert by_time_and_assets(dag) == ("30 3 * * *", "Europe/Paris", [DATA])
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
     assert dag.description and dag.tags and dag.doc_md and {task.owner for task in dag.tasks} == {"mnist-lite"}
 
 
-def test_by_default_it_is_nightly_and_without_schedule_only_triggered(read_dags, compiled, tmp_path):
+def by_time_and_assets(dag):
+    """Expression, time zone and assets of a DAG's schedule, of which it takes any one."""
+    assert isinstance(dag.schedule, AssetOrTimeSchedule)
+    by_time, assets = dag.schedule.timetable, list(dag.schedule.asset_condition.objects)
+    return by_time.expression, by_time.timezone, assets
+
+
+def test_by_default_it_is_nightly_and_on_new_data(read_dags, compiled, tmp_path):
     compiled.write(tmp_path / "compiled.json")
     nightly = read_dags().dags["diamond"]
-    assert (nightly.schedule.expression, nightly.schedule.timezone) == ("0 2 * * *", "UTC")
+    assert by_time_and_assets(nightly) == ("0 2 * * *", "UTC", [DATA])
     # With one, unpausing would start last night's run at once.
     assert nightly.start_date is None
-    assert read_dags(schedule="").dags["diamond"].schedule is None
+    # With a backfill's dates, which only a DAG with a schedule by time has.
+    serialized = DagSerialization.from_dict(DagSerialization.to_dict(nightly))
+    assert serialized.timetable.periodic and serialized.timetable.summary == "Asset or 0 2 * * *"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "on_new_data", "expected"),
+    [("", "True", [DATA]), ("", "False", None), ("@daily", "False", "0 0 * * *")],
+)
+def test_either_can_be_switched_off(read_dags, compiled, tmp_path, schedule, on_new_data, expected):
+    compiled.write(tmp_path / "compiled.json")
+    found = read_dags(schedule=schedule, run_on_new_data=on_new_data).dags["diamond"].schedule
+    assert getattr(found, "expression", found) == expected
+
+
+def test_a_stuck_node_times_out_a_failed_one_is_tried_again_and_a_late_run_is_told_of(read_dags, compiled, tmp_path):
+    compiled.write(tmp_path / "compiled.json")
+    dag = read_dags().dags["diamond"]
+    limits = {(task.retries, task.execution_timeout, task.retry_delay.total_seconds()) for task in dag.tasks}
+    assert limits == {(2, timedelta(hours=2), 30)}
+    assert dag.deadline is None
+    dag = read_dags(node_retries="0", node_timeout_minutes="0.5", deadline_minutes="90").dags["diamond"]
+    assert {(task.retries, task.execution_timeout.total_seconds()) for task in dag.tasks} == {(0, 30)}
+    [alert] = dag.deadline
+    assert (alert.reference, alert.interval) == (DeadlineReference.DAGRUN_QUEUED_AT, timedelta(minutes=90))
+
+
+@pytest.mark.parametrize(
+    ("run_type", "date", "expected"),
+    [
+        ("backfill", NEW_YEAR, "2026-01-01T02:00:00+00:00"),
+        ("manual", NEW_YEAR, "2026-01-01T02:00:00+00:00"),
+        ("manual", None, ""),
+        ("asset_triggered", None, ""),
+        ("scheduled", NEW_YEAR, ""),
+    ],
+)
+def test_the_date_whose_data_a_run_reads(run_type, date, expected):
+    run = SimpleNamespace(run_type=DagRunType(run_type), logical_date=date)
+    assert as_of({"dag_run": run}) == expected
 
 
 def test_a_push_updates_the_asset_that_the_consumer_waits_for(read_dags, compiled, tmp_path):
@@ -58,6 +112,8 @@ def test_a_push_updates_the_asset_that_the_consumer_waits_for(read_dags, compile
     assert outlets.pop("Pusher") == [Asset("mnist_tflite_model")]
     assert not any(outlets.values())
     assert dags["mnist_consumer"].schedule == [Asset("mnist_tflite_model")]
+    ingesting = dags["mnist_ingest"]
+    assert [task.outlets for task in ingesting.tasks if task.outlets] == [[DATA]] and ingesting.is_paused_upon_creation
     assert dags["mnist_consumer"].task_dict["try_out"].upstream_task_ids == {"verify"}
 
 
@@ -98,7 +154,7 @@ def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compi
         path.unlink()
     bag = read_dags()
     (error,) = bag.import_errors.values()
-    assert set(bag.dags) == {"mnist_consumer"}
+    assert set(bag.dags) == OTHERS
     assert reason in error and str(path) in error and error.endswith("run 'make compile'") and "\n" not in error
 
 

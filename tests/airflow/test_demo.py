@@ -10,6 +10,8 @@ from pipeline_lib.errors import StackError
 from pipeline_lib.settings import Settings
 from tests.airflow.stack_fixtures import free_port
 
+INGESTED = """echo '{"span": 4, "said": "span-4 it is"}'"""
+
 
 def tfx_python(folder: Path, script: str) -> Settings:
     """Settings whose TFX interpreter is this shell script."""
@@ -55,7 +57,7 @@ def test_an_interruption_before_the_run_is_said(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(stack, "up", interrupted)
-    assert demo.demo(tfx_python(tmp_path, "true")) == 130
+    assert demo.demo(tfx_python(tmp_path, INGESTED)) == 130
     assert "before a run was started" in capsys.readouterr().out
 
 
@@ -65,10 +67,10 @@ def test_an_interruption_while_watching_says_that_the_run_goes_on(
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    settings = tfx_python(tmp_path, "true")
+    settings = tfx_python(tmp_path, INGESTED)
     monkeypatch.setattr(stack, "up", lambda settings, console: stack.local_airflow(settings))
-    monkeypatch.setattr(demo, "start_run", lambda *_: "run-7")
+    monkeypatch.setattr(demo, "start_run", lambda *_, conf: f"run-7 of span {conf['span']}")
     monkeypatch.setattr(demo, "show_run", interrupted)
     assert demo.demo(settings) == 130
     out = capsys.readouterr().out
-    assert "run-7 goes on" in out and "make down" in out
+    assert "span-4 it is" in out and "run-7 of span 4 goes on" in out and "make down" in out

@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_the_first_data_is_the_settings_dataset(settings: Settings, tmp_path: Path) -> None:
     initialize.first_data(settings)
-    assert (tmp_path / "asked").read_text() == "-m pipeline_lib.tfx.commands ingest mnist\n"
+    assert (tmp_path / "asked").read_text() == "-m pipeline_lib.tfx.commands ingest mnist --no-tell\n"
 
 
 def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Settings, tmp_path: Path) -> None:

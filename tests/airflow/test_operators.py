@@ -90,6 +90,7 @@ def test_a_skipped_node_updates_nothing(run, operator):
     [
         ("fail", AirflowException, "^ExampleGen failed: ValueError: no label in features$"),
         ("crash", AirflowException, "ImportError: cannot import name run_fn$"),
+        ("refuse its data", AirflowFailException, "ExampleGen failed: DataError: the data is refused$"),
         ("usage", AirflowFailException, "cannot be run as asked: .*run_node: no such node$"),
         ("out of memory", AirflowException, "SIGKILL.*memory"),
         ("say nothing", AirflowException, "left no result.*last words$"),

@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,8 +26,37 @@ from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 config = AirflowPipelineConfig(airflow_dag_config={{"schedule": None}}, grace_seconds=5)
 dag = AirflowDagRunner(config).run(Path({path!r}))
 """
+# The pipeline again, every twenty seconds, and a DAG whose every run is late. Both are off until asked for.
+_OFTEN_DAG = """
+import time
+from airflow.sdk import dag, task
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.schedule import as_of, deadline, schedule
+from pipeline_lib.settings import run_defaults, settings
+
+overrides = {"schedule": "* * * * * */20", "run_on_new_data": False, "deadline_minutes": 0.01}
+often = settings().model_copy(update=overrides)
+options = {"catchup": False, "max_active_runs": 1, "is_paused_upon_creation": True}
+config = AirflowPipelineConfig(
+    airflow_dag_config={"dag_id": "often", "schedule": schedule(often), **options},
+    parameter_defaults=run_defaults(),
+    run_facts={"as_of": as_of},
+)
+pipeline = AirflowDagRunner(config).run(settings().compiled_path)
+
+@dag(schedule=None, deadline=deadline(often), **options)
+def late():
+    task(task_id="sleep")(lambda: time.sleep(15))()
+
+late()
+"""
 RUN_SECONDS = 600
 CONSUMER = "mnist_consumer"
+INGEST = "mnist_ingest"
+# The one night of the year in which the pipeline's DAG runs by itself: far from today, before and after.
+NIGHT_MONTH = (datetime.now(UTC).month + 5) % 12 + 1
+NIGHTLY = f"0 2 1 {NIGHT_MONTH} *"
 
 
 @dataclass(frozen=True)
@@ -57,7 +87,10 @@ class Deployment:
 
     def run(self, dag_id: str = PIPELINE_NAME, **conf: Any) -> FinishedRun:
         """Trigger a run over REST and wait for its end."""
-        run_id = self.rest.trigger(dag_id, conf).dag_run_id
+        return self.finished(dag_id, self.rest.trigger(dag_id, conf).dag_run_id)
+
+    def finished(self, dag_id: str, run_id: str) -> FinishedRun:
+        """Wait for the end of a run."""
         deadline = time.monotonic() + RUN_SECONDS
         while not (run := self.rest.run(dag_id, run_id)).finished:
             assert time.monotonic() < deadline, f"{run_id} did not end: {self.rest.tasks(dag_id, run_id)}"
@@ -66,9 +99,22 @@ class Deployment:
         results = {task_id: self.rest.node_result(dag_id, run_id, task_id) for task_id in tasks}
         return FinishedRun(run_id, run.state, tasks, results)
 
-    def asset_events(self) -> list[dict[str, Any]]:
-        """What the releases' Asset was told, oldest first."""
-        answer = self.rest._http.get("assets/events", params={"name_pattern": RELEASE_ASSET, "order_by": "timestamp"})
+    def runs(self, dag_id: str, run_type: str) -> list[dict[str, Any]]:
+        """The runs of a DAG that came about in that way, oldest first."""
+        answer = self.rest._http.get(f"dags/{dag_id}/dagRuns", params={"run_type": run_type, "order_by": "run_after"})
+        return list(answer.raise_for_status().json()["dag_runs"])
+
+    def wait_for(self, what: str, found: Callable[[], Any]) -> Any:
+        """The first true answer of `found`."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while not (answer := found()):
+            assert time.monotonic() < deadline, f"{what}: not within {RUN_SECONDS} s"
+            time.sleep(0.5)
+        return answer
+
+    def asset_events(self, name: str = RELEASE_ASSET) -> list[dict[str, Any]]:
+        """What an Asset was told, oldest first."""
+        answer = self.rest._http.get("assets/events", params={"name_pattern": name, "order_by": "timestamp"})
         return [event["extra"] for event in answer.raise_for_status().json()["asset_events"]]
 
     def only_run(self, dag_id: str) -> FinishedRun:
@@ -123,11 +169,15 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     dags, imported, odd = folder / "dags", folder / "imported", folder / "odd.json"
     dags.mkdir()
     imported.mkdir()
-    for dag_id in (PIPELINE_NAME, CONSUMER):
+    for dag_id in (PIPELINE_NAME, CONSUMER, INGEST):
         shutil.copy(PROJECT / "dags" / f"{dag_id}.py", dags)
+    (dags / "often.py").write_text(_OFTEN_DAG)
     (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
-    with environment({**variables, "MNIST_LITE_SCHEDULE": ""}):
+    # Quick failures; and for what is trained on other data, room for one digit more that is taken for another.
+    variables |= {"MNIST_LITE_SCHEDULE": NIGHTLY, "MNIST_LITE_NODE_RETRIES": "0"}
+    variables |= {"MNIST_LITE_MIN_ACCURACY_CHANGE": "-0.05", "MNIST_LITE_MAX_LATENCY_RATIO": "100"}
+    with environment(variables):
         _tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))

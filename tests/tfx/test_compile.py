@@ -46,6 +46,38 @@ def test_only_the_pusher_is_never_answered_from_cache(compiled: CompiledPipeline
     assert uncached == ["Pusher.mnist_lite"]
 
 
+def test_force_switches_the_cache_off_for_every_node_of_that_run_only(compiled: CompiledPipeline) -> None:
+    nodes = [item.pipeline_node for item in bound_pipeline(compiled, "run", {"force": True}).nodes]
+    assert not any(node.execution_options.caching_options.enable_cache for node in nodes)
+    with pytest.raises(NodeRequestError, match="'force': expected bool. Received: 'yes'"):
+        bound_pipeline(compiled, "run", {"force": "yes"})
+
+
+def test_what_a_run_was_told_is_in_its_context_and_with_the_nodes_that_tell_it_on(compiled: CompiledPipeline) -> None:
+    told = {"epochs": 3, "learning_rate": 0.01, "approval": "required", "push": "dry run"}
+    pipeline = bound_pipeline(compiled, "run", told)
+    expected = run_params.RunParams().model_dump() | told
+    for node_id in ("ModelReport", "Pusher.mnist_lite"):
+        assert json.loads(_exec_properties(pipeline, node_id)["run_parameters"]) == expected
+    assert json.loads(_exec_properties(pipeline, "Pusher.mnist_lite")["custom_config"])["push"] == "dry run"
+    for item in pipeline.nodes:
+        [run] = [c for c in item.pipeline_node.contexts.contexts if c.type.name == "pipeline_run"]
+        recorded = {name: value.field_value for name, value in run.properties.items()}
+        assert recorded.keys() == expected.keys()
+        assert (recorded["epochs"].int_value, recorded["learning_rate"].double_value) == (3, 0.01)
+        assert (recorded["approval"].string_value, recorded["force"].string_value) == ("required", "false")
+
+
+def test_a_node_that_does_not_read_a_value_is_the_same_node_whatever_it_is(compiled: CompiledPipeline) -> None:
+    def parameters(**values: object) -> dict[str, dict[str, str]]:
+        pipeline = bound_pipeline(compiled, "run", values)
+        ids = [item.pipeline_node.node_info.id for item in pipeline.nodes]
+        return {node_id: _exec_properties(pipeline, node_id) for node_id in ids}
+
+    before, after = parameters(), parameters(approval="required", push="dry run", force=True)
+    assert {node_id for node_id in before if before[node_id] != after[node_id]} == {"ModelReport", "Pusher.mnist_lite"}
+
+
 def test_the_report_comes_after_every_judgement_and_nothing_waits_for_it(compiled: CompiledPipeline) -> None:
     upstream = {node.id: set(node.upstream) for node in compiled.nodes}
     assert {"Evaluator.mnist", "Evaluator.mnist_lite", "EdgeValidator", "Resolver.released"} <= upstream["ModelReport"]
@@ -77,7 +109,7 @@ def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: C
 
 
 def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: CompiledPipeline) -> None:
-    assert compiled.parameters == run_params.parameters()
+    assert compiled.parameters == (*run_params.parameters(), *run_params.facts())
     config = json.loads(
         _exec_properties(bound_pipeline(compiled, "run", {"epochs": 3}), "Trainer.mnist")["custom_config"]
     )

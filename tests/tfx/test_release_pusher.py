@@ -60,7 +60,13 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         return made
 
     def run(
-        model: int, run_id: str, *, blessed: bool = True, infra: bool | None = True, labels: Any = LABELS
+        model: int,
+        run_id: str,
+        *,
+        blessed: bool = True,
+        infra: bool | None = True,
+        labels: Any = LABELS,
+        push: str = "yes",
     ) -> Pushed:
         execution = next(executions)
         root = tmp_path / "root" / str(execution)
@@ -90,8 +96,9 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
             {"pushed_model": [pushed]},
             {
                 "push_destination": proto_utils.proto_to_json(destination),
-                "custom_config": json_utils.dumps({"labels": labels}),
+                "custom_config": json_utils.dumps({"labels": labels, "push": push}),
                 "span": 3,
+                "run_parameters": json.dumps({"epochs": 3, "push": push, "force": False}),
                 "evaluation_uri": "evaluation",
             },
         )
@@ -114,6 +121,7 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
     }
     manifest = release.manifest
     assert (manifest.span, manifest.code_revision, manifest.run_id) == (3, "r42", "run-1")
+    assert manifest.parameters == {"epochs": 3, "push": "yes", "force": False}
     assert (manifest.model_artifact_id, manifest.execution_id) == (10, 1)
     ids = {"model": 10, "model_blessing": 20, "ImportExampleGen.examples": 30, "infra_blessing": 40}
     assert manifest.artifact_ids == ids
@@ -139,6 +147,23 @@ def test_what_is_not_blessed_is_not_pushed(
         **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256", "reason")),
     }
     assert releases.versions() == [1]
+
+
+def test_a_dry_run_says_what_would_be_released_and_writes_nothing(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    assert push(0, "run-1", push="dry run")["reason"] == "dry run: release 1 would have been made"
+    assert not releases.folder.exists()
+    push(0, "run-2")
+    before = sorted((path, path.stat().st_mtime_ns) for path in releases.folder.rglob("*"))
+    said = push(0, "run-3", push="dry run")
+    assert (said["pushed"], said["reason"]) == (
+        False,
+        "dry run: nothing new: release 1 is this very file already",
+    )
+    assert push(1, "run-4", push="dry run")["reason"] == "dry run: release 2 would have been made"
+    assert push(1, "run-5", push="dry run", blessed=False)["reason"] is None
+    assert sorted((path, path.stat().st_mtime_ns) for path in releases.folder.rglob("*")) == before
 
 
 def test_the_retry_of_a_run_pushes_nothing_more_and_says_the_same(

@@ -1,5 +1,6 @@
 """ModelReport's executor: reads a run's artifacts, compares its models, writes the pages."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,7 @@ class Executor(base_executor.BaseExecutor):
             statistics=statistics,
             anomalies=sources.anomalies(_uri(input_dict, "anomalies")),
             evaluations=evaluations,
+            parameters=json.loads(exec_properties["run_parameters"]),
             versions=sources.versions(),
         )
         report = report.model_copy(update={"history": (*history.past_runs(folder), report.as_past_run())})

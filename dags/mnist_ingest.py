@@ -1,0 +1,47 @@
+"""Watches `var/drop/` for new data. Off until somebody switches it on.
+
+Put IDX files, named as MNIST names them, into a folder of their own, `var/drop/NAME/`. Once they are all there, create
+`var/drop/NAME/READY`. Within seconds the drop becomes a span, and the Asset `mnist_data` starts a run of the pipeline.
+A drop that is no good is red here, and moved to `var/drop/refused/`, with `reason.txt` beside its files.
+
+One run waits for one drop: what is dropped meanwhile waits its turn.
+"""
+
+from typing import Any
+
+from airflow.sdk import Asset, TriggerRule, dag, task
+from pipeline_lib.airflow import drop
+from pipeline_lib.airflow.schedule import node_limits
+from pipeline_lib.settings import DATA_ASSET, settings
+
+DATA = Asset(DATA_ASSET)
+
+
+@dag(
+    schedule="@continuous",
+    catchup=False,
+    max_active_runs=1,
+    # For what no drop is to blame for, such as a folder that may not be moved: it must not fail for ever.
+    max_consecutive_failed_dag_runs=10,
+    is_paused_upon_creation=True,
+    tags=["mnist", "tflite"],
+    default_args={"owner": "mnist-lite"},
+    doc_md=__doc__,
+)
+def mnist_ingest() -> None:
+    @task(outlets=[DATA], execution_timeout=node_limits(settings()).execution_timeout)
+    def ingest(name: str, outlet_events: Any = None) -> None:
+        """The drop becomes a span, whose number, size and sha256 the Asset's event has."""
+        outlet_events[DATA].extra = drop.ingest(name, settings())
+
+    # After the event: where this is lost, the drop is ingested again, which makes no second span.
+    @task(trigger_rule=TriggerRule.NONE_FAILED)
+    def put_away(name: str | None) -> None:
+        """The drop goes to `var/drop/ingested/`."""
+        print(f"moved to {drop.put_away(name, settings())}" if name else "there was none")
+
+    waited = drop.WaitForDrop(task_id="wait")
+    ingest(waited.output) >> put_away(waited.output)  # type: ignore[arg-type]
+
+
+mnist_ingest()

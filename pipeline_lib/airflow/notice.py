@@ -1,0 +1,107 @@
+"""Tells people what a run came to: a last task of the run, and what Airflow calls where there can be no such task.
+
+| event | told by | where it runs |
+| --- | --- | --- |
+| pushed, refused, nothing_new, failed | `NoticeOperator`, the run's last task | a worker; its log is in the UI |
+| failed, at `dagrun_timeout`: Airflow skips every task | `tell_of_timeout`, the DAG's callback | DAG processor |
+| late | `late_callback`, for a `DeadlineAlert` | triggerer |
+
+Who is told stands in the environment of the process that tells (`notice_settings.py`), never in the DAG. Telling fails
+no run. Every DAG parse imports this module: what sends is imported where it is needed. Decision 11 says why so.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.exceptions import AirflowFailException
+from pydantic import ValidationError
+
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.notice_settings import NoticeSettings, notice_settings
+
+if TYPE_CHECKING:
+    from pipeline_lib.airflow.notice_message import Notice
+
+NOTICE_TASK = "Notice"
+_log = logging.getLogger(__name__)
+
+
+class NoticeOperator(BaseOperator):
+    """Tells what the run came to. Put it after all other tasks, as a teardown: so it neither hides nor makes a failure.
+
+    Where somebody could not be told, it fails when everybody else has been: red in a run that is what it was.
+    """
+
+    template_fields = ()
+    ui_color = "#fff9c4"
+
+    def execute(self, context: Context) -> None:
+        from pipeline_lib.airflow.notice_facts import finished
+
+        settings, run_id, ti = notice_settings(), str(context["run_id"]), context["ti"]
+        others = [task_id for task_id in self.dag.task_ids if task_id in self.upstream_task_ids]
+        states = ti.get_task_states(dag_id=self.dag_id, run_ids=[run_id])[run_id]
+        results = {task_id: _node_result(ti.xcom_pull(task_ids=task_id)) for task_id in others}
+        notices = finished(
+            self.dag_id,
+            run_id,
+            {task_id: states.get(task_id) for task_id in others},
+            {task_id: result for task_id, result in results.items() if result},
+        )
+        events = [notice.event for notice in notices]
+        told = settings.told(events)
+        if told is None:
+            self.log.info("nobody is to be told of this run (%s)", ", ".join(events) or "nothing came of it")
+        elif untold := _tell(settings, notices[events.index(told)]):
+            raise AirflowFailException(f"not told: {', '.join(untold)}. The run itself is what it was")
+
+
+def tell_of_timeout(context: Mapping[str, Any]) -> None:
+    """A DAG's `on_failure_callback`: tells of a run that Airflow ended at its `dagrun_timeout`, and of no other."""
+    from pipeline_lib.airflow.notice_facts import timed_out
+
+    settings = notice_settings()
+    if context.get("reason") == "timed_out" and settings.told(["failed"]):
+        _tell(settings, timed_out(context["dag"].dag_id, str(context["run_id"])))
+
+
+def late_callback() -> AsyncCallback:
+    """What a `DeadlineAlert` calls. In the triggerer: where executors are full or gone, runs are late, too."""
+    return AsyncCallback(tell_late)
+
+
+async def tell_late(context: Mapping[str, Any] | None = None) -> str:
+    """Tell of a run that missed its deadline; returns what Airflow's database is to remember of it."""
+    from pipeline_lib.airflow.notice_facts import late
+
+    settings, notice = notice_settings(), late(context or {})
+    _log.warning("%s (run %s)", notice.subject, notice.run_id)
+    if not settings.told([notice.event]):
+        return "nobody is to be told"
+    # In a thread: the triggerer's other triggers go on meanwhile.
+    untold = await asyncio.to_thread(_tell, settings, notice)
+    return f"not told: {', '.join(untold)}" if untold else "told"
+
+
+def _tell(settings: NoticeSettings, notice: "Notice") -> list[str]:
+    """Send it, log how that went, and return who could not be told."""
+    from pipeline_lib.airflow.notifiers import send
+
+    outcomes = send(settings, notice)
+    for name, failure in outcomes.items():
+        if failure:
+            _log.error("%s: not told of %r: %s", name, notice.subject, failure)
+        else:
+            _log.info("%s: told of %r", name, notice.subject)
+    return [name for name, failure in outcomes.items() if failure]
+
+
+def _node_result(value: Any) -> NodeResult | None:
+    try:
+        return NodeResult.model_validate(value)
+    except ValidationError:
+        return None

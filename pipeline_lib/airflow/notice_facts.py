@@ -1,0 +1,122 @@
+"""What there is to tell of a run: from its tasks' states and results and its report, or from a missed deadline."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline_lib.airflow.notice_message import Figures, Notice, Reason
+from pipeline_lib.airflow.report_link import report_url, run_url
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.report import ModelColumn, Report
+from pipeline_lib.report_files import REPORT_NODE, REPORT_TYPE
+from pipeline_lib.run_summary import summarize
+
+_LONGEST_REASON = 500  # characters: a mail is no log
+_NO_REASON = "left no reason: it was killed, or its worker died"
+
+
+def finished(
+    dag_id: str, run_id: str, states: Mapping[str, str | None], results: Mapping[str, NodeResult]
+) -> list[Notice]:
+    """What can be told of a run whose tasks have all ended, the worst first. More than one: pushed, but a task failed.
+
+    Args:
+      states: each task's, by task id. `results`: of the nodes that left one, by task id.
+    """
+    told: list[Notice] = []
+    pusher = next((result for result in results.values() if result.pushed is not None), None)
+    version = int(pusher.pushed_version) if pusher and pusher.pushed_version else None
+    about = Notice(
+        event="failed", verdict="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
+    ).model_copy(update=_figures(dag_id, run_id, results))
+
+    def tell(event: str, verdict: str, reasons: list[Reason]) -> None:
+        told.append(about.model_copy(update={"event": event, "verdict": verdict, "reasons": tuple(reasons)}))
+
+    failed = [task_id for task_id, state in states.items() if state == "failed"]
+    if failed or "upstream_failed" in states.values():
+        reasons = [_failure(about.run_url, task_id, results.get(task_id)) for task_id in failed]
+        tell("failed", f"{', '.join(failed) or 'a task'} failed", reasons)
+    refusals = list(dict.fromkeys(text for result in results.values() for text in result.refusals))
+    if pusher and pusher.pushed:
+        tell("pushed", f"release {version}", [])
+    elif summarize(results).blessed is False or (refusals and pusher):
+        tell("refused", _gates(len(refusals)), [Reason(text=text) for text in refusals])
+    elif pusher:
+        tell("nothing_new", pusher.reason or "nothing was pushed", [])
+    elif not told and (skipped := [task_id for task_id, state in states.items() if state == "skipped"]):
+        # Such as a Pusher that somebody had to approve.
+        tell("refused", f"{', '.join(skipped)} skipped, nothing was pushed", _reasons_of(skipped, results))
+    return told
+
+
+def timed_out(dag_id: str, run_id: str) -> Notice:
+    """A run that Airflow ended because it took longer than its DAG's `dagrun_timeout`."""
+    return Notice(
+        event="failed",
+        pipeline=dag_id,
+        run_id=run_id,
+        verdict="ended: the run took longer than it may",
+        run_url=run_url(dag_id, run_id),
+    )
+
+
+def late(context: Mapping[str, Any]) -> Notice:
+    """A run that has not finished by its deadline, from what Airflow tells a deadline's callback."""
+    run, deadline = context.get("dag_run") or {}, context.get("deadline") or {}
+    dag_id, run_id = str(run.get("dag_id")), str(run.get("dag_run_id"))
+    return Notice(
+        event="late",
+        pipeline=dag_id,
+        run_id=run_id,
+        verdict=f"not finished by {deadline.get('deadline_time')}: {run.get('state')} since "
+        f"{run.get('start_date') or run.get('queued_at')}",
+        run_url=run_url(dag_id, run_id),
+    )
+
+
+def _failure(address: str, task_id: str, result: NodeResult | None) -> Reason:
+    why = (result and result.reason) or _NO_REASON
+    return Reason(text=f"{task_id}: {_shortened(why)}", url=f"{address}/tasks/{task_id}")
+
+
+def _reasons_of(task_ids: list[str], results: Mapping[str, NodeResult]) -> list[Reason]:
+    given = [(task_id, results[task_id].reason) for task_id in task_ids if task_id in results]
+    return [Reason(text=f"{task_id}: {_shortened(reason)}") for task_id, reason in given if reason]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} […]"
+
+
+def _gates(count: int) -> str:
+    return f"{count} gate{'' if count == 1 else 's'} not passed, nothing was pushed"
+
+
+def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dict[str, Any]:
+    report = _report(results.get(REPORT_NODE))
+    if not report:
+        tflite = summarize(results).tflite
+        return {"model": Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes)}
+    released = report.model("released")
+    return {
+        "model": _of(report.model("tflite")),
+        "last_release": _of(released) if released else None,
+        "report_url": report_url(dag_id, run_id),
+    }
+
+
+def _report(result: NodeResult | None) -> Report | None:
+    artifacts = [item for items in result.outputs.values() for item in items] if result else []
+    folder = next((item.uri for item in artifacts if item.type == REPORT_TYPE), None)
+    try:
+        return Report.read(Path(folder)) if folder else None
+    except (OSError, ValueError):
+        return None
+
+
+def _of(column: ModelColumn | None) -> Figures:
+    if not column:
+        return Figures()
+    latency = column.edge.latency_ms.get("p50") if column.edge else None
+    return Figures(accuracy=column.accuracy, size_bytes=column.size_bytes, latency_ms=latency)

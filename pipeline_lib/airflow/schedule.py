@@ -1,0 +1,65 @@
+"""When the pipeline's DAG runs, on the data of which day, and when it is late: its settings in Airflow's terms."""
+
+from datetime import timedelta
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, Context, CronTriggerTimetable
+from airflow.sdk.bases.timetable import BaseTimetable
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.exceptions import AirflowTimetableInvalid
+
+from pipeline_lib.airflow.config import NodeSettings
+from pipeline_lib.airflow.notice import late_callback
+from pipeline_lib.errors import SettingsError
+from pipeline_lib.settings import DATA_ASSET, Settings
+
+# Airflow's name of a run that its schedule by time made.
+_SCHEDULED = "scheduled"
+_RETRY_DELAY = timedelta(seconds=30)
+
+
+def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
+    """By time, on new data, on either, or never.
+
+    Raises:
+      SettingsError: it is no cron expression.
+    """
+    data = [Asset(DATA_ASSET)] if settings.run_on_new_data else []
+    if not settings.schedule:
+        return data or None
+    by_time = CronTriggerTimetable(settings.schedule, timezone=settings.timezone)
+    try:
+        # Airflow validates a timetable, but not one within another.
+        by_time.validate()
+    except AirflowTimetableInvalid as error:
+        raise SettingsError(
+            f"schedule: expected a cron expression or preset ({error}). Received: {settings.schedule!r}"
+        ) from None
+    return AssetOrTimeSchedule(timetable=by_time, assets=data) if data else by_time
+
+
+def as_of(context: Context) -> str:
+    """The date whose data a run reads, ISO; empty: the newest.
+
+    A backfill's date, or the logical date that somebody triggered with. Not a nightly run's own: one that begins late,
+    after an outage or in a new deployment, would pass over data that is there.
+    """
+    run = context["dag_run"]
+    date = run.logical_date
+    return "" if date is None or run.run_type == _SCHEDULED else date.isoformat()
+
+
+def deadline(settings: Settings) -> DeadlineAlert | None:
+    """An alert for a run that is not over in time, counted from when it was queued: runs on new data have no date."""
+    if not settings.deadline_minutes:
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(minutes=settings.deadline_minutes),
+        callback=late_callback(),
+    )
+
+
+def node_limits(settings: Settings) -> NodeSettings:
+    """How often any node is tried, and how long one try may take."""
+    limit = timedelta(minutes=settings.node_timeout_minutes)
+    return NodeSettings(retries=settings.node_retries, retry_delay=_RETRY_DELAY, execution_timeout=limit)

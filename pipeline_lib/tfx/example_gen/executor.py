@@ -1,0 +1,27 @@
+"""What SpanExampleGen runs: ImportExampleGen's executor, reading one pattern a span."""
+
+from typing import Any
+
+import apache_beam as beam
+from tfx.components.example_gen.import_example_gen import executor as import_example_gen
+
+PATTERN_SEPARATOR = ","
+
+
+class Executor(import_example_gen.Executor):
+    """Reads all the patterns of a split into one; the order of the examples is TFX's, by their content."""
+
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
+        """As TFX has it, for patterns that are joined by PATTERN_SEPARATOR."""
+        read_one = super().GetInputSourceToExamplePTransform()
+
+        @beam.ptransform_fn
+        def ReadSpans(pipeline: beam.Pipeline, exec_properties: dict[str, Any], patterns: str) -> beam.PCollection:
+            first, *others = patterns.split(PATTERN_SEPARATOR)
+            if not others:
+                return pipeline | "Read" >> read_one(exec_properties, first)
+            return [
+                pipeline | f"Read[{pattern}]" >> read_one(exec_properties, pattern) for pattern in (first, *others)
+            ] | beam.Flatten()
+
+        return ReadSpans

@@ -1,0 +1,109 @@
+"""What notices are sent to in the tests: an SMTP server and an HTTP server on 127.0.0.1, well or broken."""
+
+import contextlib
+import email
+import http.server
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+
+@dataclass
+class Mailbox:
+    """A mail server that wants a login; `mails` holds what came."""
+
+    user: str
+    password: str
+    port: int = 0
+    mails: list[EmailMessage] = field(default_factory=list)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.mails.append(email.message_from_bytes(envelope.content, policy=default))
+        return "250 OK"
+
+    def authenticate(
+        self, server: Any, session: Any, envelope: Any, mechanism: str, login: LoginPassword
+    ) -> AuthResult:
+        known = (login.login, login.password) == (self.user.encode(), self.password.encode())
+        return AuthResult(success=known, handled=False)
+
+
+@contextlib.contextmanager
+def mail_server(user: str = "mailer", password: str = "mail-password") -> Iterator[Mailbox]:
+    box = Mailbox(user, password)
+    controller = Controller(
+        box,
+        hostname="127.0.0.1",
+        port=_free_port(),
+        authenticator=box.authenticate,
+        auth_required=True,
+        auth_require_tls=False,
+    )
+    controller.start()
+    box.port = controller.port
+    try:
+        yield box
+    finally:
+        controller.stop()
+
+
+@dataclass
+class Hook:
+    """An HTTP server that answers every POST with `status`; `posts` holds (path, headers, body)."""
+
+    status: int = 200
+    url: str = ""
+    posts: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def http_server(status: int = 200) -> Iterator[Hook]:
+    hook = Hook(status)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            hook.posts.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(hook.status)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *args: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    hook.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield hook
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def refusing_port() -> int:
+    """A port on which nobody listens."""
+    return _free_port()

@@ -1,0 +1,166 @@
+"""Unknown run parameters in Airflow's own API server: refused where our runner rendered the DAG, and nowhere else."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from pipeline_lib.airflow import conf_guard
+from pipeline_lib.graph import CompiledPipeline
+
+OURS = """
+from pathlib import Path
+from airflow.sdk import Asset, Param
+from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+
+config = AirflowPipelineConfig(
+    airflow_dag_config={{"schedule": "@daily", "params": {{"ticket": Param("none", type="string")}}}},
+    node_settings={{"Pusher": NodeSettings(outlets=(Asset("made_by_ours"),))}},
+)
+dag = AirflowDagRunner(config).run(Path({path!r}))
+"""
+OTHERS = (
+    "from airflow.sdk import DAG, BaseOperator\n"
+    "dag = DAG('theirs', schedule=None, params={'x': 1})\nBaseOperator(task_id='a', dag=dag)\n"
+)
+
+Post = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, airflow_database: None, pipeline: CompiledPipeline
+) -> Iterator[TestClient]:
+    """Airflow's API application, with one DAG of ours and one that is not."""
+    from airflow.api_fastapi import app as airflow_app
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    folder = tmp_path_factory.mktemp("dags")
+    pipeline.write(folder / "ours.json")
+    (folder / "ours.py").write_text(OURS.format(path=str(folder / "ours.json")))
+    (folder / "theirs.py").write_text(OTHERS)
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(str(folder))
+    assert not bag.import_errors
+    sync_bag_to_db(bag, "dags-folder", None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
+        airflow_app.purge_cached_app()
+        yield TestClient(airflow_app.create_app(apps="core"))
+        airflow_app.purge_cached_app()
+
+
+@pytest.fixture
+def post(server: TestClient) -> Post:
+    """POST to the API as a user of some role; None: without a token."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    def send(path: str, form: Any, role: str | None = "user") -> httpx.Response:
+        headers = {"Content-Type": "application/json"}
+        if role:
+            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
+            headers["Authorization"] = f"Bearer {token}"
+        content = form if isinstance(form, bytes) else json.dumps(form)
+        return server.post(f"/api/v2/{path}", content=content, headers=headers)
+
+    return send
+
+
+def trigger(post: Post, conf: Any, dag_id: str = "diamond", **more: Any) -> httpx.Response:
+    return post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf}, **more)
+
+
+def runs(server: TestClient) -> int:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return session.query(DagRun).filter(DagRun.dag_id == "diamond").count()
+
+
+def test_an_unknown_name_is_refused_and_the_answer_says_all(post: Post, server: TestClient) -> None:
+    before = runs(server)
+    answer = trigger(post, {"epoch": 3, "rate": 0.1})
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == (
+        "expected only run parameters that diamond has (epochs, note, rate, ticket). "
+        "Received: epoch=3. Did you mean epochs?"
+    )
+    assert runs(server) == before
+
+
+def test_what_the_dag_has_is_taken_and_checked_by_airflow_as_ever(post: Post, server: TestClient) -> None:
+    before = runs(server)
+    assert trigger(post, {"epochs": 3, "ticket": "T-1"}).status_code == 200
+    assert trigger(post, None).status_code == 200
+    refused = trigger(post, {"epochs": 0})
+    assert refused.status_code == 400
+    assert all(part in refused.json()["detail"] for part in ("epochs", "0", "minimum of 1"))
+    assert runs(server) == before + 2
+
+
+def test_a_dag_that_our_runner_did_not_render_is_left_alone(post: Post) -> None:
+    assert trigger(post, {"anything": 1}, dag_id="theirs").status_code == 200
+    assert trigger(post, {"anything": 1}, dag_id="none").status_code == 404
+
+
+def test_backfills_and_the_asset_are_refused_too(post: Post, server: TestClient) -> None:
+    before = runs(server)
+    form = {"dag_id": "diamond", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T00:00:00Z"}
+    for path in ("backfills", "backfills/dry_run"):
+        answer = post(path, {**form, "dag_run_conf": {"spam": 1}}, role="op")
+        assert (answer.status_code, "Received: spam=1" in answer.text) == (400, True), answer.text
+        assert post("backfills/dry_run", {**form, "dag_run_conf": {"epochs": 2}}, role="op").status_code == 200
+    from airflow.models.asset import AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        asset_id = session.query(AssetModel.id).filter(AssetModel.name == "made_by_ours").scalar()
+    answer = post(f"assets/{asset_id}/materialize", {"conf": {"spam": 1}}, role="op")
+    assert (answer.status_code, "Received: spam=1" in answer.text) == (400, True), answer.text
+    assert runs(server) == before
+
+
+def test_whoever_may_not_trigger_learns_nothing_of_the_parameters(post: Post) -> None:
+    for role, status in ((None, 401), ("viewer", 403)):
+        answer = trigger(post, {"epoch": 3}, role=role)
+        assert answer.status_code == status
+        assert "epochs" not in answer.text
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe\xff", b'{"conf": [1]}', b"[" * 100_000])
+def test_what_is_malformed_is_answered_by_airflow(post: Post, body: bytes) -> None:
+    answer = post("dags/diamond/dagRuns", body)
+    assert answer.status_code in (400, 422)
+    assert "run parameters" not in answer.text
+
+
+def test_long_bodies_pass_through_in_the_pieces_they_came_in() -> None:
+    """Bounded memory, and nothing lost: the guard hands on what it has read and then the rest as it comes."""
+    pieces = [b"x" * conf_guard.MOST_BYTES, b"y" * 10, b"z"]
+    left, received, held = list(pieces), [], []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        held.append(len(pieces) - len(left))
+        more = True
+        while more:
+            message = await receive()
+            received.append(message["body"])
+            more = message["more_body"]
+
+    async def send(message: Any) -> None:
+        raise AssertionError("the guard answered")
+
+    scope = {"type": "http", "method": "POST", "path": "/api/v2/dags/diamond/dagRuns", "headers": []}
+    asyncio.run(conf_guard.ConfGuard(app)(scope, receive, send))
+    assert (received, held) == (pieces, [2])

@@ -1,0 +1,199 @@
+"""New data, other dates, and two at once, under the real Airflow: from an ingest to a release without a hand on it."""
+
+import json
+import os
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import DATA_ASSET, PIPELINE_NAME
+from pipeline_lib.spans import MANIFEST, read
+from tests.end_to_end.conftest import INGEST, NIGHT_MONTH, Deployment, FinishedRun
+
+PUSHER = "Pusher.mnist_lite"
+READS = re.compile(r"reads (span-\d+(?:, span-\d+)*) of ")
+
+
+def spans_read(deployment: Deployment, run: FinishedRun, dag_id: str = PIPELINE_NAME) -> str:
+    """What ImportExampleGen said that it reads."""
+    log = "\n".join(deployment.log(run, "ImportExampleGen", dag_id))
+    found = READS.search(log)
+    assert found, log
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def fewer_digits(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """IDX files of what the first span holds, less twenty training examples."""
+    folder = tmp_path_factory.mktemp("fewer")
+    done = deployment.tfx("tests.pipelines.fewer_digits", str(folder), "20")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_span_is_released(deployment: Deployment) -> int:
+    """The newest release, which other tests of this deployment may have made."""
+    if Releases(deployment.settings.push_dir).latest() is None:
+        assert deployment.run().state == "success"
+    release = Releases(deployment.settings.push_dir).latest()
+    assert release
+    return release.version
+
+
+@pytest.fixture(scope="module")
+def ingested(deployment: Deployment, first_span_is_released: int, fewer_digits: Path) -> str:
+    """What the ingest of a second span said."""
+    done = deployment.tfx("pipeline_lib.tfx.commands", "ingest", str(fewer_digits))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def on_new_data(deployment: Deployment, ingested: str) -> tuple[FinishedRun, FinishedRun]:
+    """The run that the ingest alone has started, and one that somebody triggered while it went on."""
+    [started] = deployment.wait_for("a run on new data", lambda: deployment.runs(PIPELINE_NAME, "asset_triggered"))
+    second = deployment.rest.trigger(PIPELINE_NAME, {}).dag_run_id
+    first = deployment.finished(PIPELINE_NAME, started["dag_run_id"])
+    return first, deployment.finished(PIPELINE_NAME, second)
+
+
+def test_from_an_ingest_to_a_pushed_model_without_a_hand_on_the_keyboard(
+    deployment: Deployment, first_span_is_released: int, ingested: str, on_new_data: tuple[FinishedRun, FinishedRun]
+) -> None:
+    run, _ = on_new_data
+    assert "span-2: 1,417 train and 360 eval examples" in ingested
+    assert ingested.rstrip().endswith(f"{deployment.airflow.url} was told of span-2")
+    [event] = deployment.asset_events(DATA_ASSET)
+    assert event.items() >= read(deployment.settings.data_dir, 2).event().items()
+    assert (run.state, set(run.states().values())) == ("success", {"success"}), run.states()
+    assert spans_read(deployment, run) == "span-2"
+    release = Releases(deployment.settings.push_dir).latest()
+    assert release and release.version == first_span_is_released + 1
+    assert (release.manifest.run_id, release.manifest.span) == (run.run_id, 2)
+
+
+def test_the_same_data_again_is_no_span_and_tells_nobody(deployment: Deployment, ingested: str) -> None:
+    before = deployment.asset_events(DATA_ASSET)
+    done = deployment.tfx("pipeline_lib.tfx.commands", "ingest", "digits")
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (0, []), done.stderr
+    assert done.stdout.startswith("span-1 already holds exactly these")
+    assert deployment.asset_events(DATA_ASSET) == before
+
+
+def test_two_at_once_queue_and_the_second_finds_nothing_new(
+    deployment: Deployment, on_new_data: tuple[FinishedRun, FinishedRun]
+) -> None:
+    first, second = (
+        deployment.rest._http.get(f"dags/{PIPELINE_NAME}/dagRuns/{run.run_id}").json() for run in on_new_data
+    )
+    assert second["queued_at"] < first["end_date"] <= second["start_date"]
+    assert nothing_new(on_new_data[1])
+
+
+def nothing_new(run: FinishedRun) -> bool:
+    """Whether a run was answered from cache, node by node, and shipped nothing because it is shipped already."""
+    states = {task_id: result.state for task_id, result in run.results.items() if result}
+    reason = run.result(PUSHER).reason or ""
+    assert states[PUSHER] == "skipped" and "nothing new" in reason, (states, reason)
+    assert {states[node] for node in ("ImportExampleGen", "Trainer.mnist", "Trainer.mnist_lite")} == {"cached"}, states
+    return run.state == "success"
+
+
+def test_two_scheduled_runs_of_other_dates_find_nothing_new(
+    deployment: Deployment, on_new_data: tuple[FinishedRun, FinishedRun]
+) -> None:
+    deployment.rest.unpause("often")
+    runs: list[dict[str, Any]] = deployment.wait_for(
+        "two scheduled runs", lambda: len(found := deployment.runs("often", "scheduled")) >= 2 and found[:2]
+    )
+    assert runs[0]["logical_date"] < runs[1]["logical_date"]
+    finished = [deployment.finished("often", run["dag_run_id"]) for run in runs]
+    deployment.rest._http.patch("dags/often", json={"is_paused": True}).raise_for_status()
+    assert all(nothing_new(run) for run in finished)
+
+
+def test_a_backfill_reads_each_dates_span(deployment: Deployment, on_new_data: tuple[FinishedRun, FinishedRun]) -> None:
+    last_year = datetime.now(UTC).year - 1
+    for number, year in ((1, last_year - 2), (2, last_year - 1)):  # each made just after that year's run
+        file = deployment.settings.data_dir / f"span-{number}" / MANIFEST
+        created = datetime(year, NIGHT_MONTH, 1, 2, 0, 1, tzinfo=UTC)
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"created": created.isoformat()}))
+    dates = [f"{year}-{NIGHT_MONTH:02}-01T00:00:00Z" for year in (last_year - 1, last_year)]
+    body = {"dag_id": PIPELINE_NAME, "from_date": dates[0], "to_date": dates[1].replace("T00", "T03")}
+    body |= {"dag_run_conf": {"push": "dry run"}, "max_active_runs": 1}
+    deployment.rest._http.post("backfills", json=body).raise_for_status()
+    runs = deployment.wait_for(
+        "two runs", lambda: len(found := deployment.runs(PIPELINE_NAME, "backfill")) == 2 and found
+    )
+    finished = [deployment.finished(PIPELINE_NAME, run["dag_run_id"]) for run in runs]
+    assert [run["logical_date"][:4] for run in runs] == [str(last_year - 1), str(last_year)]
+    assert [spans_read(deployment, run) for run in finished] == ["span-1", "span-2"]
+    assert {run.state for run in finished} == {"success"}
+    assert {run.states()[PUSHER] for run in finished} == {"skipped"}
+
+
+def drop(deployment: Deployment, name: str, source: Path) -> Path:
+    folder = deployment.settings.drop_dir / name
+    shutil.copytree(source, folder)
+    (folder / "READY").touch()
+    return folder
+
+
+def test_a_folder_drop_is_ingested_and_a_bad_one_moved_aside(
+    deployment: Deployment, on_new_data: tuple[FinishedRun, FinishedRun], fewer_digits: Path, tmp_path: Path
+) -> None:
+    bad = shutil.copytree(fewer_digits, tmp_path / "bad")
+    os.truncate(bad / "train-images-idx3-ubyte", 1000)
+    known = {run["dag_run_id"] for run in deployment.runs(PIPELINE_NAME, "asset_triggered")}
+    deployment.rest.unpause(INGEST)
+    try:
+        deployment.wait_for("a task that waits", lambda: waiting(deployment))
+        drop(deployment, "bad", bad)
+        [refused] = deployment.wait_for("a refused drop", lambda: list(deployment.settings.drop_dir.glob("refused/*")))
+        assert "train-images-idx3-ubyte" in (refused / "reason.txt").read_text()
+        drop(deployment, "good", fewer_digits)
+        [ingested] = deployment.wait_for(
+            "an ingested drop", lambda: list(deployment.settings.drop_dir.glob("ingested/*"))
+        )
+        assert ingested.name.endswith("-good")
+        started = deployment.wait_for(
+            "a run on it",
+            lambda: [
+                run["dag_run_id"]
+                for run in deployment.runs(PIPELINE_NAME, "asset_triggered")
+                if run["dag_run_id"] not in known
+            ],
+        )
+        ends = ["failed", "success"]
+        deployment.wait_for(
+            f"{ends}", lambda: [run["state"] for run in deployment.runs(INGEST, "scheduled")][:2] == ends
+        )
+    finally:
+        deployment.rest._http.patch(f"dags/{INGEST}", json={"is_paused": True}).raise_for_status()
+    assert deployment.asset_events(DATA_ASSET)[-1] == read(deployment.settings.data_dir, 2).event()
+    assert nothing_new(deployment.finished(PIPELINE_NAME, started[0]))
+
+
+def waiting(deployment: Deployment) -> bool:
+    runs = deployment.runs(INGEST, "scheduled")
+    return any(
+        task.state == "deferred" for run in runs for task in deployment.rest.tasks(INGEST, str(run["dag_run_id"]))
+    )
+
+
+def test_a_run_past_its_deadline_is_late(deployment: Deployment) -> None:
+    deployment.rest.unpause("late")
+    run_id = deployment.rest.trigger("late").dag_run_id
+    url = f"{deployment.airflow.url}/ui/dags/late/dagRuns/{run_id}/deadlines"
+
+    def missed() -> bool:
+        deadlines = deployment.rest._http.get(url).raise_for_status().json()["deadlines"]
+        return bool(deadlines) and all(deadline["missed"] for deadline in deadlines)
+
+    deployment.wait_for("a missed deadline", missed)

@@ -144,9 +144,8 @@ class TfxNodeOperator(BaseOperator):
                 values[parameter.name] = _CASTS[parameter.type](value)
                 json.dumps(values[parameter.name], allow_nan=False, ensure_ascii=False).encode()
             except (ValueError, OverflowError, TypeError):
-                wanted = {"str": "str of whole characters", "bool": "bool"}.get(
-                    parameter.type, f"finite {parameter.type}"
-                )
+                named = {"str": "str of whole characters", "bool": "bool"}
+                wanted = named.get(parameter.type, f"finite {parameter.type}")
                 raise AirflowFailException(
                     f"run parameter {parameter.name}: expected a {wanted}. Received: {reprlib.repr(value)}"
                 ) from None

@@ -4,10 +4,13 @@ Airflow's trigger form, TFX's RuntimeParameters, `mnist-lite trigger --help` and
 from this model. To add one, add a field here, in its section of the form, and use it in `pipeline_lib/tfx/pipeline.py`.
 """
 
+import json
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.graph import Parameter
 
 Quantization = Literal["none", "dynamic", "float16", "int8"]
@@ -98,22 +101,6 @@ class RunParams(BaseModel):
         ),
     )
 
-    span: str = Field(
-        default="latest",
-        pattern=r"^(latest|[1-9][0-9]{0,8})$",
-        title="Data span",
-        description="latest, or a span's number; a backfill's latest is that of its date",
-        json_schema_extra=_in("Data"),
-    )
-    window: int = Field(
-        default=1,
-        ge=1,
-        le=1000,
-        title="Window of spans",
-        description="Trains on the last so many, up to that one",
-        json_schema_extra=_in("Data"),
-    )
-
     min_accuracy: float = _least(0.97, "Least accuracy", "Of either model")
     min_class_accuracy: float = _least(0.9, "Least accuracy of any one digit", "Of either model")
     max_loss: float = Field(
@@ -158,6 +145,22 @@ class RunParams(BaseModel):
     )
     max_memory_mib: float = _most(64, "Largest peak memory", "In MiB, of loading the file and running it", 1e6)
 
+    span: str = Field(
+        default="latest",
+        pattern=r"^(latest|[1-9][0-9]{0,8})$",
+        title="Data span",
+        description="latest, or a span's number; a backfill's latest is that of its date",
+        examples=["latest", "7"],
+        json_schema_extra=_in("Data"),
+    )
+    window: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        title="Window of spans",
+        description="Trains on the last so many, up to that one",
+        json_schema_extra=_in("Data"),
+    )
     max_anomalies: int = Field(
         default=0,
         ge=-1,
@@ -212,3 +215,46 @@ def parameters() -> tuple[Parameter, ...]:
 def facts() -> tuple[Parameter, ...]:
     """What Airflow knows of a run and tells its nodes: no user can."""
     return (Parameter(name="as_of", type="str", default="", given_by="airflow"),)
+
+
+def bounds(parameter: Parameter) -> str:
+    """What a parameter admits, in words: "1 to 500", "above 0, up to 1", "`none`, `required`"."""
+    schema = parameter.json_schema
+    if parameter.type == "bool":
+        return "`true`, `false`"
+    if choices := schema.get("enum"):
+        return ", ".join(f"`{choice}`" for choice in choices)
+    if examples := schema.get("examples"):
+        return "such as " + ", ".join(f"`{example}`" for example in examples)
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        return f"above {_text(schema['exclusiveMinimum'])}, up to {_text(most)}"
+    return f"{_text(least)} to {_text(most)}" if most is not None else ""
+
+
+def default(parameter: Parameter) -> str:
+    """A parameter's default as a command line takes it."""
+    return _text(parameter.default)
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str) else json.dumps(value).removesuffix(".0")
+
+
+def assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` as values by name. A parameter that is a text takes it as it is, any other as JSON if it is JSON.
+
+    Raises:
+      NodeRequestError: a text without `=`.
+    """
+    plain = {parameter.name for parameter in parameters() if parameter.type == "str"}
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise NodeRequestError(f"--param: expected NAME=VALUE. Received: {text!r}")
+        try:
+            values[name] = value if name in plain else json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values

@@ -1,6 +1,8 @@
 """One real Airflow (scheduler, API server, LocalExecutor) with this project's DAG and the odd one."""
 
+import json
 import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_lib.airflow.local_config import LocalAirflow
+from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
@@ -57,6 +59,7 @@ INGEST = "mnist_ingest"
 # The one night of the year in which the pipeline's DAG runs by itself: far from today, before and after.
 NIGHT_MONTH = (datetime.now(UTC).month + 5) % 12 + 1
 NIGHTLY = f"0 2 1 {NIGHT_MONTH} *"
+VIEWER = "viewer"
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,14 @@ def _wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
     rest.unpause(dag_id)
 
 
+def _add_viewer(settings: Settings) -> None:
+    """A second user, who may look and nothing more."""
+    home = settings.var_dir / "airflow"
+    home.mkdir(parents=True)
+    (home / "airflow.cfg").write_text(f"[core]\nsimple_auth_manager_users = {USER}:admin,{VIEWER}:viewer\n")
+    (home / "passwords.json").write_text(json.dumps({name: secrets.token_urlsafe(9) for name in (USER, VIEWER)}))
+
+
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("e2e")
@@ -181,6 +192,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         _tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
+        _add_viewer(settings)
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
             for dag_id in (PIPELINE_NAME, CONSUMER, "odd"):
                 _wait_for_dag(rest, dag_id)

@@ -24,8 +24,6 @@ APPROVAL: Final = "approval"
 DRY_RUN: Final = "dry run"
 
 _TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
-# Beside a pattern, which people do not read.
-_ADMITS = "admits"
 # No node works differently for it: mentioned in one, it would be part of its cache key.
 _READ_BY_THE_RUN = frozenset({FORCE})
 
@@ -153,7 +151,8 @@ class RunParams(BaseModel):
         pattern=r"^(latest|[1-9][0-9]{0,8})$",
         title="Data span",
         description="latest, or a span's number; a backfill's latest is that of its date",
-        json_schema_extra={**_in("Data"), _ADMITS: "`latest` or a number"},
+        examples=["latest", "7"],
+        json_schema_extra=_in("Data"),
     )
     window: int = Field(
         default=1,
@@ -239,8 +238,8 @@ def bounds(parameter: Parameter) -> str:
         return "`true`, `false`"
     if choices := schema.get("enum"):
         return ", ".join(f"`{choice}`" for choice in choices)
-    if admits := schema.get(_ADMITS):
-        return str(admits)
+    if examples := schema.get("examples"):
+        return "such as " + ", ".join(f"`{example}`" for example in examples)
     least, most = schema.get("minimum"), schema.get("maximum")
     if "exclusiveMinimum" in schema:
         return f"above {_text(schema['exclusiveMinimum'])}, up to {_text(most)}"

@@ -51,9 +51,11 @@ def test_the_form_has_its_sections_in_order_and_a_label_for_every_choice() -> No
 
 
 def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
-    said = assignments(["epochs=3", "force=true", "push=dry run", "quantization=none", "approval=1", "x=[1]", "y=a=b"])
+    said = assignments(
+        ["epochs=3", "force=true", "push=dry run", "quantization=none", "approval=1", "span=7", "x=[1]", "y=a=b"]
+    )
     assert said == {
-        **{"epochs": 3, "force": True, "push": "dry run", "quantization": "none", "approval": "1"},
+        **{"epochs": 3, "force": True, "push": "dry run", "quantization": "none", "approval": "1", "span": "7"},
         **{"x": [1], "y": "a=b"},
     }
     with pytest.raises(NodeRequestError, match="expected NAME=VALUE. Received: 'epochs'"):

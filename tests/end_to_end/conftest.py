@@ -251,7 +251,8 @@ def _configure(settings: Settings, told: Told) -> None:
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("e2e")
-    settings = Settings(var_dir=folder / "var", port=free_port())
+    # Without retries: what fails is to fail at once.
+    settings = Settings(var_dir=folder / "var", port=free_port(), schedule=NIGHTLY, node_retries=0)
     dags, imported, odd = folder / "dags", folder / "imported", folder / "odd.json"
     dags.mkdir()
     imported.mkdir()
@@ -261,8 +262,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
     (dags / "hurried.py").write_text(_HURRIED_DAG)
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
-    # Quick failures; and for what is trained on other data, room for one digit more that is taken for another.
-    variables |= {"MNIST_LITE_SCHEDULE": NIGHTLY, "MNIST_LITE_NODE_RETRIES": "0"}
+    # For what is trained on other data, room for one digit more that is taken for another.
     variables |= {"MNIST_LITE_MIN_ACCURACY_CHANGE": "-0.05", "MNIST_LITE_MAX_LATENCY_RATIO": "100"}
     (dags / "told.py").write_text(_TOLD_DAG)
     with Told.listening() as told, environment({**variables, **told.variables()}):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Context
@@ -12,14 +12,14 @@ from airflow.sdk.types import TaskInstanceKey
 from pipeline_lib.airflow.report_link import ModelReportLink
 from pipeline_lib.airflow.run_results import upstream_results
 from pipeline_lib.approval import Approval
-from pipeline_lib.gates import GATES_FILE, Gate, Gates
 from pipeline_lib.node_result import NodeResult, OutputArtifact
-from pipeline_lib.releases.release import Release
-from pipeline_lib.releases.store import Releases
 from pipeline_lib.run_params import DRY_RUN
-from pipeline_lib.run_summary import ACCURACY, summarize
 from pipeline_lib.settings import settings
-from pipeline_lib.verdict import figures, refusals_of
+
+# What only a task needs is imported where it is used: every parse of the DAG would pay for it.
+if TYPE_CHECKING:
+    from pipeline_lib.gates import Gate
+    from pipeline_lib.releases.release import Release
 
 _DOCS = """
 Where the run's parameter `approval` is *required*, a person decides here whether the model is pushed: see
@@ -50,6 +50,9 @@ class ModelApproval(ApprovalOperator):
             return self._pass("this run asks for no approval")
         if context["params"].get("push") == DRY_RUN:
             return self._pass("nothing to approve: a dry run releases nothing")
+        from pipeline_lib.releases.store import Releases
+        from pipeline_lib.verdict import refusals_of
+
         results = upstream_results(context)
         if any(result.blessed is False for result in results.values()):
             why = ["nothing to approve: the model is not blessed", *refusals_of(results.values())]
@@ -88,12 +91,15 @@ def approval_record(context: Context) -> str:
     return ""
 
 
-def question(results: Mapping[str, NodeResult], released: Release | None, report: str) -> tuple[str, str]:
+def question(results: Mapping[str, NodeResult], released: "Release | None", report: str) -> tuple[str, str]:
     """The subject in one line, and the body in Markdown: figures against the last release, gates, the report's address.
 
     Args:
       results: of the nodes before the Pusher.
     """
+    from pipeline_lib.run_summary import ACCURACY, summarize
+    from pipeline_lib.verdict import figures
+
     model = summarize(results).tflite
     accuracy = None if released is None else released.manifest.metrics.get(ACCURACY)
     size = None if released is None else released.manifest.size_bytes
@@ -122,14 +128,16 @@ def _model_files(results: Mapping[str, NodeResult]) -> list[Path]:
     return [found[0] for found in files if len(found) == 1]
 
 
-def _gates(results: Mapping[str, NodeResult]) -> tuple[Gate, ...]:
+def _gates(results: Mapping[str, NodeResult]) -> "tuple[Gate, ...]":
+    from pipeline_lib.gates import GATES_FILE, Gates
+
     for item in _artifacts(results):
         if item.type == "InfraBlessing" and (Path(item.uri) / GATES_FILE).exists():
             return Gates.read(Path(item.uri)).gates
     return ()
 
 
-def _gate_row(gate: Gate) -> str:
+def _gate_row(gate: "Gate") -> str:
     value = "not measured" if gate.value is None else f"{gate.value:.6g} {gate.unit}"
     subject = gate.subject.replace("\\", "\\\\").replace("|", "\\|")
     return f"| {subject} | {value} | {gate.relation} {gate.bound:g} {gate.unit} |"

@@ -25,7 +25,9 @@ from tests.airflow.stack_fixtures import free_port, logged_in, running_airflow
 
 NODES_DAG = Path(__file__).with_name("nodes_dag.py")
 # Stands in for the TFX environment's Python: ingest and compile do nothing.
+# All that a demo's other environment has to say: which span it is about.
 TFX_PYTHON = """#!/bin/sh
+echo '{"span": 1, "said": "span-1 holds it"}'
 """
 
 
@@ -133,7 +135,7 @@ def test_the_demo_takes_the_dag_as_it_is_now_and_fails_with_its_run(
 
 def test_what_the_server_refuses_is_said(airflow: LocalAirflow, rest: AirflowRest) -> None:
     with pytest.raises(StackError, match=r"401.*Invalid credentials"):
-        AirflowRest.login(airflow.url, USER, "wrong")
+        AirflowRest.login(airflow.url, USER, "wrong").dag(PIPELINE_NAME)
     with pytest.raises(StackError, match=r"400.*'x' is not one of"):
         rest.trigger(PIPELINE_NAME, {"mode": "x"})
     with pytest.raises(StackError, match=r"404.*'nope' not found"):

@@ -136,7 +136,11 @@ def test_the_official_client_triggers_polls_reads_logs_and_events_and_clears(
     assert "NOT blessed" in log.to_json()
     before = tasks.get_task_instance(PIPELINE_NAME, run_id, "ModelReport")
     body = client.ClearTaskInstancesBody(
-        dag_run_id=run_id, task_ids=["ModelReport"], dry_run=False, only_failed=False, reset_dag_runs=True
+        dag_run_id=run_id,
+        task_ids=[client.ClearTaskInstancesBodyTaskIdsInner("ModelReport")],
+        dry_run=False,
+        only_failed=False,
+        reset_dag_runs=True,
     )
     tasks.post_clear_task_instances(PIPELINE_NAME, body)
     assert ended(runs, run_id) == "success"

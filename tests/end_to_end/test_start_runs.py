@@ -147,7 +147,9 @@ def test_the_official_client_triggers_polls_reads_logs_and_events_and_clears(
     after = tasks.get_task_instance(PIPELINE_NAME, run_id, "ModelReport")
     assert (after.state, after.try_number) == ("success", before.try_number + 1)
     events = client.AssetApi(api).get_asset_events(name_pattern=RELEASE_ASSET).asset_events
-    assert Releases(released.settings.push_dir).versions()[0] in {event.extra["version"] for event in events}
+    assert Releases(released.settings.push_dir).versions()[0] in {
+        (event.extra or {}).get("version") for event in events
+    }
 
 
 def test_a_forced_dry_run_runs_every_node_anew_and_releases_nothing(released: Deployment) -> None:

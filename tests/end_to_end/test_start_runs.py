@@ -178,9 +178,10 @@ def test_a_forced_dry_run_runs_every_node_anew_and_releases_nothing(released: De
     assert recorded(released, "forced-dry") == told | {"force": "true"}
     report = f"{released.airflow.url}/mnist-lite/dags/{PIPELINE_NAME}/runs/forced-dry/report.json"
     assert released.rest._http.get(report).json()["parameters"] == told
-    # The first release was made by a run that was told nothing.
-    [first, *_] = releases.versions()
-    assert releases.release(first).manifest.parameters == RunParams().model_dump()
+    release = releases.latest()
+    assert release
+    conf = released.rest.run(PIPELINE_NAME, release.manifest.run_id).conf or {}
+    assert release.manifest.parameters == RunParams(**conf).model_dump()
 
     again = command(*ask)
     assert (again.returncode, json.loads(again.stdout)) == (0, said)

@@ -39,7 +39,7 @@ def main(assignments: list[str]) -> int:
         print(f"{run.dag_run_id}: {run.state}")
         if run.state == "failed":
             return 1
-        entry = client.XComApi(api).get_xcom_entry(DAG_ID, run.dag_run_id, PUSHER, "return_value")
+        entry = client.XComApi(api).get_xcom_entry(DAG_ID, PUSHER, run.dag_run_id, "return_value")
         result = json.loads(entry.to_json())["value"]
         print(f"pushed as release {result['pushed_version']}" if result["pushed"] else result["reason"])
         return 0

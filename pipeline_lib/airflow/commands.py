@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline_lib import run_params
+from pipeline_lib import param_text, run_params
 from pipeline_lib.cli import run_commands
 from pipeline_lib.errors import NodeRequestError, RunRefusedError
 from pipeline_lib.settings import settings
@@ -53,8 +53,8 @@ def down() -> None:
 
 def _parameter_lines() -> str:
     about = [
-        f"{parameter.name}: {parameter.type}, {run_params.bounds(parameter).replace('`', '')}, "
-        f"default {run_params.default(parameter)}. {parameter.json_schema.get('description', '')}."
+        f"{parameter.name}: {parameter.type}, {param_text.bounds(parameter).replace('`', '')}, "
+        f"default {param_text.default(parameter)}. {parameter.json_schema.get('description', '')}."
         for parameter in run_params.parameters()
     ]
     where = (
@@ -89,7 +89,7 @@ def trigger(
     if timeout is not None and not wait:
         raise typer.BadParameter("expected --wait beside --timeout. Received: --timeout alone")
     try:
-        conf = run_params.assignments(param or [])
+        conf = param_text.assignments(param or [])
         seconds = math.inf if timeout is None else timeout
         raise typer.Exit(
             runs.trigger(settings(), conf, run_id=run_id, note=note, wait=wait, seconds=seconds, as_json=as_json)

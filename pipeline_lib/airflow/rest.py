@@ -6,7 +6,7 @@ be sent twice. Programs of yours may well use it: `docs/start_run.py` does.
 Airflow's paths and bodies: `airflow/api_fastapi/core_api/routes/public/` of the installed version.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from pipeline_lib.access import Access
+from pipeline_lib.airflow.rest_token import RestToken, said
 from pipeline_lib.errors import RunRefusedError, StackError
 from pipeline_lib.node_result import NodeResult
 
@@ -68,40 +69,6 @@ class TaskInstance(_Answer):
     try_number: int
 
 
-class _Token(httpx.Auth):
-    """Fetches a token where there is none, and a new one once where it has expired."""
-
-    requires_response_body = True
-
-    def __init__(self, access: Access) -> None:
-        self._access = access
-        self._token = access.token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._token is None:
-            self._token = self._read((yield self._ask()))
-        answer = yield self._signed(request, self._token)
-        if answer.status_code == httpx.codes.UNAUTHORIZED and self._access.token is None:
-            self._token = self._read((yield self._ask()))
-            yield self._signed(request, self._token)
-
-    def _ask(self) -> httpx.Request:
-        form = {"username": self._access.user, "password": self._access.password.get_secret_value()}
-        return httpx.Request("POST", f"{self._access.url}/auth/token", json=form)
-
-    def _read(self, answer: httpx.Response) -> SecretStr:
-        if not answer.is_success:
-            raise StackError(
-                f"Airflow at {self._access.url} refused to log {self._access.user!r} in "
-                f"({answer.status_code}): {_detail(answer)}"
-            )
-        return SecretStr(answer.json()["access_token"])
-
-    def _signed(self, request: httpx.Request, token: SecretStr) -> httpx.Request:
-        request.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
-        return request
-
-
 class AirflowRest:
     """A connection to one Airflow as one user; a context manager.
 
@@ -110,7 +77,7 @@ class AirflowRest:
     """
 
     def __init__(self, access: Access) -> None:
-        self._http = httpx.Client(base_url=f"{access.url}/api/v2/", auth=_Token(access), timeout=_TIMEOUT_SECONDS)
+        self._http = httpx.Client(base_url=f"{access.url}/api/v2/", auth=RestToken(access), timeout=_TIMEOUT_SECONDS)
 
     @classmethod
     def login(cls, url: str, username: str, password: str) -> Self:
@@ -248,16 +215,4 @@ def _send(
     if answer.is_success or answer.status_code in expected:
         return answer
     kind = refused if answer.status_code in _MALFORMED else StackError
-    raise kind(f"Airflow refused {method} {answer.url.path} ({answer.status_code}): {_detail(answer)}")
-
-
-def _detail(answer: httpx.Response) -> str:
-    """What the server said: FastAPI's `detail` is a text, or a list of the fields that are wrong."""
-    try:
-        detail = answer.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:300] or answer.reason_phrase
-    if isinstance(detail, list):
-        return "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in detail)
-    # A refused parameter's first line is the sentence; its schema follows.
-    return str(detail).partition("\n")[0]
+    raise kind(f"Airflow refused {method} {answer.url.path} ({answer.status_code}): {said(answer)}")

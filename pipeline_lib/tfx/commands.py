@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from pipeline_lib.cli import run_commands
-from pipeline_lib.run_params import assignments
+from pipeline_lib.param_text import assignments
 from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import settings
 

@@ -58,7 +58,7 @@ def request_from(arguments: list[str]) -> NodeRequest:
     Raises:
       NodeRequestError, SettingsError: they do not make one.
     """
-    from pipeline_lib.run_params import assignments  # these two: half a second that a warm client need not spend
+    from pipeline_lib.param_text import assignments  # these two: half a second that a warm client need not spend
     from pipeline_lib.settings import settings
 
     options = parser().parse_args(arguments)

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from pipeline_lib.access import Access
 from pipeline_lib.airflow import rest
+from pipeline_lib.airflow.rest_token import RestToken
 from pipeline_lib.errors import RunRefusedError, StackError
 
 ACCESS = Access(url="http://airflow", user="operator", password=SecretStr("secret"))
@@ -104,7 +105,7 @@ def airflow() -> Airflow:
 def connected(airflow: Airflow, access: Access = ACCESS) -> rest.AirflowRest:
     made = rest.AirflowRest(access)
     made._http = httpx.Client(
-        transport=httpx.MockTransport(airflow), base_url="http://airflow/api/v2/", auth=rest._Token(access)
+        transport=httpx.MockTransport(airflow), base_url="http://airflow/api/v2/", auth=RestToken(access)
     )
     return made
 

@@ -5,8 +5,9 @@ from pydantic import ValidationError
 
 from pipeline_lib.access import AccessVariables
 from pipeline_lib.errors import NodeRequestError
+from pipeline_lib.param_text import assignments, bounds, default
 from pipeline_lib.places import PROJECT
-from pipeline_lib.run_params import RunParams, assignments, bounds, default, parameters
+from pipeline_lib.run_params import RunParams, parameters
 from pipeline_lib.settings import Settings
 
 

@@ -99,7 +99,7 @@ def test_a_stuck_node_times_out_a_failed_one_is_tried_again_and_a_late_run_is_to
     ("run_type", "date", "expected"),
     [
         ("backfill", NEW_YEAR, "2026-01-01T02:00:00+00:00"),
-        ("manual", NEW_YEAR, "2026-01-01T02:00:00+00:00"),
+        ("manual", NEW_YEAR, ""),  # what the trigger form fills in is the browser's time
         ("manual", None, ""),
         ("asset_triggered", None, ""),
         ("scheduled", NEW_YEAR, ""),

@@ -10,6 +10,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
+from pipeline_lib.errors import ModelFileError
 from pipeline_lib.mnist import tflite_file
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, transformed_name
 from pipeline_lib.mnist.trainer import read_examples, training_params
@@ -42,6 +43,8 @@ def run_fn(fn_args: FnArgs) -> None:
         tf.saved_model.save(base_model, saved_model, signatures={"serving_default": lite})
         rewrite(saved_model, fn_args.serving_model_dir)
     file = Path(fn_args.serving_model_dir) / FILE_NAME
+    if not file.is_file():
+        raise ModelFileError(f"{file}: expected a TFLite file from TFX's rewriter. Received: no file")
     if mode != "none":
         from pipeline_lib.mnist.quantization import quantize  # 2 s to import, and a float file needs none of it
 

@@ -1,0 +1,141 @@
+"""Every route that this project adds to Airflow's server, asked by whoever should not be told."""
+
+import stat
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from pipeline_lib.airflow.plugin import MnistLitePlugin
+from pipeline_lib.places import PROJECT
+from pipeline_lib.report_files import REPORT_PAGE
+from tests.airflow.test_report_app import get, places, report_run, served
+
+__all__ = ["get", "places", "report_run", "served"]
+
+Get = Callable[..., httpx.Response]
+GARBAGE = (
+    "x",
+    "a.b.c",
+    "null",
+    "0" * 10_000,
+    "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInJvbGUiOiJhZG1pbiJ9.",
+    "{{ x }}",
+)
+# Ways to say "one folder up" and "from the root", as servers and proxies have been fooled by.
+TRAVERSALS = (
+    *("..", "%2e%2e", "%252e%252e", "..%00", ".%2e", "%2e.", "..;", "..%c0%af", "%uff0e%uff0e", "..%ef%bc%8f"),
+    *(
+        "..%5c..%5c",
+        "%2F%2Fetc%2Fpasswd",
+        "%252Fetc%252Fpasswd",
+        "file:%2F%2F%2Fetc%2Fpasswd",
+        "~root",
+        "C:%5cboot.ini",
+    ),
+    *("report.html%2f..%2fsecret.txt", "report.html;secret.txt", "report.html%23", "report.html%3f", "REPORT.HTML"),
+    *("report.json%0d%0aX-Injected:%201", "%2e%2e%2f%2e%2e%2f%2e%2e%2fairflow%2fpasswords.json", "%ff%fe", "."),
+)
+
+
+def routes() -> Iterator[str]:
+    """Each path of each application of our plugin, with words in the place of its parameters."""
+    plugin = MnistLitePlugin()
+    assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
+    # It has no routes; that it tells nobody anything: tests/airflow/test_conf_guard.py.
+    assert {item["middleware"].__name__ for item in plugin.fastapi_root_middlewares} == {"ConfGuard"}
+    for served_app in plugin.fastapi_apps:
+        app = served_app["app"]
+        assert isinstance(app, FastAPI)
+        for route in app.routes:
+            assert isinstance(route, Route | type(app.routes[-1])), f"{route} is no plain route: test it, too"
+            path = route.path
+            for name in ("dag_id", "run_id", "page", "task_id", "node_id"):
+                path = path.replace(f"{{{name}}}", "reported")
+            assert "{" not in path, f"{path}: say what to ask it for"
+            yield f"{served_app['url_prefix']}{path}"
+
+
+def test_no_route_answers_without_a_login(get: Get) -> None:
+    found = list(routes())
+    assert found
+    for path in found:
+        assert get(path, None).status_code == 401, path
+
+
+@pytest.mark.parametrize("cookie", [False, True], ids=["header", "cookie"])
+def test_no_route_takes_an_expired_or_invented_token(get: Get, cookie: bool) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    admin = SimpleAuthManagerUser(username="somebody", role="admin")
+    expired = get_auth_manager().generate_jwt(admin, expiration_time_in_seconds=-60)
+    for path in routes():
+        for token in (expired, *GARBAGE):
+            answer = get(path, token=token, cookie=cookie)
+            assert answer.status_code in (401, 403), (path, token[:40])
+            assert "Traceback" not in answer.text
+
+
+def test_an_admins_token_that_has_not_expired_does_open_them(get: Get, served: str) -> None:
+    assert get(served, "admin").status_code == 200
+
+
+@pytest.mark.parametrize("word", TRAVERSALS)
+@pytest.mark.parametrize("place", ["page", "run", "dag"])
+def test_no_word_in_the_path_leads_out_of_the_report(
+    get: Get, served: str, places: Path, word: str, place: str
+) -> None:
+    (places / "airflow").mkdir(exist_ok=True)
+    (places / "airflow" / "passwords.json").write_text("secret")
+    start, dag, _, run, _ = served.rsplit("/", 4)
+    path = {
+        "page": f"{start}/{dag}/runs/{run}/{word}",
+        "run": f"{start}/{dag}/runs/{word}/{REPORT_PAGE}",
+        "dag": f"{start}/{word}/runs/{run}/{REPORT_PAGE}",
+    }[place]
+    answer = get(path, "admin")
+    assert answer.status_code in (307, 400, 403, 404, 405), answer.text
+    assert b"secret" not in answer.content and b"root:" not in answer.content
+    assert "x-injected" not in answer.headers
+
+
+def test_what_is_secret_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    """`.env`, and all that the local Airflow writes for itself, under the most careless umask."""
+    made = """
+import os, sys
+from pathlib import Path
+os.umask(0)
+from pipeline_lib.airflow.local_config import LocalAirflow
+home = Path(sys.argv[1], "airflow")
+LocalAirflow(home, 1, Path(sys.argv[1], "dags")).write()
+sys.path.insert(0, "docker")
+import make_env
+make_env.main(Path(sys.argv[1], ".env"))
+"""
+    subprocess.run(
+        [sys.executable, "-c", made, str(tmp_path)], check=True, cwd=PROJECT, env={"PYTHONPATH": str(PROJECT)}
+    )
+    secret = [tmp_path / ".env", *(path for path in (tmp_path / "airflow").glob("*") if path.is_file())]
+    assert {".env", "airflow.cfg", "passwords.json"} <= {path.name for path in secret}
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in secret if path.stat().st_mode & 0o077} == {}
+    assert stat.S_IMODE((tmp_path / "airflow").stat().st_mode) == 0o700
+
+
+def test_the_code_is_held_to_ruffs_security_rules() -> None:
+    """All of flake8-bandit's, everywhere but in tests, with three exceptions that say why."""
+    lint = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
+    assert "S" in lint["select"]
+    ignored = {rule for rule in lint["ignore"] if rule.startswith(("S1", "S2", "S3", "S4", "S5", "S6", "S7"))}
+    assert ignored == {"S101", "S603", "S606"}
+    assert [pattern for pattern, rules in lint["per-file-ignores"].items() if "S" in rules] == ["tests/**"]
+    for path in (PROJECT / "pipeline_lib").rglob("ruff.toml"):
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+        assert str(config["extend"]).endswith("pyproject.toml"), path
+        assert not any(str(rule).startswith("S") for rule in config.get("lint", {}).get("ignore", [])), path

@@ -31,12 +31,14 @@ dag = AirflowDagRunner(config).run(Path({path!r}))
 # The pipeline's DAG as somebody who wants to be told has it: of every run, and of each that takes more than a second.
 _TOLD_DAG = """
 import os
+import time
 os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
 from datetime import timedelta
-from airflow.sdk import DeadlineAlert, DeadlineReference
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.airflow.notice import late_callback
+from pipeline_lib.airflow.notice import end_with_notice, late_callback
 from pipeline_lib.notice_settings import notice_settings
 from pipeline_lib.settings import settings
 
@@ -45,8 +47,12 @@ config = AirflowPipelineConfig(
     airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=notice_settings().after_runs
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)
+
+with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:
+    PythonOperator(task_id="Endless", python_callable=time.sleep, op_args=[600])
+end_with_notice(timed)
 """
-TOLD = "told"
+TOLD, TIMED = "told", "timed"
 RUN_SECONDS = 600
 CONSUMER = "mnist_consumer"
 MAIL_PASSWORD, HOOK_SECRET, HOOK_PATH = "the-mail-password", "the-hook-secret", "the-hook-path"
@@ -99,7 +105,7 @@ class Told:
         """What somebody adds to airflow.cfg for metrics."""
         host, port = self.statsd.getsockname()
         on = f"statsd_on = True\nstatsd_host = {host}\nstatsd_port = {port}"
-        return f"[metrics]\n{on}\nmetrics_allow_list = mnist_lite\n"
+        return f"[metrics]\n{on}\nmetrics_allow_list = ^mnist_lite\n"
 
 
 @dataclass(frozen=True)
@@ -191,6 +197,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, "odd", TOLD):
+            for dag_id in (PIPELINE_NAME, CONSUMER, "odd", TOLD, TIMED):
                 _wait_for_dag(rest, dag_id)
             yield Deployment(settings, airflow, rest, told)

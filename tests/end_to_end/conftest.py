@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
-from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server
+from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server, statsd_server
 from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
 
 _ODD_DAG = """
@@ -49,7 +48,7 @@ config = AirflowPipelineConfig(
 dag = AirflowDagRunner(config).run(settings().compiled_path)
 
 with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:
-    PythonOperator(task_id="Endless", python_callable=time.sleep, op_args=[600])
+    PythonOperator(task_id="Endless", python_callable=lambda: time.sleep(600))
 end_with_notice(timed)
 """
 TOLD, TIMED = "told", "timed"
@@ -82,16 +81,14 @@ class Told:
 
     hook: Hook
     mailbox: Mailbox
-    statsd: socket.socket
+    metrics: list[str]
+    statsd_port: int
 
     @classmethod
     @contextlib.contextmanager
     def listening(cls) -> Iterator["Told"]:
-        statsd = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with http_server() as hook, mail_server(password=MAIL_PASSWORD) as mailbox, statsd:
-            statsd.bind(("127.0.0.1", 0))
-            statsd.setblocking(False)
-            yield cls(hook, mailbox, statsd)
+        with http_server() as hook, mail_server(password=MAIL_PASSWORD) as mailbox, statsd_server() as (port, metrics):
+            yield cls(hook, mailbox, metrics, port)
 
     def variables(self) -> dict[str, str]:
         """Of a lateness alone, so that the project's own DAG is as it is where nobody is told."""
@@ -103,8 +100,7 @@ class Told:
 
     def configuration(self) -> str:
         """What somebody adds to airflow.cfg for metrics."""
-        host, port = self.statsd.getsockname()
-        on = f"statsd_on = True\nstatsd_host = {host}\nstatsd_port = {port}"
+        on = f"statsd_on = True\nstatsd_host = 127.0.0.1\nstatsd_port = {self.statsd_port}"
         return f"[metrics]\n{on}\nmetrics_allow_list = ^mnist_lite\n"
 
 

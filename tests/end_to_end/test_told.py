@@ -79,14 +79,9 @@ def test_a_run_that_airflow_ends_is_told_by_the_dag_processor(deployment: Deploy
 
 
 def test_nodes_are_counted_by_airflows_own_statsd_client(deployment: Deployment, failed: FinishedRun) -> None:
-    packets: list[str] = []
-    while True:
-        try:
-            packets += deployment.told.statsd.recv(65536).decode().splitlines()
-        except BlockingIOError:
-            break
-    names = {packet.partition(":")[0] for packet in packets}
-    assert "airflow.mnist_lite.DataGate.failed:1|c" in packets and "airflow.mnist_lite.refused:1|c" in packets
+    metrics = deployment.told.metrics
+    names = {metric.partition(":")[0] for metric in metrics}
+    assert "airflow.mnist_lite.DataGate.failed:1|c" in metrics and "airflow.mnist_lite.refused:1|c" in metrics
     assert {f"airflow.mnist_lite.{name}" for name in ("Evaluator__mnist.accuracy", "Transform.cached")} <= names
 
 

@@ -87,6 +87,7 @@ class TfxNodeOperator(BaseOperator):
         self._left = False
 
     def execute(self, context: Context) -> dict[str, Any]:
+        self._left = False
         try:
             return self._execute(context)
         except (AirflowException, AirflowTaskTimeout) as error:

@@ -88,6 +88,29 @@ def http_server(status: int = 200) -> Iterator[Hook]:
 
 
 @contextlib.contextmanager
+def statsd_server() -> Iterator[tuple[int, list[str]]]:
+    """A StatsD server: its port, and what has come. It reads at once: a socket holds only some hundred metrics."""
+    metrics: list[str] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                metrics.extend(server.recv(65536).decode().splitlines())
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.2)
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        try:
+            yield int(server.getsockname()[1]), metrics
+        finally:
+            ended.set()
+            thread.join()
+
+
+@contextlib.contextmanager
 def silent_server() -> Iterator[int]:
     """A port that takes connections and never says a word."""
     with socket.socket() as listener:

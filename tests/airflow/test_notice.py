@@ -75,6 +75,7 @@ def told(hook: Hook) -> Notice:
 def test_a_push_is_told_with_its_release_and_no_secret_is_seen(dag_of, hook, caplog):
     dag = dag_of("shipped", {"Trainer": ("succeed", (), ""), "Pusher": ("push", ("Trainer",), "")})
     assert dag.get_task(NOTICE_TASK).upstream_task_ids == {"Trainer", "Pusher"}
+    assert not [name for name in dag.get_task("Trainer")._environment() if "NOTIFY" in name]
     assert outcome(dag) == ("success", {"Trainer": "success", "Pusher": "success", NOTICE_TASK: "success"})
     notice = told(hook)
     assert (notice.event, notice.verdict, notice.release) == ("pushed", "release 3", 3)
@@ -103,6 +104,14 @@ def test_every_failure_is_told_with_its_reason_though_others_still_ran(dag_of, h
     assert gate.url == f"{notice.run_url}/tasks/DataGate"
     assert "Killed: Killed was killed (SIGKILL)" in killed.text
     assert "ran longer than its execution_timeout of 0:00:04" in slow.text
+
+
+def test_a_push_in_a_run_that_failed_is_told_as_both(dag_of, hook):
+    dag = dag_of("both", {"Pusher": ("push", (), ""), "ModelReport": ("crash", (), "")})
+    assert outcome(dag)[0] == "failed"
+    failed, pushed = (Notice.model_validate_json(body) for _, _, body in hook.posts)
+    assert (failed.event, pushed.event, pushed.release) == ("failed", "pushed", 3)
+    assert failed.reasons[0].text.endswith("ImportError: cannot import name run_fn")
 
 
 def test_a_task_that_left_no_word_is_told_as_killed(dag_of, hook, monkeypatch):

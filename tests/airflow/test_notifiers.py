@@ -75,6 +75,15 @@ def test_everybody_who_is_named_is_told(settings, tmp_path):
     assert "&lt;b&gt;" in slack and "{{ 1 + 1 }}" in slack and "accuracy: 98.77% (last release 99.00%)" in slack
 
 
+def test_a_mail_may_go_by_a_connection_that_airflow_keeps(settings, monkeypatch):
+    with mail_server(password=PASSWORD) as box:
+        server = {"host": "127.0.0.1", "port": box.port, "login": box.user, "password": PASSWORD}
+        extra = {"from_email": "ops@example.com", "disable_ssl": True, "disable_tls": True}
+        monkeypatch.setenv("AIRFLOW_CONN_OPS", json.dumps({"conn_type": "smtp", **server, "extra": extra}))
+        assert send(settings(email="a@example.com", smtp_connection="ops"), NOTICE) == {"mail": None}
+    assert [letter["From"] for letter in box.mails] == ["ops@example.com"]
+
+
 @pytest.mark.parametrize("broken", ["refusing", "answering 500", "silent", "wrong password", "no password file"])
 def test_a_broken_one_keeps_nobody_else_from_being_told(settings, broken, caplog):
     caplog.set_level(logging.DEBUG)
@@ -99,14 +108,17 @@ def test_a_broken_one_keeps_nobody_else_from_being_told(settings, broken, caplog
 
 
 def test_nobody_is_told_unless_somebody_is_named(monkeypatch):
-    assert notice_settings().told(["failed", "pushed"]) is None
+    assert not notice_settings().tells("failed")
     monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", "https://example.com/hook")
-    assert notice_settings().told(["nothing_new"]) is None
-    assert notice_settings().told(["nothing_new", "failed", "pushed"]) == "failed"
+    events = ("pushed", "refused", "nothing_new", "failed", "late")
+    assert [event for event in events if not notice_settings().tells(event)] == ["nothing_new"]
     monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "nothing_new, pushed")
-    assert notice_settings().told(["failed", "pushed"]) == "pushed"
+    assert [event for event in events if notice_settings().tells(event)] == ["pushed", "nothing_new"]
     monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "")
-    assert notice_settings().told(["pushed"]) == "pushed"
+    assert notice_settings().tells("failed")
+    assert notice_settings().after_runs
+    monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "late")
+    assert not notice_settings().after_runs
 
 
 @pytest.mark.parametrize(

@@ -143,11 +143,17 @@ def test_what_the_server_refuses_is_said(airflow: LocalAirflow, rest: AirflowRes
     assert rest.dag("nope") is None
 
 
-def test_a_second_up_says_so(airflow: LocalAirflow, settings: Settings) -> None:
+def test_a_second_up_says_so_and_whether_anything_was_set_since(
+    airflow: LocalAirflow, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console, text = plain_console()
     before = read_stack(airflow.home)
     assert stack.up(settings, airflow.dags_folder, console).url == airflow.url
     assert f"up already: {airflow.url}" in text.getvalue()
+    assert "settings have changed" not in text.getvalue()
+    monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", "https://example.com/secret")
+    stack.up(settings, airflow.dags_folder, console)
+    assert "settings have changed" in text.getvalue()
     assert read_stack(airflow.home) == before
 
 

@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
-from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server
+from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server, statsd_server
 from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
 
 _ODD_DAG = """
@@ -59,12 +58,14 @@ late()
 # The pipeline's DAG as somebody who wants to be told has it: of every run, and of each that takes more than a second.
 _TOLD_DAG = """
 import os
+import time
 os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
 from datetime import timedelta
-from airflow.sdk import DeadlineAlert, DeadlineReference
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.airflow.notice import late_callback
+from pipeline_lib.airflow.notice import end_with_notice, late_callback
 from pipeline_lib.notice_settings import notice_settings
 from pipeline_lib.settings import settings
 
@@ -73,6 +74,10 @@ config = AirflowPipelineConfig(
     airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=notice_settings().after_runs
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)
+
+with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:
+    PythonOperator(task_id="Endless", python_callable=lambda: time.sleep(600))
+end_with_notice(timed)
 """
 # This project's pipeline, whose approvals nobody can answer in time.
 _HURRIED_DAG = """
@@ -98,7 +103,7 @@ INGEST = "mnist_ingest"
 NIGHT_MONTH = (datetime.now(UTC).month + 5) % 12 + 1
 NIGHTLY = f"0 2 1 {NIGHT_MONTH} *"
 VIEWER = "viewer"
-TOLD = "told"
+TOLD, TIMED = "told", "timed"
 MAIL_PASSWORD, HOOK_SECRET, HOOK_PATH = "the-mail-password", "the-hook-secret", "the-hook-path"
 HURRIED = "hurried"
 
@@ -127,16 +132,14 @@ class Told:
 
     hook: Hook
     mailbox: Mailbox
-    statsd: socket.socket
+    metrics: list[str]
+    statsd_port: int
 
     @classmethod
     @contextlib.contextmanager
     def listening(cls) -> Iterator["Told"]:
-        statsd = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with http_server() as hook, mail_server(password=MAIL_PASSWORD) as mailbox, statsd:
-            statsd.bind(("127.0.0.1", 0))
-            statsd.setblocking(False)
-            yield cls(hook, mailbox, statsd)
+        with http_server() as hook, mail_server(password=MAIL_PASSWORD) as mailbox, statsd_server() as (port, metrics):
+            yield cls(hook, mailbox, metrics, port)
 
     def variables(self) -> dict[str, str]:
         """Of a lateness alone, so that the project's own DAG is as it is where nobody is told."""
@@ -148,9 +151,8 @@ class Told:
 
     def configuration(self) -> str:
         """What somebody adds to airflow.cfg for metrics."""
-        host, port = self.statsd.getsockname()
-        on = f"statsd_on = True\nstatsd_host = {host}\nstatsd_port = {port}"
-        return f"[metrics]\n{on}\nmetrics_allow_list = mnist_lite\n"
+        on = f"statsd_on = True\nstatsd_host = 127.0.0.1\nstatsd_port = {self.statsd_port}"
+        return f"[metrics]\n{on}\nmetrics_allow_list = ^mnist_lite\n"
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD):
+            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED):
                 _wait_for_dag(rest, dag_id)
             yield Deployment(settings, airflow, rest, told)

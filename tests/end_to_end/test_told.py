@@ -6,7 +6,7 @@ import pytest
 
 from pipeline_lib.airflow.notice import NOTICE_TASK
 from pipeline_lib.airflow.notice_message import Notice
-from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, TOLD, Deployment, FinishedRun, Told
+from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, TIMED, TOLD, Deployment, FinishedRun, Told
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,12 @@ def refused(deployment: Deployment) -> FinishedRun:
 def failed(deployment: Deployment, refused: FinishedRun) -> FinishedRun:
     """A run whose data is refused."""
     return deployment.run(TOLD, max_anomalies=-1)
+
+
+@pytest.fixture(scope="module")
+def timed(deployment: Deployment) -> FinishedRun:
+    """A run that is longer than its `dagrun_timeout`."""
+    return deployment.run(TIMED)
 
 
 def notices(told: Told, run: FinishedRun) -> dict[str, Notice]:
@@ -54,29 +60,33 @@ def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
     assert notice.report_url is None
 
 
-def test_a_run_past_its_deadline_is_told_while_it_runs_or_after(deployment: Deployment, refused: FinishedRun) -> None:
+def waited_for(told: Told, run: FinishedRun, event: str) -> Notice:
+    """A notice that something else than the run's own last task sends."""
     deadline = time.monotonic() + 120
-    while "late" not in notices(deployment.told, refused):
-        assert time.monotonic() < deadline, "nobody was told"
+    while event not in notices(told, run):
+        assert time.monotonic() < deadline, f"nobody was told: {notices(told, run)}"
         time.sleep(0.5)
-    assert "not finished by" in notices(deployment.told, refused)["late"].verdict
+    return notices(told, run)[event]
+
+
+def test_a_run_past_its_deadline_is_told_by_the_triggerer(deployment: Deployment, refused: FinishedRun) -> None:
+    assert "not finished by" in waited_for(deployment.told, refused, "late").verdict
+
+
+def test_a_run_that_airflow_ends_is_told_by_the_dag_processor(deployment: Deployment, timed: FinishedRun) -> None:
+    assert (timed.state, set(timed.states().values())) == ("failed", {"skipped"})
+    assert waited_for(deployment.told, timed, "failed").verdict == "ended: the run took longer than it may"
 
 
 def test_nodes_are_counted_by_airflows_own_statsd_client(deployment: Deployment, failed: FinishedRun) -> None:
-    packets: list[str] = []
-    while True:
-        try:
-            packets += deployment.told.statsd.recv(65536).decode().splitlines()
-        except BlockingIOError:
-            break
-    names = {packet.partition(":")[0] for packet in packets}
-    assert "airflow.mnist_lite.DataGate.failed:1|c" in packets and "airflow.mnist_lite.refused:1|c" in packets
+    metrics = deployment.told.metrics
+    names = {metric.partition(":")[0] for metric in metrics}
+    assert "airflow.mnist_lite.DataGate.failed:1|c" in metrics and "airflow.mnist_lite.refused:1|c" in metrics
     assert {f"airflow.mnist_lite.{name}" for name in ("Evaluator__mnist.accuracy", "Transform.cached")} <= names
-    assert names == {name for name in names if name.startswith("airflow.mnist_lite.")}
 
 
 def test_no_secret_is_in_a_log_the_database_or_an_answer(
-    deployment: Deployment, refused: FinishedRun, failed: FinishedRun
+    deployment: Deployment, refused: FinishedRun, failed: FinishedRun, timed: FinishedRun
 ) -> None:
     secrets = [secret.encode() for secret in (HOOK_SECRET, HOOK_PATH, MAIL_PASSWORD)]
     files = [path for path in deployment.airflow.home.rglob("*") if path.is_file()]

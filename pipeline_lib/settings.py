@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8080, ge=1, le=65535, description="the local Airflow's port on 127.0.0.1")
 
+    keep_artifact_runs: int = Field(
+        default=100, ge=0, description="runs whose artifacts a run leaves on the disk, besides the releases'; 0: all"
+    )
     keep_releases: int = Field(default=10, ge=1, description="how many releases a push leaves; the latest always stays")
     signing_key: Path | None = Field(default=None, description="private key (PEM) that releases are signed with")
     verifying_key: Path | None = Field(default=None, description="public key (PEM) that every reader then insists on")

@@ -40,6 +40,9 @@ class NodeLauncher(launcher.Launcher):
         self._store = store
         self._node = node
         self._beam_workers_above = beam_workers_above_mebibytes
+        self.pipeline_name = pipeline.pipeline_info.id
+        self.pipeline_root = pipeline.runtime_spec.pipeline_root.field_value.string_value
+        self.last_node_id = pipeline.nodes[-1].pipeline_node.node_info.id
         super().__init__(
             pipeline_node=node,
             mlmd_connection=store,

@@ -61,7 +61,28 @@ def execute(request: NodeRequest) -> int:
     times = {"seconds": time.monotonic() - started, "executor_seconds": launcher.executor_seconds}
     result = result.model_copy(update={name: round(value, 3) for name, value in times.items()})
     finish(request, result)
+    if request.node_id == launcher.last_node_id and result.state != "failed":
+        _prune_artifacts(launcher, store)
     return EXIT_FINAL if result.final else _EXIT_CODES[result.state]
+
+
+def _prune_artifacts(launcher: NodeLauncher, store: metadata.Metadata) -> None:
+    """What could not be removed is no failure of the node, and is there the next time."""
+    config = settings()
+    if not config.keep_artifact_runs:
+        return
+    from pipeline_lib.tfx import artifact_retention
+
+    root = Path(launcher.pipeline_root)
+    try:
+        removed = artifact_retention.prune(
+            store, launcher.pipeline_name, root, config.push_dir, config.keep_artifact_runs
+        )
+    except Exception as error:
+        print(f"old artifacts below {root} are still there: {type(error).__name__}: {error}", flush=True)
+        return
+    if removed:
+        print(f"removed {removed} artifacts, older than {config.keep_artifact_runs} runs, below {root}", flush=True)
 
 
 def bound_pipeline(

@@ -1,0 +1,121 @@
+"""Which artifacts stay on the disk: the newest runs', and whatever a later run is compared with.
+
+MLMD remembers all of them for ever. An artifact is marked as deleted there before its folder goes, so that no Resolver
+gives it out; and TFX takes no answer from the cache whose folders are not there.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.evaluator import constants
+from tfx.orchestration import metadata
+from tfx.orchestration.portable.mlmd import execution_lib
+
+from pipeline_lib.errors import ReleaseError
+from pipeline_lib.releases import durable
+from pipeline_lib.releases.store import Releases
+
+Artifact: TypeAlias = metadata_store_pb2.Artifact
+# A few kilobytes a span, and any span's may be the one that the next is compared with.
+_KEPT_TYPES = ("DataGates",)
+
+
+def prune(store: metadata.Metadata, pipeline_name: str, pipeline_root: Path, push_dir: Path, keep_runs: int) -> int:
+    """Remove the artifacts' folders below `pipeline_root` that nothing needs any more.
+
+    Kept is whatever an execution of the newest `keep_runs` runs, or of a run that is at work, has read or written (a
+    cached answer of theirs is an older run's artifact), and what the releases in `push_dir` were made of. A folder that
+    MLMD does not know is nobody's business here.
+
+    Returns:
+      How many artifacts were removed.
+
+    Raises:
+      OSError: a folder could not be removed; the next time will find it.
+    """
+    with store as handle:
+        return _prune(handle.store, pipeline_name, pipeline_root, Releases(push_dir), keep_runs)
+
+
+def _prune(
+    store: metadata_store.MetadataStore, pipeline_name: str, root: Path, releases: Releases, keep_runs: int
+) -> int:
+    # From the disk, which pruning keeps small, and not from MLMD, which grows for ever.
+    folders = [*root.glob("*/*/[0-9]*"), *root.glob("*/.system/*/[0-9]*")]
+    on_disk = {int(folder.name) for folder in folders if folder.name.isdecimal()}
+    executions = store.get_executions_by_id(sorted(on_disk)) if on_disk else []
+    active = [execution.id for execution in executions if execution_lib.is_execution_active(execution)]
+    kept_runs = {*_newest_runs(store, pipeline_name, keep_runs), *_runs_of(store, active)}
+    kept_executions = {item.id for run in kept_runs for item in store.get_executions_by_context(run)}
+    kept = _artifact_ids(store, kept_executions) | _compared_with(store, releases)
+    types = {item.id: item.name for item in store.get_artifact_types()}
+    doomed = [
+        artifact
+        for artifact in store.get_artifacts_by_id(sorted(_artifact_ids(store, on_disk - kept_executions) - kept))
+        if Path(artifact.uri).is_relative_to(root)
+        and Path(artifact.uri).is_dir()
+        and types[artifact.type_id] not in _KEPT_TYPES
+    ]
+    for artifact in doomed:
+        artifact.state = Artifact.DELETED
+    store.put_artifacts(doomed)
+    for artifact in doomed:
+        durable.remove(Path(artifact.uri))
+    for execution in executions:
+        if execution.id not in kept_executions:
+            # Where TFX puts what an executor had to say; it is in MLMD by now.
+            for folder in root.glob(f"*/.system/*/{execution.id}"):
+                durable.remove(folder)
+    return len(doomed)
+
+
+def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count: int) -> Iterator[int]:
+    """Contexts of the newest runs of the pipeline that have come to any execution."""
+    for run in sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id, reverse=True):
+        executions = store.get_executions_by_context(run.id)
+        if executions and pipeline_name in _names(store, executions[0].id):
+            yield run.id
+            count -= 1
+        if count <= 0:
+            return
+
+
+def _names(store: metadata_store.MetadataStore, execution_id: int) -> set[str]:
+    return {context.name for context in store.get_contexts_by_execution(execution_id) if context.type == "pipeline"}
+
+
+def _runs_of(store: metadata_store.MetadataStore, execution_ids: Sequence[int]) -> set[int]:
+    contexts = [context for item in execution_ids for context in store.get_contexts_by_execution(item)]
+    return {context.id for context in contexts if context.type == "pipeline_run"}
+
+
+def _artifact_ids(store: metadata_store.MetadataStore, execution_ids: set[int]) -> set[int]:
+    events = store.get_events_by_execution_ids(sorted(execution_ids)) if execution_ids else []
+    return {event.artifact_id for event in events}
+
+
+def _compared_with(store: metadata_store.MetadataStore, releases: Releases) -> set[int]:
+    """What the releases were made of: a rollback may make any of them the next run's baseline."""
+    versions = releases.versions()
+    kept: set[int] = set()
+    for version in versions:
+        with contextlib.suppress(ReleaseError):
+            manifest = releases.release(version).manifest
+            kept |= {manifest.model_artifact_id, *manifest.artifact_ids.values()}
+    return kept if versions else _blessed_last(store)
+
+
+def _blessed_last(store: metadata_store.MetadataStore) -> set[int]:
+    """Without a release, the baseline is the model that was blessed last."""
+    blessed = [
+        artifact
+        for artifact in store.get_artifacts_by_type("InfraBlessing")
+        if artifact.custom_properties[constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1
+    ]
+    newest = max(blessed, key=lambda artifact: artifact.id, default=None)
+    model = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
+    return {newest.id, newest.custom_properties[model].int_value} if newest else set()

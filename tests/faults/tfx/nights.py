@@ -1,0 +1,147 @@
+"""Many nights in one go: the real launcher, metadata store, releases and retention, without a scheduler.
+
+python -m tests.faults.tfx.nights [NIGHTS] [PICTURE]    (TFX environment; 365 nights to docs/images/nights.png)
+"""
+
+import contextlib
+import dataclasses
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import psutil
+from ml_metadata.metadata_store import metadata_store
+
+from pipeline_lib.places import PROJECT
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import settings
+from pipeline_lib.tfx import node
+from pipeline_lib.tfx.compile import compile_pipeline
+from pipeline_lib.tfx.request import NodeRequest
+from tests.faults.tfx.nodes import files_below
+from tests.pipelines import tiny_nights
+
+KEEP_RUNS, KEEP_RELEASES = 10, 3
+
+
+@dataclasses.dataclass
+class Night:
+    """What one night cost, and what there was after it."""
+
+    seconds: float
+    calls: int
+    store_bytes: int
+    artifact_bytes: int
+    folders: int
+    release_bytes: int
+    resident_bytes: int
+    latest: int | None
+
+
+def simulate(nights: int, folder: Path) -> Iterator[Night]:
+    """One run a night; whatever a run needs is read again as a node's own process would."""
+    with mock.patch.dict(
+        os.environ,
+        MNIST_LITE_VAR_DIR=str(folder),
+        MNIST_LITE_KEEP_ARTIFACT_RUNS=str(KEEP_RUNS),
+        MNIST_LITE_KEEP_RELEASES=str(KEEP_RELEASES),
+    ):
+        settings.cache_clear()
+        try:
+            config = settings()
+            pipeline = tiny_nights.create_pipeline(str(config.pipeline_root), str(config.push_dir))
+            compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS)
+            compiled.write(config.compiled_path)
+            for number in range(nights):
+                with counted_calls() as calls:
+                    started = time.perf_counter()
+                    for item in compiled.nodes:
+                        run_node(item.id, number)
+                    seconds = time.perf_counter() - started
+                yield observed(seconds, len(calls))
+        finally:
+            settings.cache_clear()
+
+
+def run_node(node_id: str, number: int, run_id: str = "") -> None:
+    config = settings()
+    request = NodeRequest(
+        pipeline=config.compiled_path,
+        node_id=node_id,
+        run_id=run_id or f"night-{number}",
+        metadata_url=config.mlmd_url,
+        parameters={"night": number, "week": number // 7},
+        result=None,
+    )
+    assert node.execute(request) == 0, f"{node_id} of night {number}"
+
+
+@contextlib.contextmanager
+def counted_calls() -> Iterator[list[str]]:
+    """The calls of the metadata store, in a list that grows."""
+    made: list[str] = []
+    original = metadata_store.MetadataStore._call
+
+    def call(store: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        made.append(method)
+        return original(store, method, *args, **kwargs)
+
+    with mock.patch.object(metadata_store.MetadataStore, "_call", call):
+        yield made
+
+
+def observed(seconds: float, calls: int) -> Night:
+    config = settings()
+    return Night(
+        seconds=seconds,
+        calls=calls,
+        store_bytes=sum(files_below(config.var_dir / "metadata").values()),
+        artifact_bytes=sum(files_below(config.pipeline_root).values()),
+        folders=sum(path.is_dir() for path in config.pipeline_root.rglob("*")),
+        release_bytes=sum(files_below(config.push_dir).values()),
+        resident_bytes=psutil.Process().memory_info().rss,
+        latest=Releases(config.push_dir).latest_version(),
+    )
+
+
+def draw(nights: list[Night], picture: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 3, figsize=(12, 5.5), layout="constrained")
+    shown = (
+        ("seconds a night, five nodes", [night.seconds for night in nights]),
+        ("calls of the metadata store a night", [night.calls for night in nights]),
+        ("metadata store, MB", [night.store_bytes / 1e6 for night in nights]),
+        (f"artifacts, MB ({KEEP_RUNS} runs kept)", [night.artifact_bytes / 1e6 for night in nights]),
+        (f"releases, MB ({KEEP_RELEASES} kept)", [night.release_bytes / 1e6 for night in nights]),
+        ("this process's memory, MB", [night.resident_bytes / 1e6 for night in nights]),
+    )
+    for axis, (title, values) in zip(axes.flat, shown, strict=True):
+        axis.plot(values, linewidth=1, color="#1f6f8b")
+        axis.set_ylim(bottom=0)
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3)
+    for axis in axes[1]:
+        axis.set_xlabel("night")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=80)
+
+
+def main(count: int = 365, picture: Path = PROJECT / "docs" / "images" / "nights.png") -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        nights = list(simulate(count, Path(folder)))
+    draw(nights, picture)
+    first, last = nights[count // 10], nights[-1]
+    print(f"{count} nights; night {count // 10}: {first}\nlast: {last}\n{picture}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]), *map(Path, sys.argv[2:3]))

@@ -1,0 +1,125 @@
+"""Night after night: nothing but the metadata store's records grows, and what is compared with stays."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import Settings, settings
+from pipeline_lib.tfx import artifact_retention
+from pipeline_lib.tfx.metadata_store import open_store
+from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, run_node, simulate
+from tests.faults.tfx.nodes import files_below
+from tests.pipelines import tiny_nights
+
+COUNT = 365 if os.environ.get("MNIST_LITE_TEST_LONG") else 30
+
+
+@pytest.fixture(scope="module")
+def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nights")
+
+
+@pytest.fixture(scope="module")
+def lived(var: Path) -> list[Night]:
+    return list(simulate(COUNT, var))
+
+
+def most(values: list[int]) -> int:
+    return max(values, default=0)
+
+
+def test_disks_and_calls_are_bounded_and_the_store_grows_evenly(lived: list[Night]) -> None:
+    half = len(lived) // 2
+    early, late = lived[half // 2 + KEEP_RUNS : half + KEEP_RUNS], lived[half + KEEP_RUNS :]
+    for name in ("artifact_bytes", "folders", "release_bytes", "calls"):
+        before, after = (most([getattr(night, name) for night in part]) for part in (early or late, late))
+        assert after <= before * 1.1, (name, before, after)
+    # A model for each run that is kept and each release, one piece of data a week.
+    limit = (KEEP_RUNS + KEEP_RELEASES + KEEP_RUNS // 7 + 2) * tiny_nights.MODEL_BYTES
+    assert late[-1].artifact_bytes <= limit
+    first, last = lived[half].store_bytes, lived[-1].store_bytes
+    assert (last - first) / (len(lived) - half) <= 16_384  # bytes a night of five nodes
+    assert late[-1].resident_bytes - lived[half].resident_bytes < 100 * 2**20
+
+
+def test_every_good_night_made_one_release(lived: list[Night], var: Path) -> None:
+    good = [number for number in range(COUNT) if number % 3 != 2]
+    assert lived[-1].latest == len(good)
+    releases = Releases(Settings(var_dir=var).push_dir)
+    assert releases.versions() == list(range(len(good) - KEEP_RELEASES + 1, len(good) + 1))
+    for version in releases.versions():
+        releases.release(version).verify()
+
+
+def live(var: Path, kind: str) -> dict[int, Path]:
+    """Artifacts that MLMD says are there."""
+    with open_store(Settings(var_dir=var).mlmd_url) as handle:
+        found = handle.store.get_artifacts_by_type(kind)
+    return {item.id: Path(item.uri) for item in found if item.state == item.LIVE}
+
+
+def test_mlmd_says_of_each_artifact_whether_it_is_there(lived: list[Night], var: Path) -> None:
+    for kind in ("Examples", "Model", "InfraBlessing"):
+        there = live(var, kind)
+        [where] = {path.parent for path in there.values()}
+        assert set(there.values()) == set(where.iterdir())
+
+
+def test_what_the_releases_were_made_of_is_there(lived: list[Night], var: Path) -> None:
+    releases = Releases(Settings(var_dir=var).push_dir)
+    for version in releases.versions():
+        manifest = releases.release(version).manifest
+        assert (live(var, "Model")[manifest.model_artifact_id] / "tflite").is_file()
+        assert manifest.artifact_ids["infra_blessing"] in live(var, "InfraBlessing")
+
+
+def test_a_night_of_long_ago_run_again_is_made_anew_and_not_answered_from_a_removed_folder(
+    lived: list[Night], var: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same parameters have the same cache key; TFX looks whether what it remembers is still there."""
+    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(var))
+    settings.cache_clear()
+    for node_id in ("Data", "Train"):
+        run_node(node_id, 0, run_id="again")
+    said = capsys.readouterr().out
+    settings.cache_clear()
+    assert "cached" not in said
+    assert "Data succeeded" in said and "Train succeeded" in said
+
+
+def test_what_latest_points_to_stays_after_a_rollback(tmp_path: Path) -> None:
+    """However many runs pass: the next one's baseline is its model."""
+    list(simulate(5, tmp_path))
+    config = Settings(var_dir=tmp_path)
+    releases = Releases(config.push_dir)
+    oldest = releases.versions()[0]
+    releases.rollback(oldest, who="test", why="test")
+    releases.prune(1, who="test", why="test")
+    artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, config.push_dir, 1)
+    assert releases.latest_version() == oldest
+    assert releases.release(oldest).manifest.model_artifact_id in live(tmp_path, "Model")
+    assert len(live(tmp_path, "Model")) == 3  # and the newest release's, and the newest run's
+
+
+def test_a_run_at_work_keeps_its_artifacts_however_old(tmp_path: Path) -> None:
+    list(simulate(5, tmp_path))
+    config = Settings(var_dir=tmp_path)
+    with open_store(config.mlmd_url) as handle:
+        oldest = min(handle.store.get_executions_by_type("tests.pipelines.tiny_nights.Train"), key=lambda item: item.id)
+        oldest.last_known_state = oldest.RUNNING
+        handle.store.put_executions([oldest])
+    before = live(tmp_path, "Model")
+    artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, tmp_path / "none", 1)
+    kept = live(tmp_path, "Model")
+    assert min(before) in kept and max(before) in kept and len(kept) == 2
+
+
+def test_what_mlmd_does_not_know_is_left_alone(tmp_path: Path) -> None:
+    list(simulate(3, tmp_path))
+    config = Settings(var_dir=tmp_path)
+    stranger = config.pipeline_root / "Train" / "model" / "99999"
+    stranger.mkdir()
+    artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, config.push_dir, 1)
+    assert stranger.is_dir() and files_below(config.push_dir)

@@ -1,0 +1,105 @@
+"""A night in milliseconds: data, a model of it that is never the same, a verdict, a release or a refusal."""
+
+import os
+from pathlib import Path
+from typing import TypedDict
+
+from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import Channel, standard_artifacts
+
+from pipeline_lib.graph import Parameter as RunParameter
+from pipeline_lib.releases.manifest import Description
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import settings
+from pipeline_lib.tfx.released_model import ReleasedModelStrategy
+from pipeline_lib.tfx.runtime_params import runtime_parameter
+
+NAME = "nights"
+PARAMETERS = (
+    RunParameter(name="night", type="int", default=0, json_schema={"type": "integer"}),
+    RunParameter(name="week", type="int", default=0, json_schema={"type": "integer"}),
+)
+MODEL_BYTES = 20_000
+
+
+@component
+def Data(examples: OutputArtifact[standard_artifacts.Examples], week: Parameter[int]):
+    """The same data for a week: six nights of seven it is answered from the cache."""
+    Path(examples.uri, "data").write_bytes(bytes(MODEL_BYTES))
+    examples.set_int_custom_property("span", week)
+
+
+@component
+def Train(
+    examples: InputArtifact[standard_artifacts.Examples],
+    model: OutputArtifact[standard_artifacts.Model],
+    night: Parameter[int],
+):
+    assert Path(examples.uri, "data").stat().st_size == MODEL_BYTES
+    Path(model.uri, "tflite").write_bytes(f"model of night {night}".encode().ljust(MODEL_BYTES))
+
+
+@component
+def Judge(
+    model: InputArtifact[standard_artifacts.Model],
+    blessing: OutputArtifact[standard_artifacts.InfraBlessing],
+    night: Parameter[int],
+) -> TypedDict("Verdict", {"verdict": str}):
+    """Every third night is refused."""
+    blessed = night % 3 != 2
+    blessing.set_int_custom_property("blessed", int(blessed))
+    blessing.set_int_custom_property("current_model_id", model.id)
+    return {"verdict": "good" if blessed else "bad"}
+
+
+@component
+def Release(
+    model: InputArtifact[standard_artifacts.Model],
+    blessing: InputArtifact[standard_artifacts.InfraBlessing],
+    verdict: str,
+    night: Parameter[int],
+) -> TypedDict("Released", {"version": int}):
+    if verdict == "bad":
+        return {"version": 0}
+    releases = Releases(settings().push_dir)
+    description = Description(
+        labels=("a",),
+        inputs=(),
+        outputs=(),
+        code_revision="x",
+        run_id=f"night-{night}",
+        model_artifact_id=model.id,
+        artifact_ids={"infra_blessing": blessing.id},
+        execution_id=os.getpid(),
+    )
+    push = releases.push(Path(model.uri, "tflite"), description, who="Release")
+    releases.prune(settings().keep_releases, who="Release", why="keep")
+    return {"version": push.release.version}
+
+
+def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
+    values = {parameter.name: runtime_parameter(parameter) for parameter in PARAMETERS}
+    data = Data(week=values["week"])
+    train = Train(examples=data.outputs["examples"], night=values["night"])
+    released = tfx.dsl.Resolver(
+        strategy_class=ReleasedModelStrategy,
+        config={"push_dir": push_dir},
+        model=Channel(type=standard_artifacts.Model, producer_component_id="Train"),
+        blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="Judge"),
+    ).with_id("Resolver.released")
+    judge = Judge(model=train.outputs["model"], night=values["night"])
+    judge.add_upstream_node(released)
+    release = Release(
+        model=train.outputs["model"],
+        blessing=judge.outputs["blessing"],
+        verdict=judge.outputs["verdict"],
+        night=values["night"],
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=NAME,
+        pipeline_root=pipeline_root,
+        components=[data, train, released, judge, release],
+        enable_cache=True,
+    )

@@ -36,7 +36,7 @@ def main(assignments: list[str]) -> int:
         while run.state not in ("success", "failed"):
             time.sleep(1)
             run = runs.get_dag_run(DAG_ID, run.dag_run_id)
-        print(f"{run.dag_run_id}: {run.state}")
+        print(f"{run.dag_run_id}: {run.state.value}")
         if run.state == "failed":
             return 1
         entry = client.XComApi(api).get_xcom_entry(DAG_ID, PUSHER, run.dag_run_id, "return_value")

@@ -134,7 +134,12 @@ def approval(page: Page, airflow: Airflow) -> None:
 
 def show(page: Page, airflow: Airflow, path: str, view: str) -> None:
     """Open one of Airflow's pages, with the grid or the graph beside it and all task groups unfolded."""
-    kept = {"default_dag_view": view, f"{DAG_ID}/open-groups": GROUPS, f"{DAG_ID}/all-groups": GROUPS}
+    kept = {
+        "default_dag_view": view,
+        f"direction-{DAG_ID}": "DOWN",
+        f"{DAG_ID}/open-groups": GROUPS,
+        f"{DAG_ID}/all-groups": GROUPS,
+    }
     lines = [f"localStorage.setItem({name!r}, {json.dumps(json.dumps(value))});" for name, value in kept.items()]
     page.add_init_script("".join(lines))
     page.goto(airflow.url + path)
@@ -142,10 +147,10 @@ def show(page: Page, airflow: Airflow, path: str, view: str) -> None:
 
 PICTURES: dict[str, tuple[Callable[[Page, Airflow], None], tuple[int, int]]] = {
     "grid": (grid, (1280, 800)),
-    "graph": (graph, (1440, 800)),
+    "graph": (graph, (1440, 1100)),
     "trigger": (trigger, (1280, 1000)),
     "report": (report, (1100, 2300)),
-    "approval": (approval, (1280, 900)),
+    "approval": (approval, (1280, 1340)),
 }
 
 
@@ -165,6 +170,7 @@ def draw(names: list[str]) -> None:
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
             context.add_cookies([{"name": "_token", "value": airflow.token, "url": airflow.url}])
             page = context.new_page()
+            page.set_default_timeout(60_000)
             take(page, airflow)
             page.wait_for_timeout(2500)  # for Airflow's layout and animations, which say nothing when they have ended
             picture = palette_png(page.screenshot())

@@ -42,7 +42,11 @@ class ModelApproval(ApprovalOperator):
 
     def __init__(self, *, gated: str, **kwargs: Any) -> None:
         kind, dot, of = gated.partition(".")
-        named = {"task_id": f"Approval{dot}{of}", "task_display_name": f"Approve {of}".rstrip(), "doc_md": _DOCS}
+        named = {
+            "task_id": f"Approval{dot}{of}",
+            "task_display_name": f"Approve {of.replace('_', ' ')}".rstrip(),
+            "doc_md": _DOCS,
+        }
         super().__init__(**{**named, "subject": f"{kind} {of}?", "defaults": self.REJECT, **kwargs})
 
     def execute(self, context: Context) -> None:
@@ -113,7 +117,11 @@ def question(results: Mapping[str, NodeResult], released: "Release | None", repo
         f"| size | {figures(None, model.bytes)} | {figures(None, size)} |",
     ]
     gates = [_gate_row(gate) for gate in _gates(results)]
-    head = ["Every gate was passed:", "", "| gate | value | bound |", "| --- | --- | --- |"] if gates else []
+    head = (
+        ["Every gate was passed:", "", "| gate | judged by | value | bound |", "| --- | --- | --- | --- |"]
+        if gates
+        else []
+    )
     return subject, "\n".join([f"[The report of this run]({report})", "", *rows, "", *head, *gates])
 
 
@@ -140,4 +148,4 @@ def _gates(results: Mapping[str, NodeResult]) -> "tuple[Gate, ...]":
 def _gate_row(gate: "Gate") -> str:
     value = "not measured" if gate.value is None else f"{gate.value:.6g} {gate.unit}"
     subject = gate.subject.replace("\\", "\\\\").replace("|", "\\|")
-    return f"| {subject} | {value} | {gate.relation} {gate.bound:g} {gate.unit} |"
+    return f"| {subject} | {gate.node_id} | {value} | {gate.relation} {gate.bound:g} {gate.unit} |"

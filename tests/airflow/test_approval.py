@@ -104,7 +104,7 @@ def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tm
     asked = ask(trained(tmp_path))
     assert "(release 1: 0.0 KiB)" in asked["subject"]
     assert "/dags/diamond/runs/r/plugin/model-report)" in asked["body"]
-    assert "| a\\|b | 2 ms | <= 3 ms |" in asked["body"]
+    assert "| a\\|b | E | 2 ms | <= 3 ms |" in asked["body"]
     assert (asked["options"], asked["defaults"]) == (["Approve", "Reject"], ["Reject"])
 
 

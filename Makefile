@@ -5,7 +5,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down compile env compose-demo compose-test test lint bench bench-quick lock screenshots
+.PHONY: help setup demo up down compile env compose-demo compose-test test lint bench bench-quick lock screenshots tensorboard
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: setup ## measure everything against its yardstick: a table, and var/bench
 bench-quick: setup ## the DAG parse, the overheads and the whole run, in six minutes
 	@$(AIRFLOW)/python -m bench --quick
 
+tensorboard: setup ## training curves of all runs, on 127.0.0.1 (PORT=6006)
+	@$(TFX)/python -m pipeline_lib.tfx.training_curves $(if $(PORT),--port=$(PORT))
+
 # Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
 lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)
 	@$(LOCK) $(UPGRADE) --extra airflow --extra celery --group dev pyproject.toml -o requirements.txt
@@ -63,14 +66,7 @@ lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest
 	@$(LOCK) $(UPGRADE) --group setup -o requirements-setup.txt
 	@$(LOCK) $(UPGRADE) --group screenshots -o requirements-screenshots.txt
 
-screenshots: ## docs/images/report.png from the newest report, by an installed Chromium
-	@report=$$(ls -td $${MNIST_LITE_VAR_DIR:-$(CURDIR)/var}/pipeline_root/ModelReport/report/*/report.html 2>/dev/null | head -1); \
-	[ -n "$$report" ] || { echo "screenshots: no report yet: run 'make demo'" >&2; exit 1; }; \
-	browser=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) || \
-	  { echo "screenshots: expected Chromium on PATH (Debian: apt-get install chromium)" >&2; exit 1; }; \
-	profile=$$(mktemp -d); trap 'rm -rf "$$profile"' EXIT; \
-	sandbox=; [ "$$(id -u)" != 0 ] || sandbox=--no-sandbox; \
-	"$$browser" --headless $$sandbox --disable-gpu --no-first-run --disable-background-networking --hide-scrollbars \
-	  --user-data-dir="$$profile" --window-size=1100,2300 --screenshot="$$profile/report.png" "file://$$report" 2>/dev/null; \
-	$(TFX)/python -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").quantize(128).save(sys.argv[2], optimize=True)' \
-	  "$$profile/report.png" docs/images/report.png && echo "docs/images/report.png: from $$report"
+UV := $(shell command -v uv || echo .venvs/tools/bin/uv)
+screenshots: ## docs/images/*.png from the local Airflow after make demo, by an installed Chromium (ONLY='grid report')
+	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
+	  python docs/screenshots.py $(ONLY)

@@ -74,8 +74,8 @@ def _require_unpatched() -> None:
 
 
 def main() -> None:
+    from pipeline_lib.param_text import assignments
     from pipeline_lib.places import var_dir
-    from pipeline_lib.tfx.run_node import assignments
 
     parser = argparse.ArgumentParser(prog="python -m bench.tfx_local_run", description=__doc__.split("\n")[0])
     parser.add_argument("--result", required=True, type=Path, metavar="FILE")

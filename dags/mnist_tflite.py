@@ -1,9 +1,15 @@
 """The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
 
+from datetime import timedelta
+from functools import partial
+
 from airflow.sdk import Asset
+from pipeline_lib.airflow.approval import ModelApproval, approval_record
 from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.schedule import as_of, deadline, node_limits, schedule
+from pipeline_lib.approval import APPROVAL_RECORD
+from pipeline_lib.notice_settings import notice_settings
 from pipeline_lib.settings import RELEASE_ASSET, run_defaults, settings
 
 DOCS = """
@@ -14,6 +20,7 @@ Retrains a small digit classifier, converts it to TFLite, evaluates both and shi
 - **`DataGate` red**: the data is not what it should be.
 - It runs on its schedule, and when the Asset `mnist_data` tells of a new span: one run at a time, others queue.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
+- With `approval` *required*, a person approves or rejects a blessed model under *Required actions* before the push.
 - A run's tab *Model report* shows what it came to.
 - A push updates the Asset `mnist_tflite_model`: other DAGs can be scheduled on it, as `mnist_consumer` is.
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
@@ -32,6 +39,8 @@ config = AirflowPipelineConfig(
     },
     node_settings={"*": node_limits(settings()), "Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
     parameter_defaults=run_defaults(),
-    run_facts={"as_of": as_of},
+    notice=notice_settings().after_runs,
+    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=settings().approval_hours))},
+    run_facts={"as_of": as_of, APPROVAL_RECORD: approval_record},
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

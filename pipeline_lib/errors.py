@@ -9,7 +9,8 @@ MnistLiteError
 ├── ModelFileError           a model file is not fit to ship
 ├── ReleaseError             a release is missing, damaged or not what was signed
 ├── NoticeError              somebody could not be told what a run came to
-└── StackError               the local Airflow cannot be started, reached or stopped
+└── StackError               Airflow cannot be started, reached or stopped
+    └── RunRefusedError      Airflow will not start a run as it was asked for
 
 Each message is one sentence or two: what was expected, what was received, what to do next. Command lines print it
 without a traceback and exit 1 (2 for usage).
@@ -53,4 +54,8 @@ class NoticeError(MnistLiteError):
 
 
 class StackError(MnistLiteError):
-    """The local Airflow cannot be started, reached or stopped."""
+    """Airflow cannot be started, reached or stopped, or does not do what it was asked to."""
+
+
+class RunRefusedError(StackError):
+    """Airflow will not start a run as it was asked for: an unknown parameter, a value out of bounds, a bad run id."""

@@ -3,7 +3,6 @@
 Nothing here is put into a DAG: what a DAG holds is stored in Airflow's database and shown by its UI.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
@@ -84,9 +83,14 @@ class NoticeSettings(BaseSettings):
         """Whether there is anybody to tell."""
         return bool(self.email or self.webhook or self.slack or self.slack_file)
 
-    def told(self, events: Iterable[Event]) -> Event | None:
-        """The first of these events that somebody wants to be told."""
-        return next((event for event in events if event in self.on), None) if self.somebody else None
+    @property
+    def after_runs(self) -> bool:
+        """Whether somebody is to be told of anything that is known when a run has ended."""
+        return self.somebody and self.on != ("late",)
+
+    def tells(self, event: Event) -> bool:
+        """Whether anybody is to be told of it."""
+        return self.somebody and event in self.on
 
     def secret(self, name: _Secret) -> str | None:
         """The value of a secret, from its variable or its file; None where there is neither.

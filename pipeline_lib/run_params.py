@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.graph import Parameter
 
 Quantization = Literal["none", "dynamic", "float16", "int8"]
@@ -20,8 +21,8 @@ APPROVAL: Final = "approval"
 DRY_RUN: Final = "dry run"
 
 _TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
-# No node works differently for them: mentioned in one, they would be part of its cache key.
-_READ_BY_THE_RUN = frozenset({FORCE, APPROVAL})
+# No node works differently for it: mentioned in one, it would be part of its cache key.
+_READ_BY_THE_RUN = frozenset({FORCE})
 
 
 def _in(section: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
@@ -98,22 +99,6 @@ class RunParams(BaseModel):
         ),
     )
 
-    span: str = Field(
-        default="latest",
-        pattern=r"^(latest|[1-9][0-9]{0,8})$",
-        title="Data span",
-        description="latest, or a span's number; a backfill's latest is that of its date",
-        json_schema_extra=_in("Data"),
-    )
-    window: int = Field(
-        default=1,
-        ge=1,
-        le=1000,
-        title="Window of spans",
-        description="Trains on the last so many, up to that one",
-        json_schema_extra=_in("Data"),
-    )
-
     min_accuracy: float = _least(0.97, "Least accuracy", "Of either model")
     min_class_accuracy: float = _least(0.9, "Least accuracy of any one digit", "Of either model")
     max_loss: float = Field(
@@ -158,6 +143,22 @@ class RunParams(BaseModel):
     )
     max_memory_mib: float = _most(64, "Largest peak memory", "In MiB, of loading the file and running it", 1e6)
 
+    span: str = Field(
+        default="latest",
+        pattern=r"^(latest|[1-9][0-9]{0,8})$",
+        title="Data span",
+        description="latest, or a span's number; a backfill's latest is that of its date",
+        examples=["latest", "7"],
+        json_schema_extra=_in("Data"),
+    )
+    window: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        title="Window of spans",
+        description="Trains on the last so many, up to that one",
+        json_schema_extra=_in("Data"),
+    )
     max_anomalies: int = Field(
         default=0,
         ge=-1,
@@ -218,5 +219,10 @@ def parameters() -> tuple[Parameter, ...]:
 
 
 def facts() -> tuple[Parameter, ...]:
-    """What Airflow knows of a run and tells its nodes: no user can."""
-    return (Parameter(name="as_of", type="str", default="", given_by="airflow"),)
+    """What Airflow tells a run, and no run may say of itself.
+
+    `as_of`: the ISO date whose data a run reads, "" for the newest. `approval_record`: JSON of a
+    `pipeline_lib.approval.Approval`, "" where nobody was asked.
+    """
+    names = ("as_of", APPROVAL_RECORD)
+    return tuple(Parameter(name=name, type="str", default="", given_by="airflow") for name in names)

@@ -8,6 +8,7 @@ from pipeline_lib.node_result import NodeResult
 
 # The node that judges every gate of a run, the Evaluators' among them.
 VERDICT = "EdgeValidator"
+PUSHER = "Pusher.mnist_lite"
 ACCURACY = "sparse_categorical_accuracy"
 
 
@@ -38,7 +39,7 @@ class RunSummary(BaseModel):
 
 def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
     """The run's summary from its nodes' results by node id; nodes that did not end are left out."""
-    verdict, pusher = results.get(VERDICT), results.get("Pusher.mnist_lite")
+    verdict, pusher = results.get(VERDICT), results.get(PUSHER)
     summary = RunSummary(keras=_figures(results, "mnist"), tflite=_figures(results, "mnist_lite"))
     if verdict and verdict.blessed is not None:
         why = "; ".join(verdict.refusals) or "every gate was passed"

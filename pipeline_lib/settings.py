@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     keep_releases: int = Field(default=10, ge=1, description="how many releases a push leaves; the latest always stays")
     signing_key: Path | None = Field(default=None, description="private key (PEM) that releases are signed with")
     verifying_key: Path | None = Field(default=None, description="public key (PEM) that every reader then insists on")
+    approval_hours: float = Field(
+        default=20, gt=0, le=24 * 365, description="how long a run waits for its approval; then nothing is pushed"
+    )
     code_revision: str = Field(default="", description="of this checkout; default: what git says")
 
     dataset: str = Field(default="digits", description="what a deployment starts with: digits, mnist or a folder")
@@ -79,6 +82,11 @@ class Settings(BaseSettings):
         if name not in zoneinfo.available_timezones():
             raise ValueError("expected a name of the time zone database, such as Europe/Berlin")
         return name
+
+    @property
+    def signs(self) -> bool:
+        """Whether a release has to be signed: this side signs it, or readers insist on it."""
+        return bool(self.signing_key or self.verifying_key)
 
     @property
     def data_dir(self) -> Path:

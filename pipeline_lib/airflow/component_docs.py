@@ -1,42 +1,83 @@
 """What the Airflow UI says about a node, by its component's class name."""
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
+
 from pipeline_lib.graph import Node
 
-_DOCS = {
-    "ImportExampleGen": "Reads the newest span of examples that are TFRecords already, split by split.",
-    "SpanExampleGen": "Reads the spans of examples that the run is told to: the newest, a number, a window.",
-    "CsvExampleGen": "Reads the newest span of CSV files as examples.",
-    "StatisticsGen": "Computes statistics of every feature, per split.",
-    "SchemaGen": "Infers a schema from the training split's statistics.",
-    "ImportSchemaGen": "Brings in the schema that people have reviewed.",
-    "ExampleValidator": "Compares the statistics with the schema and records anomalies.",
-    "DataGate": "Fails, naming each anomaly, where the data is not what the schema says or its labels have drifted.",
-    "Transform": "Runs `preprocessing_fn` over the examples and keeps it as a graph for serving.",
-    "Tuner": "Searches hyperparameters.",
-    "Trainer": "Calls `run_fn`, which writes a model.",
-    "Evaluator": "Computes the model's metrics, overall and per slice, and blesses it if they meet the thresholds.",
-    "InfraValidator": "Loads the model where it will be served.",
-    "EdgeValidator": "Runs the TFLite file in the runtime that ships, measures it, and judges every gate of the run.",
-    "BulkInferrer": "Runs the model over a batch of examples.",
-    "Pusher": "Ships the model if it was blessed. Otherwise, or if it is what was shipped last, it ends **skipped**.",
-    "ModelReport": "Writes a page on the run, refused or not: the tab *Model report* of the DAG run shows it.",
-    "Resolver": "Finds artifacts of earlier runs.",
-    "Importer": "Registers an artifact that exists already.",
+# The task groups, and what each is for.
+GROUPS = {
+    "data": "Reads the data, and fails where it is not what it should be",
+    "train": "Makes the models",
+    "evaluate": "Measures the models and judges them",
+    "release": "Ships what may ship",
 }
-_COLORS = {
-    "Trainer": "#ffe0b2",
-    "Tuner": "#ffe0b2",
-    "Evaluator": "#e1bee7",
-    "InfraValidator": "#e1bee7",
-    "ModelReport": "#e1bee7",
-    "EdgeValidator": "#e1bee7",
-    "DataGate": "#e1bee7",
-    "Pusher": "#c8e6c9",
+
+
+class _Component(NamedTuple):
+    title: str
+    group: str
+    docs: str
+
+
+# The first pattern that matches a component's class name.
+_COMPONENTS = {
+    "ImportExampleGen": _Component(
+        "Import examples", "data", "Reads the newest span of examples that are TFRecords already, split by split."
+    ),
+    "CsvExampleGen": _Component("Import examples", "data", "Reads the newest span of CSV files as examples."),
+    "SpanExampleGen": _Component(
+        "Import examples",
+        "data",
+        "Reads the spans that the run is told to, split by split: the newest, a number, a window.",
+    ),
+    "*ExampleGen": _Component("Import examples", "data", "Reads the examples, split by split."),
+    "StatisticsGen": _Component("Statistics", "data", "Computes statistics of every feature, per split."),
+    "SchemaGen": _Component("Schema", "data", "Infers a schema from the training split's statistics."),
+    "ImportSchemaGen": _Component("Schema", "data", "Brings in the schema that people have reviewed."),
+    "ExampleValidator": _Component(
+        "Validate examples", "data", "Compares the statistics with the schema and records anomalies."
+    ),
+    "DataGate": _Component(
+        "Data gate",
+        "data",
+        "Fails, naming each anomaly, where the data is not what the schema says or its labels have drifted.",
+    ),
+    "Transform": _Component(
+        "Transform", "train", "Runs `preprocessing_fn` over the examples and keeps it as a graph for serving."
+    ),
+    "Tuner": _Component("Tune", "train", "Searches hyperparameters."),
+    "Trainer": _Component("Train", "train", "Calls `run_fn`, which writes a model."),
+    "Evaluator": _Component(
+        "Evaluate",
+        "evaluate",
+        "Computes the model's metrics, overall and per slice, and blesses it if they meet the thresholds.",
+    ),
+    "InfraValidator": _Component("Validate where it serves", "evaluate", "Loads the model where it will be served."),
+    "EdgeValidator": _Component(
+        "Validate on the edge",
+        "evaluate",
+        "Runs the TFLite file in the runtime that ships, measures it, and judges every gate of the run.",
+    ),
+    "ModelReport": _Component(
+        "Model report",
+        "evaluate",
+        "Writes a page on the run, refused or not: the tab *Model report* of the DAG run shows it.",
+    ),
+    "BulkInferrer": _Component("Infer", "release", "Runs the model over a batch of examples."),
+    "Pusher": _Component(
+        "Push",
+        "release",
+        "Ships the model if it was blessed. Otherwise, or if it is what was shipped last, it ends **skipped**.",
+    ),
+    # These two belong where they are used.
+    "Resolver": _Component("Find", "", "Finds artifacts of earlier runs."),
+    "Importer": _Component("Register", "", "Registers an artifact that exists already."),
 }
-# Components whose tasks have a button that opens the run's report.
-REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport"})
-_DATA_COLOR = "#bbdefb"
-_SYSTEM_COLOR = "#eceff1"
+_COLORS = {"data": "#bbdefb", "train": "#ffe0b2", "evaluate": "#e1bee7", "release": "#c8e6c9"}
+_OTHER_COLOR = "#eceff1"
 
 
 def component(node: Node) -> str:
@@ -44,9 +85,45 @@ def component(node: Node) -> str:
     return node.type.rpartition(".")[2]
 
 
+def _known(node: Node) -> _Component | None:
+    return next((known for pattern, known in _COMPONENTS.items() if fnmatchcase(component(node), pattern)), None)
+
+
 def doc_md(node: Node) -> str:
-    return f"**{component(node)}** (`{node.type}`)\n\n{_DOCS.get(component(node), '')}".rstrip()
+    known = _known(node)
+    return f"**{component(node)}** `{node.id}` (`{node.type}`)\n\n{known.docs if known else ''}".rstrip()
+
+
+def display_name(node: Node) -> str:
+    """What the component does, then what it does it to: `Trainer.mnist_lite` is "Train mnist_lite"."""
+    known = _known(node)
+    return f"{known.title} {node.id.partition('.')[2].replace('_', ' ')}".rstrip() if known else node.id
 
 
 def color(node: Node) -> str:
-    return _SYSTEM_COLOR if node.system else _COLORS.get(component(node), _DATA_COLOR)
+    known = _known(node)
+    return _COLORS.get(known.group if known else "data", _OTHER_COLOR)
+
+
+def groups(nodes: Sequence[Node]) -> dict[str, str]:
+    """Each node's group by node id; nodes of unknown components have none.
+
+    No node has one in a pipeline whose groups would come before each other: Airflow cannot draw that.
+    """
+    found = {node.id: known.group for node in nodes if (known := _known(node)) and known.group}
+    for node in reversed(nodes):
+        users = {found.get(other.id, "") for other in nodes if node.id in other.upstream}
+        if node.system and len(users) == 1 and (group := users.pop()):
+            found[node.id] = group
+    taken = {node.id for node in nodes}
+    if taken & set(GROUPS):
+        return {}
+    order: TopologicalSorter[str] = TopologicalSorter()
+    for node in nodes:
+        mine = found.get(node.id, node.id)
+        order.add(mine, *({found.get(upstream, upstream) for upstream in node.upstream} - {mine}))
+    try:
+        order.prepare()
+    except CycleError:
+        return {}
+    return found

@@ -7,6 +7,7 @@ runs that come another way: `airflow dags trigger`, another DAG's TriggerDagRunO
 
 import difflib
 import json
+import math
 import re
 import reprlib
 from collections.abc import Mapping
@@ -97,11 +98,9 @@ async def _refusal(request: Request, path: Mapping[str, str], body: bytes) -> st
     if not asked:
         return None
     known = await run_in_threadpool(_known, request.app.state.dag_bag, asked.dag_id)
-    unknown = sorted(set(asked.conf) - known) if known is not None else []
-    # Only now, and last: what a DAG can be told is for those who may tell it.
-    if known is None or not unknown or not await _may_trigger(request, asked.dag_id):
-        return None
-    return _sentence(asked, unknown, sorted(known))
+    sentence = _sentence(asked, sorted(known)) if known is not None else None
+    # Last of all: what a DAG can be told is for those who may tell it.
+    return sentence if sentence and await _may_trigger(request, asked.dag_id) else None
 
 
 def _asked(path: Mapping[str, str], form: Mapping[str, Any]) -> Asked | None:
@@ -141,7 +140,13 @@ async def _may_trigger(request: Request, dag_id: str) -> bool:
     return True
 
 
-def _sentence(asked: Asked, unknown: list[str], known: list[str]) -> str:
+def _sentence(asked: Asked, known: list[str]) -> str | None:
+    """Why the run cannot be told that; None: Airflow checks the rest."""
+    unknown = sorted(set(asked.conf) - set(known))
+    if not unknown:
+        # Python's JSON has NaN, and no bound of a JSON Schema refuses it.
+        endless = [name for name, value in asked.conf.items() if isinstance(value, float) and not math.isfinite(value)]
+        return f"{endless[0]}: expected a finite number. Received: {asked.conf[endless[0]]}" if endless else None
     received = ", ".join(f"{name}={reprlib.repr(asked.conf[name])}" for name in unknown)
     close = [match for name in unknown for match in difflib.get_close_matches(name, known, 1)]
     hint = f". Did you mean {', '.join(close)}?" if close else ""

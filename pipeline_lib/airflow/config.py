@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, Context
+from airflow.sdk import Asset, BaseOperator, Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline_lib.errors import SettingsError
@@ -76,7 +76,10 @@ class AirflowPipelineConfig(_Config):
         parameters are added to `params`.
       node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`); of several that match, later ones override.
       parameter_defaults: by run parameter, over what the pipeline was compiled with.
+      gates_before: by node id pattern, what makes a task that stands between a node and all that it comes after: called
+        with the node's id as `gated`, and `dag` and `task_group` as any operator takes them.
       run_facts: by parameter that Airflow gives (`Parameter.given_by`), what tells it from a task's context.
+      notice: the run ends with a task `Notice`, which tells people what it came to (`notice.py`).
       tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.
       project_dir: the nodes' working directory, and where they import `pipeline_lib` from.
       grace_seconds: between SIGTERM and SIGKILL where a task is killed or timed out.
@@ -85,7 +88,9 @@ class AirflowPipelineConfig(_Config):
     airflow_dag_config: dict[str, Any] = {}
     node_settings: dict[str, NodeSettings] = {}
     parameter_defaults: dict[str, Any] = {}
+    gates_before: dict[str, Callable[..., BaseOperator]] = {}
     run_facts: dict[str, Callable[[Context], int | float | str]] = {}
+    notice: bool = False
     tfx_python: Path = Field(default_factory=lambda: settings().tfx_python)
     project_dir: Path = PROJECT
     grace_seconds: float = Field(default=10, ge=0)
@@ -98,15 +103,21 @@ class AirflowPipelineConfig(_Config):
                 merged = given.over(merged)
         return merged
 
+    def gate_before(self, node_id: str) -> Callable[..., BaseOperator] | None:
+        """What makes the task before this node; of several patterns that match, the last one's."""
+        return next(
+            (make for pattern, make in reversed(self.gates_before.items()) if fnmatchcase(node_id, pattern)), None
+        )
+
     def refuse_idle_patterns(self, node_ids: Sequence[str]) -> None:
         """A pattern without a node is a misspelling.
 
         Raises:
           SettingsError: it names the pattern and the nodes that there are.
         """
-        for pattern in self.node_settings:
-            if not any(fnmatchcase(node_id, pattern) for node_id in node_ids):
-                raise SettingsError(
-                    f"node_settings: expected a pattern that matches one of {', '.join(node_ids)}. "
-                    f"Received: {pattern!r}"
-                )
+        for name in ("node_settings", "gates_before"):
+            for pattern in getattr(self, name):
+                if not any(fnmatchcase(node_id, pattern) for node_id in node_ids):
+                    raise SettingsError(
+                        f"{name}: expected a pattern that matches one of {', '.join(node_ids)}. Received: {pattern!r}"
+                    )

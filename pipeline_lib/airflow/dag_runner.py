@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, TaskGroup
 from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 
 from pipeline_lib.airflow import component_docs
 from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.notice import end_with_notice
 from pipeline_lib.airflow.operators import TfxNodeOperator
-from pipeline_lib.airflow.report_link import ModelReportLink
+from pipeline_lib.airflow.report_link import links_of
 from pipeline_lib.errors import CompiledPipelineError, SettingsError
 from pipeline_lib.graph import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
 from pipeline_lib.report_files import REPORT_NODE
@@ -33,7 +34,8 @@ class AirflowDagRunner:
           compiled_pipeline: what `python -m pipeline_lib.tfx.compile` made, or its file.
 
         Returns:
-          The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters.
+          The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters; the
+          config's gates are tasks of their own. Task groups have no part in the ids.
 
         Raises:
           CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.
@@ -45,14 +47,19 @@ class AirflowDagRunner:
             compiled = CompiledPipeline.read(compiled)
         self.config.refuse_idle_patterns([node.id for node in compiled.nodes])
         dag = self._dag(compiled)
+        groups = _task_groups(dag, compiled.nodes)
+        has_report = any(node.id == REPORT_NODE for node in compiled.nodes)
         tasks: dict[str, TfxNodeOperator] = {}
         for node in compiled.nodes:
-            tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters)
-            tasks[node.id].set_upstream([tasks[upstream] for upstream in node.upstream])
-        if REPORT_NODE in tasks:
-            for node in compiled.nodes:
-                if component_docs.component(node) in component_docs.REPORTED:
-                    tasks[node.id].operator_extra_links = (ModelReportLink(),)
+            task = tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters, groups.get(node.id))
+            task.operator_extra_links = links_of(component_docs.component(node), has_report)
+            task.set_upstream([tasks[upstream] for upstream in node.upstream])
+            if make_gate := self.config.gate_before(node.id):
+                gate = make_gate(gated=node.id, dag=dag, task_group=groups.get(node.id))
+                gate.set_upstream([tasks[upstream] for upstream in node.upstream])
+                task.set_upstream(gate)
+        if self.config.notice:
+            end_with_notice(dag)
         return dag
 
     def _dag(self, compiled: CompiledPipeline) -> DAG:
@@ -84,13 +91,20 @@ class AirflowDagRunner:
             yield parameter.model_copy(update={"default": defaults.get(parameter.name, parameter.default)})
 
     def _task(
-        self, dag: DAG, node: Node, pipeline: CompiledPipeline | Path, parameters: tuple[Parameter, ...]
+        self,
+        dag: DAG,
+        node: Node,
+        pipeline: CompiledPipeline | Path,
+        parameters: tuple[Parameter, ...],
+        group: TaskGroup | None,
     ) -> TfxNodeOperator:
         settings = self.config.settings_of(node.id)
         try:
             task = TfxNodeOperator(
                 dag=dag,
                 task_id=node.id,
+                task_display_name=component_docs.display_name(node),
+                task_group=group,
                 pipeline=pipeline,
                 tfx_node_id=node.id,
                 parameters=parameters,
@@ -106,6 +120,17 @@ class AirflowDagRunner:
             ) from None
         task.ui_color = component_docs.color(node)
         return task
+
+
+def _task_groups(dag: DAG, nodes: tuple[Node, ...]) -> dict[str, TaskGroup]:
+    """The group of each node that has one."""
+    found = component_docs.groups(nodes)
+    made = {
+        name: TaskGroup(name, prefix_group_id=False, group_display_name=name.capitalize(), tooltip=tooltip, dag=dag)
+        for name, tooltip in component_docs.GROUPS.items()
+        if name in found.values()
+    }
+    return {node_id: made[name] for node_id, name in found.items()}
 
 
 def _param(parameter: Parameter) -> Param:

@@ -17,10 +17,9 @@ from pipeline_lib.airflow import stack
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.report_link import URL_ROUTE
 from pipeline_lib.airflow.rest import AirflowRest, Dag
-from pipeline_lib.airflow.run_view import RunView
+from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
 from pipeline_lib.airflow.stack_start import settings_environment
 from pipeline_lib.errors import StackError
-from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.places import PROJECT
 from pipeline_lib.report_files import REPORT_NODE
 from pipeline_lib.run_summary import RunSummary, summarize
@@ -31,7 +30,6 @@ EXIT_FAILED = 1
 EXIT_NOT_SHIPPED = 3
 EXIT_INTERRUPTED = 130
 _PARSE_SECONDS = 90
-_LOG_LINES = 15
 
 
 def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = None) -> int:
@@ -98,9 +96,8 @@ def start_run(
 
 def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: Console) -> int:
     """Watch the run to its end and tell what came out; returns the exit code as `demo` does."""
-    order = [node.id for node in CompiledPipeline.read(settings.compiled_path).nodes]
     with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        view = RunView(rest, PIPELINE_NAME, run_id, order)
+        view = RunView(rest, PIPELINE_NAME, run_id, node_order(settings))
         run = view.watch(console)
         if run.state != "success":
             print_failures(view, console)
@@ -113,16 +110,6 @@ def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: 
         console.print(f"Its report: {report}", soft_wrap=True, highlight=False)
     _print_where(airflow, run_id, console)
     return EXIT_SHIPPED if summary.pushed else EXIT_NOT_SHIPPED
-
-
-def print_failures(view: RunView, console: Console) -> None:
-    """The failed nodes' last log lines."""
-    console.print(f"Run {view.run_id} failed.", soft_wrap=True)
-    for task in view.tasks:
-        if task.state == "failed":
-            console.print(f"{task.task_id}, the end of its log:")
-            for line in view.rest.log_lines(view.dag_id, view.run_id, task)[-_LOG_LINES:]:
-                console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
 @contextlib.contextmanager

@@ -104,7 +104,7 @@ class LocalAirflow:
             raise StackError(
                 f"expected an Airflow configuration in {path}. Received: {error}. Mend or delete it"
             ) from None
-        for part in (_TUNING, self._places(), _secrets(config)):
+        for part in (_TUNING, self._places(), _kept(config)):
             for section, values in part.items():
                 config.read_dict({section: {key: value.replace("%", "%%") for key, value in values.items()}})
         text = io.StringIO()
@@ -119,7 +119,6 @@ class LocalAirflow:
                 "load_examples": "False",
                 "executor": "LocalExecutor",
                 "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
-                "simple_auth_manager_users": f"{USER}:admin",
                 "simple_auth_manager_passwords_file": str(self.passwords_file),
                 # Airflow's own default is port 8080, whatever [api] port says.
                 "execution_api_server_url": f"{self.url}/execution/",
@@ -130,14 +129,19 @@ class LocalAirflow:
         }
 
 
-def _secrets(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
-    """What must outlive a restart (the Fernet key reads the stored connections), taken over where it is there."""
+def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
+    """What must outlive a restart, taken over where it is there: secrets (the Fernet key reads the stored connections),
+    and the users, to whom somebody may have added.
+    """
 
     def kept(section: str, key: str, fresh: str) -> str:
         return config.get(section, key, fallback="").replace("%%", "%") or fresh
 
     return {
-        "core": {"fernet_key": kept("core", "fernet_key", base64.urlsafe_b64encode(os.urandom(32)).decode())},
+        "core": {
+            "fernet_key": kept("core", "fernet_key", base64.urlsafe_b64encode(os.urandom(32)).decode()),
+            "simple_auth_manager_users": kept("core", "simple_auth_manager_users", f"{USER}:admin"),
+        },
         "api": {"secret_key": kept("api", "secret_key", secrets.token_urlsafe(32))},
         "api_auth": {"jwt_secret": kept("api_auth", "jwt_secret", secrets.token_urlsafe(64))},
     }

@@ -13,9 +13,10 @@ no run. Every DAG parse imports this module: what sends is imported where it is 
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import DAG, BaseOperator, Context
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.exceptions import AirflowFailException
 from pydantic import ValidationError
@@ -52,12 +53,28 @@ class NoticeOperator(BaseOperator):
             {task_id: states.get(task_id) for task_id in others},
             {task_id: result for task_id, result in results.items() if result},
         )
-        events = [notice.event for notice in notices]
-        told = settings.told(events)
-        if told is None:
-            self.log.info("nobody is to be told of this run (%s)", ", ".join(events) or "nothing came of it")
-        elif untold := _tell(settings, notices[events.index(told)]):
+        wanted = [notice for notice in notices if settings.tells(notice.event)]
+        if not wanted:
+            events = ", ".join(notice.event for notice in notices)
+            self.log.info("nobody is to be told of this run (%s)", events or "nothing came of it")
+        if untold := [name for notice in wanted for name in _tell(settings, notice)]:
             raise AirflowFailException(f"not told: {', '.join(untold)}. The run itself is what it was")
+
+
+def end_with_notice(dag: DAG) -> NoticeOperator:
+    """Give a DAG that has all its other tasks a last one, and the callback for the end at which no task runs."""
+    others = list(dag.tasks)
+    # Tries beyond the first are for a worker that dies: what the task itself finds wrong is not tried again.
+    notice = NoticeOperator(
+        dag=dag, task_id=NOTICE_TASK, retries=2, retry_delay=timedelta(seconds=10), doc_md=NoticeOperator.__doc__
+    )
+    # After each of them, not the last ones alone: those end early where one before them fails while others still run.
+    notice.set_upstream(others)
+    notice.as_teardown()
+    given = dag.on_failure_callback or []
+    dag.on_failure_callback = [*(given if isinstance(given, list) else [given]), tell_of_timeout]
+    dag.has_on_failure_callback = True
+    return notice
 
 
 def tell_of_timeout(context: Mapping[str, Any]) -> None:
@@ -65,7 +82,7 @@ def tell_of_timeout(context: Mapping[str, Any]) -> None:
     from pipeline_lib.airflow.notice_facts import timed_out
 
     settings = notice_settings()
-    if context.get("reason") == "timed_out" and settings.told(["failed"]):
+    if context.get("reason") == "timed_out" and settings.tells("failed"):
         _tell(settings, timed_out(context["dag"].dag_id, str(context["run_id"])))
 
 
@@ -80,7 +97,7 @@ async def tell_late(context: Mapping[str, Any] | None = None) -> str:
 
     settings, notice = notice_settings(), late(context or {})
     _log.warning("%s (run %s)", notice.subject, notice.run_id)
-    if not settings.told([notice.event]):
+    if not settings.tells(notice.event):
         return "nobody is to be told"
     # In a thread: the triggerer's other triggers go on meanwhile.
     untold = await asyncio.to_thread(_tell, settings, notice)

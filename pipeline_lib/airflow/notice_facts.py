@@ -9,7 +9,7 @@ from pipeline_lib.airflow.report_link import report_url, run_url
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.report import ModelColumn, Report
 from pipeline_lib.report_files import REPORT_NODE, REPORT_TYPE
-from pipeline_lib.run_summary import summarize
+from pipeline_lib.run_summary import VERDICT, summarize
 
 _LONGEST_REASON = 500  # characters: a mail is no log
 _NO_REASON = "left no reason: it was killed, or its worker died"
@@ -37,7 +37,9 @@ def finished(
     if failed or "upstream_failed" in states.values():
         reasons = [_failure(about.run_url, task_id, results.get(task_id)) for task_id in failed]
         tell("failed", f"{', '.join(failed) or 'a task'} failed", reasons)
-    refusals = list(dict.fromkeys(text for result in results.values() for text in result.refusals))
+    # The node that judges has the others' gates, too.
+    judges = [results[VERDICT]] if VERDICT in results else list(results.values())
+    refusals = [text for result in judges for text in result.refusals]
     if pusher and pusher.pushed:
         tell("pushed", f"release {version}", [])
     elif summarize(results).blessed is False or (refusals and pusher):

@@ -18,11 +18,13 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from pydantic import ValidationError
 
+from pipeline_lib.airflow import metrics
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.node_process import NodeProcess
 from pipeline_lib.graph import CompiledPipeline, Parameter
 from pipeline_lib.node_exit import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
 
 _LAST_LINES = 20
 # absl's prefix, for example "E1123 20:28:08.809919 4711 launcher.py:576] …"
@@ -82,21 +84,42 @@ class TfxNodeOperator(BaseOperator):
         self.config = config
         self.env = dict(env or {})
         self._process: NodeProcess | None = None
+        self._left = False
 
     def execute(self, context: Context) -> dict[str, Any]:
+        self._left = False
+        try:
+            return self._execute(context)
+        except (AirflowException, AirflowTaskTimeout) as error:
+            # Another task cannot read this one's log: what a notice says of the failure is what is left here. A task
+            # that Airflow kills may leave nothing any more.
+            killed = self._process and self._process.ending and not isinstance(error, AirflowTaskTimeout)
+            if not (self._left or killed):
+                about = {"node_id": self.tfx_node_id, "run_id": context["run_id"], "state": "failed"}
+                self._leave(context, NodeResult.model_validate(about | {"reason": str(error)}))
+            raise
+
+    def _execute(self, context: Context) -> dict[str, Any]:
         parameters = self._run_parameters(context["params"]) | self._run_facts(context)
         with tempfile.TemporaryDirectory(prefix="tfx-node-") as folder:
             result_path = Path(folder, "result.json")
             argv = self._argv(Path(folder), context["run_id"], parameters, result_path)
             exit_code, last_lines = self._run(argv)
             result = _read_result(result_path)
+        if result:
+            metrics.emit(result, self.dag_id)
         if exit_code == EXIT_OK and result:
             for outlet in self.outlets:
                 context["outlet_events"][outlet].extra = result.asset_extra()
             return result.model_dump(mode="json")
-        if result and self.do_xcom_push:
-            context["ti"].xcom_push("return_value", result.model_dump(mode="json"))
+        if result:
+            self._leave(context, result)
         self._raise(exit_code, (result and result.reason) or "\n".join(last_lines))
+
+    def _leave(self, context: Context, result: NodeResult) -> None:
+        self._left = True
+        if self.do_xcom_push:
+            context["ti"].xcom_push("return_value", result.model_dump(mode="json"))
 
     def on_kill(self) -> None:
         # Called from a signal handler; `execute` goes on reading the log until the guard has ended the group.
@@ -173,7 +196,9 @@ class TfxNodeOperator(BaseOperator):
             return process.wait(), last_lines
 
     def _environment(self) -> dict[str, str]:
-        env = {**os.environ, "PYTHONUNBUFFERED": "1", **self.env}
+        # Whom to tell, and with which password, is no node's concern.
+        own = {name: value for name, value in os.environ.items() if not name.startswith(NOTIFY_PREFIX)}
+        env = {**own, "PYTHONUNBUFFERED": "1", **self.env}
         # Airflow's own PYTHONPATH would put Airflow's packages before TFX's; a node's settings may still add theirs.
         env["PYTHONPATH"] = os.pathsep.join([str(self.config.project_dir), *filter(None, [self.env.get("PYTHONPATH")])])
         env.pop("PYTHONHOME", None)

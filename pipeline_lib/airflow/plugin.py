@@ -1,4 +1,4 @@
-"""Our Airflow plugin: the tab *Model report* of a DAG run, the app that serves it, and a check of new runs' parameters.
+"""Our Airflow plugin: the tab *Model report* of a DAG run, the runs' notes, and a check of new runs' parameters.
 
 Registered by this distribution's entry point `airflow.plugins`: where it is installed with Airflow, the plugin is too.
 """
@@ -8,12 +8,13 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from pipeline_lib.airflow import run_note
 from pipeline_lib.airflow.report_link import URL_PREFIX, URL_ROUTE
 from pipeline_lib.report_files import REPORT_PAGE
 
 
 class MnistLitePlugin(AirflowPlugin):
-    """Adds the report to Airflow's UI, and to its API server a refusal of parameters that a pipeline does not have."""
+    """Adds the report and the notes to Airflow's UI, and to its API a refusal of parameters that a pipeline has not."""
 
     name = "mnist_lite"
     external_views = [  # noqa: RUF012  an attribute of the base class, which Airflow reads from the instance
@@ -25,6 +26,8 @@ class MnistLitePlugin(AirflowPlugin):
             "url_route": URL_ROUTE,
         }
     ]
+
+    listeners = [run_note]  # noqa: RUF012
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

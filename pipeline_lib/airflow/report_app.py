@@ -1,22 +1,21 @@
-"""Serves a run's report within Airflow's UI: behind its login, to whoever may read the DAG's runs.
+"""Serves a run's report, and what its nodes made, within Airflow's UI: behind its login, to whoever may read the runs.
 
-Airflow mounts a plugin's app as it is, without asking for a login: the route here asks for itself, as Airflow's own do.
+Airflow mounts a plugin's app as it is, without asking for a login: the routes here ask for themselves, as Airflow's own
+do.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from airflow.models.xcom import XComModel
 from fastapi import Depends, FastAPI, Response
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from pipeline_lib.node_result import NodeResult
+from pipeline_lib.airflow.node_page import node_page
+from pipeline_lib.airflow.run_results import stored_results
+from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import (
     EVALUATIONS_PAGE,
     REPORT_JSON,
@@ -44,9 +43,13 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-cache",
 }
-_NO_REPORT = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
-<title>No report</title><body style="font: 15px/1.5 system-ui, sans-serif; margin: 2rem">
-<p>This run has no report: ModelReport has not ended in it, or its files were removed.</p>"""
+_NOTHING = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<title>Nothing here</title><body style="font: 15px/1.5 system-ui, sans-serif; margin: 2rem">
+<p>{}</p>"""
+_NO_REPORT = _NOTHING.format("This run has no report: ModelReport has not ended in it, or its files were removed.")
+_NO_NODE = _NOTHING.format("This task has left no result: it has not ended, or its XCom was removed.")
+
+_may_read_run = requires_access_dag("GET", DagAccessEntity.RUN)
 
 
 def report_app(pipeline_root: Callable[[], Path] = lambda: settings().pipeline_root) -> FastAPI:
@@ -58,10 +61,15 @@ def report_app(pipeline_root: Callable[[], Path] = lambda: settings().pipeline_r
     app = FastAPI(title="mnist-lite: model report", docs_url=None, redoc_url=None, openapi_url=None)
 
     # A plain function: FastAPI runs it in a thread, where a database and a disk may be waited for.
-    @app.get(
-        "/dags/{dag_id}/runs/{run_id}/{page}",
-        dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))],
-    )
+    @app.get("/dags/{dag_id}/runs/{run_id}/nodes/{node_id}", dependencies=[Depends(_may_read_run)])
+    def node(dag_id: str, run_id: str, node_id: str, session: SessionDep) -> Response:
+        result = stored_results(session, dag_id, run_id, node_id).get(node_id)
+        if result is None:
+            return Response(_NO_NODE, 404, HEADERS, "text/html")
+        releases = Releases(settings().push_dir)
+        return Response(node_page(result, pipeline_root(), releases), 200, HEADERS, "text/html")
+
+    @app.get("/dags/{dag_id}/runs/{run_id}/{page}", dependencies=[Depends(_may_read_run)])
     def page(dag_id: str, run_id: str, page: str, session: SessionDep) -> Response:
         folder = report_folder(session, dag_id, run_id)
         content = read_page(pipeline_root(), folder, page) if folder else None
@@ -74,21 +82,9 @@ def report_app(pipeline_root: Callable[[], Path] = lambda: settings().pipeline_r
 
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
     """Where ModelReport's own result in this run says that it wrote its report."""
-    query = XComModel.get_many(run_id=run_id, key="return_value", task_ids=REPORT_NODE, dag_ids=dag_id, limit=1)
-    entry: Any = session.scalars(query).first()
-    try:
-        result = NodeResult.model_validate(_from_json(entry.value)) if entry else None
-    except ValidationError:
-        return None
+    result = stored_results(session, dag_id, run_id, REPORT_NODE).get(REPORT_NODE)
     artifacts = [item for items in result.outputs.values() for item in items] if result else []
     return next((item.uri for item in artifacts if item.type == REPORT_TYPE), None)
-
-
-def _from_json(value: Any) -> Any:
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        return None
 
 
 def read_page(pipeline_root: Path, folder: str, page: str) -> bytes | None:

@@ -1,4 +1,7 @@
-"""A thin client of Airflow's public REST API (v2): one method per call that the demo makes, typed answers.
+"""A thin client of Airflow's public REST API (v2): one method per call that our commands make, typed answers.
+
+Not the official client: it takes a second more to import, does not fetch tokens, and does not know which requests may
+be sent twice. Programs of yours may well use it: `docs/start_run.py` does.
 
 Airflow's paths and bodies: `airflow/api_fastapi/core_api/routes/public/` of the installed version.
 """
@@ -7,15 +10,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from pipeline_lib.errors import StackError
+from pipeline_lib.access import Access
+from pipeline_lib.airflow.rest_token import RestToken, said
+from pipeline_lib.errors import RunRefusedError, StackError
 from pipeline_lib.node_result import NodeResult
 
 _TIMEOUT_SECONDS = 30
+_MALFORMED = (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
 _FINISHED = frozenset({"success", "failed"})
 
 
@@ -35,10 +42,17 @@ class Dag(_Answer):
 
 
 class DagRun(_Answer):
-    """One run; `state` is queued, running, success or failed."""
+    """One run; `state` is queued, running, success or failed. `conf` is what it was told beyond the defaults."""
 
     dag_run_id: str
     state: str
+    run_type: str = ""
+    conf: dict[str, Any] | None = None
+    note: str | None = None
+    run_after: datetime | None = None
+    start_date: datetime | None = None
+    duration: float | None = None
+    triggering_user_name: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -56,26 +70,19 @@ class TaskInstance(_Answer):
 
 
 class AirflowRest:
-    """A logged-in connection to one Airflow; a context manager.
+    """A connection to one Airflow as one user; a context manager.
 
-    Reads are tried again when the connection breaks. A trigger is sent again only where it was never received.
+    Reads are tried again when the connection breaks. A trigger is sent again only where it was never received, or names
+    its run.
     """
 
-    def __init__(self, url: str, token: str) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx.Client(base_url=f"{url}/api/v2/", headers=headers, timeout=_TIMEOUT_SECONDS)
+    def __init__(self, access: Access) -> None:
+        self._http = httpx.Client(base_url=f"{access.url}/api/v2/", auth=RestToken(access), timeout=_TIMEOUT_SECONDS)
 
     @classmethod
     def login(cls, url: str, username: str, password: str) -> Self:
-        """Log in with a user's name and password.
-
-        Raises:
-          StackError: the server refuses them or does not answer.
-        """
-        with httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS) as http:
-            body = {"username": username, "password": password}
-            answer = _send(http, "POST", "/auth/token", json=body)
-        return cls(url, str(answer.json()["access_token"]))
+        """Log in with a user's name and password, at the first call."""
+        return cls(Access(url=url, user=username, password=SecretStr(password)))
 
     def __enter__(self) -> Self:
         return self
@@ -102,18 +109,44 @@ class AirflowRest:
     def unpause(self, dag_id: str) -> None:
         _send(self._http, "PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
-    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> DagRun:
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, note: str | None = None) -> DagRun:
         """Start one run with these parameters.
 
         Raises:
-          StackError: the server refuses: unknown DAG, import errors, a parameter of the wrong type or bounds.
+          RunRefusedError: an unknown parameter, or one of the wrong type or out of bounds.
+          StackError: anything else that the server says: unknown DAG, not allowed.
         """
+        return DagRun.model_validate(self._trigger(dag_id, {"conf": conf or {}, "note": note}).json())
+
+    def trigger_once(self, dag_id: str, run_id: str, conf: dict[str, Any], note: str | None = None) -> DagRun:
+        """The run of that id: started with these parameters, or as it was started before.
+
+        Raises:
+          RunRefusedError: as `trigger`, or the run that is there was told something else.
+        """
+        body = {"conf": conf, "dag_run_id": run_id, "note": note}
+        answer = self._trigger(dag_id, body, also_ok=(httpx.codes.CONFLICT,), repeatable=True)
+        if answer.is_success:
+            return DagRun.model_validate(answer.json())
+        run = self.run(dag_id, run_id)
+        if (run.conf or {}) != conf:
+            told = run.conf or "none"
+            raise RunRefusedError(f"run {run_id} is there already: expected its parameters ({told}). Received: {conf}")
+        return run
+
+    def _trigger(self, dag_id: str, body: dict[str, Any], **options: Any) -> httpx.Response:
         # Without a logical date: two runs of the same second are two runs.
-        body = {"logical_date": None, "conf": conf or {}}
-        return DagRun.model_validate(_send(self._http, "POST", f"dags/{dag_id}/dagRuns", json=body).json())
+        form = {"logical_date": None, **body}
+        return _send(self._http, "POST", f"dags/{dag_id}/dagRuns", json=form, refused=RunRefusedError, **options)
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
-        return DagRun.model_validate(_send(self._http, "GET", f"dags/{dag_id}/dagRuns/{run_id}").json())
+        return DagRun.model_validate(_send(self._http, "GET", _path(dag_id, run_id)).json())
+
+    def runs(self, dag_id: str, limit: int) -> list[DagRun]:
+        """The newest runs first."""
+        query = {"order_by": "-run_after", "limit": limit}
+        answer = _send(self._http, "GET", f"dags/{dag_id}/dagRuns", params=query)
+        return [DagRun.model_validate(run) for run in answer.json()["dag_runs"]]
 
     def active_run(self, dag_id: str) -> DagRun | None:
         """The run that is queued or running, the running one first."""
@@ -123,12 +156,12 @@ class AirflowRest:
         return DagRun.model_validate(runs[0]) if runs else None
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        answer = _send(self._http, "GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 100})
+        answer = _send(self._http, "GET", _path(dag_id, run_id, "taskInstances"), params={"limit": 100})
         return [TaskInstance.model_validate(task) for task in answer.json()["task_instances"]]
 
     def node_result(self, dag_id: str, run_id: str, task_id: str) -> NodeResult | None:
         """What the node's task returned; None if it returned nothing, or something else."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        path = _path(dag_id, run_id, "taskInstances", task_id, "xcomEntries", "return_value")
         answer = _send(self._http, "GET", path, absent_ok=True)
         try:
             return NodeResult.model_validate(answer.json().get("value"))
@@ -137,7 +170,7 @@ class AirflowRest:
 
     def log_lines(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
         """The task's log: one text per line, its newest try; an exception as its type and message."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        path = _path(dag_id, run_id, "taskInstances", task.task_id, "logs", str(task.try_number))
         answer = _send(self._http, "GET", path, params={"full_content": True}, absent_ok=True)
         lines: list[str] = []
         for entry in answer.json().get("content", []):
@@ -148,10 +181,24 @@ class AirflowRest:
         return lines
 
 
+def _path(dag_id: str, run_id: str, *parts: str) -> str:
+    return "/".join(["dags", dag_id, "dagRuns", *(quote(part, safe="") for part in (run_id, *parts))])
+
+
 def _send(
-    http: httpx.Client, method: str, path: str, *, absent_ok: bool = False, also_ok: Sequence[int] = (), **request: Any
+    http: httpx.Client,
+    method: str,
+    path: str,
+    *,
+    absent_ok: bool = False,
+    also_ok: Sequence[int] = (),
+    repeatable: bool = False,
+    refused: type[StackError] = StackError,
+    **request: Any,
 ) -> httpx.Response:
-    broken: tuple[type[Exception], ...] = (httpx.TransportError,) if method == "GET" else (httpx.ConnectError,)
+    broken: tuple[type[Exception], ...] = (httpx.ConnectError,)
+    if repeatable or method == "GET":
+        broken = (httpx.TransportError,)
     retrying = Retrying(
         retry=retry_if_exception_type(broken),
         stop=stop_after_attempt(5),
@@ -167,16 +214,5 @@ def _send(
     expected = (*also_ok, httpx.codes.NOT_FOUND) if absent_ok else also_ok
     if answer.is_success or answer.status_code in expected:
         return answer
-    raise StackError(f"Airflow refused {method} {answer.url.path} ({answer.status_code}): {_detail(answer)}")
-
-
-def _detail(answer: httpx.Response) -> str:
-    """What the server said: FastAPI's `detail` is a text, or a list of the fields that are wrong."""
-    try:
-        detail = answer.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:300] or answer.reason_phrase
-    if isinstance(detail, list):
-        return "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in detail)
-    # A refused parameter's first line is the sentence; its schema follows.
-    return str(detail).partition("\n")[0]
+    kind = refused if answer.status_code in _MALFORMED else StackError
+    raise kind(f"Airflow refused {method} {answer.url.path} ({answer.status_code}): {said(answer)}")

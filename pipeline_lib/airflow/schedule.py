@@ -12,8 +12,7 @@ from pipeline_lib.airflow.notice import late_callback
 from pipeline_lib.errors import SettingsError
 from pipeline_lib.settings import DATA_ASSET, Settings
 
-# Airflow's name of a run that its schedule by time made.
-_SCHEDULED = "scheduled"
+_BACKFILL = "backfill"
 _RETRY_DELAY = timedelta(seconds=30)
 
 
@@ -40,12 +39,11 @@ def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
 def as_of(context: Context) -> str:
     """The date whose data a run reads, ISO; empty: the newest.
 
-    A backfill's date, or the logical date that somebody triggered with. Not a nightly run's own: one that begins late,
-    after an outage or in a new deployment, would pass over data that is there.
+    Only a backfill's. A nightly run that begins late, after an outage or in a new deployment, would pass over data that
+    is there; and the trigger form fills in the browser's time as the date of a run that means now.
     """
     run = context["dag_run"]
-    date = run.logical_date
-    return "" if date is None or run.run_type == _SCHEDULED else date.isoformat()
+    return run.logical_date.isoformat() if run.run_type == _BACKFILL and run.logical_date else ""
 
 
 def deadline(settings: Settings) -> DeadlineAlert | None:

@@ -19,6 +19,7 @@ from pipeline_lib.airflow.local_config import HOST, USER, LocalAirflow
 from pipeline_lib.airflow.stack_start import (
     Stack,
     migrate,
+    notices_digest,
     read_stack,
     settings_environment,
     start,
@@ -61,7 +62,8 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
     with _locked(airflow.home):
         stack = read_stack(airflow.home)
         if stack and not stack.dead():
-            changed = stack.settings != settings_environment(settings) or settings.port != stack.port
+            started_with = (stack.settings, stack.port, stack.notices)
+            changed = started_with != (settings_environment(settings), settings.port, notices_digest())
             hint = "; settings have changed since: 'make down', then 'make up' applies them" if changed else ""
             console.print(f"Airflow is up already: {airflow.url}{hint}")
             return airflow

@@ -1,5 +1,7 @@
 """The local Airflow's components: their processes started one by one, watched until each one works."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline_lib.airflow.local_config import LocalAirflow, write_private
 from pipeline_lib.airflow.stack_processes import MARK, Component
 from pipeline_lib.errors import StackError
+from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import Settings
 
@@ -39,6 +42,7 @@ class Stack(BaseModel):
 
     port: int
     settings: dict[str, str]
+    notices: str = ""
     components: tuple[Component, ...] = ()
 
     def dead(self) -> list[str]:
@@ -50,6 +54,12 @@ def settings_environment(settings: Settings) -> dict[str, str]:
     """The settings as the components and their tasks read them again."""
     values = settings.model_dump(exclude={"port"}, exclude_none=True)
     return {f"MNIST_LITE_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def notices_digest() -> str:
+    """Tells whether who is to be told has changed, without keeping the secrets that are among it."""
+    told = {name: value for name, value in sorted(os.environ.items()) if name.startswith(NOTIFY_PREFIX)}
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
@@ -86,7 +96,7 @@ def migrate(airflow: LocalAirflow) -> None:
 
 def start(airflow: LocalAirflow, settings: Settings) -> dict[str, subprocess.Popen[bytes]]:
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    stack = Stack(port=airflow.port, settings=settings_environment(settings))
+    stack = Stack(port=airflow.port, settings=settings_environment(settings), notices=notices_digest())
     for name, arguments in COMPONENTS.items():
         with open(airflow.log_folder / f"{name}.log", "wb") as output:
             process = subprocess.Popen(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from pipeline_lib.approval import Approval
 from pipeline_lib.gates import Gate
 
 MODEL_FILE = "model.tflite"
@@ -41,6 +42,7 @@ class Description(BaseModel):
       run_id: the pipeline run.
       model_artifact_id: the model's in MLMD; `artifact_ids`: of the Pusher's inputs, by their names.
       execution_id: the Pusher's in MLMD.
+      approval: who approved it and when; None where the run needed no approval.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +61,7 @@ class Description(BaseModel):
     model_artifact_id: int
     artifact_ids: dict[str, int] = {}
     execution_id: int
+    approval: Approval | None = None
 
 
 class Manifest(Description):

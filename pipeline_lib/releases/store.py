@@ -130,11 +130,15 @@ class Releases:
             sha256 = sha256_of(model)
             if release := self._of_this_run(sha256, description.run_id, who):
                 return Push("pushed", release, f"pushed as release {release.version} by an earlier try of this run")
-            if known := self._known(sha256, must_be_signed=sign is not None):
+            if known := self._known(sha256, sign is not None):
                 return known
             release = self._write(model, sha256, description, sign)
             self._move_latest("push", release, who, why)
             return Push("pushed", release, f"pushed as release {release.version}")
+
+    def known(self, model: Path, *, must_be_signed: bool = False) -> Push | None:
+        """What a push of this file would answer without making a release; None where it would make one."""
+        return self._known(sha256_of(model), must_be_signed)
 
     def preview(self, model: Path, *, signed: bool = False) -> str:
         """What `push` would come to, in words; reads only.
@@ -142,7 +146,7 @@ class Releases:
         Raises:
           ReleaseError: the history cannot be read.
         """
-        known = self._known(sha256_of(model), must_be_signed=signed)
+        known = self.known(model, must_be_signed=signed)
         return known.why if known else f"release {self._next_version()} would have been made"
 
     def _of_this_run(self, sha256: str, run_id: str, who: str) -> Release | None:
@@ -162,7 +166,7 @@ class Releases:
         elif (moves[-1].action, moves[-1].version) == ("push", release.version):
             durable.link(self.folder / LATEST, str(release.version))
 
-    def _known(self, sha256: str, *, must_be_signed: bool) -> Push | None:
+    def _known(self, sha256: str, must_be_signed: bool) -> Push | None:
         try:
             found = self.latest_model()
         except ReleaseError:

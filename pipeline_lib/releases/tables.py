@@ -68,6 +68,7 @@ def manifest(release: Release) -> list[Table]:
         "made by": ", ".join(f"{name} {version}" for name, version in sorted(said.versions.items())),
         "code": said.code_revision,
         "run": said.run_id,
+        "approval": said.approval or "not asked for",
         "in MLMD": f"model artifact {said.model_artifact_id}, Pusher's execution {said.execution_id}",
         "signed": "yes" if release.is_signed else "no",
     }.items():

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from pipeline_lib.cli import run_commands
+from pipeline_lib.param_text import assignments
 from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import settings
 
@@ -55,7 +56,6 @@ def run_whole_pipeline(
     from pipeline_lib.tfx import node_log
     from pipeline_lib.tfx.compile import mnist_tflite
     from pipeline_lib.tfx.run_local import run_local
-    from pipeline_lib.tfx.run_node import assignments
 
     node_log.quiet(progress=True)
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"

@@ -13,6 +13,7 @@ from tfx.orchestration.portable import data_types, execution_publish_utils, laun
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
+from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.tfx import beam_args, beam_memo, lineage
 
@@ -129,7 +130,7 @@ class NodeLauncher(launcher.Launcher):
         exec_properties: Mapping[str, Any] | None = None,
     ) -> Execution:
         for execution in execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts):
-            if execution_lib.is_execution_successful(execution):
+            if execution_lib.is_execution_successful(execution) and _was_asked(execution, exec_properties or {}):
                 self.was_done = True
                 return execution
         return execution_publish_utils.register_execution(
@@ -150,3 +151,11 @@ class NodeLauncher(launcher.Launcher):
         if executor_output is None and error is not None:
             executor_output = self._build_error_output(code=1, msg=f"{type(error).__name__}: {error}")
         super()._publish_failed_execution(execution_id, contexts, executor_output)
+
+
+def _was_asked(execution: Execution, exec_properties: Mapping[str, Any]) -> bool:
+    """Whether an execution of this run answers what is asked now: an approval may have been asked for again since."""
+    if APPROVAL_RECORD not in exec_properties:
+        return True
+    recorded = execution.custom_properties.get(APPROVAL_RECORD)
+    return bool((recorded.string_value if recorded else "") == exec_properties[APPROVAL_RECORD])

@@ -85,8 +85,12 @@ def _prune_artifacts(launcher: NodeLauncher, store: metadata.Metadata) -> None:
         print(f"removed {removed} artifacts, older than {config.keep_artifact_runs} runs, below {root}", flush=True)
 
 
-def bound_pipeline(compiled: CompiledPipeline, run_id: str, parameters: Mapping[str, Any]) -> pipeline_pb2.Pipeline:
+def bound_pipeline(
+    compiled: CompiledPipeline, run_id: str, parameters: Mapping[str, Any], node_id: str | None = None
+) -> pipeline_pb2.Pipeline:
     """The pipeline's IR with run id, run parameters and code fingerprints filled in; no cache if the run says so.
+
+    Where `node_id` names the one node that will run, only that one is given its fingerprints.
 
     Raises:
       NodeRequestError: it cannot be run as asked.
@@ -97,7 +101,8 @@ def bound_pipeline(compiled: CompiledPipeline, run_id: str, parameters: Mapping[
     pipeline = json_format.Parse(json.dumps(compiled.ir), pipeline_pb2.Pipeline())
     used = runtime_params.bind(pipeline, run_id, compiled.parameters, parameters)
     for item in pipeline.nodes:
-        user_code.add_fingerprints(item.pipeline_node)
+        if node_id in (None, item.pipeline_node.node_info.id):
+            user_code.add_fingerprints(item.pipeline_node)
         if used.get(FORCE) is True:  # a pipeline's own RuntimeParameter of that name is never a bool
             item.pipeline_node.execution_options.caching_options.enable_cache = False
     return pipeline
@@ -109,7 +114,8 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
     Raises:
       CompiledPipelineError, NodeRequestError, SettingsError: it cannot be run as asked.
     """
-    pipeline = bound_pipeline(CompiledPipeline.read(request.pipeline), request.run_id, request.parameters)
+    compiled = CompiledPipeline.read(request.pipeline)
+    pipeline = bound_pipeline(compiled, request.run_id, request.parameters, request.node_id)
     nodes = {item.pipeline_node.node_info.id: item.pipeline_node for item in pipeline.nodes}
     if request.node_id not in nodes:
         raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")

@@ -9,6 +9,7 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
+from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY, LABELS, LITE_CONTRACT
 from pipeline_lib.tfx import release_pusher, runtime_params
 from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
@@ -157,6 +158,7 @@ def create_pipeline(
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
     pusher.exec_properties["run_parameters"] = runtime_params.every_value()
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
+    pusher.exec_properties.update({name: run_values[name] for name in ("approval", APPROVAL_RECORD)})
 
     # Nothing waits for it: a refused run has its report, and a broken report blocks no push.
     model_report = ModelReport(

@@ -11,6 +11,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils, proto_utils
 
+from pipeline_lib.approval import APPROVAL_RECORD, approval_of, refusal
 from pipeline_lib.code_revision import code_revision
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.gates import GATES_FILE, Gates
@@ -33,7 +34,8 @@ class Executor(executor.Executor):
 
     Further exec properties: `custom_config` holds `labels` and, optionally, `push` ("dry run": only say what would be
     released); `span`, `run_parameters` (JSON) and `evaluation_uri` go to the manifest, the last being the TFLite file's
-    ModelEvaluation. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`,
+    ModelEvaluation; `approval` is the run parameter, `approval_record` what came of it: without an approval where one
+    is required, nothing is pushed. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`,
     `pushed_destination`), and `sha256`, `metrics` (JSON) and, where nothing was pushed, the `reason`.
     """
 
@@ -52,12 +54,19 @@ class Executor(executor.Executor):
         releases = Releases(_push_dir(exec_properties))
         model = _only_file(Path(self.GetModelPath(input_dict)))
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        description = self._describe(model, input_dict, exec_properties, config, tuple(custom["labels"]))
         if custom.get("push") == DRY_RUN:
-            self._MarkNotPushed(pushed_model)
-            would = releases.preview(model, signed=_signer(config) is not None)
-            pushed_model.set_string_custom_property("reason", f"{DRY_RUN}: {would}")
+            would = releases.preview(model, signed=config.signs)
+            self._mark_refused(pushed_model, f"{DRY_RUN}: {would}")
             return
+        approval = approval_of(exec_properties.get(APPROVAL_RECORD, ""))
+        if why_not := refusal(exec_properties.get("approval") == "required", approval):
+            # What would make no release needs nobody's word, and nobody was asked for it.
+            if known := releases.known(model, must_be_signed=config.signs):
+                self._tell(known, pushed_model)
+            else:
+                self._mark_refused(pushed_model, why_not)
+            return
+        description = self._describe(model, input_dict, exec_properties, config, tuple(custom["labels"]))
         push = releases.push(model, description, who="Pusher.mnist_lite", sign=_signer(config))
         self._tell(push, pushed_model)
         if push.outcome == "pushed":
@@ -99,6 +108,7 @@ class Executor(executor.Executor):
             model_artifact_id=model_artifact.id,
             artifact_ids=ids,
             execution_id=int(self._context._unique_id),  # TFX has no public name for it
+            approval=approval_of(exec_properties.get(APPROVAL_RECORD, "")),
         )
 
     def _tell(self, push: Push, pushed_model: types.Artifact) -> None:
@@ -108,8 +118,11 @@ class Executor(executor.Executor):
             pushed_model.set_string_custom_property("sha256", manifest.sha256)
             pushed_model.set_string_custom_property("metrics", json.dumps(manifest.metrics))
         if push.outcome != "pushed":
-            self._MarkNotPushed(pushed_model)
-            pushed_model.set_string_custom_property("reason", push.why)
+            self._mark_refused(pushed_model, push.why)
+
+    def _mark_refused(self, pushed_model: types.Artifact, why: str) -> None:
+        self._MarkNotPushed(pushed_model)
+        pushed_model.set_string_custom_property("reason", why)
 
 
 def _push_dir(exec_properties: dict[str, Any]) -> Path:
@@ -135,7 +148,7 @@ def _require_the_measured(model: Path, edge: dict[str, Any] | None) -> None:
 
 
 def _signer(config: Settings) -> Signer | None:
-    if not (config.signing_key or config.verifying_key):
+    if not config.signs:
         return None
 
     def sign(folder: Path) -> None:

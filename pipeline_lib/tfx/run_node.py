@@ -21,7 +21,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,8 @@ def request_from(arguments: list[str]) -> NodeRequest:
     Raises:
       NodeRequestError, SettingsError: they do not make one.
     """
-    from pipeline_lib.settings import settings  # half a second that a warm client need not spend
+    from pipeline_lib.param_text import assignments  # these two: half a second that a warm client need not spend
+    from pipeline_lib.settings import settings
 
     options = parser().parse_args(arguments)
     values = _read_parameters(options.parameters) if options.parameters else {}
@@ -72,24 +72,6 @@ def request_from(arguments: list[str]) -> NodeRequest:
         parameters=values,
         result=options.result,
     )
-
-
-def assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """`NAME=VALUE` as values by name; a value that is JSON is read as such, any other is a string.
-
-    Raises:
-      NodeRequestError: a text without `=`.
-    """
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator:
-            raise NodeRequestError(f"--param: expected NAME=VALUE. Received: {text!r}")
-        try:
-            values[name] = json.loads(value)
-        except json.JSONDecodeError:
-            values[name] = value
-    return values
 
 
 def _read_parameters(path: Path) -> dict[str, Any]:

@@ -156,8 +156,6 @@ def _checked(parameter: Parameter, value: Any) -> Any:
     expected = _PYTHON_TYPES[parameter.type]
     if expected is float and type(value) is int:
         value = float(value)  # JSON writes 1.0 as 1
-    if expected is str and type(value) is int:
-        value = str(value)  # `--param span=3` is read as JSON
     if type(value) is not expected:
         raise NodeRequestError(f"run parameter {parameter.name!r}: expected {parameter.type}. Received: {value!r}")
     return value

@@ -28,9 +28,7 @@ class Mailbox:
         self.mails.append(email.message_from_bytes(envelope.content, policy=default))
         return "250 OK"
 
-    def authenticate(
-        self, server: Any, session: Any, envelope: Any, mechanism: str, login: LoginPassword
-    ) -> AuthResult:
+    def authenticate(self, server: Any, session: Any, envelope: Any, how: str, login: LoginPassword) -> AuthResult:
         known = (login.login, login.password) == (self.user.encode(), self.password.encode())
         return AuthResult(success=known, handled=False)
 
@@ -87,6 +85,29 @@ def http_server(status: int = 200) -> Iterator[Hook]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextlib.contextmanager
+def statsd_server() -> Iterator[tuple[int, list[str]]]:
+    """A StatsD server: its port, and what has come. It reads at once: a socket holds only some hundred metrics."""
+    metrics: list[str] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                metrics.extend(server.recv(65536).decode().splitlines())
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.2)
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        try:
+            yield int(server.getsockname()[1]), metrics
+        finally:
+            ended.set()
+            thread.join()
 
 
 @contextlib.contextmanager

@@ -106,6 +106,13 @@ def test_what_the_dag_has_is_taken_and_checked_by_airflow_as_ever(post: Post, se
     assert runs(server) == before + 2
 
 
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
+def test_a_number_that_no_bound_would_refuse_is_refused(post: Post, number: str) -> None:
+    answer = post("dags/diamond/dagRuns", b'{"logical_date": null, "conf": {"rate": %s}}' % number.encode())
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == f"rate: expected a finite number. Received: {float(number)}"
+
+
 def test_a_dag_that_our_runner_did_not_render_is_left_alone(post: Post) -> None:
     assert trigger(post, {"anything": 1}, dag_id="theirs").status_code == 200
     assert trigger(post, {"anything": 1}, dag_id="none").status_code == 404

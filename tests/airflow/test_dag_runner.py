@@ -36,6 +36,54 @@ def test_it_survives_airflow_s_serialization(compiled):
     assert "tfx.components.trainer.component.Trainer" in again.get_task("Trainer.mnist").doc_md
 
 
+def test_tasks_have_names_docs_and_groups_that_leave_their_ids_alone(compiled):
+    again = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(render(compiled)))
+    names = {task.task_id: task.task_display_name for task in again.tasks}
+    assert names == {
+        "ExampleGen": "Import examples",
+        "latest": "Find",
+        "Trainer.mnist": "Train mnist",
+        "Trainer.lite": "Train lite",
+        "Pusher": "Push",
+    }
+    assert all(task.doc_md and f"`{task.task_id}`" in task.doc_md for task in again.tasks)
+    groups = {task.task_id: task.task_group.group_id for task in again.tasks}
+    # A Resolver belongs where it is used.
+    assert groups == {
+        "ExampleGen": "data",
+        "latest": "train",
+        "Trainer.mnist": "train",
+        "Trainer.lite": "train",
+        "Pusher": "release",
+    }
+    assert again.task_group.topological_sort()
+
+
+def test_unknown_components_have_no_group(compiled):
+    nodes = (Node(id="mine", type="my.Thing"), Node(id="Trainer", type="x.Trainer", upstream=("mine",)))
+    dag = render(compiled.model_copy(update={"nodes": nodes}))
+    assert (dag.get_task("mine").task_group.group_id, dag.get_task("mine").task_display_name) == (None, "mine")
+    assert dag.get_task("Trainer").task_group.group_id == "train"
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        # A group that would come both before and after another, which Airflow cannot draw; and one whose name is taken.
+        (
+            Node(id="Trainer.a", type="x.Trainer"),
+            Node(id="Evaluator", type="x.Evaluator", upstream=("Trainer.a",)),
+            Node(id="Trainer.b", type="x.Trainer", upstream=("Evaluator",)),
+        ),
+        (Node(id="train", type="x.Trainer"),),
+    ],
+)
+def test_a_pipeline_that_does_not_fit_the_groups_has_none(compiled, nodes):
+    dag = render(compiled.model_copy(update={"nodes": nodes}))
+    assert {task.task_group.group_id for task in dag.tasks} == {None}
+    assert DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).task_group.topological_sort()
+
+
 def test_two_renderings_are_equal(compiled):
     # Else Airflow would make a new version of the DAG each time that it parses the file.
     assert DagSerialization.serialize_dag(render(compiled)) == DagSerialization.serialize_dag(render(compiled))

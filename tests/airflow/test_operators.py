@@ -121,6 +121,21 @@ def test_parameters_arrive_unchanged(run, operator, caplog):
     assert isinstance(written["epochs"], int) and isinstance(written["rate"], float)
 
 
+@pytest.mark.parametrize(("value", "taken"), [(True, True), (False, True), (1, False), ("true", False)])
+def test_a_switch_is_true_or_false_and_nothing_like_it(run, stand_in, compiled, value, taken, caplog):
+    switch = Parameter(name="force", type="bool", default=False, read_by="run")
+    pipeline = compiled.model_copy(update={"parameters": (*compiled.parameters, switch)})
+    config = AirflowPipelineConfig(tfx_python=stand_in, node_settings={"*": {"env": {"BEHAVE": "succeed"}}})
+    task = AirflowDagRunner(config).run(pipeline).get_task("ExampleGen")
+    assert task.dag.params.get_param("force").schema["type"] == "boolean"
+    if taken:
+        run(task, force=value)
+        assert f'"force": {json.dumps(value)}' in caplog.text
+    else:
+        with pytest.raises(AirflowFailException, match="force: expected a bool"):
+            run(task, force=value)
+
+
 def test_a_run_id_may_begin_with_a_dash(run, operator):
     assert run(operator("succeed"), run_id="-x")["run_id"] == "-x"
 

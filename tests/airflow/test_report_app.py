@@ -11,11 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.node_page import node_page
 from pipeline_lib.airflow.plugin import MnistLitePlugin
 from pipeline_lib.airflow.report_app import HEADERS, read_page
-from pipeline_lib.airflow.report_link import URL_PREFIX, ModelReportLink
+from pipeline_lib.airflow.report_link import URL_PREFIX, ArtifactsLink, ModelReportLink, StatisticsLink
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.node_result import NodeResult, OutputArtifact
+from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
 from pipeline_lib.settings import settings
 
@@ -213,12 +215,67 @@ def test_a_page_that_is_a_link_out_of_the_pipeline_root_is_not_read(tmp_path: Pa
     assert read_page(root, f"{folder}\0", REPORT_PAGE) is None
 
 
+def nodes_path(dag_id: str, run_id: str, node_id: str = REPORT_NODE) -> str:
+    return path_of(dag_id, run_id, f"nodes/{node_id}")
+
+
+def test_a_nodes_artifacts_are_listed_to_whoever_may_read_the_run(get: Get, served: str) -> None:
+    path = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
+    answer = get(path, "viewer", cookie=True)
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    for name in (REPORT_PAGE, "secret.txt", "report: Report 1"):
+        assert name in answer.text
+    assert [get(path, role).status_code for role in (None, "")] == [401, 403]
+    for nobody in (path.replace(REPORT_NODE, "Nobody"), path.replace("/reported/", "/nope/")):
+        assert get(nobody).status_code == 404
+    assert get(path.replace(REPORT_NODE, "..%2Fsecret.txt")).status_code == 404
+
+
+def test_nothing_outside_is_listed_and_nothing_is_markup(
+    get: Get, places: Path, report_run: Callable[[str, str], str]
+) -> None:
+    outside = places / "elsewhere"
+    outside.mkdir()
+    (outside / "hidden").touch()
+    inside = places / "pipeline_root" / "inside"
+    inside.mkdir(parents=True)
+    (inside / "<b>").touch()
+    (inside / "link").symlink_to(outside)
+    for name, uri in (("listed-out", str(outside)), ("listed-up", f"{inside}/../../elsewhere")):
+        assert "hidden" not in get(nodes_path(name, report_run(name, uri))).text
+    text = get(nodes_path("listed-in", report_run("listed-in", str(inside)))).text
+    assert "&lt;b&gt;" in text and "<b>" not in text and "link" in text and "hidden" not in text
+
+
+def test_a_pushers_page_lists_its_release_and_a_full_folder_ends(tmp_path: Path) -> None:
+    root, pushed = tmp_path / "root", tmp_path / "pushed"
+    for folder in (root, pushed / "3"):
+        folder.mkdir(parents=True)
+    (pushed / "3" / "model.tflite").write_bytes(b"0" * 1234)
+    for number in range(201):
+        (root / f"{number:03}").touch()
+    result = NodeResult(
+        node_id="Pusher",
+        run_id="r",
+        state="succeeded",
+        outputs={"pushed_model": [OutputArtifact(id=5, type="PushedModel", uri=str(root))]},
+        pushed_version="3",
+        pushed_to=str(pushed / "3"),
+    )
+    page = node_page(result, root, Releases(pushed))
+    assert "release 3" in page and "1,234 bytes" in page
+    assert "199" in page and "200</code>" not in page and "only 200 are listed" in page
+    assert "1,234" not in node_page(result, root, Releases(tmp_path / "another"))
+
+
 def test_airflow_loads_the_plugin_and_shows_its_tab_on_a_run(get: Get) -> None:
     [plugin] = [item for item in get("/api/v2/plugins", "admin").json()["plugins"] if item["name"] == "mnist_lite"]
     [view] = plugin["external_views"]
     assert (view["destination"], view["url_route"]) == ("dag_run", "model-report")
     assert f"/{view['href']}" == f"{URL_PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}"
     assert [app["url_prefix"] for app in plugin["fastapi_apps"]] == [URL_PREFIX]
+    assert plugin["listeners"] == ["pipeline_lib.airflow.run_note"]
 
 
 def test_the_app_is_made_only_where_it_is_served() -> None:
@@ -235,14 +292,20 @@ def test_evaluations_and_the_report_have_a_button_that_opens_the_runs_tab() -> N
     )
     dag = AirflowDagRunner().run(CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes, ir={}))
     linked = {task.task_id: [link.name for link in task.operator_extra_links] for task in dag.tasks}
-    assert linked == {"Trainer": [], "Evaluator.a": ["Model report"], REPORT_NODE: ["Model report"]}
+    assert linked == {
+        "Trainer": ["Artifacts"],
+        "Evaluator.a": ["Model report", "Evaluations", "Artifacts"],
+        REPORT_NODE: ["Model report", "Artifacts"],
+    }
     without = AirflowDagRunner().run(CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes[:2], ir={}))
-    assert not without.get_task("Evaluator.a").operator_extra_links
+    assert [link.name for link in without.get_task("Evaluator.a").operator_extra_links] == ["Artifacts"]
 
 
 def test_the_buttons_address_survives_any_run_id() -> None:
     class Key:
-        dag_id, run_id = "a dag", "manual__2026-11-24T03:00:00+00:00"
+        dag_id, run_id, task_id = "a dag", "manual__2026-11-24T03:00:00+00:00", "a/b"
 
-    link = ModelReportLink().get_link(None, ti_key=Key())
-    assert link.endswith("/dags/a%20dag/runs/manual__2026-11-24T03%3A00%3A00%2B00%3A00/plugin/model-report")
+    run = "/dags/a%20dag/runs/manual__2026-11-24T03%3A00%3A00%2B00%3A00"
+    assert ModelReportLink().get_link(None, ti_key=Key()).endswith(f"{run}/plugin/model-report")
+    assert ArtifactsLink().get_link(None, ti_key=Key()).endswith(f"{URL_PREFIX}{run}/nodes/a%2Fb")
+    assert StatisticsLink().get_link(None, ti_key=Key()).endswith(f"{URL_PREFIX}{run}/statistics.html")

@@ -1,12 +1,18 @@
 """The REST client against a server that breaks connections or answers oddly."""
 
+import json
 from collections.abc import Callable
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from pipeline_lib.access import Access
 from pipeline_lib.airflow import rest
-from pipeline_lib.errors import StackError
+from pipeline_lib.airflow.rest_token import RestToken
+from pipeline_lib.errors import RunRefusedError, StackError
+
+ACCESS = Access(url="http://airflow", user="operator", password=SecretStr("secret"))
 
 
 def server(answer: Callable[[int], httpx.Response]) -> tuple[httpx.Client, list[httpx.Request]]:
@@ -58,3 +64,75 @@ def test_says_what_the_server_said(answer: httpx.Response, said: str) -> None:
     http, _ = server(lambda _: answer)
     with pytest.raises(StackError, match=said):
         rest._send(http, "POST", "/x")
+
+
+class Airflow:
+    """What the client needs of an Airflow: tokens that stop to be good, and runs with ids that are taken once."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.good: set[str] = set()
+        self.runs: dict[str, dict[str, object]] = {}
+        self.break_after_next_post = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        form = json.loads(request.content or b"null")
+        if request.url.path == "/auth/token":
+            if form["password"] != "secret":
+                return httpx.Response(401, json={"detail": "Invalid credentials"})
+            self.tokens += 1
+            self.good.add(f"token-{self.tokens}")
+            return httpx.Response(201, json={"access_token": f"token-{self.tokens}"})
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.good:
+            return httpx.Response(401, json={"detail": "Token Expired"})
+        if request.method == "GET":
+            return httpx.Response(200, json=self.runs[request.url.path.rpartition("/")[2]])
+        run_id = form["dag_run_id"]
+        if run_id in self.runs:
+            return httpx.Response(409, json={"detail": "there is one"})
+        self.runs[run_id] = {"dag_run_id": run_id, "state": "queued", "conf": form["conf"]}
+        if self.break_after_next_post:
+            self.break_after_next_post = False
+            raise httpx.ReadTimeout("broken")
+        return httpx.Response(200, json=self.runs[run_id])
+
+
+@pytest.fixture
+def airflow() -> Airflow:
+    return Airflow()
+
+
+def connected(airflow: Airflow, access: Access = ACCESS) -> rest.AirflowRest:
+    made = rest.AirflowRest(access)
+    made._http = httpx.Client(
+        transport=httpx.MockTransport(airflow), base_url="http://airflow/api/v2/", auth=RestToken(access)
+    )
+    return made
+
+
+def test_a_token_is_fetched_once_and_anew_when_it_has_expired(airflow: Airflow) -> None:
+    client = connected(airflow)
+    client.trigger_once("dag", "a", {})
+    client.run("dag", "a")
+    assert airflow.tokens == 1
+    airflow.good.clear()
+    assert client.run("dag", "a").state == "queued"
+    assert airflow.tokens == 2
+
+
+def test_a_token_that_was_given_and_a_wrong_password_are_refused_with_what_the_server_said(airflow: Airflow) -> None:
+    with pytest.raises(StackError, match=r"\(401\): Token Expired"):
+        connected(airflow, Access(url="http://airflow", token=SecretStr("old"))).run("dag", "a")
+    wrong = ACCESS.model_copy(update={"password": SecretStr("wrong")})
+    with pytest.raises(StackError, match=r"refused to log 'operator' in \(401\): Invalid credentials"):
+        connected(airflow, wrong).run("dag", "a")
+
+
+def test_a_run_id_is_one_run_however_often_it_is_triggered(airflow: Airflow) -> None:
+    client = connected(airflow)
+    airflow.break_after_next_post = True
+    assert client.trigger_once("dag", "a", {"epochs": 3}).conf == {"epochs": 3}
+    assert client.trigger_once("dag", "a", {"epochs": 3}).dag_run_id == "a"
+    with pytest.raises(RunRefusedError, match="run a is there already: expected its parameters .*'epochs': 3"):
+        client.trigger_once("dag", "a", {"epochs": 4})
+    assert list(airflow.runs) == ["a"]

@@ -25,7 +25,9 @@ from tests.airflow.stack_fixtures import free_port, logged_in, running_airflow
 
 NODES_DAG = Path(__file__).with_name("nodes_dag.py")
 # Stands in for the TFX environment's Python: ingest and compile do nothing.
+# All that a demo's other environment has to say: which span it is about.
 TFX_PYTHON = """#!/bin/sh
+echo '{"span": 1, "said": "span-1 holds it"}'
 """
 
 
@@ -133,7 +135,7 @@ def test_the_demo_takes_the_dag_as_it_is_now_and_fails_with_its_run(
 
 def test_what_the_server_refuses_is_said(airflow: LocalAirflow, rest: AirflowRest) -> None:
     with pytest.raises(StackError, match=r"401.*Invalid credentials"):
-        AirflowRest.login(airflow.url, USER, "wrong")
+        AirflowRest.login(airflow.url, USER, "wrong").dag(PIPELINE_NAME)
     with pytest.raises(StackError, match=r"400.*'x' is not one of"):
         rest.trigger(PIPELINE_NAME, {"mode": "x"})
     with pytest.raises(StackError, match=r"404.*'nope' not found"):
@@ -141,11 +143,17 @@ def test_what_the_server_refuses_is_said(airflow: LocalAirflow, rest: AirflowRes
     assert rest.dag("nope") is None
 
 
-def test_a_second_up_says_so(airflow: LocalAirflow, settings: Settings) -> None:
+def test_a_second_up_says_so_and_whether_anything_was_set_since(
+    airflow: LocalAirflow, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console, text = plain_console()
     before = read_stack(airflow.home)
     assert stack.up(settings, airflow.dags_folder, console).url == airflow.url
     assert f"up already: {airflow.url}" in text.getvalue()
+    assert "settings have changed" not in text.getvalue()
+    monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", "https://example.com/secret")
+    stack.up(settings, airflow.dags_folder, console)
+    assert "settings have changed" in text.getvalue()
     assert read_stack(airflow.home) == before
 
 

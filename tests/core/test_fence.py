@@ -133,7 +133,7 @@ def test_dags_run_without_tensorflow(tmp_path):
     env = {"AIRFLOW_HOME": str(tmp_path), "MNIST_LITE_COMPILED_PIPELINE": str(compiled)}
     done = run_fenced(SIDES["airflow"][1], code, python, **env)
     assert done.returncode == 0, done.stderr
-    assert "['Pusher']" in done.stdout
+    assert "['Pusher', 'Approval']" in done.stdout
 
 
 def test_predict_and_models_run_without_tensorflow(tmp_path):

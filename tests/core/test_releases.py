@@ -53,6 +53,15 @@ def test_a_push_makes_a_whole_version_and_points_to_it(releases: Releases) -> No
     assert (event.action, event.who, event.why) == ("push", "Pusher", "run run-1")
 
 
+def test_a_release_from_before_there_were_approvals_is_read(releases: Releases) -> None:
+    file = push(releases, "model", "run-1").release.folder / "manifest.json"
+    said = json.loads(file.read_text())
+    assert said.pop("approval") is None
+    file.write_text(json.dumps(said))
+    latest = releases.latest()
+    assert latest and latest.manifest.approval is None
+
+
 def test_a_retry_of_the_same_run_makes_no_second_version(releases: Releases) -> None:
     first, again = push(releases, "model", "run-1"), push(releases, "model", "run-1")
     assert again.outcome == "pushed" and again.release == first.release

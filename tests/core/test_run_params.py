@@ -1,6 +1,11 @@
+import re
+
 import pytest
 from pydantic import ValidationError
 
+from pipeline_lib.access import AccessVariables
+from pipeline_lib.errors import NodeRequestError
+from pipeline_lib.param_text import assignments, bounds, default
 from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import RunParams, parameters
 from pipeline_lib.settings import Settings
@@ -29,11 +34,39 @@ def test_what_it_refuses(values):
         RunParams(**values)
 
 
-def test_the_readme_tells_every_parameter_and_its_default() -> None:
+def test_the_readme_tells_every_parameter_its_default_and_its_bounds_and_no_other() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    for name, field in RunParams.model_fields.items():
-        default = field.default if isinstance(field.default, str) else f"{field.default:g}"
-        assert f"| `{name}` | {default} |" in readme
+    tables = "\n".join(re.findall(r"^\| (?:parameter|gate) \|.*?(?=\n\n)", readme, re.MULTILINE | re.DOTALL))
+    told = set(re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \| [^|]+ \|$", tables, re.MULTILINE))
+    assert told == {(parameter.name, default(parameter), bounds(parameter)) for parameter in parameters()}
+
+
+def test_the_form_has_its_sections_in_order_and_a_label_for_every_choice() -> None:
+    sections = [parameter.json_schema["section"] for parameter in parameters()]
+    assert list(dict.fromkeys(sections)) == ["Training", "File", "Gates", "Data", "Run"]
+    assert sections == sorted(sections, key=["Training", "File", "Gates", "Data", "Run"].index)
+    for parameter in parameters():
+        schema = parameter.json_schema
+        assert set(schema.get("values_display", {})) == set(schema.get("enum", ()))
+        assert schema["title"] and schema["description"]
+
+
+def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
+    said = assignments(
+        ["epochs=3", "force=true", "push=dry run", "quantization=none", "approval=1", "span=7", "x=[1]", "y=a=b"]
+    )
+    assert said == {
+        **{"epochs": 3, "force": True, "push": "dry run", "quantization": "none", "approval": "1", "span": "7"},
+        **{"x": [1], "y": "a=b"},
+    }
+    with pytest.raises(NodeRequestError, match="expected NAME=VALUE. Received: 'epochs'"):
+        assignments(["epochs"])
+
+
+def test_the_readme_tells_how_to_say_who_asks() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    for name in AccessVariables.model_fields:
+        assert f"`MNIST_LITE_{name.upper()}`" in readme
 
 
 def test_the_readme_tells_every_setting() -> None:

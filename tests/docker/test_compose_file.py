@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline_lib.notice_settings import NoticeSettings
 from pipeline_lib.run_params import RunParams
 from pipeline_lib.settings import Settings
 
@@ -76,6 +77,14 @@ def test_the_databases_and_the_queue_are_in_a_network_without_a_way_out() -> Non
         assert SERVICES[name]["networks"] == ["backend"]
 
 
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
+def test_what_tells_people_has_a_way_out_and_is_told_whom(name: str) -> None:
+    """The last task of a run, the triggerer, the DAG processor: by the one network that is not internal."""
+    assert "default" in SERVICES[name]["networks"] and not (COMPOSE["networks"]["default"] or {}).get("internal")
+    told = {f"MNIST_LITE_NOTIFY_{field.upper()}" for field in NoticeSettings.model_fields}
+    assert told <= set(SERVICES[name]["environment"])
+
+
 def test_what_runs_by_default_fits_eight_gibibytes() -> None:
     default = [service for name, service in SERVICES.items() if "profiles" not in service and name != "init"]
     assert sum(map(mebibytes, default)) <= 8 * 1024
@@ -120,6 +129,9 @@ def test_the_example_lists_every_variable_and_no_other() -> None:
 def test_the_examples_defaults_are_the_codes() -> None:
     shown = dict(re.findall(r'^#MNIST_LITE_(\w+)="?([^"\n]*)"?$', EXAMPLE, re.MULTILINE))
     fields = {**Settings.model_fields, **RunParams.model_fields}
+    for name, field in NoticeSettings.model_fields.items():
+        default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default or "")
+        assert shown[f"NOTIFY_{name.upper()}"] == default.removesuffix(".0"), name
     both = {name: field.default for name, field in fields.items() if name.upper() in shown}
     assert {"schedule", "timezone", "dataset", "min_accuracy", "keep_runs_days", "epochs"} <= set(both)
     assert {name: shown[name.upper()] for name in both} == {

@@ -1,6 +1,9 @@
 """One real Airflow (scheduler, API server, LocalExecutor) with this project's DAG and the odd one."""
 
+import contextlib
+import json
 import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -11,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from pipeline_lib.airflow.local_config import LocalAirflow
+from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
+from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server, statsd_server
 from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
 
 _ODD_DAG = """
@@ -51,12 +55,57 @@ def late():
 
 late()
 """
+# The pipeline's DAG as somebody who wants to be told has it: of every run, and of each that takes more than a second.
+_TOLD_DAG = """
+import os
+import time
+os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
+from datetime import timedelta
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.notice import end_with_notice, late_callback
+from pipeline_lib.notice_settings import notice_settings
+from pipeline_lib.settings import settings
+
+late = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
+config = AirflowPipelineConfig(
+    airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=notice_settings().after_runs
+)
+dag = AirflowDagRunner(config).run(settings().compiled_path)
+
+with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:
+    PythonOperator(task_id="Endless", python_callable=lambda: time.sleep(600))
+end_with_notice(timed)
+"""
+# This project's pipeline, whose approvals nobody can answer in time.
+_HURRIED_DAG = """
+from datetime import timedelta
+from functools import partial
+from pipeline_lib.airflow.approval import ModelApproval, approval_record
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.approval import APPROVAL_RECORD
+from pipeline_lib.settings import settings
+
+config = AirflowPipelineConfig(
+    airflow_dag_config={"dag_id": "hurried", "schedule": None},
+    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
+    run_facts={APPROVAL_RECORD: approval_record},
+)
+dag = AirflowDagRunner(config).run(settings().compiled_path)
+"""
 RUN_SECONDS = 600
 CONSUMER = "mnist_consumer"
 INGEST = "mnist_ingest"
 # The one night of the year in which the pipeline's DAG runs by itself: far from today, before and after.
 NIGHT_MONTH = (datetime.now(UTC).month + 5) % 12 + 1
 NIGHTLY = f"0 2 1 {NIGHT_MONTH} *"
+VIEWER = "viewer"
+TOLD, TIMED = "told", "timed"
+MAIL_PASSWORD, HOOK_SECRET, HOOK_PATH = "the-mail-password", "the-hook-secret", "the-hook-path"
+HURRIED = "hurried"
 
 
 @dataclass(frozen=True)
@@ -78,12 +127,42 @@ class FinishedRun:
 
 
 @dataclass(frozen=True)
+class Told:
+    """Who is told of what happens here: a webhook, a mailbox, a StatsD server that hears of our metrics alone."""
+
+    hook: Hook
+    mailbox: Mailbox
+    metrics: list[str]
+    statsd_port: int
+
+    @classmethod
+    @contextlib.contextmanager
+    def listening(cls) -> Iterator["Told"]:
+        with http_server() as hook, mail_server(password=MAIL_PASSWORD) as mailbox, statsd_server() as (port, metrics):
+            yield cls(hook, mailbox, metrics, port)
+
+    def variables(self) -> dict[str, str]:
+        """Of a lateness alone, so that the project's own DAG is as it is where nobody is told."""
+        values = {"ON": "late", "WEBHOOK": f"{self.hook.url}/{HOOK_PATH}", "WEBHOOK_SECRET": HOOK_SECRET}
+        values |= {"EMAIL": "team@example.com", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mailbox.port)}
+        values |= {"SMTP_TLS": "none", "SMTP_FROM": "ci@example.com", "SMTP_USER": self.mailbox.user}
+        values |= {"SMTP_PASSWORD": MAIL_PASSWORD, "TIMEOUT_SECONDS": "60"}
+        return {f"MNIST_LITE_NOTIFY_{name}": value for name, value in values.items()}
+
+    def configuration(self) -> str:
+        """What somebody adds to airflow.cfg for metrics."""
+        on = f"statsd_on = True\nstatsd_host = 127.0.0.1\nstatsd_port = {self.statsd_port}"
+        return f"[metrics]\n{on}\nmetrics_allow_list = ^mnist_lite\n"
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A whole deployment in a temporary folder: its settings, its Airflow, and a logged-in client."""
 
     settings: Settings
     airflow: LocalAirflow
     rest: AirflowRest
+    told: "Told"
 
     def run(self, dag_id: str = PIPELINE_NAME, **conf: Any) -> FinishedRun:
         """Trigger a run over REST and wait for its end."""
@@ -162,10 +241,20 @@ def _wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
     rest.unpause(dag_id)
 
 
+def _configure(settings: Settings, told: Told) -> None:
+    """What an operator adds to airflow.cfg: metrics, and a second user, who may look and nothing more."""
+    home = settings.var_dir / "airflow"
+    home.mkdir(parents=True)
+    users = f"[core]\nsimple_auth_manager_users = {USER}:admin,{VIEWER}:viewer\n"
+    (home / "airflow.cfg").write_text(users + told.configuration())
+    (home / "passwords.json").write_text(json.dumps({name: secrets.token_urlsafe(9) for name in (USER, VIEWER)}))
+
+
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("e2e")
-    settings = Settings(var_dir=folder / "var", port=free_port())
+    # Without retries: what fails is to fail at once.
+    settings = Settings(var_dir=folder / "var", port=free_port(), schedule=NIGHTLY, node_retries=0)
     dags, imported, odd = folder / "dags", folder / "imported", folder / "odd.json"
     dags.mkdir()
     imported.mkdir()
@@ -173,15 +262,17 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         shutil.copy(PROJECT / "dags" / f"{dag_id}.py", dags)
     (dags / "often.py").write_text(_OFTEN_DAG)
     (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
+    (dags / "hurried.py").write_text(_HURRIED_DAG)
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
-    # Quick failures; and for what is trained on other data, room for one digit more that is taken for another.
-    variables |= {"MNIST_LITE_SCHEDULE": NIGHTLY, "MNIST_LITE_NODE_RETRIES": "0"}
+    # For what is trained on other data, room for one digit more that is taken for another.
     variables |= {"MNIST_LITE_MIN_ACCURACY_CHANGE": "-0.05", "MNIST_LITE_MAX_LATENCY_RATIO": "100"}
-    with environment(variables):
+    (dags / "told.py").write_text(_TOLD_DAG)
+    with Told.listening() as told, environment({**variables, **told.variables()}):
+        _configure(settings, told)
         _tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
         _tfx(settings, "pipeline_lib.tfx.compile")
         _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, "odd"):
+            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED):
                 _wait_for_dag(rest, dag_id)
-            yield Deployment(settings, airflow, rest)
+            yield Deployment(settings, airflow, rest, told)

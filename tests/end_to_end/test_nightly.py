@@ -89,11 +89,14 @@ def test_the_same_data_again_is_no_span_and_tells_nobody(deployment: Deployment,
 def test_two_at_once_queue_and_the_second_finds_nothing_new(
     deployment: Deployment, on_new_data: tuple[FinishedRun, FinishedRun]
 ) -> None:
-    first, second = (
-        deployment.rest._http.get(f"dags/{PIPELINE_NAME}/dagRuns/{run.run_id}").json() for run in on_new_data
-    )
-    assert second["queued_at"] < first["end_date"] <= second["start_date"]
-    assert nothing_new(on_new_data[1])
+    def at(run: FinishedRun, what: str) -> datetime:
+        return datetime.fromisoformat(
+            deployment.rest._http.get(f"dags/{PIPELINE_NAME}/dagRuns/{run.run_id}").json()[what]
+        )
+
+    first, second = on_new_data
+    assert at(second, "queued_at") < at(first, "end_date") <= at(second, "start_date")
+    assert nothing_new(second)
 
 
 def nothing_new(run: FinishedRun) -> bool:

@@ -1,10 +1,17 @@
 """run_fn for real: one epoch on a few generated digits, through Transform's own graph."""
 
 import contextlib
-from collections.abc import Callable
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -21,6 +28,7 @@ from pipeline_lib.errors import DataError, MnistLiteError, NodeRequestError
 from pipeline_lib.mnist import trainer
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 from pipeline_lib.mnist.preprocessing import preprocessing_fn
+from pipeline_lib.tfx import training_curves
 
 CONFIG: dict[str, Any] = {"epochs": 1, "batch_size": 16, "learning_rate": 0.005, "seed": 1}
 
@@ -141,6 +149,48 @@ def test_lite_signature_converts_without_resource_variables(trained: Path, tmp_p
     assert not {"VAR_HANDLE", "READ_VARIABLE"} & operators
     produced = interpreter.get_signature_runner("serving_default")(image_floats=images)
     np.testing.assert_allclose(produced["probabilities"], predict(trained / "model", images), atol=1e-5)
+
+
+@pytest.fixture
+def tensorboard(trained: Path, tmp_path: Path) -> Iterator[str]:
+    """`make tensorboard` on a free port, over a pipeline root in which one Trainer has left its curves; its address."""
+    runs = tmp_path / "pipeline_root" / "Trainer.mnist" / "model_run"
+    shutil.copytree(trained / "logs", runs / "7")
+    (tmp_path / "pipeline_root" / "Trainer.mnist_lite" / "model_run" / "8").mkdir(parents=True)
+    command = [sys.executable, "-m", "pipeline_lib.tfx.training_curves", "--port=0"]
+    env = {**os.environ, "MNIST_LITE_VAR_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout
+    said = ""
+    try:
+        while not (served := re.search(r"at (http://127\.0\.0\.1:\d+)/", said)):
+            line = process.stdout.readline()
+            assert line, f"it ended: {said}"
+            said += line
+        yield served[1]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_tensorboard_itself_shows_the_curves(tensorboard: str) -> None:
+    deadline = time.monotonic() + 120
+    while not (tags := httpx.get(f"{tensorboard}/data/plugin/scalars/tags", timeout=60).json()):
+        assert time.monotonic() < deadline, "it has read no run"
+        time.sleep(0.2)
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(tags["7"])
+    query = {"run": "7", "tag": "val_accuracy"}
+    points = httpx.get(f"{tensorboard}/data/plugin/scalars/scalars", params=query, timeout=60).json()
+    assert [step for _, step, _ in points] == [0, 1]
+    assert all(0 <= value <= 1 for *_, value in points)
+
+
+def test_without_a_run_tensorboard_is_not_started(tmp_path: Path) -> None:
+    (tmp_path / "Trainer.mnist_lite" / "model_run" / "8").mkdir(parents=True)
+    with pytest.raises(DataError, match="Received: none yet. Run 'make demo' first"):
+        training_curves.curves(tmp_path)
 
 
 def test_progress_is_one_line_per_epoch_and_logs_are_tensorboards(trained: Path) -> None:

@@ -172,6 +172,11 @@ def test_training_data_and_anomalies_are_what_the_artifacts_hold(report: Report,
     assert report.versions["tfx"].startswith("1.")
 
 
+def test_what_the_run_was_told_is_on_the_page(made: Path, report: Report) -> None:
+    assert report.parameters == {"epochs": 7, "force": False}
+    assert "<dt>epochs</dt><dd>7</dd>" in (made / "report.html").read_text(encoding="utf-8")
+
+
 def test_tfmas_slices_are_all_there(report: Report) -> None:
     slices = {item.slice: item.metrics for item in report.evaluations["tflite"]}
     assert all(math.isfinite(value) for metrics in slices.values() for value in metrics.values())

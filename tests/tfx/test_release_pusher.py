@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact, standard_artifacts
 from tfx.utils import json_utils, proto_utils
 
-from pipeline_lib.errors import ReleaseError
+from pipeline_lib.approval import Approval
+from pipeline_lib.errors import NodeRequestError, ReleaseError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.mnist.features import LABELS
 from pipeline_lib.releases.store import Releases
@@ -67,6 +69,8 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         infra: bool | None = True,
         labels: Any = LABELS,
         push: str = "yes",
+        approval: str = "none",
+        record: str = "",
     ) -> Pushed:
         execution = next(executions)
         root = tmp_path / "root" / str(execution)
@@ -100,6 +104,8 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
                 "span": 3,
                 "run_parameters": json.dumps({"epochs": 3, "push": push, "force": False}),
                 "evaluation_uri": "evaluation",
+                "approval": approval,
+                "approval_record": record,
             },
         )
         return facts.facts_of([("PushedModel", pushed.mlmd_artifact)])
@@ -218,3 +224,42 @@ def test_a_release_is_signed_and_one_that_readers_would_refuse_is_not_made(
     with pytest.raises(ReleaseError, match="[Dd]o not use this release"):
         push(1, "run-2")
     assert (releases.versions(), releases.latest_version()) == ([1], 1)
+
+
+def record(decision: Any, user: str | None = "ann") -> str:
+    return Approval(decision=decision, user=user, at=datetime(2026, 11, 24, 3, tzinfo=UTC)).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("", "not pushed: approval is required, and nobody was asked"),
+        (record("rejected"), "not pushed: rejected by ann, 2026-11-24 03:00 UTC"),
+        (record("timed out", None), "not pushed: nobody approved it until 2026-11-24 03:00 UTC"),
+    ],
+)
+def test_without_the_approval_that_a_run_requires_nothing_is_pushed(
+    push: Callable[..., Pushed], releases: Releases, said: str, why: str
+) -> None:
+    push(0, "run-1")
+    assert push(1, "run-2", approval="required", record=said)["reason"] == why
+    assert releases.versions() == [1]
+
+
+def test_what_makes_no_release_needs_no_approval(push: Callable[..., Pushed], releases: Releases) -> None:
+    push(0, "run-1")
+    said = push(0, "run-2", approval="required")
+    assert (said["pushed"], said["reason"]) == (False, "nothing new: release 1 is this very file already")
+    assert said["pushed_version"] == "1"
+
+
+def test_an_approved_release_says_who_approved_it_and_when(push: Callable[..., Pushed], releases: Releases) -> None:
+    push(0, "run-1", approval="required", record=record("approved"))
+    approval = releases.release(1).manifest.approval
+    assert str(approval) == "approved by ann, 2026-11-24 03:00 UTC"
+
+
+def test_a_record_that_is_none_is_refused(push: Callable[..., Pushed], releases: Releases) -> None:
+    with pytest.raises(NodeRequestError, match="approval_record: expected JSON of an approval .*Received: 'yes'"):
+        push(0, "run-1", approval="required", record="yes")
+    assert releases.versions() == []

@@ -1,0 +1,49 @@
+"""Start a run with Airflow's official client (`pip install apache-airflow-client`), wait for it, say what came of it.
+
+MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=operator MNIST_LITE_PASSWORD=… python docs/start_run.py epochs=3
+"""
+
+import json
+import os
+import sys
+import time
+import urllib.request
+
+from airflow_client import client
+
+DAG_ID, PUSHER = "mnist_tflite", "Pusher.mnist_lite"
+
+
+def token(url: str, user: str, password: str) -> str:
+    """Airflow's own address for it, which the client does not know."""
+    form = json.dumps({"username": user, "password": password}).encode()
+    request = urllib.request.Request(f"{url}/auth/token", form, {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        return str(json.load(answer)["access_token"])
+
+
+def main(assignments: list[str]) -> int:
+    url, user, password = (os.environ[f"MNIST_LITE_{name}"] for name in ("URL", "USER", "PASSWORD"))
+    conf = {name: json.loads(value) for name, value in (text.split("=", 1) for text in assignments)}
+    configuration = client.Configuration(host=url, access_token=token(url, user, password))
+    with client.ApiClient(configuration) as api:
+        runs = client.DagRunApi(api)
+        try:
+            run = runs.trigger_dag_run(DAG_ID, client.TriggerDAGRunPostBody(logical_date=None, conf=conf))
+        except client.ApiException as error:  # 400: a parameter is unknown or out of bounds; 403: not yours to start
+            print(f"{error.status}: {json.loads(error.body or '{}').get('detail')}", file=sys.stderr)
+            return 2
+        while run.state not in ("success", "failed"):
+            time.sleep(1)
+            run = runs.get_dag_run(DAG_ID, run.dag_run_id)
+        print(f"{run.dag_run_id}: {run.state}")
+        if run.state == "failed":
+            return 1
+        entry = client.XComApi(api).get_xcom_entry(DAG_ID, PUSHER, run.dag_run_id, "return_value")
+        result = json.loads(entry.to_json())["value"]
+        print(f"pushed as release {result['pushed_version']}" if result["pushed"] else result["reason"])
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

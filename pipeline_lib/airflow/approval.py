@@ -1,0 +1,143 @@
+"""The task before a Pusher: where a run asks for it, a person approves or rejects what would be pushed."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
+from airflow.sdk import Context
+from airflow.sdk.types import TaskInstanceKey
+
+from pipeline_lib.airflow.report_link import ModelReportLink
+from pipeline_lib.airflow.run_results import upstream_results
+from pipeline_lib.approval import Approval
+from pipeline_lib.node_result import NodeResult, OutputArtifact
+from pipeline_lib.run_params import DRY_RUN
+from pipeline_lib.settings import settings
+
+# What only a task needs is imported where it is used: every parse of the DAG would pay for it.
+if TYPE_CHECKING:
+    from pipeline_lib.gates import Gate
+    from pipeline_lib.releases.release import Release
+
+_DOCS = """
+Where the run's parameter `approval` is *required*, a person decides here whether the model is pushed: see
+*Required actions*. Until then the run waits. Rejected, or not answered in time, the Pusher ends **skipped**.
+Otherwise, or where there is nothing to push, it passes at once; the end of its log says so.
+"""
+
+
+class ModelApproval(ApprovalOperator):
+    """Asks whether the model may be pushed; its XCom is an `Approval`, None where nobody had to be asked.
+
+    Nothing is skipped from here: the Pusher itself obeys the record, so that its log, MLMD and the manifest say why.
+
+    Args:
+      gated: the node that waits for it.
+    """
+
+    # The subject and the body are written here, out of what a run found: nothing in them is a template.
+    template_fields = ()
+
+    def __init__(self, *, gated: str, **kwargs: Any) -> None:
+        kind, dot, of = gated.partition(".")
+        named = {"task_id": f"Approval{dot}{of}", "task_display_name": f"Approve {of}".rstrip(), "doc_md": _DOCS}
+        super().__init__(**{**named, "subject": f"{kind} {of}?", "defaults": self.REJECT, **kwargs})
+
+    def execute(self, context: Context) -> None:
+        if context["params"].get("approval") != "required":
+            return self._pass("this run asks for no approval")
+        if context["params"].get("push") == DRY_RUN:
+            return self._pass("nothing to approve: a dry run releases nothing")
+        from pipeline_lib.releases.store import Releases
+        from pipeline_lib.verdict import refusals_of
+
+        results = upstream_results(context)
+        if any(result.blessed is False for result in results.values()):
+            why = ["nothing to approve: the model is not blessed", *refusals_of(results.values())]
+            return self._pass("; ".join(why))
+        releases = Releases(settings().push_dir)
+        for model in _model_files(results):
+            if known := releases.known(model, must_be_signed=settings().signs):
+                return self._pass(f"nothing to approve: {known.why}")
+        report = ModelReportLink().get_link(self, ti_key=cast(TaskInstanceKey, context["ti"]))
+        self.subject, self.body = question(results, releases.latest(), report)
+        self.log.info("%s Answer it under 'Required actions', or see %s", self.subject, report)
+        super().execute(context)
+
+    def _pass(self, why: str) -> None:
+        self.log.info("passed: %s", why)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        answer = HITLOperator.execute_complete(self, context, event)
+        chosen = "approved" if answer["chosen_options"] == [self.APPROVE] else "rejected"
+        user = answer["responded_by_user"]
+        approval = Approval(
+            decision="timed out" if event.get("timedout") else chosen,
+            user=user and (user["name"] or user["id"]),
+            at=answer["responded_at"],
+        )
+        self.log.info("%s", approval)
+        return approval.model_dump(mode="json")
+
+
+def approval_record(context: Context) -> str:
+    """What the approval directly before a task recorded, as JSON; "" where there is none, or nobody was asked."""
+    for task in context["task"].upstream_list:
+        if isinstance(task, ModelApproval):
+            value = context["ti"].xcom_pull(task_ids=task.task_id)
+            return json.dumps(value) if isinstance(value, dict) else ""
+    return ""
+
+
+def question(results: Mapping[str, NodeResult], released: "Release | None", report: str) -> tuple[str, str]:
+    """The subject in one line, and the body in Markdown: figures against the last release, gates, the report's address.
+
+    Args:
+      results: of the nodes before the Pusher.
+    """
+    from pipeline_lib.run_summary import ACCURACY, summarize
+    from pipeline_lib.verdict import figures
+
+    model = summarize(results).tflite
+    accuracy = None if released is None else released.manifest.metrics.get(ACCURACY)
+    size = None if released is None else released.manifest.size_bytes
+    against = f"release {released.version}: {figures(accuracy, size)}" if released else "there is no release yet"
+    subject = f"Push {figures(model.accuracy, model.bytes)}? ({against})"
+    title = f"release {released.version}" if released else "no release yet"
+    rows = [
+        f"| | this model | {title} |",
+        "| --- | --- | --- |",
+        f"| accuracy | {figures(model.accuracy, None)} | {figures(accuracy, None)} |",
+        f"| size | {figures(None, model.bytes)} | {figures(None, size)} |",
+    ]
+    gates = [_gate_row(gate) for gate in _gates(results)]
+    head = ["Every gate was passed:", "", "| gate | value | bound |", "| --- | --- | --- |"] if gates else []
+    return subject, "\n".join([f"[The report of this run]({report})", "", *rows, "", *head, *gates])
+
+
+def _artifacts(results: Mapping[str, NodeResult]) -> list[OutputArtifact]:
+    return [item for result in results.values() for items in result.outputs.values() for item in items]
+
+
+def _model_files(results: Mapping[str, NodeResult]) -> list[Path]:
+    """The file that would be pushed; none where the model is a folder of several."""
+    folders = [Path(item.uri) / "Format-Serving" for item in _artifacts(results) if item.type == "Model"]
+    files = [[path for path in folder.rglob("*") if path.is_file()] for folder in folders]
+    return [found[0] for found in files if len(found) == 1]
+
+
+def _gates(results: Mapping[str, NodeResult]) -> "tuple[Gate, ...]":
+    from pipeline_lib.gates import GATES_FILE, Gates
+
+    for item in _artifacts(results):
+        if item.type == "InfraBlessing" and (Path(item.uri) / GATES_FILE).exists():
+            return Gates.read(Path(item.uri)).gates
+    return ()
+
+
+def _gate_row(gate: "Gate") -> str:
+    value = "not measured" if gate.value is None else f"{gate.value:.6g} {gate.unit}"
+    subject = gate.subject.replace("\\", "\\\\").replace("|", "\\|")
+    return f"| {subject} | {value} | {gate.relation} {gate.bound:g} {gate.unit} |"

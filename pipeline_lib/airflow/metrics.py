@@ -1,0 +1,34 @@
+"""What a node came to, as metrics through Airflow's own StatsD or OpenTelemetry client, where `[metrics]` has one on.
+
+README.md ("Being told") lists the names. Node ids are part of them, since plain StatsD drops tags.
+"""
+
+import math
+from datetime import timedelta
+
+from airflow.sdk.observability.stats import gauge, incr, normalize_name_for_stats, timing
+
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.run_summary import ACCURACY, VERDICT
+
+PREFIX = "mnist_lite"
+
+
+def emit(result: NodeResult, dag_id: str) -> None:
+    """Durations, outcome and figures of one node of one run; each tagged with `dag_id` and `node_id`."""
+    # A dot would be a level of its own in StatsD's hierarchy.
+    name = f"{PREFIX}.{normalize_name_for_stats(result.node_id.replace('.', '__'), log_warning=False)}"
+    tags = {"dag_id": dag_id, "node_id": result.node_id}
+    timing(f"{name}.duration", timedelta(seconds=result.seconds), tags=tags)
+    timing(f"{name}.executor_duration", timedelta(seconds=result.executor_seconds), tags=tags)
+    incr(f"{name}.{result.state}", tags=tags)
+    accuracy = result.metrics.get(ACCURACY)
+    # A Pusher's metrics are another node's.
+    if accuracy is not None and math.isfinite(accuracy) and result.pushed is None:
+        gauge(f"{name}.accuracy", accuracy, tags=tags)
+    if result.model_bytes is not None:
+        gauge(f"{name}.model_bytes", result.model_bytes, tags=tags)
+    if result.pushed:
+        incr(f"{PREFIX}.pushed", tags=tags)
+    if result.node_id == VERDICT and result.blessed is False:
+        incr(f"{PREFIX}.refused", tags=tags)

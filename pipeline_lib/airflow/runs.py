@@ -1,0 +1,194 @@
+"""`mnist-lite trigger`, `status` and `runs`: runs that a terminal or another machine starts and reads over REST."""
+
+import math
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from pipeline_lib.access import Access, ask_terminal, find_access
+from pipeline_lib.airflow.report_link import URL_ROUTE
+from pipeline_lib.airflow.rest import AirflowRest, DagRun
+from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
+from pipeline_lib.errors import StackError
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.run_params import DRY_RUN
+from pipeline_lib.run_summary import PUSHER, RunSummary, summarize
+from pipeline_lib.settings import PIPELINE_NAME, Settings
+
+EXIT_FAILED = 1
+EXIT_NOT_BLESSED = 3
+EXIT_INTERRUPTED = 130
+
+
+class RunStatus(BaseModel):
+    """A run as `--json` prints it: `nodes` are the tasks' states, `conf` what it was told beyond the defaults."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    state: str
+    conf: dict[str, Any]
+    note: str | None
+    url: str
+    nodes: dict[str, str | None]
+    summary: RunSummary
+
+    @property
+    def exit_code(self) -> int:
+        """0: what was asked for came out, or the run goes on; 1 it failed; 3 it ran, but the model was not released."""
+        if self.state == "failed":
+            return EXIT_FAILED
+        why = self.summary.pushed_why or ""
+        done = self.state != "success" or self.summary.pushed or (self.summary.blessed and why.startswith(DRY_RUN))
+        return 0 if done else EXIT_NOT_BLESSED
+
+
+def connect(config: Settings) -> tuple[Access, AirflowRest]:
+    """The Airflow that the environment names, or the local one, and a connection to it.
+
+    Raises:
+      StackError: there is none.
+      SettingsError: the environment does not say enough.
+    """
+    access = find_access(config, ask_terminal)
+    if access is None:
+        raise StackError(
+            "expected an Airflow: MNIST_LITE_URL and who asks it, or a local one. Received: neither; "
+            "run 'make up' for the second"
+        )
+    return access, AirflowRest(access)
+
+
+def trigger(
+    config: Settings,
+    conf: Mapping[str, Any],
+    *,
+    run_id: str | None = None,
+    note: str | None = None,
+    wait: bool = False,
+    seconds: float = math.inf,
+    as_json: bool = False,
+) -> int:
+    """Start one run, or find the one of that id; with `wait`, watch it to its end. Returns the exit code.
+
+    Raises:
+      RunRefusedError: Airflow will not start it so.
+      StackError: Airflow is not to be had, or the run was not over after so many `seconds`: it goes on.
+    """
+    # Standard output is the answer's alone, for a program that reads it.
+    console = Console(stderr=as_json)
+    access, rest = connect(config)
+    with rest:
+        run = (
+            rest.trigger_once(PIPELINE_NAME, run_id, dict(conf), note)
+            if run_id
+            else rest.trigger(PIPELINE_NAME, dict(conf), note)
+        )
+        console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, run)}", soft_wrap=True, highlight=False)
+        if not run.finished and (dag := rest.dag(PIPELINE_NAME)) and dag.is_paused:
+            console.print("The DAG is paused: the run waits until somebody switches it on.", soft_wrap=True)
+        view = RunView(rest, PIPELINE_NAME, run.dag_run_id, node_order(config))
+        run = _watch(view, console, seconds) if wait else view.look()
+        return _tell(access, view, run, as_json=as_json, verdict=wait)
+
+
+def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> int:
+    """Show one run, by default the newest, as it is now. Returns the exit code.
+
+    Raises:
+      StackError: there is no such run, or Airflow is not to be had.
+    """
+    access, rest = connect(config)
+    with rest:
+        if run_id is None:
+            newest = rest.runs(PIPELINE_NAME, 1)
+            if not newest:
+                raise StackError(
+                    f"expected a run of {PIPELINE_NAME}. Received: none yet; 'mnist-lite trigger' starts one"
+                )
+            run_id = newest[0].dag_run_id
+        view = RunView(rest, PIPELINE_NAME, run_id, node_order(config))
+        run = view.look()
+        if not as_json:
+            Console().print(view.table())
+        return _tell(access, view, run, as_json=as_json, verdict=True)
+
+
+def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
+    """List the newest runs with what they released. Returns 0.
+
+    Raises:
+      StackError: Airflow is not to be had.
+    """
+    _, rest = connect(config)
+    with rest:
+        found = [(run, _pushed(rest, run)) for run in rest.runs(PIPELINE_NAME, limit)]
+    if as_json:
+        rows = [{**run.model_dump(mode="json"), "pushed": pushed} for run, pushed in found]
+        Console(soft_wrap=True).print_json(data=rows)
+        return 0
+    table = Table("run", "state", "started", "seconds", "released", "told")
+    for run, pushed in found:
+        started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
+        seconds = "" if run.duration is None else f"{run.duration:.0f}"
+        told = ", ".join(f"{name}={value}" for name, value in (run.conf or {}).items())
+        table.add_row(run.dag_run_id, run.state, started, seconds, pushed or "", told)
+    Console().print(table)
+    return 0
+
+
+def _watch(view: RunView, console: Console, seconds: float) -> DagRun:
+    try:
+        run = view.watch(console, seconds)
+    except KeyboardInterrupt:
+        console.print(f"\nNot watching any more; run {view.run_id} goes on: 'mnist-lite status {view.run_id}'.")
+        sys.exit(EXIT_INTERRUPTED)
+    if not run.finished:
+        raise StackError(
+            f"run {view.run_id} was not over after {seconds:g} s: it goes on. Look at it with "
+            f"'mnist-lite status {view.run_id}'; the same trigger with --run-id {view.run_id} waits for it again"
+        )
+    return run
+
+
+def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict: bool) -> int:
+    summary = summarize({node_id: result for node_id, result in view.results.items() if result})
+    found = RunStatus(
+        run_id=run.dag_run_id,
+        state=run.state,
+        conf=run.conf or {},
+        note=run.note,
+        url=_address(access, run),
+        nodes={task.task_id: task.state for task in view.tasks},
+        summary=summary,
+    )
+    if as_json:
+        Console(soft_wrap=True).print_json(found.model_dump_json())
+    elif verdict and run.finished:
+        console = Console(soft_wrap=True, highlight=False)
+        if run.state == "failed":
+            print_failures(view, console)
+        console.print(*_verdict(summary), sep="\n", markup=False)
+        console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
+    return found.exit_code if verdict else 0
+
+
+def _verdict(summary: RunSummary) -> list[str]:
+    blessed = {True: "Blessed", False: "Not blessed", None: "Not judged"}[summary.blessed]
+    pushed = summary.pushed_why or (f"pushed to {summary.pushed}" if summary.pushed else "nothing was pushed")
+    return [f"{blessed}: {summary.blessed_why}", f"Release: {pushed}"]
+
+
+def _pushed(rest: AirflowRest, run: DagRun) -> str | None:
+    result: NodeResult | None = rest.node_result(PIPELINE_NAME, run.dag_run_id, PUSHER) if run.finished else None
+    if result is None:
+        return None
+    return result.pushed_version if result.pushed else result.reason
+
+
+def _address(access: Access, run: DagRun) -> str:
+    return f"{access.url}/dags/{PIPELINE_NAME}/runs/{run.dag_run_id}"

@@ -1,0 +1,52 @@
+"""Run parameters in words and on command lines."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline_lib.errors import NodeRequestError
+from pipeline_lib.graph import Parameter
+from pipeline_lib.run_params import parameters
+
+
+def bounds(parameter: Parameter) -> str:
+    """What a parameter admits, in words: "1 to 500", "above 0, up to 1", "`none`, `required`"."""
+    schema = parameter.json_schema
+    if parameter.type == "bool":
+        return "`true`, `false`"
+    if choices := schema.get("enum"):
+        return ", ".join(f"`{choice}`" for choice in choices)
+    if examples := schema.get("examples"):
+        return "such as " + ", ".join(f"`{example}`" for example in examples)
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        return f"above {_text(schema['exclusiveMinimum'])}, up to {_text(most)}"
+    return f"{_text(least)} to {_text(most)}" if most is not None else ""
+
+
+def default(parameter: Parameter) -> str:
+    """A parameter's default as a command line takes it."""
+    return _text(parameter.default)
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str) else json.dumps(value).removesuffix(".0")
+
+
+def assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` as values by name. A parameter that is a text takes it as it is, any other as JSON if it is JSON.
+
+    Raises:
+      NodeRequestError: a text without `=`.
+    """
+    plain = {parameter.name for parameter in parameters() if parameter.type == "str"}
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise NodeRequestError(f"--param: expected NAME=VALUE. Received: {text!r}")
+        try:
+            values[name] = value if name in plain else json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values

@@ -1,0 +1,144 @@
+"""The task before the Pusher: when it asks, what it asks, and what it records. The whole of it is in end_to_end."""
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+from airflow.sdk.bases.operator import ExecutorSafeguard
+from airflow.sdk.exceptions import TaskAwaitingInput
+
+from pipeline_lib.airflow import approval as module
+from pipeline_lib.airflow.approval import ModelApproval, approval_record
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.errors import SettingsError
+from pipeline_lib.gates import Gate, Gates
+from pipeline_lib.node_result import NodeResult, OutputArtifact
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import settings
+from tests.core.made_releases import push
+
+AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
+GATE = Gate(name="g", node_id="E", subject="a|b", relation="<=", bound=3, value=2, unit="ms", passed=True)
+
+
+class TaskInstance(dict):
+    """XComs by task id, and who it is."""
+
+    id, dag_id, run_id, map_index = "ti", "diamond", "r", -1
+
+    def xcom_pull(self, task_ids):
+        return self.get(task_ids)
+
+
+@pytest.fixture
+def dag(compiled):
+    gates = {"Push*": partial(ModelApproval, response_timeout=timedelta(hours=1))}
+    return AirflowDagRunner(AirflowPipelineConfig(gates_before=gates)).run(compiled)
+
+
+@pytest.fixture
+def ask(dag, monkeypatch, caplog, tmp_path):
+    """Execute the approval over these results; returns what was asked, None where it passed."""
+    monkeypatch.setattr(ExecutorSafeguard, "test_mode", True)
+    monkeypatch.setattr(ModelApproval, "log", logging.getLogger("task"))
+    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
+    caplog.set_level(logging.INFO)
+    settings.cache_clear()
+    sent = []
+    monkeypatch.setattr(
+        "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **asked: sent.append(asked)
+    )
+
+    def execute(*results, approval="required"):
+        task = dag.get_task("Approval")
+        xcoms = TaskInstance({result.node_id: result.model_dump(mode="json") for result in results})
+        try:
+            task.execute({"params": {"approval": approval}, "task": task, "ti": xcoms, "task_instance": xcoms})
+        except TaskAwaitingInput as waiting:
+            assert waiting.timeout == timedelta(hours=1)
+            return sent[-1]
+        return None
+
+    yield execute
+    settings.cache_clear()
+
+
+def trained(folder, content="new"):
+    serving = folder / "model" / "Format-Serving"
+    serving.mkdir(parents=True, exist_ok=True)
+    (serving / "tflite").write_text(content)
+    blessing = folder / "blessing"
+    blessing.mkdir(exist_ok=True)
+    Gates(gates=(GATE,)).write(blessing)
+    outputs = {"model": [OutputArtifact(id=1, type="Model", uri=str(folder / "model"))]}
+    outputs["blessing"] = [OutputArtifact(id=2, type="InfraBlessing", uri=str(blessing))]
+    return NodeResult(node_id="Trainer.lite", run_id="r", state="succeeded", outputs=outputs, blessed=True)
+
+
+def test_it_stands_between_the_pusher_and_all_before_it_and_only_where_the_config_says_so(dag, compiled):
+    assert dag.get_task("Approval").upstream_task_ids == {"Trainer.lite", "Trainer.mnist"}
+    assert dag.get_task("Pusher").upstream_task_ids == {"Trainer.lite", "Trainer.mnist", "Approval"}
+    assert dag.get_task("Approval").task_group.group_id == "release"
+    assert "Approval" not in AirflowDagRunner().run(compiled).task_ids
+    with pytest.raises(SettingsError, match="gates_before: expected a pattern .* Received: 'Pushr'"):
+        AirflowDagRunner(AirflowPipelineConfig(gates_before={"Pushr": ModelApproval})).run(compiled)
+
+
+def test_it_passes_at_once_and_says_why(ask, caplog, tmp_path):
+    assert ask(trained(tmp_path), approval="none") is None
+    assert "this run asks for no approval" in caplog.text
+    refused = NodeResult(node_id="Trainer.mnist", run_id="r", state="succeeded", blessed=False, refusals=["bad: 3"])
+    assert ask(trained(tmp_path), refused) is None
+    assert "nothing to approve: the model is not blessed; bad: 3" in caplog.text
+    push(Releases(settings().push_dir), "new", "run-1")
+    assert ask(trained(tmp_path)) is None
+    assert "nothing to approve: nothing new: release 1 is this very file already" in caplog.text
+
+
+def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tmp_path):
+    assert "(there is no release yet)" in ask(trained(tmp_path))["subject"]
+    push(Releases(settings().push_dir), "old", "run-1")
+    asked = ask(trained(tmp_path))
+    assert "(release 1: 0.0 KiB)" in asked["subject"]
+    assert "/dags/diamond/runs/r/plugin/model-report)" in asked["body"]
+    assert "| a\\|b | 2 ms | <= 3 ms |" in asked["body"]
+    assert (asked["options"], asked["defaults"]) == (["Approve", "Reject"], ["Reject"])
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            {"chosen_options": ["Approve"], "responded_by_user": {"id": "1", "name": "ann"}},
+            {"decision": "approved", "user": "ann"},
+        ),
+        (
+            {"chosen_options": ["Reject"], "responded_by_user": {"id": "1", "name": ""}},
+            {"decision": "rejected", "user": "1"},
+        ),
+        (
+            {"chosen_options": ["Reject"], "responded_by_user": None, "timedout": True},
+            {"decision": "timed out", "user": None},
+        ),
+    ],
+)
+def test_the_answer_reaches_the_pusher_as_json(dag, monkeypatch, event, said):
+    monkeypatch.setattr(ModelApproval, "log", logging.getLogger("task"))
+    task = dag.get_task("Approval")
+    recorded = task.execute_complete({}, {"params_input": {}, "responded_at": AT, **event})
+    assert recorded == {**said, "at": "2026-11-24T03:00:00Z"}
+    context = {"task": dag.get_task("Pusher"), "ti": TaskInstance(Approval=recorded)}
+    assert json.loads(approval_record(context)) == recorded
+
+
+def test_nobody_asked_is_an_empty_record(dag, compiled):
+    assert approval_record({"task": dag.get_task("Pusher"), "ti": TaskInstance()}) == ""
+    without = AirflowDagRunner().run(compiled).get_task("Pusher")
+    assert approval_record({"task": without, "ti": TaskInstance()}) == ""
+
+
+def test_nothing_in_a_question_is_a_template():
+    assert list(module.ModelApproval.template_fields) == []

@@ -1,0 +1,98 @@
+"""Notices and metrics of real runs under the real Airflow: what arrives, and that no secret is left anywhere."""
+
+import time
+
+import pytest
+
+from pipeline_lib.airflow.notice import NOTICE_TASK
+from pipeline_lib.airflow.notice_message import Notice
+from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, TIMED, TOLD, Deployment, FinishedRun, Told
+
+
+@pytest.fixture(scope="module")
+def refused(deployment: Deployment) -> FinishedRun:
+    """A run that is refused, after one of the project's own DAG that was not."""
+    assert deployment.run().state == "success"
+    return deployment.run(TOLD, min_accuracy=1.01)
+
+
+@pytest.fixture(scope="module")
+def failed(deployment: Deployment, refused: FinishedRun) -> FinishedRun:
+    """A run whose data is refused."""
+    return deployment.run(TOLD, max_anomalies=-1)
+
+
+@pytest.fixture(scope="module")
+def timed(deployment: Deployment) -> FinishedRun:
+    """A run that is longer than its `dagrun_timeout`."""
+    return deployment.run(TIMED)
+
+
+def notices(told: Told, run: FinishedRun) -> dict[str, Notice]:
+    """What the webhook was told of a run, by event: each one once."""
+    found = [Notice.model_validate_json(body) for _, _, body in told.hook.posts]
+    of_run = [notice for notice in found if notice.run_id == run.run_id]
+    assert len({notice.event for notice in of_run}) == len(of_run)
+    return {notice.event: notice for notice in of_run}
+
+
+def test_a_refused_run_is_told_with_its_figures_and_those_of_the_last_release(
+    deployment: Deployment, refused: FinishedRun
+) -> None:
+    assert (refused.state, refused.states()[NOTICE_TASK]) == ("success", "success")
+    notice = notices(deployment.told, refused)["refused"]
+    assert "2 gates not passed" in notice.verdict and "(min_accuracy)" in notice.reasons[0].text
+    assert notice.last_release and notice.last_release.size_bytes
+    for figures in (notice.model, notice.last_release):
+        assert figures.accuracy and figures.accuracy > 0.97 and figures.latency_ms
+    assert notice.model.size_bytes == refused.result("Trainer.mnist_lite").model_bytes
+    assert notice.report_url and notice.report_url.startswith(f"{deployment.airflow.url}/dags/told/runs/")
+    assert f"told refused: {notice.verdict}" in [letter["Subject"] for letter in deployment.told.mailbox.mails]
+
+
+def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
+    deployment: Deployment, failed: FinishedRun
+) -> None:
+    assert (failed.state, failed.states()[NOTICE_TASK]) == ("failed", "success")
+    notice = notices(deployment.told, failed)["failed"]
+    [reason] = notice.reasons
+    assert reason.text == f"DataGate: {failed.result('DataGate').reason}" and "(max_anomalies)" in reason.text
+    assert notice.report_url is None
+
+
+def waited_for(told: Told, run: FinishedRun, event: str) -> Notice:
+    """A notice that something else than the run's own last task sends."""
+    deadline = time.monotonic() + 120
+    while event not in notices(told, run):
+        assert time.monotonic() < deadline, f"nobody was told: {notices(told, run)}"
+        time.sleep(0.5)
+    return notices(told, run)[event]
+
+
+def test_a_run_past_its_deadline_is_told_by_the_triggerer(deployment: Deployment, refused: FinishedRun) -> None:
+    assert "not finished by" in waited_for(deployment.told, refused, "late").verdict
+
+
+def test_a_run_that_airflow_ends_is_told_by_the_dag_processor(deployment: Deployment, timed: FinishedRun) -> None:
+    assert (timed.state, set(timed.states().values())) == ("failed", {"skipped"})
+    assert waited_for(deployment.told, timed, "failed").verdict == "ended: the run took longer than it may"
+
+
+def test_nodes_are_counted_by_airflows_own_statsd_client(deployment: Deployment, failed: FinishedRun) -> None:
+    metrics = deployment.told.metrics
+    names = {metric.partition(":")[0] for metric in metrics}
+    assert "airflow.mnist_lite.DataGate.failed:1|c" in metrics and "airflow.mnist_lite.refused:1|c" in metrics
+    assert {f"airflow.mnist_lite.{name}" for name in ("Evaluator__mnist.accuracy", "Transform.cached")} <= names
+
+
+def test_no_secret_is_in_a_log_the_database_or_an_answer(
+    deployment: Deployment, refused: FinishedRun, failed: FinishedRun, timed: FinishedRun
+) -> None:
+    secrets = [secret.encode() for secret in (HOOK_SECRET, HOOK_PATH, MAIL_PASSWORD)]
+    files = [path for path in deployment.airflow.home.rglob("*") if path.is_file()]
+    assert any(path.name == "airflow.db" for path in files) and any(NOTICE_TASK in str(path) for path in files)
+    assert [path for path in files for secret in secrets if secret in path.read_bytes()] == []
+    assert any("webhook: told of" in line for line in deployment.log(refused, NOTICE_TASK, TOLD))
+    for path in ("details", "tasks", f"dagRuns/{refused.run_id}/taskInstances", f"dagRuns/{refused.run_id}"):
+        answer = deployment.rest._http.get(f"dags/{TOLD}/{path}").raise_for_status()
+        assert not any(secret in answer.content for secret in secrets)

@@ -198,10 +198,12 @@ def test_a_file_that_changed_after_it_was_measured_is_not_released(
     (tmp_path / "model" / "Format-Serving").mkdir()
     (tmp_path / "model" / "Format-Serving" / "tflite").write_bytes(content)
     changed.id = 1
+    blessing = output(good, "EdgeValidator", "blessing")
+    blessing.set_int_custom_property("blessed", 1)
     inputs = {
         "model": changed,
         "model_blessing": output(good, "Evaluator.mnist_lite", "blessing"),
-        "infra_blessing": output(good, "EdgeValidator", "blessing"),
+        "infra_blessing": blessing,
     }
     known = {
         "push_destination": json.dumps({"filesystem": {"base_directory": str(tmp_path / "releases")}}),

@@ -5,7 +5,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down compile env compose-demo compose-test test lint bench bench-quick lock screenshots tensorboard
+.PHONY: help setup demo up down compile env compose-demo compose-test test test-faults lint bench bench-quick lock screenshots tensorboard
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,10 +38,16 @@ compose-test: setup ## prove the containers with a real Docker engine, 20 minute
 # They all run whatever the others say. The real runs under Airflow come last, so that their line closes the log.
 test: lint ## everything: lint, unit tests in both environments, real runs under a real Airflow
 	@failed=0; \
-	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/bench tests/docker tests/airflow || failed=1; \
-	$(TFX)/python -m pytest tests/tfx tests/mnist || failed=1; \
+	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/bench tests/docker tests/airflow tests/faults/airflow || failed=1; \
+	$(TFX)/python -m pytest tests/tfx tests/mnist tests/faults/tfx || failed=1; \
 	$(AIRFLOW)/python -m pytest tests/compose || failed=1; \
 	$(AIRFLOW)/python -m pytest tests/end_to_end || failed=1; \
+	exit $$failed
+
+test-faults: setup ## sixty kills, a year of nights, damaged data, models, disks and parameters: docs/faults.md (an hour at most)
+	@failed=0; export MNIST_LITE_TEST_LONG=1 MNIST_LITE_TEST_KILLS=$${MNIST_LITE_TEST_KILLS:-60}; \
+	$(AIRFLOW)/python -m pytest tests/faults/airflow || failed=1; \
+	$(TFX)/python -m pytest tests/faults/tfx || failed=1; \
 	exit $$failed
 
 # Each side is checked where its packages are.

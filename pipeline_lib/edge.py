@@ -56,6 +56,7 @@ class EdgeMeasurements(RuntimeFigures):
     `keras_agreement` is the share of images given the same class as by the Keras model, the differences are between
     the two models' probabilities (None: not all of them are finite), `tfma_accuracy` is what Evaluator.mnist_lite says
     of the same file. `baseline` is the last release, measured in turn with the candidate; None for a first release.
+    `sha256` is the measured file's, to which the Pusher holds what it ships; empty in files older than this field.
     """
 
     keras_agreement: float
@@ -65,6 +66,7 @@ class EdgeMeasurements(RuntimeFigures):
     keras_accuracy: float
     tfma_accuracy: float | None
     quantization: str
+    sha256: str = ""
     baseline: RuntimeFigures | None = None
 
     def write(self, folder: Path) -> None:

@@ -23,6 +23,7 @@ from pipeline_lib.edge_gates import edge_gates
 from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.gates import Gates
 from pipeline_lib.places import PROJECT
+from pipeline_lib.releases.manifest import sha256_of
 from pipeline_lib.tfx.edge_measure import EXIT_UNUSABLE
 from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
 
@@ -83,6 +84,7 @@ def _measure(
     contract, label_key = _contract(exec_properties), exec_properties["label_key"]
     images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract[0], label_key)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
+    sha256 = sha256_of(files[0])
     found = measure_in_child(files, images, exec_properties["threads"])
     if not found:
         return None
@@ -93,6 +95,7 @@ def _measure(
         **_comparison(outputs, expected, labels),
         tfma_accuracy=tfma_accuracy,
         quantization=exec_properties["quantization"],
+        sha256=sha256,
         baseline=baseline[0] if baseline else None,
     )
 

@@ -16,7 +16,7 @@ from pipeline_lib.code_revision import code_revision
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.gates import GATES_FILE, Gates
 from pipeline_lib.releases import signing
-from pipeline_lib.releases.manifest import Description
+from pipeline_lib.releases.manifest import Description, sha256_of
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Push, Releases, Signer
 from pipeline_lib.run_params import DRY_RUN
@@ -86,6 +86,7 @@ class Executor(executor.Executor):
         ids = {name.removeprefix("_"): artifacts[0].id for name, artifacts in input_dict.items() if artifacts}
         [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
         gates, edge = _judgements(input_dict.get(standard_component_specs.INFRA_BLESSING_KEY))
+        _require_the_measured(model, edge)
         inputs, outputs = tflite_contract.signature(model)
         if len(labels) != outputs[0].shape[-1]:
             raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {outputs[0].shape}")
@@ -135,6 +136,15 @@ def _only_file(folder: Path) -> Path:
     if len(files) != 1:
         raise ReleaseError(f"{folder}: expected one TFLite file. Received: {sorted(path.name for path in files)}")
     return files[0]
+
+
+def _require_the_measured(model: Path, edge: dict[str, Any] | None) -> None:
+    measured = (edge or {}).get("sha256")
+    if measured and (found := sha256_of(model)) != measured:
+        raise ReleaseError(
+            f"{model}: expected the file that EdgeValidator measured, sha256 {measured}. Received: {found}; "
+            "it was changed or damaged since, nothing is released"
+        )
 
 
 def _signer(config: Settings) -> Signer | None:

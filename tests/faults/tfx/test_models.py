@@ -1,5 +1,6 @@
 """Models as a broken converter, calibration or training makes them: each is refused by name, and nothing ships."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tfx.components.trainer.rewriting import rewriter_factory
 from tfx.types import standard_artifacts
 
+from pipeline_lib.errors import ReleaseError
 from pipeline_lib.gates import Gates
 from pipeline_lib.mnist import lite_trainer, model, quantization
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
@@ -184,3 +186,31 @@ def test_answers_that_are_no_numbers_are_refused(laboratory: Laboratory, good: R
     not_a_number(file)
     refused = judged(laboratory, good, file.read_bytes(), tmp_path)
     assert {"min_keras_agreement", "max_output_difference", "max_mean_output_difference"} <= refused
+
+
+def test_a_file_that_changed_after_it_was_measured_is_not_released(
+    laboratory: Laboratory, good: Run, tmp_path: Path
+) -> None:
+    """One bit of one weight: it loads, answers, has its contract, and is not what the gates saw."""
+    content = bytearray(file_of(good))
+    content[len(content) // 2] ^= 1
+    changed = new(standard_artifacts.Model, tmp_path / "model")
+    (tmp_path / "model" / "Format-Serving").mkdir()
+    (tmp_path / "model" / "Format-Serving" / "tflite").write_bytes(content)
+    changed.id = 1
+    blessing = output(good, "EdgeValidator", "blessing")
+    blessing.set_int_custom_property("blessed", 1)
+    inputs = {
+        "model": changed,
+        "model_blessing": output(good, "Evaluator.mnist_lite", "blessing"),
+        "infra_blessing": blessing,
+    }
+    known = {
+        "push_destination": json.dumps({"filesystem": {"base_directory": str(tmp_path / "releases")}}),
+        "evaluation_uri": output(good, "Evaluator.mnist_lite", "evaluation").uri,
+        "span": 1,
+    }
+    pushed = new(standard_artifacts.PushedModel, tmp_path / "pushed")
+    with pytest.raises(ReleaseError, match="expected the file that EdgeValidator measured"):
+        laboratory.execute("Pusher.mnist_lite", inputs, pushed, tmp_path, known)
+    assert Releases(tmp_path / "releases").versions() == []

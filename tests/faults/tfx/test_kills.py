@@ -1,0 +1,143 @@
+"""SIGKILL at a random moment of whatever runs a night; then the retry that Airflow makes, and the night after.
+
+MNIST_LITE_TEST_KILLS: how many kills (3; `make test-faults`: 60). MNIST_LITE_TEST_SEED: the seed, which is printed.
+"""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.places import PROJECT
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import Settings
+from pipeline_lib.tfx.compile import compile_pipeline
+from pipeline_lib.tfx.metadata_store import open_store
+from tests.pipelines import tiny_nights
+
+KILLS = int(os.environ.get("MNIST_LITE_TEST_KILLS") or 3)
+SEED = int(os.environ.get("MNIST_LITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
+NODES = ("Data", "Train", "Resolver.released", "Judge", "Release")
+VICTIMS = ("child", "server", "client", "all")
+TRIES = 3
+
+
+def mine(process: psutil.Process, folder: Path) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return str(folder) in " ".join(process.cmdline())
+    return False
+
+
+class Deployment:
+    """The pipeline of the nights, its nodes run as Airflow's tasks run them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = Settings(var_dir=folder / "var")
+        pipeline = tiny_nights.create_pipeline(str(self.config.pipeline_root), str(self.config.push_dir))
+        compile_pipeline(pipeline, tiny_nights.PARAMETERS).write(self.config.compiled_path)
+
+    def start(self, node_id: str, night: int) -> subprocess.Popen[bytes]:
+        arguments = [f"--pipeline={self.config.compiled_path}", f"--node={node_id}", f"--run-id=night-{night}"]
+        arguments += [f"--result={self.folder / 'result.json'}", f"--param=night={night}", f"--param=week={night // 7}"]
+        (self.folder / "result.json").unlink(missing_ok=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline_lib.tfx.run_node", *arguments, "--runtime=warm"],
+            env={**os.environ, "MNIST_LITE_VAR_DIR": str(self.config.var_dir), "PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def node(self, node_id: str, night: int) -> NodeResult | None:
+        """The node's result; None where it left none."""
+        self.start(node_id, night).wait(400)
+        result = self.folder / "result.json"
+        return NodeResult.read(result) if result.exists() else None
+
+    def night(self, number: int) -> None:
+        """A whole run, each node tried as often as Airflow would."""
+        for node_id in NODES:
+            results = [self.node(node_id, number)]
+            while not (results[-1] and results[-1].state in ("succeeded", "cached")):
+                assert len(results) < TRIES, (node_id, number, results)
+                results.append(self.node(node_id, number))
+
+    def processes(self, victim: str) -> list[psutil.Process]:
+        """Those that `victim` names, now."""
+        servers = [
+            process
+            for process in psutil.process_iter()
+            if mine(process, self.config.var_dir) and "pipeline_lib.tfx.warm_server" in process.cmdline()
+        ]
+        children = {child.pid: child for server in servers for child in server.children(recursive=True)}
+        parents = [server for server in servers if server.pid not in children]
+        return {"child": list(children.values()), "server": parents, "all": [*parents, *children.values()]}[victim]
+
+    def stop(self) -> None:
+        for process in self.processes("all"):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                process.wait(10)
+
+    def require_whole(self, night: int) -> None:
+        """Nothing of the run is at work or half there, and what `latest` points to is a whole release."""
+        with open_store(self.config.mlmd_url) as handle:
+            run = handle.store.get_context_by_type_and_name("pipeline_run", f"night-{night}")
+            states = [item.State.Name(item.last_known_state) for item in handle.store.get_executions_by_context(run.id)]
+            models = handle.store.get_artifacts_by_type("Model")
+        assert "RUNNING" not in states and "NEW" not in states, states
+        there = [Path(model.uri) for model in models if model.state == model.LIVE]
+        assert all((path / "tflite").stat().st_size == tiny_nights.MODEL_BYTES for path in there)
+        assert set(there) == set((self.config.pipeline_root / "Train" / "model").iterdir())
+        releases = Releases(self.config.push_dir)
+        for version in releases.versions():
+            releases.release(version).verify()
+        assert releases.latest_version() == releases.versions()[-1]
+        good = [number for number in range(night + 1) if number % 3 != 2]
+        assert releases.latest_version() == len(good), "a release was lost, or made twice"
+        assert [path.name for path in releases.folder.iterdir() if path.name.startswith(".unfinished")] == []
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    deployment = Deployment(tmp_path)
+    yield deployment
+    deployment.stop()
+
+
+@pytest.mark.timeout(3600)
+def test_whatever_is_killed_the_retry_completes_the_night_and_the_next_one_works(deployment: Deployment) -> None:
+    print(f"MNIST_LITE_TEST_SEED={SEED} MNIST_LITE_TEST_KILLS={KILLS}")
+    chance = random.Random(SEED)
+    deployment.night(0)
+    killed = 0
+    for night in range(1, KILLS + 1):
+        victim, node_id = chance.choice(VICTIMS), chance.choice(NODES)
+        for before in NODES[: NODES.index(node_id)]:
+            assert deployment.node(before, night), before
+        client = deployment.start(node_id, night)
+        time.sleep(chance.uniform(0, 0.8))
+        doomed = [] if victim == "client" else deployment.processes(victim)
+        for process in doomed:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                killed += 1
+        if victim in ("client", "all"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(client.pid, signal.SIGKILL)
+            killed += 1
+        client.wait(400)
+        print(f"night {night}: SIGKILL to {victim} in {node_id}", flush=True)
+        deployment.night(night)
+        deployment.require_whole(night)
+    assert killed

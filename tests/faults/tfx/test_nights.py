@@ -13,7 +13,7 @@ from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, run_node, s
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
-COUNT = 365 if os.environ.get("MNIST_LITE_TEST_LONG") else 30
+COUNT = int(os.environ.get("MNIST_LITE_TEST_NIGHTS") or 30)
 
 
 @pytest.fixture(scope="module")

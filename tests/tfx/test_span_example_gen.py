@@ -51,7 +51,9 @@ class Laboratory:
         described = (*parameters(), *facts())
         splits = [tfx.proto.Input.Split(name=name, pattern=f"span-{{SPAN}}/{name}-*.tfrecord.gz") for name in SPLITS]
         config = tfx.proto.Input(splits=splits)
-        run_values = {item.name: runtime_params.runtime_parameter(item) for item in described}
+        run_values = {
+            item.name: runtime_params.runtime_parameter(item) for item in described if item.read_by == "nodes"
+        }
         nodes = [
             SpanExampleGen(str(self.data), config, run_values).with_id(OURS),
             tfx.components.ImportExampleGen(str(self.data), config).with_id(THEIRS),

@@ -7,6 +7,7 @@ A drop that is no good is red here, and moved to `var/drop/refused/`, with `reas
 One run waits for one drop: what is dropped meanwhile waits its turn.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Asset, TriggerRule, dag, task
@@ -19,6 +20,8 @@ DATA = Asset(DATA_ASSET)
 
 @dag(
     schedule="@continuous",
+    # Without one, Airflow gives the second run the first one's logical date, finds that it exists, and makes no other.
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     # For what no drop is to blame for, such as a folder that may not be moved: it must not fail for ever.

@@ -20,7 +20,7 @@ from pipeline_lib.airflow.rest import AirflowRest
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.run_params import RunParams
-from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET
+from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, run_defaults
 from tests.end_to_end.conftest import RUN_SECONDS, VIEWER, Deployment
 
 PUSHER = "Pusher.mnist_lite"
@@ -174,14 +174,14 @@ def test_a_forced_dry_run_runs_every_node_anew_and_releases_nothing(released: De
     assert sorted((path, path.lstat().st_mtime_ns) for path in releases.folder.rglob("*")) == before
     assert len(released.asset_events()) == events
 
-    told = RunParams().model_dump() | {"force": True, "push": "dry run"}
+    told = RunParams(**run_defaults()).model_dump() | {"force": True, "push": "dry run"}
     assert recorded(released, "forced-dry") == told | {"force": "true"}
     report = f"{released.airflow.url}/mnist-lite/dags/{PIPELINE_NAME}/runs/forced-dry/report.json"
     assert released.rest._http.get(report).json()["parameters"] == told
     release = releases.latest()
     assert release
     conf = released.rest.run(PIPELINE_NAME, release.manifest.run_id).conf or {}
-    assert release.manifest.parameters == RunParams(**conf).model_dump()
+    assert release.manifest.parameters == RunParams(**run_defaults() | conf).model_dump()
 
     again = command(*ask)
     assert (again.returncode, json.loads(again.stdout)) == (0, said)

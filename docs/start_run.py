@@ -1,12 +1,14 @@
 """Start a run with Airflow's official client (`pip install apache-airflow-client`), wait for it, say what came of it.
 
-MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=operator MNIST_LITE_PASSWORD=… python docs/start_run.py epochs=3
+MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=admin MNIST_LITE_PASSWORD=… \\
+  .venvs/airflow/bin/python docs/start_run.py epochs=3
 """
 
 import json
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
 
 from airflow_client import client
@@ -23,9 +25,17 @@ def token(url: str, user: str, password: str) -> str:
 
 
 def main(assignments: list[str]) -> int:
-    url, user, password = (os.environ[f"MNIST_LITE_{name}"] for name in ("URL", "USER", "PASSWORD"))
+    names = [f"MNIST_LITE_{name}" for name in ("URL", "USER", "PASSWORD")]
+    if missing := [name for name in names if not os.environ.get(name)]:
+        print(f"expected the variables {', '.join(names)}. Received: no {', '.join(missing)}", file=sys.stderr)
+        return 2
+    url, user, password = (os.environ[name] for name in names)
     conf = {name: json.loads(value) for name, value in (text.split("=", 1) for text in assignments)}
-    configuration = client.Configuration(host=url, access_token=token(url, user, password))
+    try:
+        configuration = client.Configuration(host=url, access_token=token(url, user, password))
+    except urllib.error.URLError as error:  # 401: not the user's password
+        print(f"{url}: {error}", file=sys.stderr)
+        return 2
     with client.ApiClient(configuration) as api:
         runs = client.DagRunApi(api)
         try:

@@ -13,6 +13,7 @@ from pipeline_lib.cli import run_commands
 from pipeline_lib.errors import NodeRequestError, RunRefusedError
 from pipeline_lib.settings import settings
 
+_COMPILE = "Run 'mnist-lite ingest digits' for data, and 'make compile'; 'make demo' does both."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -41,6 +42,8 @@ def up() -> None:
     from pipeline_lib.airflow import stack
 
     stack.up(settings())
+    if not settings().compiled_path.exists():
+        print(f"The DAG mnist_tflite is not there yet: no compiled pipeline at {settings().compiled_path}. {_COMPILE}")
 
 
 @app.command(epilog="Example: mnist-lite down")

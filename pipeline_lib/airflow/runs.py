@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline_lib.access import Access, ask_terminal, find_access
 from pipeline_lib.airflow.report_link import URL_ROUTE
@@ -15,6 +15,7 @@ from pipeline_lib.airflow.rest import AirflowRest, DagRun
 from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
 from pipeline_lib.errors import StackError
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.report_files import REPORT_NODE
 from pipeline_lib.run_params import DRY_RUN
 from pipeline_lib.run_summary import PUSHER, RunSummary, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
@@ -131,7 +132,8 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
         rows = [{**run.model_dump(mode="json"), "pushed": pushed} for run, pushed in found]
         Console(soft_wrap=True).print_json(data=rows)
         return 0
-    table = Table("run", "state", "started", "seconds", "released", "told")
+    # A run id is there to be copied: it is folded where the terminal is narrow, never cut.
+    table = Table(Column("run", overflow="fold"), "state", "started", "seconds", "released", "told")
     for run, pushed in found:
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
         seconds = "" if run.duration is None else f"{run.duration:.0f}"
@@ -173,7 +175,8 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict:
         if run.state == "failed":
             print_failures(view, console)
         console.print(*_verdict(summary), sep="\n", markup=False)
-        console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
+        if (report := view.results.get(REPORT_NODE)) and report.report:
+            console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
     return found.exit_code if verdict else 0
 
 

@@ -19,15 +19,15 @@ from pipeline_lib.airflow.local_config import HOST, USER, LocalAirflow
 from pipeline_lib.airflow.stack_start import (
     Stack,
     migrate,
-    notices_digest,
     read_stack,
     settings_environment,
     start,
+    told_digest,
     wait_until_healthy,
 )
 from pipeline_lib.errors import StackError
 from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import Settings
+from pipeline_lib.settings import Settings, run_defaults
 
 # Longer than the operator's own grace for a node that is asked to stop.
 TASK_GRACE_SECONDS = 45
@@ -54,16 +54,18 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
     Does nothing but say so where it runs already. What it started is stopped again if it fails or is interrupted.
 
     Raises:
+      SettingsError: a run parameter's default, set by its variable, is none that it takes.
       StackError: the port is taken, a component ended at once (its last log lines are in the message), or the
         wait took longer than three minutes.
     """
     console = console or Console()
+    run_defaults()
     airflow = local_airflow(settings, dags_folder)
     with _locked(airflow.home):
         stack = read_stack(airflow.home)
         if stack and not stack.dead():
-            started_with = (stack.settings, stack.port, stack.notices)
-            changed = started_with != (settings_environment(settings), settings.port, notices_digest())
+            started_with = (stack.settings, stack.port, stack.told)
+            changed = started_with != (settings_environment(settings), settings.port, told_digest())
             hint = "; settings have changed since: 'make down', then 'make up' applies them" if changed else ""
             console.print(f"Airflow is up already: {airflow.url}{hint}")
             return airflow

@@ -20,6 +20,7 @@ from pipeline_lib.airflow.stack_processes import MARK, Component
 from pipeline_lib.errors import StackError
 from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
 from pipeline_lib.places import PROJECT
+from pipeline_lib.run_params import RunParams
 from pipeline_lib.settings import Settings
 
 START_SECONDS = 180
@@ -42,7 +43,7 @@ class Stack(BaseModel):
 
     port: int
     settings: dict[str, str]
-    notices: str = ""
+    told: str = ""
     components: tuple[Component, ...] = ()
 
     def dead(self) -> list[str]:
@@ -56,10 +57,11 @@ def settings_environment(settings: Settings) -> dict[str, str]:
     return {f"MNIST_LITE_{name.upper()}": str(value) for name, value in values.items()}
 
 
-def notices_digest() -> str:
-    """Tells whether who is to be told has changed, without keeping the secrets that are among it."""
-    told = {name: value for name, value in sorted(os.environ.items()) if name.startswith(NOTIFY_PREFIX)}
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+def told_digest() -> str:
+    """Tells whether the runs' defaults, or who is told of runs, have changed, without keeping the secrets among it."""
+    defaults = {f"MNIST_LITE_{name.upper()}" for name in RunParams.model_fields}
+    told = {name: value for name, value in os.environ.items() if name.startswith(NOTIFY_PREFIX) or name in defaults}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
@@ -96,7 +98,7 @@ def migrate(airflow: LocalAirflow) -> None:
 
 def start(airflow: LocalAirflow, settings: Settings) -> dict[str, subprocess.Popen[bytes]]:
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    stack = Stack(port=airflow.port, settings=settings_environment(settings), notices=notices_digest())
+    stack = Stack(port=airflow.port, settings=settings_environment(settings), told=told_digest())
     for name, arguments in COMPONENTS.items():
         with open(airflow.log_folder / f"{name}.log", "wb") as output:
             process = subprocess.Popen(

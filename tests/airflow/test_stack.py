@@ -17,15 +17,14 @@ from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.rest import AirflowRest, DagRun
 from pipeline_lib.airflow.run_view import RunView
 from pipeline_lib.airflow.stack_start import read_stack
-from pipeline_lib.errors import StackError
+from pipeline_lib.errors import SettingsError, StackError
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.run_summary import ModelFigures, RunSummary
 from pipeline_lib.settings import PIPELINE_NAME, Settings
-from tests.airflow.stack_fixtures import free_port, logged_in, running_airflow
+from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
 
 NODES_DAG = Path(__file__).with_name("nodes_dag.py")
-# Stands in for the TFX environment's Python: ingest and compile do nothing.
-# All that a demo's other environment has to say: which span it is about.
+# Stands in for the TFX environment's Python: ingest and compile do nothing but say which span they are about.
 TFX_PYTHON = """#!/bin/sh
 echo '{"span": 1, "said": "span-1 holds it"}'
 """
@@ -149,12 +148,26 @@ def test_a_second_up_says_so_and_whether_anything_was_set_since(
     console, text = plain_console()
     before = read_stack(airflow.home)
     assert stack.up(settings, airflow.dags_folder, console).url == airflow.url
-    assert f"up already: {airflow.url}" in text.getvalue()
+    assert f"up already: {airflow.url}" in text.getvalue() and "changed" not in text.getvalue()
     assert "settings have changed" not in text.getvalue()
     monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", "https://example.com/secret")
     stack.up(settings, airflow.dags_folder, console)
     assert "settings have changed" in text.getvalue()
     assert read_stack(airflow.home) == before
+
+
+def test_an_up_with_another_default_of_a_run_parameter_says_that_it_is_not_applied(
+    airflow: LocalAirflow, settings: Settings
+) -> None:
+    console, text = plain_console()
+    with environment({"MNIST_LITE_MIN_ACCURACY": "0.98"}):
+        stack.up(settings, airflow.dags_folder, console)
+    assert "settings have changed since: 'make down'" in text.getvalue()
+    with (
+        environment({"MNIST_LITE_MIN_ACCURACY": "7"}),
+        pytest.raises(SettingsError, match="MIN_ACCURACY.*Received: '7'"),
+    ):
+        stack.up(settings, airflow.dags_folder, console)
 
 
 def test_a_taken_port_is_named_with_its_holder(airflow: LocalAirflow, tmp_path: Path) -> None:

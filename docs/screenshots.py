@@ -3,7 +3,7 @@
 uv run --no-project --with-requirements requirements-screenshots.txt python docs/screenshots.py [NAME ...]
 
 It looks at the local Airflow that `make demo` left up (MNIST_LITE_VAR_DIR, MNIST_LITE_PORT) as its admin. Where no run
-has asked for an approval yet, it starts one that does, and rejects it.
+waits for an approval, it starts one that does, and rejects it at the end.
 """
 
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from palette_png import palette_png
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 
 PROJECT = Path(__file__).resolve().parents[1]
 IMAGES = PROJECT / "docs" / "images"
@@ -27,6 +27,9 @@ DAG_ID, APPROVAL = "mnist_tflite", "Approval.mnist_lite"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GROUPS = ["data", "train", "evaluate", "release"]
 WAIT_SECONDS = 600
+# Controls that only a mouse can use; the crops to a panel would cut some of them in two.
+HIDDEN = ".react-flow__panel, [aria-label$=' Details Panel'] { visibility: hidden }"
+SETTLE_MS = 2500  # for Airflow's layout and animations, which say nothing when they have ended
 
 
 class Trouble(Exception):
@@ -68,29 +71,25 @@ class Airflow:
         released = [run for run in runs if str(run["note"]).startswith("released")]
         return str((released or runs)[0]["dag_run_id"])
 
-    def asking_run(self) -> str:
-        """A run that asks for an approval, rather one that still waits; started here where there is none."""
-        found = self._asked("~")
-        if not found:
-            run_id = self._ask()
-            found = self._asked(run_id)
-            if not found:
-                raise Trouble(f"{run_id} asked for no approval, because there is nothing new to approve: see its log")
-        waiting = [asked for asked in found if not asked["response_received"]]
-        return str((waiting or found)[0]["task_instance"]["dag_run_id"])
+    def waiting_run(self) -> str:
+        """A run that waits for an approval; started here where there is none."""
+        waiting = self._waiting("~")
+        return str(waiting[0]["task_instance"]["dag_run_id"]) if waiting else self._ask()
 
-    def _asked(self, run_id: str) -> list[dict[str, Any]]:
+    def _waiting(self, run_id: str) -> list[dict[str, Any]]:
         run = urllib.parse.quote(run_id, safe="~")
-        path = f"/api/v2/dags/{DAG_ID}/dagRuns/{run}/hitlDetails?order_by=-created_at&limit=10"
-        return list(self.call("GET", path)["hitl_details"])
+        query = "state=awaiting_input&response_received=false&order_by=-created_at&limit=1"
+        return list(self.call("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{run}/hitlDetails?{query}")["hitl_details"])
 
     def _ask(self) -> str:
-        print("no run has asked for an approval: starting one, which will be rejected", flush=True)
+        print("no run waits for an approval: starting one, which will be rejected", flush=True)
         body = {"logical_date": None, "conf": {"approval": "required", "quantization": "float16"}}
         run_id = str(self.call("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", body)["dag_run_id"])
         path = f"/api/v2/dags/{DAG_ID}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
         deadline = time.monotonic() + WAIT_SECONDS
-        while self.call("GET", path)["state"] in ("queued", "running") and not self._asked(run_id):
+        while not self._waiting(run_id):
+            if self.call("GET", path)["state"] not in ("queued", "running"):
+                raise Trouble(f"{run_id} ended without asking: it failed, or nothing is new to approve. See its log")
             if time.monotonic() > deadline:
                 raise Trouble(f"{run_id} did not come to its approval within {WAIT_SECONDS} s")
             time.sleep(2)
@@ -104,32 +103,55 @@ class Airflow:
             self.call("PATCH", self.to_reject, {"chosen_options": ["Reject"]})
 
 
-def grid(page: Page, airflow: Airflow) -> None:
-    show(page, airflow, f"/dags/{DAG_ID}", view="grid")
+def grid(page: Page, airflow: Airflow) -> Page:
+    # Not the DAG's overview: its chart writes the median over the first bar.
+    show(page, airflow, f"/dags/{DAG_ID}/runs", view="grid")
     page.get_by_text("Push mnist lite").first.wait_for()
+    return page
 
 
-def graph(page: Page, airflow: Airflow) -> None:
+def graph(page: Page, airflow: Airflow) -> Locator:
     run = urllib.parse.quote(airflow.reported_run(), safe="")
     show(page, airflow, f"/dags/{DAG_ID}/runs/{run}", view="graph")
     page.get_by_text("Push mnist lite").first.wait_for()
+    page.get_by_role("button", name="Collapse Details Panel").click()
+    # The graph keeps the size that it had beside the panel until it is told to fit.
+    page.wait_for_timeout(SETTLE_MS)
+    page.get_by_role("button", name="Fit View").click()
+    return page.locator(".react-flow")
 
 
-def trigger(page: Page, airflow: Airflow) -> None:
+def trigger(page: Page, airflow: Airflow) -> Locator:
     show(page, airflow, f"/dags/{DAG_ID}", view="grid")
     page.get_by_role("button", name="Trigger").first.click()
     page.get_by_text("Advanced Options").first.wait_for()
+    form = page.get_by_role("dialog")
+    form.get_by_role("button", name="Training").click()  # the form keeps one section open at a time
+    return form
 
 
-def report(page: Page, airflow: Airflow) -> None:
+def report(page: Page, airflow: Airflow) -> Page:
     run = urllib.parse.quote(airflow.reported_run(), safe="")
     page.goto(f"{airflow.url}/mnist-lite/dags/{DAG_ID}/runs/{run}/report.html")
+    end_below(page, page.locator("section", has_text="Images to look at"), room=12)
+    return page
 
 
-def approval(page: Page, airflow: Airflow) -> None:
-    run = urllib.parse.quote(airflow.asking_run(), safe="")
+def approval(page: Page, airflow: Airflow) -> Locator:
+    run = urllib.parse.quote(airflow.waiting_run(), safe="")
     show(page, airflow, f"/dags/{DAG_ID}/runs/{run}/tasks/{APPROVAL}/required_actions", view="grid")
-    page.get_by_role("button", name="Approve").first.wait_for()
+    reject = page.get_by_role("button", name="Reject")
+    reject.wait_for()
+    page.wait_for_timeout(SETTLE_MS)
+    end_below(page, reject, room=40)
+    return page.locator("#details-panel")
+
+
+def end_below(page: Page, last: Locator, room: int) -> None:
+    """Give the window the height that `last` needs, whether the page or a panel in it scrolls, and some room below."""
+    bottom = last.evaluate("element => Math.ceil(element.getBoundingClientRect().bottom)")
+    width = page.evaluate("window.innerWidth")
+    page.set_viewport_size({"width": width, "height": bottom + room})
 
 
 def show(page: Page, airflow: Airflow, path: str, view: str) -> None:
@@ -139,18 +161,21 @@ def show(page: Page, airflow: Airflow, path: str, view: str) -> None:
         f"direction-{DAG_ID}": "DOWN",
         f"{DAG_ID}/open-groups": GROUPS,
         f"{DAG_ID}/all-groups": GROUPS,
+        # Percents of the width: at Airflow's own 20 the grid hides all runs but the oldest two or three.
+        "react-resizable-panels:grid-ltr": {"details-panel,main-panel": {"expandToSizes": {}, "layout": [35, 65]}},
     }
     lines = [f"localStorage.setItem({name!r}, {json.dumps(json.dumps(value))});" for name, value in kept.items()]
     page.add_init_script("".join(lines))
     page.goto(airflow.url + path)
 
 
-PICTURES: dict[str, tuple[Callable[[Page, Airflow], None], tuple[int, int]]] = {
-    "grid": (grid, (1280, 800)),
-    "graph": (graph, (1440, 1100)),
-    "trigger": (trigger, (1280, 1000)),
-    "report": (report, (1100, 2300)),
-    "approval": (approval, (1280, 1340)),
+# How to come to what a picture shows, the window's width and height, and the picture's pixels for each of the window's.
+PICTURES: dict[str, tuple[Callable[[Page, Airflow], Page | Locator], tuple[int, int], float]] = {
+    "grid": (grid, (1280, 800), 1),
+    "graph": (graph, (860, 1750), 1.5),
+    "trigger": (trigger, (1280, 1360), 1),
+    "report": (report, (1100, 2300), 1),
+    "approval": (approval, (1540, 900), 1),
 }
 
 
@@ -165,20 +190,28 @@ def draw(names: list[str]) -> None:
         # As root, Chromium has no sandbox to offer; it only looks at this machine's own pages.
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=browser_path, args=options)
-        for name in names or PICTURES:
-            take, (width, height) = PICTURES[name]
-            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
-            context.add_cookies([{"name": "_token", "value": airflow.token, "url": airflow.url}])
-            page = context.new_page()
-            page.set_default_timeout(60_000)
-            take(page, airflow)
-            page.wait_for_timeout(2500)  # for Airflow's layout and animations, which say nothing when they have ended
-            picture = palette_png(page.screenshot())
-            (IMAGES / f"{name}.png").write_bytes(picture)
-            print(f"docs/images/{name}.png: {len(picture):,} bytes", flush=True)
-            context.close()
-        airflow.tidy_up()
-        browser.close()
+        try:
+            for name in names or PICTURES:
+                draw_one(name, browser, airflow)
+        finally:
+            airflow.tidy_up()
+            browser.close()
+
+
+def draw_one(name: str, browser: Browser, airflow: Airflow) -> None:
+    take, (width, height), scale = PICTURES[name]
+    size = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, device_scale_factor=scale, color_scheme="light")
+    context.add_cookies([{"name": "_token", "value": airflow.token, "url": airflow.url}])
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    subject = take(page, airflow)
+    page.mouse.move(0, 0)  # away from whatever would show a tooltip
+    page.wait_for_timeout(SETTLE_MS)
+    picture = palette_png(subject.screenshot(style=HIDDEN))
+    (IMAGES / f"{name}.png").write_bytes(picture)
+    print(f"docs/images/{name}.png: {len(picture):,} bytes", flush=True)
+    context.close()
 
 
 def main() -> int:

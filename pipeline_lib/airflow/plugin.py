@@ -6,6 +6,10 @@ Registered by this distribution's entry point `airflow.plugins`: where it is ins
 from functools import cached_property
 from typing import Any
 
+# These two are not used here. The scheduler and the DAG processor load plugins before they fork the processes that read
+# a DAG's file, once for each task: what is here by then, none of those has to import again.
+import airflow.providers.standard.operators.hitl  # noqa: F401
+import pydantic_settings  # noqa: F401
 from airflow.plugins_manager import AirflowPlugin
 
 from pipeline_lib.airflow import run_note

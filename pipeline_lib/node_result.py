@@ -52,6 +52,10 @@ class NodeResult(BaseModel):
     seconds: float = 0.0
     executor_seconds: float = 0.0
 
+    def artifacts(self) -> list[OutputArtifact]:
+        """All outputs, in their order."""
+        return [artifact for artifacts in self.outputs.values() for artifact in artifacts]
+
     def asset_extra(self) -> dict[str, Any]:
         """What an Airflow Asset's event says of the node that updated the asset."""
         extra: dict[str, Any] = {"node_id": self.node_id, "execution_id": self.execution_id}

@@ -126,7 +126,7 @@ def question(results: Mapping[str, NodeResult], released: "Release | None", repo
 
 
 def _artifacts(results: Mapping[str, NodeResult]) -> list[OutputArtifact]:
-    return [item for result in results.values() for items in result.outputs.values() for item in items]
+    return [artifact for result in results.values() for artifact in result.artifacts()]
 
 
 def _model_files(results: Mapping[str, NodeResult]) -> list[Path]:

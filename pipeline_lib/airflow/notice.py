@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, BaseOperator, Context
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.exceptions import AirflowFailException
-from pydantic import ValidationError
 
-from pipeline_lib.node_result import NodeResult
+from pipeline_lib.airflow.run_results import node_result
 from pipeline_lib.notice_settings import NoticeSettings, notice_settings
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class NoticeOperator(BaseOperator):
         settings, run_id, ti = notice_settings(), str(context["run_id"]), context["ti"]
         others = [task_id for task_id in self.dag.task_ids if task_id in self.upstream_task_ids]
         states = ti.get_task_states(dag_id=self.dag_id, run_ids=[run_id])[run_id]
-        results = {task_id: _node_result(ti.xcom_pull(task_ids=task_id)) for task_id in others}
+        results = {task_id: node_result(ti.xcom_pull(task_ids=task_id)) for task_id in others}
         notices = finished(
             self.dag_id,
             run_id,
@@ -115,10 +114,3 @@ def _tell(settings: NoticeSettings, notice: "Notice") -> list[str]:
         else:
             _log.info("%s: told of %r", name, notice.subject)
     return [name for name, failure in outcomes.items() if failure]
-
-
-def _node_result(value: Any) -> NodeResult | None:
-    try:
-        return NodeResult.model_validate(value)
-    except ValidationError:
-        return None

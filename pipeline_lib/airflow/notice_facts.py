@@ -109,7 +109,7 @@ def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dic
 
 
 def _report(result: NodeResult | None) -> Report | None:
-    artifacts = [item for items in result.outputs.values() for item in items] if result else []
+    artifacts = result.artifacts() if result else []
     folder = next((item.uri for item in artifacts if item.type == REPORT_TYPE), None)
     try:
         return Report.read(Path(folder)) if folder else None

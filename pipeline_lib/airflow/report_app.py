@@ -83,7 +83,7 @@ def report_app(pipeline_root: Callable[[], Path] = lambda: settings().pipeline_r
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
     """Where ModelReport's own result in this run says that it wrote its report."""
     result = stored_results(session, dag_id, run_id, REPORT_NODE).get(REPORT_NODE)
-    artifacts = [item for items in result.outputs.values() for item in items] if result else []
+    artifacts = result.artifacts() if result else []
     return next((item.uri for item in artifacts if item.type == REPORT_TYPE), None)
 
 

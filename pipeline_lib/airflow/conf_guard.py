@@ -22,12 +22,11 @@ from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from sqlalchemy import select
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline_lib.airflow.operators import TfxNodeOperator
+from pipeline_lib.airflow.request_body import read_again, read_ahead
 
-# Longer bodies are not looked into here: whatever parameters they hold, the tasks refuse.
-MOST_BYTES = 1 << 20
 _PATHS = (
     re.compile(r"/api/v2/dags/(?P<dag_id>[^/]+)/dagRuns"),
     re.compile(r"/api/v2/assets/(?P<asset_id>[^/]+)/materialize"),
@@ -44,7 +43,10 @@ class Asked:
 
 
 class ConfGuard:
-    """ASGI middleware. Whoever may not trigger the DAG, and whatever is malformed, is answered by Airflow itself."""
+    """ASGI middleware. Whoever may not trigger the DAG, and whatever is malformed, is answered by Airflow itself.
+
+    So is a body of more than a MiB: whatever parameters it holds, the tasks refuse.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -54,16 +56,12 @@ class ConfGuard:
         if path is None:
             await self.app(scope, receive, send)
             return
-        messages = await _read(receive)
+        messages = await read_ahead(receive)
         body = b"".join(message.get("body", b"") for message in messages)
         if refusal := await _refusal(Request(scope), path, body):
             await JSONResponse({"detail": refusal}, 400)(scope, receive, send)
             return
-
-        async def read_again() -> Message:
-            return messages.pop(0) if messages else await receive()
-
-        await self.app(scope, read_again, send)
+        await self.app(scope, read_again(messages, receive), send)
 
 
 def _path(scope: Scope) -> Mapping[str, str] | None:
@@ -73,18 +71,6 @@ def _path(scope: Scope) -> Mapping[str, str] | None:
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     found = next(filter(None, (pattern.fullmatch(path) for pattern in _PATHS)), None)
     return found.groupdict() if found else None
-
-
-async def _read(receive: Receive) -> list[Message]:
-    """The body's messages, to its end or until there are too many bytes."""
-    messages: list[Message] = []
-    size = 0
-    while size <= MOST_BYTES:
-        messages.append(message := await receive())
-        size += len(message.get("body", b""))
-        if not message.get("more_body"):
-            break
-    return messages
 
 
 async def _refusal(request: Request, path: Mapping[str, str], body: bytes) -> str | None:

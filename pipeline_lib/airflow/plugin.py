@@ -11,6 +11,7 @@ from typing import Any
 import airflow.providers.standard.operators.hitl  # noqa: F401
 import pydantic_settings  # noqa: F401
 from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk.configuration import conf
 
 from pipeline_lib.airflow import run_note
 from pipeline_lib.airflow.report_link import URL_PREFIX, URL_ROUTE
@@ -18,7 +19,10 @@ from pipeline_lib.report_files import REPORT_PAGE
 
 
 class MnistLitePlugin(AirflowPlugin):
-    """Adds the report and the notes to Airflow's UI, and to its API a refusal of parameters that a pipeline has not."""
+    """Adds the report and the notes to Airflow's UI, and to its API a refusal of parameters that a pipeline has not.
+
+    On SQLite also an order of the requests that write.
+    """
 
     name = "mnist_lite"
     external_views = [  # noqa: RUF012  an attribute of the base class, which Airflow reads from the instance
@@ -44,5 +48,8 @@ class MnistLitePlugin(AirflowPlugin):
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """As above."""
         from pipeline_lib.airflow.conf_guard import ConfGuard
+        from pipeline_lib.airflow.one_writer import OneWriter
 
-        return [{"middleware": ConfGuard, "name": "run parameters"}]
+        guard = {"middleware": ConfGuard, "name": "run parameters"}
+        on_sqlite = conf.get("database", "sql_alchemy_conn").startswith("sqlite")
+        return [guard, {"middleware": OneWriter, "name": "one writer"}] if on_sqlite else [guard]

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from pipeline_lib.airflow import conf_guard
+from pipeline_lib.airflow.conf_guard import ConfGuard
+from pipeline_lib.airflow.request_body import MOST_BYTES
 from pipeline_lib.graph import CompiledPipeline
 
 OURS = """
@@ -151,7 +152,7 @@ def test_what_is_malformed_is_answered_by_airflow(post: Post, body: bytes) -> No
 
 def test_long_bodies_pass_through_in_the_pieces_they_came_in() -> None:
     """Bounded memory, and nothing lost: the guard hands on what it has read and then the rest as it comes."""
-    pieces = [b"x" * conf_guard.MOST_BYTES, b"y" * 10, b"z"]
+    pieces = [b"x" * MOST_BYTES, b"y" * 10, b"z"]
     left, received, held = list(pieces), [], []
 
     async def receive() -> dict[str, Any]:
@@ -169,5 +170,5 @@ def test_long_bodies_pass_through_in_the_pieces_they_came_in() -> None:
         raise AssertionError("the guard answered")
 
     scope = {"type": "http", "method": "POST", "path": "/api/v2/dags/diamond/dagRuns", "headers": []}
-    asyncio.run(conf_guard.ConfGuard(app)(scope, receive, send))
+    asyncio.run(ConfGuard(app)(scope, receive, send))
     assert (received, held) == (pieces, [2])

@@ -1,0 +1,117 @@
+"""Requests that write to SQLite at once, in Airflow's own API application."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from pipeline_lib.airflow.one_writer import OneWriter
+
+CLIENTS, IN_A_ROW = 4, 10
+
+
+@pytest.fixture(scope="module")
+def app(airflow_database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ASGIApp]:
+    from airflow.api_fastapi import app as airflow_app
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    folder = tmp_path_factory.mktemp("dags")
+    (folder / "busy.py").write_text(
+        "from airflow.sdk import DAG, BaseOperator\n"
+        "dag = DAG('busy', schedule=None)\nBaseOperator(task_id='a', dag=dag)\n"
+    )
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(DagBag(str(folder)), "dags-folder", None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
+        airflow_app.purge_cached_app()
+        yield airflow_app.create_app(apps="core")
+        airflow_app.purge_cached_app()
+
+
+def test_four_who_trigger_at_once_ten_times_get_forty_runs(app: ASGIApp) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role="user"))
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async def trigger(http: httpx.AsyncClient) -> list[httpx.Response]:
+        form = {"logical_date": None, "conf": {}}
+        return [await http.post("/api/v2/dags/busy/dagRuns", json=form, timeout=120) for _ in range(IN_A_ROW)]
+
+    async def together() -> list[list[httpx.Response]]:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=headers) as http:
+            return await asyncio.gather(*(trigger(http) for _ in range(CLIENTS)))
+
+    answers = [answer for row in asyncio.run(together()) for answer in row]
+    assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+    assert len({answer.json()["dag_run_id"] for answer in answers}) == CLIENTS * IN_A_ROW
+
+
+def test_a_slow_body_keeps_nobody_waiting_and_reading_waits_for_nobody() -> None:
+    """The first writer is let in and held, the second sends no body, a reader and then a third writer come."""
+    order: list[str] = []
+    held, sent = asyncio.Event(), asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        order.append(f"{scope['path']} in")
+        if scope["path"] == "first":
+            await held.wait()
+        body = (await receive())["body"] if scope["method"] == "POST" else b""
+        order.append(f"{scope['path']} {json.loads(body or b'0')}")
+
+    async def requests() -> None:
+        guard = OneWriter(application)
+
+        async def ask(path: str, method: str = "POST", wait: asyncio.Event | None = None) -> None:
+            async def receive() -> dict[str, Any]:
+                if wait:
+                    await wait.wait()
+                return {"type": "http.request", "body": b"7", "more_body": False}
+
+            async def send(message: Any) -> None:
+                raise AssertionError("nobody answers here")
+
+            await guard({"type": "http", "method": method, "path": path}, receive, send)
+
+        first, slow = asyncio.create_task(ask("first")), asyncio.create_task(ask("slow", wait=sent))
+        await asyncio.sleep(0)
+        third = asyncio.create_task(ask("third"))
+        await ask("reader", "GET")
+        held.set()
+        await asyncio.gather(first, third)
+        sent.set()
+        await slow
+
+    asyncio.run(requests())
+    assert order == ["first in", "reader in", "reader 0", "first 7", "third in", "third 7", "slow in", "slow 7"]
+
+
+def test_it_stands_before_sqlite_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.configuration import conf
+
+    from pipeline_lib.airflow.plugin import MnistLitePlugin
+
+    def middlewares() -> list[str]:
+        return [item["name"] for item in MnistLitePlugin().fastapi_root_middlewares]
+
+    assert "one writer" in middlewares()
+    monkeypatch.setattr(conf, "get", lambda *_: "postgresql+psycopg2://airflow@postgres/airflow")
+    assert "one writer" not in middlewares()
+
+
+def test_the_module_names_what_it_works_around() -> None:
+    """Gone from Airflow, it is to go from here: the audit log is still written in the event loop."""
+    import inspect
+
+    from airflow.api_fastapi.logging.decorators import action_logging
+
+    source = inspect.getsource(action_logging)
+    assert "async def log_action" in source and "session.commit()" in source

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tfx.orchestration.portable import cache_utils
 from tfx.orchestration.portable.input_resolution import channel_resolver
 from tfx.orchestration.portable.mlmd import execution_lib
 
@@ -35,6 +36,7 @@ PARAMETERS = {
 _TFX_QUERIES = (
     channel_resolver._get_executions_by_all_contexts,
     execution_lib.get_executions_associated_with_all_contexts,
+    cache_utils.get_cached_outputs,
 )
 
 
@@ -74,6 +76,7 @@ class History:
         (
             channel_resolver._get_executions_by_all_contexts,
             execution_lib.get_executions_associated_with_all_contexts,
+            cache_utils.get_cached_outputs,
         ) = _TFX_QUERIES
         run_id = self._next()
         started = time.perf_counter()

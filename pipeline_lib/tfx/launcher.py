@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
@@ -75,17 +76,16 @@ class NodeLauncher(launcher.Launcher):
             raise
 
     def _upstream_not_done(self) -> list[str]:
-        missing = set(self._node.upstream_nodes)
         contexts = {
             context.type.name: context.name.field_value.string_value for context in self._node.contexts.contexts
         }
         with self._store as handle:
             run = handle.store.get_context_by_type_and_name("pipeline_run", contexts["pipeline_run"])
-            for execution in handle.store.get_executions_by_context(run.id) if run and missing else []:
-                if execution_lib.is_execution_successful(execution):
-                    for context in handle.store.get_contexts_by_execution(execution.id):
-                        missing.discard(context.name.removeprefix(f"{contexts['pipeline']}."))
-        return sorted(missing)
+            return [
+                node_id
+                for node_id in sorted(self._node.upstream_nodes)
+                if not run or not _has_succeeded(handle.store, run, f"{contexts['pipeline']}.{node_id}")
+            ]
 
     def abandon(self, reason: str, state: int = Execution.FAILED) -> list[int]:
         """Close this node's executions in this run that are still open, and remove what they had begun to write.
@@ -151,6 +151,12 @@ class NodeLauncher(launcher.Launcher):
         if executor_output is None and error is not None:
             executor_output = self._build_error_output(code=1, msg=f"{type(error).__name__}: {error}")
         super()._publish_failed_execution(execution_id, contexts, executor_output)
+
+
+def _has_succeeded(store: metadata_store.MetadataStore, run: metadata_store_pb2.Context, node_name: str) -> bool:
+    node = store.get_context_by_type_and_name("node", node_name)
+    executions = lineage.executions_in_all(store, [run, node]) if node else []
+    return any(execution_lib.is_execution_successful(execution) for execution in executions)
 
 
 def _was_asked(execution: Execution, exec_properties: Mapping[str, Any]) -> bool:

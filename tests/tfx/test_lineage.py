@@ -7,16 +7,21 @@ from pathlib import Path
 import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.orchestration.portable import cache_utils
 from tfx.orchestration.portable.input_resolution import channel_resolver
+from tfx.orchestration.portable.mlmd import execution_lib
 
 from pipeline_lib.tfx import lineage
-from pipeline_lib.tfx.metadata_store import connection_config
+from pipeline_lib.tfx.metadata_store import connection_config, open_store
 
 RUNS, NODES = 300, 6
 States = metadata_store_pb2.Execution
 Contexts = dict[str, metadata_store_pb2.Context]
 # TFX's own, before anything here puts ours in its place.
 TFX_QUERY = channel_resolver._get_executions_by_all_contexts
+TFX_CACHED = lineage._every_cached_output
+ARTIFACT = metadata_store_pb2.Artifact
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +88,80 @@ def test_a_run_is_looked_up_without_its_pipelines_history(
         return executions
 
     monkeypatch.setattr(MetadataStore, "get_executions_by_context", counted)
-    lineage.executions_in_all(store, [contexts["pipeline"], contexts["node-2"], contexts["run-7"]])
-    assert 0 < len(loaded) <= 2 * NODES
+    for run in (7, RUNS - 1):
+        loaded.clear()
+        lineage.executions_in_all(store, [contexts["pipeline"], contexts["node-2"], contexts[f"run-{run}"]])
+        assert 0 < len(loaded) <= 2 * (NODES + lineage.PAGE)
+
+
+def test_a_new_run_asks_no_execution_for_its_contexts(
+    history: tuple[MetadataStore, Contexts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLMD would look through all associations that it has, once for each."""
+    store, contexts = history
+    asked = [contexts["pipeline"], contexts["node-2"], contexts[f"run-{RUNS - 1}"]]
+    expected = _ids(TFX_QUERY(store, asked))
+    monkeypatch.setattr(MetadataStore, "get_contexts_by_execution", None)
+    assert _ids(lineage.executions_in_all(store, asked)) == expected != []
+
+
+@pytest.fixture
+def answered(tmp_path: Path) -> tuple[metadata.Metadata, metadata_store_pb2.Context, list[Path]]:
+    """A store, a cache context with five executions, and the folders of their outputs, oldest first."""
+    handle = open_store(f"sqlite:///{tmp_path}/mlmd.sqlite")
+    with handle:
+        store = handle.store
+        context = metadata_store_pb2.Context(
+            type_id=store.put_context_type(metadata_store_pb2.ContextType(name="execution_cache")), name="key"
+        )
+        [context.id] = store.put_contexts([context])
+        kind = store.put_execution_type(metadata_store_pb2.ExecutionType(name="Node"))
+        model = store.put_artifact_type(metadata_store_pb2.ArtifactType(name="Model"))
+        folders = [tmp_path / str(number) for number in range(5)]
+        for folder in folders:
+            folder.mkdir()
+            artifact = metadata_store_pb2.Artifact(type_id=model, uri=str(folder), state=ARTIFACT.LIVE)
+            event = metadata_store_pb2.Event(type=metadata_store_pb2.Event.OUTPUT)
+            event.path.steps.add().key = "model"
+            event.path.steps.add().index = 0
+            execution = metadata_store_pb2.Execution(type_id=kind, last_known_state=States.COMPLETE)
+            store.put_execution(execution, [(artifact, event)], [context])
+    return handle, context, folders
+
+
+@pytest.mark.parametrize("spoilt", ["nothing", "newest failed", "newest's folder gone", "newest deleted", "all gone"])
+def test_the_answer_from_the_cache_is_tfxs_own(
+    answered: tuple[metadata.Metadata, metadata_store_pb2.Context, list[Path]], spoilt: str
+) -> None:
+    handle, context, folders = answered
+    with handle:
+        executions = sorted(handle.store.get_executions_by_context(context.id), key=lambda item: item.id)
+        artifacts = sorted(handle.store.get_artifacts(), key=lambda item: item.id)
+        if spoilt == "newest failed":
+            executions[-1].last_known_state = States.FAILED
+            handle.store.put_executions([executions[-1]])
+        elif spoilt == "newest deleted":
+            artifacts[-1].state = ARTIFACT.DELETED
+            handle.store.put_artifacts([artifacts[-1]])
+        for folder in {"newest's folder gone": folders[-1:], "all gone": folders}.get(spoilt, []):
+            folder.rmdir()
+        ours, theirs = (ask(handle, context) for ask in (lineage.cached_outputs, TFX_CACHED))
+    expected = {"nothing": folders[-1], "all gone": None}.get(spoilt, folders[-2])
+    for answer in (ours, theirs):
+        assert (Path(answer["model"][0].uri) if answer else None) == expected
+
+
+def test_an_answer_from_the_cache_loads_one_execution(
+    answered: tuple[metadata.Metadata, metadata_store_pb2.Context, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, context, _ = answered
+    monkeypatch.setattr(lineage, "_every_cached_output", None)
+    with handle:
+        assert lineage.cached_outputs(handle, context)
 
 
 def test_it_is_what_tfx_calls_once_installed() -> None:
     lineage.install()
     assert channel_resolver._get_executions_by_all_contexts is lineage.executions_in_all
+    assert execution_lib.get_executions_associated_with_all_contexts is lineage._with_handle
+    assert cache_utils.get_cached_outputs is lineage.cached_outputs

@@ -1,21 +1,26 @@
-"""What Beam works out anew at every use, once: the parameters of a function, and the parsed flags of an options class.
+"""What Beam works out anew at every use, once.
 
 Building and running one small TFMA pipeline, Beam inspects 37,000 signatures, of a few hundred functions (to ask
 whether a DoFn is stateful, it inspects all its methods), and parses the same flags with 1,200 new argument parsers:
-together a third of a small Evaluator's time. Both answers depend on nothing else than the function, or the class and
-the flags.
+together a third of a small Evaluator's time. It also looks through all of Python's modules for each function that it
+pickles, and again for each value whose size it wants to know. What is put in the place of these gives the same answers.
 """
 
 import copy
 import functools
+import inspect
+import sys
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
+import objsize.traverse
+from apache_beam.internal.cloudpickle import cloudpickle
 from apache_beam.options import pipeline_options
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.transforms import core
+from apache_beam.runners.common import MethodWrapper
+from apache_beam.transforms import core, userstate
 
 ArgsDefaults = tuple[list[str], list[Any]]
 
@@ -56,7 +61,70 @@ def _parsed(cls: Any, flags: tuple[str, ...]) -> Any:
     return cls(list(flags))._visible_options
 
 
+def get_dofn_specs(dofn: core.DoFn) -> tuple[set[Any], set[Any]]:
+    """`userstate.get_dofn_specs`: state and timer specs that a DoFn's methods name. Raises what Beam's own raises."""
+    states: set[Any] = set()
+    timers: set[Any] = set()
+    for name in {*_asked(cast(Any, type(dofn))), *getattr(dofn, "__dict__", ())}:
+        if not isinstance(getattr(dofn, name, None), types.MethodType):
+            continue
+        wanted = [item for item in MethodWrapper(dofn, name).defaults if isinstance(item, core._DoFnParam)]
+        ids = [item.param_id for item in wanted]
+        if len(ids) != len(set(ids)):
+            raise ValueError(f"DoFn {dofn!r} has duplicate {name} method parameters: {ids}.")
+        states.update(item.state_spec for item in wanted if isinstance(item, core._StateDoFnParam))
+        timers.update(item.timer_spec for item in wanted if isinstance(item, core._TimerDoFnParam))
+    return states, timers
+
+
+@functools.cache
+def _asked(cls: Any) -> tuple[str, ...]:
+    """What an instance must be asked for: all but what is no method, and methods that want nothing of Beam's."""
+    return tuple(name for name in dir(cls) if hasattr(cls, f"_inspect_{name}") or not _is_plain(cls, name))
+
+
+def _is_plain(cls: Any, name: str) -> bool:
+    attribute = inspect.getattr_static(cls, name)
+    function = attribute.__func__ if isinstance(attribute, classmethod) else attribute
+    if isinstance(function, types.FunctionType):
+        return not any(isinstance(value, core._DoFnParam) for value in get_function_args_defaults(function)[1])
+    return isinstance(attribute, staticmethod) or not hasattr(type(attribute), "__get__")
+
+
+def find_imported_submodules(code: types.CodeType, dependencies: Iterable[Any]) -> list[types.ModuleType]:
+    """`cloudpickle._find_imported_submodules`: those of the dependencies that the code names, in no certain order."""
+    return [
+        sys.modules[name]
+        for module in dependencies
+        if isinstance(module, types.ModuleType) and getattr(module, "__package__", None)
+        for name in _named_below(module.__name__, code.co_names)
+    ]
+
+
+def _named_below(package: str, names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        if (module := f"{package}.{name}") in sys.modules:
+            yield module
+            yield from _named_below(module, names)
+
+
+def iter_modules_globals() -> tuple[dict[str, Any], ...]:
+    """`objsize.traverse._iter_modules_globals`: what is no part of any value's size."""
+    return _globals_of(len(sys.modules))
+
+
+@functools.lru_cache(maxsize=1)
+def _globals_of(_modules: int) -> tuple[dict[str, Any], ...]:
+    return tuple(_objsizes_globals())
+
+
+_objsizes_globals: Callable[[], Iterator[dict[str, Any]]] = objsize.traverse._iter_modules_globals
+
+
 def install() -> None:
-    """Put both in the place of Beam's, in this process; doing so again changes nothing."""
+    """Put all of it in its place, in this process; doing so again changes nothing."""
     core.get_function_args_defaults = get_function_args_defaults
     pipeline_options.PipelineOptions.view_as = view_as
+    userstate.get_dofn_specs = get_dofn_specs
+    cloudpickle._find_imported_submodules = find_imported_submodules
+    objsize.traverse._iter_modules_globals = iter_modules_globals

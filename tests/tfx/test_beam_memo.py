@@ -1,15 +1,32 @@
 # ruff: noqa: B008 - that is how Beam declares what a method wants
 """Our memos of what Beam works out against Beam's own answers."""
 
+import os
+import sys
+import types
+import xml.dom.minidom
+from collections import Counter
+
+import apache_beam
 import apache_beam as beam
+import objsize
 import pytest
 from apache_beam.coders import VarIntCoder
+from apache_beam.internal.cloudpickle import cloudpickle
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
 from apache_beam.transforms import core, userstate
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import CombiningValueStateSpec, TimerSpec, on_timer
 
 from pipeline_lib.tfx import beam_memo
+
+REPLACED = [
+    (userstate, "get_dofn_specs"),
+    (cloudpickle, "_find_imported_submodules"),
+    (objsize.traverse, "_iter_modules_globals"),
+]
+# Beam's own, before anything here puts ours in their place.
+BEAMS_SPECS, BEAMS_SUBMODULES, OBJSIZES_GLOBALS = (getattr(module, name) for module, name in REPLACED)
 
 
 class Plain(beam.DoFn):
@@ -40,6 +57,28 @@ class Wearing(beam.DoFn):
         yield element
 
 
+class Odd(beam.DoFn):
+    """Methods that are not plain functions of its class."""
+
+    @classmethod
+    def of_the_class(cls, count=beam.DoFn.StateParam(Stateful.COUNT)):
+        return count
+
+    @staticmethod
+    def nobodys(count=beam.DoFn.StateParam(Stateful.COUNT)):
+        return count
+
+    @property
+    def made(self):
+        return Stateful().expired
+
+    inherited = Stateful.process
+    _inspect_setup = staticmethod(lambda: (["self", "x"], [beam.DoFn.TimerParam(Stateful.EXPIRY)]))
+
+    def process(self, element):
+        yield element
+
+
 class Twice(beam.DoFn):
     SAME = CombiningValueStateSpec("same", VarIntCoder(), sum)
 
@@ -52,12 +91,14 @@ def memo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed for one test: pytest's process is not a node's."""
     monkeypatch.setattr(core, "get_function_args_defaults", core.get_function_args_defaults)
     monkeypatch.setattr(PipelineOptions, "view_as", PipelineOptions.view_as)
+    for module, name in REPLACED:
+        monkeypatch.setattr(module, name, getattr(module, name))
     beam_memo.install()
 
 
 def _dofns():
     wrapped = [beam.Map(lambda x: x).fn, beam.FlatMap(lambda x, w=beam.DoFn.WindowParam: [x]).fn]
-    return [Plain(), Stateful(), Wearing(Stateful().process), Wearing(), *wrapped]
+    return [Plain(), Stateful(), Odd(), Wearing(Stateful().process), Wearing(), *wrapped]
 
 
 @pytest.mark.parametrize("function", [Stateful.process, Stateful().process, lambda x, y=3, *z, w=4: x, str.upper, int])
@@ -68,10 +109,36 @@ def test_a_functions_arguments_are_beams_however_often_they_are_asked_for(functi
 
 def test_every_kind_of_dofn_has_the_specs_that_beam_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     dofns = _dofns()
-    beams = [userstate.get_dofn_specs(dofn) for dofn in dofns]
+    beams = [BEAMS_SPECS(dofn) for dofn in dofns]
+    assert len([states for states, timers in beams if states or timers]) == 3
     monkeypatch.setattr(core, "get_function_args_defaults", beam_memo.get_function_args_defaults)
     for _ in range(2):
-        assert [userstate.get_dofn_specs(dofn) for dofn in dofns] == beams
+        assert [BEAMS_SPECS(dofn) for dofn in dofns] == beams
+        assert [beam_memo.get_dofn_specs(dofn) for dofn in dofns] == beams
+
+
+def _names_many(x):
+    return os.path.join(str(x), apache_beam.transforms.core.__name__, xml.dom.minidom.__name__, os.sep)
+
+
+@pytest.mark.parametrize("function", [_names_many, core.DoFn.to_runner_api_parameter, beam_memo.install, lambda x: x])
+def test_a_pickled_functions_submodules_are_those_that_beam_finds(function) -> None:
+    names = function.__code__.co_names
+    dependencies = [module for name in names if (module := sys.modules.get(name))] + [os, apache_beam, xml, 3, None]
+    ours = beam_memo.find_imported_submodules(function.__code__, dependencies)
+    beams = BEAMS_SUBMODULES(function.__code__, dependencies)
+    assert Counter(map(id, ours)) == Counter(map(id, beams))
+    assert (xml.dom.minidom in ours) == (function is _names_many)
+
+
+def test_a_values_size_is_what_objsize_says(memo: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [[1, "two"], vars(core), {"module": vars(os), "list": [b"x" * 1000]}, Plain()]
+    ours = [objsize.get_deep_size(value) for value in values]
+    monkeypatch.setitem(sys.modules, "one_more", types.ModuleType("one_more"))
+    fresh = objsize.get_deep_size(vars(sys.modules["one_more"]))
+    monkeypatch.setattr(objsize.traverse, "_iter_modules_globals", OBJSIZES_GLOBALS)
+    assert [objsize.get_deep_size(value) for value in values] == ours
+    assert objsize.get_deep_size(vars(sys.modules["one_more"])) == fresh == 0
 
 
 def test_a_function_is_inspected_once(monkeypatch: pytest.MonkeyPatch, memo: None) -> None:
@@ -85,7 +152,7 @@ def test_a_function_is_inspected_once(monkeypatch: pytest.MonkeyPatch, memo: Non
 
     for _ in range(3):
         assert not userstate.is_stateful_dofn(Fresh())
-    assert len([f for f in asked if getattr(f, "__func__", None) is Fresh.process]) == 1
+    assert len([f for f in asked if getattr(f, "__func__", f) is Fresh.process]) == 1
 
 
 def test_an_answer_that_is_changed_is_not_remembered() -> None:

@@ -19,6 +19,7 @@ Approval = Literal["none", "required"]
 FORCE: Final = "force"
 APPROVAL: Final = "approval"
 DRY_RUN: Final = "dry run"
+LATEST: Final = "latest"
 
 _TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
 # No node works differently for it: mentioned in one, it would be part of its cache key.
@@ -144,10 +145,10 @@ class RunParams(BaseModel):
     max_memory_mib: float = _most(64, "Largest peak memory", "In MiB, of loading the file and running it", 1e6)
 
     span: str = Field(
-        default="latest",
+        default=LATEST,
         pattern=r"^(latest|[1-9][0-9]{0,8})$",
         title="Data span",
-        description="latest, or a span's number; a backfill's latest is that of its date",
+        description="latest, or a number; a backfill's latest is its date's, never released over newer data",
         examples=["latest", "7"],
         json_schema_extra=_in("Data"),
     )

@@ -19,7 +19,7 @@ from pipeline_lib.releases import signing
 from pipeline_lib.releases.manifest import Description, sha256_of
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Push, Releases, Signer
-from pipeline_lib.run_params import DRY_RUN
+from pipeline_lib.run_params import DRY_RUN, LATEST
 from pipeline_lib.settings import Settings, settings
 from pipeline_lib.tfx import tflite_contract
 from pipeline_lib.tfx.evaluation_gates import overall_metrics
@@ -35,8 +35,9 @@ class Executor(executor.Executor):
     Further exec properties: `custom_config` holds `labels` and, optionally, `push` ("dry run": only say what would be
     released); `span`, `run_parameters` (JSON) and `evaluation_uri` go to the manifest, the last being the TFLite file's
     ModelEvaluation; `approval` is the run parameter, `approval_record` what came of it: without an approval where one
-    is required, nothing is pushed. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`,
-    `pushed_destination`), and `sha256`, `metrics` (JSON) and, where nothing was pushed, the `reason`.
+    is required, nothing is pushed; nor of a span older than the latest release's, unless the run asks for that span.
+    `pushed_model` says what TFX's own says (`pushed`, `pushed_version`, `pushed_destination`), and `sha256`, `metrics`
+    (JSON) and, where nothing was pushed, the `reason`.
     """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
@@ -54,9 +55,13 @@ class Executor(executor.Executor):
         releases = Releases(_push_dir(exec_properties))
         model = _only_file(Path(self.GetModelPath(input_dict)))
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        older = _older_data(releases, exec_properties)
         if custom.get("push") == DRY_RUN:
-            would = releases.preview(model, signed=config.signs)
+            would = older or releases.preview(model, signed=config.signs)
             self._mark_refused(pushed_model, f"{DRY_RUN}: {would}")
+            return
+        if older:
+            self._mark_refused(pushed_model, older)
             return
         approval = approval_of(exec_properties.get(APPROVAL_RECORD, ""))
         if why_not := refusal(exec_properties.get("approval") == "required", approval):
@@ -136,6 +141,16 @@ def _only_file(folder: Path) -> Path:
     if len(files) != 1:
         raise ReleaseError(f"{folder}: expected one TFLite file. Received: {sorted(path.name for path in files)}")
     return files[0]
+
+
+def _older_data(releases: Releases, exec_properties: dict[str, Any]) -> str | None:
+    """Why a run that came upon older data than the latest release's releases nothing: a backfill, a late approval."""
+    latest, span = releases.latest(), int(exec_properties["span"])
+    asked_for = json.loads(exec_properties["run_parameters"]).get("span", LATEST)
+    newer = latest.manifest.span if latest else None
+    if not latest or newer is None or span >= newer or asked_for != LATEST:
+        return None
+    return f"older data: span {span}, and release {latest.version} has span {newer}; span={span} would release it"
 
 
 def _require_the_measured(model: Path, edge: dict[str, Any] | None) -> None:

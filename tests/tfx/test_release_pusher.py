@@ -71,6 +71,8 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         push: str = "yes",
         approval: str = "none",
         record: str = "",
+        span: int = 3,
+        asked_span: str = "latest",
     ) -> Pushed:
         execution = next(executions)
         root = tmp_path / "root" / str(execution)
@@ -101,8 +103,8 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
             {
                 "push_destination": proto_utils.proto_to_json(destination),
                 "custom_config": json_utils.dumps({"labels": labels, "push": push}),
-                "span": 3,
-                "run_parameters": json.dumps({"epochs": 3, "push": push, "force": False}),
+                "span": span,
+                "run_parameters": json.dumps({"epochs": 3, "push": push, "force": False, "span": asked_span}),
                 "evaluation_uri": "evaluation",
                 "approval": approval,
                 "approval_record": record,
@@ -127,7 +129,7 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
     }
     manifest = release.manifest
     assert (manifest.span, manifest.code_revision, manifest.run_id) == (3, "r42", "run-1")
-    assert manifest.parameters == {"epochs": 3, "push": "yes", "force": False}
+    assert manifest.parameters == {"epochs": 3, "push": "yes", "force": False, "span": "latest"}
     assert (manifest.model_artifact_id, manifest.execution_id) == (10, 1)
     ids = {"model": 10, "model_blessing": 20, "ImportExampleGen.examples": 30, "infra_blessing": 40}
     assert manifest.artifact_ids == ids
@@ -170,6 +172,24 @@ def test_a_dry_run_says_what_would_be_released_and_writes_nothing(
     assert push(1, "run-4", push="dry run")["reason"] == "dry run: release 2 would have been made"
     assert push(1, "run-5", push="dry run", blessed=False)["reason"] is None
     assert sorted((path, path.stat().st_mtime_ns) for path in releases.folder.rglob("*")) == before
+
+
+def test_older_data_is_released_over_newer_only_where_a_run_asks_for_it(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    push(0, "run-1", span=6)
+    why = "older data: span 5, and release 1 has span 6; span=5 would release it"
+    assert push(1, "backfill", span=5) == {
+        "pushed": False,
+        **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256")),
+        "reason": why,
+    }
+    assert push(1, "look", span=5, push="dry run")["reason"] == f"dry run: {why}"
+    assert releases.versions() == [1]
+    assert push(2, "run-2", span=6)["pushed_version"] == "2"
+    assert push(1, "by hand", span=5, asked_span="5")["pushed_version"] == "3"
+    # From then on that is what phones have.
+    assert push(3, "run-3", span=5)["pushed_version"] == "4"
 
 
 def test_the_retry_of_a_run_pushes_nothing_more_and_says_the_same(

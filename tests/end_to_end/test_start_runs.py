@@ -146,6 +146,7 @@ def test_the_official_client_triggers_polls_reads_logs_and_events_and_clears(
     assert ended(runs, run_id) == "success"
     after = tasks.get_task_instance(PIPELINE_NAME, run_id, "ModelReport")
     assert (after.state, after.try_number) == ("success", before.try_number + 1)
+    released.asset_events()  # once it can be asked
     events = client.AssetApi(api).get_asset_events(name_pattern=RELEASE_ASSET).asset_events
     assert Releases(released.settings.push_dir).versions()[0] in {
         (event.extra or {}).get("version") for event in events

@@ -1,7 +1,6 @@
 """The CeleryExecutor with two workers: the work of one that is killed is done by the other."""
 
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,11 +10,10 @@ LONG = {"epochs": 60}  # three times the default: nobody is too late to kill it
 
 
 @pytest.fixture(scope="module")
-def celery(whole: Deployment, first_run: str) -> Iterator[Deployment]:
+def celery(whole: Deployment, first_run: str) -> Deployment:
     whole.down()
     whole.up("--scale", "worker=2", settings=CELERY)
-    yield whole
-    whole.down()
+    return whole
 
 
 def test_a_run_ends_well_though_a_worker_was_killed_in_it(celery: Deployment) -> None:

@@ -33,6 +33,12 @@ def test_a_run_ends_well_though_a_worker_was_killed_in_it(celery: Deployment) ->
     assert celery.still_running() == []
 
 
+def test_the_queue_ends_well_when_it_is_told_to(celery: Deployment) -> None:
+    queue = celery.container("redis")
+    docker("stop", queue)
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", queue).strip() == "0"  # 137: it was killed
+
+
 @pytest.mark.parametrize(
     ("executor", "component"),
     [("LocalExecutor", ["celery", "worker"]), ("CeleryExecutor", ["scheduler"])],

@@ -12,16 +12,24 @@ from tests.compose.deployment import ANY_MODEL, Deployment, Run, docker, wait_fo
 
 OUTAGE_SECONDS = 120
 FULL_SECONDS = 30
-# Another client: takes each connection that it can get, and those that Airflow lets go, until its stdin is closed.
+# Another client: throws Airflow out, and takes each connection that it can get, until its stdin is closed.
 GREEDY = """
 import os, select, sys, psycopg2
 address = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg2", "")
-held = []
+connect = lambda: psycopg2.connect(address, application_name="greedy")
+held, full = [connect()], False
+held[0].autocommit = True
+throw_out = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+throw_out += " WHERE backend_type = 'client backend' AND application_name <> 'greedy'"
 while not select.select([sys.stdin], [], [], 0.05)[0]:
+    held[0].cursor().execute(throw_out)
     try:
-        held.append(psycopg2.connect(address))
+        while True:
+            held.append(connect())
     except psycopg2.OperationalError as error:
-        print(len(held), str(error).strip(), flush=True)
+        if not full:
+            print(len(held), str(error).strip(), flush=True)
+        full = True
 """
 
 
@@ -84,6 +92,7 @@ def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment
         for fault in (restarted, gone_for_two_minutes, out_of_connections):
             print(f"\n{fault.__name__}, while {at_work(deployment, run)} was at work", flush=True)
             fault(deployment)
+            wait_for("Airflow to answer", lambda: told(lambda: rest.dag(PIPELINE_NAME)), seconds=300)
             began = time.monotonic()
             wait_for(f"all services to be well after {fault.__name__}", lambda: not deployment.unwell(), seconds=300)
             print(f"all services are well {time.monotonic() - began:.0f} s later", flush=True)
@@ -96,3 +105,4 @@ def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment
         again = Run.trigger(rest)
         assert end(again) == "success", reasons(rest, again)
     assert deployment.still_running() == []
+    assert deployment.unwell() == {}

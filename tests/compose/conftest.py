@@ -86,7 +86,7 @@ def first_run(whole: Deployment) -> str:
 @pytest.fixture
 def deployment(whole: Deployment, first_run: str) -> Deployment:
     """The deployment, up and healthy with its default executor, whatever the test before did to it."""
-    # Not asked of Compose, whose `up` also runs `init` each time: a quarter of a minute.
+    # Docker is asked, not Compose, whose `up` runs `init` again each time: six seconds before each of twenty tests.
     if unwell := whole.unwell():
         if "worker" in unwell:
             whole.down()

@@ -60,13 +60,17 @@ class DagRun(_Answer):
 
 
 class TaskInstance(_Answer):
-    """One task of one run; `state` is None until the scheduler has looked at it. Seconds in `duration`."""
+    """One task of one run; `state` is None until the scheduler has looked at it. Seconds in `duration`.
+
+    `hostname` is where it is at work, or was: empty before its first try.
+    """
 
     task_id: str
     state: str | None
     start_date: datetime | None
     duration: float | None
     try_number: int
+    hostname: str | None = None
 
 
 class AirflowRest:

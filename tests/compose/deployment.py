@@ -22,6 +22,8 @@ WAIT_SECONDS = 900
 # Bounds that another seed's model meets however it turns out, and however busy this host is.
 ANY_MODEL = {"min_accuracy": 0.5, "min_class_accuracy": 0.0, "max_loss": 10.0, "min_accuracy_change": -1.0}
 ANY_MODEL |= {"max_latency_ratio": 1e6, "max_latency_ms": 1e6, "max_load_ms": 1e6}
+THEIRS = {"postgres", "mariadb"}
+OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "init"}
 CELERY = {"COMPOSE_PROFILES": "celery", "MNIST_LITE_EXECUTOR": "CeleryExecutor", "MNIST_LITE_SCHEDULER_MEMORY": "512m"}
 
 
@@ -88,6 +90,30 @@ class Deployment:
         labels = [f"label=com.docker.compose.project={self.project}"]
         labels += [f"label=com.docker.compose.service={service}"] if service else []
         return docker("ps", "-aq", *(part for label in labels for part in ("--filter", label))).split()
+
+    def unwell(self) -> dict[str, str]:
+        """What is not as the default executor's `up` leaves it, by service: "" where it is not there."""
+        containers = self.containers()
+        found = json.loads(docker("inspect", *containers)) if containers else []
+        states = {one["Config"]["Labels"]["com.docker.compose.service"]: self._state(one) for one in found}
+        others = {name: states[name] for name in states.keys() - OURS - THEIRS}
+        return others | {name: states.get(name, "") for name in OURS | THEIRS if states.get(name) != "well"}
+
+    def _state(self, container: Any) -> str:
+        service, state = container["Config"]["Labels"]["com.docker.compose.service"], container["State"]
+        if service in OURS and container["Config"]["Image"] != self.image:
+            return f"of {container['Config']['Image']}"
+        if service == "init":
+            return "well" if (state["Status"], state["ExitCode"]) == ("exited", 0) else str(state["Status"])
+        status = state["Health"]["Status"] if state["Running"] and not state["Paused"] else state["Status"]
+        return "well" if status == "healthy" else str(status)
+
+    def secrets(self) -> dict[str, str]:
+        """All that nobody may be told, by name."""
+        values = dotenv_values(self.env_file)
+        found = {name: str(value) for name, value in values.items() if name.endswith(("PASSWORD", "KEY", "SECRET"))}
+        assert len(found) == 9
+        return found
 
     def secret(self, name: str) -> str:
         return str(dotenv_values(self.env_file)[name])

@@ -1,0 +1,55 @@
+"""`make up` on the host while the containers are at work there: neither knows of the other."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.airflow.local_config import LocalAirflow
+from pipeline_lib.places import PROJECT
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import PIPELINE_NAME, Settings
+from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
+from tests.compose.deployment import ANY_MODEL, Deployment, Run, wait_for
+
+long = pytest.mark.skipif(
+    not os.environ.get("MNIST_LITE_TEST_LONG"), reason="NOT TESTED: takes minutes; set MNIST_LITE_TEST_LONG=1"
+)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[tuple[LocalAirflow, Releases]]:
+    """A local Airflow with data and no run yet, and its releases."""
+    settings = Settings(var_dir=tmp_path / "var", port=free_port(), schedule="")
+    variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
+    with environment(variables):
+        for command in (["pipeline_lib.tfx.commands", "ingest", "digits"], ["pipeline_lib.tfx.compile"]):
+            python = [str(settings.tfx_python), "-m", *command]
+            done = subprocess.run(python, cwd=PROJECT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        with running_airflow(settings, PROJECT / "dags") as airflow:
+            yield airflow, Releases(settings.push_dir)
+
+
+@long
+def test_a_local_run_and_one_in_containers_at_once(
+    deployment: Deployment, local: tuple[LocalAirflow, Releases]
+) -> None:
+    airflow, releases = local
+    before = deployment.pushed()
+    with deployment.login("operator") as theirs, logged_in(airflow) as ours:
+        wait_for("the DAG", lambda: ours.dag(PIPELINE_NAME), seconds=120)
+        ours.unpause(PIPELINE_NAME)
+        in_containers = Run.trigger(theirs, seed=6, **ANY_MODEL)
+        on_host = Run.trigger(ours, seed=7, **ANY_MODEL)
+        in_containers.running("Trainer.mnist")
+        assert not ours.run(PIPELINE_NAME, on_host.run_id).finished, "they were not at work at the same time"
+        for run in (in_containers, on_host):
+            assert run.finished() == "success", run.rest.tasks(PIPELINE_NAME, run.run_id)
+            assert run.result("Pusher.mnist_lite").pushed is True
+        assert on_host.run_id not in {run.dag_run_id for run in theirs.runs(PIPELINE_NAME, 100)}
+    assert releases.versions() == [1]
+    assert len(deployment.pushed()) > len(before)
+    assert deployment.still_running() == [] and deployment.unwell() == {}

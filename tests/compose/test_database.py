@@ -1,0 +1,108 @@
+"""Airflow's database lost in the middle of a run, three times: nobody has to lend a hand, and nothing is half done."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.errors import StackError
+from pipeline_lib.settings import PIPELINE_NAME
+from tests.compose.deployment import ANY_MODEL, Deployment, Run, docker, wait_for
+
+OUTAGE_SECONDS = 120
+FULL_SECONDS = 30
+# Another client: throws Airflow out, and takes each connection that it can get, until its stdin is closed.
+GREEDY = """
+import os, select, sys, psycopg2
+address = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg2", "")
+connect = lambda: psycopg2.connect(address, application_name="greedy")
+held, full = [connect()], False
+held[0].autocommit = True
+throw_out = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+throw_out += " WHERE backend_type = 'client backend' AND application_name <> 'greedy'"
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    held[0].cursor().execute(throw_out)
+    try:
+        while True:
+            held.append(connect())
+    except psycopg2.OperationalError as error:
+        if not full:
+            print(len(held), str(error).strip(), flush=True)
+        full = True
+"""
+
+
+def restarted(deployment: Deployment) -> None:
+    docker("restart", deployment.container("postgres"))
+
+
+def gone_for_two_minutes(deployment: Deployment) -> None:
+    docker("stop", deployment.container("postgres"))
+    time.sleep(OUTAGE_SECONDS)  # the fault itself
+    docker("start", deployment.container("postgres"))
+
+
+def out_of_connections(deployment: Deployment) -> None:
+    command = ["docker", "exec", "-i", deployment.container("api-server"), "python", "-c", GREEDY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdin and client.stdout
+        assert "too many clients" in client.stdout.readline()
+        time.sleep(FULL_SECONDS)  # the fault itself
+        client.stdin.close()
+        client.stdout.read()
+
+
+def told(ask: Callable[[], Any]) -> Any:
+    """What Airflow answers; None while it cannot."""
+    try:
+        return ask()
+    except StackError:
+        return None
+
+
+def at_work(deployment: Deployment, run: Run) -> str:
+    """A node of the run that is at work, for Airflow and for MLMD."""
+
+    def node() -> str:
+        tasks = run.rest.tasks(PIPELINE_NAME, run.run_id)
+        assert not run.rest.run(PIPELINE_NAME, run.run_id).finished, tasks
+        return next((task.task_id for task in tasks if task.state == "running"), "")
+
+    return str(wait_for("a node at work", lambda: told(node) if deployment.still_running() else ""))
+
+
+def end(run: Run) -> str:
+    """The run's last state, over all that its database goes through."""
+    found = wait_for("the run's end", lambda: (now := told(run._run)) and now.finished and now)
+    return str(found.state)
+
+
+def reasons(rest: AirflowRest, run: Run) -> dict[str, list[str]]:
+    """The last words of each task that failed."""
+    tasks = rest.tasks(PIPELINE_NAME, run.run_id)
+    return {
+        task.task_id: rest.log_lines(PIPELINE_NAME, run.run_id, task)[-3:] for task in tasks if task.state == "failed"
+    }
+
+
+def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment) -> None:
+    with deployment.login("operator") as rest:
+        run = Run.trigger(rest, seed=5, epochs=60, **ANY_MODEL)
+        for fault in (restarted, gone_for_two_minutes, out_of_connections):
+            print(f"\n{fault.__name__}, while {at_work(deployment, run)} was at work", flush=True)
+            fault(deployment)
+            wait_for("Airflow to answer", lambda: told(lambda: rest.dag(PIPELINE_NAME)), seconds=300)
+            began = time.monotonic()
+            wait_for(f"all services to be well after {fault.__name__}", lambda: not deployment.unwell(), seconds=300)
+            print(f"all services are well {time.monotonic() - began:.0f} s later", flush=True)
+        state = end(run)
+        print(f"the run ended {state}: {reasons(rest, run)}")
+        assert state == "success" or all(reasons(rest, run).values()), reasons(rest, run)
+        assert deployment.still_running() == []
+        whole = docker("exec", deployment.container("api-server"), "mnist-lite", "models", "verify", "--all")
+        assert "release 1:" in whole
+        again = Run.trigger(rest)
+        assert end(again) == "success", reasons(rest, again)
+    assert deployment.still_running() == []
+    assert deployment.unwell() == {}

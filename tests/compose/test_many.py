@@ -1,0 +1,54 @@
+"""Twenty people who start a run in the same moment."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pipeline_lib.errors import StackError
+from pipeline_lib.settings import PIPELINE_NAME
+from tests.compose.deployment import Deployment, Run, wait_for
+
+MANY = 20
+
+
+@pytest.fixture
+def paused(deployment: Deployment) -> Iterator[Deployment]:
+    """The deployment while its DAG is switched off, so that runs wait; none of them is left."""
+    dag = f"dags/{PIPELINE_NAME}"
+    with deployment.login("operator") as rest:
+        wait_for("the DAG", lambda: rest.dag(PIPELINE_NAME), seconds=120)
+        rest._http.patch(dag, json={"is_paused": True}).raise_for_status()
+        try:
+            yield deployment
+        finally:
+            for run in rest.runs(PIPELINE_NAME, 100):
+                if not run.finished:
+                    path = f"{dag}/dagRuns/{run.dag_run_id}"
+                    rest._http.patch(path, json={"state": "failed"}).raise_for_status()
+                    rest._http.delete(path).raise_for_status()
+            rest.unpause(PIPELINE_NAME)
+
+
+def test_twenty_triggers_at_once_are_twenty_runs_or_refusals(paused: Deployment) -> None:
+    def trigger(number: int) -> str:
+        with paused.login("operator") as rest:
+            try:
+                return Run.trigger(rest, seed=number).run_id
+            except StackError as error:
+                return f"refused: {error}"
+
+    with paused.login("viewer") as rest, ThreadPoolExecutor(MANY) as people:
+        before = {run.dag_run_id for run in rest.runs(PIPELINE_NAME, 100)}
+        answers = list(people.map(trigger, range(MANY)))
+        there = {run.dag_run_id: run for run in rest.runs(PIPELINE_NAME, 100)}
+    refusals = [answer for answer in answers if answer.startswith("refused")]
+    made = set(answers) - set(refusals)
+    print(f"\n{len(made)} runs, {len(refusals)} refusals {refusals}")
+    assert all(re.search(r"\(4\d\d\)", refusal) for refusal in refusals), refusals
+    assert made and len(made) + len(refusals) == MANY
+    assert there.keys() - before == made
+    assert sorted(there[run_id].conf["seed"] for run_id in made) == [
+        number for number, answer in enumerate(answers) if answer in made
+    ]

@@ -1,9 +1,12 @@
 """The one code path of a node: everything below the fork, warm or cold."""
 
 import contextlib
+import errno
 import json
+import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping
@@ -141,7 +144,15 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
         return _result(request, "failed", f"{type(error).__name__}: {error}", final=True)
     except Exception as error:
         _print_executors_part(error)
-        return _result(request, "failed", f"{type(error).__name__}: {error}")
+        return _result(request, "failed", _reason(error, launcher.pipeline_root))
+
+
+def _reason(error: Exception, root: str) -> str:
+    """An error in a sentence. Of a full disk, the libraries between have kept the system's words but not its number."""
+    reason = f"{type(error).__name__}: {error}"
+    if os.strerror(errno.ENOSPC) not in reason:
+        return reason
+    return f"{reason}; free some below {root} (or {tempfile.gettempdir()}), then clear this task"
 
 
 def _result(request: NodeRequest, state: State, reason: str | None = None, **fields: Any) -> NodeResult:

@@ -1,5 +1,6 @@
-"""A clock that is set back by an hour or a day between two nights: what is newest is what came last, whatever it shows."""
+"""A clock that is set back by an hour or a day between two nights: what is newest is what came last."""
 
+import itertools
 import os
 import sqlite3
 import time
@@ -39,7 +40,7 @@ def wrong_by(step: timedelta) -> type[datetime]:
 
 
 def date_ahead(var: Path, step: timedelta) -> None:
-    """What there is by now was written while the clock was ahead: the store's times, which are C++'s, and the files'."""
+    """What there is by now was written while the clock was ahead: the store's times are C++'s, the files' the system's."""
     milliseconds = int(step.total_seconds() * 1000)
     with sqlite3.connect(var / "metadata" / "mlmd.sqlite") as connection:
         for table in ("Artifact", "Execution", "Context"):
@@ -90,7 +91,7 @@ def test_no_release_is_lost_made_twice_or_taken_for_older(lived: Settings) -> No
     pushes = [event for event in releases.history() if event.action == "push"]
     assert [event.why for event in pushes] == [f"run night-{number}" for number in good]
     assert [event.version for event in pushes] == list(range(1, len(good) + 1))
-    assert any(late.when > event.when for late, event in zip(pushes, pushes[1:], strict=False))  # it was set back
+    assert any(late.when > event.when for late, event in itertools.pairwise(pushes))  # it was set back
     latest = releases.latest()
     assert latest and (latest.version, latest.manifest.run_id) == (len(good), f"night-{good[-1]}")
     for version in releases.versions():

@@ -131,7 +131,7 @@ def draw(nights: list[Night], picture: Path) -> None:
     )
     for axis, (title, values) in zip(axes.flat, shown, strict=True):
         axis.plot(values, linewidth=1, color="#1f6f8b")
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.1 * max(values))
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
     for axis in axes[1]:

@@ -40,7 +40,7 @@ def wrong_by(step: timedelta) -> type[datetime]:
 
 
 def date_ahead(var: Path, step: timedelta) -> None:
-    """What there is by now was written while the clock was ahead: the store's times are C++'s, the files' the system's."""
+    """What there is by now was written while the clock was ahead: the store's records and the files."""
     milliseconds = int(step.total_seconds() * 1000)
     with sqlite3.connect(var / "metadata" / "mlmd.sqlite") as connection:
         for table in ("Artifact", "Execution", "Context"):

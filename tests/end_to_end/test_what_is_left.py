@@ -33,7 +33,7 @@ class Observed:
     """A run, and what was seen of the deployment's processes while it went on."""
 
     run: FinishedRun
-    listening: set[str] = field(default_factory=set)
+    listening: dict[str, str] = field(default_factory=dict)
     commands: set[str] = field(default_factory=set)
     tasks: int = 0
 
@@ -57,15 +57,13 @@ def observed(deployment: Deployment) -> Observed:
 def look_at(process: psutil.Process, found: Observed) -> None:
     """Where it can be reached; it may end at any moment."""
     try:
-        found.commands.add(" ".join(process.cmdline()))
-        connections = process.net_connections("inet")
+        found.commands.add(command := " ".join(process.cmdline()))
+        connections = process.net_connections("tcp")
     except psutil.Error:
         return
     for connection in connections:
-        # A datagram socket takes from anybody, unless it is connected.
-        open_to_all = connection.type.name == "SOCK_DGRAM" and not connection.raddr
-        if connection.status == psutil.CONN_LISTEN or open_to_all:
-            found.listening.add(connection.laddr.ip)
+        if connection.status == psutil.CONN_LISTEN:
+            found.listening[connection.laddr.ip.removeprefix("::ffff:")] = command
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +138,10 @@ def test_no_secret_is_in_a_command_line(observed: Observed, secrets: dict[str, b
 
 
 def test_only_this_machine_can_reach_it_while_a_run_goes_on(observed: Observed) -> None:
-    assert observed.listening and all(ipaddress.ip_address(address).is_loopback for address in observed.listening)
+    open_to_others = {
+        address: who for address, who in observed.listening.items() if not ipaddress.ip_address(address).is_loopback
+    }
+    assert observed.listening and open_to_others == {}
     # Those that come and go were seen, too.
     assert observed.tasks and any("pipeline_lib.tfx.warm_server" in command for command in observed.commands)
 

@@ -5,7 +5,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down compile env compose-demo compose-test test test-faults lint bench bench-quick lock screenshots tensorboard
+.PHONY: help setup demo up down compile env compose-demo compose-test test test-faults audit lint bench bench-quick lock screenshots tensorboard
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-faults: setup ## sixty kills, a year of nights, damaged data, models, disks
 	$(AIRFLOW)/python -m pytest tests/faults/airflow || failed=1; \
 	$(TFX)/python -m pytest tests/faults/tfx || failed=1; \
 	exit $$failed
+
+audit: setup ## both locks against known advisories, where an index of them can be reached; else it says so
+	@MNIST_LITE_TEST_AUDIT=1 $(AIRFLOW)/python -m pytest tests/setup/test_advisories.py
 
 # Each side is checked where its packages are.
 lint: setup ## ruff, and mypy in both environments

@@ -19,21 +19,26 @@ MARK = "MNIST_LITE_STACK"
 
 
 class Component(BaseModel):
-    """One Airflow component, leader of its own session. `created` is psutil's, in seconds since the epoch."""
+    """One Airflow component, leader of its own session. `started`: in seconds after the system's start."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     pid: int
-    created: float
+    started: float
 
     def process(self) -> psutil.Process | None:
         """The process, if it is still this one and not a stranger under its number."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.created) < 1 and _runs(process):
+            if abs(started(process) - self.started) < 0.05 and _runs(process):
                 return process
         return None
+
+
+def started(process: psutil.Process) -> float:
+    """When a process was started, whatever is done to the clock later: on Linux both of these move with it."""
+    return float(process.create_time() - psutil.boot_time())
 
 
 def alive(components: Iterable[Component], home: Path) -> list[psutil.Process]:

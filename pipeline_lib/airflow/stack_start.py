@@ -16,7 +16,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline_lib.airflow.local_config import LocalAirflow, write_private
-from pipeline_lib.airflow.stack_processes import MARK, Component
+from pipeline_lib.airflow.stack_processes import MARK, Component, started
 from pipeline_lib.errors import StackError
 from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
 from pipeline_lib.places import PROJECT
@@ -111,8 +111,7 @@ def start(airflow: LocalAirflow, settings: Settings) -> dict[str, subprocess.Pop
                 start_new_session=True,
             )
         processes[name] = process
-        created = psutil.Process(process.pid).create_time()
-        component = Component(name=name, pid=process.pid, created=created)
+        component = Component(name=name, pid=process.pid, started=started(psutil.Process(process.pid)))
         stack = stack.model_copy(update={"components": (*stack.components, component)})
         write_private(airflow.home / "stack.json", stack.model_dump_json(indent=1))
     return processes
@@ -121,21 +120,21 @@ def start(airflow: LocalAirflow, settings: Settings) -> dict[str, subprocess.Pop
 def wait_until_healthy(
     airflow: LocalAirflow, processes: dict[str, subprocess.Popen[bytes]], say: Callable[[str], None]
 ) -> None:
-    started = time.time()
+    began, by_the_clock = time.monotonic(), time.time()
     missing = set(COMPONENTS)
     while missing:
         for name, process in processes.items():
             if process.poll() is not None:
                 log = airflow.log_folder / f"{name}.log"
                 raise StackError(f"Airflow's {name} ended at once (exit code {process.returncode}).{_tail(log)}")
-        if time.time() - started > START_SECONDS:
+        if time.monotonic() - began > START_SECONDS:
             log = airflow.log_folder / f"{sorted(missing)[0]}.log"
             raise StackError(
                 f"Airflow's {', '.join(sorted(missing))} did not start within {START_SECONDS} s.{_tail(log)}"
             )
         time.sleep(0.2)
-        missing = set(COMPONENTS) - _healthy(airflow.url, since=started)
-        say(f"Airflow: starting, waiting for {', '.join(sorted(missing))} ({time.time() - started:.0f} s)")
+        missing = set(COMPONENTS) - _healthy(airflow.url, since=by_the_clock)
+        say(f"Airflow: starting, waiting for {', '.join(sorted(missing))} ({time.monotonic() - began:.0f} s)")
 
 
 def _healthy(url: str, since: float) -> set[str]:

@@ -254,5 +254,5 @@ class Releases:
                 durable.clear_unfinished(self.folder)
                 yield
         except OSError as error:
-            where = error.filename or self.folder
+            where = error.filename2 or error.filename or self.folder  # of a copy, what is written
             raise ReleaseError(f"{where}: the releases cannot be changed: {error.strerror or error}") from None

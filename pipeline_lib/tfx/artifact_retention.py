@@ -45,7 +45,7 @@ def _prune(
     store: metadata_store.MetadataStore, pipeline_name: str, root: Path, releases: Releases, keep_runs: int
 ) -> int:
     # From the disk, which pruning keeps small, and not from MLMD, which grows for ever.
-    folders = [*root.glob("*/*/[0-9]*"), *root.glob("*/.system/*/[0-9]*")]
+    folders = {*root.glob("*/*/[0-9]*"), *root.glob("*/.system/*/[0-9]*")}
     on_disk = {int(folder.name) for folder in folders if folder.name.isdecimal()}
     executions = store.get_executions_by_id(sorted(on_disk)) if on_disk else []
     active = [execution.id for execution in executions if execution_lib.is_execution_active(execution)]
@@ -54,23 +54,27 @@ def _prune(
     kept = _artifact_ids(store, kept_executions) | _compared_with(store, releases)
     types = {item.id: item.name for item in store.get_artifact_types()}
     doomed = [
-        artifact
+        (artifact, folder)
         for artifact in store.get_artifacts_by_id(sorted(_artifact_ids(store, on_disk - kept_executions) - kept))
-        if Path(artifact.uri).is_relative_to(root)
-        and Path(artifact.uri).is_dir()
-        and types[artifact.type_id] not in _KEPT_TYPES
+        if (folder := _folder(artifact, folders)) and types[artifact.type_id] not in _KEPT_TYPES
     ]
-    for artifact in doomed:
+    for artifact, _ in doomed:
         artifact.state = Artifact.DELETED
-    store.put_artifacts(doomed)
-    for artifact in doomed:
-        durable.remove(Path(artifact.uri))
+    store.put_artifacts([artifact for artifact, _ in doomed])
+    for folder in {folder for _, folder in doomed}:
+        durable.remove(folder)
     for execution in executions:
         if execution.id not in kept_executions:
             # Where TFX puts what an executor had to say; it is in MLMD by now.
             for folder in root.glob(f"*/.system/*/{execution.id}"):
                 durable.remove(folder)
     return len(doomed)
+
+
+def _folder(artifact: Artifact, folders: set[Path]) -> Path | None:
+    """What there is to remove of an artifact; the URI of a number or a text is the file in its folder."""
+    place = Path(artifact.uri)
+    return next((path for path in (place, place.parent) if path in folders and path.is_dir()), None)
 
 
 def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count: int) -> Iterator[int]:

@@ -16,7 +16,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.tfx import beam_args, beam_memo, lineage
+from pipeline_lib.tfx import beam_args, beam_memo, beam_ports, lineage
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -38,6 +38,7 @@ class NodeLauncher(launcher.Launcher):
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         lineage.install()
         beam_memo.install()
+        beam_ports.install()
         self._store = store
         self._node = node
         self._beam_workers_above = beam_workers_above_mebibytes

@@ -7,6 +7,8 @@ They are a page of the newest, as long as the run is. For an older run each exec
 has no index for that, and looks through all that it knows. A node's context is within its pipeline's by its very name.
 
 For an answer from the cache TFX loads every execution that was ever answered so; the newest one nearly always serves.
+
+What is newest is told by its id: a clock that was set back makes what came last look old.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,7 +40,7 @@ def executions_in_all(store: metadata_store.MetadataStore, contexts: Sequence[Co
     found = store.get_executions_by_context(newest.id)
     for other in {context.id for context in narrow} - {newest.id}:
         found = _those_in(store, other, found)
-    return sorted(found, key=lambda execution: (execution.create_time_since_epoch, execution.id))
+    return sorted(found, key=lambda execution: execution.id)
 
 
 def _those_in(store: metadata_store.MetadataStore, context_id: int, executions: Sequence[Execution]) -> list[Execution]:
@@ -87,8 +89,13 @@ def _with_handle(metadata_handle: metadata.Metadata, contexts: Iterable[Context]
     return executions_in_all(metadata_handle.store, list(contexts))
 
 
+def _newest_first(executions: Iterable[Execution]) -> list[Execution]:
+    return sorted(executions, key=lambda execution: execution.id, reverse=True)
+
+
 def install() -> None:
-    """Put it in the place of TFX's three functions, in this process; doing so again changes nothing."""
+    """Put these in the place of TFX's four functions, in this process; doing so again changes nothing."""
     channel_resolver._get_executions_by_all_contexts = executions_in_all
     execution_lib.get_executions_associated_with_all_contexts = _with_handle
     cache_utils.get_cached_outputs = cached_outputs
+    execution_lib.sort_executions_newest_to_oldest = _newest_first

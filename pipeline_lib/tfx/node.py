@@ -1,9 +1,13 @@
 """The one code path of a node: everything below the fork, warm or cold."""
 
 import contextlib
+import errno
 import json
+import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping
@@ -141,7 +145,21 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
         return _result(request, "failed", f"{type(error).__name__}: {error}", final=True)
     except Exception as error:
         _print_executors_part(error)
-        return _result(request, "failed", f"{type(error).__name__}: {error}")
+        return _result(request, "failed", _reason(error, launcher.pipeline_root))
+
+
+def _reason(error: Exception, root: str) -> str:
+    """An error in a sentence. A full disk's has kept the system's words at best, and SQLite says "disk I/O error"."""
+    reason = f"{type(error).__name__}: {error}"
+    if os.strerror(errno.ENOSPC) not in reason and not _is_full(root):
+        return reason
+    return f"{reason}; free some below {root} (or {tempfile.gettempdir()}), then clear this task"
+
+
+def _is_full(root: str) -> bool:
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(root).free < 2**20
+    return False
 
 
 def _result(request: NodeRequest, state: State, reason: str | None = None, **fields: Any) -> NodeResult:
@@ -186,9 +204,10 @@ def _recorded_error(execution: Execution) -> str:
 def finish(request: NodeRequest, result: NodeResult) -> None:
     """Write the result file and the log's last line; a caller that was killed may have taken both away."""
     with contextlib.suppress(OSError):
+        print(describe(result), flush=True)
+    with contextlib.suppress(OSError):
         if request.result:
             result.write(request.result)
-        print(describe(result), flush=True)
 
 
 def describe(result: NodeResult) -> str:

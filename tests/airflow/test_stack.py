@@ -226,8 +226,20 @@ def test_a_component_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monk
 
 def test_a_stale_pid_is_no_component() -> None:
     me = psutil.Process()
-    assert stack_processes.Component(name="scheduler", pid=me.pid, created=me.create_time() - 100).process() is None
-    assert stack_processes.Component(name="scheduler", pid=me.pid, created=me.create_time()).process() is not None
+    then = stack_processes.started(me)
+    assert stack_processes.Component(name="scheduler", pid=me.pid, started=then - 100).process() is None
+    assert stack_processes.Component(name="scheduler", pid=me.pid, started=then).process() is not None
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="NOT TESTED: only Linux keeps the time since its start")
+def test_a_component_is_known_after_the_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `make down` would take Airflow for a stranger. Linux tells when it was started, by today's clock."""
+    me = psutil.Process()
+    component = stack_processes.Component(name="scheduler", pid=me.pid, started=stack_processes.started(me))
+    right = psutil.boot_time()
+    for module in (psutil, psutil._pslinux):
+        monkeypatch.setattr(module, "boot_time", lambda: right - 3600)
+    assert component.process() is not None
 
 
 def test_the_holder_of_a_port_is_found() -> None:

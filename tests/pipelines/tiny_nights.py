@@ -12,6 +12,7 @@ from tfx.types import Channel, standard_artifacts
 from pipeline_lib.graph import Parameter as RunParameter
 from pipeline_lib.releases.manifest import Description
 from pipeline_lib.releases.store import Releases
+from pipeline_lib.run_params import FORCE
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from pipeline_lib.tfx.runtime_params import runtime_parameter
@@ -20,6 +21,7 @@ NAME = "nights"
 PARAMETERS = (
     RunParameter(name="night", type="int", default=0, json_schema={"type": "integer"}),
     RunParameter(name="week", type="int", default=0, json_schema={"type": "integer"}),
+    RunParameter(name=FORCE, type="bool", default=False, read_by="run"),
 )
 MODEL_BYTES = 20_000
 
@@ -80,7 +82,7 @@ def Release(
 
 
 def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
-    values = {parameter.name: runtime_parameter(parameter) for parameter in PARAMETERS}
+    values = {item.name: runtime_parameter(item) for item in PARAMETERS if item.read_by == "nodes"}
     data = Data(week=values["week"])
     train = Train(examples=data.outputs["examples"], night=values["night"])
     released = tfx.dsl.Resolver(

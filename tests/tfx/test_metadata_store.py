@@ -1,6 +1,8 @@
 """Which metadata stores are taken, and what SQLite and MariaDB do when several processes write at once."""
 
 import multiprocessing
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,47 @@ def test_another_store_is_refused_in_one_sentence_without_its_password(url: str,
         connection_config(url)
     assert words in str(refusal.value)
     assert "secret" not in str(refusal.value)
+
+
+def _write_for_a_while(url: str, writer: int, seconds: float, acknowledged: Any) -> None:
+    """As nodes write: the store opened anew for each of a node's transactions; tells how many were acknowledged."""
+    until, number = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        with open_store(url) as handle:
+            [kind] = [item for item in handle.store.get_execution_types() if item.name == "Test"]
+            execution = metadata_store_pb2.Execution(type_id=kind.id, name=f"{writer}-{number}")
+            [execution.id] = handle.store.put_executions([execution])
+        with open_store(url) as handle:
+            execution.last_known_state = metadata_store_pb2.Execution.COMPLETE
+            handle.store.put_executions([execution])
+        number += 1
+    acknowledged.put((writer, number))
+
+
+def test_two_processes_write_side_by_side_for_a_while_and_lose_nothing(tmp_path: Path) -> None:
+    """A second; with MNIST_LITE_TEST_LONG a minute."""
+    url = f"sqlite:///{tmp_path / 'mlmd.sqlite'}"
+    with open_store(url) as handle:
+        handle.store.put_execution_type(metadata_store_pb2.ExecutionType(name="Test"))
+    spawn = multiprocessing.get_context("spawn")
+    acknowledged = spawn.Queue()
+    seconds = 60.0 if os.environ.get("MNIST_LITE_TEST_LONG") else 1.0
+    writers = [
+        spawn.Process(target=_write_for_a_while, args=(url, writer, seconds, acknowledged)) for writer in range(2)
+    ]
+    for process in writers:
+        process.start()
+    for process in writers:
+        process.join()
+    assert [process.exitcode for process in writers] == [0, 0]
+    written = dict(acknowledged.get(timeout=10) for _ in writers)
+    print(f"acknowledged in {seconds:.0f} s: {written}")
+    with open_store(url) as handle:
+        executions = handle.store.get_executions()
+    assert all(written.values())
+    wanted = {f"{writer}-{number}" for writer, count in written.items() for number in range(count)}
+    assert {execution.name for execution in executions} == wanted and len(executions) == len(wanted)
+    assert {execution.last_known_state for execution in executions} == {metadata_store_pb2.Execution.COMPLETE}
 
 
 def _write(url: str, writer: int) -> None:

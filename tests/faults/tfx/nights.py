@@ -18,6 +18,7 @@ import psutil
 from ml_metadata.metadata_store import metadata_store
 
 from pipeline_lib.places import PROJECT
+from pipeline_lib.releases.history import HISTORY_FILE
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx import node
@@ -39,6 +40,7 @@ class Night:
     artifact_bytes: int
     folders: int
     release_bytes: int
+    history_bytes: int
     resident_bytes: int
     latest: int | None
 
@@ -68,14 +70,14 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
             settings.cache_clear()
 
 
-def run_node(node_id: str, number: int, run_id: str = "") -> None:
+def run_node(node_id: str, number: int, run_id: str = "", **parameters: Any) -> None:
     config = settings()
     request = NodeRequest(
         pipeline=config.compiled_path,
         node_id=node_id,
         run_id=run_id or f"night-{number}",
         metadata_url=config.mlmd_url,
-        parameters={"night": number, "week": number // 7},
+        parameters={"night": number, "week": number // 7, **parameters},
         result=None,
     )
     assert node.execute(request) == 0, f"{node_id} of night {number}"
@@ -97,13 +99,16 @@ def counted_calls() -> Iterator[list[str]]:
 
 def observed(seconds: float, calls: int) -> Night:
     config = settings()
+    released = files_below(config.push_dir)
+    history = released.pop(HISTORY_FILE)
     return Night(
         seconds=seconds,
         calls=calls,
         store_bytes=sum(files_below(config.var_dir / "metadata").values()),
         artifact_bytes=sum(files_below(config.pipeline_root).values()),
         folders=sum(path.is_dir() for path in config.pipeline_root.rglob("*")),
-        release_bytes=sum(files_below(config.push_dir).values()),
+        release_bytes=sum(released.values()),
+        history_bytes=history,
         resident_bytes=psutil.Process().memory_info().rss,
         latest=Releases(config.push_dir).latest_version(),
     )
@@ -126,7 +131,7 @@ def draw(nights: list[Night], picture: Path) -> None:
     )
     for axis, (title, values) in zip(axes.flat, shown, strict=True):
         axis.plot(values, linewidth=1, color="#1f6f8b")
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.1 * max(values))
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
     for axis in axes[1]:

@@ -1,0 +1,46 @@
+"""Twenty people trigger at the same moment."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from pipeline_lib.airflow.rest import DagRun
+from tests.airflow.stack_fixtures import logged_in
+from tests.end_to_end.conftest import Deployment
+
+COUNT = 20
+PAUSED = "often"  # the project's pipeline: its runs wait in the queue, and no node runs
+
+
+@pytest.fixture
+def queue(deployment: Deployment) -> Iterator[set[str]]:
+    """The runs of the paused DAG before the test; those that it adds are gone after it."""
+    deployment.wait_for(f"the DAG {PAUSED}", lambda: deployment.rest.dag(PAUSED))
+    before = set(runs_of(deployment))
+    yield before
+    for run_id in set(runs_of(deployment)) - before:
+        deployment.rest._http.delete(f"dags/{PAUSED}/dagRuns/{run_id}").raise_for_status()
+
+
+def runs_of(deployment: Deployment) -> dict[str, DagRun]:
+    return {run.dag_run_id: run for run in deployment.rest.runs(PAUSED, limit=100)}
+
+
+def test_twenty_triggers_at_once_are_twenty_runs_each_told_its_own(deployment: Deployment, queue: set[str]) -> None:
+    together = threading.Barrier(COUNT)
+
+    def trigger(number: int) -> DagRun:
+        with logged_in(deployment.airflow) as rest:
+            rest.dag(PAUSED)  # it has its token by now
+            together.wait(60)
+            return rest.trigger(PAUSED, {"epochs": number})
+
+    with ThreadPoolExecutor(COUNT) as threads:
+        answers = list(threads.map(trigger, range(1, COUNT + 1)))
+    found: dict[str, Any] = {run_id: run.conf for run_id, run in runs_of(deployment).items() if run_id not in queue}
+    assert found == {run.dag_run_id: {"epochs": number} for number, run in enumerate(answers, start=1)}
+    assert len(found) == COUNT
+    assert {run.state for run in answers} == {"queued"}

@@ -1,0 +1,59 @@
+"""The disk of artifacts and releases is full when a node of the real pipeline runs: each node, one after the other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.mnist.spans import write_span
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import Settings
+from pipeline_lib.tfx.compile import mnist_tflite
+from pipeline_lib.tfx.metadata_store import open_store
+from tests.faults.tfx.conftest import few_digits
+from tests.faults.tfx.nodes import files_below, launch
+from tests.faults.tfx.small_disk import fill, small_disk
+from tests.tfx.gate_laboratory import LENIENT, Laboratory
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    """A deployment whose artifacts and releases are on a small disk; data and records are not."""
+    var = tmp_path_factory.mktemp("var")
+    with small_disk(var / "disk", "64m") as disk:
+        for name in ("pipeline_root", "pushed"):
+            (disk / name).mkdir()
+            (var / name).symlink_to(disk / name)
+        settings = Settings(var_dir=var)
+        write_span(few_digits(), settings.data_dir)
+        yield Laboratory(settings, mnist_tflite(settings))
+
+
+def left_of_failure(laboratory: Laboratory) -> list[str]:
+    """What is wrong with what MLMD and the disk have of the execution that failed last."""
+    with open_store(laboratory.settings.mlmd_url) as handle:
+        executions = handle.store.get_executions()
+        artifacts = handle.store.get_artifacts()
+    failed = executions[-1]
+    assert failed.last_known_state == failed.FAILED
+    at_work = [item.id for item in executions if item.last_known_state in (item.RUNNING, item.NEW)]
+    half = [item.uri for item in artifacts if item.state != item.LIVE or not Path(item.uri).exists()]
+    folders = laboratory.settings.pipeline_root.resolve().glob(f"*/*/{failed.id}")
+    return [f"execution {number} is at work" for number in at_work] + half + list(map(str, folders))
+
+
+def test_each_node_says_so_leaves_nothing_and_works_once_there_is_room(laboratory: Laboratory) -> None:
+    disk, failed_nodes = laboratory.settings.var_dir / "disk", []
+    for item in laboratory.compiled.nodes:
+        before, full = files_below(disk), fill(disk, leave=0)
+        failed = launch(laboratory, item.id, "run", **LENIENT, epochs=1)
+        full.unlink()
+        if failed.state == "failed":
+            failed_nodes.append(item.id)
+            assert failed.reason and "No space left on device" in failed.reason, item.id
+            assert f"free some below {laboratory.settings.pipeline_root}" in failed.reason, item.id
+            assert (files_below(disk), left_of_failure(laboratory)) == (before, []), item.id
+        again = launch(laboratory, item.id, "run", **LENIENT, epochs=1)
+        assert again.state == "succeeded", (item.id, again.reason)
+    assert failed_nodes == [item.id for item in laboratory.compiled.nodes if not item.system]
+    assert Releases(laboratory.settings.push_dir).latest_version() == 1

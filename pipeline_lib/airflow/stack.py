@@ -16,8 +16,10 @@ from rich.console import Console
 
 from pipeline_lib.airflow import stack_processes
 from pipeline_lib.airflow.local_config import HOST, USER, LocalAirflow
+from pipeline_lib.airflow.stack_processes import Component
 from pipeline_lib.airflow.stack_start import (
     Stack,
+    is_migrated,
     migrate,
     read_stack,
     settings_environment,
@@ -51,7 +53,8 @@ def is_up(airflow: LocalAirflow) -> bool:
 def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Console | None = None) -> LocalAirflow:
     """Start the local Airflow and wait until it answers and its scheduler and DAG processor work; 20 to 35 s.
 
-    Does nothing but say so where it runs already. What it started is stopped again if it fails or is interrupted.
+    Does nothing but say so where it runs already. Where some components have ended, it starts those; what the others
+    do, running tasks too, goes on, unless settings have changed. All is stopped again if it fails or is interrupted.
 
     Raises:
       SettingsError: a run parameter's default, set by its variable, is none that it takes.
@@ -64,22 +67,19 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
     with _locked(airflow.home):
         stack = read_stack(airflow.home)
         if stack and not stack.dead():
-            started_with = (stack.settings, stack.port, stack.told)
-            changed = started_with != (settings_environment(settings), settings.port, told_digest())
-            hint = "; settings have changed since: 'make down', then 'make up' applies them" if changed else ""
-            console.print(f"Airflow is up already: {airflow.url}{hint}")
+            hint = "; settings have changed since: 'make down', then 'make up' applies them"
+            console.print(f"Airflow is up already: {airflow.url}{hint if _changed(stack, settings) else ''}")
             return airflow
-        if stack and stack_processes.alive(stack.components, airflow.home):
-            console.print(f"Airflow is half up ({', '.join(stack.dead())} ended): starting it anew")
-            _stop(stack, airflow.home)
-        require_free(airflow.port)
+        kept = _keep_what_works(stack, settings, airflow, console) if stack else ()
+        if "api-server" not in {component.name for component in kept}:
+            require_free(airflow.port)
         airflow.write()
         started = time.monotonic()
         with console.status("Airflow: database") as status:
             try:
                 migrate(airflow)
                 status.update("Airflow: starting")
-                wait_until_healthy(airflow, start(airflow, settings), status.update)
+                wait_until_healthy(airflow, start(airflow, settings, kept), status.update)
             except BaseException:
                 if stack := read_stack(airflow.home):
                     _stop(stack, airflow.home)
@@ -130,6 +130,29 @@ def require_free(port: int) -> None:
             taken = f"port {port} of {HOST} is taken by {stack_processes.port_holder(port)}"
             reason = taken if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
             raise StackError(f"{reason}. Choose another: MNIST_LITE_PORT={port + 1} make demo (or make up)") from None
+
+
+def _changed(stack: Stack, settings: Settings) -> bool:
+    started_with = (stack.settings, stack.port, stack.told)
+    return started_with != (settings_environment(settings), settings.port, told_digest())
+
+
+def _keep_what_works(
+    stack: Stack, settings: Settings, airflow: LocalAirflow, console: Console
+) -> tuple[Component, ...]:
+    """The components that may run on beside new ones. What the others have left behind is ended."""
+    kept = tuple(component for component in stack.components if component.process())
+    ended = f"Airflow is half up ({', '.join(stack.dead())} ended)"
+    if not kept or _changed(stack, settings) or not is_migrated(airflow):
+        if stack_processes.alive(stack.components, airflow.home):
+            console.print(f"{ended}: starting it anew")
+            _stop(stack, airflow.home)
+        return ()
+    console.print(f"{ended}: starting what has ended; the rest runs on")
+    left = [component for component in stack.components if component not in kept]
+    # A scheduler's workers outlive it and would run their tasks beside the next scheduler's second try of them.
+    stack_processes.end_what_is_left_of(left, TASK_GRACE_SECONDS, GRACE_SECONDS)
+    return kept
 
 
 def _stop(stack: Stack, home: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """`make up` and `make down`, and what the demo does between them, on a real Airflow."""
 
+import configparser
 import contextlib
 import io
 import shutil
@@ -184,6 +185,15 @@ def test_secrets_are_private_and_not_logged(airflow: LocalAirflow) -> None:
     assert airflow.password() not in logs
 
 
+def test_how_long_airflow_waits_for_the_dead_is_short_and_the_operators_to_say(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text("[scheduler]\norphaned_tasks_check_interval = 7\n")
+    LocalAirflow(tmp_path, 1, tmp_path).write()
+    config = configparser.RawConfigParser()
+    config.read(tmp_path / "airflow.cfg")
+    assert config["scheduler"]["orphaned_tasks_check_interval"] == "7"
+    assert config["scheduler"]["task_instance_heartbeat_timeout"] == "60"
+
+
 def test_it_listens_on_this_machine_only(airflow: LocalAirflow) -> None:
     components = read_stack(airflow.home).components
     addresses = {
@@ -193,6 +203,42 @@ def test_it_listens_on_this_machine_only(airflow: LocalAirflow) -> None:
         if connection.status == psutil.CONN_LISTEN
     }
     assert addresses == {"127.0.0.1"}
+
+
+def test_an_up_brings_back_what_has_ended_and_lets_the_rest_run_on(
+    airflow: LocalAirflow, rest: AirflowRest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This task ignores SIGTERM, and its child is in another session.
+    monkeypatch.setattr(stack, "TASK_GRACE_SECONDS", 1)
+    rest.trigger(PIPELINE_NAME, {"mode": "hang"})
+    node = wait_for_process("987654")
+    before = {component.name: component for component in read_stack(airflow.home).components}
+    tasks = stack_processes.running_tasks(before.values())
+    stack_processes.kill([before["scheduler"].process()])
+    # Its workers run on; they are found without it.
+    assert stack_processes.running_tasks(before.values()) == tasks != []
+    console, text = plain_console()
+    stack.up(settings, airflow.dags_folder, console)
+    assert "half up (scheduler ended): starting what has ended" in text.getvalue()
+    after = {component.name: component for component in read_stack(airflow.home).components}
+    assert {name for name in before if before[name] != after[name]} == {"scheduler"}
+    assert not node.is_running() and not any(task.is_running() for task in tasks)
+    assert stack_processes.members_of_sessions([before["scheduler"]]) == []
+    run, _, _ = watched(airflow, rest, rest.trigger(PIPELINE_NAME, {"mode": "ok"}).dag_run_id)
+    assert run.state == "success"
+
+
+def test_an_up_with_other_settings_starts_a_half_dead_airflow_anew(
+    airflow: LocalAirflow, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {component.pid for component in read_stack(airflow.home).components}
+    [processor] = [item.process() for item in read_stack(airflow.home).components if item.name == "dag-processor"]
+    stack_processes.kill([processor])
+    console, text = plain_console()
+    with environment({"MNIST_LITE_MIN_ACCURACY": "0.98"}):
+        stack.up(settings, airflow.dags_folder, console)
+    assert "half up (dag-processor ended): starting it anew" in text.getvalue()
+    assert before.isdisjoint(component.pid for component in read_stack(airflow.home).components)
 
 
 def test_down_ends_a_running_task_and_leaves_nothing(

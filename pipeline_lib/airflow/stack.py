@@ -72,7 +72,8 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
             return airflow
         kept = _keep_what_works(stack, settings, airflow, console) if stack else ()
         if "api-server" not in {component.name for component in kept}:
-            require_free(airflow.port)
+            # One that was killed is a zombie already while its last threads still hold its sockets.
+            require_free(airflow.port, patience_seconds=GRACE_SECONDS if stack else 0)
         airflow.write()
         started = time.monotonic()
         with console.status("Airflow: database") as status:
@@ -120,16 +121,25 @@ def _locked(home: Path) -> Iterator[None]:
         yield
 
 
-def require_free(port: int) -> None:
-    """Raises StackError where somebody listens on the port."""
+def require_free(port: int, patience_seconds: float = 0) -> None:
+    """Raises StackError where somebody listens on the port, and still does after `patience_seconds`."""
+    until = time.monotonic() + patience_seconds
+    while error := _bind_error(port):
+        if time.monotonic() > until:
+            taken = f"port {port} of {HOST} is taken by {stack_processes.port_holder(port)}"
+            reason = taken if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
+            raise StackError(f"{reason}. Choose another: MNIST_LITE_PORT={port + 1} make demo (or make up)")
+        time.sleep(0.1)
+
+
+def _bind_error(port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            taken = f"port {port} of {HOST} is taken by {stack_processes.port_holder(port)}"
-            reason = taken if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
-            raise StackError(f"{reason}. Choose another: MNIST_LITE_PORT={port + 1} make demo (or make up)") from None
+            return error
+    return None
 
 
 def _changed(stack: Stack, settings: Settings) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import io
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -274,6 +275,17 @@ def test_a_stale_pid_is_no_component() -> None:
     me = psutil.Process()
     assert stack_processes.Component(name="scheduler", pid=me.pid, created=me.create_time() - 100).process() is None
     assert stack_processes.Component(name="scheduler", pid=me.pid, created=me.create_time()).process() is not None
+
+
+def test_a_port_may_be_waited_for() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        with pytest.raises(StackError, match=f"port {port} .* is taken"):
+            stack.require_free(port)
+        threading.Timer(0.5, server.close).start()
+        stack.require_free(port, patience_seconds=60)
 
 
 def test_the_holder_of_a_port_is_found() -> None:

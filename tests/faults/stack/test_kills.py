@@ -29,8 +29,8 @@ CONFIGURATION = """
 scheduler_heartbeat_sec = 1
 scheduler_health_check_threshold = 8
 orphaned_tasks_check_interval = 3
-task_instance_heartbeat_timeout = 15
-task_instance_heartbeat_timeout_detection_interval = 2
+task_instance_heartbeat_timeout = 10
+task_instance_heartbeat_timeout_detection_interval = 1
 [workers]
 min_heartbeat_interval = 1
 """

@@ -50,6 +50,12 @@ def is_up(airflow: LocalAirflow) -> bool:
     return stack is not None and not stack.dead()
 
 
+def has_its_port(airflow: LocalAirflow) -> bool:
+    """Whether it is this Airflow itself that listens on its port, whatever else of it has ended."""
+    stack = read_stack(airflow.home)
+    return stack is not None and stack.port == airflow.port and "api-server" not in stack.dead()
+
+
 def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Console | None = None) -> LocalAirflow:
     """Start the local Airflow and wait until it answers and its scheduler and DAG processor work; 20 to 35 s.
 

@@ -2,6 +2,7 @@
 
 import configparser
 import contextlib
+import functools
 import io
 import shutil
 import socket
@@ -172,6 +173,19 @@ def test_an_up_with_another_default_of_a_run_parameter_says_that_it_is_not_appli
         stack.up(settings, airflow.dags_folder, console)
 
 
+def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
+    airflow: LocalAirflow,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stack, "up", functools.partial(stack.up, dags_folder=airflow.dags_folder))
+    others = [item.process() for item in read_stack(airflow.home).components if item.name != "api-server"]
+    stack_processes.kill(others)
+    assert demo.demo(settings) in (0, demo.EXIT_NOT_SHIPPED)
+    assert "half up (scheduler, dag-processor, triggerer ended)" in capsys.readouterr().out
+
+
 def test_a_taken_port_is_named_with_its_holder(airflow: LocalAirflow, tmp_path: Path) -> None:
     with pytest.raises(StackError, match=rf"port {airflow.port} .*airflow.*pid \d+.*MNIST_LITE_PORT="):
         stack.up(Settings(var_dir=tmp_path, port=airflow.port))
@@ -216,6 +230,7 @@ def test_an_up_brings_back_what_has_ended_and_lets_the_rest_run_on(
     before = {component.name: component for component in read_stack(airflow.home).components}
     tasks = stack_processes.running_tasks(before.values())
     stack_processes.kill([before["scheduler"].process()])
+    assert stack.has_its_port(airflow) and not stack.is_up(airflow)
     # Its workers run on; they are found without it.
     assert stack_processes.running_tasks(before.values()) == tasks != []
     console, text = plain_console()

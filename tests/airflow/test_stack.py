@@ -1,19 +1,12 @@
 """`make up` and `make down`, and what the demo does between them, on a real Airflow."""
 
-import configparser
-import contextlib
 import functools
-import io
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from rich.console import Console
 
 from pipeline_lib.airflow import demo, stack, stack_processes
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
@@ -24,7 +17,14 @@ from pipeline_lib.errors import SettingsError, StackError
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.run_summary import ModelFigures, RunSummary
 from pipeline_lib.settings import PIPELINE_NAME, Settings
-from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
+from tests.airflow.stack_fixtures import (
+    environment,
+    free_port,
+    logged_in,
+    plain_console,
+    running_airflow,
+    wait_for_process,
+)
 
 NODES_DAG = Path(__file__).with_name("nodes_dag.py")
 # Stands in for the TFX environment's Python: ingest and compile do nothing but say which span they are about.
@@ -58,11 +58,6 @@ def airflow(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def rest(airflow: LocalAirflow) -> Iterator[AirflowRest]:
     with logged_in(airflow) as rest:
         yield rest
-
-
-def plain_console() -> tuple[Console, io.StringIO]:
-    text = io.StringIO()
-    return Console(file=text, width=200), text
 
 
 def watched(airflow: LocalAirflow, rest: AirflowRest, run_id: str) -> tuple[DagRun, RunView, str]:
@@ -200,15 +195,6 @@ def test_secrets_are_private_and_not_logged(airflow: LocalAirflow) -> None:
     assert airflow.password() not in logs
 
 
-def test_how_long_airflow_waits_for_the_dead_is_short_and_the_operators_to_say(tmp_path: Path) -> None:
-    (tmp_path / "airflow.cfg").write_text("[scheduler]\norphaned_tasks_check_interval = 7\n")
-    LocalAirflow(tmp_path, 1, tmp_path).write()
-    config = configparser.RawConfigParser()
-    config.read(tmp_path / "airflow.cfg")
-    assert config["scheduler"]["orphaned_tasks_check_interval"] == "7"
-    assert config["scheduler"]["task_instance_heartbeat_timeout"] == "60"
-
-
 def test_it_listens_on_this_machine_only(airflow: LocalAirflow) -> None:
     components = read_stack(airflow.home).components
     addresses = {
@@ -276,45 +262,3 @@ def test_down_ends_a_running_task_and_leaves_nothing(
     assert stack_processes.alive(components, airflow.home) == []
     assert stack.down(settings, console=console) == []
     assert "Nothing was running" in text.getvalue()
-
-
-def test_a_component_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "migrate", lambda airflow: None)
-    settings = Settings(var_dir=tmp_path, port=free_port())
-    with pytest.raises(StackError, match=r"(?s) ended at once \(exit code 1\).*Database migration required"):
-        stack.up(settings, tmp_path)
-    assert not (tmp_path / "airflow" / "stack.json").exists()
-
-
-def test_a_stale_pid_is_no_component() -> None:
-    me = psutil.Process()
-    assert stack_processes.Component(name="scheduler", pid=me.pid, created=me.create_time() - 100).process() is None
-    assert stack_processes.Component(name="scheduler", pid=me.pid, created=me.create_time()).process() is not None
-
-
-def test_a_port_may_be_waited_for() -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        port = server.getsockname()[1]
-        with pytest.raises(StackError, match=f"port {port} .* is taken"):
-            stack.require_free(port)
-        threading.Timer(0.5, server.close).start()
-        stack.require_free(port, patience_seconds=60)
-
-
-def test_the_holder_of_a_port_is_found() -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        assert f"(pid {psutil.Process().pid})" in stack_processes.port_holder(server.getsockname()[1])
-
-
-def wait_for_process(argument: str) -> psutil.Process:
-    for _ in range(300):
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.cmdline() == ["sleep", argument]:
-                    return process
-        time.sleep(0.2)
-    raise AssertionError(f"no process 'sleep {argument}' within a minute")

@@ -38,8 +38,13 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
     "usage_data_collection": {"enabled": "False"},
 }
 
-# Until what was killed with its scheduler or supervisor is tried again; five minutes each by default.
-_PATIENCE_SECONDS: Mapping[str, str] = {"task_instance_heartbeat_timeout": "60", "orphaned_tasks_check_interval": "30"}
+# Until what was killed with its scheduler, worker or supervisor is tried again; two to twelve minutes by default.
+_PATIENCE_SECONDS: Mapping[str, str] = {
+    "task_instance_heartbeat_timeout": "60",
+    "orphaned_tasks_check_interval": "30",
+    "task_queued_timeout": "60",
+    "task_queued_timeout_check_interval": "30",
+}
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class LocalAirflow:
                 "dags_folder": str(self.dags_folder),
                 "plugins_folder": str(self.home / "plugins"),
                 "load_examples": "False",
-                "executor": "LocalExecutor",
+                "executor": "pipeline_lib.airflow.local_executor.LocalExecutor",
                 "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
                 "simple_auth_manager_passwords_file": str(self.passwords_file),
                 # Airflow's own default is port 8080, whatever [api] port says.

@@ -31,7 +31,7 @@ scheduler_health_check_threshold = 8
 orphaned_tasks_check_interval = 3
 task_instance_heartbeat_timeout = 10
 task_instance_heartbeat_timeout_detection_interval = 1
-task_queued_timeout = 10
+task_queued_timeout = 20
 task_queued_timeout_check_interval = 2
 [workers]
 min_heartbeat_interval = 1

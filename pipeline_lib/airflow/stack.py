@@ -167,8 +167,13 @@ def _keep_what_works(
     console.print(f"{ended}: starting what has ended; the rest runs on")
     left = [component for component in stack.components if component not in kept]
     # A scheduler's workers outlive it and would run their tasks beside the next scheduler's second try of them.
-    stack_processes.end_what_is_left_of(left, TASK_GRACE_SECONDS, GRACE_SECONDS)
+    stack_processes.end_what_is_left_of(left, _task_grace_seconds(stack), GRACE_SECONDS)
     return kept
+
+
+def _task_grace_seconds(stack: Stack) -> float:
+    # Without an API server a task has nobody to report to, and one that waits for leave to start ignores SIGTERM.
+    return GRACE_SECONDS if "api-server" in stack.dead() else TASK_GRACE_SECONDS
 
 
 def _stop(stack: Stack, home: Path) -> list[str]:
@@ -179,7 +184,7 @@ def _stop(stack: Stack, home: Path) -> list[str]:
     tasks = stack_processes.running_tasks(stack.components)
     scheduler = [p for c in stack.components if c.name == "scheduler" and (p := c.process())]
     # First the scheduler, so that no task is started or retried; it waits for the tasks that run.
-    stack_processes.terminate([*scheduler, *tasks], TASK_GRACE_SECONDS if tasks else GRACE_SECONDS)
+    stack_processes.terminate([*scheduler, *tasks], _task_grace_seconds(stack) if tasks else GRACE_SECONDS)
     stack_processes.terminate(stack_processes.alive(stack.components, home), GRACE_SECONDS)
     # Looked up again: a process that ended late may have left children.
     stack_processes.kill(stack_processes.alive(stack.components, home))

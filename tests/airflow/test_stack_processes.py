@@ -10,6 +10,7 @@ import pytest
 
 from pipeline_lib.airflow import stack, stack_processes
 from pipeline_lib.airflow.local_config import LocalAirflow
+from pipeline_lib.airflow.stack_start import Stack
 from pipeline_lib.errors import StackError
 from pipeline_lib.settings import Settings
 from tests.airflow.stack_fixtures import free_port
@@ -54,3 +55,11 @@ def test_the_holder_of_a_port_is_found() -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()
         assert f"(pid {psutil.Process().pid})" in stack_processes.port_holder(server.getsockname()[1])
+
+
+def test_a_task_is_given_time_only_while_a_server_takes_its_report() -> None:
+    me = psutil.Process()
+    server = stack_processes.Component(name="api-server", pid=me.pid, created=me.create_time())
+    gone = server.model_copy(update={"created": me.create_time() - 100})
+    times = [stack._task_grace_seconds(Stack(port=1, settings={}, components=(item,))) for item in (server, gone)]
+    assert times == [stack.TASK_GRACE_SECONDS, stack.GRACE_SECONDS]

@@ -41,13 +41,15 @@ test: lint ## everything: lint, unit tests in both environments, real runs under
 	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/bench tests/docker tests/airflow tests/faults/airflow || failed=1; \
 	$(TFX)/python -m pytest tests/tfx tests/mnist tests/faults/tfx || failed=1; \
 	$(AIRFLOW)/python -m pytest tests/compose || failed=1; \
+	$(AIRFLOW)/python -m pytest tests/faults/stack || failed=1; \
 	$(AIRFLOW)/python -m pytest tests/end_to_end || failed=1; \
 	exit $$failed
 
-test-faults: setup ## sixty kills, a year of nights, damaged data, models, disks and parameters: docs/faults.md (an hour at most)
+test-faults: setup ## twice sixty kills, a year of nights, damaged data, models, disks and parameters: docs/faults.md (an hour at most)
 	@failed=0; export MNIST_LITE_TEST_KILLS=$${MNIST_LITE_TEST_KILLS:-60} MNIST_LITE_TEST_NIGHTS=$${MNIST_LITE_TEST_NIGHTS:-365}; \
 	$(AIRFLOW)/python -m pytest tests/faults/airflow || failed=1; \
 	$(TFX)/python -m pytest tests/faults/tfx || failed=1; \
+	$(AIRFLOW)/python -m pytest tests/faults/stack || failed=1; \
 	exit $$failed
 
 audit: setup ## both locks against known advisories, where an index of them can be reached; else it says so

@@ -50,7 +50,7 @@ def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = N
             if run_id:
                 console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
             else:
-                if not stack.is_up(airflow):
+                if not stack.has_its_port(airflow):
                     stack.require_free(airflow.port)
                 span = _ingest(settings, str(mnist_dir or dataset), console)
                 _tfx(settings, "compile the pipeline", "pipeline_lib.tfx.compile")

@@ -38,6 +38,14 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
     "usage_data_collection": {"enabled": "False"},
 }
 
+# Until what was killed with its scheduler, worker or supervisor is tried again; two to twelve minutes by default.
+_PATIENCE_SECONDS: Mapping[str, str] = {
+    "task_instance_heartbeat_timeout": "60",
+    "orphaned_tasks_check_interval": "30",
+    "task_queued_timeout": "60",
+    "task_queued_timeout_check_interval": "30",
+}
+
 
 @dataclass(frozen=True)
 class LocalAirflow:
@@ -117,7 +125,7 @@ class LocalAirflow:
                 "dags_folder": str(self.dags_folder),
                 "plugins_folder": str(self.home / "plugins"),
                 "load_examples": "False",
-                "executor": "LocalExecutor",
+                "executor": "pipeline_lib.airflow.local_executor.LocalExecutor",
                 "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
                 "simple_auth_manager_passwords_file": str(self.passwords_file),
                 # Airflow's own default is port 8080, whatever [api] port says.
@@ -131,7 +139,7 @@ class LocalAirflow:
 
 def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
     """What must outlive a restart, taken over where it is there: secrets (the Fernet key reads the stored connections),
-    and the users, to whom somebody may have added.
+    the users, to whom somebody may have added, and how long Airflow waits for what may be dead.
     """
 
     def kept(section: str, key: str, fresh: str) -> str:
@@ -142,6 +150,7 @@ def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
             "fernet_key": kept("core", "fernet_key", base64.urlsafe_b64encode(os.urandom(32)).decode()),
             "simple_auth_manager_users": kept("core", "simple_auth_manager_users", f"{USER}:admin"),
         },
+        "scheduler": {key: kept("scheduler", key, seconds) for key, seconds in _PATIENCE_SECONDS.items()},
         "api": {"secret_key": kept("api", "secret_key", secrets.token_urlsafe(32))},
         "api_auth": {"jwt_secret": kept("api_auth", "jwt_secret", secrets.token_urlsafe(64))},
     }

@@ -1,5 +1,6 @@
 """A node's process: its log line by line, its exit code, and the certainty that nothing of it stays behind."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -10,9 +11,14 @@ from typing import Self
 
 from pipeline_lib.airflow import node_guard
 
+_LOOK_SECONDS = 1.0
+
 
 class NodeProcess:
     """A command in a process group of its own; a context manager, on whose exit the whole group has ended.
+
+    It ends, too, when the process that started this one has ended: Airflow's supervisor, without which no heartbeat
+    tells that the task runs, so that it is tried again while it does.
 
     `end` may be called from a signal handler: it only starts the ending, so that the log can be read meanwhile.
 
@@ -55,8 +61,10 @@ class NodeProcess:
             raise
         assert self._guard.stdin is not None
         self._guard.stdin.write(f"{self._process.pid}\n".encode())
+        self._over = threading.Event()
         self._watcher = threading.Thread(target=self._release_when_over, daemon=True)
         self._watcher.start()
+        threading.Thread(target=self._end_when_orphaned, args=(os.getppid(),), daemon=True).start()
 
     def lines(self) -> Iterator[str]:
         """The log as it is written, without line ends; a progress bar's carriage returns end lines too."""
@@ -89,7 +97,14 @@ class NodeProcess:
     def _release_when_over(self) -> None:
         # What a finished node left in its group would hold the log open for ever.
         self._process.wait()
+        self._over.set()
         self._release_guard()
+
+    def _end_when_orphaned(self, parent: int) -> None:
+        while not self._over.wait(_LOOK_SECONDS):
+            if os.getppid() != parent:
+                self.end()
+                return
 
     def _release_guard(self) -> None:
         assert self._guard.stdin is not None

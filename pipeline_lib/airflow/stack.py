@@ -16,8 +16,10 @@ from rich.console import Console
 
 from pipeline_lib.airflow import stack_processes
 from pipeline_lib.airflow.local_config import HOST, USER, LocalAirflow
+from pipeline_lib.airflow.stack_processes import Component
 from pipeline_lib.airflow.stack_start import (
     Stack,
+    is_migrated,
     migrate,
     read_stack,
     settings_environment,
@@ -48,10 +50,17 @@ def is_up(airflow: LocalAirflow) -> bool:
     return stack is not None and not stack.dead()
 
 
+def has_its_port(airflow: LocalAirflow) -> bool:
+    """Whether it is this Airflow itself that listens on its port, whatever else of it has ended."""
+    stack = read_stack(airflow.home)
+    return stack is not None and stack.port == airflow.port and "api-server" not in stack.dead()
+
+
 def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Console | None = None) -> LocalAirflow:
     """Start the local Airflow and wait until it answers and its scheduler and DAG processor work; 20 to 35 s.
 
-    Does nothing but say so where it runs already. What it started is stopped again if it fails or is interrupted.
+    Does nothing but say so where it runs already. Where some components have ended, it starts those; what the others
+    do, running tasks too, goes on, unless settings have changed. All is stopped again if it fails or is interrupted.
 
     Raises:
       SettingsError: a run parameter's default, set by its variable, is none that it takes.
@@ -64,22 +73,20 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
     with _locked(airflow.home):
         stack = read_stack(airflow.home)
         if stack and not stack.dead():
-            started_with = (stack.settings, stack.port, stack.told)
-            changed = started_with != (settings_environment(settings), settings.port, told_digest())
-            hint = "; settings have changed since: 'make down', then 'make up' applies them" if changed else ""
-            console.print(f"Airflow is up already: {airflow.url}{hint}")
+            hint = "; settings have changed since: 'make down', then 'make up' applies them"
+            console.print(f"Airflow is up already: {airflow.url}{hint if _changed(stack, settings) else ''}")
             return airflow
-        if stack and stack_processes.alive(stack.components, airflow.home):
-            console.print(f"Airflow is half up ({', '.join(stack.dead())} ended): starting it anew")
-            _stop(stack, airflow.home)
-        require_free(airflow.port)
+        kept = _keep_what_works(stack, settings, airflow, console) if stack else ()
+        if "api-server" not in {component.name for component in kept}:
+            # One that was killed is a zombie already while its last threads still hold its sockets.
+            require_free(airflow.port, patience_seconds=GRACE_SECONDS if stack else 0)
         airflow.write()
         started = time.monotonic()
         with console.status("Airflow: database") as status:
             try:
                 migrate(airflow)
                 status.update("Airflow: starting")
-                wait_until_healthy(airflow, start(airflow, settings), status.update)
+                wait_until_healthy(airflow, start(airflow, settings, kept), status.update)
             except BaseException:
                 if stack := read_stack(airflow.home):
                     _stop(stack, airflow.home)
@@ -120,16 +127,53 @@ def _locked(home: Path) -> Iterator[None]:
         yield
 
 
-def require_free(port: int) -> None:
-    """Raises StackError where somebody listens on the port."""
+def require_free(port: int, patience_seconds: float = 0) -> None:
+    """Raises StackError where somebody listens on the port, and still does after `patience_seconds`."""
+    until = time.monotonic() + patience_seconds
+    while error := _bind_error(port):
+        if time.monotonic() > until:
+            taken = f"port {port} of {HOST} is taken by {stack_processes.port_holder(port)}"
+            reason = taken if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
+            raise StackError(f"{reason}. Choose another: MNIST_LITE_PORT={port + 1} make demo (or make up)")
+        time.sleep(0.1)
+
+
+def _bind_error(port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            taken = f"port {port} of {HOST} is taken by {stack_processes.port_holder(port)}"
-            reason = taken if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
-            raise StackError(f"{reason}. Choose another: MNIST_LITE_PORT={port + 1} make demo (or make up)") from None
+            return error
+    return None
+
+
+def _changed(stack: Stack, settings: Settings) -> bool:
+    started_with = (stack.settings, stack.port, stack.told)
+    return started_with != (settings_environment(settings), settings.port, told_digest())
+
+
+def _keep_what_works(
+    stack: Stack, settings: Settings, airflow: LocalAirflow, console: Console
+) -> tuple[Component, ...]:
+    """The components that may run on beside new ones. What the others have left behind is ended."""
+    kept = tuple(component for component in stack.components if component.process())
+    ended = f"Airflow is half up ({', '.join(stack.dead())} ended)"
+    if not kept or _changed(stack, settings) or not is_migrated(airflow):
+        if stack_processes.alive(stack.components, airflow.home):
+            console.print(f"{ended}: starting it anew")
+            _stop(stack, airflow.home)
+        return ()
+    console.print(f"{ended}: starting what has ended; the rest runs on")
+    left = [component for component in stack.components if component not in kept]
+    # A scheduler's workers outlive it and would run their tasks beside the next scheduler's second try of them.
+    stack_processes.end_what_is_left_of(left, _task_grace_seconds(stack), GRACE_SECONDS)
+    return kept
+
+
+def _task_grace_seconds(stack: Stack) -> float:
+    # Without an API server a task has nobody to report to, and one that waits for leave to start ignores SIGTERM.
+    return GRACE_SECONDS if "api-server" in stack.dead() else TASK_GRACE_SECONDS
 
 
 def _stop(stack: Stack, home: Path) -> list[str]:
@@ -140,7 +184,7 @@ def _stop(stack: Stack, home: Path) -> list[str]:
     tasks = stack_processes.running_tasks(stack.components)
     scheduler = [p for c in stack.components if c.name == "scheduler" and (p := c.process())]
     # First the scheduler, so that no task is started or retried; it waits for the tasks that run.
-    stack_processes.terminate([*scheduler, *tasks], TASK_GRACE_SECONDS if tasks else GRACE_SECONDS)
+    stack_processes.terminate([*scheduler, *tasks], _task_grace_seconds(stack) if tasks else GRACE_SECONDS)
     stack_processes.terminate(stack_processes.alive(stack.components, home), GRACE_SECONDS)
     # Looked up again: a process that ended late may have left children.
     stack_processes.kill(stack_processes.alive(stack.components, home))

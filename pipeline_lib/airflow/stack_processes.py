@@ -18,6 +18,10 @@ from pydantic import BaseModel, ConfigDict
 MARK = "MNIST_LITE_STACK"
 
 
+# A system's clock ticks a hundred times a second.
+_SAME_SECONDS = 0.05
+
+
 class Component(BaseModel):
     """One Airflow component, leader of its own session. `started`: in seconds after the system's start."""
 
@@ -31,9 +35,18 @@ class Component(BaseModel):
         """The process, if it is still this one and not a stranger under its number."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            if abs(started(process) - self.started) < 0.05 and _runs(process):
+            if self._is(process) and _runs(process):
                 return process
         return None
+
+    def _is(self, process: psutil.Process) -> bool:
+        return abs(started(process) - self.started) < _SAME_SECONDS
+
+    def is_succeeded_by_stranger(self) -> bool:
+        """Whether its number is another process's by now. A zombie keeps its number."""
+        with contextlib.suppress(psutil.Error):
+            return not self._is(psutil.Process(self.pid))
+        return False
 
 
 def started(process: psutil.Process) -> float:
@@ -44,9 +57,7 @@ def started(process: psutil.Process) -> float:
 def alive(components: Iterable[Component], home: Path) -> list[psutil.Process]:
     """What the Airflow of `home`, or a node of its deployment, started and still runs; without us and our parents."""
     components = list(components)
-    sessions = {
-        component.pid for component in components if component.process() or not psutil.pid_exists(component.pid)
-    }
+    sessions = _sessions(components)
     leaders = {component.pid for component in components if component.process()}
     found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
@@ -60,6 +71,10 @@ def alive(components: Iterable[Component], home: Path) -> list[psutil.Process]:
     for pid in (os.getpid(), *(parent.pid for parent in psutil.Process().parents())):
         found.pop(pid, None)
     return list(found.values())
+
+
+def _sessions(components: Iterable[Component]) -> set[int]:
+    return {component.pid for component in components if not component.is_succeeded_by_stranger()}
 
 
 def _in_session(process: psutil.Process, sessions: set[int]) -> bool:
@@ -78,14 +93,43 @@ def _warm_server(process: psutil.Process, var_dir: Path) -> bool:
 
 
 def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
-    """The task processes: children of the LocalExecutor's workers, which are the scheduler's."""
+    """The task processes: children of the LocalExecutor's workers, which are the scheduler's and may outlive it."""
     tasks: list[psutil.Process] = []
     for component in components:
-        if component.name == "scheduler" and (scheduler := component.process()):
-            with contextlib.suppress(psutil.Error):
-                for worker in scheduler.children():
-                    tasks += worker.children()
+        if component.name == "scheduler":
+            members = {process.pid: process for process in members_of_sessions([component])}
+            for process in members.values():
+                with contextlib.suppress(psutil.Error):
+                    worker = members.get(process.ppid())
+                    # The leader's own children are the workers; without it, nobody of the session is their parent.
+                    if worker and worker.pid != component.pid:
+                        tasks.append(process)
     return tasks
+
+
+def members_of_sessions(components: Iterable[Component]) -> list[psutil.Process]:
+    """What runs in the sessions of these components, they themselves included."""
+    sessions = _sessions(components)
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if _in_session(process, sessions) and _runs(process):
+                found.append(process)
+    return found
+
+
+def end_what_is_left_of(components: Iterable[Component], task_grace_seconds: float, grace_seconds: float) -> None:
+    """End what components that have ended themselves left behind; their tasks first, which may still tell Airflow."""
+    components = list(components)
+    members = members_of_sessions(components)
+    nodes: dict[int, psutil.Process] = {}
+    for process in members:
+        with contextlib.suppress(psutil.Error):
+            nodes.update({child.pid: child for child in process.children(recursive=True)})
+    terminate(running_tasks(components), task_grace_seconds)
+    # An executor's worker ignores SIGTERM.
+    kill({*members, *members_of_sessions(components)})
+    kill(terminate(nodes.values(), grace_seconds))
 
 
 def terminate(processes: Iterable[psutil.Process], grace_seconds: float) -> list[psutil.Process]:

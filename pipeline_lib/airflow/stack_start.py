@@ -75,11 +75,20 @@ def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
     }
 
 
+def is_migrated(airflow: LocalAirflow) -> bool:
+    """Whether the database is there, in the form of the Airflow that is installed now."""
+    done = _migrated_to(airflow)
+    there = (airflow.home / "airflow.db").exists() and done.exists()
+    return there and done.read_text(encoding="utf-8") == version("apache-airflow-core")
+
+
+def _migrated_to(airflow: LocalAirflow) -> Path:
+    return airflow.home / "migrated-to"
+
+
 def migrate(airflow: LocalAirflow) -> None:
     # Seven seconds even where nothing is to do.
-    done = airflow.home / "migrated-to"
-    installed = version("apache-airflow-core")
-    if (airflow.home / "airflow.db").exists() and done.exists() and done.read_text(encoding="utf-8") == installed:
+    if is_migrated(airflow):
         return
     log = airflow.log_folder / "migrate.log"
     with open(log, "wb") as output:
@@ -93,16 +102,19 @@ def migrate(airflow: LocalAirflow) -> None:
         )
     if code:
         raise StackError(f"Airflow's database could not be made or migrated (exit code {code}).{_tail(log)}")
-    write_private(done, installed)
+    write_private(_migrated_to(airflow), version("apache-airflow-core"))
 
 
-def start(airflow: LocalAirflow, settings: Settings) -> dict[str, subprocess.Popen[bytes]]:
+def start(
+    airflow: LocalAirflow, settings: Settings, kept: tuple[Component, ...] = ()
+) -> dict[str, subprocess.Popen[bytes]]:
+    """Start every component that is not among the `kept` ones, which run already."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    stack = Stack(port=airflow.port, settings=settings_environment(settings), told=told_digest())
-    for name, arguments in COMPONENTS.items():
+    stack = Stack(port=airflow.port, settings=settings_environment(settings), told=told_digest(), components=kept)
+    for name in stack.dead():
         with open(airflow.log_folder / f"{name}.log", "wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", *arguments],
+                [sys.executable, "-m", "airflow", *COMPONENTS[name]],
                 env=_airflow_environment(airflow) | stack.settings,
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
@@ -121,7 +133,7 @@ def wait_until_healthy(
     airflow: LocalAirflow, processes: dict[str, subprocess.Popen[bytes]], say: Callable[[str], None]
 ) -> None:
     began, by_the_clock = time.monotonic(), time.time()
-    missing = set(COMPONENTS)
+    missing = set(processes)
     while missing:
         for name, process in processes.items():
             if process.poll() is not None:
@@ -133,7 +145,7 @@ def wait_until_healthy(
                 f"Airflow's {', '.join(sorted(missing))} did not start within {START_SECONDS} s.{_tail(log)}"
             )
         time.sleep(0.2)
-        missing = set(COMPONENTS) - _healthy(airflow.url, since=by_the_clock)
+        missing = set(processes) - _healthy(airflow.url, since=by_the_clock)
         say(f"Airflow: starting, waiting for {', '.join(sorted(missing))} ({time.monotonic() - began:.0f} s)")
 
 

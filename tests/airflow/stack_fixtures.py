@@ -1,11 +1,14 @@
 """A real Airflow for the tests: its own state folder, a free port, and the DAGs that a test gives it."""
 
 import contextlib
+import io
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from pipeline_lib.airflow import stack
@@ -42,3 +45,18 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def plain_console() -> tuple[Console, io.StringIO]:
+    text = io.StringIO()
+    return Console(file=text, width=200), text
+
+
+def wait_for_process(argument: str) -> psutil.Process:
+    for _ in range(300):
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.cmdline() == ["sleep", argument]:
+                    return process
+        time.sleep(0.2)
+    raise AssertionError(f"no process 'sleep {argument}' within a minute")

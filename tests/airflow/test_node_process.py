@@ -32,6 +32,18 @@ def test_the_node_ends_when_its_task_is_killed_outright(is_gone):
     assert is_gone(int(pid)), "the node outlived its task"
 
 
+def test_the_node_ends_when_its_tasks_supervisor_is_killed_outright(is_gone):
+    # Airflow takes the task for dead and tries it again; two tries at once would write and publish the same outputs.
+    supervisor = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLDER!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", supervisor], env={"PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        said, pid = process.stdout.readline().split()
+        assert said == "deaf"
+        process.kill()
+        assert is_gone(int(pid)), "the node outlived its task's supervisor"
+
+
 def test_the_guard_leaves_alone_what_it_was_not_told_of():
     guard = Path(PROJECT, "pipeline_lib/airflow/node_guard.py")
     for told in ("", "\n", "0\n", "1\n", "-1\n"):

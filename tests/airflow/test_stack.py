@@ -1,16 +1,12 @@
 """`make up` and `make down`, and what the demo does between them, on a real Airflow."""
 
-import contextlib
-import io
+import functools
 import shutil
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from rich.console import Console
 
 from pipeline_lib.airflow import demo, stack, stack_processes
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
@@ -21,7 +17,14 @@ from pipeline_lib.errors import SettingsError, StackError
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.run_summary import ModelFigures, RunSummary
 from pipeline_lib.settings import PIPELINE_NAME, Settings
-from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
+from tests.airflow.stack_fixtures import (
+    environment,
+    free_port,
+    logged_in,
+    plain_console,
+    running_airflow,
+    wait_for_process,
+)
 
 NODES_DAG = Path(__file__).with_name("nodes_dag.py")
 # Stands in for the TFX environment's Python: ingest and compile do nothing but say which span they are about.
@@ -55,11 +58,6 @@ def airflow(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def rest(airflow: LocalAirflow) -> Iterator[AirflowRest]:
     with logged_in(airflow) as rest:
         yield rest
-
-
-def plain_console() -> tuple[Console, io.StringIO]:
-    text = io.StringIO()
-    return Console(file=text, width=200), text
 
 
 def watched(airflow: LocalAirflow, rest: AirflowRest, run_id: str) -> tuple[DagRun, RunView, str]:
@@ -170,6 +168,19 @@ def test_an_up_with_another_default_of_a_run_parameter_says_that_it_is_not_appli
         stack.up(settings, airflow.dags_folder, console)
 
 
+def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
+    airflow: LocalAirflow,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stack, "up", functools.partial(stack.up, dags_folder=airflow.dags_folder))
+    others = [item.process() for item in read_stack(airflow.home).components if item.name != "api-server"]
+    stack_processes.kill(others)
+    assert demo.demo(settings) in (0, demo.EXIT_NOT_SHIPPED)
+    assert "half up (scheduler, dag-processor, triggerer ended)" in capsys.readouterr().out
+
+
 def test_a_taken_port_is_named_with_its_holder(airflow: LocalAirflow, tmp_path: Path) -> None:
     with pytest.raises(StackError, match=rf"port {airflow.port} .*airflow.*pid \d+.*MNIST_LITE_PORT="):
         stack.up(Settings(var_dir=tmp_path, port=airflow.port))
@@ -195,6 +206,43 @@ def test_it_listens_on_this_machine_only(airflow: LocalAirflow) -> None:
     assert addresses == {"127.0.0.1"}
 
 
+def test_an_up_brings_back_what_has_ended_and_lets_the_rest_run_on(
+    airflow: LocalAirflow, rest: AirflowRest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This task ignores SIGTERM, and its child is in another session.
+    monkeypatch.setattr(stack, "TASK_GRACE_SECONDS", 1)
+    rest.trigger(PIPELINE_NAME, {"mode": "hang"})
+    node = wait_for_process("987654")
+    before = {component.name: component for component in read_stack(airflow.home).components}
+    tasks = stack_processes.running_tasks(before.values())
+    stack_processes.kill([before["scheduler"].process()])
+    assert stack.has_its_port(airflow) and not stack.is_up(airflow)
+    # Its workers run on; they are found without it.
+    assert stack_processes.running_tasks(before.values()) == tasks != []
+    console, text = plain_console()
+    stack.up(settings, airflow.dags_folder, console)
+    assert "half up (scheduler ended): starting what has ended" in text.getvalue()
+    after = {component.name: component for component in read_stack(airflow.home).components}
+    assert {name for name in before if before[name] != after[name]} == {"scheduler"}
+    assert not node.is_running() and not any(task.is_running() for task in tasks)
+    assert stack_processes.members_of_sessions([before["scheduler"]]) == []
+    run, _, _ = watched(airflow, rest, rest.trigger(PIPELINE_NAME, {"mode": "ok"}).dag_run_id)
+    assert run.state == "success"
+
+
+def test_an_up_with_other_settings_starts_a_half_dead_airflow_anew(
+    airflow: LocalAirflow, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {component.pid for component in read_stack(airflow.home).components}
+    [processor] = [item.process() for item in read_stack(airflow.home).components if item.name == "dag-processor"]
+    stack_processes.kill([processor])
+    console, text = plain_console()
+    with environment({"MNIST_LITE_MIN_ACCURACY": "0.98"}):
+        stack.up(settings, airflow.dags_folder, console)
+    assert "half up (dag-processor ended): starting it anew" in text.getvalue()
+    assert before.isdisjoint(component.pid for component in read_stack(airflow.home).components)
+
+
 def test_down_ends_a_running_task_and_leaves_nothing(
     airflow: LocalAirflow, rest: AirflowRest, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,46 +262,3 @@ def test_down_ends_a_running_task_and_leaves_nothing(
     assert stack_processes.alive(components, airflow.home) == []
     assert stack.down(settings, console=console) == []
     assert "Nothing was running" in text.getvalue()
-
-
-def test_a_component_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "migrate", lambda airflow: None)
-    settings = Settings(var_dir=tmp_path, port=free_port())
-    with pytest.raises(StackError, match=r"(?s) ended at once \(exit code 1\).*Database migration required"):
-        stack.up(settings, tmp_path)
-    assert not (tmp_path / "airflow" / "stack.json").exists()
-
-
-def test_a_stale_pid_is_no_component() -> None:
-    me = psutil.Process()
-    then = stack_processes.started(me)
-    assert stack_processes.Component(name="scheduler", pid=me.pid, started=then - 100).process() is None
-    assert stack_processes.Component(name="scheduler", pid=me.pid, started=then).process() is not None
-
-
-@pytest.mark.skipif(not psutil.LINUX, reason="NOT TESTED: only Linux keeps the time since its start")
-def test_a_component_is_known_after_the_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else `make down` would take Airflow for a stranger. Linux tells when it was started, by today's clock."""
-    me = psutil.Process()
-    component = stack_processes.Component(name="scheduler", pid=me.pid, started=stack_processes.started(me))
-    right = psutil.boot_time()
-    for module in (psutil, psutil._pslinux):
-        monkeypatch.setattr(module, "boot_time", lambda: right - 3600)
-    assert component.process() is not None
-
-
-def test_the_holder_of_a_port_is_found() -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        assert f"(pid {psutil.Process().pid})" in stack_processes.port_holder(server.getsockname()[1])
-
-
-def wait_for_process(argument: str) -> psutil.Process:
-    for _ in range(300):
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.cmdline() == ["sleep", argument]:
-                    return process
-        time.sleep(0.2)
-    raise AssertionError(f"no process 'sleep {argument}' within a minute")

@@ -1,6 +1,10 @@
-"""A night in milliseconds: data, a model of it that is never the same, a verdict, a release or a refusal."""
+"""A night in milliseconds: data, a model of it that is never the same, a verdict, a release or a refusal.
+
+python -m tests.pipelines.tiny_nights OUTPUT PIPELINE_ROOT PUSH_FOLDER    (TFX environment)
+"""
 
 import os
+import sys
 from pathlib import Path
 from typing import TypedDict
 
@@ -14,6 +18,7 @@ from pipeline_lib.releases.manifest import Description
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.run_params import FORCE
 from pipeline_lib.settings import settings
+from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from pipeline_lib.tfx.runtime_params import runtime_parameter
 
@@ -105,3 +110,9 @@ def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
         components=[data, train, released, judge, release],
         enable_cache=True,
     )
+
+
+if __name__ == "__main__":
+    from tests.pipelines.tiny_nights import create_pipeline  # run_node cannot import an executor from __main__
+
+    compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS).write(Path(sys.argv[1]))

@@ -1,0 +1,77 @@
+"""What `make up` does before and beside a running Airflow: its configuration, its processes, its port."""
+
+import configparser
+import socket
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline_lib.airflow import stack, stack_processes
+from pipeline_lib.airflow.local_config import LocalAirflow
+from pipeline_lib.airflow.stack_start import Stack
+from pipeline_lib.errors import StackError
+from pipeline_lib.settings import Settings
+from tests.airflow.stack_fixtures import free_port
+
+
+def test_how_long_airflow_waits_for_the_dead_is_short_and_the_operators_to_say(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text("[scheduler]\norphaned_tasks_check_interval = 7\n")
+    LocalAirflow(tmp_path, 1, tmp_path).write()
+    config = configparser.RawConfigParser()
+    config.read(tmp_path / "airflow.cfg")
+    assert config["scheduler"]["orphaned_tasks_check_interval"] == "7"
+    assert config["scheduler"]["task_instance_heartbeat_timeout"] == "60"
+
+
+def test_a_component_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "migrate", lambda airflow: None)
+    settings = Settings(var_dir=tmp_path, port=free_port())
+    with pytest.raises(StackError, match=r"(?s) ended at once \(exit code 1\).*Database migration required"):
+        stack.up(settings, tmp_path)
+    assert not (tmp_path / "airflow" / "stack.json").exists()
+
+
+def test_a_stale_pid_is_no_component() -> None:
+    me = psutil.Process()
+    then = stack_processes.started(me)
+    assert stack_processes.Component(name="scheduler", pid=me.pid, started=then - 100).process() is None
+    assert stack_processes.Component(name="scheduler", pid=me.pid, started=then).process() is not None
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="NOT TESTED: only Linux keeps the time since its start")
+def test_a_component_is_known_after_the_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `make down` would take Airflow for a stranger. Linux tells when it was started, by today's clock."""
+    me = psutil.Process()
+    component = stack_processes.Component(name="scheduler", pid=me.pid, started=stack_processes.started(me))
+    right = psutil.boot_time()
+    for module in (psutil, psutil._pslinux):
+        monkeypatch.setattr(module, "boot_time", lambda: right - 3600)
+    assert component.process() is not None
+
+
+def test_a_port_may_be_waited_for() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        with pytest.raises(StackError, match=f"port {port} .* is taken"):
+            stack.require_free(port)
+        threading.Timer(0.5, server.close).start()
+        stack.require_free(port, patience_seconds=60)
+
+
+def test_the_holder_of_a_port_is_found() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        assert f"(pid {psutil.Process().pid})" in stack_processes.port_holder(server.getsockname()[1])
+
+
+def test_a_task_is_given_time_only_while_a_server_takes_its_report() -> None:
+    me = psutil.Process()
+    server = stack_processes.Component(name="api-server", pid=me.pid, started=stack_processes.started(me))
+    gone = server.model_copy(update={"started": server.started - 100})
+    times = [stack._task_grace_seconds(Stack(port=1, settings={}, components=(item,))) for item in (server, gone)]
+    assert times == [stack.TASK_GRACE_SECONDS, stack.GRACE_SECONDS]

@@ -1,0 +1,133 @@
+"""The pipeline of the nights under a real Airflow, and what has to be true of it after each run."""
+
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline_lib.airflow import stack
+from pipeline_lib.airflow.rest import AirflowRest, DagRun
+from pipeline_lib.errors import StackError
+from pipeline_lib.places import PROJECT
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import Settings
+from tests.airflow.stack_fixtures import logged_in
+
+NAME = "nights"
+MODEL_BYTES = 20_000
+LIVE, OPEN = 2, (1, 2)  # ml_metadata's Artifact.State.LIVE; Execution.State.NEW and RUNNING
+RUN_SECONDS = 240
+
+
+def is_good(night: int) -> bool:
+    """Whether the night's model is released: every third one is refused."""
+    return night % 3 != 2
+
+
+@dataclass
+class Deployment:
+    """One Airflow, which `up` brings back as an operator does; its DAG's runs are numbered nights."""
+
+    settings: Settings
+    dags: Path
+
+    @property
+    def home(self) -> Path:
+        return self.settings.var_dir / "airflow"
+
+    def up(self) -> None:
+        """Start what does not run."""
+        if not stack.is_up(stack.local_airflow(self.settings, self.dags)):
+            started = time.monotonic()
+            stack.up(self.settings, self.dags, Console(width=200))
+            print(f"up took {time.monotonic() - started:.1f} s", flush=True)
+
+    def rest(self) -> AirflowRest:
+        return logged_in(stack.local_airflow(self.settings, self.dags))
+
+    def compile(self) -> None:
+        command = [str(self.settings.tfx_python), "-m", "tests.pipelines.tiny_nights"]
+        command += [str(self.settings.compiled_path), str(self.settings.pipeline_root), str(self.settings.push_dir)]
+        subprocess.run(command, cwd=PROJECT, env={"PYTHONPATH": str(PROJECT)}, check=True, capture_output=True)
+
+    def wait_for_dag(self) -> None:
+        deadline = time.monotonic() + 120
+        with self.rest() as rest:
+            while not rest.dag(NAME):
+                assert time.monotonic() < deadline, f"no DAG {NAME}: {rest.import_errors()}"
+                time.sleep(0.2)
+
+    def trigger(self, night: int) -> None:
+        """Start the run; as a caller does whose request may have been lost, until it is known to be there."""
+        deadline = time.monotonic() + 60
+        with self.rest() as rest:
+            while True:
+                try:
+                    rest.trigger_once(NAME, f"night-{night}", {"night": night, "week": night // 7})
+                    return
+                except StackError:
+                    # Airflow's API server may be locked out of its own SQLite for a moment.
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.5)
+
+    def run(self, night: int) -> DagRun:
+        with self.rest() as rest:
+            return rest.run(NAME, f"night-{night}")
+
+    def ended(self, night: int) -> DagRun:
+        """Wait for the run's end."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while not (run := self.run(night)).finished:
+            assert time.monotonic() < deadline, f"night {night} hangs: {self.describe(night)}"
+            time.sleep(0.2)
+        return run
+
+    def describe(self, night: int) -> str:
+        with self.rest() as rest:
+            tasks = rest.tasks(NAME, f"night-{night}")
+            failed = [rest.log_lines(NAME, f"night-{night}", task)[-8:] for task in tasks if task.state == "failed"]
+        states = ", ".join(f"{task.task_id} {task.state} (try {task.try_number})" for task in tasks)
+        return f"{states}; {failed}"
+
+    def require_whole(self, nights: int) -> None:
+        """After so many nights: nothing is at work or half there, each good one is one release, `latest` the last."""
+        self._require_closed_metadata()
+        self._require_whole_artifacts()
+        releases = Releases(self.settings.push_dir)
+        for version in releases.versions():
+            releases.release(version).verify()
+        good = [f"night-{night}" for night in range(nights) if is_good(night)]
+        pushes = [event for event in releases.history() if event.action == "push"]
+        assert [event.why.removeprefix("run ").split(",")[0] for event in pushes] == good, "lost, or made twice"
+        assert releases.latest_version() == releases.versions()[-1] == pushes[-1].version == len(good)
+        assert [path.name for path in releases.folder.iterdir() if path.name.startswith(".unfinished")] == []
+
+    def _query(self, sql: str, *values: int) -> list[tuple[str, ...]]:
+        path = self.settings.var_dir / "metadata" / "mlmd.sqlite"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as database:
+            return database.execute(sql, values).fetchall()
+
+    def _require_closed_metadata(self) -> None:
+        still_open = self._query("SELECT id, last_known_state FROM Execution WHERE last_known_state IN (?, ?)", *OPEN)
+        assert still_open == [], f"executions left NEW or RUNNING: {still_open}"
+
+    def _require_whole_artifacts(self) -> None:
+        uris = [Path(uri) for [uri] in self._query("SELECT DISTINCT uri FROM Artifact WHERE state = ?", LIVE)]
+        missing = [uri for uri in uris if not uri.exists()]
+        assert missing == [], f"published, but not there: {missing}"
+        models = [uri / "tflite" for uri in uris if uri.parts[-3] == "Train"]
+        assert models and all(model.stat().st_size == MODEL_BYTES for model in models)
+        published = {uri.parent if uri.is_file() else uri for uri in uris}
+        assert set(self._folders()) - published == set(), "there, but not published"
+
+    def _folders(self) -> Iterator[Path]:
+        """Every folder that a node's execution has made for an output."""
+        for path in self.settings.pipeline_root.glob("*/*/*"):
+            if not path.relative_to(self.settings.pipeline_root).parts[1].startswith("."):
+                yield path

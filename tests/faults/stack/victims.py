@@ -1,0 +1,57 @@
+"""Whom a SIGKILL strikes, and where its processes are at this moment."""
+
+import contextlib
+from pathlib import Path
+
+import psutil
+
+from pipeline_lib.airflow import stack_processes
+from pipeline_lib.airflow.stack_start import Stack, read_stack
+
+# Those of a node are there only while one runs.
+NODE_KINDS = ("child", "runtime", "task")
+COMPONENTS = ("scheduler", "api-server", "dag-processor")
+STACK = "stack"
+KINDS = ("child", "runtime", "task", *COMPONENTS, STACK)
+
+
+def processes_of(victim: str, home: Path) -> list[psutil.Process]:
+    """The processes that the victim names, as far as they run now."""
+    stack = read_stack(home)
+    assert stack, "there is no Airflow"
+    if victim == STACK:
+        return stack_processes.alive(stack.components, home)
+    if victim in COMPONENTS:
+        [component] = [item for item in stack.components if item.name == victim]
+        return [process] if (process := component.process()) else []
+    return _of_a_node(victim, home, stack)
+
+
+def _of_a_node(victim: str, home: Path, stack: Stack) -> list[psutil.Process]:
+    if victim in ("task", "supervisor"):
+        tasks = stack_processes.running_tasks(stack.components)
+        if victim == "task":
+            return tasks
+        with contextlib.suppress(psutil.Error):
+            return [parent for task in tasks if (parent := task.parent())]
+        return []
+    servers = _warm_servers(home.parent)
+    children = {child.pid: child for server in servers for child in server.children(recursive=True)}
+    return list(children.values()) if victim == "child" else [item for item in servers if item.pid not in children]
+
+
+def _warm_servers(var_dir: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            command = process.cmdline()
+            if "pipeline_lib.tfx.warm_server" in command and str(var_dir) in command:
+                found.append(process)
+    return found
+
+
+def kill(processes: list[psutil.Process]) -> int:
+    """SIGKILL them, and wait until they are gone; returns how many there were."""
+    there = [process for process in processes if process.is_running()]
+    stack_processes.kill(there)
+    return len(there)

@@ -37,6 +37,7 @@ _TFX_QUERIES = (
     channel_resolver._get_executions_by_all_contexts,
     execution_lib.get_executions_associated_with_all_contexts,
     cache_utils.get_cached_outputs,
+    execution_lib.sort_executions_newest_to_oldest,
 )
 
 
@@ -77,6 +78,7 @@ class History:
             channel_resolver._get_executions_by_all_contexts,
             execution_lib.get_executions_associated_with_all_contexts,
             cache_utils.get_cached_outputs,
+            execution_lib.sort_executions_newest_to_oldest,
         ) = _TFX_QUERIES
         run_id = self._next()
         started = time.perf_counter()

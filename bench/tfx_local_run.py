@@ -69,6 +69,7 @@ def _require_unpatched() -> None:
     used = (
         channel_resolver._get_executions_by_all_contexts,
         execution_lib.get_executions_associated_with_all_contexts,
+        execution_lib.sort_executions_newest_to_oldest,
         cache_utils.get_cached_outputs,
         core.get_function_args_defaults,
         PipelineOptions.view_as,

@@ -48,8 +48,8 @@ def routes() -> Iterator[str]:
     """Each path of each application of our plugin, with words in the place of its parameters."""
     plugin = MnistLitePlugin()
     assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
-    # It has no routes; that it tells nobody anything: tests/airflow/test_conf_guard.py.
-    assert {item["middleware"].__name__ for item in plugin.fastapi_root_middlewares} == {"ConfGuard"}
+    # They have no routes; that the first tells nobody anything: tests/airflow/test_conf_guard.py.
+    assert {item["middleware"].__name__ for item in plugin.fastapi_root_middlewares} == {"ConfGuard", "OneWriter"}
     for served_app in plugin.fastapi_apps:
         app = served_app["app"]
         assert isinstance(app, FastAPI)

@@ -66,10 +66,11 @@ def at_work(deployment: Deployment, run: Run) -> str:
 
     def node() -> str:
         tasks = run.rest.tasks(PIPELINE_NAME, run.run_id)
-        assert not run.rest.run(PIPELINE_NAME, run.run_id).finished, tasks
-        return next((task.task_id for task in tasks if task.state == "running"), "")
+        assert not run._run().finished, f"over before the last fault: {tasks}"
+        running = next((task.task_id for task in tasks if task.state == "running"), "")
+        return running if deployment.still_running() else ""
 
-    return str(wait_for("a node at work", lambda: told(node) if deployment.still_running() else ""))
+    return str(wait_for("a node at work", lambda: told(node)))
 
 
 def end(run: Run) -> str:

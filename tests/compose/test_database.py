@@ -89,7 +89,7 @@ def reasons(rest: AirflowRest, run: Run) -> dict[str, list[str]]:
 
 def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment) -> None:
     with deployment.login("operator") as rest:
-        run = Run.trigger(rest, seed=5, epochs=60, **ANY_MODEL)
+        run = Run.trigger(rest, seed=5, epochs=100, **ANY_MODEL)
         for fault in (restarted, gone_for_two_minutes, out_of_connections):
             print(f"\n{fault.__name__}, while {at_work(deployment, run)} was at work", flush=True)
             fault(deployment)

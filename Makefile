@@ -32,7 +32,7 @@ compose-demo: env ## the demo in containers: build the image, start everything, 
 	@REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null) docker compose build init && docker compose up -d --wait
 	@docker compose run --rm --no-deps init python -m pipeline_lib.airflow.compose_demo
 
-compose-test: setup ## prove the containers with a real Docker engine, 20 minutes; `make test` does so, too
+compose-test: setup ## prove the containers with a real Docker engine, half an hour; `make test` does so, too
 	@$(AIRFLOW)/python -m pytest tests/compose
 
 # They all run whatever the others say. The real runs under Airflow come last, so that their line closes the log.

@@ -66,10 +66,11 @@ def at_work(deployment: Deployment, run: Run) -> str:
 
     def node() -> str:
         tasks = run.rest.tasks(PIPELINE_NAME, run.run_id)
-        assert not run.rest.run(PIPELINE_NAME, run.run_id).finished, tasks
-        return next((task.task_id for task in tasks if task.state == "running"), "")
+        assert not run._run().finished, f"over before the last fault: {tasks}"
+        running = next((task.task_id for task in tasks if task.state == "running"), "")
+        return running if deployment.still_running() else ""
 
-    return str(wait_for("a node at work", lambda: told(node) if deployment.still_running() else ""))
+    return str(wait_for("a node at work", lambda: told(node)))
 
 
 def end(run: Run) -> str:
@@ -88,7 +89,7 @@ def reasons(rest: AirflowRest, run: Run) -> dict[str, list[str]]:
 
 def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment) -> None:
     with deployment.login("operator") as rest:
-        run = Run.trigger(rest, seed=5, epochs=60, **ANY_MODEL)
+        run = Run.trigger(rest, seed=5, epochs=100, **ANY_MODEL)
         for fault in (restarted, gone_for_two_minutes, out_of_connections):
             print(f"\n{fault.__name__}, while {at_work(deployment, run)} was at work", flush=True)
             fault(deployment)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+TEMPORARY = "tmp"
 
 
 def var_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -18,3 +19,13 @@ def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
     Hosts and containers that share a `var_dir` must not share this one: process ids and sockets are a host's own.
     """
     return Path(os.path.abspath(environ.get("MNIST_LITE_RUNTIME_DIR") or var_dir(environ)))
+
+
+def temporary_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of nodes' temporary folders, each named `node-PID-…` by whose it is; made where it is not there.
+
+    What a process that was killed has left is removed when the next warm server starts.
+    """
+    folder = runtime_dir(environ) / TEMPORARY
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

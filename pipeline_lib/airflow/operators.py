@@ -25,6 +25,7 @@ from pipeline_lib.graph import CompiledPipeline, Parameter
 from pipeline_lib.node_exit import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
+from pipeline_lib.places import temporary_dir
 
 _LAST_LINES = 20
 # absl's prefix, for example "E1123 20:28:08.809919 4711 launcher.py:576] …"
@@ -101,7 +102,7 @@ class TfxNodeOperator(BaseOperator):
 
     def _execute(self, context: Context) -> dict[str, Any]:
         parameters = self._run_parameters(context["params"]) | self._run_facts(context)
-        with tempfile.TemporaryDirectory(prefix="tfx-node-") as folder:
+        with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
             result_path = Path(folder, "result.json")
             argv = self._argv(Path(folder), context["run_id"], parameters, result_path)
             exit_code, last_lines = self._run(argv)

@@ -144,7 +144,23 @@ class AirflowRest:
         return _send(self._http, "POST", f"dags/{dag_id}/dagRuns", json=form, refused=RunRefusedError, **options)
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
-        return DagRun.model_validate(_send(self._http, "GET", _path(dag_id, run_id)).json())
+        answer = _send(self._http, "GET", _path(dag_id, run_id), absent_ok=True)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise StackError(
+                f"expected a run of {dag_id}. Received: {run_id}, and there is none; 'mnist-lite runs' lists them"
+            )
+        return DagRun.model_validate(answer.json())
+
+    def lost_scheduler(self) -> str | None:
+        """Why no task starts: the scheduler has not been heard of for half a minute; None where it has."""
+        found = _send(self._http, "GET", "monitor/health").json()["scheduler"]
+        if found["status"] == "healthy":
+            return None
+        last = found["latest_scheduler_heartbeat"] or "never"
+        return (
+            f"Airflow's scheduler was last heard of: {last}. No task starts until it is back: 'make up', or "
+            "'docker compose up -d' for containers"
+        )
 
     def runs(self, dag_id: str, limit: int) -> list[DagRun]:
         """The newest runs first."""

@@ -92,6 +92,7 @@ def trigger(
         console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, run)}", soft_wrap=True, highlight=False)
         if not run.finished and (dag := rest.dag(PIPELINE_NAME)) and dag.is_paused:
             console.print("The DAG is paused: the run waits until somebody switches it on.", soft_wrap=True)
+        _tell_of_lost_scheduler(rest, run)
         view = RunView(rest, PIPELINE_NAME, run.dag_run_id, node_order(config))
         run = _watch(view, console, seconds) if wait else view.look()
         return _tell(access, view, run, as_json=as_json, verdict=wait)
@@ -116,6 +117,7 @@ def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> in
         run = view.look()
         if not as_json:
             Console().print(view.table())
+        _tell_of_lost_scheduler(rest, run)
         return _tell(access, view, run, as_json=as_json, verdict=True)
 
 
@@ -139,7 +141,8 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
         seconds = "" if run.duration is None else f"{run.duration:.0f}"
         told = ", ".join(f"{name}={value}" for name, value in (run.conf or {}).items())
         table.add_row(run.dag_run_id, run.state, started, seconds, pushed or "", told)
-    Console().print(table)
+    # Where nobody looks at it, 80 columns are no bound.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
     return 0
 
 
@@ -178,6 +181,11 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict:
         if (report := view.results.get(REPORT_NODE)) and report.report:
             console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
     return found.exit_code if verdict else 0
+
+
+def _tell_of_lost_scheduler(rest: AirflowRest, run: DagRun) -> None:
+    if not run.finished and (why := rest.lost_scheduler()):
+        Console(stderr=True).print(why, soft_wrap=True, highlight=False)
 
 
 def _verdict(summary: RunSummary) -> list[str]:

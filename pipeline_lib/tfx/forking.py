@@ -26,7 +26,7 @@ from tensorflow.python.eager import context as eager_context
 from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.node_exit import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
-from pipeline_lib.places import runtime_dir
+from pipeline_lib.places import TEMPORARY, runtime_dir, temporary_dir
 from pipeline_lib.tfx import node, run_node
 
 # Collections walk every object that TFX's import made; a node's own garbage is small beside them.
@@ -84,9 +84,7 @@ def freeze() -> None:
 
 def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child: Collection[int] = ()) -> Child:
     """Fork a child that runs `run_node` with the call's arguments; it closes the files `not_for_child`."""
-    folder = _temporary_folder(runtime_dir(call.environment))
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f"node-{os.getpid()}-", dir=folder))
+    temporary = Path(tempfile.mkdtemp(prefix=f"node-{os.getpid()}-", dir=temporary_dir(call.environment)))
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -106,13 +104,9 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child:
     return Child(pid, call, temporary)
 
 
-def _temporary_folder(state_dir: Path) -> Path:
-    return state_dir / "tmp"
-
-
 def clear_temporaries(state_dir: Path) -> None:
-    """Remove the TMPDIRs of children whose parent was killed before it could."""
-    for folder in _temporary_folder(state_dir).glob("node-*-*"):
+    """Remove the temporary folders of processes that were killed before they could."""
+    for folder in (state_dir / TEMPORARY).glob("node-*-*"):
         parent = folder.name.split("-")[1]
         if parent.isdigit() and not psutil.pid_exists(int(parent)):
             shutil.rmtree(folder, ignore_errors=True)

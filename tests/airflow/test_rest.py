@@ -66,6 +66,35 @@ def test_says_what_the_server_said(answer: httpx.Response, said: str) -> None:
         rest._send(http, "POST", "/x")
 
 
+@pytest.mark.parametrize(
+    ("health", "said"),
+    [
+        ({"status": "healthy", "latest_scheduler_heartbeat": "2026-01-01T00:00:00Z"}, None),
+        (
+            {"status": "unhealthy", "latest_scheduler_heartbeat": "2026-01-01T00:00:00Z"},
+            "heard of: 2026-01-01T00:00:00Z",
+        ),
+        ({"status": "unhealthy", "latest_scheduler_heartbeat": None}, "heard of: never. No task starts"),
+    ],
+)
+def test_a_scheduler_that_is_gone_is_told(
+    monkeypatch: pytest.MonkeyPatch, health: dict[str, str | None], said: str | None
+) -> None:
+    client = rest.AirflowRest(ACCESS)
+    http, _ = server(lambda _: httpx.Response(200, json={"scheduler": health}))
+    monkeypatch.setattr(client, "_http", http)
+    why = client.lost_scheduler()
+    assert (said in why) if said and why else why is said
+
+
+def test_a_run_that_there_is_not_is_told_with_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = rest.AirflowRest(ACCESS)
+    http, _ = server(lambda _: httpx.Response(404, json={"detail": "The DagRun was not found"}))
+    monkeypatch.setattr(client, "_http", http)
+    with pytest.raises(StackError, match="Received: monday, and there is none; 'mnist-lite runs' lists them"):
+        client.run("dag", "monday")
+
+
 class Airflow:
     """What the client needs of an Airflow: tokens that stop to be good, and runs with ids that are taken once."""
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -55,6 +56,16 @@ def test_success_returns_the_result_as_json(run, operator):
     result = run(operator("succeed"), run_id="manual__2")
     assert json.loads(json.dumps(result)) == result
     assert (result["node_id"], result["run_id"], result["execution_id"]) == ("ExampleGen", "manual__2", 7)
+
+
+def test_its_temporary_files_are_where_those_of_killed_tasks_are_looked_for(
+    run, operator, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("MNIST_LITE_RUNTIME_DIR", str(tmp_path / "runtime"))
+    run(operator("succeed"))
+    folder = tmp_path / "runtime" / "tmp"
+    assert f"{folder}/node-{os.getpid()}-" in caplog.text
+    assert list(folder.iterdir()) == []
 
 
 def test_an_answer_from_cache_is_a_success_that_says_so(run, operator):

@@ -1,6 +1,7 @@
 """What runs leave behind: who may read it, and whether a secret is in it; and who listens while one goes on."""
 
 import configparser
+import contextlib
 import ipaddress
 import json
 import os
@@ -90,14 +91,15 @@ def within(content: bytes, secrets: dict[str, bytes]) -> list[str]:
 
 
 def files(deployment: Deployment, *, that_others_reach: bool = False) -> Iterator[Path]:
-    """What is below var/; or that part of it to which no folder bars the way."""
+    """What is below var/; or that part of it to which no folder bars the way. Airflow goes on making and removing."""
     folders = [deployment.settings.var_dir]
     while folders:
-        for path in folders.pop().iterdir():
-            mode = path.lstat().st_mode
-            if stat.S_ISDIR(mode) and not (that_others_reach and not mode & OTHERS):
-                folders.append(path)
-            yield path
+        with contextlib.suppress(FileNotFoundError):
+            for path in folders.pop().iterdir():
+                mode = path.lstat().st_mode
+                if stat.S_ISDIR(mode) and not (that_others_reach and not mode & OTHERS):
+                    folders.append(path)
+                yield path
 
 
 def test_secrets_are_the_owners_alone(deployment: Deployment, observed: Observed) -> None:

@@ -94,8 +94,9 @@ def files(deployment: Deployment, *, that_others_reach: bool = False) -> Iterato
     """What is below var/; or that part of it to which no folder bars the way. Airflow goes on making and removing."""
     folders = [deployment.settings.var_dir]
     while folders:
-        with contextlib.suppress(FileNotFoundError):
-            for path in folders.pop().iterdir():
+        for entry in os.scandir(folders.pop()):
+            path = Path(entry)
+            with contextlib.suppress(FileNotFoundError):
                 mode = path.lstat().st_mode
                 if stat.S_ISDIR(mode) and not (that_others_reach and not mode & OTHERS):
                     folders.append(path)

@@ -1,4 +1,7 @@
-"""Airflow's database lost in the middle of a run, three times: nobody has to lend a hand, and nothing is half done."""
+"""Airflow's database lost in the middle of a run, three times: nobody has to lend a hand, and nothing is half done.
+
+It releases a model of its own: after test_runs.py, which looks for the first release.
+"""
 
 import subprocess
 import time

@@ -24,7 +24,7 @@ USER = LOCAL_USER
 # One run on two cores at a time, not a cluster: short pauses between two looks, few processes.
 _TUNING: Mapping[str, Mapping[str, str]] = {
     "core": {
-        "parallelism": "4",  # LocalExecutor forks this many workers at once; the default is 32
+        "parallelism": "8",  # LocalExecutor's workers; the default is 32
         "min_serialized_dag_update_interval": "0",  # `make compile` shows at the next parse, not 30 s later
         "killed_task_cleanup_time": "30",
         "dagbag_import_error_tracebacks": "False",  # our import errors are one sentence that says what to run
@@ -33,6 +33,8 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
         # 1 s by default, waited before each task of a chain. At 0.1 s an idle scheduler takes 15 % of a core.
         "scheduler_idle_sleep_time": "0.2",
     },
+    # Also how long a supervisor may overlook that its task has ended; its worker takes no other meanwhile. Default: 5.
+    "workers": {"min_heartbeat_interval": "1"},
     "dag_processor": {"parsing_processes": "1", "refresh_interval": "30"},
     "api": {"workers": "1", "expose_config": "non-sensitive-only"},
     "usage_data_collection": {"enabled": "False"},

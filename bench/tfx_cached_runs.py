@@ -14,14 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tfx.orchestration.portable import cache_utils
-from tfx.orchestration.portable.input_resolution import channel_resolver
-from tfx.orchestration.portable.mlmd import execution_lib
-
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.places import var_dir
 from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx import node, node_log
+from pipeline_lib.tfx import lineage, node, node_log
 from pipeline_lib.tfx.compile import mnist_tflite
 from pipeline_lib.tfx.request import NodeRequest
 from pipeline_lib.tfx.run_local import run_local
@@ -33,12 +29,7 @@ PARAMETERS = {
     "max_latency_ratio": 1e6,  # a refused model would end its Pusher skipped, which is not cached
 }
 # As TFX has them: our launcher puts its own in their place.
-_TFX_QUERIES = (
-    channel_resolver._get_executions_by_all_contexts,
-    execution_lib.get_executions_associated_with_all_contexts,
-    cache_utils.get_cached_outputs,
-    execution_lib.sort_executions_newest_to_oldest,
-)
+_TFX_QUERIES = [(module, name, getattr(module, name)) for module, name, _ in lineage.REPLACEMENTS]
 
 
 class History:
@@ -74,12 +65,8 @@ class History:
 
     def tfxs_own(self) -> float:
         """Seconds of one run with LocalDagRunner and TFX's own queries."""
-        (
-            channel_resolver._get_executions_by_all_contexts,
-            execution_lib.get_executions_associated_with_all_contexts,
-            cache_utils.get_cached_outputs,
-            execution_lib.sort_executions_newest_to_oldest,
-        ) = _TFX_QUERIES
+        for module, name, theirs in _TFX_QUERIES:
+            setattr(module, name, theirs)
         run_id = self._next()
         started = time.perf_counter()
         results = run_local(self._compiled, run_id, self._config.mlmd_url, PARAMETERS)

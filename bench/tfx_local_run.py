@@ -58,25 +58,9 @@ def _require_all_succeeded(results: dict[str, NodeResult], expected: int) -> Non
 
 def _require_unpatched() -> None:
     """A yardstick with our speed-ups in place would be none."""
-    import objsize.traverse
-    from apache_beam.internal.cloudpickle import cloudpickle
-    from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.transforms import core, userstate
-    from tfx.orchestration.portable import cache_utils
-    from tfx.orchestration.portable.input_resolution import channel_resolver
-    from tfx.orchestration.portable.mlmd import execution_lib
+    from pipeline_lib.tfx import beam_memo, lineage
 
-    used = (
-        channel_resolver._get_executions_by_all_contexts,
-        execution_lib.get_executions_associated_with_all_contexts,
-        execution_lib.sort_executions_newest_to_oldest,
-        cache_utils.get_cached_outputs,
-        core.get_function_args_defaults,
-        PipelineOptions.view_as,
-        userstate.get_dofn_specs,
-        cloudpickle._find_imported_submodules,
-        objsize.traverse._iter_modules_globals,
-    )
+    used = [getattr(owner, name) for owner, name, _ in (*lineage.REPLACEMENTS, *beam_memo.REPLACEMENTS)]
     if ours := [function for function in used if function.__module__.startswith("pipeline_lib.")]:
         raise SystemExit(f"expected TFX's and Beam's own functions. Received: {ours}")
 

@@ -17,7 +17,6 @@ from typing import Any, cast
 
 import objsize.traverse
 from apache_beam.internal.cloudpickle import cloudpickle
-from apache_beam.options import pipeline_options
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.common import MethodWrapper
 from apache_beam.transforms import core, userstate
@@ -121,10 +120,17 @@ def _globals_of(_modules: int) -> tuple[dict[str, Any], ...]:
 _objsizes_globals: Callable[[], Iterator[dict[str, Any]]] = objsize.traverse._iter_modules_globals
 
 
+# What is replaced: a module or class of Beam's or objsize's, the name in it, and what stands there once installed.
+REPLACEMENTS = (
+    (core, "get_function_args_defaults", get_function_args_defaults),
+    (PipelineOptions, "view_as", view_as),
+    (userstate, "get_dofn_specs", get_dofn_specs),
+    (cloudpickle, "_find_imported_submodules", find_imported_submodules),
+    (objsize.traverse, "_iter_modules_globals", iter_modules_globals),
+)
+
+
 def install() -> None:
     """Put all of it in its place, in this process; doing so again changes nothing."""
-    core.get_function_args_defaults = get_function_args_defaults
-    pipeline_options.PipelineOptions.view_as = view_as
-    userstate.get_dofn_specs = get_dofn_specs
-    cloudpickle._find_imported_submodules = find_imported_submodules
-    objsize.traverse._iter_modules_globals = iter_modules_globals
+    for owner, name, ours in REPLACEMENTS:
+        setattr(owner, name, ours)

@@ -93,9 +93,16 @@ def _newest_first(executions: Iterable[Execution]) -> list[Execution]:
     return sorted(executions, key=lambda execution: execution.id, reverse=True)
 
 
+# What is replaced: a module of TFX, the name in it, and what stands there once installed.
+REPLACEMENTS = (
+    (channel_resolver, "_get_executions_by_all_contexts", executions_in_all),
+    (execution_lib, "get_executions_associated_with_all_contexts", _with_handle),
+    (cache_utils, "get_cached_outputs", cached_outputs),
+    (execution_lib, "sort_executions_newest_to_oldest", _newest_first),
+)
+
+
 def install() -> None:
-    """Put these in the place of TFX's four functions, in this process; doing so again changes nothing."""
-    channel_resolver._get_executions_by_all_contexts = executions_in_all
-    execution_lib.get_executions_associated_with_all_contexts = _with_handle
-    cache_utils.get_cached_outputs = cached_outputs
-    execution_lib.sort_executions_newest_to_oldest = _newest_first
+    """Put these in their places, in this process; doing so again changes nothing."""
+    for module, name, ours in REPLACEMENTS:
+        setattr(module, name, ours)

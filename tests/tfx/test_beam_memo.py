@@ -20,13 +20,10 @@ from apache_beam.transforms.userstate import CombiningValueStateSpec, TimerSpec,
 
 from pipeline_lib.tfx import beam_memo
 
-REPLACED = [
-    (userstate, "get_dofn_specs"),
-    (cloudpickle, "_find_imported_submodules"),
-    (objsize.traverse, "_iter_modules_globals"),
-]
 # Beam's own, before anything here puts ours in their place.
-BEAMS_SPECS, BEAMS_SUBMODULES, OBJSIZES_GLOBALS = (getattr(module, name) for module, name in REPLACED)
+BEAMS_SPECS = userstate.get_dofn_specs
+BEAMS_SUBMODULES = cloudpickle._find_imported_submodules
+OBJSIZES_GLOBALS = objsize.traverse._iter_modules_globals
 
 
 class Plain(beam.DoFn):
@@ -89,10 +86,8 @@ class Twice(beam.DoFn):
 @pytest.fixture
 def memo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed for one test: pytest's process is not a node's."""
-    monkeypatch.setattr(core, "get_function_args_defaults", core.get_function_args_defaults)
-    monkeypatch.setattr(PipelineOptions, "view_as", PipelineOptions.view_as)
-    for module, name in REPLACED:
-        monkeypatch.setattr(module, name, getattr(module, name))
+    for owner, name, _ in beam_memo.REPLACEMENTS:
+        monkeypatch.setattr(owner, name, getattr(owner, name))
     beam_memo.install()
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench import program
 from bench.peak_memory import PeakMemory
-from pipeline_lib.airflow import stack
+from pipeline_lib.airflow import stack, stack_processes
 from pipeline_lib.airflow.local_config import USER
 from pipeline_lib.airflow.rest import AirflowRest, TaskInstance
 from pipeline_lib.airflow.stack_start import read_stack
@@ -150,11 +150,7 @@ def ensure_warm(settings: Settings) -> None:
 
 
 def warm_servers(settings: Settings) -> list[int]:
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if {"pipeline_lib.tfx.warm_server", str(settings.var_dir)} <= set(process.info["cmdline"] or ())
-    ]
+    return [process.pid for process in stack_processes.warm_servers(settings.var_dir)]
 
 
 @contextlib.contextmanager

@@ -92,6 +92,16 @@ def _warm_server(process: psutil.Process, var_dir: Path) -> bool:
     return "pipeline_lib.tfx.warm_server" in command and str(var_dir) in command
 
 
+def warm_servers(var_dir: Path) -> list[psutil.Process]:
+    """The warm servers of that state folder, and the nodes that they have forked: a child keeps the command line."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if _warm_server(process, var_dir):
+                found.append(process)
+    return found
+
+
 def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
     """The task processes: children of the LocalExecutor's workers, which are the scheduler's and may outlive it."""
     tasks: list[psutil.Process] = []

@@ -35,19 +35,9 @@ def _of_a_node(victim: str, home: Path, stack: Stack) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             return [parent for task in tasks if (parent := task.parent())]
         return []
-    servers = _warm_servers(home.parent)
+    servers = stack_processes.warm_servers(home.parent)
     children = {child.pid: child for server in servers for child in server.children(recursive=True)}
     return list(children.values()) if victim == "child" else [item for item in servers if item.pid not in children]
-
-
-def _warm_servers(var_dir: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            command = process.cmdline()
-            if "pipeline_lib.tfx.warm_server" in command and str(var_dir) in command:
-                found.append(process)
-    return found
 
 
 def kill(processes: list[psutil.Process]) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
+import pytest
+from fastapi import FastAPI
 from rich.console import Console
 
 from pipeline_lib.airflow import stack
@@ -34,6 +36,18 @@ def running_airflow(settings: Settings, dags_folder: Path) -> Iterator[LocalAirf
 
 def logged_in(airflow: LocalAirflow) -> AirflowRest:
     return AirflowRest.login(airflow.url, USER, airflow.password())
+
+
+@contextlib.contextmanager
+def api_application() -> Iterator[FastAPI]:
+    """Airflow's own API application, made anew, with our plugin in it."""
+    from airflow.api_fastapi import app  # it reads Airflow's home, which a conftest sets first
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
+        app.purge_cached_app()
+        yield app.create_app(apps="core")
+        app.purge_cached_app()
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from pipeline_lib.airflow.conf_guard import ConfGuard
 from pipeline_lib.airflow.request_body import MOST_BYTES
 from pipeline_lib.graph import CompiledPipeline
+from tests.airflow.stack_fixtures import api_application
 
 OURS = """
 from pathlib import Path
@@ -38,7 +39,6 @@ def server(
     tmp_path_factory: pytest.TempPathFactory, airflow_database: None, pipeline: CompiledPipeline
 ) -> Iterator[TestClient]:
     """Airflow's API application, with one DAG of ours and one that is not."""
-    from airflow.api_fastapi import app as airflow_app
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
@@ -50,11 +50,8 @@ def server(
     bag = DagBag(str(folder))
     assert not bag.import_errors
     sync_bag_to_db(bag, "dags-folder", None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
-        airflow_app.purge_cached_app()
-        yield TestClient(airflow_app.create_app(apps="core"))
-        airflow_app.purge_cached_app()
+    with api_application() as application:
+        yield TestClient(application)
 
 
 @pytest.fixture

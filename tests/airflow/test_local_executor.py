@@ -10,7 +10,7 @@ from pipeline_lib.airflow.local_config import LocalAirflow
 from pipeline_lib.airflow.local_executor import LocalExecutor
 
 
-def test_a_task_can_be_taken_back(monkeypatch, tmp_path):
+def test_a_task_can_be_taken_back():
     executor = LocalExecutor(parallelism=1)
     key, other = (TaskInstanceKey("dag", task_id, "run", 1) for task_id in ("lost", "other"))
     executor.running = {key, other}

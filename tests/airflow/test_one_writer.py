@@ -10,13 +10,13 @@ import pytest
 from starlette.types import ASGIApp
 
 from pipeline_lib.airflow.one_writer import OneWriter
+from tests.airflow.stack_fixtures import api_application
 
 CLIENTS, IN_A_ROW = 4, 10
 
 
 @pytest.fixture(scope="module")
 def app(airflow_database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ASGIApp]:
-    from airflow.api_fastapi import app as airflow_app
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
@@ -27,11 +27,8 @@ def app(airflow_database: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     )
     DagBundlesManager().sync_bundles_to_db()
     sync_bag_to_db(DagBag(str(folder)), "dags-folder", None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
-        airflow_app.purge_cached_app()
-        yield airflow_app.create_app(apps="core")
-        airflow_app.purge_cached_app()
+    with api_application() as application:
+        yield application
 
 
 def test_four_who_trigger_at_once_ten_times_get_forty_runs(app: ASGIApp) -> None:

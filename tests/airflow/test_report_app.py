@@ -20,6 +20,7 @@ from pipeline_lib.node_result import NodeResult, OutputArtifact
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
 from pipeline_lib.settings import settings
+from tests.airflow.stack_fixtures import api_application
 
 DAG_FILE = """
 import json
@@ -72,10 +73,8 @@ def get(places: Path, airflow_database: None) -> Iterator[Get]:
     from airflow.api_fastapi import app as airflow_app
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
-        airflow_app.purge_cached_app()
-        client = TestClient(airflow_app.create_app(apps="core"), follow_redirects=False)
+    with api_application() as application:
+        client = TestClient(application, follow_redirects=False)
         manager = airflow_app.get_auth_manager()
 
         def ask(
@@ -88,7 +87,6 @@ def get(places: Path, airflow_database: None) -> Iterator[Get]:
             return client.get(path, headers=headers)
 
         yield ask
-        airflow_app.purge_cached_app()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from pipeline_lib.airflow import stack
 from pipeline_lib.airflow.rest import AirflowRest, DagRun
-from pipeline_lib.errors import StackError
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings
@@ -63,18 +62,8 @@ class Deployment:
                 time.sleep(0.2)
 
     def trigger(self, night: int) -> None:
-        """Start the run; as a caller does whose request may have been lost, until it is known to be there."""
-        deadline = time.monotonic() + 60
         with self.rest() as rest:
-            while True:
-                try:
-                    rest.trigger_once(NAME, f"night-{night}", {"night": night, "week": night // 7})
-                    return
-                except StackError:
-                    # Airflow's API server may be locked out of its own SQLite for a moment.
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.5)
+            rest.trigger_once(NAME, f"night-{night}", {"night": night, "week": night // 7})
 
     def run(self, night: int) -> DagRun:
         with self.rest() as rest:

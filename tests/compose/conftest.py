@@ -83,8 +83,14 @@ def first_run(whole: Deployment) -> str:
     return run.run_id
 
 
+@pytest.fixture(scope="session")
+def second_run(whole: Deployment, first_run: str) -> str:
+    """What `make compose-demo` says of the run after the first: before any other test has released a model."""
+    return whole.compose("run", "--rm", "-T", "--no-deps", "init", "python", "-m", "pipeline_lib.airflow.compose_demo")
+
+
 @pytest.fixture
-def deployment(whole: Deployment, first_run: str) -> Deployment:
+def deployment(whole: Deployment, second_run: str) -> Deployment:
     """The deployment, up and healthy with its default executor, whatever the test before did to it."""
     # Docker is asked, not Compose, whose `up` runs `init` again each time: six seconds before each of twenty tests.
     if unwell := whole.unwell():

@@ -1,7 +1,4 @@
-"""Airflow's database lost in the middle of a run, three times: nobody has to lend a hand, and nothing is half done.
-
-It releases a model of its own: after test_runs.py, which looks for the first release.
-"""
+"""Airflow's database lost in the middle of a run, three times: nobody has to lend a hand, and nothing is half done."""
 
 import subprocess
 import time

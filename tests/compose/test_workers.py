@@ -10,7 +10,7 @@ LONG = {"epochs": 60}  # three times the default: nobody is too late to kill it
 
 
 @pytest.fixture(scope="module")
-def celery(whole: Deployment, first_run: str) -> Deployment:
+def celery(whole: Deployment, second_run: str) -> Deployment:
     whole.down()
     whole.up("--scale", "worker=2", settings=CELERY)
     return whole

@@ -54,6 +54,13 @@ def test_make_compose_demo_says_the_verdict(second_run: str, deployment: Deploym
     assert f"http://localhost:{deployment.port}/dags/mnist_tflite/runs/" in second_run
 
 
+def test_nodes_side_by_side_need_no_second_try(first_run: str, second_run: str, deployment: Deployment) -> None:
+    assert deployment.mlmd("SELECT @@innodb_snapshot_isolation") == ["0"]
+    assert "up_for_retry" not in second_run
+    with deployment.login("viewer") as rest:
+        assert {task.try_number for task in rest.tasks("mnist_tflite", first_run)} == {1}
+
+
 def test_a_run_ends_well_though_its_scheduler_was_killed_in_it(first_run: str, deployment: Deployment) -> None:
     with deployment.login("operator") as rest:
         run = Run.trigger(rest, seed=2, **ANY_MODEL)

@@ -14,7 +14,7 @@ from pipeline_lib.errors import SettingsError
 from pipeline_lib.tfx.metadata_store import connection_config, open_store
 from tests.tfx.conftest import Deployment
 
-WRITERS, WRITES = 4, 40
+WRITERS, WRITES, READS = 4, 40, 20
 
 
 def test_sqlite_makes_its_folder_and_lets_readers_in_while_one_writes(tmp_path: Path) -> None:
@@ -151,6 +151,37 @@ def test_a_store_that_cannot_be_opened_keeps_nobody_waiting(tmp_path: Path) -> N
 
 def test_four_writers_at_once_lose_nothing_on_mariadb(mariadb_url: str) -> None:
     _hammer(mariadb_url)
+
+
+def _change(url: str, identity: int, over: Any) -> None:
+    with open_store(url) as handle:
+        [execution] = handle.store.get_executions_by_id([identity])
+        while not over.is_set():
+            execution.custom_properties["turn"].int_value += 1
+            handle.store.put_executions([execution])
+
+
+def test_what_changes_while_it_is_read_is_read_again_on_mariadb(mariadb_url: str) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    over = spawn.Event()
+    with open_store(mariadb_url) as handle:
+        kind = handle.store.put_execution_type(metadata_store_pb2.ExecutionType(name="Changing"))
+        context = metadata_store_pb2.Context(
+            type_id=handle.store.put_context_type(metadata_store_pb2.ContextType(name="Changing")), name="all"
+        )
+        execution = metadata_store_pb2.Execution(type_id=kind)
+        identity, _, [context_id] = handle.store.put_execution(execution, [], [context])
+        writer = spawn.Process(target=_change, args=(mariadb_url, identity, over))
+        writer.start()
+        turns = set()
+        try:
+            while len(turns) < READS:
+                [found] = handle.store.get_executions_by_context(context_id)
+                turns.add(found.custom_properties["turn"].int_value)
+        finally:
+            over.set()
+            writer.join()
+    assert writer.exitcode == 0
 
 
 def test_a_node_runs_on_mariadb(mariadb_url: str, deployment: Deployment) -> None:

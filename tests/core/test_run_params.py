@@ -27,7 +27,15 @@ def test_a_choice_is_a_string_of_which_airflow_knows_the_values():
 
 
 @pytest.mark.parametrize(
-    "values", [{"epochs": 0}, {"epochs": "many"}, {"epoch": 3}, {"learning_rate": 0}, {"quantization": "int4"}]
+    "values",
+    [
+        {"epochs": 0},
+        {"epochs": "many"},
+        {"epoch": 3},
+        {"learning_rate": 0},
+        {"quantization": "int4"},
+        {"span": "latest\n"},
+    ],
 )
 def test_what_it_refuses(values):
     with pytest.raises(ValidationError):

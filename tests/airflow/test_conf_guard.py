@@ -210,3 +210,17 @@ def test_a_value_nested_too_deep_is_refused(post: Post) -> None:
     for depth in (100, 300, 500, 700, 900):
         body = b'{"logical_date": null, "conf": {"epochs": ' + b"[" * depth + b"]" * depth + b"}}"
         assert post("dags/diamond/dagRuns", body).status_code in (400, 422), depth
+
+
+def test_the_official_client_reads_what_a_dag_can_be_told(server: TestClient) -> None:
+    """docs/start_run.py asks for it."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow_client.client import DAGDetailsResponse
+
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role="user"))
+    answer = server.get("/api/v2/dags/diamond/details", headers={"Authorization": f"Bearer {token}"})
+    details = DAGDetailsResponse.from_json(answer.text)
+    assert details and details.params
+    types = {name: param["schema"]["type"] for name, param in details.params.items()}
+    assert types == {"epochs": "integer", "rate": "number", "note": "string", "ticket": "string"}

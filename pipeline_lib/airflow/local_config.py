@@ -36,7 +36,7 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
     # Also how long a supervisor may overlook that its task has ended; its worker takes no other meanwhile. Default: 5.
     "workers": {"min_heartbeat_interval": "1"},
     "dag_processor": {"parsing_processes": "1", "refresh_interval": "30"},
-    "api": {"workers": "1", "expose_config": "non-sensitive-only"},
+    "api": {"workers": "1", "expose_config": "non-sensitive-only", "enable_swagger_ui": "False"},
     "usage_data_collection": {"enabled": "False"},
 }
 

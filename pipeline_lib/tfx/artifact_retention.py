@@ -18,6 +18,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases import durable
 from pipeline_lib.releases.store import Releases
+from pipeline_lib.report_files import REFUSED_DATA
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
 # A few kilobytes a span, and any span's may be the one that the next is compared with.
@@ -65,8 +66,8 @@ def _prune(
         durable.remove(folder)
     for execution in executions:
         if execution.id not in kept_executions:
-            # Where TFX puts what an executor had to say; it is in MLMD by now.
-            for folder in root.glob(f"*/.system/*/{execution.id}"):
+            # Where TFX puts what an executor had to say, which is in MLMD by now; and the page of refused data.
+            for folder in (*root.glob(f"*/.system/*/{execution.id}"), *root.glob(f"*/{REFUSED_DATA}/{execution.id}")):
                 durable.remove(folder)
     return len(doomed)
 

@@ -20,7 +20,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline_lib.errors import DataError, MnistLiteError, NodeRequestError
+from pipeline_lib.errors import DataError, DataRefusedError, MnistLiteError, NodeRequestError
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_exit import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult, OutputArtifact, State
@@ -142,7 +142,8 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
     except NodeRequestError as error:
         return _result(request, "failed", str(error))
     except DataError as error:
-        return _result(request, "failed", f"{type(error).__name__}: {error}", final=True)
+        report = error.report if isinstance(error, DataRefusedError) else None
+        return _result(request, "failed", f"{type(error).__name__}: {error}", final=True, report=report)
     except Exception as error:
         _print_executors_part(error)
         return _result(request, "failed", _reason(error, launcher.pipeline_root))

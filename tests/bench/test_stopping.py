@@ -42,7 +42,14 @@ def test_a_stopped_bench_leaves_no_process_and_no_folder(tmp_path: Path, signum:
     folder.mkdir()
     command = [sys.executable, "-m", "bench", "--only", "noop_task", "--output", str(tmp_path / "bench.json")]
     # A session of its own, so that SIGINT is not the test's; to the bench alone, as `kill` would.
-    bench = subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "TMPDIR": str(folder)}, start_new_session=True)
+    bench = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(folder)},
+        start_new_session=True,
+        # A shell that started these tests in the background has SIGINT ignored, and so has whatever comes of it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         _wait(lambda: any("scheduler" in " ".join(process.cmdline()) for process in _processes_of(folder)))
         bench.send_signal(signum)

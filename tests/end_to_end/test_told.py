@@ -1,6 +1,7 @@
 """Notices and metrics of real runs under the real Airflow: what arrives, and that no secret is left anywhere."""
 
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -57,7 +58,11 @@ def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
     notice = notices(deployment.told, failed)["failed"]
     [reason] = notice.reasons
     assert reason.text == f"DataGate: {failed.result('DataGate').reason}" and "(max_anomalies)" in reason.text
-    assert notice.report_url is None
+    assert notice.report_url and notice.report_url.startswith(f"{deployment.airflow.url}/dags/told/runs/")
+    folder = f"{deployment.airflow.url}/mnist-lite/dags/{TOLD}/runs/{quote(failed.run_id, safe='')}"
+    page = deployment.rest._http.get(f"{folder}/report.html").raise_for_status()
+    assert "Refused by 1 of" in page.text and "max_anomalies" in page.text and failed.run_id in page.text
+    assert "image_floats" in deployment.rest._http.get(f"{folder}/statistics.html").raise_for_status().text
 
 
 def waited_for(told: Told, run: FinishedRun, event: str) -> Notice:

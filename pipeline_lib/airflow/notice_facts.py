@@ -118,17 +118,18 @@ def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult], versio
     manifest, unless a release (`version`) holds the run's model, which is then no other one to compare it with.
     """
     report = _report(results.get(REPORT_NODE))
+    # A DataGate that refused the data has a page of its own, without figures of a model.
+    has_page = any(result.report for result in results.values())
+    address = report_url(dag_id, run_id) if has_page else None
     if not report:
         tflite = summarize(results).tflite
-        return {
-            "model": Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes),
-            "last_release": None if version else _latest_release(),
-        }
+        model = Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes)
+        return {"model": model, "last_release": None if version else _latest_release(), "report_url": address}
     released = report.model("released")
     return {
         "model": _of(report.model("tflite")),
         "last_release": _of(released) if released else None,
-        "report_url": report_url(dag_id, run_id),
+        "report_url": address,
     }
 
 

@@ -12,7 +12,7 @@ from pipeline_lib.approval import Approval, refusal
 from pipeline_lib.node_result import NodeResult, OutputArtifact
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report import EdgeFigures, ModelColumn
-from pipeline_lib.report_files import REPORT_NODE, REPORT_TYPE
+from pipeline_lib.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
 from pipeline_lib.run_summary import ACCURACY, PUSHER, VERDICT
 from pipeline_lib.settings import settings
 from tests.core.made_releases import DESCRIPTION
@@ -107,7 +107,8 @@ def reported(tmp_path: Path) -> Callable[..., NodeResult]:
         folder = tmp_path / "report"
         folder.mkdir()
         report(models=models).write(folder)
-        return node(REPORT_NODE, outputs={"report": [OutputArtifact(id=1, type=REPORT_TYPE, uri=str(folder))]})
+        artifact = OutputArtifact(id=1, type=REPORT_TYPE, uri=str(folder))
+        return node(REPORT_NODE, outputs={"report": [artifact]}, report=str(folder / REPORT_PAGE))
 
     return make
 
@@ -144,6 +145,12 @@ def test_a_failure_without_a_report_is_told_with_the_latest_releases_figures(
     assert notice.model == Figures(accuracy=0.75, size_bytes=1000)
     assert notice.last_release == Figures(accuracy=0.5, size_bytes=5, latency_ms=0.4)
     assert "accuracy: 75.00% (last release 50.00%)" in notice.text()
+
+
+def test_refused_data_is_told_with_the_address_of_its_page() -> None:
+    [notice] = told(node("DataGate", state="failed", reason="3 anomalies", report="/x/report.html"), DataGate="failed")
+    assert (notice.event, notice.model) == ("failed", Figures())
+    assert (notice.report_url or "").endswith(f"{RUN_URL}/plugin/model-report")
 
 
 def test_a_release_of_the_runs_own_is_not_what_its_model_is_compared_with(releases: Releases, tmp_path: Path) -> None:

@@ -129,6 +129,15 @@ def test_the_environment_sets_a_run_parameters_default(read_dags, compiled, tmp_
     assert error.startswith("MNIST_LITE_EPOCHS: ") and "Received: '0'" in error
 
 
+def test_a_notify_variable_that_is_wrong_keeps_no_run_from_its_schedule(read_dags, compiled, tmp_path):
+    compiled.write(tmp_path / "compiled.json")
+    assert "Notice" not in read_dags().dags["diamond"].task_ids
+    bag = read_dags(notify_smtp_port="abc")
+    assert bag.import_errors == {}
+    # Which says, at the end of each run, what is wrong.
+    assert "Notice" in bag.dags["diamond"].task_ids
+
+
 def other_version(text: str) -> str:
     return json.dumps(json.loads(text) | {"schema_version": 99})
 

@@ -1,13 +1,39 @@
-"""Metrics of nodes through Airflow's own StatsD client, to a UDP listener on 127.0.0.1."""
+"""Metrics of nodes through Airflow's own clients: StatsD to a UDP listener, OpenTelemetry to a server, on 127.0.0.1."""
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from pipeline_lib.airflow import metrics
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.places import PROJECT
+from tests.airflow.receivers import http_server
+
+# A task's process as Airflow's supervisor forks it. It ends by _exit, long before a minute, which is how often
+# OpenTelemetry sends: what it did not send at its end would be lost.
+TASK = """
+import os, socket, sys
+from airflow.sdk.execution_time.supervisor import _fork_main
+from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+from pipeline_lib.airflow import metrics
+from pipeline_lib.node_result import NodeResult
+
+def task():
+    stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
+    metrics.emit(NodeResult.model_validate_json(sys.argv[1]), "mnist_tflite")
+
+streams = [socket.socketpair() for _ in ("requests", "stdout", "stderr")]
+if (pid := os.fork()) == 0:
+    _fork_main(*[child for _, child in streams], 0, task)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
 
 
 @pytest.fixture
@@ -72,3 +98,30 @@ def test_a_nodes_result_is_counted_and_timed(listener, monkeypatch, node, counte
     name = node.node_id.replace(".", "__")
     timed = {f"{name}.duration:1500.000000|ms", f"{name}.executor_duration:250.000000|ms"}
     assert sent(listener, node) == {f"airflow.mnist_lite.{packet}" for packet in counted | timed}
+
+
+def test_a_tasks_metrics_reach_opentelemetry_in_small_letters_before_it_ends(tmp_path):
+    node = result("Trainer.mnist_lite", model_bytes=214476)
+    with http_server() as collector:
+        settings = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__METRICS__OTEL_ON": "True", "PYTHONPATH": str(PROJECT)}
+        exporter = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+        env = {"PATH": os.environ["PATH"], **settings, **exporter}
+        subprocess.run([sys.executable, "-c", TASK, node.model_dump_json()], env=env, check=True)
+    assert {path for path, *_ in collector.posts} == {"/v1/metrics"}
+    sent = {
+        metric.name: metric
+        for *_, body in collector.posts
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if ".mnist_lite." in metric.name  # Airflow has its own
+    }
+    name = "airflow.mnist_lite.trainer__mnist_lite"
+    assert set(sent) == {f"{name}.{what}" for what in ("duration", "executor_duration", "succeeded", "model_bytes")}
+    [point] = sent[f"{name}.succeeded"].sum.data_points
+    tags = {tag.key: tag.value.string_value for tag in point.attributes}
+    assert (point.as_int, tags) == (1, {"dag_id": "mnist_tflite", "node_id": "Trainer.mnist_lite"})
+    [size] = sent[f"{name}.model_bytes"].gauge.data_points
+    assert size.as_int == 214476
+    [duration] = sent[f"{name}.duration"].exponential_histogram.data_points
+    assert (duration.sum, sent[f"{name}.duration"].unit) == (1500, "ms")

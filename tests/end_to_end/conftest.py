@@ -66,12 +66,12 @@ from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.notice import end_with_notice, late_callback
-from pipeline_lib.notice_settings import notice_settings
+from pipeline_lib.notice_settings import tells_after_runs
 from pipeline_lib.settings import settings
 
 late = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
 config = AirflowPipelineConfig(
-    airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=notice_settings().after_runs
+    airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=tells_after_runs()
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)
 

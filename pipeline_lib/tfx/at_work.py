@@ -52,7 +52,7 @@ def held(file: Path, run_id: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def left_by_dead(file: Path) -> Iterator[str | None]:
-    """Hold the file of a node that is at work no more; gives the run's id, empty where it was not yet, or no more, there.
+    """Hold the file of a node that is at work no more; gives its run's id, empty where there is none (yet, or any more).
 
     None where the node is at work.
     """

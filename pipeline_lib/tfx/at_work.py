@@ -52,7 +52,7 @@ def held(file: Path, run_id: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def left_by_dead(file: Path) -> Iterator[str | None]:
-    """Hold the file of a node that is at work no more; gives its run's id, empty where there is none (yet, or any more).
+    """Hold the file of a node that is at work no more; gives its run's id, empty where there is none yet, or no more.
 
     None where the node is at work.
     """

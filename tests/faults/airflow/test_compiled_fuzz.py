@@ -228,8 +228,7 @@ def test_damage_in_tfxs_part_is_refused_and_what_has_a_digest_is_never_looked_in
     damaged = json.dumps(form, indent=1)
     file.write_text(real.partition("\n")[0] + "\n" + damaged.partition("\n")[2])
     assert render(file) == "CompiledPipelineError"
-    loaded = set(sys.modules)
     write(file, form)
     assert render(file) in ("DAG", "CompiledPipelineError")
-    assert set(sys.modules) == loaded
+    assert not {"tests.pipelines.tiny_nights", "tfx", "tensorflow"} & set(sys.modules)  # whose classes it names
     assert sorted(tmp_path.iterdir()) == [file]

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import Settings
-from pipeline_lib.tfx import artifact_retention, at_work
+from pipeline_lib.tfx import artifact_retention, at_work, run_local
+from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.metadata_store import open_store
 from tests.faults.tfx.nights import simulate
 from tests.pipelines import tiny_nights
@@ -138,3 +140,23 @@ def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, lives: bool) 
         store = open_store(config.mlmd_url)
         artifact_retention.prune(store, tiny_nights.NAME, config.pipeline_root, tmp_path / "none", 1)
         assert model.exists() == lives
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_a_run_in_one_process_is_at_work_in_each_of_its_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_well: bool
+) -> None:
+    compiled = compile_pipeline(tiny_nights.create_pipeline(str(tmp_path), ""), tiny_nights.PARAMETERS)
+    files = [at_work.file_of(tmp_path, f"nights.{node.id}", "by-hand") for node in compiled.nodes]
+
+    def run_with_ir(*_: object) -> None:
+        assert all(file.exists() and not at_work.is_dead(file) for file in files)
+        if not ends_well:
+            raise InterruptedError
+
+    monkeypatch.setattr(LocalDagRunner, "run_with_ir", run_with_ir)
+    monkeypatch.setattr(run_local, "_results", lambda *_: {})
+    with contextlib.nullcontext() if ends_well else pytest.raises(InterruptedError):
+        run_local.run_local(compiled, "by-hand", f"sqlite:///{tmp_path / 'mlmd.sqlite'}", {})
+    assert [file.exists() for file in files] == [not ends_well] * len(files)
+    assert all(at_work.is_dead(file) for file in files) != ends_well

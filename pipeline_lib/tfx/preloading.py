@@ -1,9 +1,10 @@
 """What the warm server imports: all that the pipeline's executors need, and nothing of the user's."""
 
 import importlib
-import json
 from pathlib import Path
 
+from pipeline_lib.errors import CompiledPipelineError
+from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.tfx import forking
 
 # Imported by executors at their first use; found by comparing sys.modules before and after a run of all the nodes.
@@ -39,19 +40,28 @@ def preload(pipeline: Path) -> str | None:
     Returns:
       The first module whose import ran a TensorFlow op, None where none did.
     """
-    for module in [*executor_modules(pipeline), *_LAZY_MODULES]:
+    for module in [*executor_modules_or_none(pipeline), *_LAZY_MODULES]:
         try:
             importlib.import_module(module)
-        except ImportError as error:
+        except (ImportError, TypeError, ValueError) as error:  # the latter two: it cannot be a module's name
             print(f"not preloaded: {module} ({error})", flush=True)
         if forking.eager_context_touched():
             return module
     return None
 
 
+def executor_modules_or_none(pipeline: Path) -> list[str]:
+    """The same as `executor_modules`; none of a file that is damaged, which the first node will say."""
+    try:
+        return executor_modules(pipeline)
+    except (CompiledPipelineError, LookupError, AttributeError, TypeError) as error:
+        print(f"no executors preloaded: {error}", flush=True)
+        return []
+
+
 def executor_modules(pipeline: Path) -> list[str]:
     """The modules of the executors, drivers and system nodes that a compiled pipeline names; not the user's code."""
-    deployment = json.loads(pipeline.read_text(encoding="utf-8"))["ir"]["deploymentConfig"]
+    deployment = CompiledPipeline.read(pipeline).ir["deploymentConfig"]
     specs = [*deployment.get("executorSpecs", {}).values(), *deployment.get("customDriverSpecs", {}).values()]
     paths = {spec.get("pythonExecutorSpec", spec).get("classPath", "") for spec in specs}
     return sorted({path.rpartition(".")[0] for path in paths if path and not path.startswith("pipeline_lib.mnist")})

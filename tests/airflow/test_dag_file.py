@@ -15,7 +15,7 @@ from airflow.utils.types import DagRunType
 
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.airflow.schedule import as_of
-from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.graph import CompiledPipeline, sealed
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import settings
 
@@ -139,22 +139,28 @@ def test_a_notify_variable_that_is_wrong_keeps_no_run_from_its_schedule(read_dag
 
 
 def other_version(text: str) -> str:
-    return json.dumps(json.loads(text) | {"schema_version": 99})
+    return sealed(json.dumps(json.loads(text) | {"schema_version": 99}))
 
 
 def edge_to_nowhere(text: str) -> str:
     compiled = json.loads(text)
     compiled["nodes"][0]["upstream"] = ["Nobody"]
-    return json.dumps(compiled)
+    return sealed(json.dumps(compiled))
+
+
+def of_an_older_version(text: str) -> str:
+    return "{" + text.partition("\n")[2]
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
         (None, "no compiled pipeline"),
-        (lambda text: text[:1000], "EOF"),
-        (lambda text: "", "EOF"),
-        (lambda text: "[]", "object"),
+        (lambda text: text[:1000], "does not match its digest"),
+        (lambda text: text.replace("latest", "1atest"), "does not match its digest"),
+        (lambda text: "", "no digest"),
+        (lambda text: "[]", "no digest"),
+        (of_an_older_version, "no digest"),
         (other_version, "schema_version"),
         (edge_to_nowhere, "Nobody"),
     ],

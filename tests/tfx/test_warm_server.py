@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.places import PROJECT
 from pipeline_lib.tfx import preloading, warm_identity
 from tests.tfx.conftest import LONG, Deployment, compile_odd, wait_for
@@ -210,10 +211,12 @@ def test_a_long_state_folder_gets_its_sockets_elsewhere(tmp_path: Path) -> None:
 
 def test_the_users_code_is_not_preloaded(tmp_path: Path) -> None:
     pipeline = tmp_path / "p.json"
-    pipeline.write_text(
-        '{"ir": {"deploymentConfig": {"executorSpecs": {"a": {"classPath": "pipeline_lib.mnist.x.Executor"}, '
-        '"b": {"pythonExecutorSpec": {"classPath": "tfx.components.y.Executor"}}}}}}'
-    )
+    specs = {
+        "a": {"classPath": "pipeline_lib.mnist.x.Executor"},
+        "b": {"pythonExecutorSpec": {"classPath": "tfx.components.y.Executor"}},
+    }
+    ir = {"deploymentConfig": {"executorSpecs": specs}}
+    CompiledPipeline(tfx_version="1.21.0", name="p", nodes=(), ir=ir).write(pipeline)
     assert preloading.executor_modules(pipeline) == ["tfx.components.y"]
 
 

@@ -58,7 +58,7 @@ audit: setup ## both locks against known advisories, where an index of them can 
 # Each side is checked where its packages are.
 lint: setup ## ruff, and mypy in both environments
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow setup/*.py docker/make_env.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
 	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx_*.py
 
 bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')
@@ -80,4 +80,4 @@ lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest
 UV := $(shell command -v uv || echo .venvs/tools/bin/uv)
 screenshots: ## docs/images/*.png from the local Airflow after make demo, by an installed Chromium (ONLY='grid report')
 	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
-	  python docs/screenshots.py $(ONLY)
+	  python -m docs.screenshots $(ONLY)

@@ -43,6 +43,7 @@ def mail_server(user: str = "mailer", password: str = "mail-password") -> Iterat
         authenticator=box.authenticate,
         auth_required=True,
         auth_require_tls=False,
+        ready_timeout=60,
     )
     controller.start()
     box.port = controller.port

@@ -94,8 +94,11 @@ def files(deployment: Deployment, *, that_others_reach: bool = False) -> Iterato
     """What is below var/; or that part of it to which no folder bars the way. Airflow goes on making and removing."""
     folders = [deployment.settings.var_dir]
     while folders:
-        for entry in os.scandir(folders.pop()):
-            path = Path(entry)
+        try:
+            entries = os.listdir(folder := folders.pop())
+        except FileNotFoundError:
+            continue
+        for path in (folder / entry for entry in entries):
             with contextlib.suppress(FileNotFoundError):
                 mode = path.lstat().st_mode
                 if stat.S_ISDIR(mode) and not (that_others_reach and not mode & OTHERS):

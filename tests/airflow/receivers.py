@@ -56,6 +56,7 @@ def mail_server(
         auth_require_tls=starttls is not None,
         tls_context=starttls,
         require_starttls=starttls is not None,
+        ready_timeout=60,
     )
     controller.start()
     box.port = controller.port

@@ -69,10 +69,10 @@ def plain_console() -> tuple[Console, io.StringIO]:
 
 
 def wait_for_process(argument: str) -> psutil.Process:
-    for _ in range(300):
+    for _ in range(1500):
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.cmdline() == ["sleep", argument]:
                     return process
         time.sleep(0.2)
-    raise AssertionError(f"no process 'sleep {argument}' within a minute")
+    raise AssertionError(f"no process 'sleep {argument}' within five minutes")

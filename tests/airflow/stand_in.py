@@ -97,7 +97,7 @@ match os.environ["BEHAVE"]:
         time.sleep(600)
     case "wait to be read":
         print("first line")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not Path(os.environ["PID_FILE"]).exists():
             if time.monotonic() > deadline:
                 sys.exit(3)

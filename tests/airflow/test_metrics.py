@@ -35,13 +35,15 @@ if (pid := os.fork()) == 0:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
 
+LAST = "the last packet"
+
 
 @pytest.fixture
 def listener(monkeypatch):
     """A StatsD server; Airflow's client is told of it, but not switched on."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.setblocking(False)
+        server.settimeout(60)
         for name, value in (("HOST", "127.0.0.1"), ("PORT", str(server.getsockname()[1])), ("PREFIX", "airflow")):
             monkeypatch.setenv(f"AIRFLOW__METRICS__STATSD_{name}", value)
         yield server
@@ -49,16 +51,16 @@ def listener(monkeypatch):
     stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
 
 
-def sent(listener: socket.socket, result: NodeResult) -> set[str]:
-    """What arrives of a node's result; over loopback it is there when the sender returns."""
+def sent(listener: socket.socket, result: NodeResult, expected: int) -> set[str]:
+    """What arrives of a node's result: at least so many packets, and all before one that is sent after them."""
     stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
     metrics.emit(result, "mnist_tflite")
-    packets = set()
-    while True:
-        try:
-            packets.add(listener.recv(65536).decode())
-        except BlockingIOError:
-            return packets
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as afterwards:
+        afterwards.sendto(LAST.encode(), listener.getsockname())
+    packets: set[str] = set()
+    while LAST not in packets or len(packets) <= expected:
+        packets.add(listener.recv(65536).decode())
+    return packets - {LAST}
 
 
 def result(node_id: str, state: str = "succeeded", **fields: object) -> NodeResult:
@@ -66,7 +68,7 @@ def result(node_id: str, state: str = "succeeded", **fields: object) -> NodeResu
 
 
 def test_nothing_is_sent_unless_airflows_metrics_are_on(listener):
-    assert sent(listener, result("Pusher.mnist_lite", pushed=True)) == set()
+    assert sent(listener, result("Pusher.mnist_lite", pushed=True), 0) == set()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,8 @@ def test_a_nodes_result_is_counted_and_timed(listener, monkeypatch, node, counte
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
     name = node.node_id.replace(".", "__")
     timed = {f"{name}.duration:1500.000000|ms", f"{name}.executor_duration:250.000000|ms"}
-    assert sent(listener, node) == {f"airflow.mnist_lite.{packet}" for packet in counted | timed}
+    expected = {f"airflow.mnist_lite.{packet}" for packet in counted | timed}
+    assert sent(listener, node, len(expected)) == expected
 
 
 def test_a_tasks_metrics_reach_opentelemetry_in_small_letters_before_it_ends(tmp_path):

@@ -34,10 +34,18 @@ TRIES = 3
 NIGHTS = 10 + 3 * KILLS  # a kill may come too early or too late to strike anything: that night does not count
 
 
-def mine(process: psutil.Process, folder: Path) -> bool:
+def is_server(process: psutil.Process, folder: Path) -> bool:
+    """Whether it is a warm server of that state folder, or a node that one has forked; not one that has ended."""
     with contextlib.suppress(psutil.Error):
-        return str(folder) in " ".join(process.cmdline())
+        command = process.cmdline()
+        return "pipeline_lib.tfx.warm_server" in command and str(folder) in " ".join(command)
     return False
+
+
+def below(process: psutil.Process) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return list(process.children(recursive=True))
+    return []
 
 
 class Deployment:
@@ -77,12 +85,8 @@ class Deployment:
 
     def processes(self, victim: str) -> list[psutil.Process]:
         """Those that `victim` names, now."""
-        servers = [
-            process
-            for process in psutil.process_iter()
-            if mine(process, self.config.var_dir) and "pipeline_lib.tfx.warm_server" in process.cmdline()
-        ]
-        children = {child.pid: child for server in servers for child in server.children(recursive=True)}
+        servers = [process for process in psutil.process_iter() if is_server(process, self.config.var_dir)]
+        children = {child.pid: child for server in servers for child in below(server)}
         parents = [server for server in servers if server.pid not in children]
         return {"child": list(children.values()), "server": parents, "all": [*parents, *children.values()]}[victim]
 
@@ -90,7 +94,7 @@ class Deployment:
         for process in self.processes("all"):
             with contextlib.suppress(psutil.Error):
                 process.kill()
-                process.wait(10)
+                process.wait(120)
 
     def require_whole(self, night: int) -> None:
         """Nothing of the run is at work or half there, and what `latest` points to is a whole release."""

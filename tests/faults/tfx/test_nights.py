@@ -15,6 +15,7 @@ from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
 COUNT = int(os.environ.get("MNIST_LITE_TEST_NIGHTS") or 30)
+pytestmark = pytest.mark.timeout(900 + 20 * COUNT)  # the first test lives through them all
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,8 @@ def test_only_the_ui_is_published_and_only_on_loopback() -> None:
 
 
 def test_the_databases_and_the_queue_are_in_a_network_without_a_way_out() -> None:
-    assert COMPOSE["networks"]["backend"] == {"internal": True}
+    unreachable = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+    assert COMPOSE["networks"]["backend"] == {"internal": True, "driver_opts": unreachable}
     for name in ("postgres", "mariadb", "redis"):
         assert SERVICES[name]["networks"] == ["backend"]
 

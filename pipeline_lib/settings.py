@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
     node_retries: int = Field(default=2, ge=0, description="of a node that failed; refused data is not tried again")
 
-    @field_validator("signing_key", "verifying_key", mode="before")
+    @field_validator("signing_key", "verifying_key", "metadata_password_file", mode="before")
     @classmethod
     def _empty_is_none(cls, path: object) -> object:
         return path or None

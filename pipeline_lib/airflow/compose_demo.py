@@ -44,7 +44,7 @@ class ComposeAirflow:
 
 
 def run_under_way(airflow: RunningAirflow, patience: float = _FIRST_RUN_SECONDS) -> str | None:
-    """The run that is queued or running, or that Airflow is about to make: a new deployment makes its first one itself."""
+    """The run that is queued or running, or that Airflow is about to make: a new deployment makes its first itself."""
     with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
 
         def settled() -> tuple[str | None] | None:

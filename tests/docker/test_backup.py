@@ -1,4 +1,4 @@
-"""docker/backup.sh and restore.sh with a docker that only writes down what it is told: what they leave, however they end.
+"""docker/backup.sh and restore.sh with a docker that only writes down what it is told: what is left, however they end.
 
 That a backup holds everything is proven with a real one, in tests/compose/test_upgrade.py.
 """

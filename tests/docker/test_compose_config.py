@@ -59,6 +59,18 @@ def test_without_secrets_it_is_refused_with_what_to_run(config: Config) -> None:
     assert "is missing a value: run 'make env', which writes it to .env" in done.stderr
 
 
+def test_settings_come_from_the_env_file_and_else_are_not_set(config: Config) -> None:
+    for name, service in services(config()).items():
+        if "build" in service:
+            assert service["environment"]["MNIST_LITE_SIGNING_KEY"] is None, name
+            assert service["environment"]["MNIST_LITE_METADATA_URL"].endswith("@mariadb/mlmd"), name
+    lines = "MNIST_LITE_SIGNING_KEY=/keys/signing.pem\nMNIST_LITE_METADATA_URL=mysql://me@db.example.com/mlmd\n"
+    for name, service in services(config(lines=lines)).items():
+        if "build" in service:
+            assert service["environment"]["MNIST_LITE_SIGNING_KEY"] == "/keys/signing.pem", name
+            assert service["environment"]["MNIST_LITE_METADATA_URL"] == "mysql://me@db.example.com/mlmd", name
+
+
 def test_behind_tls_every_component_knows_the_address_that_people_use(config: Config) -> None:
     found = services(config("docker/compose.tls.yml", lines="MNIST_LITE_DOMAIN=mnist.example.com\n"))
     addresses = {

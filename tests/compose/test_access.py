@@ -112,8 +112,9 @@ def test_no_process_of_the_host_can_connect_to_the_databases(deployment: Deploym
                 told = subprocess.run([*python, *question], capture_output=True, text=True, check=True).stdout
                 if told.strip() == "answered":
                     answered[where].add(f"{address}:{port}")
-    assert len(answered["inside"]) == 2, "the same question is answered by the databases where they may be asked"
     assert answered["host"] == set()
+    # The same questions are answered where they may be asked.
+    assert {address.split(":")[1] for address in answered["inside"]} == {"5432", "3306"}
 
 
 def test_every_service_is_healthy_and_unprivileged(deployment: Deployment) -> None:

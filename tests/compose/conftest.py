@@ -12,10 +12,9 @@ import pytest
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME
 from tests.airflow.stack_fixtures import free_port
-from tests.compose.deployment import Deployment, Run, peak_memory
+from tests.compose.deployment import REVISION, Deployment, Run, peak_memory
 
 GIB = 1024**3
-REVISION = "the-tests"
 ENGINE = "MNIST_LITE_TEST_DOCKER_ENGINE"
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.places import PROJECT
-from tests.compose.conftest import REVISION
-from tests.compose.deployment import Deployment, docker
+from tests.compose.deployment import REVISION, Deployment, docker
 
 SIZE = 4 * 10**9
 

@@ -1,6 +1,8 @@
 """Who may do what, what is reachable, and as whom everything runs."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -90,6 +92,48 @@ def processes(container: str) -> list[dict[str, str]]:
     ]
     assert "1" in {one.get("Pid") for one in found}, said
     return found
+
+
+# What a client says first, if anything, and by which answer the server is known: whatever else takes connections on the
+# way out of this host (a proxy, say) does not answer like that.
+SPOKEN = {
+    5432: (b"\0\0\0\x08\x04\xd2\x16\x2f", b"SN"),
+    3306: (b"", b"MariaDB"),
+    6379: (b"PING\r\n", b"-NOAUTH"),
+}
+ASK = """
+import socket, sys
+address, port, said, expected = sys.argv[1], int(sys.argv[2]), bytes.fromhex(sys.argv[3]), bytes.fromhex(sys.argv[4])
+try:
+    with socket.create_connection((address, port), timeout=5) as connection:
+        connection.sendall(said)
+        answer = connection.recv(4096)
+except OSError as error:
+    answer = str(error).encode()
+print("answered" if expected in answer or len(answer) == 1 and answer in expected else answer)
+"""
+
+
+def test_no_process_of_the_host_can_connect_to_the_databases(deployment: Deployment) -> None:
+    addresses = {
+        network["IPAddress"]
+        for one in inspected(deployment).values()
+        for network in one["NetworkSettings"]["Networks"].values()
+        if network["IPAddress"]
+    }
+    assert len(addresses) > 6
+    inside = ["docker", "exec", deployment.container("api-server"), "python"]
+    answered = {"inside": set[str](), "host": set[str]()}
+    for address in addresses:
+        for port, (said, expected) in SPOKEN.items():
+            question = ["-c", ASK, address, str(port), said.hex(), expected.hex()]
+            for where, python in (("inside", inside), ("host", [sys.executable])):
+                told = subprocess.run([*python, *question], capture_output=True, text=True, check=True).stdout
+                if told.strip() == "answered":
+                    answered[where].add(f"{address}:{port}")
+    assert answered["host"] == set()
+    # The same questions are answered where they may be asked.
+    assert {address.split(":")[1] for address in answered["inside"]} == {"5432", "3306"}
 
 
 def test_every_service_is_healthy_and_unprivileged(deployment: Deployment) -> None:

@@ -19,6 +19,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from pydantic import ValidationError
 
 from pipeline_lib.airflow import metrics
+from pipeline_lib.airflow.compiled_file import file_of
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.node_process import NodeProcess
 from pipeline_lib.graph import CompiledPipeline, Parameter
@@ -168,8 +169,7 @@ class TfxNodeOperator(BaseOperator):
     def _argv(self, folder: Path, run_id: str, parameters: Mapping[str, Any], result_path: Path) -> list[str]:
         pipeline_path, parameters_path = self.pipeline, folder / "parameters.json"
         if isinstance(pipeline_path, CompiledPipeline):
-            pipeline_path.write(folder / "pipeline.json")
-            pipeline_path = folder / "pipeline.json"
+            pipeline_path = file_of(pipeline_path)
         parameters_path.write_text(json.dumps(parameters, ensure_ascii=False), encoding="utf-8")
         # One word per option: a run id may begin with a dash.
         return [
@@ -180,6 +180,7 @@ class TfxNodeOperator(BaseOperator):
             f"--run-id={run_id}",
             f"--parameters={parameters_path}",
             f"--result={result_path}",
+            f"--grace={self.config.grace_seconds}",
         ]
 
     def _run(self, argv: Sequence[str]) -> tuple[int, deque[str]]:

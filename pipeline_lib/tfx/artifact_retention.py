@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from ml_metadata.metadata_store import metadata_store
+from ml_metadata.metadata_store import ListOptions, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants
 from tfx.orchestration import metadata
@@ -85,17 +85,15 @@ def _folder(artifact: Artifact, folders: set[Path]) -> Path | None:
 
 def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count: int) -> Iterator[int]:
     """Contexts of the newest runs of the pipeline that have come to any execution."""
-    for run in sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id, reverse=True):
-        executions = store.get_executions_by_context(run.id)
-        if executions and pipeline_name in _names(store, executions[0].id):
+    pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
+    # TFX makes each run's context a child of its pipeline's: MLMD has no index from an execution to its contexts.
+    runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
+    for run in sorted(runs, key=lambda context: context.id, reverse=True):
+        if store.get_executions_by_context(run.id, ListOptions(limit=1)):
             yield run.id
             count -= 1
         if count <= 0:
             return
-
-
-def _names(store: metadata_store.MetadataStore, execution_id: int) -> set[str]:
-    return {context.name for context in store.get_contexts_by_execution(execution_id) if context.type == "pipeline"}
 
 
 def _is_dead(store: metadata_store.MetadataStore, root: Path, execution_id: int) -> bool:

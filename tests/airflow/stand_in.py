@@ -13,7 +13,7 @@ import pipeline_lib  # noqa: F401  (the operator must have put the project on th
 
 parser = argparse.ArgumentParser()
 parser.add_argument("-m", dest="module")
-for name in ("pipeline", "node", "run-id", "parameters", "result"):
+for name in ("pipeline", "node", "run-id", "parameters", "result", "grace"):
     parser.add_argument(f"--{name}", required=True)
 asked = parser.parse_args()
 

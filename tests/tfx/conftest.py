@@ -36,14 +36,18 @@ class Deployment:
     def pipeline(self) -> Path:
         return self.folder / "odd.json"
 
-    def start(self, node: str, run_id: str, *params: str, runtime: str | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, node: str, run_id: str, *params: str, runtime: str | None = None, grace: float | None = None
+    ) -> subprocess.Popen[str]:
         arguments = ["--pipeline", str(self.pipeline), "--node", node, "--run-id", run_id]
         arguments += ["--result", str(self._result(node, run_id)), "--runtime", runtime or self.runtime]
+        arguments += [] if grace is None else ["--grace", str(grace)]
         arguments += [item for param in params for item in ("--param", param)]
         environment = {
             **os.environ,
             "MNIST_LITE_VAR_DIR": str(self.folder / "var"),
             "PYTHONPATH": str(PROJECT),
+            "PYTHONUNBUFFERED": "",  # as in make demo; with it, children inherit a stdout of another kind
             **self.environment,
         }
         return subprocess.Popen(

@@ -125,6 +125,7 @@ def test_a_child_killed_from_outside_says_so_and_leaves_nothing_running(deployme
     code, result, log = deployment.run("Moody", run_id, "mood=die", runtime=runtime)
     assert code == 128 + signal.SIGKILL
     assert result.state == "failed"
+    assert "its last word" in log.splitlines()
     assert "killed by SIGKILL: out of memory is the usual reason" in log
     assert deployment.executions(run_id, "Moody")[-1][1] == "FAILED"
 

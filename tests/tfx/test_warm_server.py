@@ -134,8 +134,7 @@ def test_a_client_killed_mid_node_takes_the_node_along(own: Deployment) -> None:
 def test_a_new_compiled_pipeline_gets_a_new_server_and_the_old_one_ends(own: Deployment) -> None:
     own.run("Echo", "before")
     [before] = own.servers()
-    text = own.pipeline.read_text()
-    own.pipeline.write_text(text + "\n")
+    CompiledPipeline.read(own.pipeline).model_copy(update={"tfx_version": "another"}).write(own.pipeline)
     assert own.run("Echo", "after")[0] == 0
     wait_for(lambda: not before.is_running())
     [after] = own.servers()
@@ -163,8 +162,9 @@ def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(o
     guilty.parent.mkdir()
     source = (PROJECT / "tests" / "pipelines" / "odd.py").read_text()
     guilty.write_text(f"{source}\n\nimport tensorflow as tf\n\ntf.constant(1)\n")
-    compiled = own.pipeline.read_text()
-    own.pipeline.write_text(compiled.replace("tests.pipelines.odd.", "guilty."))
+    compiled = CompiledPipeline.read(own.pipeline)
+    culprits = json.loads(json.dumps(compiled.ir).replace("tests.pipelines.odd.", "guilty."))
+    compiled.model_copy(update={"ir": culprits}).write(own.pipeline)
     own.environment["PYTHONPATH"] = f"{guilty.parent}:{PROJECT}"
     try:
         process = own.start("Echo", "guilty", "word=guilty")

@@ -2,9 +2,10 @@
 
     python -m bench.tfx_cached_runs --result FILE
 
-In this one process: a real run, then cached ones through our launcher until the history is long enough, and at each
-length three runs of ours and three of TFX's LocalDagRunner with TFX's own queries in place, in turn. They join the
-history: 200 means 200 to 205. The result: {"200": {"ours": [s, s, s], "yardstick": [s, s, s]}, ...}.
+In this one process: a real run, then cached ones through our launcher until the history is long enough (each ends with
+the removal of old artifacts, as every run of ours does), and at each length three runs of ours and three of TFX's
+LocalDagRunner with TFX's own queries in place, in turn. They join the history: 200 means 200 to 205. The result:
+{"200": {"ours": [s, s, s], "yardstick": [s, s, s]}, ...}.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.places import var_dir
 from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx import lineage, node, node_log
+from pipeline_lib.tfx import artifact_retention, lineage, node, node_log
 from pipeline_lib.tfx.compile import mnist_tflite
 from pipeline_lib.tfx.request import NodeRequest
 from pipeline_lib.tfx.run_local import run_local
@@ -61,6 +62,9 @@ class History:
             uncached = item.system or (item.id in self._uncached and outcome.state == "skipped")
             if expected and not uncached and outcome.state != expected:
                 raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")
+        if keep := self._config.keep_artifact_runs:
+            root, push_dir = self._config.pipeline_root, self._config.push_dir
+            artifact_retention.prune(store, self._compiled.name, root, push_dir, keep)
         return time.perf_counter() - started
 
     def tfxs_own(self) -> float:

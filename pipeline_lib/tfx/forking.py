@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import gc
 import importlib
+import io
 import os
 import resource
 import shutil
@@ -18,6 +19,7 @@ import threading
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import psutil
 from ml_metadata.proto import metadata_store_pb2
@@ -35,13 +37,17 @@ _GC_THRESHOLD = 50_000
 
 @dataclasses.dataclass(frozen=True)
 class ChildCall:
-    """What a child needs of its caller: arguments of run_node, environment, folder, and where its output goes."""
+    """What a child needs of its caller: arguments of run_node, environment, folder, and where its output goes.
+
+    `import_path` is the caller's `sys.path`: a node's settings may have added to it.
+    """
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
     folder: str
     stdout: int
     stderr: int
+    import_path: Sequence[str] = dataclasses.field(default_factory=lambda: list(sys.path))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +97,7 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child:
     if pid == 0:
         code = EXIT_FAILED
         try:
-            _become_child(call, lifeline, temporary, own_session)
-            for number in not_for_child:
-                if number > 2:
-                    os.close(number)
+            _become_child(call, lifeline, temporary, own_session, not_for_child)
             code = _run_node(call.arguments)
         except BaseException:
             traceback.print_exc()
@@ -112,7 +115,9 @@ def clear_temporaries(state_dir: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _become_child(call: ChildCall, lifeline: Lifeline, temporary: Path, own_session: bool) -> None:
+def _become_child(
+    call: ChildCall, lifeline: Lifeline, temporary: Path, own_session: bool, not_for_child: Collection[int]
+) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(signum, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
@@ -120,10 +125,16 @@ def _become_child(call: ChildCall, lifeline: Lifeline, temporary: Path, own_sess
         os.setsid()
     os.dup2(call.stdout, 1)
     os.dup2(call.stderr, 2)
+    for number in not_for_child:
+        if number > 2:
+            os.close(number)
+    # Made for the parent's file, which takes blocks: a log has each line as it is written.
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True, write_through=True)
     os.environ.clear()
     os.environ.update({**call.environment, "TMPDIR": str(temporary)})
     tempfile.tempdir = None
     os.chdir(call.folder)
+    sys.path[:] = call.import_path
     lifeline.hold()
     gc.set_threshold(_GC_THRESHOLD, 50, 50)
     # The user's code must never come from the parent's memory: it may have been edited since.
@@ -148,7 +159,7 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool, lifeline: Lifeline) -> int:
+def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool) -> tuple[int, str | None]:
     """Clear up after a child, however it ended.
 
     Args:
@@ -156,17 +167,16 @@ def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool
       status: its wait status.
       rusage: what it used.
       stopped: whether its death was asked for.
-      lifeline: for the child that closes its execution in MLMD, where it could not do so itself.
 
     Returns:
-      run_node's exit code.
+      run_node's exit code; and, where the child could not close its execution in MLMD itself, what `close_execution`
+      is to say of it.
     """
     shutil.rmtree(child.temporary, ignore_errors=True)
     if not os.WIFSIGNALED(status):
-        return os.WEXITSTATUS(status)
+        return os.WEXITSTATUS(status), None
     signum = os.WTERMSIG(status)
-    _close_execution(child, _death(signum, rusage, stopped), stopped, lifeline)
-    return EXIT_SIGNAL + signum
+    return EXIT_SIGNAL + signum, _death(signum, rusage, stopped)
 
 
 def _death(signum: int, rusage: resource.struct_rusage, stopped: bool) -> str:
@@ -178,12 +188,23 @@ def _death(signum: int, rusage: resource.struct_rusage, stopped: bool) -> str:
     return f"killed by {name}{hint} (it had used {mebibytes:,} MiB at its peak)"
 
 
-def _close_execution(child: Child, reason: str, stopped: bool, lifeline: Lifeline) -> None:
-    """In a child of its own, because a parent that has opened MLMD can no longer fork."""
+def close_execution(
+    child: Child,
+    reason: str,
+    stopped: bool,
+    lifeline: Lifeline,
+    own_session: bool,
+    not_for_child: Collection[int] = (),
+) -> int:
+    """Fork a child that does so, because a parent that has opened MLMD can no longer fork.
+
+    Returns:
+      Its pid, to be waited for: MLMD may be locked, and keep it waiting.
+    """
     pid = os.fork()
     if pid == 0:
         with contextlib.suppress(Exception):
-            _become_child(child.call, lifeline, child.temporary, own_session=False)
+            _become_child(child.call, lifeline, child.temporary, own_session, not_for_child)
             request = run_node.request_from(list(child.call.arguments))
             launcher, _ = node.prepare(request)
             state = metadata_store_pb2.Execution.CANCELED if stopped else metadata_store_pb2.Execution.FAILED
@@ -196,7 +217,7 @@ def _close_execution(child: Child, reason: str, stopped: bool, lifeline: Lifelin
             )
             node.finish(request, result)
         _leave(0)
-    os.waitpid(pid, 0)
+    return pid
 
 
 def run_here(arguments: Sequence[str]) -> int:
@@ -216,4 +237,7 @@ def run_here(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _, status, rusage = os.wait4(child.pid, 0)
-    return end(child, status, rusage, stopped, lifeline)
+    code, death = end(child, status, rusage, stopped)
+    if death:
+        os.waitpid(close_execution(child, death, stopped, lifeline, own_session=False), 0)
+    return code

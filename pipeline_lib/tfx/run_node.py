@@ -2,12 +2,15 @@
 
     python -m pipeline_lib.tfx.run_node --pipeline FILE --node ID --run-id ID [--result FILE]
                                         [--parameters FILE] [--param NAME=VALUE ...] [--runtime warm|cold]
+                                        [--grace SECONDS]
 
 `--pipeline`    what `python -m pipeline_lib.tfx.compile` wrote.
 `--parameters`  a JSON object of run parameters, by name; `--param` overrides one. What is left out has its default.
 `--result`      receives a `pipeline_lib.node_result.NodeResult`, whole or not at all, also where the node failed.
 `--runtime`     warm: a forked child of this host's preloaded server, which is started where there is none;
                 cold: a fresh process. Default: the setting MNIST_LITE_RUNTIME, else warm.
+`--grace`       warm: from SIGTERM to the SIGKILL of whatever is left of the node, 5 if not given. A cold node is in the
+                process group of its caller, whose part that is.
 
 stdout and stderr are the node's log, as it is written; where the node fails, its own error is the last line.
 SIGTERM ends the node and everything that it started, and records the execution as cancelled.
@@ -49,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--parameters", type=Path, metavar="FILE", help="run parameters as a JSON object")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="one run parameter")
     parser.add_argument("--runtime", choices=("warm", "cold"), help="default: MNIST_LITE_RUNTIME, else warm")
+    parser.add_argument("--grace", type=float, metavar="SECONDS", help="warm: between SIGTERM and SIGKILL (5)")
     return parser
 
 
@@ -88,7 +92,7 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     runtime = options.runtime or os.environ.get("MNIST_LITE_RUNTIME") or "warm"
     if runtime == "warm":
-        code = warm_client.run(arguments, options.pipeline, runtime_dir())
+        code = warm_client.run(arguments, options.pipeline, runtime_dir(), options.grace)
         if code is not None:
             return code
     from pipeline_lib.tfx import forking  # imports TFX: 16 s

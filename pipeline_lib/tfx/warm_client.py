@@ -1,13 +1,13 @@
 """Ask this host's warm server to run a node. Stdlib only: this process exists for the length of one task.
 
-Protocol, one connection per node: the client sends one JSON line `{"argv": [...], "env": {...}, "cwd": "..."}` with
-its stdout and stderr attached (SCM_RIGHTS), so that the node writes straight into the task's log. It may then send `T`:
-terminate. The server answers one JSON line: `{"exit": CODE}`, or `{"cold": REASON}` where it will not fork. Whoever
-finds the connection closed takes the other for dead.
+Protocol, one connection per node: the client sends one JSON line `{"argv": [...], "env": {...}, "cwd": "...",
+"path": [sys.path], "grace": SECONDS or null}` with its stdout and stderr attached (SCM_RIGHTS), so that the node writes
+straight into the task's log. It may then send `T`: terminate, and kill after the grace. The server answers in lines of
+JSON: `{"started": true}` just before the node begins, then `{"exit": CODE}`; or `{"cold": REASON}` where it will not
+fork. Whoever finds the connection closed takes the other for dead; a client that nobody has answered asks anew.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -15,50 +15,68 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline_lib.node_exit import EXIT_FAILED
 from pipeline_lib.places import PROJECT, runtime_dir
+from pipeline_lib.tfx import warm_lock
 from pipeline_lib.tfx.warm_identity import socket_path
 
 # Importing TFX takes 16 s on two idle cores; a loaded host may need several times that.
 START_SECONDS = 300
+# With which a server ends that finds itself outdated once it has imported everything.
+EXIT_OUTDATED = 75
+_TRIES = 3
 
 
-def run(arguments: list[str], pipeline: Path, state_dir: Path) -> int | None:
+def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: float | None = None) -> int | None:
     """Run the node on the warm server, starting one where there is none.
 
     Returns:
       The node's exit code; None where the node must be run cold, the reason printed.
     """
-    path = socket_path(state_dir, pipeline)
-    try:
-        connection = _connect(path) or _start_and_connect(path, pipeline, state_dir)
-    except (OSError, TimeoutError) as error:
-        print(f"the warm server could not be started ({error}); running cold", file=sys.stderr, flush=True)
-        return None
-    with connection:
-        signal.signal(signal.SIGTERM, lambda *_: connection.send(b"T"))
-        signal.signal(signal.SIGINT, lambda *_: connection.send(b"T"))
-        request = {"argv": arguments, "env": dict(os.environ), "cwd": os.getcwd()}
-        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [1, 2])
-        answer = _read_line(connection)
-    if not answer:
-        print("the warm server ended before the node did; the next try starts a new one", flush=True)
-        return EXIT_FAILED
-    reply = json.loads(answer)
-    if "cold" in reply:
-        print(f"{reply['cold']}; running cold", file=sys.stderr, flush=True)
-        return None
-    return int(reply["exit"])
-
-
-def _read_line(connection: socket.socket) -> bytes:
-    with connection.makefile("rb") as lines:
+    here = {"argv": arguments, "env": dict(os.environ), "cwd": os.getcwd(), "path": sys.path, "grace": grace_seconds}
+    for _ in range(_TRIES):
         try:
-            return lines.readline()
-        except ConnectionError:
-            return b""
+            connection = _connected(pipeline, state_dir)
+        except OSError as error:
+            print(f"the warm server could not be started ({error}); running cold", file=sys.stderr, flush=True)
+            return None
+        with connection:
+            reply = _ask(connection, here)
+        if "cold" in reply:
+            print(f"{reply['cold']}; running cold", file=sys.stderr, flush=True)
+            return None
+        if "exit" in reply:
+            return int(reply["exit"])
+        if reply:
+            print("the warm server ended before the node did; the next try starts a new one", flush=True)
+            return EXIT_FAILED
+    print(f"{_TRIES} warm servers ended before the node began; running cold", file=sys.stderr, flush=True)
+    return None
+
+
+def _ask(connection: socket.socket, request: Mapping[str, object]) -> dict[str, Any]:
+    """Everything that the server answers; nothing where the node has not begun."""
+
+    def stop(*_: object) -> None:
+        with contextlib.suppress(OSError):
+            connection.send(b"T")
+
+    reply: dict[str, Any] = {}
+    with contextlib.suppress(ConnectionError), connection.makefile("rb") as lines:
+        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [1, 2])
+        # Before, SIGTERM ends this process, and there is nothing that it leaves running.
+        before = {signum: signal.signal(signum, stop) for signum in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            while not {"exit", "cold"} & set(reply) and (line := lines.readline()):
+                reply |= json.loads(line)
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+    return reply
 
 
 def _connect(path: Path) -> socket.socket | None:
@@ -71,30 +89,46 @@ def _connect(path: Path) -> socket.socket | None:
     return connection
 
 
-def _start_and_connect(path: Path, pipeline: Path, state_dir: Path) -> socket.socket:
-    """One client starts the server, the others wait for it behind the same lock."""
-    with open(path.with_suffix(".starting"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def _connected(pipeline: Path, state_dir: Path) -> socket.socket:
+    """A connection to the server, which one of the clients that find none starts, and the others wait for.
+
+    Raises:
+      ChildProcessError, TimeoutError: there is none.
+    """
+    path = socket_path(state_dir, pipeline)
+    server, deadline = None, time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
         if connection := _connect(path):
             return connection
+        if server is None:
+            server = _start_unless_another_does(path, pipeline, state_dir)
+        elif server.poll() == EXIT_OUTDATED:
+            path, server = socket_path(state_dir, pipeline), None
+        elif server.poll() is not None:
+            raise ChildProcessError(f"it ended with code {server.returncode}, see {path.with_suffix('.log')}")
+        time.sleep(0.05)
+    if server:
+        server.kill()
+    raise TimeoutError(f"it did not answer within {START_SECONDS} s, see {path.with_suffix('.log')}")
+
+
+def _start_unless_another_does(path: Path, pipeline: Path, state_dir: Path) -> subprocess.Popen[bytes] | None:
+    lock = warm_lock.take(path)
+    if lock is None:
+        return None
+    try:
         log = path.with_suffix(".log")
         print(f"starting the warm server (log: {log})", file=sys.stderr, flush=True)
-        server = _start(path, pipeline, state_dir, log)
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if connection := _connect(path):
-                return connection
-            if server.poll() is not None:
-                raise ChildProcessError(f"it ended with code {server.returncode}, see {log}")
-            time.sleep(0.05)
-        server.kill()
-        raise TimeoutError(f"it did not answer within {START_SECONDS} s, see {log}")
+        return _start(path, pipeline, state_dir, log, lock)
+    finally:
+        os.close(lock)  # the server has it, too
 
 
-def _start(path: Path, pipeline: Path, state_dir: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline_lib.tfx.warm_server", str(path), str(pipeline), str(state_dir)],
+            [sys.executable, "-m", "pipeline_lib.tfx.warm_server", str(path), str(pipeline), str(state_dir), str(lock)],
+            pass_fds=[lock],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -105,9 +139,8 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path) -> subprocess
 
 def main(pipeline: Path) -> int:
     """Start the server of `pipeline` ahead of its first node, and return once it listens."""
-    path = socket_path(runtime_dir(), pipeline)
-    with contextlib.suppress(OSError, TimeoutError):  # the first node will try again, and say what is wrong
-        (_connect(path) or _start_and_connect(path, pipeline, runtime_dir())).close()
+    with contextlib.suppress(OSError):  # the first node will try again, and say what is wrong
+        _connected(pipeline, runtime_dir()).close()
     return 0
 
 

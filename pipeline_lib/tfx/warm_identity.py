@@ -1,6 +1,7 @@
 """Which warm server may run a node: one socket per version of everything that a server holds in memory."""
 
 import hashlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pipeline_lib.places import PROJECT
 
 # Unix socket paths hold 108 bytes on Linux and 104 on macOS, the name and its ending included.
 _LONGEST_FOLDER = 60
+_OURS = PROJECT / "pipeline_lib"
 _PRELOADED = ("*.py", "releases/*.py", "tfx/**/*.py")
 
 
@@ -42,15 +44,46 @@ def family_of(socket: Path) -> str:
     return socket.name.partition("-")[0]
 
 
+def is_outdated(socket: Path, pipeline: Path, var_dir: Path) -> bool:
+    """Whether a server that listens there holds what has changed since."""
+    try:
+        return socket_path(var_dir, pipeline) != socket
+    except FileNotFoundError:  # a source file that has gone since it was listed
+        return True
+
+
 def _identity(pipeline: Path) -> str:
     """Our code that the server preloads, the compiled pipeline, and the environment; not the user's code."""
     digest = hashlib.sha256(sys.executable.encode())
-    for pattern in _PRELOADED:
-        for file in sorted((PROJECT / "pipeline_lib").glob(pattern)):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in _our_files():
+        digest.update(file.relative_to(_OURS).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     digest.update(pipeline.read_bytes() if pipeline.exists() else b"")
     # Installing or removing a package touches its site-packages folder.
-    for folder in sys.path:
-        if folder.endswith("site-packages") and os.path.isdir(folder):
-            digest.update(f"{folder} {os.stat(folder).st_mtime_ns}".encode())
+    for folder in _package_folders():
+        digest.update(f"{folder} {os.stat(folder).st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
+
+
+def covers(module: str) -> bool:
+    """Whether a changed `module` would be another identity, so that a server may hold it in memory.
+
+    Nothing is imported. A user's module is not covered, wherever it lies; an installed one is.
+    """
+    names = module.split(".")
+    if names[0] == _OURS.name:
+        place = _OURS.joinpath(*names[1:])
+        return not {place.with_name(f"{place.name}.py"), place / "__init__.py"}.isdisjoint(_our_files())
+    try:
+        spec = importlib.util.find_spec(names[0])
+    except ValueError:  # such as __main__
+        return False
+    places = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+    return bool(places) and {os.path.dirname(place) for place in places} <= set(_package_folders())
+
+
+def _our_files() -> list[Path]:
+    return [file for pattern in _PRELOADED for file in sorted(_OURS.glob(pattern))]
+
+
+def _package_folders() -> list[str]:
+    return [folder for folder in sys.path if folder.endswith("site-packages") and os.path.isdir(folder)]

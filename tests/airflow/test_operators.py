@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.operators import TfxNodeOperator
-from pipeline_lib.graph import Parameter
+from pipeline_lib.graph import CompiledPipeline, Parameter
 
 
 class Xcoms(dict):
@@ -41,7 +42,7 @@ def run(monkeypatch, caplog):
 
 
 def until(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -213,3 +214,20 @@ def test_what_airflow_gives_is_told_to_the_node_and_no_run_may_say_it(run, stand
     assert '"as_of": "of manual__1"' in caplog.text and "unused" not in caplog.text
     with pytest.raises(AirflowFailException, match=r"Received: \['as_of'\]"):
         run(task, as_of="2026-01-01")
+
+
+def test_the_nodes_of_a_pipeline_given_by_value_share_one_file_and_another_pipeline_has_another(
+    run, operator, compiled, stand_in, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
+    dag = operator("succeed").dag
+    other = compiled.model_copy(update={"tfx_version": "another"})
+    env = {"*": {"env": {"BEHAVE": "succeed"}}}
+    another = AirflowDagRunner(AirflowPipelineConfig(tfx_python=stand_in, node_settings=env)).run(other)
+    for task in (dag.get_task("ExampleGen"), dag.get_task("Pusher"), another.get_task("Pusher")):
+        run(task)
+    files = re.findall(r"--pipeline=(\S+)", caplog.text)
+    assert files[0] == files[1] != files[2]
+    assert [CompiledPipeline.read(Path(file)) for file in files] == [compiled, compiled, other]
+    left = set(Path(files[0]).parent.rglob("*"))
+    assert left == {Path(file) for file in files}

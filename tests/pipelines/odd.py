@@ -18,7 +18,6 @@ from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestA
 from tfx.types import Channel, standard_artifacts
 
 from pipeline_lib.graph import Parameter as RunParameter
-from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.runtime_params import runtime_parameter
 
 NAME = "odd"
@@ -51,17 +50,21 @@ def Guarded(text: str) -> TypedDict("GuardedOutputs", {"seen": str}):
 
 @component
 def Moody(mood: Parameter[str], text: str) -> TypedDict("MoodyOutputs", {"done": str}):
-    """Does what its mood says: fine, fail, nap, sleep, hog (a grandchild that ignores SIGTERM, too), litter, die."""
+    """Does what its mood says: fine, fail, nap, sleep, hog (a grandchild that ignores SIGTERM, too), deaf (so is it
+    itself), litter, die (after a word that is not flushed)."""
     if mood == "fail":
         raise ValueError("the mood was\\bad")
     if mood == "litter":
         Path(os.environ["TMPDIR"], "litter").write_text("x" * 1000)
     if mood == "die":
+        print("its last word")
         os.kill(os.getpid(), signal.SIGKILL)
     if mood == "nap":
         print(f"asleep as {os.getpid()}", flush=True)
         time.sleep(3)
-    if mood in ("sleep", "hog"):
+    if mood == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if mood in ("sleep", "hog", "deaf"):
         print(f"asleep as {os.getpid()}", flush=True)
         if mood == "hog":
             stubborn = subprocess.Popen([sys.executable, "-S", "-c", _STUBBORN], stdout=subprocess.PIPE, text=True)
@@ -100,6 +103,7 @@ def create_pipeline(pipeline_root: str, imported: str) -> tfx.dsl.Pipeline:
 
 
 if __name__ == "__main__":
+    from pipeline_lib.tfx.compile import compile_pipeline  # no node needs it: a second of imports
     from tests.pipelines.odd import create_pipeline  # run_node cannot import an executor from __main__
 
     compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS).write(Path(sys.argv[1]))

@@ -18,7 +18,6 @@ from pipeline_lib.releases.manifest import Description
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.run_params import FORCE
 from pipeline_lib.settings import settings
-from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from pipeline_lib.tfx.runtime_params import runtime_parameter
 
@@ -113,6 +112,7 @@ def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
 
 
 if __name__ == "__main__":
+    from pipeline_lib.tfx.compile import compile_pipeline  # no node needs it: a second of imports
     from tests.pipelines.tiny_nights import create_pipeline  # run_node cannot import an executor from __main__
 
     compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS).write(Path(sys.argv[1]))

@@ -36,14 +36,18 @@ class Deployment:
     def pipeline(self) -> Path:
         return self.folder / "odd.json"
 
-    def start(self, node: str, run_id: str, *params: str, runtime: str | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, node: str, run_id: str, *params: str, runtime: str | None = None, grace: float | None = None
+    ) -> subprocess.Popen[str]:
         arguments = ["--pipeline", str(self.pipeline), "--node", node, "--run-id", run_id]
         arguments += ["--result", str(self._result(node, run_id)), "--runtime", runtime or self.runtime]
+        arguments += [] if grace is None else ["--grace", str(grace)]
         arguments += [item for param in params for item in ("--param", param)]
         environment = {
             **os.environ,
             "MNIST_LITE_VAR_DIR": str(self.folder / "var"),
             "PYTHONPATH": str(PROJECT),
+            "PYTHONUNBUFFERED": "",  # as in make demo; with it, children inherit a stdout of another kind
             **self.environment,
         }
         return subprocess.Popen(
@@ -102,7 +106,7 @@ class Deployment:
             with contextlib.suppress(psutil.Error):
                 for process in [*server.children(recursive=True), server]:
                     process.send_signal(signal.SIGKILL)
-                server.wait(10)
+                server.wait(120)
 
 
 def compile_odd(folder: Path) -> None:
@@ -126,7 +130,15 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     deployment.stop_servers()
 
 
-def wait_for(condition: object, seconds: float = 60) -> None:
+def alive(pid: int) -> bool:
+    """Whether it runs. A container's first process may never reap: a zombie does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for(condition: object, seconds: float = 300) -> None:
     """Wait until a callable is true; a generous bound, for a machine under load."""
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
@@ -153,4 +165,4 @@ def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([*client, "-e", f"create database mlmd; {user}"], check=True)
     yield f"mysql://mlmd:pass%2Fword@127.0.0.1:{port}/mlmd"
     server.terminate()
-    server.wait(30)
+    server.wait(300)

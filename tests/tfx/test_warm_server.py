@@ -1,6 +1,10 @@
 """The warm server as an operator meets it: killed, outdated, raced for, worn, and asked by somebody else."""
 
+import fcntl
+import importlib
+import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -9,13 +13,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
-import psutil
 import pytest
+from tensorflow.python.eager import context as eager_context
 
+from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.places import PROJECT
-from pipeline_lib.tfx import preloading, warm_identity
-from tests.tfx.conftest import LONG, Deployment, compile_odd, wait_for
+from pipeline_lib.tfx import forking, preloading, warm_client, warm_identity, warm_session
+from pipeline_lib.tfx.warm_server import Server
+from pipeline_lib.tfx.warm_session import Session
+from tests.tfx.conftest import LONG, Deployment, alive, compile_odd, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,7 @@ def test_another_user_is_refused(own: Deployment) -> None:
     )
     path.chmod(0o777)
     command = [sys.executable, "-S", "-c", ask, str(path)]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert asked.stdout.strip() == "closed", asked.stderr
     assert "refused a connection from uid 65534" in path.with_suffix(".log").read_text()
 
@@ -70,11 +78,11 @@ def test_a_nodes_log_ends_with_it_whatever_else_is_running(own: Deployment) -> N
     _wait_until_asleep(short)
     long = own.start("Moody", "long", "mood=sleep")  # forked while the server has the short one's log open
     _wait_until_asleep(long)
-    short.communicate(timeout=60)  # reads the log to its end
+    short.communicate(timeout=300)  # reads the log to its end
     assert short.returncode == 0
     assert long.poll() is None
     long.terminate()
-    long.communicate(timeout=60)
+    long.communicate(timeout=300)
 
 
 def _wait_until_asleep(process: subprocess.Popen[str]) -> int:
@@ -88,10 +96,10 @@ def test_a_server_killed_mid_node_takes_the_node_along_and_the_retry_starts_anot
     pid = _wait_until_asleep(process)
     [server] = own.servers()
     server.kill()
-    log = process.communicate(timeout=60)[0]
+    log = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert "the warm server ended before the node did" in log
-    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not alive(pid))
     code, result, log = own.run("Moody", "killed")
     assert (code, result.state) == (0, "succeeded"), log
     assert [state for _, state in own.executions("killed", "Moody")] == ["FAILED", "COMPLETE"]
@@ -119,7 +127,7 @@ def test_a_client_killed_mid_node_takes_the_node_along(own: Deployment) -> None:
             break
     process.kill()
     process.wait()
-    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+    wait_for(lambda: not any(map(alive, pids)))
     wait_for(lambda: own.executions("client", "Moody")[-1][1] == "CANCELED")
 
 
@@ -150,8 +158,8 @@ def test_a_server_ends_when_it_has_been_idle(own: Deployment) -> None:
 @LONG
 def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(own: Deployment) -> None:
     own.stop_servers()
-    # An executor's module that runs an op at import, as a user's own component might.
-    guilty = own.folder / "guilty" / "guilty.py"
+    # An executor's module that runs an op at import, as an installed package might: a user's is not imported here.
+    guilty = own.folder / "site-packages" / "guilty.py"
     guilty.parent.mkdir()
     source = (PROJECT / "tests" / "pipelines" / "odd.py").read_text()
     guilty.write_text(f"{source}\n\nimport tensorflow as tf\n\ntf.constant(1)\n")
@@ -163,7 +171,7 @@ def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(o
         log = process.communicate(timeout=280)[0]
     finally:
         del own.environment["PYTHONPATH"]
-        own.pipeline.write_text(compiled)
+        compiled.write(own.pipeline)
         own.stop_servers()
     assert "guilty ran a TensorFlow op in the warm server" in log
     assert "running cold" in log
@@ -174,14 +182,14 @@ def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(o
 def test_two_hundred_nodes_leave_no_zombie_no_socket_and_no_memory(own: Deployment) -> None:
     own.run("Echo", "worn-warm-up", "number=1")
     [server] = own.servers()
-    before = server.memory_info().rss
+    before, files = server.memory_info().rss, server.num_fds()
     failed: list[str] = []
 
     def run(lane: int) -> None:
         for number in range(50):
-            process = own.start("Echo", f"worn-{lane}-{number}", "number=1")
-            log = process.communicate(timeout=120)[0]
-            if process.returncode:
+            process = own.start("Echo", f"worn-{lane}-{number}", f"number={number}", f"word=lane {lane}")
+            log = process.communicate(timeout=300)[0]
+            if process.returncode or "answered from cache" in log:
                 failed.append(log)
 
     lanes = [threading.Thread(target=run, args=(lane,)) for lane in range(4)]
@@ -193,6 +201,7 @@ def test_two_hundred_nodes_leave_no_zombie_no_socket_and_no_memory(own: Deployme
     assert server.is_running()
     assert server.children() == []
     assert server.memory_info().rss < 1.05 * before
+    assert server.num_fds() == files
     assert len(_sockets(own)) == 1
     assert list((own.folder / "var" / "tmp").iterdir()) == []
 
@@ -208,13 +217,249 @@ def test_a_long_state_folder_gets_its_sockets_elsewhere(tmp_path: Path) -> None:
     path.parent.rmdir()
 
 
-def test_the_users_code_is_not_preloaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("executor", "preloaded"),
+    [
+        ("tfx.components.y", True),
+        ("pipeline_lib.tfx.model_report", True),
+        ("pipeline_lib.mnist.x", False),
+        ("pipeline_lib.mine.x", False),
+        ("tests.pipelines.odd", False),
+        ("nobody.has.it", False),
+    ],
+)
+def test_only_what_is_installed_and_our_own_is_preloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str, preloaded: bool
+) -> None:
     pipeline = tmp_path / "p.json"
-    pipeline.write_text(
-        '{"ir": {"deploymentConfig": {"executorSpecs": {"a": {"classPath": "pipeline_lib.mnist.x.Executor"}, '
-        '"b": {"pythonExecutorSpec": {"classPath": "tfx.components.y.Executor"}}}}}}'
-    )
-    assert preloading.executor_modules(pipeline) == ["tfx.components.y"]
+    specs = {"a": {"classPath": f"{executor}.Executor"}, "b": {"pythonExecutorSpec": {"classPath": "keras.z.Executor"}}}
+    ir = {"deploymentConfig": {"executorSpecs": specs}}
+    CompiledPipeline(tfx_version="1.21.0", name="p", nodes=(), ir=ir).write(pipeline)
+    imported: list[str] = []
+    monkeypatch.setattr(importlib, "import_module", imported.append)
+    preloading.preload(pipeline)
+    assert "keras.z" in imported
+    assert (executor in imported) == preloaded
+    assert ("tfx.v1" in imported) != preloaded  # a user's own component begins with it
+
+
+def test_each_edit_of_our_code_and_each_change_of_the_environment_is_another_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, packages, pipeline = tmp_path / "pipeline_lib", tmp_path / "site-packages", tmp_path / "p.json"
+    shutil.copytree(PROJECT / "pipeline_lib", ours, ignore=shutil.ignore_patterns("__pycache__"))
+    packages.mkdir()
+    monkeypatch.setattr(warm_identity, "_OURS", ours)
+    monkeypatch.syspath_prepend(str(packages))
+
+    def append(file: Path) -> None:
+        file.write_text(file.read_text() + "# edited\n")
+
+    def swap(one: Path, other: Path) -> None:
+        one.rename(tmp_path / "kept")
+        other.rename(one)
+        (tmp_path / "kept").rename(other)
+
+    changes = {
+        "the pipeline": lambda: pipeline.write_text("{}"),
+        "a module": lambda: append(ours / "tfx" / "forking.py"),
+        "a package's module": lambda: append(ours / "tfx" / "report" / "executor.py"),
+        "the core": lambda: append(ours / "settings.py"),
+        "a new module": lambda: (ours / "tfx" / "new.py").touch(),
+        "two files of one name": lambda: swap(ours / "tfx" / "__init__.py", ours / "releases" / "__init__.py"),
+        "an installed package": lambda: os.utime(packages, (1, 1)),
+        "another interpreter": lambda: monkeypatch.setattr(sys, "executable", "/elsewhere/python"),
+    }
+    seen = {warm_identity.socket_path(tmp_path, pipeline)}
+    for what, change in changes.items():
+        change()
+        assert warm_identity.socket_path(tmp_path, pipeline) not in seen, what
+        seen.add(warm_identity.socket_path(tmp_path, pipeline))
+    append(ours / "mnist" / "trainer.py")
+    assert warm_identity.socket_path(tmp_path, pipeline) in seen
+
+
+def test_a_users_module_is_found_where_the_node_says_and_an_edit_of_it_takes_effect_at_the_next_node(
+    own: Deployment,
+) -> None:
+    toy = own.folder / "toys" / "toy.py"
+    toy.parent.mkdir()
+    source = (PROJECT / "tests" / "pipelines" / "odd.py").read_text()
+    compiled = CompiledPipeline.read(own.pipeline)
+    toys = json.loads(json.dumps(compiled.ir).replace("tests.pipelines.odd.", "toy."))
+    compiled.model_copy(update={"ir": toys}).write(own.pipeline)
+    try:
+        log = own.start("Echo", "toy").communicate(timeout=280)[0]  # starts the server, which has no such folder
+        assert "toy" in log and "echo" not in log
+        own.environment["PYTHONPATH"] = f"{PROJECT}:{toy.parent}"
+        said = []
+        for word in ("first", "second"):
+            toy.write_text(source.replace('print(f"echo', f'print(f"{word} echo'))
+            said.append(own.run("Echo", f"toy-{word}", f"word={word}")[2])
+    finally:
+        own.environment.pop("PYTHONPATH", None)
+        compiled.write(own.pipeline)
+    assert "first echo" in said[0], said
+    assert "second echo" in said[1], said
+    assert not any("starting the warm server" in log for log in said)
+
+
+def test_a_node_that_is_deaf_to_sigterm_is_killed_after_the_grace(own: Deployment) -> None:
+    own.run("Echo", "deaf", "word=deaf")
+    process = own.start("Moody", "deaf", "mood=deaf", grace=0.2)
+    pid = _wait_until_asleep(process)
+    process.terminate()
+    log = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + signal.SIGKILL, log
+    assert not alive(pid)
+    assert own.executions("deaf", "Moody")[-1][1] == "CANCELED"
+
+
+def test_the_grace_is_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm_session.time, "monotonic", lambda: 1000.0)
+    for grace, kill_at in ((60, 1060.0), (None, 1000 + warm_session.GRACE_SECONDS)):
+        request = {"argv": [], "env": {}, "cwd": "/", "path": [], "grace": grace}
+        session = Session(socket.socket(), json.dumps(request).encode() + b"\n", files=[1, 2])
+        session.call()
+        monkeypatch.setattr(session, "signal", lambda _: None)
+        session.stop()
+        assert session.kill_at == kill_at
+
+
+def test_a_locked_metadata_store_keeps_only_those_waiting_who_need_it(own: Deployment) -> None:
+    own.run("Echo", "locked", "word=locked")
+    process = own.start("Moody", "locked", "mood=sleep")
+    pid = _wait_until_asleep(process)
+    [path], [server] = _sockets(own), own.servers()
+    lock = os.open(own.folder / "var" / "metadata" / "mlmd.sqlite.lock", os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: [child.pid for child in server.children()] not in ([], [pid]))  # what closes its execution
+        with socket.socket(socket.AF_UNIX) as another:
+            another.settimeout(60)
+            another.connect(str(path))
+            another.sendall(b"no request\n")
+            assert another.recv(1) == b""
+        assert process.poll() is None
+    finally:
+        os.close(lock)
+    log = process.communicate(timeout=120)[0]
+    assert process.returncode == 128 + signal.SIGKILL, log
+    assert own.executions("locked", "Moody")[-1][1] == "FAILED"
+
+
+def test_a_client_killed_while_its_server_imports_leaves_it_to_the_next(own: Deployment) -> None:
+    own.stop_servers()
+    first = own.start("Echo", "orphan-1", "word=orphan 1")
+    wait_for(lambda: own.servers())
+    [server] = own.servers()
+    first.kill()
+    first.communicate()
+    assert not _sockets(own), "it was killed too late"
+    second = own.start("Echo", "orphan-2", "word=orphan 2")
+    log = second.communicate(timeout=280)[0]
+    assert second.returncode == 0, log
+    assert "starting the warm server" not in log
+    assert [process.pid for process in own.servers()] == [server.pid]
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """One in this process, which listens and is never looped."""
+    (tmp_path / "p.json").write_text("{}")
+    monkeypatch.setattr(warm_identity, "socket_path", lambda *_: tmp_path / "s.sock")
+    server = Server(tmp_path / "s.sock", tmp_path / "p.json", tmp_path, idle_seconds=900, culprit=None)
+    server._listen()
+    return server
+
+
+def _asked(server: Server) -> dict[str, object]:
+    """What it answers to a request that came whole."""
+    ours, theirs = socket.socketpair()
+    request = {"argv": [], "env": {}, "cwd": "/", "path": [], "grace": None}
+    files = [os.open(os.devnull, os.O_WRONLY) for _ in range(2)]
+    server._start(Session(theirs, json.dumps(request).encode() + b"\n", files))
+    answer: dict[str, object] = {}
+    with ours, ours.makefile() as lines:
+        for line in lines:
+            answer |= json.loads(line)
+    return answer
+
+
+def test_a_server_in_which_an_op_ran_after_its_imports_forks_no_more(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking.os, "fork", lambda: pytest.fail("forked"))
+    monkeypatch.setattr(eager_context, "_context", SimpleNamespace(_initialized=True))
+    answer = _asked(server)
+    assert "something that ran after the imports ran a TensorFlow op" in str(answer["cold"])
+
+
+def test_a_server_that_cannot_fork_says_so_and_lives(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise OSError("Cannot allocate memory")
+
+    monkeypatch.setattr(forking, "eager_context_touched", lambda: False)
+    monkeypatch.setattr(forking, "start", no_memory)
+    assert "Cannot allocate memory" in str(_asked(server)["cold"])
+
+
+def test_a_source_file_that_vanishes_while_it_is_read_makes_a_server_outdated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = tmp_path / "p.json"
+    path = warm_identity.socket_path(tmp_path, pipeline)
+    server = Server(path, pipeline, tmp_path, idle_seconds=900, culprit=None)
+    server._listen()
+    server._tick()
+    assert path.exists()
+    monkeypatch.setattr(warm_identity, "_our_files", lambda: [warm_identity._OURS / "gone.py"])
+    server._tick()
+    assert not path.exists()
+
+
+def test_a_client_whose_server_drains_before_its_node_begins_starts_anew(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, met = warm_client._connect, []
+
+    def connected(path: Path, _: Path) -> socket.socket:
+        met.append(connection := connect(tmp_path / "s.sock"))
+        if len(met) == 1:  # it waits in the backlog, or has been accepted
+            server._drain("a test's wish")
+        else:
+            threading.Thread(target=_answer, args=(later,), daemon=True).start()
+        return connection
+
+    def _answer(listener: socket.socket) -> None:
+        with listener.accept()[0] as answering:
+            answering.recv(65536)
+            answering.sendall(b'{"started": true}\n{"exit": 99}\n')
+
+    monkeypatch.setattr(server, "_selector", SimpleNamespace(unregister=lambda _: None))
+    with socket.socket(socket.AF_UNIX) as later:
+        drain = server._drain
+
+        def drained(why: str) -> None:
+            drain(why)
+            later.bind(str(tmp_path / "s.sock"))
+            later.listen()
+
+        monkeypatch.setattr(server, "_drain", drained)
+        monkeypatch.setattr(warm_client, "_connected", connected)
+        assert warm_client.run([], tmp_path / "p.json", tmp_path) == 99
+    assert len(met) == 2
+
+
+def test_a_server_leaves_another_ones_socket_alone(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as another:
+        another.bind(str(path))
+        server._tick()
+        assert not server._listener
+        assert path.exists()
 
 
 def test_stopping_a_server_lets_its_nodes_finish(own: Deployment) -> None:
@@ -223,6 +468,6 @@ def test_stopping_a_server_lets_its_nodes_finish(own: Deployment) -> None:
     process = own.start("Moody", "drain", "mood=nap")
     _wait_until_asleep(process)
     server.send_signal(signal.SIGTERM)
-    log = process.communicate(timeout=60)[0]
+    log = process.communicate(timeout=300)[0]
     assert process.returncode == 0, log
     wait_for(lambda: not server.is_running())

@@ -5,7 +5,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo up down compile env compose-demo compose-test test test-faults audit lint bench bench-quick lock screenshots tensorboard
+.PHONY: help setup demo up down compile env image compose-demo compose-test test test-faults audit lint bench bench-quick lock screenshots tensorboard
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ compile: setup ## write the compiled pipeline that the DAG reads
 env: ## write the secrets that docker compose needs to .env, unless they are there
 	@python3 docker/make_env.py
 
-compose-demo: env ## the demo in containers: build the image, start everything, one run, the outcome; needs only Docker
-	@REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null) docker compose build init && docker compose up -d --wait
+image: ## build the containers' image, with the revision that it is of
+	@REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null) docker compose build init
+
+compose-demo: env image ## the demo in containers: build the image, start everything, one run, the outcome; needs only Docker
+	@docker compose up -d --wait
 	@docker compose run --rm --no-deps init python -m pipeline_lib.airflow.compose_demo
 
 compose-test: setup ## prove the containers with a real Docker engine, half an hour; `make test` does so, too
@@ -58,7 +61,7 @@ audit: setup ## both locks against known advisories, where an index of them can 
 # Each side is checked where its packages are.
 lint: setup ## ruff, and mypy in both environments
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow setup/*.py docker/make_env.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
 	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx_*.py
 
 bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')
@@ -80,4 +83,4 @@ lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest
 UV := $(shell command -v uv || echo .venvs/tools/bin/uv)
 screenshots: ## docs/images/*.png from the local Airflow after make demo, by an installed Chromium (ONLY='grid report')
 	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
-	  python docs/screenshots.py $(ONLY)
+	  python -m docs.screenshots $(ONLY)

@@ -43,7 +43,11 @@ def mnist_consumer() -> None:
 
     @task
     def try_out(version: int) -> dict[str, Any]:
-        """What the release says of ten digits, in the environment that has LiteRT."""
+        """What the release says of ten digits, in the environment that has LiteRT.
+
+        It shows the answers and judges none, not even ten wrong ones: they are scikit-learn's digits, the model may
+        have been trained on others, and whether it is good the gates have said.
+        """
         command = [str(settings().tfx_python), "-m", "pipeline_lib.mnist.try_release", str(version)]
         # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
         env = {**os.environ, "PYTHONPATH": str(PROJECT)}

@@ -9,7 +9,7 @@ from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.schedule import as_of, deadline, node_limits, schedule
 from pipeline_lib.approval import APPROVAL_RECORD
-from pipeline_lib.notice_settings import notice_settings
+from pipeline_lib.notice_settings import tells_after_runs
 from pipeline_lib.settings import RELEASE_ASSET, run_defaults, settings
 
 DOCS = """
@@ -39,7 +39,7 @@ config = AirflowPipelineConfig(
     },
     node_settings={"*": node_limits(settings()), "Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
     parameter_defaults=run_defaults(),
-    notice=notice_settings().after_runs,
+    notice=tells_after_runs(),
     gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=settings().approval_hours))},
     run_facts={"as_of": as_of, APPROVAL_RECORD: approval_record},
 )

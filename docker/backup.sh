@@ -9,20 +9,33 @@ case $file in /*) ;; *) file=$PWD/$file ;; esac
 cd "$(dirname "$0")/.."
 [ ! -e "$file" ] || { echo "backup: $file is there already: choose another name" >&2; exit 1; }
 folder=$(mktemp -d "$file.unfinished.XXXXXX")
-workers=$(docker compose --profile celery ps --services --status running | grep -x worker || true)
 paused=
+# Compose tells its progress on stderr: only of a failure does anybody want to read it.
+quietly() { said=$("$@" 2>&1) || { printf '%s\n' "$said" >&2; return 1; }; }
 resume() {
-  # shellcheck disable=SC2086
-  [ -z "$paused" ] || docker compose --profile celery start scheduler $workers >/dev/null 2>&1 || true
+  status=$?
+  # A terminal that is gone tells its processes more than once.
+  trap '' HUP INT TERM
   rm -rf "$folder"
+  # shellcheck disable=SC2086
+  if [ -n "$paused" ] && ! quietly docker compose --profile celery start scheduler $workers; then
+    echo "backup: no node runs, because the scheduler could not be started again: docker compose up -d" >&2 || true
+    [ "$status" -ne 0 ] || status=1
+  fi
+  trap - EXIT
+  exit "$status"
 }
 trap resume EXIT
-trap 'exit 130' INT TERM
+# dash, which is many a system's sh, ends by a signal without its EXIT trap unless the signal has one of its own.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
+workers=$(docker compose --profile celery ps --services --status running | grep -x worker || true)
 if docker compose ps --services --status running | grep -qx scheduler; then
   paused=yes
   # shellcheck disable=SC2086
-  docker compose --profile celery stop scheduler $workers >/dev/null 2>&1
+  quietly docker compose --profile celery stop scheduler $workers
 fi
 docker compose exec -T postgres pg_dump -U airflow -Fc airflow >"$folder/airflow.pgdump"
 # shellcheck disable=SC2016

@@ -38,9 +38,33 @@ SECRETS: dict[str, Callable[[], str]] = {
 }
 
 
+# As Compose reads it: a quoted value may go over several lines, any other ends with its line.
+_ASSIGNMENT = re.compile(
+    r"""^\ufeff?[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[=:][ \t]*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\n]*)""",
+    flags=re.MULTILINE | re.DOTALL,
+)
+
+
+def read(text: str) -> dict[str, str]:
+    """What the file assigns, as it is written there; of two lines for one name the last counts, as for Compose.
+
+    Raises:
+      ValueError: a quote is not closed, so that whatever came after it would be a part of that value.
+    """
+    values = {name: value.strip() for name, value in _ASSIGNMENT.findall(text)}
+    for name, value in values.items():
+        if value[:1] in ("'", '"') and (len(value) == 1 or value[-1] != value[0]):
+            raise ValueError(f"{name}: expected a closing {value[0]}. Received: none; nothing was changed")
+    return values
+
+
 def complete(text: str) -> tuple[str, list[str]]:
-    """`text` with the secrets that it lacks, and the names of those."""
-    there = set(re.findall(r"^\s*(?:export\s+)?(\w+)\s*=\s*\S", text, flags=re.MULTILINE))
+    """`text` with the secrets that it lacks, and the names of those.
+
+    Raises:
+      ValueError: it is no file of variables.
+    """
+    there = {name for name, value in read(text).items() if value not in ("", "''", '""')}
     missing = [name for name in SECRETS if name not in there]
     if not missing:
         return text, []
@@ -51,7 +75,8 @@ def complete(text: str) -> tuple[str, list[str]]:
 def write_private(path: Path, text: str) -> None:
     """Write a 0600 file whole or not at all."""
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -59,7 +84,8 @@ def write_private(path: Path, text: str) -> None:
 
 
 def main(path: Path) -> int:
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    # Bytes of any kind and ends of lines stay as they are.
+    before = path.read_bytes().decode("utf-8", errors="surrogateescape") if path.exists() else ""
     text, added = complete(before)
     if added:
         write_private(path, text)
@@ -73,3 +99,5 @@ if __name__ == "__main__":
         sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".env")))
     except OSError as error:
         sys.exit(f"make env: {error.filename}: {error.strerror}")
+    except ValueError as error:
+        sys.exit(f"make env: {error}")

@@ -7,13 +7,24 @@ case $file in /*) ;; *) file=$PWD/$file ;; esac
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-trap 'exit 130' INT TERM
-# Before anything is touched: is it whole, and is it ours?
+# dash, which is many a system's sh, ends by a signal without its EXIT trap unless the signal has one of its own.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+# Compose tells its progress on stderr: only of a failure does anybody want to read it.
+quietly() { said=$("$@" 2>&1) || { printf '%s\n' "$said" >&2; return 1; }; }
+
+# Before anything is touched: is it whole, and is it ours? Are there secrets?
 tar -C "$folder" -xf "$file" airflow.pgdump mlmd.sql files.tar && tar -tf "$folder/files.tar" >/dev/null \
   || { echo "restore: expected a whole file that docker/backup.sh wrote. Received: $file. Nothing was changed" >&2; exit 1; }
+docker compose config -q || {
+  echo "restore: expected the .env of the deployment that was backed up; 'make env' makes a new one, into which at least" \
+    "its AIRFLOW_FERNET_KEY belongs. Received: what is said above. Nothing was changed" >&2
+  exit 1
+}
 
-docker compose --profile celery down >/dev/null 2>&1
-docker compose up -d --wait postgres mariadb >/dev/null 2>&1
+quietly docker compose --profile celery down
+quietly docker compose up -d --wait postgres mariadb
 docker compose exec -T postgres sh -c 'dropdb -U airflow --force --maintenance-db postgres airflow && createdb -U airflow --maintenance-db postgres airflow'
 docker compose exec -T postgres pg_restore -U airflow -d airflow --exit-on-error <"$folder/airflow.pgdump"
 # shellcheck disable=SC2016

@@ -1,6 +1,6 @@
 """Draw docs/images anew: Airflow's grid, graph, trigger form and approval, and the report, by an installed Chromium.
 
-uv run --no-project --with-requirements requirements-screenshots.txt python docs/screenshots.py [NAME ...]
+uv run --no-project --with-requirements requirements-screenshots.txt python -m docs.screenshots [NAME ...]
 
 It looks at the local Airflow that `make demo` left up (MNIST_LITE_VAR_DIR, MNIST_LITE_PORT) as its admin. Where no run
 waits for an approval, it starts one that does, and rejects it at the end.
@@ -9,7 +9,6 @@ waits for an approval, it starts one that does, and rejects it at the end.
 import io
 import json
 import os
-import shutil
 import sys
 import time
 import urllib.error
@@ -22,10 +21,11 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 
+from docs import chromium
+
 PROJECT = Path(__file__).resolve().parents[1]
 IMAGES = PROJECT / "docs" / "images"
 DAG_ID, APPROVAL = "mnist_tflite", "Approval.mnist_lite"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GROUPS = ["data", "train", "evaluate", "release"]
 WAIT_SECONDS = 600
 # Controls that only a mouse can use; the crops to a panel would cut some of them in two.
@@ -183,14 +183,11 @@ PICTURES: dict[str, tuple[Callable[[Page, Airflow], Page | Locator], tuple[int, 
 def draw(names: list[str]) -> None:
     if unknown := sorted(set(names) - set(PICTURES)):
         raise Trouble(f"expected some of {', '.join(PICTURES)}. Received: {', '.join(unknown)}")
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser_path is None:
-        raise Trouble("expected Chromium on PATH (Debian: apt-get install chromium). Received: none")
+    if not (browser_path := chromium.installed()):
+        raise Trouble(chromium.MISSING)
     airflow = Airflow()
     with sync_playwright() as playwright:
-        # As root, Chromium has no sandbox to offer; it only looks at this machine's own pages.
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=browser_path, args=options)
+        browser = playwright.chromium.launch(executable_path=browser_path, args=chromium.options())
         try:
             for name in names or PICTURES:
                 draw_one(name, browser, airflow)

@@ -1,5 +1,7 @@
 """Start a run with Airflow's official client (`pip install apache-airflow-client`), wait for it, say what came of it.
 
+Exit code: 0 released, nothing new, or a dry run of a blessed model; 1 failed; 2 not started; 3 model not released.
+
 MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=admin MNIST_LITE_PASSWORD=… \\
   .venvs/airflow/bin/python docs/start_run.py epochs=3
 """
@@ -10,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 from airflow_client import client
 
@@ -24,13 +27,29 @@ def token(url: str, user: str, password: str) -> str:
         return str(json.load(answer)["access_token"])
 
 
+def values(texts: list[str], params: dict[str, Any]) -> dict[str, Any]:
+    """NAME=VALUE by name: as it is where the DAG's parameter is a text, such as span=7, else JSON if it is JSON."""
+    found: dict[str, Any] = {}
+    for name, _, value in (text.partition("=") for text in texts):
+        is_text = params.get(name, {}).get("schema", {}).get("type") == "string"
+        try:
+            found[name] = value if is_text else json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def exit_code(result: dict[str, Any]) -> int:
+    """Of a run that has ended well: 0 its model is released, now or before, or it was a dry run; 3 it was refused."""
+    return 0 if result["pushed_version"] or (result["reason"] or "").startswith("dry run") else 3
+
+
 def main(assignments: list[str]) -> int:
     names = [f"MNIST_LITE_{name}" for name in ("URL", "USER", "PASSWORD")]
     if missing := [name for name in names if not os.environ.get(name)]:
         print(f"expected the variables {', '.join(names)}. Received: no {', '.join(missing)}", file=sys.stderr)
         return 2
     url, user, password = (os.environ[name] for name in names)
-    conf = {name: json.loads(value) for name, value in (text.split("=", 1) for text in assignments)}
     try:
         configuration = client.Configuration(host=url, access_token=token(url, user, password))
     except urllib.error.URLError as error:  # 401: not the user's password
@@ -39,6 +58,7 @@ def main(assignments: list[str]) -> int:
     with client.ApiClient(configuration) as api:
         runs = client.DagRunApi(api)
         try:
+            conf = values(assignments, client.DAGApi(api).get_dag_details(DAG_ID).params or {})
             run = runs.trigger_dag_run(DAG_ID, client.TriggerDAGRunPostBody(logical_date=None, conf=conf))
         except client.ApiException as error:  # 400: a parameter is unknown or out of bounds; 403: not yours to start
             print(f"{error.status}: {json.loads(error.body or '{}').get('detail')}", file=sys.stderr)
@@ -52,7 +72,7 @@ def main(assignments: list[str]) -> int:
         entry = client.XComApi(api).get_xcom_entry(DAG_ID, PUSHER, run.dag_run_id, "return_value")
         result = json.loads(entry.to_json())["value"]
         print(f"pushed as release {result['pushed_version']}" if result["pushed"] else result["reason"])
-        return 0
+        return exit_code(result)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ class TensorContract(BaseModel):
 class RuntimeFigures(BaseModel):
     """One file in one runtime on the build host: a phone's figures are others, their ratio to another file's is close.
 
-    `load_ms` and `latency_ms` are measured at `threads`, XNNPACK on; `peak_memory_mib` is what the process's peak
-    resident memory grew by, from before the file was loaded until it had run.
+    `load_ms` and `latency_ms` are measured at `threads`, with LiteRT's default delegates (XNNPACK); `peak_memory_mib`
+    is what the process's peak resident memory grew by, from before the file was loaded until it had run.
     """
 
     model_config = ConfigDict(frozen=True)

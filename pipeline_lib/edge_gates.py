@@ -28,19 +28,21 @@ def edge_gates(
     expected: tuple[TensorContract, TensorContract],
     quantization: str,
     node_id: str,
+    found: str = "",
 ) -> tuple[Gate, ...]:
     """Every gate, passed ones too; without a last release there is none on the ratio to it.
 
     Args:
-      measured: None where the runtime could not load the file: every gate has failed.
+      measured: None where the runtime could not run the file: every gate has failed.
       bounds: by the names in `BOUNDS`.
       expected: the file's input and its output; of the output, the name is free.
       quantization: the run parameter; decides which agreement is asked for.
       node_id: EdgeValidator's.
+      found: what there was in place of a file that can be measured, for the contract's gate.
     """
     values = _values(measured)
     agreement = "min_keras_agreement" if quantization in _FLOAT else "min_quantized_agreement"
-    gates = [_contract_gate(measured, expected, node_id)]
+    gates = [_contract_gate(measured, expected, node_id, found)]
     for name, subject, unit in (
         ("max_size_kib", "size of the file", "KiB"),
         ("max_load_ms", "time to load the file", "ms"),
@@ -92,20 +94,20 @@ def _gate(name: str, subject: str, unit: str, bound: float, value: float | None,
 
 
 def _contract_gate(
-    measured: EdgeMeasurements | None, expected: tuple[TensorContract, TensorContract], node_id: str
+    measured: EdgeMeasurements | None, expected: tuple[TensorContract, TensorContract], node_id: str, found: str
 ) -> Gate:
     """Not a number: 1 is kept, 0 is broken; what the file has instead is part of the subject."""
-    kept = None
+    kept = False
     if measured:
         taken, given = expected
         kept = measured.input == taken and (measured.output.dtype, measured.output.shape) == (given.dtype, given.shape)
-    found = f"; found {measured.input} to {measured.output}" if measured and not kept else ""
+        found = "" if kept else f"{measured.input} to {measured.output}"
     return Gate(
         name="contract",
         node_id=node_id,
-        subject=f"contract of {expected[0]} to {expected[1]} kept{found}",
+        subject=f"contract of {expected[0]} to {expected[1]} kept" + (f"; found {found}" if found else ""),
         relation=">=",
         bound=1,
-        value=None if kept is None else float(kept),
-        passed=bool(kept),
+        value=float(kept) if found or kept else None,
+        passed=kept,
     )

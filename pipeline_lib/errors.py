@@ -5,7 +5,8 @@ MnistLiteError
 ├── CompiledPipelineError    the compiled pipeline file cannot be used
 ├── NodeRequestError         run_node was asked for something that it cannot run
 ├── DataError                input data is not what it says it is
-│   └── DownloadError        a public file could not be fetched
+│   ├── DownloadError        a public file could not be fetched
+│   └── DataRefusedError     a gate refused it
 ├── ModelFileError           a model file is not fit to ship
 ├── ReleaseError             a release is missing, damaged or not what was signed
 ├── NoticeError              somebody could not be told what a run came to
@@ -35,6 +36,14 @@ class NodeRequestError(MnistLiteError):
 
 class DataError(MnistLiteError):
     """Input data is truncated, corrupt, mismatched or of another shape."""
+
+
+class DataRefusedError(DataError):
+    """A gate refused the data. `report` is the page that shows why, None where it could not be drawn."""
+
+    def __init__(self, sentence: str, report: str | None):
+        super().__init__(sentence)
+        self.report = report
 
 
 class DownloadError(DataError):

@@ -1,9 +1,12 @@
 """The compiled pipeline: the one file that the Airflow side reads and the TFX side writes.
 
 It holds TFX's own intermediate representation (`pipeline_pb2.Pipeline` as JSON, for run_node) and the little that
-Airflow needs of it: nodes, edges and run parameters. Written by `python -m pipeline_lib.tfx.compile`.
+Airflow needs of it: nodes, edges and run parameters. Written by `python -m pipeline_lib.tfx.compile`. Its first line
+carries a digest of all the others: what a disk or a hand has damaged is refused on either side, wherever the damage is.
+The digest is no signature; who writes the file anew can make one.
 """
 
+import hashlib
 import re
 import reprlib
 from collections.abc import Iterator
@@ -17,6 +20,8 @@ from pipeline_lib.errors import CompiledPipelineError
 SCHEMA_VERSION: Final = 1
 HOW_TO_COMPILE = "run 'make compile'"
 
+
+_DIGEST_LINE = re.compile(rb'\{ "sha256": "([0-9a-f]{64})",\n')
 
 # Regular expressions that are decided in one pass over each alternative: what repeats is one class, right at its end.
 _CLASS = r"(?:\\[dws]|\[\^?(?:\\[dws]|[^\\\[\]])+\]|[\w .,:/@-]|\\\.)(?:\{\d{1,3}\})?"
@@ -114,7 +119,7 @@ class CompiledPipeline(BaseModel):
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
-        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        partial.write_text(sealed(self.model_dump_json(indent=1)), encoding="utf-8")
         partial.replace(path)
 
     @classmethod
@@ -122,15 +127,23 @@ class CompiledPipeline(BaseModel):
         """Read and check a compiled pipeline.
 
         Raises:
-          CompiledPipelineError: it is missing, truncated or from another version; one sentence that says what to run.
+          CompiledPipelineError: it is missing, damaged or from another version; one sentence that says what to run.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CompiledPipelineError(f"no compiled pipeline at {path} ({reason}): {HOW_TO_COMPILE}") from None
+            content = path.read_bytes()
+        except OSError as error:
+            raise CompiledPipelineError(
+                f"no compiled pipeline at {path} ({error.strerror or error}): {HOW_TO_COMPILE}"
+            ) from None
+        digest = _DIGEST_LINE.match(content)
+        if not digest:
+            raise CompiledPipelineError(
+                f"{path} is not a compiled pipeline of this version (its first line has no digest): {HOW_TO_COMPILE}"
+            )
+        if hashlib.sha256(content[digest.end() :]).hexdigest() != digest[1].decode():
+            raise CompiledPipelineError(f"{path} does not match its digest (damaged, or edited): {HOW_TO_COMPILE}")
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "file"
@@ -138,3 +151,16 @@ class CompiledPipeline(BaseModel):
                 f"{path} is not a compiled pipeline of version {SCHEMA_VERSION} "
                 f"({where}: {first['msg']}): {HOW_TO_COMPILE}"
             ) from None
+
+
+def sealed(document: str) -> str:
+    """The text of a JSON object with the line that carries its digest.
+
+    Raises:
+      ValueError: it is no object, or an empty one.
+    """
+    start, _, rest = document.partition("{")
+    if start.strip() or rest.strip() in ("", "}"):
+        raise ValueError(f"expected a JSON object that is not empty. Received: {reprlib.repr(document)}")
+    rest = rest.lstrip()
+    return f'{{ "sha256": "{hashlib.sha256(rest.encode()).hexdigest()}",\n{rest}'

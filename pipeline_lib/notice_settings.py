@@ -127,3 +127,14 @@ def notice_settings() -> NoticeSettings:
         field = str(first["loc"][0])
         received = "something else" if field in _HIDDEN else repr(first["input"])
         raise SettingsError(f"{PREFIX}{field.upper()}: {message}. Received: {received}") from None
+
+
+def tells_after_runs() -> bool:
+    """Whether runs are to end with a notice: for a DAG, which a variable that is wrong must not keep from running.
+
+    The notice itself then says which one it is.
+    """
+    try:
+        return notice_settings().after_runs
+    except SettingsError:
+        return True

@@ -37,7 +37,7 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
     """`NAME=VALUE` as values by name. A parameter that is a text takes it as it is, any other as JSON if it is JSON.
 
     Raises:
-      NodeRequestError: a text without `=`.
+      NodeRequestError: a text without `=`, a name that comes twice, or a value that no request can hold.
     """
     plain = {parameter.name for parameter in parameters() if parameter.type == "str"}
     values: dict[str, Any] = {}
@@ -45,8 +45,22 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
         name, separator, value = text.partition("=")
         if not separator:
             raise NodeRequestError(f"--param: expected NAME=VALUE. Received: {text!r}")
+        if name in values:
+            raise NodeRequestError(
+                f"--param: expected each name once. Received: {name} twice, the second time as {value!r}"
+            )
+        values[name] = value if name in plain else _value(value)
         try:
-            values[name] = value if name in plain else json.loads(value)
-        except json.JSONDecodeError:
-            values[name] = value
+            json.dumps({name: values[name]}, allow_nan=False, ensure_ascii=False).encode()
+        except ValueError:
+            raise NodeRequestError(
+                f"--param: expected finite numbers and whole characters. Received: {text!r}"
+            ) from None
     return values
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # no JSON, or a number of thousands of digits
+        return text

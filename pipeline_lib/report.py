@@ -1,4 +1,4 @@
-"""What ModelReport found in one run: the figures of its page, as `report.json` holds them beside it.
+"""What a run came to: the figures of its page, as `report.json` holds them beside it.
 
 Written by `pipeline_lib/tfx/report/`, served in Airflow's UI by `pipeline_lib/airflow/report_app.py`, read again by
 later runs for their history. Accuracies and other shares are in [0, 1]; a name that ends in `_ms` is in milliseconds.
@@ -7,7 +7,7 @@ later runs for their history. Accuracies and other shares are in [0, 1]; a name 
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -148,12 +148,8 @@ class PastRun(_Figures):
     blessed: bool | None = None
 
 
-class Report(_Figures):
-    """One run, judged. `blessed` is None where the run had no gates; `verdict` says in one line what it comes to.
-
-    `training` holds one value per epoch by the name of what was measured. `parameters` are what the run was told, each
-    default included. `history` ends with this run.
-    """
+class RunReport(_Figures):
+    """One run, judged, and its data. `blessed` is None where it had no gates; `verdict` is one line."""
 
     schema_version: Literal[1] = 1
     pipeline: str
@@ -161,18 +157,46 @@ class Report(_Figures):
     created: datetime
     blessed: bool | None
     verdict: str
-    models: tuple[ModelColumn, ...]
     gates: tuple[Gate, ...]
-    agreement: Agreement
-    mistakes: Mistakes
-    training: dict[str, tuple[float, ...]]
     span: int | None
     examples: dict[str, int]
     statistics: tuple[FeatureStatistics, ...]
     anomalies: tuple[DataAnomaly, ...]
+    versions: dict[str, str]
+
+    def write(self, folder: Path) -> None:
+        """Write `report.json` whole or not at all: another run may look for its history at any moment."""
+        partial = folder / f"{REPORT_JSON}.partial"
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(self.model_dump_json(indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / REPORT_JSON)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a folder's `report.json`.
+
+        Raises:
+          OSError: there is none.
+          ValueError: it is not a report of this version.
+        """
+        return cls.model_validate_json((folder / REPORT_JSON).read_text(encoding="utf-8"))
+
+
+class Report(RunReport):
+    """A run that came to its evaluations.
+
+    `training` holds one value per epoch by the name of what was measured. `parameters` are what the run was told, each
+    default included. `history` ends with this run.
+    """
+
+    models: tuple[ModelColumn, ...]
+    agreement: Agreement
+    mistakes: Mistakes
+    training: dict[str, tuple[float, ...]]
     evaluations: dict[ModelKey, tuple[SliceMetrics, ...]]
     parameters: dict[str, bool | int | float | str] = {}
-    versions: dict[str, str]
     history: tuple[PastRun, ...] = ()
 
     def model(self, key: ModelKey) -> ModelColumn | None:
@@ -194,25 +218,6 @@ class Report(_Figures):
             latency_p50_ms=edge.latency_ms.get("p50") if edge else None,
             blessed=self.blessed,
         )
-
-    def write(self, folder: Path) -> None:
-        """Write `report.json` whole or not at all: another run may look for its history at any moment."""
-        partial = folder / f"{REPORT_JSON}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(self.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / REPORT_JSON)
-
-    @classmethod
-    def read(cls, folder: Path) -> "Report":
-        """Read a folder's `report.json`.
-
-        Raises:
-          OSError: there is none.
-          ValueError: it is not a report of this version.
-        """
-        return cls.model_validate_json((folder / REPORT_JSON).read_text(encoding="utf-8"))
 
 
 def verdict(gates: tuple[Gate, ...]) -> tuple[bool | None, str]:

@@ -8,3 +8,5 @@ REPORT_PAGE: Final = "report.html"
 REPORT_JSON: Final = "report.json"
 STATISTICS_PAGE: Final = "statistics.html"
 EVALUATIONS_PAGE: Final = "evaluations.html"
+# Of a run whose data was refused: pipeline_root/<DataGate>/refused_data/<execution>/.
+REFUSED_DATA: Final = "refused_data"

@@ -58,12 +58,15 @@ class Settings(BaseSettings):
     keep_runs_days: int = Field(default=365, ge=0, description="a deployment's runs and task logs; 0: for ever")
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: not by time")
     timezone: str = "UTC"
+    first_run_at_once: bool = Field(
+        default=False, description="a DAG that has never run by time makes up for its last date, as containers do"
+    )
     run_on_new_data: bool = Field(default=True, description="also run when Airflow is told of a new span")
     deadline_minutes: float = Field(default=0, ge=0, description="a run that takes longer is late; 0: none is")
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
     node_retries: int = Field(default=2, ge=0, description="of a node that failed; refused data is not tried again")
 
-    @field_validator("signing_key", "verifying_key", mode="before")
+    @field_validator("signing_key", "verifying_key", "metadata_password_file", mode="before")
     @classmethod
     def _empty_is_none(cls, path: object) -> object:
         return path or None

@@ -3,11 +3,12 @@
 Airflow checks the values of the parameters that a DAG declares, and takes any other name without a word. It has no hook
 between a request and the run that it makes but a plugin's middleware. The tasks' own check (`operators.py`) stays for
 runs that come another way: `airflow dags trigger`, another DAG's TriggerDagRunOperator.
+
+The values are checked here, too: of a backfill's, Airflow itself says 422, as of a form that it cannot read.
 """
 
 import difflib
 import json
-import math
 import re
 import reprlib
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requires_access_dag
+from airflow.exceptions import ParamValidationError
 from airflow.models.asset import TaskOutletAssetReference
 from airflow.utils.session import create_session
 from fastapi import HTTPException, Request
@@ -25,7 +27,13 @@ from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline_lib.airflow.operators import TfxNodeOperator
-from pipeline_lib.airflow.request_body import read_again, read_ahead
+from pipeline_lib.airflow.request_body import read_again, read_whole, too_long
+
+# All parameters of a run take a few KiB.
+MOST_BYTES = 1 << 20
+# A body may hold a hundred thousand names, and each takes a while to be compared.
+_NAMED = 10
+_LARGEST_ID = 2**63 - 1
 
 _PATHS = (
     re.compile(r"/api/v2/dags/(?P<dag_id>[^/]+)/dagRuns"),
@@ -45,7 +53,7 @@ class Asked:
 class ConfGuard:
     """ASGI middleware. Whoever may not trigger the DAG, and whatever is malformed, is answered by Airflow itself.
 
-    So is a body of more than a MiB: whatever parameters it holds, the tasks refuse.
+    A body of more than a MiB is refused unread, whoever sent it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,8 +64,11 @@ class ConfGuard:
         if path is None:
             await self.app(scope, receive, send)
             return
-        messages = await read_ahead(receive)
-        body = b"".join(message.get("body", b"") for message in messages)
+        messages = await read_whole(receive, MOST_BYTES)
+        if messages is None:
+            await too_long(MOST_BYTES)(scope, receive, send)
+            return
+        body = messages[0].get("body", b"")
         if refusal := await _refusal(Request(scope), path, body):
             await JSONResponse({"detail": refusal}, 400)(scope, receive, send)
             return
@@ -80,13 +91,13 @@ async def _refusal(request: Request, path: Mapping[str, str], body: bytes) -> st
         return None
     if not isinstance(form, dict):
         return None
-    asked = await run_in_threadpool(_asked, path, form)
-    if not asked:
+    # Whoever is not logged in makes nothing be looked up, and what a DAG can be told is for those who may tell it.
+    user = await _user(request)
+    asked = await run_in_threadpool(_asked, path, form) if user else None
+    if not asked or not await run_in_threadpool(_may_trigger, request, user, asked.dag_id):
         return None
-    known = await run_in_threadpool(_known, request.app.state.dag_bag, asked.dag_id)
-    sentence = _sentence(asked, sorted(known)) if known is not None else None
-    # Last of all: what a DAG can be told is for those who may tell it.
-    return sentence if sentence and await _may_trigger(request, asked.dag_id) else None
+    params = await run_in_threadpool(_params, request.app.state.dag_bag, asked.dag_id)
+    return None if params is None else await run_in_threadpool(_sentence, asked, params)
 
 
 def _asked(path: Mapping[str, str], form: Mapping[str, Any]) -> Asked | None:
@@ -94,12 +105,23 @@ def _asked(path: Mapping[str, str], form: Mapping[str, Any]) -> Asked | None:
     dag_id = path.get("dag_id") or form.get("dag_id")
     if "asset_id" in path:
         dag_id = _maker(path["asset_id"])
-    return Asked(dag_id, conf) if isinstance(dag_id, str) and isinstance(conf, dict) else None
+    if not isinstance(dag_id, str) or not isinstance(conf, dict) or not _is_unicode(dag_id):
+        return None
+    return Asked(dag_id, conf)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a database can be asked for it: JSON can write half a surrogate pair."""
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _maker(asset_id: str) -> str | None:
     """The DAG that Airflow would run to make the asset."""
-    if not asset_id.isdecimal():
+    # Beyond twenty digits nothing is an id, and beyond 4300 Python reads no number.
+    if not asset_id.isdecimal() or len(asset_id) > len(str(_LARGEST_ID)) or int(asset_id) > _LARGEST_ID:
         return None
     query = select(TaskOutletAssetReference.dag_id).where(TaskOutletAssetReference.asset_id == int(asset_id)).distinct()
     with create_session() as session:
@@ -107,33 +129,58 @@ def _maker(asset_id: str) -> str | None:
     return dag_ids[0] if len(dag_ids) == 1 else None
 
 
-def _known(dag_bag: Any, dag_id: str) -> set[str] | None:
+def _params(dag_bag: Any, dag_id: str) -> Any:
     """The parameters of a DAG that our runner rendered, and that its file added; None: any other DAG."""
     with create_session() as session:
         dag = dag_bag.get_latest_version_of_dag(dag_id, session=session)
     ours = (TfxNodeOperator.__module__, TfxNodeOperator.__name__)
     if not dag or all((task._task_module, task.task_type) != ours for task in dag.tasks):
         return None
-    return set(dag.params)
+    return dag.params
 
 
-async def _may_trigger(request: Request, dag_id: str) -> bool:
+async def _user(request: Request) -> Any:
+    """Who asks; None: nobody whom Airflow knows."""
     try:
-        user = await get_user(request, None, await bearer_scheme(request))
-        await run_in_threadpool(requires_access_dag("POST", DagAccessEntity.RUN, dag_id), request, user)
+        return await get_user(request, None, await bearer_scheme(request))
+    except HTTPException:
+        return None
+
+
+def _may_trigger(request: Request, user: Any, dag_id: str) -> bool:
+    try:
+        requires_access_dag("POST", DagAccessEntity.RUN, dag_id)(request, user)
     except HTTPException:
         return False
     return True
 
 
-def _sentence(asked: Asked, known: list[str]) -> str | None:
-    """Why the run cannot be told that; None: Airflow checks the rest."""
-    unknown = sorted(set(asked.conf) - set(known))
-    if not unknown:
-        # Python's JSON has NaN, and no bound of a JSON Schema refuses it.
-        endless = [name for name, value in asked.conf.items() if isinstance(value, float) and not math.isfinite(value)]
-        return f"{endless[0]}: expected a finite number. Received: {asked.conf[endless[0]]}" if endless else None
-    received = ", ".join(f"{name}={reprlib.repr(asked.conf[name])}" for name in unknown)
-    close = [match for name in unknown for match in difflib.get_close_matches(name, known, 1)]
-    hint = f". Did you mean {', '.join(close)}?" if close else ""
-    return f"expected only run parameters that {asked.dag_id} has ({', '.join(known)}). Received: {received}{hint}"
+def _sentence(asked: Asked, params: Any) -> str | None:
+    """Why the run cannot be told that."""
+    known = sorted(params)
+    if unknown := sorted(set(asked.conf) - set(known)):
+        told = unknown[:_NAMED]
+        received = ", ".join(f"{reprlib.repr(name)[1:-1]}={reprlib.repr(asked.conf[name])}" for name in told)
+        received += f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        close = [match for name in told for match in difflib.get_close_matches(name, known, 1)]
+        hint = f". Did you mean {', '.join(close)}?" if close else ""
+        return f"expected only run parameters that {asked.dag_id} has ({', '.join(known)}). Received: {received}{hint}"
+    try:
+        if sentence := next(filter(None, (_no_json(name, value) for name, value in asked.conf.items())), None):
+            return sentence
+        params.deep_merge(asked.conf).validate()
+    except ParamValidationError as error:
+        return str(error)
+    except RecursionError:
+        return "expected numbers, texts, true or false. Received: something that is nested too deep to be checked"
+    return None
+
+
+def _no_json(name: str, value: Any) -> str | None:
+    """Why no answer could ever hold the value: Python's JSON reads NaN and half a character, Airflow stores them."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        wanted = "whole characters" if isinstance(error, UnicodeError) else "a finite number"
+        return f"{name}: expected {wanted}. Received: {reprlib.repr(value)}"
+    return None

@@ -106,7 +106,7 @@ def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: 
     summary = summarize({task_id: result for task_id, result in view.results.items() if result})
     _print_summary(summary, console)
     if REPORT_NODE in view.results:
-        report = f"{airflow.url}/dags/{PIPELINE_NAME}/runs/{run_id}/plugin/{URL_ROUTE}"
+        report = f"{airflow.ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}/plugin/{URL_ROUTE}"
         console.print(f"Its report: {report}", soft_wrap=True, highlight=False)
     _print_where(airflow, run_id, console)
     return EXIT_SHIPPED if summary.pushed else EXIT_NOT_SHIPPED

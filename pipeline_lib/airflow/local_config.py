@@ -36,9 +36,13 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
     # Also how long a supervisor may overlook that its task has ended; its worker takes no other meanwhile. Default: 5.
     "workers": {"min_heartbeat_interval": "1"},
     "dag_processor": {"parsing_processes": "1", "refresh_interval": "30"},
-    "api": {"workers": "1", "expose_config": "non-sensitive-only"},
+    "api": {"workers": "1", "expose_config": "non-sensitive-only", "enable_swagger_ui": "False"},
     "usage_data_collection": {"enabled": "False"},
 }
+
+# How long a component waits for its turn to write to SQLite, which four of them want. Python's 5 are too few on a busy
+# machine; in half of the minute below, nobody is taken for dead for it.
+_TURN_SECONDS = 30
 
 # Until what was killed with its scheduler, worker or supervisor is tried again; two to twelve minutes by default.
 _PATIENCE_SECONDS: Mapping[str, str] = {
@@ -133,7 +137,7 @@ class LocalAirflow:
                 # Airflow's own default is port 8080, whatever [api] port says.
                 "execution_api_server_url": f"{self.url}/execution/",
             },
-            "database": {"sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}"},
+            "database": {"sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}?timeout={_TURN_SECONDS}"},
             "logging": {"base_log_folder": str(self.home / "logs")},
             "api": {"host": HOST, "port": str(self.port), "base_url": self.url},
         }

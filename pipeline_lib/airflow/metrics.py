@@ -19,8 +19,10 @@ def emit(result: NodeResult, dag_id: str) -> None:
     # A dot would be a level of its own in StatsD's hierarchy.
     name = f"{PREFIX}.{normalize_name_for_stats(result.node_id.replace('.', '__'), log_warning=False)}"
     tags = {"dag_id": dag_id, "node_id": result.node_id}
-    timing(f"{name}.duration", timedelta(seconds=result.seconds), tags=tags)
-    timing(f"{name}.executor_duration", timedelta(seconds=result.executor_seconds), tags=tags)
+    # A node that was killed has no time to say, one that is answered from cache no executor: no zero for either.
+    for metric, seconds in (("duration", result.seconds), ("executor_duration", result.executor_seconds)):
+        if seconds:
+            timing(f"{name}.{metric}", timedelta(seconds=seconds), tags=tags)
     incr(f"{name}.{result.state}", tags=tags)
     accuracy = result.metrics.get(ACCURACY)
     # A Pusher's metrics are another node's.

@@ -21,6 +21,7 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.exceptions import AirflowFailException
 
 from pipeline_lib.airflow.run_results import node_result
+from pipeline_lib.errors import SettingsError
 from pipeline_lib.notice_settings import NoticeSettings, notice_settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ class NoticeOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         from pipeline_lib.airflow.notice_facts import finished
 
-        settings, run_id, ti = notice_settings(), str(context["run_id"]), context["ti"]
+        try:
+            settings = notice_settings()
+        except SettingsError as error:
+            raise AirflowFailException(f"nobody was told: {error}") from None  # another try would read the same
+        run_id, ti = str(context["run_id"]), context["ti"]
         others = [task_id for task_id in self.dag.task_ids if task_id in self.upstream_task_ids]
         states = ti.get_task_states(dag_id=self.dag_id, run_ids=[run_id])[run_id]
         results = {task_id: node_result(ti.xcom_pull(task_ids=task_id)) for task_id in others}
@@ -94,8 +99,9 @@ async def tell_late(context: Mapping[str, Any] | None = None) -> str:
     """Tell of a run that missed its deadline; returns what Airflow's database is to remember of it."""
     from pipeline_lib.airflow.notice_facts import late
 
-    settings, notice = notice_settings(), late(context or {})
+    notice = late(context or {})
     _log.warning("%s (run %s)", notice.subject, notice.run_id)
+    settings = notice_settings()
     if not settings.tells(notice.event):
         return "nobody is to be told"
     # In a thread: the triggerer's other triggers go on meanwhile.

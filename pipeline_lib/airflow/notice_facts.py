@@ -1,15 +1,20 @@
 """What there is to tell of a run: from its tasks' states and results and its report, or from a missed deadline."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline_lib.airflow.notice_message import Figures, Notice, Reason
 from pipeline_lib.airflow.report_link import report_url, run_url
+from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.releases.store import Releases
 from pipeline_lib.report import ModelColumn, Report
 from pipeline_lib.report_files import REPORT_NODE, REPORT_TYPE
-from pipeline_lib.run_summary import VERDICT, summarize
+from pipeline_lib.run_params import DRY_RUN
+from pipeline_lib.run_summary import ACCURACY, VERDICT, summarize
+from pipeline_lib.settings import settings
 
 _LONGEST_REASON = 500  # characters: a mail is no log
 _NO_REASON = "left no reason: it was killed, or its worker died"
@@ -28,7 +33,7 @@ def finished(
     version = int(pusher.pushed_version) if pusher and pusher.pushed_version else None
     about = Notice(
         event="failed", verdict="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
-    ).model_copy(update=_figures(dag_id, run_id, results))
+    ).model_copy(update=_figures(dag_id, run_id, results, version))
 
     def tell(event: str, verdict: str, reasons: list[Reason]) -> None:
         told.append(about.model_copy(update={"event": event, "verdict": verdict, "reasons": tuple(reasons)}))
@@ -44,10 +49,14 @@ def finished(
         tell("pushed", f"release {version}", [])
     elif summarize(results).blessed is False or (refusals and pusher):
         tell("refused", _gates(len(refusals)), [Reason(text=text) for text in refusals])
-    elif pusher:
+    elif pusher and _is_nothing_new(pusher):
         tell("nothing_new", pusher.reason or "nothing was pushed", [])
+    elif pusher:
+        # It passed its gates: nobody approved it, somebody rolled back from it, or its data is old.
+        why = _shortened(pusher.reason or "nothing was pushed")
+        tell("refused", why, [Reason(text=why, url=_log_url(about.run_url, pusher.node_id))])
     elif not told and (skipped := [task_id for task_id, state in states.items() if state == "skipped"]):
-        # Such as a Pusher that somebody had to approve.
+        # Such as a Pusher below a condition that is false.
         tell("refused", f"{', '.join(skipped)} skipped, nothing was pushed", _reasons_of(skipped, results))
     return told
 
@@ -77,9 +86,18 @@ def late(context: Mapping[str, Any]) -> Notice:
     )
 
 
+def _is_nothing_new(pusher: NodeResult) -> bool:
+    """Whether a release is this very file already, or the run was not to make one."""
+    return pusher.pushed_version is not None or (pusher.reason or "").startswith(DRY_RUN)
+
+
 def _failure(address: str, task_id: str, result: NodeResult | None) -> Reason:
     why = (result and result.reason) or _NO_REASON
-    return Reason(text=f"{task_id}: {_shortened(why)}", url=f"{address}/tasks/{task_id}")
+    return Reason(text=f"{task_id}: {_shortened(why)}", url=_log_url(address, task_id))
+
+
+def _log_url(address: str, task_id: str) -> str:
+    return f"{address}/tasks/{task_id}"
 
 
 def _reasons_of(task_ids: list[str], results: Mapping[str, NodeResult]) -> list[Reason]:
@@ -95,16 +113,23 @@ def _gates(count: int) -> str:
     return f"{count} gate{'' if count == 1 else 's'} not passed, nothing was pushed"
 
 
-def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dict[str, Any]:
+def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult], version: int | None) -> dict[str, Any]:
+    """The run's and the last release's, from the report. Without one: from the nodes, and the latest release's
+    manifest, unless a release (`version`) holds the run's model, which is then no other one to compare it with.
+    """
     report = _report(results.get(REPORT_NODE))
+    # A DataGate that refused the data has a page of its own, without figures of a model.
+    has_page = any(result.report for result in results.values())
+    address = report_url(dag_id, run_id) if has_page else None
     if not report:
         tflite = summarize(results).tflite
-        return {"model": Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes)}
+        model = Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes)
+        return {"model": model, "last_release": None if version else _latest_release(), "report_url": address}
     released = report.model("released")
     return {
         "model": _of(report.model("tflite")),
         "last_release": _of(released) if released else None,
-        "report_url": report_url(dag_id, run_id),
+        "report_url": address,
     }
 
 
@@ -115,6 +140,18 @@ def _report(result: NodeResult | None) -> Report | None:
         return Report.read(Path(folder)) if folder else None
     except (OSError, ValueError):
         return None
+
+
+def _latest_release() -> Figures | None:
+    # What cannot be read must not keep the rest from being told.
+    with contextlib.suppress(MnistLiteError, OSError):
+        if release := Releases(settings().push_dir).latest():
+            manifest = release.manifest
+            latency = (manifest.edge or {}).get("latency_ms") or {}
+            return Figures(
+                accuracy=manifest.metrics.get(ACCURACY), size_bytes=manifest.size_bytes, latency_ms=latency.get("p50")
+            )
+    return None
 
 
 def _of(column: ModelColumn | None) -> Figures:

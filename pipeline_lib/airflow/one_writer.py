@@ -4,13 +4,20 @@ SQLite has one writer at a time. Airflow 3.3 writes its audit log from an `async
 (`airflow/api_fastapi/logging/decorators.py`), which is to say in the event loop. While another request of the same
 process is between its write and its commit, that waits for a lock whose holder waits for the event loop: nothing moves
 until SQLite gives up, after five seconds, with "database is locked". Whoever had triggered the run was answered 500.
+
+Nobody has the turn while a client does: it begins when the whole body is there, and ends before the answer is sent.
+FastAPI reads a body into memory before it asks who sent it. So does this, up to a bound: a file for the longer ones
+would be read into memory all the same, and let whoever has no login fill the disk.
 """
 
 import asyncio
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline_lib.airflow.request_body import read_again, read_ahead
+from pipeline_lib.airflow.request_body import read_again, read_whole, too_long
+
+# Of Airflow's own requests an XCom may be long: ours are of kilobytes, and Airflow advises against more.
+MOST_BYTES = 64 << 20
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -26,7 +33,16 @@ class OneWriter:
         if scope["type"] != "http" or scope["method"] in _READING:
             await self.app(scope, receive, send)
             return
-        # First its body: nobody is to wait for a client that sends one slowly.
-        messages = await read_ahead(receive)
+        messages = await read_whole(receive, MOST_BYTES)
+        if messages is None:
+            await too_long(MOST_BYTES)(scope, receive, send)
+            return
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
         async with self._turn:
-            await self.app(scope, read_again(messages, receive), send)
+            await self.app(scope, read_again(messages, receive), keep)
+        for message in answer:
+            await send(message)

@@ -8,9 +8,9 @@ import reprlib
 import shlex
 import signal
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -86,20 +86,28 @@ class TfxNodeOperator(BaseOperator):
         self.config = config
         self.env = dict(env or {})
         self._process: NodeProcess | None = None
-        self._left = False
+        self._settled = False
 
     def execute(self, context: Context) -> dict[str, Any]:
-        self._left = False
+        self._settled, started = False, time.monotonic()
         try:
             return self._execute(context)
         except (AirflowException, AirflowTaskTimeout) as error:
-            # Another task cannot read this one's log: what a notice says of the failure is what is left here. A task
-            # that Airflow kills may leave nothing any more.
-            killed = self._process and self._process.ending and not isinstance(error, AirflowTaskTimeout)
-            if not (self._left or killed):
-                about = {"node_id": self.tfx_node_id, "run_id": context["run_id"], "state": "failed"}
-                self._leave(context, NodeResult.model_validate(about | {"reason": str(error)}))
+            if not self._settled:
+                self._settle(context, error, time.monotonic() - started)
             raise
+
+    def _settle(self, context: Context, error: BaseException, seconds: float) -> None:
+        """Count a node that left no result, and leave one for it."""
+        killed = self._process and self._process.ending and not isinstance(error, AirflowTaskTimeout)
+        state = "cancelled" if killed or isinstance(error, AirflowTaskTimeout) else "failed"
+        about = {"node_id": self.tfx_node_id, "run_id": context["run_id"], "state": state, "seconds": round(seconds, 3)}
+        result = NodeResult.model_validate(about | {"reason": str(error)})
+        metrics.emit(result, self.dag_id)
+        # Another task cannot read this one's log: what a notice says of the failure is what is left here. A task that
+        # Airflow kills may leave nothing any more.
+        if not killed:
+            self._leave(context, result)
 
     def _execute(self, context: Context) -> dict[str, Any]:
         parameters = self._run_parameters(context["params"]) | self._run_facts(context)
@@ -109,6 +117,7 @@ class TfxNodeOperator(BaseOperator):
             exit_code, last_lines = self._run(argv)
             result = _read_result(result_path)
         if result:
+            self._settled = True
             metrics.emit(result, self.dag_id)
         if exit_code == EXIT_OK and result:
             for outlet in self.outlets:
@@ -119,7 +128,6 @@ class TfxNodeOperator(BaseOperator):
         self._raise(exit_code, (result and result.reason) or "\n".join(last_lines))
 
     def _leave(self, context: Context, result: NodeResult) -> None:
-        self._left = True
         if self.do_xcom_push:
             context["ti"].xcom_push("return_value", result.model_dump(mode="json"))
 
@@ -193,7 +201,8 @@ class TfxNodeOperator(BaseOperator):
                 process.end()
                 self._stream(process, last_lines)
                 if isinstance(error, AirflowTaskTimeout):
-                    raise AirflowTaskTimeout(_timeout_message(self.tfx_node_id, self.execution_timeout)) from None
+                    limit = f"its execution_timeout of {self.execution_timeout}"
+                    raise AirflowTaskTimeout(f"{self.tfx_node_id} was ended: it ran longer than {limit}") from None
                 raise
             return process.wait(), last_lines
 
@@ -231,10 +240,6 @@ class TfxNodeOperator(BaseOperator):
         if ended_by in signal.valid_signals():
             raise AirflowException(f"{node} was ended by {signal.Signals(ended_by).name}: {reason}")
         raise AirflowException(f"{node} failed: {reason}")
-
-
-def _timeout_message(node_id: str, limit: timedelta | None) -> str:
-    return f"{node_id} was ended: it ran longer than its execution_timeout of {limit}"
 
 
 def _read_result(path: Path) -> NodeResult | None:

@@ -19,9 +19,7 @@ from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import (
     EVALUATIONS_PAGE,
     REPORT_JSON,
-    REPORT_NODE,
     REPORT_PAGE,
-    REPORT_TYPE,
     STATISTICS_PAGE,
 )
 from pipeline_lib.settings import settings
@@ -81,10 +79,10 @@ def report_app(pipeline_root: Callable[[], Path] = lambda: settings().pipeline_r
 
 
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
-    """Where ModelReport's own result in this run says that it wrote its report."""
-    result = stored_results(session, dag_id, run_id, REPORT_NODE).get(REPORT_NODE)
-    artifacts = result.artifacts() if result else []
-    return next((item.uri for item in artifacts if item.type == REPORT_TYPE), None)
+    """Where the run's report is, says the node that wrote it: ModelReport, or a DataGate that refused the data."""
+    results = stored_results(session, dag_id, run_id)
+    pages = [result.report for result in results.values() if result.report]
+    return str(Path(pages[0]).parent) if pages else None
 
 
 def read_page(pipeline_root: Path, folder: str, page: str) -> bytes | None:

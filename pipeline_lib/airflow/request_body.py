@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
+from fastapi.responses import JSONResponse
 from starlette.types import Message, Receive
 
-# Longer bodies are handed on unread beyond this: memory stays bounded.
-MOST_BYTES = 1 << 20
 
-
-async def read_ahead(receive: Receive) -> list[Message]:
-    """The body's messages, to its end or until there are too many bytes."""
-    messages: list[Message] = []
-    size = 0
-    while size <= MOST_BYTES:
-        messages.append(message := await receive())
-        size += len(message.get("body", b""))
+async def read_whole(receive: Receive, most: int) -> list[Message] | None:
+    """The body to its end as one message, however small the pieces it came in; None: it has more than `most` bytes."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return [message]  # the client is gone, which is the application's to find out
+        body += message.get("body", b"")
+        if len(body) > most:
+            return None
         if not message.get("more_body"):
-            break
-    return messages
+            return [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
 
 def read_again(messages: Sequence[Message], receive: Receive) -> Receive:
@@ -28,3 +28,7 @@ def read_again(messages: Sequence[Message], receive: Receive) -> Receive:
         return left.pop(0) if left else await receive()
 
     return again
+
+
+def too_long(most: int) -> JSONResponse:
+    return JSONResponse({"detail": f"expected a body of at most {most >> 20} MiB. Received: a longer one"}, 413)

@@ -31,13 +31,17 @@ class _Answer(BaseModel):
 
 
 class Dag(_Answer):
-    """A DAG as the DAG processor parsed it last. `file_token` names its file in `AirflowRest.parse_again`."""
+    """A DAG as the DAG processor parsed it last. `file_token` names its file in `AirflowRest.parse_again`.
+
+    `next_dagrun_run_after` is when the scheduler makes its next run by time: past where it is about to.
+    """
 
     dag_id: str
     is_paused: bool
     has_import_errors: bool
     last_parsed_time: datetime | None
     timetable_summary: str | None
+    next_dagrun_run_after: datetime | None = None
     file_token: str
 
 

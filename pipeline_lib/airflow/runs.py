@@ -15,7 +15,6 @@ from pipeline_lib.airflow.rest import AirflowRest, DagRun
 from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
 from pipeline_lib.errors import StackError
 from pipeline_lib.node_result import NodeResult
-from pipeline_lib.report_files import REPORT_NODE
 from pipeline_lib.run_params import DRY_RUN
 from pipeline_lib.run_summary import PUSHER, RunSummary, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
@@ -90,6 +89,7 @@ def trigger(
             else rest.trigger(PIPELINE_NAME, dict(conf), note)
         )
         console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, run)}", soft_wrap=True, highlight=False)
+        _tell_of_other_note(run, note)
         if not run.finished and (dag := rest.dag(PIPELINE_NAME)) and dag.is_paused:
             console.print("The DAG is paused: the run waits until somebody switches it on.", soft_wrap=True)
         _tell_of_lost_scheduler(rest, run)
@@ -178,9 +178,16 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict:
         if run.state == "failed":
             print_failures(view, console)
         console.print(*_verdict(summary), sep="\n", markup=False)
-        if (report := view.results.get(REPORT_NODE)) and report.report:
+        if any(result and result.report for result in view.results.values()):
             console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
     return found.exit_code if verdict else 0
+
+
+def _tell_of_other_note(run: DagRun, note: str | None) -> None:
+    if note and run.note != note:
+        kept = f"keeps its note {run.note!r}" if run.note else "keeps having no note"
+        said = f"run {run.dag_run_id} was there already and {kept}: --note was not written"
+        Console(stderr=True).print(said, soft_wrap=True, highlight=False, markup=False)
 
 
 def _tell_of_lost_scheduler(rest: AirflowRest, run: DagRun) -> None:

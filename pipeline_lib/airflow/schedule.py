@@ -25,7 +25,9 @@ def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
     data = [Asset(DATA_ASSET)] if settings.run_on_new_data else []
     if not settings.schedule:
         return data or None
-    by_time = CronTriggerTimetable(settings.schedule, timezone=settings.timezone)
+    by_time = CronTriggerTimetable(
+        settings.schedule, timezone=settings.timezone, run_immediately=settings.first_run_at_once
+    )
     try:
         # Airflow validates a timetable, but not one within another.
         by_time.validate()

@@ -12,6 +12,7 @@ import gzip
 import io
 import math
 import struct
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -25,27 +26,32 @@ GZIP_MAGIC = b"\x1f\x8b"
 # Deflate cannot do better than 1032:1 (zlib's own documentation, zlib_tech).
 MAX_DEFLATE_RATIO = 1032
 # The largest set of this family, EMNIST ByClass, has 814,255. A file of zeros within the ratio above would
-# otherwise still take a thousand times its size in memory.
+# otherwise still take a thousand times its size on the disk.
 MAX_EXAMPLES = 1_000_000
+_PIECE = 1024 * 1024
 _UNSIGNED_BYTE = 0x08
 
 
-def read_images(path: Path) -> NDArray[np.uint8]:
+def read_images(path: Path, spool: Path | None = None) -> NDArray[np.uint8]:
     """The images of one IDX file, gzip-compressed or not: uint8 [n, 28, 28], 0 background to 255 ink, read-only.
 
+    They are mapped from a nameless file in the folder `spool` (default: where temporary files are), so that not even
+    the largest set takes more than some MB of memory, unless that folder is itself memory.
+
     Raises:
-      DataError: the file is missing, truncated, corrupt, over-long, empty, or holds anything but 28 x 28 images.
+      DataError: the file is missing, truncated, corrupt, over-long, empty, or holds anything but 28 x 28 images; or
+        `spool` has no room for them.
     """
-    return _read(path, (IMAGE_SIDE, IMAGE_SIDE))
+    return _read(path, (IMAGE_SIDE, IMAGE_SIDE), spool)
 
 
-def read_labels(path: Path) -> NDArray[np.uint8]:
-    """The labels of one IDX file, gzip-compressed or not: uint8 [n], each 0 to 9, read-only.
+def read_labels(path: Path, spool: Path | None = None) -> NDArray[np.uint8]:
+    """The labels of one IDX file, gzip-compressed or not: uint8 [n], each 0 to 9, read-only; as `read_images`.
 
     Raises:
       DataError: the file is missing, truncated, corrupt, over-long, empty, or holds a label outside 0 to 9.
     """
-    labels = _read(path, ())
+    labels = _read(path, (), spool)
     wrong = np.flatnonzero(labels >= NUM_CLASSES)
     if wrong.size:
         raise DataError(
@@ -55,7 +61,7 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     return labels
 
 
-def _read(path: Path, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _read(path: Path, item_shape: tuple[int, ...], spool: Path | None) -> NDArray[np.uint8]:
     try:
         if not path.is_file():
             found = "a folder" if path.is_dir() else "no such file"
@@ -65,28 +71,31 @@ def _read(path: Path, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
             file.seek(0)
             if compressed:
                 with gzip.GzipFile(fileobj=file) as stream:
-                    return _parse(stream, path, item_shape, MAX_DEFLATE_RATIO)
-            return _parse(file, path, item_shape, 1)
+                    return _parse(stream, path, item_shape, MAX_DEFLATE_RATIO, spool)
+            return _parse(file, path, item_shape, 1, spool)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path}: expected a whole gzip file. Received: {error}; fetch it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except MemoryError:
-        raise DataError(f"{path}: holds more data than there is memory for") from None
 
 
-def _parse(stream: io.BufferedIOBase, path: Path, item_shape: tuple[int, ...], ratio: int) -> NDArray[np.uint8]:
+def _parse(
+    stream: io.BufferedIOBase, path: Path, item_shape: tuple[int, ...], ratio: int, spool: Path | None
+) -> NDArray[np.uint8]:
     count = _read_header(stream, path, item_shape)
     expected = count * math.prod(item_shape)
     size = path.stat().st_size
     if expected > size * ratio:
         raise DataError(f"{path}: its header promises {expected:,} bytes of data. Received: a file of {size:,} bytes")
-    # One byte more than wanted: it shows an over-long file, and has gzip check the CRC of one that is not.
-    body = stream.read(expected + 1)
-    if len(body) != expected:
-        found = "more" if len(body) > expected else f"{len(body):,}"
-        raise DataError(f"{path}: expected {expected:,} bytes of data after the header. Received: {found}")
-    return np.frombuffer(body, np.uint8).reshape(count, *item_shape)
+    with tempfile.TemporaryFile(dir=spool) as body:
+        # One byte more than wanted: it shows an over-long file, and has gzip check the CRC of one that is not.
+        while piece := stream.read(min(_PIECE, expected + 1 - body.tell())):
+            body.write(piece)
+        if (found := body.tell()) != expected:
+            received = "more" if found > expected else f"{found:,}"
+            raise DataError(f"{path}: expected {expected:,} bytes of data after the header. Received: {received}")
+        body.flush()
+        return np.memmap(body, np.uint8, "r", shape=(count, *item_shape))
 
 
 def _read_header(stream: io.BufferedIOBase, path: Path, item_shape: tuple[int, ...]) -> int:

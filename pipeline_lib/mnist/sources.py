@@ -1,5 +1,6 @@
 """Where handwritten digits come from: scikit-learn's own, the public MNIST files, or a folder of IDX files."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
 
     Args:
       source: `digits`, `mnist` or a folder. A folder that is really called so is `./digits`.
-      cache_dir: where the public files are kept once downloaded.
+      cache_dir: where the public files are kept once downloaded, and IDX files unpacked while they are read.
       mirrors: the addresses that `mnist` is downloaded from, in the order in which they are tried.
 
     Raises:
@@ -35,12 +36,14 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
     if source == "digits":
         return load_digits()
     if source == "mnist":
-        return load_folder(download.fetch(download.FILES, cache_dir, mirrors), source)
+        return load_folder(download.fetch(download.FILES, cache_dir, mirrors), source, cache_dir)
     folder = Path(source).expanduser().absolute()
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
         raise DataError(f"expected a source: 'digits', 'mnist' or a folder of IDX files. Received: {source!r}, {found}")
-    return load_folder(folder, str(folder))
+    with contextlib.suppress(OSError):  # reading will say what is wrong
+        cache_dir.mkdir(parents=True, exist_ok=True)
+    return load_folder(folder, str(folder), cache_dir)
 
 
 def load_digits() -> Dataset:
@@ -63,13 +66,15 @@ def load_digits() -> Dataset:
     return Dataset("digits", Split(train_images, train_labels), Split(eval_images, eval_labels))
 
 
-def load_folder(folder: Path, source: str) -> Dataset:
+def load_folder(folder: Path, source: str, spool: Path | None = None) -> Dataset:
     """The four files of MNIST's own names, with or without `.gz`: its training set to train, its test set to eval.
+
+    They are unpacked, as `read_images` does it, to the folder `spool`.
 
     Raises:
       DataError: a file is missing or not what it should be, or images and labels differ in number.
     """
-    return Dataset(source, train=_read_split(folder, "train"), eval=_read_split(folder, "t10k"))
+    return Dataset(source, train=_read_split(folder, "train", spool), eval=_read_split(folder, "t10k", spool))
 
 
 def _in_mnist_form(image: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -80,10 +85,10 @@ def _in_mnist_form(image: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.pad(np.asarray(grey.resize((DIGIT_BOX, DIGIT_BOX), Image.Resampling.BICUBIC)), margin)
 
 
-def _read_split(folder: Path, prefix: str) -> Split:
+def _read_split(folder: Path, prefix: str, spool: Path | None) -> Split:
     images_path = _find(folder, f"{prefix}-images-idx3-ubyte")
     labels_path = _find(folder, f"{prefix}-labels-idx1-ubyte")
-    images, labels = read_images(images_path), read_labels(labels_path)
+    images, labels = read_images(images_path, spool), read_labels(labels_path, spool)
     if len(images) != len(labels):
         raise DataError(
             f"{labels_path}: expected one label for each of the {len(images):,} images of {images_path.name}. "

@@ -57,8 +57,9 @@ def withdrawn(events: Iterable[Event]) -> dict[str, Event]:
         if event.action != "rollback":
             continue
         for version, sha256 in pushed.items():
-            if event.version < version <= (event.previous or 0):
-                found[sha256] = event
+            # Also one newer than `latest` was: its push was interrupted before that moved, and may be tried again.
+            if event.version < version:
+                found.setdefault(sha256, event)
         found.pop(event.sha256, None)
     return found
 

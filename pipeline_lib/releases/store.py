@@ -114,7 +114,8 @@ class Releases:
         """Release a model file, unless it has been released already.
 
         Another push of the same file by the same run completes or finds the first one. A file that `latest` holds is
-        nothing new. One that somebody rolled back from stays withdrawn, else the next run would undo the rollback.
+        nothing new. One that somebody rolled back from stays withdrawn, whichever run pushes it: else the next run
+        would undo the rollback, and a retry would announce what phones do not get.
 
         Args:
           model: the TFLite file.
@@ -129,6 +130,8 @@ class Releases:
         with self._writing():
             sha256 = sha256_of(model)
             if release := self._of_this_run(sha256, description.run_id, who):
+                if withdrawn := self._withdrawn(sha256, release):
+                    return withdrawn
                 return Push("pushed", release, f"pushed as release {release.version} by an earlier try of this run")
             if known := self._known(sha256, sign is not None):
                 return known
@@ -176,9 +179,13 @@ class Releases:
         latest, _ = found
         if latest.manifest.sha256 == sha256 and (latest.is_signed or not must_be_signed):
             return Push("nothing_new", latest, f"nothing new: release {latest.version} is this very file already")
-        if event := history.withdrawn(self.history()).get(sha256):
-            return Push("withdrawn", latest, f"not pushed: {event.who} rolled back from this very file ({event.why})")
-        return None
+        return self._withdrawn(sha256, latest)
+
+    def _withdrawn(self, sha256: str, release: Release) -> Push | None:
+        event = history.withdrawn(self.history()).get(sha256)
+        if not event:
+            return None
+        return Push("withdrawn", release, f"not pushed: {event.who} rolled back from this very file ({event.why})")
 
     def _next_version(self) -> int:
         return max([*self.versions(), *(event.version for event in self.history())], default=0) + 1

@@ -18,6 +18,8 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases import durable
 from pipeline_lib.releases.store import Releases
+from pipeline_lib.report_files import REFUSED_DATA
+from pipeline_lib.tfx import at_work
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
 # A few kilobytes a span, and any span's may be the one that the next is compared with.
@@ -48,7 +50,11 @@ def _prune(
     folders = {*root.glob("*/*/[0-9]*"), *root.glob("*/.system/*/[0-9]*")}
     on_disk = {int(folder.name) for folder in folders if folder.name.isdecimal()}
     executions = store.get_executions_by_id(sorted(on_disk)) if on_disk else []
-    active = [execution.id for execution in executions if execution_lib.is_execution_active(execution)]
+    active = [
+        execution.id
+        for execution in executions
+        if execution_lib.is_execution_active(execution) and not _is_dead(store, root, execution.id)
+    ]
     kept_runs = {*_newest_runs(store, pipeline_name, keep_runs), *_runs_of(store, active)}
     kept_executions = {item.id for run in kept_runs for item in store.get_executions_by_context(run)}
     kept = _artifact_ids(store, kept_executions) | _compared_with(store, releases)
@@ -65,8 +71,8 @@ def _prune(
         durable.remove(folder)
     for execution in executions:
         if execution.id not in kept_executions:
-            # Where TFX puts what an executor had to say; it is in MLMD by now.
-            for folder in root.glob(f"*/.system/*/{execution.id}"):
+            # Where TFX puts what an executor had to say, which is in MLMD by now; and the page of refused data.
+            for folder in (*root.glob(f"*/.system/*/{execution.id}"), *root.glob(f"*/{REFUSED_DATA}/{execution.id}")):
                 durable.remove(folder)
     return len(doomed)
 
@@ -88,6 +94,12 @@ def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count:
             count -= 1
         if count <= 0:
             return
+
+
+def _is_dead(store: metadata_store.MetadataStore, root: Path, execution_id: int) -> bool:
+    """Whether its process was killed and nothing has cleared up after it, as where the node has not run since."""
+    names = {context.type: context.name for context in store.get_contexts_by_execution(execution_id)}
+    return at_work.is_dead(at_work.file_of(root, names.get("node", ""), names.get("pipeline_run", "")))
 
 
 def _runs_of(store: metadata_store.MetadataStore, execution_ids: Sequence[int]) -> set[int]:

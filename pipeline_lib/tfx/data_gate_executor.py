@@ -1,5 +1,6 @@
 """What DataGate runs."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from tfx.components.statistics_gen import executor as statistics_gen
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 
-from pipeline_lib.errors import DataError
+from pipeline_lib.errors import DataRefusedError
 from pipeline_lib.gates import Gate, Gates
+from pipeline_lib.report_files import REFUSED_DATA
 
 SPAN = "span"
 LABEL_STATISTICS = "label_stats.pbtxt"
@@ -34,7 +36,7 @@ class Executor(base_executor.BaseExecutor):
         """Inputs, outputs and parameters as in `DataGateSpec`.
 
         Raises:
-          DataError: a gate refused the data; names each anomaly.
+          DataRefusedError: a gate refused the data; names each anomaly.
         """
         output = artifact_utils.get_single_instance(output_dict["gates"])
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
@@ -55,13 +57,28 @@ class Executor(base_executor.BaseExecutor):
             gates.append(_gate("max_label_drift", subject, exec_properties, label_drift(labels, before, label_key)))
         verdict = Gates(gates=tuple(gates))
         if not verdict.passed:
-            raise DataError(_refusal(verdict, anomalies))
+            raise DataRefusedError(_refusal(verdict, anomalies), self._page(verdict, input_dict, output))
         verdict.write(Path(output.uri))
         tfdv.write_stats_text(labels, str(Path(output.uri, LABEL_STATISTICS)))
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         output.set_int_custom_property(SPAN, examples.get_int_custom_property(SPAN))
         for gate in verdict.gates:
             print(f"pass  {gate}", flush=True)
+
+    def _page(self, verdict: Gates, input_dict: Mapping[str, list[Artifact]], output: Artifact) -> str | None:
+        """The page of the refusal. Not in the output's folder: TFX removes that of an execution that failed."""
+        from pipeline_lib.tfx.report import refused_data
+
+        folder = Path(output.uri)
+        info = self._context.pipeline_info if self._context else None
+        run_id = (self._context.pipeline_run_id if self._context else None) or ""
+        span = artifact_utils.get_single_instance(input_dict["examples"]).get_int_custom_property(SPAN)
+        try:
+            place = folder.parent.with_name(REFUSED_DATA) / folder.name
+            return str(refused_data.write(place, verdict, input_dict, span, info.id if info else "", run_id))
+        except Exception as error:  # whatever it is, what is told is why the data was refused
+            print(f"its page could not be drawn: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            return None
 
 
 def label_drift(

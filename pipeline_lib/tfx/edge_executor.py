@@ -20,7 +20,7 @@ from tfx.utils import io_utils, path_utils
 
 from pipeline_lib.edge import EdgeMeasurements, RuntimeFigures, TensorContract
 from pipeline_lib.edge_gates import edge_gates
-from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.errors import MnistLiteError, ModelFileError
 from pipeline_lib.gates import Gates
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.manifest import sha256_of
@@ -53,14 +53,19 @@ class Executor(base_executor.BaseExecutor):
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         folder = Path(blessing.uri)
         evaluations = {key: artifact_utils.get_single_uri(input_dict[key]) for key in ("evaluation", "lite_evaluation")}
-        measured = _measure(input_dict, exec_properties, overall_metrics(evaluations["lite_evaluation"]).get(_ACCURACY))
+        tfma_accuracy = overall_metrics(evaluations["lite_evaluation"]).get(_ACCURACY)
+        measured, found = None, ""
+        try:
+            measured = _measure(input_dict, exec_properties, tfma_accuracy)
+        except ModelFileError as error:
+            found = str(error)
         quantization, contract = exec_properties["quantization"], _contract(exec_properties)
         gates = Gates(
             gates=(
                 *Gates.read(Path(artifact_utils.get_single_uri(input_dict["data_gates"]))).gates,
                 *evaluation_gates(evaluations["evaluation"], exec_properties["evaluator_id"]),
                 *evaluation_gates(evaluations["lite_evaluation"], exec_properties["lite_evaluator_id"]),
-                *edge_gates(measured, exec_properties, contract, quantization, NODE_ID),
+                *edge_gates(measured, exec_properties, contract, quantization, NODE_ID, found),
             )
         )
         if measured:
@@ -80,16 +85,16 @@ def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
 
 def _measure(
     input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
-) -> EdgeMeasurements | None:
+) -> EdgeMeasurements:
     contract, label_key = _contract(exec_properties), exec_properties["label_key"]
     images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract[0], label_key)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
     sha256 = sha256_of(files[0])
-    found = measure_in_child(files, images, exec_properties["threads"])
-    if not found:
-        return None
-    (candidate, *baseline), outputs = found
+    (candidate, *baseline), outputs = measure_in_child(files, images, exec_properties["threads"])
     expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), contract[0].name, images)
+    if outputs.shape != expected.shape:
+        found = f"{candidate.input} to {candidate.output}"
+        raise ModelFileError(f"{found}: answers of shape {outputs.shape} to {len(images)} images")
     return EdgeMeasurements(
         **candidate.model_dump(),
         **_comparison(outputs, expected, labels),
@@ -114,43 +119,46 @@ def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, 
     }
 
 
-def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats] | None:
-    """What `edge_measure`, in fresh processes, says of a file and its baseline; None: LiteRT cannot run the first.
+def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats]:
+    """What `edge_measure`, in fresh processes, says of a file and its baseline.
 
     The two are timed in one process, in turn. There the second one finds memory that the first has made room in, so its
     peak comes from a process of its own.
 
     Raises:
+      ModelFileError: LiteRT cannot run the first file; what was found in place of one that it can.
       MnistLiteError: the process failed otherwise.
     """
-    found = _child(files, images, threads)
-    if not found or len(files) == 1:
-        return found
-    (candidate, baseline), outputs = found
-    alone = _child(files[1:], images[:1], threads)
-    if not alone:
-        raise MnistLiteError(f"the last release {files[1]} cannot be run on its own: see above")
-    return [candidate, baseline.model_copy(update={"peak_memory_mib": alone[0][0].peak_memory_mib})], outputs
+    figures, outputs = _child(files, images, threads)
+    if len(files) == 1:
+        return figures, outputs
+    candidate, baseline = figures
+    try:
+        [alone], _ = _child(files[1:], images[:1], threads)
+    except ModelFileError as error:
+        raise MnistLiteError(f"the last release {files[1]} cannot be run on its own: {error}") from None
+    return [candidate, baseline.model_copy(update={"peak_memory_mib": alone.peak_memory_mib})], outputs
 
 
-def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats] | None:
-    """One process. A crash is the file's doing: what takes the runtime down here must not reach a phone."""
+def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats]:
+    """One process. A crash or no end is the file's doing: what stops the runtime here must not reach a phone."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder, name) for name in ("images.npy", "outputs.npy", "result.json")}
         np.save(paths["images.npy"], images)
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pipeline_lib.tfx.edge_measure", *map(str, files), "--threads", str(threads)),
-                *("--images", str(paths["images.npy"]), "--outputs", str(paths["outputs.npy"])),
-                *("--result", str(paths["result.json"])),
-            ],
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
-            check=False,
-            timeout=_CHILD_SECONDS,
-        )
-        if done.returncode == EXIT_UNUSABLE or done.returncode < 0:
-            print(f"LiteRT's process on {files[0]} ended with {done.returncode}: not measured", flush=True)
-            return None
+        command = [
+            *(sys.executable, "-m", "pipeline_lib.tfx.edge_measure", *map(str, files), "--threads", str(threads)),
+            *("--images", str(paths["images.npy"]), "--outputs", str(paths["outputs.npy"])),
+            *("--result", str(paths["result.json"])),
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        try:
+            done = subprocess.run(command, env=environment, check=False, timeout=_CHILD_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise ModelFileError(f"LiteRT had not measured it after {_CHILD_SECONDS} s") from None
+        if done.returncode == EXIT_UNUSABLE:
+            raise ModelFileError(json.loads(paths["result.json"].read_text(encoding="utf-8")))
+        if done.returncode < 0:
+            raise ModelFileError(f"LiteRT's process was ended by signal {-done.returncode}")
         if done.returncode:
             raise MnistLiteError(f"measuring {files[0]}: expected exit code 0. Received: {done.returncode}, see above")
         figures = TypeAdapter(list[RuntimeFigures]).validate_python(json.loads(paths["result.json"].read_text()))

@@ -7,11 +7,13 @@ FILE, BASELINE    TFLite files; the second one's load time and latency are measu
 --images          float32 [n, …]: what the first file is fed, all of it for `--outputs`, a part of it for the figures.
 --threads         of the interpreter.
 --outputs         receives the first file's output for every image, float32 [n, classes].
---result          receives a JSON list of `pipeline_lib.edge.RuntimeFigures`, one for each file.
+--result          receives a JSON list of `pipeline_lib.edge.RuntimeFigures`, one for each file; or, with exit code 3,
+                  a JSON string: what was found in their place.
 
-Exits 0; 3 if the runtime cannot load FILE or run it, 1 if it cannot BASELINE, with one sentence on stderr; a signal
-is a crash in the runtime. A fresh process that imports nothing of TensorFlow, so that memory and times are the
-runtime's own.
+Exits 0; 3 if the runtime cannot load FILE or run it on the images, or if it has not one signature with one input and
+one output; 1 if that is true of BASELINE, with one sentence on stderr; a signal is a crash in the runtime. A fresh
+process that imports nothing of TensorFlow, so that memory and times are the runtime's own, with its default delegates:
+where LiteRT has XNNPACK, that is on.
 """
 
 import argparse
@@ -47,7 +49,15 @@ class Loaded:
     def __init__(self, file: Path, threads: int) -> None:
         self.interpreter = Interpreter(model_path=str(file), num_threads=threads)
         self.interpreter.allocate_tensors()
-        [self.taken], [self.given] = self.interpreter.get_input_details(), self.interpreter.get_output_details()
+        signatures = [(item["inputs"], item["outputs"]) for item in self.interpreter.get_signature_list().values()]
+        inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
+        if [(len(taken), len(given)) for taken, given in signatures] != [(1, 1)]:
+            names = "; ".join(f"{', '.join(taken)} to {', '.join(given)}" for taken, given in signatures)
+            raise ValueError(f"{len(signatures)} signatures ({names})" if signatures else "no signature")
+        [[self.taken], [self.given]] = inputs, outputs
+        [[[input_name], [output_name]]] = signatures
+        # By the names that the signature gives them, which are those that a phone's code uses.
+        self.contract = _contract(input_name, self.taken), _contract(output_name, self.given)
 
     def invoke(self, images: Array) -> None:
         self.interpreter.set_tensor(self.taken["index"], images)
@@ -91,23 +101,32 @@ def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[Ru
             latency_ms=_percentiles(calls[index]),
             threads=threads,
             peak_memory_mib=memory[index],
-            input=_contract(model.interpreter, model.taken, "inputs"),
-            output=_contract(model.interpreter, model.given, "outputs"),
+            input=model.contract[0],
+            output=model.contract[1],
             litert_version=importlib.metadata.version("ai-edge-litert"),
         )
         for index, (file, model) in enumerate(zip(files, models, strict=True))
     ]
-    return figures, models[0].outputs(images)
+    try:
+        return figures, models[0].outputs(images)
+    except (ValueError, RuntimeError) as error:
+        raise _unusable(files[0], models[0], f"on more than one image: {error}") from None
 
 
 def _tried(file: Path, threads: int, images: Sequence[Array]) -> Loaded:
+    model = None
     try:
         model = Loaded(file, threads)
         for image in images:
             model.invoke(image)
     except (ValueError, RuntimeError) as error:
-        raise ModelFileError(f"{file}: LiteRT cannot load it or run it: {error}", file) from None
+        raise _unusable(file, model, str(error)) from None
     return model
+
+
+def _unusable(file: Path, model: Loaded | None, error: str) -> ModelFileError:
+    found = f"{model.contract[0]} to {model.contract[1]}: " if model else ""
+    return ModelFileError(f"{found}LiteRT cannot load it or run it: {error}", file)
 
 
 def _percentiles(milliseconds: list[float]) -> Percentiles:
@@ -129,10 +148,7 @@ def peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
 
 
-def _contract(interpreter: Any, details: dict[str, Any], side: str) -> TensorContract:
-    """A tensor by the name that the signature gives it, which is the name that a phone's code uses."""
-    [signature] = interpreter.get_signature_list().values()
-    [name] = signature[side]
+def _contract(name: str, details: dict[str, Any]) -> TensorContract:
     shape = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
     return TensorContract(name=name, dtype=np.dtype(details["dtype"]).name, shape=tuple(int(size) for size in shape))
 
@@ -154,8 +170,9 @@ def main() -> int:
     try:
         figures, outputs = measure(options.files, np.load(options.images), options.threads)
     except ModelFileError as error:
-        message, file = error.args
-        print(message, file=sys.stderr)
+        found, file = error.args
+        print(f"{file}: {found}", file=sys.stderr)
+        options.result.write_text(json.dumps(found), encoding="utf-8")
         return EXIT_UNUSABLE if file == options.files[0] else 1
     np.save(options.outputs, outputs)
     options.result.write_text(json.dumps([item.model_dump() for item in figures]), encoding="utf-8")

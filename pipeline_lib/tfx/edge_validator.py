@@ -47,7 +47,7 @@ class EdgeValidator(base_component.BaseComponent):
 
     Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`: blessed only if every gate of the
     run passed. The artifact's folder also holds `gates.json` (`pipeline_lib.gates.Gates`, every gate of the run) and
-    `edge.json` (`pipeline_lib.edge.EdgeMeasurements`; missing where LiteRT could not load the file).
+    `edge.json` (`pipeline_lib.edge.EdgeMeasurements`; missing where LiteRT could not run the file).
 
     Args:
       examples: raw examples; the eval split is used.

@@ -1,22 +1,24 @@
 """TFX's Launcher, made safe to retry and to kill."""
 
 import contextlib
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import data_types, execution_publish_utils, launcher, outputs_utils
-from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+from tfx.orchestration.portable import data_types, execution_publish_utils, launcher
+from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.tfx import beam_args, beam_memo, beam_ports, lineage
+from pipeline_lib.tfx import at_work, beam_args, beam_memo, beam_ports, lineage
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -45,6 +47,9 @@ class NodeLauncher(launcher.Launcher):
         self.pipeline_name = pipeline.pipeline_info.id
         self.pipeline_root = pipeline.runtime_spec.pipeline_root.field_value.string_value
         self.last_node_id = pipeline.nodes[-1].pipeline_node.node_info.id
+        contexts = {context.type.name: context.name.field_value.string_value for context in node.contexts.contexts}
+        self._run_id, self._node_name = contexts["pipeline_run"], f"{contexts['pipeline']}.{node.node_info.id}"
+        self._work_file = at_work.file_of(Path(self.pipeline_root), self._node_name, self._run_id)
         super().__init__(
             pipeline_node=node,
             mlmd_connection=store,
@@ -67,52 +72,85 @@ class NodeLauncher(launcher.Launcher):
         """
         if missing := self._upstream_not_done():
             raise NodeRequestError(f"expected {', '.join(missing)} to have succeeded in this run; run it first")
-        self.abandon("an earlier try of this node ended without a word")
-        try:
-            return super().launch()
-        except Exception as error:
-            # TFX closes an execution whose executor failed, but not one whose driver did.
-            with contextlib.suppress(Exception):  # the store may be what failed
-                self.abandon(f"{type(error).__name__}: {error}")
-            raise
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # a full disk, say; the node will tell
+                stack.enter_context(at_work.held(self._work_file, self._run_id))
+            self._close(self._run_id, "an earlier try of this node ended without a word")
+            self._close_dead_runs()
+            try:
+                info = super().launch()
+            except Exception as error:
+                # TFX closes an execution whose executor failed, but not one whose driver did.
+                with contextlib.suppress(Exception):  # the store may be what failed
+                    self._close(self._run_id, f"{type(error).__name__}: {error}")
+                    at_work.remove(self._work_file)
+                raise
+            at_work.remove(self._work_file)
+            return info
 
     def _upstream_not_done(self) -> list[str]:
-        contexts = {
-            context.type.name: context.name.field_value.string_value for context in self._node.contexts.contexts
-        }
+        pipeline = self._node_name.removesuffix(self._node.node_info.id)
         with self._store as handle:
-            run = handle.store.get_context_by_type_and_name("pipeline_run", contexts["pipeline_run"])
             return [
                 node_id
                 for node_id in sorted(self._node.upstream_nodes)
-                if not run or not _has_succeeded(handle.store, run, f"{contexts['pipeline']}.{node_id}")
+                if not any(
+                    execution_lib.is_execution_successful(execution)
+                    for execution in _executions(handle.store, self._run_id, f"{pipeline}{node_id}")
+                )
             ]
 
     def abandon(self, reason: str, state: int = Execution.FAILED) -> list[int]:
         """Close this node's executions in this run that are still open, and remove what they had begun to write.
 
-        Airflow runs one try of a task at a time, so whatever is open belongs to a process that is no more.
+        Nothing where a later try is at work: it has closed them, and what is open is its own.
 
         Returns:
           The ids of the executions closed.
         """
+        with at_work.left_by_dead(self._work_file) as left:
+            if left is None:
+                return []
+            closed = self._close(self._run_id, reason, state)
+            at_work.remove(self._work_file)
+        return closed
+
+    def _close_dead_runs(self) -> None:
+        """What was killed in its last try has no next one in its run; any later run of the node clears up after it."""
+        for file in at_work.files_of(Path(self.pipeline_root), self._node_name):
+            with at_work.left_by_dead(file) as run_id:
+                if file == self._work_file or run_id is None:
+                    continue
+                try:
+                    closed = self._close(run_id, "its last try ended without a word") if run_id else []
+                except Exception as error:
+                    print(f"what run {run_id} left is still there: {type(error).__name__}: {error}", flush=True)
+                    continue
+                at_work.remove(file)
+                if closed:
+                    print(f"closed what a killed try of run {run_id} had left (execution {closed[-1]})", flush=True)
+
+    def _close(self, run_id: str, reason: str, state: int = Execution.FAILED) -> list[int]:
+        result = execution_result_pb2.ExecutionResult(code=1, result_message=reason)
         with self._store as handle:
-            contexts = context_lib.prepare_contexts(metadata_handle=handle, node_contexts=self._node.contexts)
-            open_ids = [
-                execution.id
-                for execution in execution_lib.get_executions_associated_with_all_contexts(handle, contexts)
-                if execution_lib.is_execution_active(execution)
-            ]
-            for execution_id in open_ids:
-                [execution] = handle.store.get_executions_by_id([execution_id])
+            found = _executions(handle.store, run_id, self._node_name)
+            open_ones = [execution for execution in found if execution_lib.is_execution_active(execution)]
+            for execution in open_ones:
                 execution.last_known_state = state
-                execution_lib.set_execution_result(
-                    execution_result_pb2.ExecutionResult(code=1, result_message=reason), execution
-                )
-                execution_lib.put_execution(handle, execution, contexts)
-        for execution_id in open_ids:
-            outputs_utils.remove_output_dirs(self._output_resolver.generate_output_artifacts(execution_id))
-        return open_ids
+                execution_lib.set_execution_result(result, execution)
+            if open_ones:
+                handle.store.put_executions(open_ones)
+        for execution in open_ones:
+            for folder in self._output_folders(execution.id):
+                if folder.exists():
+                    shutil.rmtree(folder)
+        return [execution.id for execution in open_ones]
+
+    def _output_folders(self, execution_id: int) -> list[Path]:
+        artifacts = self._output_resolver.generate_output_artifacts(execution_id).values()
+        places = [Path(item.uri) for items in artifacts for item in items if not item.is_external]
+        # The URI of a number or a text is the file in its folder.
+        return [place if place.name == str(execution_id) else place.parent for place in places]
 
     def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
         inputs = [item for items in execution_info.input_dict.values() for item in items]
@@ -154,10 +192,10 @@ class NodeLauncher(launcher.Launcher):
         super()._publish_failed_execution(execution_id, contexts, executor_output)
 
 
-def _has_succeeded(store: metadata_store.MetadataStore, run: metadata_store_pb2.Context, node_name: str) -> bool:
-    node = store.get_context_by_type_and_name("node", node_name)
-    executions = lineage.executions_in_all(store, [run, node]) if node else []
-    return any(execution_lib.is_execution_successful(execution) for execution in executions)
+def _executions(store: metadata_store.MetadataStore, run_id: str, node_name: str) -> list[Execution]:
+    run = store.get_context_by_type_and_name("pipeline_run", run_id)
+    node = store.get_context_by_type_and_name("node", node_name) if run else None
+    return lineage.executions_in_all(store, [run, node]) if node else []
 
 
 def _was_asked(execution: Execution, exec_properties: Mapping[str, Any]) -> bool:

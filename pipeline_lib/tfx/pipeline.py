@@ -119,7 +119,7 @@ def create_pipeline(
     # What phones have now: the last release, not the last model.
     released = tfx.dsl.Resolver(
         strategy_class=ReleasedModelStrategy,
-        config={"push_dir": push_dir},
+        config={"push_dir": push_dir, "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model")},
         model=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
         blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="EdgeValidator"),
     ).with_id("Resolver.released")

@@ -1,9 +1,10 @@
 """What the warm server imports: all that the pipeline's executors need, and nothing of the user's."""
 
 import importlib
-import json
 from pathlib import Path
 
+from pipeline_lib.errors import CompiledPipelineError
+from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.tfx import forking, warm_identity
 
 # Imported by executors at their first use; found by comparing sys.modules before and after a run of all the nodes.
@@ -41,7 +42,7 @@ def preload(pipeline: Path) -> str | None:
     Returns:
       The first module whose import ran a TensorFlow op, None where none did.
     """
-    executors = executor_modules(pipeline)
+    executors = executor_modules_or_none(pipeline)
     installed = [module for module in executors if warm_identity.covers(module)]
     modules = [*installed, *_LAZY_MODULES]
     if installed != executors:
@@ -49,16 +50,25 @@ def preload(pipeline: Path) -> str | None:
     for module in modules:
         try:
             importlib.import_module(module)
-        except ImportError as error:
+        except (ImportError, TypeError, ValueError) as error:  # the latter two: it cannot be a module's name
             print(f"not preloaded: {module} ({error})", flush=True)
         if forking.eager_context_touched():
             return module
     return None
 
 
+def executor_modules_or_none(pipeline: Path) -> list[str]:
+    """The same as `executor_modules`; none of a file that is damaged, which the first node will say."""
+    try:
+        return executor_modules(pipeline)
+    except (CompiledPipelineError, LookupError, AttributeError, TypeError) as error:
+        print(f"no executors preloaded: {error}", flush=True)
+        return []
+
+
 def executor_modules(pipeline: Path) -> list[str]:
     """The modules of the executors, drivers and system nodes that a compiled pipeline names."""
-    deployment = json.loads(pipeline.read_text(encoding="utf-8"))["ir"]["deploymentConfig"]
+    deployment = CompiledPipeline.read(pipeline).ir["deploymentConfig"]
     specs = [*deployment.get("executorSpecs", {}).values(), *deployment.get("customDriverSpecs", {}).values()]
     paths = {spec.get("pythonExecutorSpec", spec).get("classPath", "") for spec in specs}
     return sorted({path.rpartition(".")[0] for path in paths if path})

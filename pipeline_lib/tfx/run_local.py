@@ -1,6 +1,8 @@
 """The whole pipeline in one process with TFX's own LocalDagRunner: for debugging, and as the yardstick."""
 
+import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tfx.orchestration import metadata
@@ -9,7 +11,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import NodeResult
-from pipeline_lib.tfx import node_log
+from pipeline_lib.tfx import at_work, node_log
 from pipeline_lib.tfx.metadata_store import connection_config, open_store
 from pipeline_lib.tfx.node import bound_pipeline, read_outcome
 
@@ -32,7 +34,14 @@ def run_local(
     pipeline.deployment_config.Unpack(deployment)
     deployment.metadata_connection_config.Pack(connection_config(metadata_url))
     pipeline.deployment_config.Pack(deployment)
-    local_dag_runner.LocalDagRunner().run_with_ir(pipeline)
+    root = Path(pipeline.runtime_spec.pipeline_root.field_value.string_value)
+    files = [at_work.file_of(root, f"{compiled.name}.{node.id}", run_id) for node in compiled.nodes]
+    with contextlib.ExitStack() as held:
+        for file in files:
+            held.enter_context(at_work.held(file, run_id))
+        local_dag_runner.LocalDagRunner().run_with_ir(pipeline)
+        for file in files:
+            at_work.remove(file)
     return _results(compiled.name, run_id, open_store(metadata_url))
 
 

@@ -94,13 +94,20 @@ def operator(stand_in: Path, compiled: CompiledPipeline, tmp_path: Path) -> Call
     return make
 
 
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture(scope="session")
 def is_gone() -> Callable[[int], bool]:
     """Whether a process ends, given a moment. A container's first process may never reap: a zombie is gone too."""
 
     def wait(pid: int) -> bool:
-        deadline = time.monotonic() + 10
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        deadline = time.monotonic() + 120
+        while _runs(pid):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)

@@ -4,6 +4,7 @@ import contextlib
 import email
 import http.server
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,12 +18,13 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 @dataclass
 class Mailbox:
-    """A mail server that wants a login; `mails` holds what came."""
+    """A mail server that wants a login; `mails` holds what came, `logins` whether each was right."""
 
     user: str
     password: str
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
+    logins: list[bool] = field(default_factory=list)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.mails.append(email.message_from_bytes(envelope.content, policy=default))
@@ -30,19 +32,31 @@ class Mailbox:
 
     def authenticate(self, server: Any, session: Any, envelope: Any, how: str, login: LoginPassword) -> AuthResult:
         known = (login.login, login.password) == (self.user.encode(), self.password.encode())
+        self.logins.append(known)
         return AuthResult(success=known, handled=False)
 
 
 @contextlib.contextmanager
-def mail_server(user: str = "mailer", password: str = "mail-password") -> Iterator[Mailbox]:
+def mail_server(
+    user: str = "mailer",
+    password: str = "mail-password",
+    *,
+    starttls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Mailbox]:
+    """One that takes mails in the clear; with `starttls` after that only, with `tls` from the first byte on only."""
     box = Mailbox(user, password)
     controller = Controller(
         box,
         hostname="127.0.0.1",
         port=_free_port(),
+        ssl_context=tls,
         authenticator=box.authenticate,
         auth_required=True,
-        auth_require_tls=False,
+        auth_require_tls=starttls is not None,
+        tls_context=starttls,
+        require_starttls=starttls is not None,
+        ready_timeout=60,
     )
     controller.start()
     box.port = controller.port

@@ -39,14 +39,16 @@ def logged_in(airflow: LocalAirflow) -> AirflowRest:
 
 
 @contextlib.contextmanager
-def api_application() -> Iterator[FastAPI]:
-    """Airflow's own API application, made anew, with our plugin in it."""
+def api_application(apps: str = "core", **variables: str) -> Iterator[FastAPI]:
+    """Airflow's own API application, made anew, with our plugin in it. `apps` "all": with the tasks' API, too."""
     from airflow.api_fastapi import app  # it reads Airflow's home, which a conftest sets first
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
+        for name, value in variables.items():
+            patch.setenv(name, value)
         app.purge_cached_app()
-        yield app.create_app(apps="core")
+        yield app.create_app(apps=apps)
         app.purge_cached_app()
 
 
@@ -67,10 +69,10 @@ def plain_console() -> tuple[Console, io.StringIO]:
 
 
 def wait_for_process(argument: str) -> psutil.Process:
-    for _ in range(300):
+    for _ in range(1500):
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.cmdline() == ["sleep", argument]:
                     return process
         time.sleep(0.2)
-    raise AssertionError(f"no process 'sleep {argument}' within a minute")
+    raise AssertionError(f"no process 'sleep {argument}' within five minutes")

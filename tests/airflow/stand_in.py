@@ -55,6 +55,9 @@ match os.environ["BEHAVE"]:
         reason = "nothing new: release 3 is this very file already"
         result("skipped", pushed=False, pushed_version="3", pushed_to="/pushed/3", reason=reason)
         sys.exit(99)
+    case "rejected":
+        result("skipped", pushed=False, reason="not pushed: rejected by ann, 2026-11-24 03:00 UTC")
+        sys.exit(99)
     case "skip":
         result("skipped", reason="not blessed: accuracy 0.91 < 0.97", blessed=False)
         sys.exit(99)
@@ -94,7 +97,7 @@ match os.environ["BEHAVE"]:
         time.sleep(600)
     case "wait to be read":
         print("first line")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not Path(os.environ["PID_FILE"]).exists():
             if time.monotonic() > deadline:
                 sys.exit(3)

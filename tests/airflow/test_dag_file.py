@@ -8,14 +8,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from airflow._shared.timezones import timezone
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import Asset, AssetOrTimeSchedule, DeadlineReference
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables import trigger
+from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.utils.types import DagRunType
 
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.airflow.schedule import as_of
-from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.graph import CompiledPipeline, sealed
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import settings
 
@@ -62,11 +65,27 @@ def test_by_default_it_is_nightly_and_on_new_data(read_dags, compiled, tmp_path)
     compiled.write(tmp_path / "compiled.json")
     nightly = read_dags().dags["diamond"]
     assert by_time_and_assets(nightly) == ("0 2 * * *", "UTC", [DATA])
-    # With one, unpausing would start last night's run at once.
-    assert nightly.start_date is None
+    # With one of them, unpausing would start last night's run at once, beside make demo's.
+    assert nightly.start_date is None and nightly.schedule.timetable.run_immediately is False
     # With a backfill's dates, which only a DAG with a schedule by time has.
     serialized = DagSerialization.from_dict(DagSerialization.to_dict(nightly))
     assert serialized.timetable.periodic and serialized.timetable.summary == "Asset or 0 2 * * *"
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_new_deployment_makes_up_for_last_night_if_it_is_told_to(read_dags, compiled, tmp_path, monkeypatch, at_once):
+    compiled.write(tmp_path / "compiled.json")
+    dag = read_dags(first_run_at_once=str(at_once)).dags["diamond"]
+    timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    monkeypatch.setattr(trigger, "utcnow", lambda: timezone.parse("2026-11-07T13:00:00Z"))
+
+    def next_date(last):
+        interval = last and DataInterval.exact(timezone.parse(last))
+        restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
+        return timetable.next_dagrun_info(last_automated_data_interval=interval, restriction=restriction).run_after
+
+    assert next_date(None).day == (7 if at_once else 8)
+    assert next_date("2026-11-07T02:00:00Z").day == 8
 
 
 @pytest.mark.parametrize(
@@ -129,23 +148,38 @@ def test_the_environment_sets_a_run_parameters_default(read_dags, compiled, tmp_
     assert error.startswith("MNIST_LITE_EPOCHS: ") and "Received: '0'" in error
 
 
+def test_a_notify_variable_that_is_wrong_keeps_no_run_from_its_schedule(read_dags, compiled, tmp_path):
+    compiled.write(tmp_path / "compiled.json")
+    assert "Notice" not in read_dags().dags["diamond"].task_ids
+    bag = read_dags(notify_smtp_port="abc")
+    assert bag.import_errors == {}
+    # Which says, at the end of each run, what is wrong.
+    assert "Notice" in bag.dags["diamond"].task_ids
+
+
 def other_version(text: str) -> str:
-    return json.dumps(json.loads(text) | {"schema_version": 99})
+    return sealed(json.dumps(json.loads(text) | {"schema_version": 99}))
 
 
 def edge_to_nowhere(text: str) -> str:
     compiled = json.loads(text)
     compiled["nodes"][0]["upstream"] = ["Nobody"]
-    return json.dumps(compiled)
+    return sealed(json.dumps(compiled))
+
+
+def of_an_older_version(text: str) -> str:
+    return "{" + text.partition("\n")[2]
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
         (None, "no compiled pipeline"),
-        (lambda text: text[:1000], "EOF"),
-        (lambda text: "", "EOF"),
-        (lambda text: "[]", "object"),
+        (lambda text: text[:1000], "does not match its digest"),
+        (lambda text: text.replace("latest", "1atest"), "does not match its digest"),
+        (lambda text: "", "no digest"),
+        (lambda text: "[]", "no digest"),
+        (of_an_older_version, "no digest"),
         (other_version, "schema_version"),
         (edge_to_nowhere, "Nobody"),
     ],

@@ -1,13 +1,41 @@
-"""Metrics of nodes through Airflow's own StatsD client, to a UDP listener on 127.0.0.1."""
+"""Metrics of nodes through Airflow's own clients: StatsD to a UDP listener, OpenTelemetry to a server, on 127.0.0.1."""
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from pipeline_lib.airflow import metrics
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.places import PROJECT
+from tests.airflow.receivers import http_server
+
+# A task's process as Airflow's supervisor forks it. It ends by _exit, long before a minute, which is how often
+# OpenTelemetry sends: what it did not send at its end would be lost.
+TASK = """
+import os, socket, sys
+from airflow.sdk.execution_time.supervisor import _fork_main
+from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+from pipeline_lib.airflow import metrics
+from pipeline_lib.node_result import NodeResult
+
+def task():
+    stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
+    metrics.emit(NodeResult.model_validate_json(sys.argv[1]), "mnist_tflite")
+
+streams = [socket.socketpair() for _ in ("requests", "stdout", "stderr")]
+if (pid := os.fork()) == 0:
+    _fork_main(*[child for _, child in streams], 0, task)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+LAST = "the last packet"
 
 
 @pytest.fixture
@@ -15,7 +43,7 @@ def listener(monkeypatch):
     """A StatsD server; Airflow's client is told of it, but not switched on."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.setblocking(False)
+        server.settimeout(60)
         for name, value in (("HOST", "127.0.0.1"), ("PORT", str(server.getsockname()[1])), ("PREFIX", "airflow")):
             monkeypatch.setenv(f"AIRFLOW__METRICS__STATSD_{name}", value)
         yield server
@@ -23,16 +51,16 @@ def listener(monkeypatch):
     stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
 
 
-def sent(listener: socket.socket, result: NodeResult) -> set[str]:
-    """What arrives of a node's result; over loopback it is there when the sender returns."""
+def sent(listener: socket.socket, result: NodeResult, expected: int) -> set[str]:
+    """What arrives of a node's result: at least so many packets, and all before one that is sent after them."""
     stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
     metrics.emit(result, "mnist_tflite")
-    packets = set()
-    while True:
-        try:
-            packets.add(listener.recv(65536).decode())
-        except BlockingIOError:
-            return packets
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as afterwards:
+        afterwards.sendto(LAST.encode(), listener.getsockname())
+    packets: set[str] = set()
+    while LAST not in packets or len(packets) <= expected:
+        packets.add(listener.recv(65536).decode())
+    return packets - {LAST}
 
 
 def result(node_id: str, state: str = "succeeded", **fields: object) -> NodeResult:
@@ -40,7 +68,7 @@ def result(node_id: str, state: str = "succeeded", **fields: object) -> NodeResu
 
 
 def test_nothing_is_sent_unless_airflows_metrics_are_on(listener):
-    assert sent(listener, result("Pusher.mnist_lite", pushed=True)) == set()
+    assert sent(listener, result("Pusher.mnist_lite", pushed=True), 0) == set()
 
 
 @pytest.mark.parametrize(
@@ -71,4 +99,32 @@ def test_a_nodes_result_is_counted_and_timed(listener, monkeypatch, node, counte
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
     name = node.node_id.replace(".", "__")
     timed = {f"{name}.duration:1500.000000|ms", f"{name}.executor_duration:250.000000|ms"}
-    assert sent(listener, node) == {f"airflow.mnist_lite.{packet}" for packet in counted | timed}
+    expected = {f"airflow.mnist_lite.{packet}" for packet in counted | timed}
+    assert sent(listener, node, len(expected)) == expected
+
+
+def test_a_tasks_metrics_reach_opentelemetry_in_small_letters_before_it_ends(tmp_path):
+    node = result("Trainer.mnist_lite", model_bytes=214476)
+    with http_server() as collector:
+        settings = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__METRICS__OTEL_ON": "True", "PYTHONPATH": str(PROJECT)}
+        exporter = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+        env = {"PATH": os.environ["PATH"], **settings, **exporter}
+        subprocess.run([sys.executable, "-c", TASK, node.model_dump_json()], env=env, check=True)
+    assert {path for path, *_ in collector.posts} == {"/v1/metrics"}
+    sent = {
+        metric.name: metric
+        for *_, body in collector.posts
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if ".mnist_lite." in metric.name  # Airflow has its own
+    }
+    name = "airflow.mnist_lite.trainer__mnist_lite"
+    assert set(sent) == {f"{name}.{what}" for what in ("duration", "executor_duration", "succeeded", "model_bytes")}
+    [point] = sent[f"{name}.succeeded"].sum.data_points
+    tags = {tag.key: tag.value.string_value for tag in point.attributes}
+    assert (point.as_int, tags) == (1, {"dag_id": "mnist_tflite", "node_id": "Trainer.mnist_lite"})
+    [size] = sent[f"{name}.model_bytes"].gauge.data_points
+    assert size.as_int == 214476
+    [duration] = sent[f"{name}.duration"].exponential_histogram.data_points
+    assert (duration.sum, sent[f"{name}.duration"].unit) == (1500, "ms")

@@ -133,6 +133,22 @@ def test_a_run_that_ships_nothing_says_why(dag_of, hook, behave, event, said):
     assert notice.event == event and said in (notice.verdict, *(reason.text for reason in notice.reasons))
 
 
+def test_a_rejected_model_is_told_though_nobody_asked_for_more_than_the_default(dag_of, hook, monkeypatch):
+    monkeypatch.delenv("MNIST_LITE_NOTIFY_ON")
+    assert outcome(dag_of("rejected", {"Pusher": ("rejected", (), "")}))[0] == "success"
+    notice = told(hook)
+    assert (notice.event, notice.verdict) == ("refused", "not pushed: rejected by ann, 2026-11-24 03:00 UTC")
+
+
+def test_a_variable_that_is_wrong_fails_its_own_task_and_is_named(dag_of, hook, monkeypatch, capsys):
+    monkeypatch.setenv("MNIST_LITE_NOTIFY_SMTP_PORT", "abc")
+    state, tasks = outcome(dag_of("misspelt", {"Pusher": ("push", (), "")}))
+    assert (state, tasks) == ("success", {"Pusher": "success", NOTICE_TASK: "failed"})
+    log = capsys.readouterr().out
+    assert "nobody was told: MNIST_LITE_NOTIFY_SMTP_PORT: " in log and "Received: 'abc'" in log
+    assert hook.posts == []
+
+
 def test_a_broken_webhook_fails_its_own_task_and_no_run(dag_of, hook, caplog):
     hook.status = 500
     state, tasks = outcome(dag_of("unheard", {"Pusher": ("push", (), "'retries': 2")}))

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from pipeline_lib.airflow.one_writer import OneWriter
+from pipeline_lib.airflow.one_writer import MOST_BYTES, OneWriter
 from tests.airflow.stack_fixtures import api_application
 
 CLIENTS, IN_A_ROW = 4, 10
@@ -89,6 +89,78 @@ def test_a_slow_body_keeps_nobody_waiting_and_reading_waits_for_nobody() -> None
 
     asyncio.run(requests())
     assert order == ["first in", "reader in", "reader 0", "first 7", "third in", "third 7", "slow in", "slow 7"]
+
+
+def test_no_client_has_the_turn_while_it_sends_or_takes_its_time() -> None:
+    """One stalls after more than a MiB of its body, one does not take its answer, one is gone: another is answered."""
+    got: list[str] = []
+    stalled, never = asyncio.Event(), asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        more = True
+        while more:
+            message = await receive()
+            more = message.get("more_body", False)
+        got.append(f"{scope['path']} {message['type']}")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async def requests() -> None:
+        guard = OneWriter(application)
+
+        async def ask(path: str, messages: list[dict[str, Any]], wait: asyncio.Event | None = None) -> list[Any]:
+            answer: list[Any] = []
+
+            async def receive() -> dict[str, Any]:
+                if not messages:
+                    stalled.set()
+                    await never.wait()
+                return messages.pop(0)
+
+            async def send(message: Any) -> None:
+                if wait:
+                    got.append(f"{path} answered")
+                    await wait.wait()
+                answer.append(message)
+
+            await guard({"type": "http", "method": "POST", "path": path}, receive, send)
+            return answer
+
+        part = {"type": "http.request", "body": b"x" * ((1 << 20) + 1), "more_body": True}
+        whole = {"type": "http.request", "body": b"x", "more_body": False}
+        slow = [asyncio.create_task(ask("stalling", [part])), asyncio.create_task(ask("deaf", [whole], wait=never))]
+        await stalled.wait()
+        await ask("gone", [part, {"type": "http.disconnect"}])
+        assert [message["type"] for message in await ask("quick", [part, whole])] == [
+            "http.response.start",
+            "http.response.body",
+        ]
+        for task in slow:
+            task.cancel()
+
+    asyncio.run(asyncio.wait_for(requests(), 60))
+    assert got == ["deaf http.request", "deaf answered", "gone http.disconnect", "quick http.request"]
+
+
+def test_a_body_without_end_is_refused_and_bounded() -> None:
+    held = 0
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it was handed on")
+
+    async def receive() -> dict[str, Any]:
+        nonlocal held
+        held += 1 << 20
+        return {"type": "http.request", "body": b"x" * (1 << 20), "more_body": True}
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(OneWriter(application)({"type": "http", "method": "POST", "path": "/"}, receive, send))
+    assert (sent[0]["status"], held) == (413, MOST_BYTES + (1 << 20))
+    assert json.loads(sent[1]["body"]) == {"detail": "expected a body of at most 64 MiB. Received: a longer one"}
 
 
 def test_it_stands_before_sqlite_alone(monkeypatch: pytest.MonkeyPatch) -> None:

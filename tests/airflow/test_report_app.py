@@ -50,16 +50,19 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def report_run(places: Path, airflow_home: Path, airflow_database: None) -> Callable[[str, str], str]:
+def report_run(places: Path, airflow_home: Path, airflow_database: None) -> Callable[..., str]:
     """Run a DAG whose ModelReport says that its report is in a folder; returns the run id."""
     from airflow.dag_processing.dagbag import DagBag
 
-    def run(dag_id: str, uri: str) -> str:
+    def run(dag_id: str, uri: str, refused_data: bool = False) -> str:
         artifact = OutputArtifact(id=1, type=REPORT_TYPE, uri=uri)
         result = places / f"{dag_id}.json"
-        NodeResult(node_id=REPORT_NODE, run_id="r", state="succeeded", outputs={"report": [artifact]}).write(result)
+        done = NodeResult(node_id=REPORT_NODE, run_id="r", state="succeeded", outputs={"report": [artifact]})
+        if refused_data:
+            done = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="the data is refused")
+        done.model_copy(update={"report": f"{uri}/{REPORT_PAGE}"}).write(result)
         file = airflow_home / "dags" / f"{dag_id}.py"
-        file.write_text(DAG_FILE.format(dag_id=dag_id, task_id=REPORT_NODE, result=str(result)))
+        file.write_text(DAG_FILE.format(dag_id=dag_id, task_id=done.node_id, result=str(result)))
         finished = DagBag(str(file)).dags[dag_id].test()
         assert finished.state == "success"
         return str(finished.run_id)
@@ -90,7 +93,7 @@ def get(places: Path, airflow_database: None) -> Iterator[Get]:
 
 
 @pytest.fixture(scope="module")
-def served(places: Path, report_run: Callable[[str, str], str]) -> str:
+def served(places: Path, report_run: Callable[..., str]) -> str:
     """The path of a report that is there."""
     folder = places / "pipeline_root" / REPORT_NODE / "report" / "7"
     folder.mkdir(parents=True)
@@ -174,15 +177,25 @@ def test_only_the_reports_own_files_are_served(get: Get, served: str, page: str)
     assert b"secret" not in answer.content and b"root:" not in answer.content
 
 
+def test_a_run_whose_data_was_refused_has_datagates_page(
+    get: Get, places: Path, report_run: Callable[..., str]
+) -> None:
+    folder = places / "pipeline_root" / "DataGate" / "refused_data" / "9"
+    folder.mkdir(parents=True)
+    (folder / REPORT_PAGE).write_text("refused")
+    run_id = report_run("refused_data", str(folder), refused_data=True)
+    answer = get(path_of("refused_data", run_id))
+    assert (answer.status_code, answer.text) == (200, "refused")
+    assert get(path_of("refused_data", run_id), role=None).status_code == 401
+
+
 def test_a_run_without_a_report_says_so(get: Get, served: str) -> None:
     answer = get(served.replace("/reported/", "/nope/"))
     assert answer.status_code == 404
     assert "ModelReport has not ended" in answer.text
 
 
-def test_an_xcom_that_points_elsewhere_is_of_no_use(
-    get: Get, places: Path, report_run: Callable[[str, str], str]
-) -> None:
+def test_an_xcom_that_points_elsewhere_is_of_no_use(get: Get, places: Path, report_run: Callable[..., str]) -> None:
     outside = places / "outside"
     outside.mkdir()
     (outside / REPORT_PAGE).write_text("outside")
@@ -231,7 +244,7 @@ def test_a_nodes_artifacts_are_listed_to_whoever_may_read_the_run(get: Get, serv
 
 
 def test_nothing_outside_is_listed_and_nothing_is_markup(
-    get: Get, places: Path, report_run: Callable[[str, str], str]
+    get: Get, places: Path, report_run: Callable[..., str]
 ) -> None:
     outside = places / "elsewhere"
     outside.mkdir()

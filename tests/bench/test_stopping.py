@@ -13,16 +13,17 @@ import pytest
 from pipeline_lib.places import PROJECT
 
 
-def _processes_of(folder: Path) -> list[psutil.Process]:
-    """Processes that were told of `folder`, by argument or environment."""
+def _commands_of(folder: Path) -> list[str]:
+    """The command lines of the processes that were told of `folder`, by argument or environment."""
     found = []
     for process in psutil.process_iter():
         try:
-            told = [*process.cmdline(), *process.environ().values()]
+            command = process.cmdline()
+            told = [*command, *process.environ().values()]
         except psutil.Error:
             continue
         if process.pid != os.getpid() and any(str(folder) in text for text in told):
-            found.append(process)
+            found.append(" ".join(command))
     return found
 
 
@@ -42,12 +43,19 @@ def test_a_stopped_bench_leaves_no_process_and_no_folder(tmp_path: Path, signum:
     folder.mkdir()
     command = [sys.executable, "-m", "bench", "--only", "noop_task", "--output", str(tmp_path / "bench.json")]
     # A session of its own, so that SIGINT is not the test's; to the bench alone, as `kill` would.
-    bench = subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "TMPDIR": str(folder)}, start_new_session=True)
+    bench = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(folder)},
+        start_new_session=True,
+        # A shell that started these tests in the background has SIGINT ignored, and so has whatever comes of it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
-        _wait(lambda: any("scheduler" in " ".join(process.cmdline()) for process in _processes_of(folder)))
+        _wait(lambda: any("scheduler" in command for command in _commands_of(folder)))
         bench.send_signal(signum)
-        assert bench.wait(120) == code
+        assert bench.wait(300) == code
     finally:
         bench.kill()
-    _wait(lambda: not _processes_of(folder), 60)
+    _wait(lambda: not _commands_of(folder))
     assert not list(folder.glob("bench-*"))

@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME
 
 WAIT_SECONDS = 900
+REVISION = "the-tests"  # of the image
 # Bounds that another seed's model meets however it turns out, and however busy this host is.
 ANY_MODEL = {"min_accuracy": 0.5, "min_class_accuracy": 0.0, "max_loss": 10.0, "min_accuracy_change": -1.0}
 ANY_MODEL |= {"max_latency_ratio": 1e6, "max_latency_ms": 1e6, "max_load_ms": 1e6}
@@ -144,6 +146,13 @@ class Run:
     run_id: str
 
     @classmethod
+    def first(cls, rest: AirflowRest) -> "Run":
+        """The first run ever, which nobody has asked for."""
+        runs = wait_for("a run", lambda: rest.dag(PIPELINE_NAME) and rest.runs(PIPELINE_NAME, 100), seconds=120)
+        assert [run.run_type for run in runs] == ["scheduled"], runs
+        return cls(rest, runs[0].dag_run_id)
+
+    @classmethod
     def trigger(cls, rest: AirflowRest, **conf: Any) -> "Run":
         wait_for("the DAG", lambda: rest.dag(PIPELINE_NAME), seconds=120)
         return cls(rest, rest.trigger(PIPELINE_NAME, conf).dag_run_id)
@@ -170,8 +179,11 @@ class Run:
 
 
 @contextmanager
-def peak_memory(containers: list[str]) -> Iterator[list[int]]:
-    """While it is open, the sum over the containers in bytes, as docker stats has it, look after look."""
+def peak_memory(containers: list[str], at_least: int = 10) -> Iterator[list[int]]:
+    """While it is open, the sum over the containers in bytes, as docker stats has it, look after look.
+
+    A look that fails, or fewer looks than `at_least`, fails whoever has opened it.
+    """
     looks: list[int] = []
     over = threading.Event()
 
@@ -180,13 +192,14 @@ def peak_memory(containers: list[str]) -> Iterator[list[int]]:
             lines = docker("stats", "--no-stream", "--format", "{{json .}}", *containers).splitlines()
             looks.append(sum(_bytes(json.loads(line)["MemUsage"].split(" / ")[0]) for line in lines))
 
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield looks
-    finally:
-        over.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as looker:
+        looking = looker.submit(look)
+        try:
+            yield looks
+        finally:
+            over.set()
+    looking.result()
+    assert len(looks) >= at_least, f"only {len(looks)} looks: {looks}"
 
 
 def _bytes(text: str) -> int:

@@ -1,6 +1,8 @@
 """Who may do what, what is reachable, and as whom everything runs."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ from pipeline_lib.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, Run, docker, wait_for
 
 RUNS = f"/api/v2/dags/{PIPELINE_NAME}/dagRuns"
+SECONDS = 60  # for an answer, on a busy host
 
 
 def inspected(deployment: Deployment) -> dict[str, Any]:
@@ -38,22 +41,24 @@ def test_the_operator_may_trigger_and_is_refused_what_the_admin_may(deployment: 
         token = httpx.post(
             f"{deployment.url}/auth/token",
             json={"username": user, "password": deployment.secret(f"MNIST_LITE_{user.upper()}_PASSWORD")},
+            timeout=SECONDS,
         ).json()["access_token"]
-        assert httpx.get(users, headers={"Authorization": f"Bearer {token}"}).status_code == status
+        answer = httpx.get(users, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
+        assert answer.status_code == status
 
 
 @pytest.mark.parametrize(
     ("headers", "status"), [({}, 401), ({"Authorization": "Bearer nonsense"}, 403)], ids=["no token", "a wrong one"]
 )
 def test_without_a_token_nothing_is_told(deployment: Deployment, headers: dict[str, str], status: int) -> None:
-    trigger = httpx.post(deployment.url + RUNS, json={"logical_date": None}, headers=headers)
+    trigger = httpx.post(deployment.url + RUNS, json={"logical_date": None}, headers=headers, timeout=SECONDS)
     assert trigger.status_code == status
-    assert httpx.get(f"{deployment.url}/api/v2/dags", headers=headers).status_code == status
+    assert httpx.get(f"{deployment.url}/api/v2/dags", headers=headers, timeout=SECONDS).status_code == status
 
 
 def test_a_wrong_password_is_refused(deployment: Deployment) -> None:
     body = {"username": "admin", "password": "admin"}
-    assert httpx.post(f"{deployment.url}/auth/token", json=body).status_code == 401
+    assert httpx.post(f"{deployment.url}/auth/token", json=body, timeout=SECONDS).status_code == 401
 
 
 def test_only_the_ui_is_published_and_only_on_loopback(deployment: Deployment) -> None:
@@ -73,16 +78,73 @@ def test_the_databases_have_no_way_out_and_none_in(deployment: Deployment) -> No
     assert json.loads(docker("network", "inspect", backend))[0]["Internal"] is True
 
 
+def processes(container: str) -> list[dict[str, str]]:
+    """/proc's `status` of each process in a container.
+
+    Without what Docker itself has in it, as root and for some milliseconds, before each health check. Others may end
+    between being listed and being read.
+    """
+    said = docker("exec", container, "sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null || true")
+    found = [
+        {name: value.strip() for name, _, value in (line.partition(":") for line in status.splitlines())}
+        for status in f"\n{said}".split("\nName:")[1:]
+        if not status.strip().startswith("runc:[")
+    ]
+    assert "1" in {one.get("Pid") for one in found}, said
+    return found
+
+
+# What a client says first, if anything, and by which answer the server is known: whatever else takes connections on the
+# way out of this host (a proxy, say) does not answer like that.
+SPOKEN = {
+    5432: (b"\0\0\0\x08\x04\xd2\x16\x2f", b"SN"),
+    3306: (b"", b"MariaDB"),
+    6379: (b"PING\r\n", b"-NOAUTH"),
+}
+ASK = """
+import socket, sys
+address, port, said, expected = sys.argv[1], int(sys.argv[2]), bytes.fromhex(sys.argv[3]), bytes.fromhex(sys.argv[4])
+try:
+    with socket.create_connection((address, port), timeout=5) as connection:
+        connection.sendall(said)
+        answer = connection.recv(4096)
+except OSError as error:
+    answer = str(error).encode()
+print("answered" if expected in answer or len(answer) == 1 and answer in expected else answer)
+"""
+
+
+def test_no_process_of_the_host_can_connect_to_the_databases(deployment: Deployment) -> None:
+    addresses = {
+        network["IPAddress"]
+        for one in inspected(deployment).values()
+        for network in one["NetworkSettings"]["Networks"].values()
+        if network["IPAddress"]
+    }
+    assert len(addresses) > 6
+    inside = ["docker", "exec", deployment.container("api-server"), "python"]
+    answered = {"inside": set[str](), "host": set[str]()}
+    for address in addresses:
+        for port, (said, expected) in SPOKEN.items():
+            question = ["-c", ASK, address, str(port), said.hex(), expected.hex()]
+            for where, python in (("inside", inside), ("host", [sys.executable])):
+                told = subprocess.run([*python, *question], capture_output=True, text=True, check=True).stdout
+                if told.strip() == "answered":
+                    answered[where].add(f"{address}:{port}")
+    assert answered["host"] == set()
+    # The same questions are answered where they may be asked.
+    assert {address.split(":")[1] for address in answered["inside"]} == {"5432", "3306"}
+
+
 def test_every_service_is_healthy_and_unprivileged(deployment: Deployment) -> None:
     containers = inspected(deployment)
     assert {"postgres", "mariadb", "init", "api-server", "scheduler", "dag-processor", "triggerer"} <= set(containers)
     assert containers.pop("init")["State"]["ExitCode"] == 0
     for service, one in containers.items():
         assert one["State"]["Health"]["Status"] == "healthy", service
-        uids = docker("exec", one["Id"], "sh", "-c", "cat /proc/[0-9]*/status").splitlines()
-        assert {line.split()[1] for line in uids if line.startswith("Uid:")}.isdisjoint({"0"}), service
-        capabilities = {line.split()[1] for line in uids if line.startswith("CapEff:")}
-        assert capabilities == {"0000000000000000"}, service
+        running = processes(one["Id"])
+        assert "0" not in {uid for process in running for uid in process["Uid"].split()}, service
+        assert {process["CapEff"] for process in running} == {"0000000000000000"}, service
         assert one["HostConfig"]["ReadonlyRootfs"] is True, service
         assert one["HostConfig"]["Memory"] > 0, service
 

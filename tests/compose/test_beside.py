@@ -52,4 +52,5 @@ def test_a_local_run_and_one_in_containers_at_once(
         assert on_host.run_id not in {run.dag_run_id for run in theirs.runs(PIPELINE_NAME, 100)}
     assert releases.versions() == [1]
     assert len(deployment.pushed()) > len(before)
-    assert deployment.still_running() == [] and deployment.unwell() == {}
+    assert deployment.still_running() == []
+    wait_for("all services to be well", lambda: not deployment.unwell(), seconds=300)

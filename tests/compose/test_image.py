@@ -1,6 +1,7 @@
 """The image: what is in it, what is not, and that a change of the code does not install anything again."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.places import PROJECT
-from tests.compose.deployment import Deployment, docker
+from tests.compose.deployment import REVISION, Deployment, docker
 
 SIZE = 4 * 10**9
 
@@ -22,37 +23,53 @@ def in_image(image: str, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(run, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def changed(tmp_path: Path) -> Path:
-    """The build context with one line more in the code."""
+def only_developing(lock: Path) -> set[str]:
+    """The packages that a lock holds for pyproject's group "dev" alone, by its own words on why each is in it."""
+    why: dict[str, set[str]] = {}
+    for line in lock.read_text().splitlines():
+        if package := re.match(r"([\w.-]+)==", line):
+            reasons = why.setdefault(package[1], set())
+        elif reason := re.match(r"    #(?: via| {2}) (\S.*)", line):
+            reasons.add(reason[1])
+    found, known = set[str](), {"mnist-lite (pyproject.toml:dev)"}
+    while new := {package for package, reasons in why.items() if reasons and reasons <= known} - found:
+        found |= new
+        known |= new
+    return found
+
+
+@pytest.fixture(scope="module")
+def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The log of building mnist-lite:test-changed: other code, in a checkout that only its owner may read."""
+    tmp_path = tmp_path_factory.mktemp("changed")
     for name in ("dags", "docker", "pipeline_lib", "schema"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in [PROJECT / ".dockerignore", *PROJECT.glob("requirements*.txt")]:
         shutil.copy2(path, tmp_path)
     with (tmp_path / "pipeline_lib" / "cli.py").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
-    return tmp_path
+    private = ("dags", "docker/airflow", "docker/bin", "pipeline_lib", "schema")
+    subprocess.run(["chmod", "-R", "go-rwx", *private], cwd=tmp_path, check=True)
+    build = ["docker", "buildx", "build", "--progress", "plain", "-t", "mnist-lite:test-changed"]
+    build += ["-f", str(tmp_path / "docker/Dockerfile"), str(tmp_path)]
+    log = subprocess.run(build, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert log.returncode == 0, log.stdout[-5000:]
+    return log.stdout
 
 
 def test_it_is_below_four_gigabytes(image: str) -> None:
     assert int(docker("image", "inspect", "--format", "{{.Size}}", image)) < SIZE, docker("history", image)
 
 
-def test_a_change_of_the_code_installs_nothing_again(image: str, changed: Path) -> None:
-    build = [
-        "docker",
-        "buildx",
-        "build",
-        "--progress",
-        "plain",
-        "-t",
-        "mnist-lite:test-changed",
-        "-f",
-        str(changed / "docker/Dockerfile"),
-        str(changed),
-    ]
-    log = subprocess.run(build, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert log.returncode == 0, log.stdout[-5000:]
+def test_a_checkout_that_only_its_owner_may_read_makes_an_image_that_runs(changed: str) -> None:
+    image = "mnist-lite:test-changed"
+    unreadable = "find /opt/mnist-lite ! -readable -o -type d ! -executable; ls -l /opt/mnist-lite/bin/mnist-lite"
+    assert in_image(image, "sh", "-c", unreadable).stdout.split()[0] == "-rwxr-xr-x"
+    told = in_image(image, "mnist-lite", "demo", "--help")
+    assert told.returncode == 0 and "mnist-lite" in told.stdout, told.stderr
+
+
+def test_a_change_of_the_code_installs_nothing_again(image: str, changed: str) -> None:
     before, after = layers(image), layers("mnist-lite:test-changed")
     environments = [
         line.split("\t")[1]
@@ -63,31 +80,37 @@ def test_a_change_of_the_code_installs_nothing_again(image: str, changed: Path) 
     same = [ours for ours, theirs in zip(before, after, strict=True) if ours == theirs]
     # The base's layers, the user's, and the two environments'; then comes the code.
     assert before[: len(same)] == same
-    assert "COPY pipeline_lib" in log.stdout
+    assert "COPY pipeline_lib" in changed
     assert before != after
     for step in ("install.sh /opt/tfx", "install.sh /opt/airflow"):
-        number = next(line.split()[0] for line in log.stdout.splitlines() if step in line)
-        assert f"{number} CACHED" in log.stdout, f"{step} ran again"
+        number = next(line.split()[0] for line in changed.splitlines() if step in line)
+        assert f"{number} CACHED" in changed, f"{step} ran again"
 
 
 def test_it_does_not_run_as_root_and_holds_no_compiler_and_no_cache(image: str) -> None:
-    script = (
-        'id -u; command -v gcc g++ cc uv; find / -xdev \\( -name .cache -o -path "/var/lib/apt/lists/*" \\) 2>/dev/null'
-    )
-    assert in_image(image, "sh", "-c", script).stdout.split() == ["10001"]
+    assert in_image(image, "sh", "-c", "id -u; command -v gcc g++ cc uv").stdout.split() == ["10001"]
+    # As root, who sees /root as well (by its .bashrc, the base's own), and without anything mounted over /tmp.
+    caches = '-name .cache -o -path "/cache/*" -o -path "/var/lib/apt/lists/*" -o -path "/root/*" -o -path "/tmp/*"'
+    search = f"find / -xdev \\( {caches} \\) ! -name .profile"
+    whole = ("run", "--rm", "--network", "none", "--user", "0", image)
+    assert docker(*whole, "sh", "-c", search).split() == ["/root/.bashrc"]
 
 
 def test_what_only_developing_needs_is_not_in_it(image: str) -> None:
-    for python in ("/opt/airflow/bin/python", "/opt/tfx/bin/python"):
-        names = "mypy", "pytest", "ruff", "pytest_timeout"
-        code = f"import importlib.util as u; print([name for name in {names} if u.find_spec(name)])"
-        assert in_image(image, python, "-c", code).stdout.strip() == "[]"
+    for python, lock in (("/opt/airflow", "requirements.txt"), ("/opt/tfx", "requirements-tfx.txt")):
+        names = only_developing(PROJECT / lock)
+        assert {"aiosmtpd", "hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"} <= names
+        assert {"packaging", "attrs"}.isdisjoint(names)
+        code = "import importlib.metadata as m; print(*(one.name.lower() for one in m.distributions()))"
+        installed = set(in_image(image, f"{python}/bin/python", "-c", code).stdout.split())
+        assert "packaging" in installed and installed & names == set()
     assert in_image(image, "find", "/opt", "-name", "*.a", "-o", "-name", "tests", "-path", "*/pandas/*").stdout == ""
 
 
 def test_it_is_labelled_and_the_command_line_finds_both_environments(image: str) -> None:
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", image))
     assert labels["org.opencontainers.image.title"] == "mnist-lite"
+    assert labels["org.opencontainers.image.revision"] == REVISION
     for command in ("demo", "ingest"):  # one of each environment
         told = in_image(image, "mnist-lite", command, "--help")
         assert told.returncode == 0 and "mnist-lite" in told.stdout, told.stderr

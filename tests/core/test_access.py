@@ -1,11 +1,12 @@
 """Where Airflow is and who asks it, as the environment says."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
-from pipeline_lib.access import Access, find_access
+from pipeline_lib.access import Access, ask_terminal, find_access
 from pipeline_lib.errors import SettingsError
 from pipeline_lib.settings import Settings
 
@@ -89,3 +90,17 @@ def test_an_address_that_is_none_is_refused(config: Settings, monkeypatch: pytes
     set_variables(monkeypatch, url=url, user="u", password="p")
     with pytest.raises(SettingsError, match="MNIST_LITE_URL: .*expected http://HOST"):
         find_access(config)
+
+
+def test_a_terminal_is_asked_and_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda question: f"unseen, asked {question}")
+    monkeypatch.setattr("builtins.input", lambda question: f"seen, asked {question}")
+    assert ask_terminal("Password of admin: ") == "unseen, asked Password of admin: "
+    assert ask_terminal(f"User of {URL}: ") == f"seen, asked User of {URL}: "
+
+
+def test_where_nobody_can_be_asked_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+    with pytest.raises(SettingsError, match="^Password of admin: expected MNIST_LITE_PASSWORD, .* Received: neither$"):
+        ask_terminal("Password of admin: ")

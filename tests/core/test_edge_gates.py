@@ -89,3 +89,10 @@ def test_a_broken_contract_names_what_was_found() -> None:
     measured = MEASURED.model_copy(update={"input": CONTRACT[0].model_copy(update={"name": "pixels"})})
     [gate] = [item for item in edge_gates(measured, DEFAULTS, CONTRACT, "none", "E") if not item.passed]
     assert isinstance(gate, Gate) and "found pixels float32[-1, 784] to output_0 float32[-1, 10]" in str(gate)
+
+
+def test_what_could_not_be_measured_is_said_by_the_contracts_gate() -> None:
+    contract, *others = edge_gates(None, DEFAULTS, CONTRACT, "none", "E", "pixels int8[-1, 784] to p")
+    assert (contract.name, contract.value, contract.passed) == ("contract", 0, False)
+    assert "kept; found pixels int8[-1, 784] to p: 0, expected >= 1 (contract)" in str(contract)
+    assert {gate.value for gate in others} == {None}

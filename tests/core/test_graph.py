@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline_lib.errors import CompiledPipelineError
-from pipeline_lib.graph import CompiledPipeline, Node, Parameter
+from pipeline_lib.graph import CompiledPipeline, Node, Parameter, sealed
 
 
 def pipeline(*nodes: Node, **more) -> CompiledPipeline:
@@ -41,7 +41,18 @@ def test_impossible_edges(nodes, message):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b"null", b'{"schema_version": 2}', b'{"schema_version": 1}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"null",
+        b'{"schema_version": 1}',
+        sealed('{"schema_version": 2}').encode(),
+        sealed('{"schema_version": 1}').encode(),
+        sealed('{"schema_version": 1}').encode() + b" ",
+        sealed("{[").encode(),
+    ],
 )
 def test_unusable_files_are_refused_in_one_sentence(tmp_path, content):
     path = tmp_path / "p.json"
@@ -70,3 +81,19 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         pipeline(Node(id="B", type="x")).write(path)
     assert path.read_bytes() == before
+
+
+def test_any_changed_byte_is_found_wherever_it_is(tmp_path):
+    path = tmp_path / "p.json"
+    pipeline(Node(id="A", type="x")).write(path)
+    content = path.read_bytes()
+    for at in range(len(content)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(CompiledPipelineError, match="(not match its digest|no digest).*: run .make compile"):
+            CompiledPipeline.read(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", " { } ", "null", '"{"'])
+def test_only_an_object_can_carry_a_digest(text):
+    with pytest.raises(ValueError, match="expected a JSON object"):
+        sealed(text)

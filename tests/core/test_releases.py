@@ -1,5 +1,6 @@
 """A folder of releases: pushes, interrupted ones, rollbacks, prunes, and what a reader is told of damage."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -147,6 +148,35 @@ def test_what_was_rolled_back_from_is_not_pushed_again_by_the_next_run(three: Re
     assert push(three, "model 3", "run-5").outcome == "nothing_new"
     assert push(three, "model 2", "run-5").outcome == "withdrawn"
     assert push(three, "model 4", "run-5").outcome == "pushed"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_retry_does_not_announce_what_was_rolled_back_from_since_its_first_try(
+    three: Releases, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """killed: after the push was recorded, before `latest` moved; else what came after the push failed."""
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise Killed
+
+        if killed:
+            patch.setattr(durable, "link", die)
+        with contextlib.suppress(Killed):
+            push(three, "model 4", "run-4")
+    three.rollback(2, who="ann", why="4 mistakes sevens")
+    done = push(three, "model 4", "run-4")
+    assert (done.outcome, three.latest_version()) == ("withdrawn", 2)
+    assert done.why == "not pushed: ann rolled back from this very file (4 mistakes sevens)"
+    assert history(three.folder)[3:] == [("push", 4, 3), ("rollback", 2, 3 if killed else 4)]
+    three.rollback(4, who="ben", why="it does not")
+    assert (push(three, "model 4", "run-4").outcome, three.latest_version()) == ("pushed", 4)
+
+
+def test_who_withdrew_a_file_first_is_named(three: Releases) -> None:
+    three.rollback(1, who="ann", why="3 mistakes sevens")
+    three.rollback(2, who="ben", why="it was not 2")
+    assert "ann rolled back" in push(three, "model 3", "run-4").why
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,15 @@ def test_a_choice_is_a_string_of_which_airflow_knows_the_values():
 
 
 @pytest.mark.parametrize(
-    "values", [{"epochs": 0}, {"epochs": "many"}, {"epoch": 3}, {"learning_rate": 0}, {"quantization": "int4"}]
+    "values",
+    [
+        {"epochs": 0},
+        {"epochs": "many"},
+        {"epoch": 3},
+        {"learning_rate": 0},
+        {"quantization": "int4"},
+        {"span": "latest\n"},
+    ],
 )
 def test_what_it_refuses(values):
     with pytest.raises(ValidationError):
@@ -61,6 +69,28 @@ def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
     }
     with pytest.raises(NodeRequestError, match="expected NAME=VALUE. Received: 'epochs'"):
         assignments(["epochs"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["min_accuracy=NaN"], "finite numbers .* Received: 'min_accuracy=NaN'$"),
+        (["min_accuracy=1e999"], "finite numbers .* Received: 'min_accuracy=1e999'$"),
+        (["x=[-Infinity]"], "finite numbers"),
+        (["span=\udcff"], "whole characters"),
+        (["\udcff=1"], "whole characters"),
+        (["epochs=3", "seed=1", "epochs=5"], "each name once. Received: epochs twice, the second time as '5'$"),
+    ],
+)
+def test_what_no_request_can_hold_is_refused(texts: list[str], said: str) -> None:
+    with pytest.raises(NodeRequestError, match=f"^--param: expected .*{said}") as error:
+        assignments(texts)
+    str(error.value).encode()
+
+
+def test_what_is_no_json_is_a_text_for_airflow_to_refuse() -> None:
+    for text in ("many", "1" * 5000, "[" * 100_000):
+        assert assignments([f"epochs={text}"]) == {"epochs": text}
 
 
 def test_the_readme_tells_how_to_say_who_asks() -> None:

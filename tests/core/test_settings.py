@@ -33,6 +33,12 @@ def test_relative_paths_become_absolute_without_following_links(read, tmp_path, 
     assert settings().var_dir == tmp_path / "state"
 
 
+def test_a_file_that_is_named_by_nothing_is_none(read):
+    of = read(signing_key="", verifying_key="", metadata_password_file="")
+    assert (of.signing_key, of.verifying_key, of.metadata_password_file) == (None, None, None)
+    assert not of.signs and of.mlmd_url.startswith("sqlite:///")
+
+
 def test_the_compiled_file_may_lie_elsewhere(read):
     assert read(compiled_pipeline="/elsewhere/p.json").compiled_path == Path("/elsewhere/p.json")
 

@@ -1,6 +1,7 @@
 """docker-compose.yml and its companions by reading: what must hold of every service, on any machine."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def test_only_the_ui_is_published_and_only_on_loopback() -> None:
 
 
 def test_the_databases_and_the_queue_are_in_a_network_without_a_way_out() -> None:
-    assert COMPOSE["networks"]["backend"] == {"internal": True}
+    unreachable = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+    assert COMPOSE["networks"]["backend"] == {"internal": True, "driver_opts": unreachable}
     for name in ("postgres", "mariadb", "redis"):
         assert SERVICES[name]["networks"] == ["backend"]
 
@@ -90,11 +92,22 @@ def test_what_runs_by_default_fits_eight_gibibytes() -> None:
     assert sum(map(mebibytes, default)) <= 8 * 1024
 
 
-def test_two_workers_fit_eight_gibibytes_as_the_example_sets_them() -> None:
+def test_two_workers_need_what_the_readme_says_and_fit_eight_gibibytes_as_the_example_sets_them() -> None:
     limits = {name: mebibytes(service) for name, service in SERVICES.items() if name != "init"}
-    limits["scheduler"] = int(re.findall(r"MNIST_LITE_SCHEDULER_MEMORY=(\d+)m is enough", EXAMPLE)[0])
     limits["worker"] *= 2
+    readme = (PROJECT / "README.md").read_text()
+    assert f"With two, the memory limits come to {sum(limits.values()) / 1024:.2f} GiB" in readme, limits
+    limits["scheduler"] = int(re.findall(r"MNIST_LITE_SCHEDULER_MEMORY=(\d+)m is enough", EXAMPLE)[0])
     assert sum(limits.values()) <= 8 * 1024, limits
+    assert f"MNIST_LITE_SCHEDULER_MEMORY={limits['scheduler']}m`" in readme
+
+
+def test_the_image_that_people_are_told_to_build_is_labelled_with_its_revision() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    assert "make env image " in readme and "`make image && docker compose down && docker compose up -d`" in readme
+    assert "docker compose build init" not in readme
+    made = subprocess.run(["make", "-n", "image"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert re.match(r"REVISION=\$\(git describe .*\) docker compose build init$", made), made
 
 
 def test_every_state_has_a_named_volume() -> None:
@@ -126,18 +139,33 @@ def test_the_example_lists_every_variable_and_no_other() -> None:
     assert [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")] == []
 
 
+# What the image knows of itself, what Compose's file sets, and the port of an Airflow that is not in containers.
+OF_THE_IMAGE = {"var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "code_revision"}
+SET = {"metadata_url", "first_run_at_once"}
+LOCAL = {"port"}
+
+
+def test_every_setting_that_makes_sense_there_reaches_every_container_of_ours() -> None:
+    settable = {f"MNIST_LITE_{name.upper()}" for name in Settings.model_fields.keys() - OF_THE_IMAGE - SET - LOCAL}
+    for name, service in SERVICES.items():
+        if "build" in service:
+            passed_on = {variable for variable, value in service["environment"].items() if value is None}
+            assert settable - passed_on == set(), name
+            assert {f"MNIST_LITE_{field.upper()}" for field in SET} <= service["environment"].keys()
+            assert {f"MNIST_LITE_{field.upper()}" for field in OF_THE_IMAGE | LOCAL}.isdisjoint(service["environment"])
+
+
 def test_the_examples_defaults_are_the_codes() -> None:
     shown = dict(re.findall(r'^#MNIST_LITE_(\w+)="?([^"\n]*)"?$', EXAMPLE, re.MULTILINE))
     fields = {**Settings.model_fields, **RunParams.model_fields}
     for name, field in NoticeSettings.model_fields.items():
         default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default or "")
         assert shown[f"NOTIFY_{name.upper()}"] == default.removesuffix(".0"), name
-    both = {name: field.default for name, field in fields.items() if name.upper() in shown}
+    both = {name: field.default for name, field in fields.items() if name.upper() in shown.keys() - {"METADATA_URL"}}
+    paths = {name: str(path.relative_to(PROJECT)) for name, path in both.items() if isinstance(path, Path)}
+    both |= {name: "" for name, default in both.items() if default is None} | paths
     assert {"schedule", "timezone", "dataset", "min_accuracy", "keep_runs_days", "epochs"} <= set(both)
-    assert {name: shown[name.upper()] for name in both} == {
-        name: str(default).removesuffix(".0") if name == "runtime_idle_seconds" else str(default)
-        for name, default in both.items()
-    }
+    assert {name: shown[name.upper()] for name in both} == {name: str(default) for name, default in both.items()}
 
 
 def test_every_run_parameter_can_be_set() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from dotenv import dotenv_values
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "docker" / "make_env.py"
@@ -62,6 +64,58 @@ def test_what_is_there_stays_byte_for_byte_and_what_lacks_is_added(tmp_path: Pat
     assert values["REDIS_PASSWORD"] == "chosen" and values["MNIST_LITE_PORT"] == "9090"
     assert all(values[name] for name in make_env.SECRETS)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+LINES = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["", "  ", "export ", "#"]),
+    st.sampled_from([*make_env.SECRETS, "MNIST_LITE_SCHEDULE", "MNIST_LITE_PORT"]),
+    st.sampled_from(["=", " = ", "=\t"]),
+    st.sampled_from(["", " ", "mine", "9090", '""', "''", '"mine too"', "'a\nREDIS_PASSWORD=b\nc'", "x # why", "x#"]),
+    st.sampled_from(["\n", "\r\n", "\n\n"]),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(LINES, max_size=14), cut=st.booleans())
+def test_whatever_is_in_it_a_second_time_changes_nothing_and_first_values_stay(
+    tmp_path: Path, lines: list[str], cut: bool
+) -> None:
+    """python-dotenv, which reads such files as Compose does, says what is in it."""
+    path = tmp_path / ".env"
+    mine = "".join(lines)
+    mine = mine.rstrip("\r\n") if cut else mine
+    path.write_bytes(mine.encode())
+    before = dotenv_values(path)
+    make_env.main(path)
+    once = path.read_bytes()
+    assert once.startswith(mine.encode())
+    values = dotenv_values(path)
+    assert all(values[name] for name in make_env.SECRETS)
+    assert {name: values[name] for name, value in before.items() if value} == {
+        name: value for name, value in before.items() if value
+    }
+    make_env.main(path)
+    assert path.read_bytes() == once
+
+
+def test_an_empty_setting_is_not_the_line_after_it(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("MNIST_LITE_SCHEDULE=\nAIRFLOW_DB_PASSWORD=in-the-database\nREDIS_PASSWORD=\nMNIST_LITE_PORT=1\n")
+    run(path)
+    values = dotenv_values(path)
+    assert path.read_text().count("AIRFLOW_DB_PASSWORD=") == 1
+    assert values["AIRFLOW_DB_PASSWORD"] == "in-the-database" and len(values["REDIS_PASSWORD"] or "") >= 32
+
+
+def test_a_quote_that_is_not_closed_is_one_sentence_and_nothing_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text('MNIST_LITE_SCHEDULE="0 2 * * *\nREDIS_PASSWORD=x\n')
+    before = path.read_bytes()
+    done = run(path)
+    assert done.returncode == 1
+    assert done.stderr == 'make env: MNIST_LITE_SCHEDULE: expected a closing ". Received: none; nothing was changed\n'
+    assert path.read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,12 +67,13 @@ from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.notice import end_with_notice, late_callback
-from pipeline_lib.notice_settings import notice_settings
-from pipeline_lib.settings import settings
+from pipeline_lib.notice_settings import tells_after_runs
+from pipeline_lib.settings import run_defaults, settings
 
 late = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
 config = AirflowPipelineConfig(
-    airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=notice_settings().after_runs
+    airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=tells_after_runs(),
+    parameter_defaults=run_defaults(),
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)
 
@@ -87,12 +89,13 @@ from pipeline_lib.airflow.approval import ModelApproval, approval_record
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.approval import APPROVAL_RECORD
-from pipeline_lib.settings import settings
+from pipeline_lib.settings import run_defaults, settings
 
 config = AirflowPipelineConfig(
     airflow_dag_config={"dag_id": "hurried", "schedule": None},
     gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
     run_facts={APPROVAL_RECORD: approval_record},
+    parameter_defaults=run_defaults(),
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)
 """
@@ -106,6 +109,13 @@ VIEWER = "viewer"
 TOLD, TIMED = "told", "timed"
 MAIL_PASSWORD, HOOK_SECRET, HOOK_PATH = "the-mail-password", "the-hook-secret", "the-hook-path"
 HURRIED = "hurried"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(5 * RUN_SECONDS))  # some wait that long several times, set-up included
 
 
 @dataclass(frozen=True)
@@ -240,7 +250,7 @@ def _tfx(settings: Settings, *arguments: str) -> None:
 
 
 def _wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not rest.dag(dag_id):
         assert time.monotonic() < deadline, f"no DAG {dag_id}: {rest.import_errors()}"
         time.sleep(0.5)

@@ -171,7 +171,7 @@ def test_each_run_has_a_report_that_airflow_serves_to_whoever_is_logged_in(
     for run, blessed in ((refused, False), (pushed, True)):
         assert Path(run.result("ModelReport").report or "").is_file()
         url = f"{deployment.airflow.url}/mnist-lite/dags/mnist_tflite/runs/{quote(run.run_id, safe='')}/report.json"
-        assert httpx.get(url).status_code == 401
+        assert httpx.get(url, timeout=60).status_code == 401
         report = deployment.rest._http.get(url).json()
         assert (report["run_id"], report["blessed"]) == (run.run_id, blessed)
         assert report["history"][-1]["run_id"] == run.run_id

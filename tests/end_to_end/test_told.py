@@ -1,6 +1,8 @@
 """Notices and metrics of real runs under the real Airflow: what arrives, and that no secret is left anywhere."""
 
+import contextlib
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -57,12 +59,16 @@ def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
     notice = notices(deployment.told, failed)["failed"]
     [reason] = notice.reasons
     assert reason.text == f"DataGate: {failed.result('DataGate').reason}" and "(max_anomalies)" in reason.text
-    assert notice.report_url is None
+    assert notice.report_url and notice.report_url.startswith(f"{deployment.airflow.url}/dags/told/runs/")
+    folder = f"{deployment.airflow.url}/mnist-lite/dags/{TOLD}/runs/{quote(failed.run_id, safe='')}"
+    page = deployment.rest._http.get(f"{folder}/report.html").raise_for_status()
+    assert "Refused by 1 of" in page.text and "max_anomalies" in page.text and failed.run_id in page.text
+    assert "image_floats" in deployment.rest._http.get(f"{folder}/statistics.html").raise_for_status().text
 
 
 def waited_for(told: Told, run: FinishedRun, event: str) -> Notice:
     """A notice that something else than the run's own last task sends."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while event not in notices(told, run):
         assert time.monotonic() < deadline, f"nobody was told: {notices(told, run)}"
         time.sleep(0.5)
@@ -91,7 +97,12 @@ def test_no_secret_is_in_a_log_the_database_or_an_answer(
     secrets = [secret.encode() for secret in (HOOK_SECRET, HOOK_PATH, MAIL_PASSWORD)]
     files = [path for path in deployment.airflow.home.rglob("*") if path.is_file()]
     assert any(path.name == "airflow.db" for path in files) and any(NOTICE_TASK in str(path) for path in files)
-    assert [path for path in files for secret in secrets if secret in path.read_bytes()] == []
+    found = []
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):  # Airflow goes on making and removing
+            content = path.read_bytes()
+            found += [path for secret in secrets if secret in content]
+    assert found == []
     assert any("webhook: told of" in line for line in deployment.log(refused, NOTICE_TASK, TOLD))
     for path in ("details", "tasks", f"dagRuns/{refused.run_id}/taskInstances", f"dagRuns/{refused.run_id}"):
         answer = deployment.rest._http.get(f"dags/{TOLD}/{path}").raise_for_status()

@@ -35,7 +35,7 @@ def test_twenty_triggers_at_once_are_twenty_runs_each_told_its_own(deployment: D
     def trigger(number: int) -> DagRun:
         with logged_in(deployment.airflow) as rest:
             rest.dag(PAUSED)  # it has its token by now
-            together.wait(60)
+            together.wait(300)
             return rest.trigger(PAUSED, {"epochs": number})
 
     with ThreadPoolExecutor(COUNT) as threads:

@@ -94,8 +94,11 @@ def files(deployment: Deployment, *, that_others_reach: bool = False) -> Iterato
     """What is below var/; or that part of it to which no folder bars the way. Airflow goes on making and removing."""
     folders = [deployment.settings.var_dir]
     while folders:
-        for entry in os.scandir(folders.pop()):
-            path = Path(entry)
+        try:
+            entries = os.listdir(folder := folders.pop())
+        except FileNotFoundError:
+            continue
+        for path in (folder / entry for entry in entries):
             with contextlib.suppress(FileNotFoundError):
                 mode = path.lstat().st_mode
                 if stat.S_ISDIR(mode) and not (that_others_reach and not mode & OTHERS):
@@ -113,11 +116,11 @@ def test_secrets_are_the_owners_alone(deployment: Deployment, observed: Observed
 def test_nobody_else_can_write_below_var(deployment: Deployment, observed: Observed) -> None:
     os.umask(umask := os.umask(0o077))
     forbidden = (stat.S_IWGRP | stat.S_IWOTH) & umask  # who lets their group write means it
-    writable = [
-        path
-        for path in files(deployment, that_others_reach=True)
-        if not path.is_symlink() and path.lstat().st_mode & forbidden
-    ]
+    writable = []
+    for path in files(deployment, that_others_reach=True):
+        with contextlib.suppress(FileNotFoundError):
+            if not path.is_symlink() and path.lstat().st_mode & forbidden:
+                writable.append(path)
     assert writable == []
 
 
@@ -126,7 +129,10 @@ def test_no_secret_is_in_any_other_file(deployment: Deployment, observed: Observ
     home, looked_at, found = deployment.airflow.home, set(), []
     for path in files(deployment):
         if path.is_file() and not path.is_symlink() and path not in [home / name for name in HOLD_SECRETS]:
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue
             looked_at.add(path.name)
             found += [(str(path), name) for name in within(content, secrets)]
             if "logs" in path.parts and A_TOKEN.search(content):

@@ -1,4 +1,7 @@
-"""The real network's file in every mode: smaller, of the same contract, and as good."""
+"""The real network's file in every mode: smaller, of the same contract, and as good.
+
+On MNIST's own digits where MNIST_LITE_TEST_MNIST_DIR names a folder of its files, else on scikit-learn's.
+"""
 
 import os
 from collections.abc import Callable
@@ -26,8 +29,7 @@ Images = npt.NDArray[np.float32]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[trainer.Examples, trainer.Examples]:
-    """Real digits: MNIST's, where MNIST_DIR says, else scikit-learn's."""
-    dataset = load(os.environ.get("MNIST_DIR", "digits"), tmp_path_factory.mktemp("cache"), ())
+    dataset = load(os.environ.get("MNIST_LITE_TEST_MNIST_DIR") or "digits", tmp_path_factory.mktemp("cache"), ())
     train, evaluation = (
         trainer.Examples(scale(split.images), split.labels.astype(np.int64)) for split in dataset.splits.values()
     )
@@ -79,8 +81,24 @@ def test_a_mode_is_smaller_has_the_same_contract_and_is_as_good(
     assert not {"VAR_HANDLE", "READ_VARIABLE"} & set(report.operators)
     produced = tflite_file.run(tflite_file._load(file), evaluation.images, 100)
     wanted, found = (np.mean(item.argmax(axis=1) == evaluation.labels) for item in (expected, produced))
+    print(f"{mode}: {report.size:,} of {len(float_file):,} bytes, accuracy {found:.4f}, Keras's {wanted:.4f}")
     assert abs(wanted - found) <= 0.003
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_the_float_file_gives_many_images_the_digit_that_keras_gives_them(
+    float_file: bytes, network: keras.Model, data: tuple[trainer.Examples, trainer.Examples], tmp_path: Path
+) -> None:
+    file = tmp_path / "tflite"
+    file.write_bytes(float_file)
+    shares = []
+    for split in data:
+        expected = np.asarray(network.predict(split.images, verbose=0)).argmax(axis=1)
+        shares.append(np.mean(tflite_file.run(tflite_file._load(file), split.images, 100).argmax(axis=1) == expected))
+    print(f"agreement on {[len(split.images) for split in data]} images of train and eval: {shares}")
+    assert min(shares) >= 0.999
+    # MNIST's eval split is large enough of itself.
+    assert sum(len(split.images) for split in data) >= 1000
 
 
 def test_int8_computes_in_int8(quantized: Callable[[str], Path]) -> None:

@@ -91,7 +91,7 @@ def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
     train = Train(examples=data.outputs["examples"], night=values["night"])
     released = tfx.dsl.Resolver(
         strategy_class=ReleasedModelStrategy,
-        config={"push_dir": push_dir},
+        config={"push_dir": push_dir, "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model")},
         model=Channel(type=standard_artifacts.Model, producer_component_id="Train"),
         blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="Judge"),
     ).with_id("Resolver.released")

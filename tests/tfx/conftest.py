@@ -106,7 +106,7 @@ class Deployment:
             with contextlib.suppress(psutil.Error):
                 for process in [*server.children(recursive=True), server]:
                     process.send_signal(signal.SIGKILL)
-                server.wait(10)
+                server.wait(120)
 
 
 def compile_odd(folder: Path) -> None:
@@ -130,7 +130,15 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     deployment.stop_servers()
 
 
-def wait_for(condition: object, seconds: float = 60) -> None:
+def alive(pid: int) -> bool:
+    """Whether it runs. A container's first process may never reap: a zombie does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for(condition: object, seconds: float = 300) -> None:
     """Wait until a callable is true; a generous bound, for a machine under load."""
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
@@ -157,4 +165,4 @@ def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([*client, "-e", f"create database mlmd; {user}"], check=True)
     yield f"mysql://mlmd:pass%2Fword@127.0.0.1:{port}/mlmd"
     server.terminate()
-    server.wait(30)
+    server.wait(300)

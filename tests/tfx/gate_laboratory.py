@@ -26,6 +26,7 @@ _TYPES = {
         *(standard_artifacts.Examples, standard_artifacts.Model, standard_artifacts.ModelEvaluation),
         *(standard_artifacts.ModelBlessing, standard_artifacts.InfraBlessing, standard_artifacts.PushedModel),
         *(standard_artifacts.ExampleStatistics, standard_artifacts.Schema, standard_artifacts.ExampleAnomalies),
+        standard_artifacts.ModelRun,
         DataGates,
     )
 }
@@ -99,6 +100,7 @@ _OUTPUTS = {
     "Evaluator.mnist_lite": "evaluation",
     "EdgeValidator": "blessing",
     "Pusher.mnist_lite": "pushed_model",
+    "ModelReport": "report",
 }
 
 
@@ -130,4 +132,18 @@ def edge_inputs(run: Run) -> dict[str, Artifact]:
         "data_gates": output(run, "DataGate", "gates"),
         "evaluation": output(run, "Evaluator.mnist", "evaluation"),
         "lite_evaluation": output(run, "Evaluator.mnist_lite", "evaluation"),
+    }
+
+
+def report_inputs(run: Run) -> dict[str, Artifact]:
+    """ModelReport's inputs in a finished run, without a baseline."""
+    edge = edge_inputs(run)
+    return {
+        **{key: edge[key] for key in ("examples", "evaluation", "lite_evaluation")},
+        "statistics": output(run, "StatisticsGen", "statistics"),
+        "anomalies": output(run, "ExampleValidator", "anomalies"),
+        "model": edge["keras_model"],
+        "model_run": output(run, "Trainer.mnist", "model_run"),
+        "lite_model": edge["model"],
+        "infra_blessing": output(run, "EdgeValidator", "blessing"),
     }

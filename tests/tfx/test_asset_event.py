@@ -23,6 +23,7 @@ class Airflow(ThreadingHTTPServer):
         self.events: list[dict[str, object]] = []
         self.assets = [{"id": 3, "name": "mnist_data_old"}, {"id": 7, "name": "mnist_data"}]
         self.refusal: tuple[int, bytes] | None = None
+        self.answer_of_events = 200
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -30,7 +31,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.startswith("/api/v2/assets/events?asset_id=7"):
-            self._answer({"asset_events": [{"extra": event} for event in self.server.events]})
+            events = {"asset_events": [{"extra": event} for event in self.server.events]}
+            code = self.server.answer_of_events
+            self._answer(events if code == 200 else {"detail": "no"}, code)
         else:
             self._answer({"assets": self.server.assets})
 
@@ -82,6 +85,17 @@ def test_it_is_told_once(airflow: Airflow, span: Span, tmp_path: Path) -> None:
     [event] = airflow.events
     assert (event["span"], event["examples"]) == (4, {"train": 5})
     assert event["sha256"] == span.manifest.facts()["sha256"]
+
+
+def test_it_is_told_where_airflow_cannot_say_what_it_knows(airflow: Airflow, span: Span, tmp_path: Path) -> None:
+    """Which is while a run that an event has caused is queued."""
+    config = Settings(var_dir=tmp_path)
+    airflow.answer_of_events = 500
+    assert tell_of(span, config).endswith("was told of span-4")
+    assert [event["span"] for event in airflow.events] == [4]
+    airflow.answer_of_events = 403
+    assert "it refused GET api/v2/assets/events (403" in tell_of(span, config)
+    assert len(airflow.events) == 1
 
 
 def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(

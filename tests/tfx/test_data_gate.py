@@ -12,10 +12,11 @@ from tfx.components.example_validator import executor as example_validator
 from tfx.components.schema_gen.import_schema_gen import executor as import_schema_gen
 from tfx.types import Artifact, standard_artifacts
 
-from pipeline_lib.errors import DataError
+from pipeline_lib.errors import DataError, DataRefusedError
 from pipeline_lib.gates import Gates
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 from pipeline_lib.places import PROJECT
+from pipeline_lib.report import RunReport
 from pipeline_lib.tfx import data_gate_executor
 from pipeline_lib.tfx.data_gate import DataGates, PreviousSpanStrategy
 from tests.tfx.gate_laboratory import new
@@ -76,7 +77,7 @@ def judge(statistics: Artifact, folder: Path, previous: Artifact | None = None, 
     anomalies = new(standard_artifacts.ExampleAnomalies, folder / "anomalies")
     example_validator.Executor().Do({"statistics": [statistics], "schema": [schema]}, {"anomalies": [anomalies]}, {})
     span = statistics.get_int_custom_property("span")
-    gates = new(DataGates, folder / f"gates-{span}")
+    gates = new(DataGates, folder / "DataGate" / "gates" / str(span))
     examples = new(standard_artifacts.Examples, folder / "examples")
     examples.set_int_custom_property("span", span)  # as ImportExampleGen's driver leaves it
     inputs = {"examples": [examples], "statistics": [statistics], "schema": [schema], "anomalies": [anomalies]}
@@ -117,6 +118,34 @@ def test_data_of_another_kind_ends_the_run_and_is_named(
 ) -> None:
     with pytest.raises(DataError, match=rf"nothing is trained on it: anomalies in the data: [1-9].*{said}"):
         judge(statistics(1, range(10), odd), tmp_path)
+
+
+def test_refused_data_has_a_page_with_its_gates_anomalies_and_statistics(
+    statistics: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    odd = {IMAGE_KEY: floats(value=255), "<author>": text("x")}
+    with pytest.raises(DataRefusedError) as refused:
+        judge(statistics(7, range(10), odd), tmp_path)
+    page = Path(refused.value.report or "")
+    assert page == tmp_path / "DataGate" / "refused_data" / "7" / "report.html"
+    found = RunReport.read(page.parent)
+    assert (found.blessed, found.span, found.examples) == (False, 7, {"train": 10, "eval": 10})
+    assert [(gate.name, gate.passed) for gate in found.gates] == [("max_anomalies", False), ("min_label_share", True)]
+    shown, behind = page.read_text(), page.with_name("statistics.html").read_text()
+    assert "Refused by 1 of 2 gates: anomalies in the data" in shown and "share of the rarest label" in shown
+    for text_of_page in (shown, behind):
+        assert "value: 255&gt;0.5" in text_of_page and "&lt;author&gt;" in text_of_page
+    assert IMAGE_KEY in behind and "<svg" in behind
+
+
+def test_a_page_that_cannot_be_drawn_hides_no_refusal(
+    statistics: Callable[..., Artifact], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "DataGate").mkdir()
+    (tmp_path / "DataGate" / "refused_data").write_text("in the way")
+    with pytest.raises(DataRefusedError, match="max_anomalies") as refused:
+        judge(statistics(1, range(10), {"author": text("x")}), tmp_path)
+    assert refused.value.report is None and "its page could not be drawn" in capsys.readouterr().err
 
 
 def test_labels_that_drift_end_the_run_and_the_next_like_it(

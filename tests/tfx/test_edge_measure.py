@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 import tensorflow as tf
 
 from pipeline_lib.edge import RuntimeFigures
-from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.errors import MnistLiteError, ModelFileError
 from pipeline_lib.places import PROJECT
+from pipeline_lib.tfx import edge_executor
 from pipeline_lib.tfx.edge_executor import measure_in_child
+from tests.tfx.odd_files import odd_file
 
 IMAGES = np.random.default_rng(0).uniform(-0.5, 0.5, (30, 4)).astype(np.float32)
 # Whatever it imports of these would be in its memory and its load times.
@@ -58,12 +61,12 @@ def test_it_imports_nothing_of_tensorflow(file: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     [figures] = [RuntimeFigures.model_validate(item) for item in json.loads((tmp_path / "result.json").read_text())]
     assert figures.size_bytes == file.stat().st_size
+    # What the figures are said to be of: LiteRT's default delegates, which have XNNPACK among them.
+    assert "Created TensorFlow Lite XNNPACK delegate" in done.stderr
 
 
 def test_outputs_and_figures_are_the_files(file: Path) -> None:
-    found = measure_in_child([file, file], IMAGES, threads=2)
-    assert found
-    figures, outputs = found
+    figures, outputs = measure_in_child([file, file], IMAGES, threads=2)
     np.testing.assert_allclose(outputs, np.load(file.parent / "expected.npy"), atol=1e-6)
     assert [item.threads for item in figures] == [2, 2]
     assert (figures[0].input.name, figures[0].input.shape, figures[0].output.dtype) == ("pixels", (-1, 4), "float32")
@@ -75,7 +78,8 @@ def test_a_bad_file_is_not_measured_and_a_bad_baseline_is_an_error(
 ) -> None:
     bad = tmp_path / "bad"
     bad.write_bytes(file.read_bytes()[:200])
-    assert measure_in_child([bad], IMAGES, threads=1) is None
+    with pytest.raises(ModelFileError, match="LiteRT cannot load it or run it"):
+        measure_in_child([bad], IMAGES, threads=1)
     assert f"{bad}: LiteRT cannot load it or run it" in capfd.readouterr().err
     with pytest.raises(MnistLiteError, match="expected exit code 0"):
         measure_in_child([file, bad], IMAGES, threads=1)
@@ -85,4 +89,29 @@ def test_a_bad_file_is_not_measured_and_a_bad_baseline_is_an_error(
 def test_a_crash_of_the_runtime_is_the_files_doing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = subprocess.CompletedProcess([], returncode=-11)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
-    assert measure_in_child([file], IMAGES, threads=1) is None
+    with pytest.raises(ModelFileError, match="ended by signal 11"):
+        measure_in_child([file], IMAGES, threads=1)
+
+
+def test_a_file_that_keeps_the_runtime_busy_for_ever_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge_executor, "_CHILD_SECONDS", 0)
+    with pytest.raises(ModelFileError, match="had not measured it after 0 s"):
+        measure_in_child([file], IMAGES, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("odd", "found"),
+    [
+        ({"dtype": tf.int8}, r"^pixels int8\[-1, 4\] to p float32\[-1, 3\]: .*expected type INT8"),
+        ({"size": 5}, r"^pixels float32\[-1, 5\] to p .*Got 4 but expected 5"),
+        ({"signatures": ()}, "no signature"),
+        ({"signatures": ("serving_default", "other")}, r"2 signatures \(pixels to p; pixels to p\)"),
+    ],
+)
+def test_a_file_with_another_contract_is_not_measured_and_what_it_has_is_told(
+    tmp_path: Path, odd: dict[str, Any], found: str
+) -> None:
+    file = tmp_path / "odd"
+    file.write_bytes(odd_file(tmp_path / "saved", **{"size": 4, "classes": 3, **odd}))
+    with pytest.raises(ModelFileError, match=found):
+        measure_in_child([file], IMAGES, threads=1)

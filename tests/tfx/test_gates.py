@@ -1,28 +1,42 @@
 """Every gate: what passes, and an impossible value for each, one at a time. One model is trained for all of them."""
 
+import html
 import json
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import tensorflow as tf
 from tfx.types import Artifact, standard_artifacts
 
 from pipeline_lib.edge import EdgeMeasurements
 from pipeline_lib.errors import DataError
 from pipeline_lib.gates import Gate, Gates
+from pipeline_lib.mnist import quantization
 from pipeline_lib.mnist.dataset import Dataset, Split
 from pipeline_lib.mnist.sources import load_digits
 from pipeline_lib.mnist.spans import write_span
+from pipeline_lib.mnist.tfrecords import scale
 from pipeline_lib.releases.store import Releases
+from pipeline_lib.report import Report
 from pipeline_lib.run_params import RunParams
 from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import Settings
+from pipeline_lib.tfx import model_report
 from pipeline_lib.tfx.compile import mnist_tflite
 from pipeline_lib.tfx.data_gate import DataGates
 from pipeline_lib.tfx.evaluation_gates import THRESHOLDS, evaluation_gates
+from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.node import describe
-from tests.tfx.gate_laboratory import Laboratory, Run, edge_inputs, new, output
+from pipeline_lib.tfx.report.pages import figure
+from tests.core.made_releases import DESCRIPTION
+from tests.tfx.gate_laboratory import Laboratory, Run, edge_inputs, new, output, report_inputs
+from tests.tfx.odd_files import odd_file
 
+HELD_TO_IT = ("Evaluator.mnist_lite", "EdgeValidator")
 DATA_GATES = {"max_anomalies", "max_label_drift", "min_label_share"}
 EVALUATION_GATES = {threshold.parameter for threshold in THRESHOLDS}
 
@@ -117,7 +131,12 @@ def test_the_next_baseline_is_what_was_blessed_since(laboratory: Laboratory, bet
     assert (change.value, change.passed) == (0, True)
 
 
-def test_an_int8_model_is_small_and_as_good(laboratory: Laboratory, first: Run, better: Run) -> None:
+def test_an_int8_model_is_small_and_as_good_and_has_seen_only_training_images(
+    laboratory: Laboratory, first: Run, better: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    quantize = quantization.quantize
+    monkeypatch.setattr(quantization, "quantize", lambda *args: (seen.append(args[2]), quantize(*args)))
     run = laboratory.run("int8", epochs=6, quantization="int8", max_latency_ratio=1e5)
     assert gates(run).passed, gates(run).refused
     measured = EdgeMeasurements.read(Path(output(run, "EdgeValidator", "blessing").uri))
@@ -127,6 +146,12 @@ def test_an_int8_model_is_small_and_as_good(laboratory: Laboratory, first: Run, 
     assert abs(measured.keras_accuracy - measured.accuracy) <= 0.003
     assert measured.tfma_accuracy == pytest.approx(measured.accuracy, abs=0.003)
     assert (measured.input.dtype, measured.output.dtype) == ("float32", "float32")
+    digits = few_digits(500, 120)
+    calibrated, train, evaluation = (
+        {image.tobytes() for image in images}
+        for images in (seen[0], scale(digits.train.images), scale(digits.eval.images))
+    )
+    assert len(calibrated) > 250 and calibrated <= train and not calibrated & evaluation
 
 
 def test_the_float_file_agrees_with_keras_and_with_tfma(better: Run) -> None:
@@ -172,6 +197,9 @@ def _is_pushed(laboratory: Laboratory, run: Run, blessing: Artifact, folder: Pat
     }
     # Where the run's own Pusher has been, the very same file would be nothing new.
     releases = Releases(folder / "releases")
+    (folder / "before").write_text("what phones have")
+    description = DESCRIPTION.model_copy(update={"span": 1})
+    before = releases.push(folder / "before", description, who="an earlier run").release
     known = {
         "push_destination": json.dumps({"filesystem": {"base_directory": str(releases.folder)}}),
         "evaluation_uri": output(run, "Evaluator.mnist_lite", "evaluation").uri,
@@ -181,8 +209,28 @@ def _is_pushed(laboratory: Laboratory, run: Run, blessing: Artifact, folder: Pat
         "Pusher.mnist_lite", inputs, new(standard_artifacts.PushedModel, folder / "pushed"), folder, known
     )
     shipped = bool(pushed.get_int_custom_property("pushed"))
-    assert releases.versions() == ([1] if shipped else [])
+    assert (releases.versions(), releases.latest_version()) == (([1, 2], 2) if shipped else ([1], 1))
+    assert releases.release(1) == before and before.model() == b"what phones have"
     return shipped
+
+
+def _is_refused_on_its_page(
+    laboratory: Laboratory, run: Run, gate: Gate, folder: Path, **inputs: Artifact
+) -> Literal[True]:
+    """That the pipeline's own ModelReport says so of this gate alone, in the page and in its figures."""
+    made = new(model_report.Report, folder / "report")
+    laboratory.execute("ModelReport", {**report_inputs(run), **inputs}, made, folder)
+    report = Report.read(folder / "report")
+    assert (report.blessed, report.refused) == (False, (gate,))
+    page = html.unescape((folder / "report" / "report.html").read_text(encoding="utf-8"))
+    rows = re.findall(r'<tr class="gate">.*?</tr>', page, re.DOTALL)
+    [refused] = [row for row in rows if 'title="refused"' in row]
+    assert len(rows) == len(report.gates) and f"Refused by 1 of {len(rows)} gates: {gate}" in page
+    cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", refused)]
+    value = "not measured" if gate.value is None else figure(gate.value, gate.unit)
+    bound = f"{'≥' if gate.relation == '>=' else '≤'} {figure(gate.bound, gate.unit)}"
+    assert cells == ["✘", gate.subject, value, bound, gate.name, gate.node_id]
+    return True
 
 
 @pytest.mark.parametrize("name", sorted(set(IMPOSSIBLE) - DATA_GATES - EVALUATION_GATES))
@@ -192,14 +240,20 @@ def test_an_impossible_bound_of_edge_validator_blocks_the_push(
     inputs = {**edge_inputs(better), "baseline_model": output(first, "Trainer.mnist_lite", "model")}
     parameters = {name: IMPOSSIBLE[name], "quantization": "int8" if "quantized" in name else "none"}
     judged, blessing = _judged(laboratory, inputs, tmp_path, **parameters)
-    assert [gate.name for gate in judged.refused] == [name]
-    assert f"({name})" in str(judged.refused[0])
+    [refused] = judged.refused
+    assert refused.name == name and f"({name})" in str(refused)
     assert not _is_pushed(laboratory, better, blessing, tmp_path)
+    assert _is_refused_on_its_page(laboratory, better, refused, tmp_path, infra_blessing=blessing)
 
 
 @pytest.mark.parametrize(
     ("evaluator", "name"),
-    [("Evaluator.mnist", "min_accuracy"), *(("Evaluator.mnist_lite", name) for name in sorted(EVALUATION_GATES))],
+    [
+        (evaluator, threshold.parameter)
+        for evaluator in ("Evaluator.mnist", "Evaluator.mnist_lite")
+        for threshold in THRESHOLDS
+        if threshold.kind != "change" or evaluator.endswith("lite")  # only that one has a baseline
+    ],
 )
 def test_an_impossible_bound_of_an_evaluator_blocks_the_push(
     laboratory: Laboratory, first: Run, better: Run, tmp_path: Path, evaluator: str, name: str
@@ -212,8 +266,11 @@ def test_an_impossible_bound_of_an_evaluator_blocks_the_push(
     made = new(standard_artifacts.ModelEvaluation, tmp_path / "evaluation")
     inputs[key] = laboratory.execute(evaluator, evaluated, made, tmp_path, **{name: IMPOSSIBLE[name]})
     judged, blessing = _judged(laboratory, inputs, tmp_path)
-    assert [(gate.node_id, gate.name) for gate in judged.refused] == [(evaluator, name)]
+    [refused] = judged.refused
+    assert (refused.node_id, refused.name) == (evaluator, name)
     assert not _is_pushed(laboratory, better, blessing, tmp_path)
+    seen = {"infra_blessing": blessing, key: inputs[key]}
+    assert _is_refused_on_its_page(laboratory, better, refused, tmp_path, **seen)
 
 
 @pytest.mark.parametrize("name", sorted(DATA_GATES))
@@ -241,20 +298,41 @@ def test_with_bounds_that_can_be_met_the_same_inputs_are_pushed(
     assert _is_pushed(laboratory, better, blessing, tmp_path)
 
 
-def test_a_file_that_litert_cannot_load_fails_every_gate_of_edge_validator(
-    laboratory: Laboratory, better: Run, tmp_path: Path
+def half_a_file(run: Run, folder: Path) -> bytes:
+    good = Path(output(run, "Trainer.mnist_lite", "model").uri, "Format-Serving", "tflite").read_bytes()
+    return good[: len(good) // 2]
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (half_a_file, "found LiteRT cannot load it or run it: "),
+        (
+            lambda _, folder: odd_file(folder / "odd", size=784, classes=10, dtype=tf.int8),
+            "found pixels int8[-1, 784] to p float32[-1, 10]: LiteRT cannot load it or run it: ",
+        ),
+        (
+            lambda _, folder: odd_file(folder / "odd", size=784, classes=5),
+            "found pixels float32[-1, 784] to p float32[-1, 5]: answers of shape (120, 5) to 120 images",
+        ),
+    ],
+    ids=["half a file", "integers", "five classes"],
+)
+def test_a_file_that_cannot_be_measured_fails_every_gate_of_edge_validator_and_its_contract_says_why(
+    laboratory: Laboratory, better: Run, tmp_path: Path, make: Callable[[Run, Path], bytes], found: str
 ) -> None:
     model = new(standard_artifacts.Model, tmp_path / "model")
     file = tmp_path / "model" / "Format-Serving" / "tflite"
     file.parent.mkdir()
-    good = Path(output(better, "Trainer.mnist_lite", "model").uri, "Format-Serving", "tflite").read_bytes()
-    file.write_bytes(good[: len(good) // 2])
+    file.write_bytes(make(better, tmp_path))
     model.id = 1
-    judged, _ = _judged(laboratory, {**edge_inputs(better), "model": model}, tmp_path)
+    judged, blessing = _judged(laboratory, {**edge_inputs(better), "model": model}, tmp_path)
+    contract, *others = judged.refused
+    assert (contract.name, contract.value) == ("contract", 0) and found in contract.subject
     assert {gate.node_id for gate in judged.refused} == {"EdgeValidator"}
-    assert {gate.value for gate in judged.refused} == {None}
+    assert {gate.value for gate in others} == {None} and "not measured" in str(others[0])
+    assert blessing.get_int_custom_property("blessed") == 0
     assert not (tmp_path / "blessing" / "edge.json").exists()
-    assert "not measured" in str(judged.refused[0])
 
 
 def test_every_bound_has_a_gate_and_an_impossible_value(better: Run) -> None:
@@ -269,6 +347,43 @@ def test_an_evaluations_gates_are_those_of_its_config(better: Run) -> None:
     worst = found[-1]
     assert isinstance(worst, Gate) and worst.subject.startswith("accuracy of the worst digit, ")
     assert json.loads(worst.model_dump_json())["bound"] == 0
+
+
+def _baselines(laboratory: Laboratory, run: Run, node_id: str) -> list[int]:
+    """Ids of the artifacts that a node was given for its baseline, as MLMD has them."""
+    with open_store(laboratory.settings.mlmd_url) as handle:
+        events = handle.store.get_events_by_execution_ids([run[node_id].execution_id])
+    return [event.artifact_id for event in events if event.path.steps[0].key == "baseline_model"]
+
+
+# From here on the latest release is the first one.
+def test_after_a_rollback_the_next_run_is_held_to_what_was_rolled_back_to(
+    laboratory: Laboratory, first: Run, better: Run
+) -> None:
+    releases = Releases(laboratory.settings.push_dir)
+    assert releases.latest_version() != 1
+    releases.rollback(1, who="ann", why="the later ones mistake sevens")
+    run = laboratory.run("after a rollback", epochs=6)
+    assert run["Resolver.released"].outputs["model"][0].id == model_id(first)
+    assert [_baselines(laboratory, run, node_id) for node_id in HELD_TO_IT] == [[model_id(first)]] * 2
+    assert run["Pusher.mnist_lite"].state == "skipped"
+
+
+def test_after_the_metadata_store_was_lost_the_next_run_is_held_to_the_last_release(
+    laboratory: Laboratory, first: Run, tmp_path: Path
+) -> None:
+    before = laboratory.settings
+    fresh = Laboratory(Settings(var_dir=tmp_path), mnist_tflite(Settings(var_dir=tmp_path)))
+    for kept in ("push_dir", "data_dir"):
+        shutil.copytree(getattr(before, kept), getattr(fresh.settings, kept), symlinks=True)
+    release = Releases(before.push_dir).latest()
+    assert release
+    run = fresh.run("the first in this store", epochs=1, learning_rate=0.0001)
+    [baseline] = run["Resolver.released"].outputs["model"]
+    assert Path(baseline.uri, "Format-Serving", "tflite").read_bytes() == release.model()
+    assert [_baselines(fresh, run, node_id) for node_id in HELD_TO_IT] == [[baseline.id]] * 2
+    assert [gate.name for gate in gates(run).refused] == ["min_accuracy_change"]
+    assert Releases(fresh.settings.push_dir).latest_version() == release.version
 
 
 # The last test: from here on the laboratory's latest span is a bad one.

@@ -78,7 +78,7 @@ def test_two_processes_write_side_by_side_for_a_while_and_lose_nothing(tmp_path:
     for process in writers:
         process.join()
     assert [process.exitcode for process in writers] == [0, 0]
-    written = dict(acknowledged.get(timeout=10) for _ in writers)
+    written = dict(acknowledged.get(timeout=120) for _ in writers)
     print(f"acknowledged in {seconds:.0f} s: {written}")
     with open_store(url) as handle:
         executions = handle.store.get_executions()
@@ -127,17 +127,17 @@ def _take_turns(url: str, started: Any, events: Any) -> None:
 def test_processes_take_turns_with_one_sqlite_instead_of_colliding(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'mlmd.sqlite'}"
     spawn = multiprocessing.get_context("spawn")
-    started, events = spawn.Event(), spawn.Queue()
+    started, events = spawn.Event(), spawn.SimpleQueue()  # it puts in the order of the calls
     store = open_store(url)
     second = spawn.Process(target=_take_turns, args=(url, started, events))
     with store, store:
         second.start()
-        assert started.wait(60)
+        assert started.wait(300)
         store.store.put_execution_type(metadata_store_pb2.ExecutionType(name="Test"))
         events.put("first is done")
-    second.join(60)
-    assert [events.get(timeout=10), events.get(timeout=10)] == ["first is done", "second has it"]
+    second.join(300)
     assert second.exitcode == 0
+    assert [events.get(), events.get()] == ["first is done", "second has it"]
 
 
 def test_a_store_that_cannot_be_opened_keeps_nobody_waiting(tmp_path: Path) -> None:
@@ -176,6 +176,7 @@ def test_what_changes_while_it_is_read_is_read_again_on_mariadb(mariadb_url: str
         turns = set()
         try:
             while len(turns) < READS:
+                assert writer.is_alive(), f"the writer ended: exit code {writer.exitcode}"
                 [found] = handle.store.get_executions_by_context(context_id)
                 turns.add(found.custom_properties["turn"].int_value)
         finally:

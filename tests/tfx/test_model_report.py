@@ -232,6 +232,22 @@ def test_the_page_shows_the_verdict_the_gates_and_each_mistake(made: Path, repor
     assert EVIL in Page((made / "statistics.html").read_text(encoding="utf-8")).text
 
 
+@pytest.mark.parametrize(("key", "passed", "wrong"), [("tflite", True, 0), ("tflite", False, 1), ("keras", True, 1)])
+def test_a_difference_from_tfma_that_its_gate_allows_is_no_fault(
+    report: Report, key: str, passed: bool, wrong: int
+) -> None:
+    """TFMA runs a quantized file without the delegate that phones use, and may round one image otherwise."""
+    name = "max_tfma_difference"
+    gate = Gate(name=name, node_id="V", subject=name, relation="<=", bound=0.003, value=0.0028, passed=passed)
+    models = tuple(
+        column.model_copy(update={"tfma_accuracy": 0.12345}) if column.key == key else column
+        for column in report.models
+    )
+    page = Page(pages.render(report.model_copy(update={"gates": (gate,), "models": models}))["report.html"])
+    assert page.text.count("one of the two fed it wrongly") == wrong
+    assert page.text.count("found 12.345%") == 1
+
+
 def test_colours_are_the_pages_so_that_dark_is_dark(made: Path) -> None:
     text = (made / "report.html").read_text(encoding="utf-8")
     assert "#0a0a0" not in text

@@ -216,6 +216,28 @@ def test_what_was_rolled_back_from_stays_so(push: Callable[..., Pushed], release
     assert releases.latest_version() == 1
 
 
+def test_the_retry_of_a_push_whose_pruning_failed_tells_of_no_release_that_was_rolled_back_from(
+    push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(0, "run-1")
+
+    def full(*_: object, **__: object) -> list[int]:
+        raise ReleaseError("the releases cannot be changed: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Releases, "prune", full)
+        with pytest.raises(ReleaseError, match="No space left"):
+            push(1, "run-2")
+    assert releases.latest_version() == 2
+    releases.rollback(1, who="ann", why="it mistakes sevens")
+    assert push(1, "run-2") == {
+        "pushed": False,
+        **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256")),
+        "reason": "not pushed: ann rolled back from this very file (it mistakes sevens)",
+    }
+    assert (releases.versions(), releases.latest_version()) == ([1, 2], 1)
+
+
 def test_old_releases_go_after_a_push(
     push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:

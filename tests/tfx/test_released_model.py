@@ -1,18 +1,25 @@
 """Which model is the baseline: the release, wherever a rollback has moved it, else the last that was blessed."""
 
-import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
 from tfx.types import standard_artifacts
 
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import Settings, settings
+from pipeline_lib.tfx import node
+from pipeline_lib.tfx.compile import compile_pipeline
+from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
-
-
-def model(artifact_id: int) -> standard_artifacts.Model:
-    artifact = standard_artifacts.Model()
-    artifact.id = artifact_id
-    return artifact
+from pipeline_lib.tfx.request import NodeRequest
+from tests.core.made_releases import describe
+from tests.pipelines import tiny_nights
 
 
 def blessing(artifact_id: int, model_id: int, blessed: bool) -> standard_artifacts.InfraBlessing:
@@ -24,39 +31,162 @@ def blessing(artifact_id: int, model_id: int, blessed: bool) -> standard_artifac
 
 
 # Model 1 was blessed, then 2, then 1 again (the same data, answered from cache); 3 was refused.
-MODELS = [model(3), model(1), model(2)]
 BLESSINGS = [blessing(11, 1, True), blessing(12, 2, True), blessing(13, 3, False), blessing(14, 1, True)]
 
 
-def resolved(push_dir: Path, models: list = MODELS, blessings: list = BLESSINGS) -> tuple[list[int], list[int]]:
-    found = ReleasedModelStrategy(str(push_dir)).resolve_artifacts(None, {"model": models, "blessing": blessings})
-    return [item.id for item in found["model"]], [item.id for item in found["blessing"]]
+class Shelf:
+    """Models of three nights on the disk, a folder of releases, and an empty metadata store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.releases, self.imported = Releases(folder / "pushed"), folder / "imported"
+        connection = metadata_store_pb2.ConnectionConfig()
+        connection.fake_database.SetInParent()
+        self.store = MetadataStore(connection)
+        self.models = [self._model(folder, number) for number in (3, 1, 2)]
+
+    @staticmethod
+    def _model(folder: Path, number: int) -> standard_artifacts.Model:
+        artifact = standard_artifacts.Model()
+        artifact.id, artifact.uri = number, str(folder / "model" / str(number))
+        file = Path(artifact.uri, "Format-Serving", "tflite")
+        file.parent.mkdir(parents=True)
+        file.write_text(f"model {number}")
+        return artifact
+
+    def release(self, number: int, artifact_id: int | None = None) -> None:
+        file = self.releases.folder.parent / "model" / str(number) / "Format-Serving" / "tflite"
+        description = describe(f"run-{number}").model_copy(update={"model_artifact_id": artifact_id or number})
+        assert self.releases.push(file, description, who="Pusher").outcome == "pushed"
+
+    def resolve(
+        self, models: list | None = None, blessings: list = BLESSINGS
+    ) -> tuple[list[standard_artifacts.Model], list[int]]:
+        strategy = ReleasedModelStrategy(str(self.releases.folder), str(self.imported))
+        channels = {"model": self.models if models is None else models, "blessing": blessings}
+        found = strategy.resolve_artifacts(self.store, channels)
+        return found["model"], [item.id for item in found["blessing"]]
+
+    def resolved(self, models: list | None = None, blessings: list = BLESSINGS) -> tuple[list[int], list[int]]:
+        found, blessed = self.resolve(models, blessings)
+        return [item.id for item in found], blessed
 
 
-def release(push_dir: Path, model_id: int) -> None:
-    (push_dir / "latest").mkdir(parents=True, exist_ok=True)
-    (push_dir / "latest" / "manifest.json").write_text(json.dumps({"model_artifact_id": model_id}))
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
 
 
-def test_without_a_release_it_is_the_one_blessed_last(tmp_path: Path) -> None:
-    assert resolved(tmp_path) == ([1], [14])
-    assert resolved(tmp_path, blessings=BLESSINGS[:3]) == ([2], [12])
+def test_without_a_release_it_is_the_one_blessed_last(shelf: Shelf) -> None:
+    assert shelf.resolved() == ([1], [14])
+    assert shelf.resolved(blessings=BLESSINGS[:3]) == ([2], [12])
 
 
-def test_a_refused_model_and_an_empty_history_give_none(tmp_path: Path) -> None:
-    assert resolved(tmp_path, blessings=[BLESSINGS[2]]) == ([], [])
-    assert resolved(tmp_path, models=[], blessings=[]) == ([], [])
+def test_a_refused_model_and_an_empty_history_give_none(shelf: Shelf) -> None:
+    assert shelf.resolved(blessings=[BLESSINGS[2]]) == ([], [])
+    assert shelf.resolved(models=[], blessings=[]) == ([], [])
 
 
-@pytest.mark.parametrize("released", [1, 2])
-def test_a_rollback_moves_the_baseline(tmp_path: Path, released: int) -> None:
-    release(tmp_path, released)
-    assert resolved(tmp_path)[0] == [released]
+def test_a_rollback_moves_the_baseline(shelf: Shelf) -> None:
+    shelf.release(1)
+    shelf.release(2)
+    assert shelf.resolved() == ([2], [12])
+    shelf.releases.rollback(1, who="ann", why="2 mistakes sevens")
+    assert shelf.resolved() == ([1], [14])
+    assert not shelf.imported.exists()
 
 
-def test_a_release_of_another_metadata_store_is_no_baseline_and_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("artifact_id", [3, 99], ids=["a refused model's", "nobody's"])
+def test_where_the_id_is_another_models_the_releases_own_file_is_the_baseline(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture, artifact_id: int
 ) -> None:
-    release(tmp_path, 99)
-    assert resolved(tmp_path) == ([], [])
-    assert "model 99" in caplog.text
+    """As after the metadata store was lost and made anew."""
+    shelf.release(2, artifact_id)
+    [model], blessed = shelf.resolve()
+    assert Path(model.uri, "Format-Serving", "tflite").read_text() == "model 2"
+    assert (model.id, blessed) == (0, [])
+    assert f"release 1 was made of model {artifact_id}, whose file" in caplog.text
+    assert "the release's own file is the baseline" in caplog.text
+
+
+def test_a_baseline_that_was_changed_since_is_not_believed(shelf: Shelf) -> None:
+    shelf.release(2)
+    file = Path(shelf.models[2].uri, "Format-Serving", "tflite")
+    file.write_text("other")
+    [model], _ = shelf.resolve()
+    copy = Path(model.uri, "Format-Serving", "tflite")
+    assert copy != file and copy.read_text() == "model 2"
+    copy.write_text("another")
+    assert Path(shelf.resolve()[0][0].uri, "Format-Serving", "tflite").read_text() == "model 2"
+
+
+def test_a_damaged_release_is_no_baseline_and_is_said(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    shelf.release(2, 99)
+    (shelf.releases.folder / "1" / "model.tflite").write_text("rotten")
+    assert shelf.resolved() == ([], [])
+    assert "NO BASELINE in this run" in caplog.text and "expected sha256" in caplog.text
+
+
+class Nights:
+    """The real launcher on a pipeline of a few bytes, night by night."""
+
+    def __init__(self) -> None:
+        config = settings()
+        pipeline = tiny_nights.create_pipeline(str(config.pipeline_root), str(config.push_dir))
+        self.compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS)
+        self.compiled.write(config.compiled_path)
+
+    def run(self, night: int) -> dict[str, NodeResult]:
+        return {item.id: self._node(item.id, night) for item in self.compiled.nodes}
+
+    @staticmethod
+    def _node(node_id: str, night: int) -> NodeResult:
+        config = settings()
+        request = NodeRequest(
+            pipeline=config.compiled_path,
+            node_id=node_id,
+            run_id=f"night-{night}",
+            metadata_url=config.mlmd_url,
+            parameters={"night": night, "week": 0},
+            result=config.var_dir / "result.json",
+        )
+        assert node.execute(request) == 0
+        return NodeResult.read(config.var_dir / "result.json")
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Iterator[Nights]:
+    with mock.patch.dict(os.environ, MNIST_LITE_VAR_DIR=str(tmp_path)):
+        settings.cache_clear()
+        yield Nights()
+        settings.cache_clear()
+
+
+def baseline(run: dict[str, NodeResult]) -> bytes:
+    [model] = run["Resolver.released"].outputs["model"]
+    [file] = [path for path in Path(model.uri).rglob("tflite") if path.is_file()]
+    return file.read_bytes().rstrip()
+
+
+def test_the_next_nights_baseline_is_the_model_that_was_rolled_back_to(nights: Nights) -> None:
+    first, second = nights.run(0), nights.run(1)
+    assert (first["Resolver.released"].outputs, baseline(second)) == ({}, b"model of night 0")
+    Releases(settings().push_dir).rollback(1, who="ann", why="2 mistakes sevens")
+    third = nights.run(3)
+    assert baseline(third) == b"model of night 0"
+    assert third["Resolver.released"].outputs["model"] == first["Train"].outputs["model"]
+    assert baseline(nights.run(4)) == b"model of night 3"
+
+
+def test_with_a_metadata_store_made_anew_it_is_the_last_release_all_the_same(nights: Nights) -> None:
+    nights.run(0)
+    config: Settings = settings()
+    Path(config.mlmd_url.removeprefix("sqlite:///")).unlink()
+    refused, again = nights.run(5), nights.run(8)  # both of them refused, so that the release stays
+    assert baseline(refused) == baseline(again) == b"model of night 0"
+    assert refused["Resolver.released"].outputs == again["Resolver.released"].outputs
+    [model] = again["Resolver.released"].outputs["model"]
+    assert model.id not in {run["Train"].outputs["model"][0].id for run in (refused, again)}
+    with open_store(config.mlmd_url) as handle:
+        assert [item.id for item in handle.store.get_artifacts_by_uri(model.uri)] == [model.id]
+    assert baseline(nights.run(9)) == b"model of night 0"
+    assert baseline(nights.run(10)) == b"model of night 9"

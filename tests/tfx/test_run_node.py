@@ -5,10 +5,9 @@ import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
 
-from tests.tfx.conftest import Deployment, wait_for
+from tests.tfx.conftest import Deployment, alive, wait_for
 
 
 def test_run_parameters_of_each_type_reach_the_executor(deployment: Deployment) -> None:
@@ -112,7 +111,7 @@ def test_sigterm_ends_the_node_and_all_that_it_started(deployment: Deployment, r
     wait_for(lambda: process.poll() is not None)
     if runtime == "cold":
         os.killpg(process.pid, signal.SIGKILL)  # the caller's part: what is left of the group that it made
-    wait_for(lambda: not any(map(_alive, pids)))
+    wait_for(lambda: not any(map(alive, pids)))
     assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGKILL)
     assert deployment.executions(run_id, "Moody")[-1][1] == "CANCELED"
     assert deployment.result("Moody", run_id).state == "cancelled"
@@ -157,7 +156,3 @@ def _read_pids(process: subprocess.Popen[str]) -> list[int]:
         if line.startswith("grandchild"):
             return pids
     raise AssertionError("the node ended before it slept")
-
-
-def _alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

@@ -55,7 +55,7 @@ class Executor(base_executor.BaseExecutor):
             versions=sources.versions(),
         )
         report = report.model_copy(update={"history": (*history.past_runs(folder), report.as_past_run())})
-        pages.write(report, folder)
+        pages.write(pages.render(report), folder)
         report.write(folder)
         print(f"{report.verdict}. {folder / 'report.html'}", flush=True)
 

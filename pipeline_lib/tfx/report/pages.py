@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline_lib.report import Report
+from pipeline_lib.report import Report, RunReport
 from pipeline_lib.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
 from pipeline_lib.tfx.report import charts
 
@@ -19,21 +19,17 @@ _VISIBLE = 0.005
 
 def render(report: Report) -> dict[str, str]:
     """The pages' text by file name."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "figure": figure, "bytes": size}
-    drawn = _charts(report)
-    return {name: environment.get_template(f"{name}.j2").render(report=report, **drawn) for name in PAGES}
+    return _rendered(report, {name: f"{name}.j2" for name in PAGES}, _charts(report))
 
 
-def write(report: Report, folder: Path) -> None:
+def render_refused_data(report: RunReport) -> dict[str, str]:
+    """The pages' text, by file name, of a run whose data was refused: nothing was trained."""
+    return _rendered(report, {REPORT_PAGE: "refused_data.html.j2", STATISTICS_PAGE: f"{STATISTICS_PAGE}.j2"}, {})
+
+
+def write(pages: Mapping[str, str], folder: Path) -> None:
     """Write the pages into the folder, each whole or not at all."""
-    for name, text in render(report).items():
+    for name, text in pages.items():
         partial = folder / f"{name}.partial"
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -42,16 +38,32 @@ def write(report: Report, folder: Path) -> None:
         partial.replace(folder / name)
 
 
+def _rendered(report: RunReport, templates: Mapping[str, str], drawn: Mapping[str, Any]) -> dict[str, str]:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "figure": figure, "bytes": size}
+    drawn = {**drawn, "feature_charts": _feature_charts(report)}
+    return {name: environment.get_template(file).render(report=report, **drawn) for name, file in templates.items()}
+
+
+def _feature_charts(report: RunReport) -> list[str]:
+    return [
+        charts.histogram(f"{feature.name}, {feature.split}", feature.histogram) if feature.histogram else ""
+        for feature in report.statistics
+    ]
+
+
 def _charts(report: Report) -> Mapping[str, Any]:
     return {
         "class_accuracy_chart": charts.class_accuracy(report.models),
         "differences_chart": charts.differences(report.agreement),
         "training_charts": charts.training(report.training),
         "history_charts": charts.history(report.history),
-        "feature_charts": [
-            charts.histogram(f"{feature.name}, {feature.split}", feature.histogram) if feature.histogram else ""
-            for feature in report.statistics
-        ],
         "visible": _VISIBLE,
     }
 

@@ -1,8 +1,11 @@
 """Compiled pipelines as an enemy writes them: a DAG, or one of our errors; nothing runs, little time, little memory."""
 
+import contextlib
 import json
+import os
 import re
 import socket
+import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -16,8 +19,10 @@ from pydantic import ValidationError
 
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.errors import CompiledPipelineError, MnistLiteError
-from pipeline_lib.graph import CompiledPipeline, Parameter
+from pipeline_lib.graph import CompiledPipeline, Parameter, sealed
+from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import parameters
+from tests.faults.changed_json import changed, changes
 
 FUZZ = settings(
     max_examples=300,
@@ -26,74 +31,17 @@ FUZZ = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-# What would leave a trace if anything ever evaluated, imported, unpickled, rendered or ran it.
-HOSTILE = (
-    "__import__('os').mkdir('RAN')",
-    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
-    "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
-    "$(mkdir RAN)",
-    "`mkdir RAN`; mkdir RAN #",
-    "!!python/object/apply:os.mkdir ['RAN']",
-    "cos\nmkdir\n(S'RAN'\ntR.",
-    "../../../../etc/passwd",
-    "a" * 300,
-    "\0",
-    "\u202egnp.exe",
-    "é\u0301ß漢",
-    "(a+)+$",
-    "^(([a-z])+.)+[A-Z]([a-z])+$",
-    "https://198.51.100.1/schema.json",
-    "",
-)
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.sampled_from([2**63, -(2**63), 10**400, 1e308, float("inf"), float("nan")]),
-    st.floats(),
-    st.sampled_from(HOSTILE),
-    st.text(max_size=40),
-)
-KEYS = (
-    "type id name default json_schema upstream enum minimum pattern $ref $schema x __type __var __class__ "
-    "schema_version dag_id format description title given_by"
-)
-names = st.sampled_from(KEYS.split())
-values = st.recursive(
-    scalars, lambda item: st.lists(item, max_size=4) | st.dictionaries(names, item, max_size=4), max_leaves=8
-)
-# A way down the document: a number per level, taken modulo what is there.
-changes = st.tuples(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.sampled_from("srda"), names, values)
-
-
-def changed(document: Any, way: list[int], kind: str, name: str, value: Any) -> None:
-    """Replace, rename, delete or add, at the end of the way."""
-    here = document
-    for number in way[:-1]:
-        keys = list(here) if isinstance(here, dict) else list(range(len(here)))
-        below = here[keys[number % len(keys)]] if keys else None
-        if not isinstance(below, dict | list) or not below:
-            break
-        here = below
-    keys = list(here) if isinstance(here, dict) else list(range(len(here)))
-    key = keys[way[-1] % len(keys)]
-    match kind:
-        case "s":
-            here[key] = value
-        case "d":
-            del here[key]
-        case "r" if isinstance(here, dict):
-            here[name] = here.pop(key)
-        case _ if isinstance(here, dict):
-            here[name] = value
-        case _:
-            here.append(value)
 
 
 @pytest.fixture
 def document(compiled: CompiledPipeline) -> dict[str, Any]:
     whole = compiled.model_copy(update={"parameters": (*compiled.parameters, *parameters()[:6])})
     return json.loads(whole.model_dump_json())
+
+
+def write(file: Path, form: Any) -> None:
+    """With a digest that matches, as whoever wants to do harm would."""
+    file.write_text(sealed(json.dumps(form)) if form else json.dumps(form))
 
 
 def render(file: Path) -> str:
@@ -109,7 +57,7 @@ def render(file: Path) -> str:
 
 
 @FUZZ
-@given(steps=st.lists(changes, min_size=1, max_size=3))
+@given(steps=st.lists(changes(5), min_size=1, max_size=3))
 def test_a_document_of_odd_values_is_a_dag_or_refused(
     document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[Any]
 ) -> None:
@@ -119,7 +67,7 @@ def test_a_document_of_odd_values_is_a_dag_or_refused(
         if form:
             changed(form, *step)
     file = tmp_path / "compiled.json"
-    file.write_text(json.dumps(form))
+    write(file, form)
     tracemalloc.start()
     render(file)
     peak = tracemalloc.get_traced_memory()[1]
@@ -134,8 +82,12 @@ def test_bytes_of_any_kind_are_a_dag_or_refused(
     document: dict[str, Any], tmp_path: Path, at: int, data: bytes, end: int
 ) -> None:
     content = json.dumps(document).encode()
-    (tmp_path / "compiled.json").write_bytes(content[:at] + data + content[max(at, end) :])
-    render(tmp_path / "compiled.json")
+    damaged = content[:at] + data + content[max(at, end) :]
+    (tmp_path / "compiled.json").write_bytes(damaged)
+    assert render(tmp_path / "compiled.json") == "CompiledPipelineError"  # it has no digest
+    with contextlib.suppress(ValueError):  # no UTF-8, or no object
+        (tmp_path / "compiled.json").write_text(sealed(damaged.decode()))
+        render(tmp_path / "compiled.json")
 
 
 @pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef", "$schema"])
@@ -149,7 +101,7 @@ def test_a_schema_that_points_elsewhere_is_refused_and_nothing_is_fetched(
     monkeypatch.setattr(socket.socket, "connect", connect)
     schema = {key: "http://127.0.0.1:9/schema.json"}
     document["parameters"][0]["json_schema"] = {"allOf": [schema]} if nested else schema
-    (tmp_path / "compiled.json").write_text(json.dumps(document))
+    write(tmp_path / "compiled.json", document)
     assert render(tmp_path / "compiled.json") == "CompiledPipelineError"
 
 
@@ -181,7 +133,7 @@ def test_a_pattern_that_may_take_for_ever_is_refused_and_never_tried(
     schema = {"pattern" if not isinstance(pattern, dict) else "patternProperties": pattern}
     parameter = {"name": "x", "type": "str", "default": "a" * 4000 + "!"}
     document["parameters"].append(parameter | {"json_schema": {"anyOf": [schema]} if nested else schema})
-    (tmp_path / "compiled.json").write_text(json.dumps(document))
+    write(tmp_path / "compiled.json", document)
     with pytest.raises(CompiledPipelineError, match="expected a pattern from"):
         CompiledPipeline.read(tmp_path / "compiled.json")
 
@@ -243,7 +195,40 @@ def test_ordinary_patterns_are_taken() -> None:
     ids=["brackets", "nested", "digits", "surrogates", "no-utf8", "empty", "null", "object"],
 )
 def test_files_that_break_parsers_are_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "compiled.json").write_bytes(content)
     before = sys.getrecursionlimit()
+    (tmp_path / "compiled.json").write_bytes(content)
     assert render(tmp_path / "compiled.json") == "CompiledPipelineError"
+    with contextlib.suppress(ValueError):
+        (tmp_path / "compiled.json").write_text(sealed(content.decode()))
+        assert render(tmp_path / "compiled.json") == "CompiledPipelineError"
     assert sys.getrecursionlimit() == before
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A compiled pipeline as TFX's compiler writes it, which only its own environment can."""
+    file = tmp_path_factory.mktemp("real") / "nights.json"
+    command = [PROJECT / ".venvs/tfx/bin/python", "-m", "tests.pipelines.tiny_nights", file, "/nowhere", "/nowhere"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True)
+    return file.read_text()
+
+
+@FUZZ
+@given(steps=st.lists(changes(9), min_size=1, max_size=3))
+def test_damage_in_tfxs_part_is_refused_and_what_has_a_digest_is_never_looked_into(
+    real: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file, form = tmp_path / "compiled.json", json.loads(real)
+    assert form["ir"]["nodes"]
+    for step in steps:
+        if form["ir"]:
+            changed(form["ir"], *step)
+    damaged = json.dumps(form, indent=1)
+    file.write_text(real.partition("\n")[0] + "\n" + damaged.partition("\n")[2])
+    assert render(file) == "CompiledPipelineError"
+    write(file, form)
+    assert render(file) in ("DAG", "CompiledPipelineError")
+    assert not {"tests.pipelines.tiny_nights", "tfx", "tensorflow"} & set(sys.modules)  # whose classes it names
+    assert sorted(tmp_path.iterdir()) == [file]

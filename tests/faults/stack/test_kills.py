@@ -9,20 +9,24 @@ import random
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipeline_lib.airflow import stack
-from pipeline_lib.settings import Settings
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import PIPELINE_NAME, Settings
 from tests.airflow.stack_fixtures import environment, free_port
 from tests.faults.stack import victims
-from tests.faults.stack.deployment import Deployment
+from tests.faults.stack.deployment import NAME, Deployment
 
 KILLS = int(os.environ.get("MNIST_LITE_TEST_KILLS") or 7)
 SEED = int(os.environ.get("MNIST_LITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
 KILLS_A_RUN = 3
+LARGE_NODES = {"StatisticsGen", "Transform", "Trainer.mnist", "Trainer.mnist_lite", "Evaluator.mnist"}
+LARGE_NODES |= {"Evaluator.mnist_lite", "EdgeValidator", "ModelReport"}
 # An operator's Airflow finds out within minutes what has died; this one within seconds.
 CONFIGURATION = """
 [scheduler]
@@ -38,23 +42,42 @@ min_heartbeat_interval = 1
 """
 
 
-@pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    settings = Settings(var_dir=tmp_path / "var", port=free_port())
-    dags = tmp_path / "dags"
+@contextmanager
+def under_airflow(folder: Path, dag_file: str, dag_id: str, commands: Sequence[list[str]]) -> Iterator[Deployment]:
+    """A real Airflow with the DAG of that file beside this one, once the TFX side has run these modules."""
+    settings = Settings(var_dir=folder / "var", port=free_port())
+    dags = folder / "dags"
     dags.mkdir()
-    shutil.copy(Path(__file__).with_name("night_dag.py"), dags)
-    deployment = Deployment(settings, dags)
+    shutil.copy(Path(__file__).with_name(dag_file), dags)
+    deployment = Deployment(settings, dags, dag_id)
     deployment.home.mkdir(parents=True)
     (deployment.home / "airflow.cfg").write_text(CONFIGURATION)
     with environment({"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}):
-        deployment.compile()
+        for command in commands:
+            deployment.python(*command)
         try:
             deployment.up()
             deployment.wait_for_dag()
             yield deployment
         finally:
             stack.down(settings)
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    settings = Settings(var_dir=tmp_path / "var")
+    places = [settings.compiled_path, settings.pipeline_root, settings.push_dir]
+    compile_nights = ["tests.pipelines.tiny_nights", *map(str, places)]
+    with under_airflow(tmp_path, "night_dag.py", NAME, [compile_nights]) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> Iterator[Deployment]:
+    """The project's own pipeline, with data."""
+    commands = [["pipeline_lib.tfx.commands", "ingest", "digits", "--no-tell"], ["pipeline_lib.tfx.compile"]]
+    with under_airflow(tmp_path, "mnist_dag.py", PIPELINE_NAME, commands) as deployment:
+        yield deployment
 
 
 class Killer:
@@ -108,3 +131,30 @@ def test_whatever_is_killed_the_night_ends_well_and_leaves_nothing_half_done(dep
     deployment.trigger(night + 1)
     assert deployment.ended(night + 1).state == "success", deployment.describe(night + 1)
     deployment.require_whole(nights=night + 2)
+
+
+@pytest.mark.timeout(1800)
+def test_each_large_node_of_the_real_pipeline_is_killed_at_work_and_made_anew(mnist: Deployment) -> None:
+    """Those with Beam, TFMA, Keras, the converter and LiteRT in them: each is struck once, at a random moment."""
+    print(f"MNIST_LITE_TEST_SEED={SEED}")
+    chance = random.Random(SEED)
+    struck: set[str] = set()
+    mnist.trigger(0)
+    while not mnist.run(0).finished:
+        with mnist.rest() as rest:
+            running = {task.task_id for task in rest.tasks(PIPELINE_NAME, "night-0") if task.state == "running"}
+        if at_work := running.intersection(LARGE_NODES) - struck:
+            time.sleep(chance.uniform(0, 0.5))
+            if victims.kill(victims.processes_of("child", mnist.home)):
+                print(f"SIGKILL while {', '.join(sorted(at_work))} ran", flush=True)
+                struck |= at_work
+        time.sleep(0.05)
+    assert mnist.run(0).state == "success", mnist.describe(0)
+    with mnist.rest() as rest:
+        tries = {task.task_id: task.try_number or 0 for task in rest.tasks(PIPELINE_NAME, "night-0")}
+    again = {node for node in struck if tries[node] > 1}
+    assert len(again) >= len(LARGE_NODES) // 2, f"hardly anybody was hit: {tries}"
+    mnist.require_nothing_half_done()
+    releases = Releases(mnist.settings.push_dir)
+    assert releases.versions() == [1] and releases.latest_version() == 1
+    releases.release(1).verify()

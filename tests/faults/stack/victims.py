@@ -36,7 +36,10 @@ def _of_a_node(victim: str, home: Path, stack: Stack) -> list[psutil.Process]:
             return [parent for task in tasks if (parent := task.parent())]
         return []
     servers = stack_processes.warm_servers(home.parent)
-    children = {child.pid: child for server in servers for child in server.children(recursive=True)}
+    children: dict[int, psutil.Process] = {}
+    for server in servers:
+        with contextlib.suppress(psutil.Error):
+            children.update({child.pid: child for child in server.children(recursive=True)})
     return list(children.values()) if victim == "child" else [item for item in servers if item.pid not in children]
 
 

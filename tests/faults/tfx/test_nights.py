@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.releases.store import Releases
+from pipeline_lib.report_files import REFUSED_DATA
 from pipeline_lib.settings import Settings, settings
 from pipeline_lib.tfx import artifact_retention
 from pipeline_lib.tfx.metadata_store import open_store
@@ -14,6 +15,7 @@ from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
 COUNT = int(os.environ.get("MNIST_LITE_TEST_NIGHTS") or 30)
+pytestmark = pytest.mark.timeout(900 + 20 * COUNT)  # the first test lives through them all
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +137,15 @@ def test_what_mlmd_does_not_know_is_left_alone(tmp_path: Path) -> None:
     stranger.mkdir()
     artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, config.push_dir, 1)
     assert stranger.is_dir() and files_below(config.push_dir)
+
+
+def test_the_pages_of_refused_data_go_with_their_runs(tmp_path: Path) -> None:
+    list(simulate(3, tmp_path))
+    config = Settings(var_dir=tmp_path)
+    with open_store(config.mlmd_url) as handle:
+        ids = sorted(item.id for item in handle.store.get_executions_by_type("tests.pipelines.tiny_nights.Train"))
+    pages = [config.pipeline_root / "Gate" / REFUSED_DATA / str(execution_id) for execution_id in ids]
+    for page in pages:
+        page.mkdir(parents=True)
+    artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, config.push_dir, 1)
+    assert [page.exists() for page in pages] == [False, False, True]

@@ -1,0 +1,16 @@
+"""Where this machine's Chromium is, and how it is started: for docs/screenshots.py and the tests in a browser."""
+
+import os
+import shutil
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = "expected Chromium on PATH (Debian: apt-get install chromium). Received: none"
+
+
+def installed() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def options() -> list[str]:
+    """As root, Chromium has no sandbox to offer; it only looks at this machine's own pages."""
+    return ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -1,0 +1,94 @@
+"""`mnist-lite trigger` without an Airflow: what its help tells, what it refuses, what its exit code says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline_lib import param_text
+from pipeline_lib.airflow.commands import app
+from pipeline_lib.airflow.rest import DagRun
+from pipeline_lib.airflow.runs import RunStatus, _tell_of_other_note
+from pipeline_lib.run_params import parameters
+from pipeline_lib.run_summary import RunSummary
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command against an Airflow that must not be asked."""
+
+    def no_network(*_: Any, **__: Any) -> None:
+        raise AssertionError("Airflow was asked")
+
+    monkeypatch.setattr(httpx.Client, "send", no_network)
+    for name, value in {"URL": "http://127.0.0.1:9", "TOKEN": "x"}.items():
+        monkeypatch.setenv(f"MNIST_LITE_{name}", value)
+    return lambda *arguments: CliRunner(env={"COLUMNS": "120"}).invoke(app, arguments)
+
+
+def test_the_help_tells_every_run_parameter_its_type_bounds_and_default(command: Callable[..., Result]) -> None:
+    told = " ".join(command("trigger", "--help").output.replace("│", " ").split())
+    assert "epochs: int, 1 to 500, default 20. Passes over the training split; at least 30 steps each." in told
+    assert "push: str, yes, dry run, default yes." in told
+    for parameter in parameters():
+        bounds, default = param_text.bounds(parameter).replace("`", ""), param_text.default(parameter)
+        assert f"{parameter.name}: {parameter.type}, {bounds}, default {default}." in told
+        assert bounds and default
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--param", "min_accuracy=NaN"),
+        ("--param", "min_accuracy=1e999"),
+        ("--param", "epochs=3", "--param", "epochs=5"),
+        ("--param", "epochs"),
+    ],
+)
+def test_what_no_request_can_say_is_one_sentence_and_exit_code_2(
+    command: Callable[..., Result], arguments: tuple[str, ...]
+) -> None:
+    done = command("trigger", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("mnist-lite: --param: expected ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "summary", "exit_code"),
+    [
+        ("success", {"blessed": True, "pushed": "/pushed/7"}, 0),
+        ("success", {"blessed": True, "pushed": "/pushed/7", "pushed_why": "nothing new: release 7 is this file"}, 0),
+        ("success", {"blessed": True, "pushed_why": "dry run: would be release 8"}, 0),
+        ("success", {"blessed": False, "pushed_why": "not pushed: the model is not blessed"}, 3),
+        ("success", {"blessed": False, "pushed_why": "dry run: the model is not blessed"}, 3),
+        ("success", {"blessed": True, "pushed_why": "rejected by admin"}, 3),
+        ("success", {"blessed": True}, 3),
+        ("success", {}, 3),
+        ("failed", {}, 1),
+        ("failed", {"blessed": True, "pushed": "/pushed/7"}, 1),
+        ("failed", {"blessed": False}, 1),
+        ("running", {}, 0),
+        ("queued", {"blessed": False}, 0),
+    ],
+)
+def test_the_exit_code_tells_a_run_by_what_came_of_it(state: str, summary: dict[str, Any], exit_code: int) -> None:
+    found = RunStatus(run_id="r", state=state, conf={}, note=None, url="", nodes={}, summary=RunSummary(**summary))
+    assert found.exit_code == exit_code
+
+
+@pytest.mark.parametrize(
+    ("kept", "given", "said"),
+    [
+        ("released 7", "mine", "run a was there already and keeps its note 'released 7': --note was not written\n"),
+        (None, "mine", "run a was there already and keeps having no note: --note was not written\n"),
+        ("mine", "mine", ""),
+        ("released 7", None, ""),
+    ],
+)
+def test_a_note_that_was_not_written_is_told(
+    capsys: pytest.CaptureFixture[str], kept: str | None, given: str | None, said: str
+) -> None:
+    _tell_of_other_note(DagRun(dag_run_id="a", state="queued", note=kept), given)
+    assert capsys.readouterr().err == said

@@ -1,0 +1,167 @@
+"""What is told of a run, from its tasks' states and results alone."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.airflow.notice_facts import finished
+from pipeline_lib.airflow.notice_message import Figures, Notice
+from pipeline_lib.approval import Approval, refusal
+from pipeline_lib.node_result import NodeResult, OutputArtifact
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.report import EdgeFigures, ModelColumn
+from pipeline_lib.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
+from pipeline_lib.run_summary import ACCURACY, PUSHER, VERDICT
+from pipeline_lib.settings import settings
+from tests.core.made_releases import DESCRIPTION
+from tests.core.test_report import column, report
+
+AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
+RUN_URL = "/dags/mnist_tflite/runs/r"
+
+
+@pytest.fixture(autouse=True)
+def releases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Releases]:
+    """This deployment's, of which there are none yet."""
+    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
+    settings.cache_clear()
+    yield Releases(settings().push_dir)
+    settings.cache_clear()
+
+
+def node(node_id: str, **facts: object) -> NodeResult:
+    return NodeResult.model_validate({"node_id": node_id, "run_id": "r", "state": "succeeded", **facts})
+
+
+TRAINER = node("Trainer.mnist_lite", model_bytes=1000)
+EVALUATOR = node("Evaluator.mnist_lite", metrics={ACCURACY: 0.75})
+BLESSED = node(VERDICT, blessed=True)
+
+
+def told(*results: NodeResult, **states: str) -> list[Notice]:
+    by_id = {result.node_id: result for result in results}
+    ended = {task: "skipped" if result.state == "skipped" else "success" for task, result in by_id.items()}
+    return finished("mnist_tflite", "r", ended | states, by_id)
+
+
+def not_pushed(reason: str | None, **facts: object) -> NodeResult:
+    return node(PUSHER, state="skipped", pushed=False, reason=reason, **facts)
+
+
+def rejected(decision: str, user: str | None) -> str:
+    reason = refusal(True, Approval.model_validate({"decision": decision, "user": user, "at": AT}))
+    assert reason
+    return reason
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        rejected("rejected", "ann"),
+        rejected("timed out", None),
+        "older data: span 5, and release 1 has span 6; span=5 would release it",
+        "not pushed: ann rolled back from this very file (it mistakes sevens)",
+    ],
+)
+def test_a_blessed_model_that_was_kept_back_is_told_as_refused_with_the_reason(reason: str) -> None:
+    [notice] = told(BLESSED, not_pushed(reason))
+    assert (notice.event, notice.verdict, notice.release) == ("refused", reason, None)
+    [why] = notice.reasons
+    assert why.text == reason and (why.url or "").endswith(f"{RUN_URL}/tasks/{PUSHER}")
+
+
+@pytest.mark.parametrize(
+    "pusher",
+    [
+        not_pushed("nothing new: release 3 is this very file already", pushed_version="3", pushed_to="/pushed/3"),
+        not_pushed("dry run: release 4 would have been made"),
+        not_pushed("dry run: older data: span 5, and release 1 has span 6; span=5 would release it"),
+    ],
+)
+def test_the_very_same_file_and_a_dry_run_are_nothing_new(pusher: NodeResult) -> None:
+    [notice] = told(BLESSED, pusher)
+    assert (notice.event, notice.verdict, notice.reasons) == ("nothing_new", pusher.reason, ())
+
+
+def test_a_gates_refusal_is_told_by_the_gate_not_by_the_pusher() -> None:
+    gate = "EdgeValidator: size: 700 KiB, expected <= 600 (max_size_kib)"
+    judge = node(VERDICT, blessed=False, refusals=[gate])
+    [notice] = told(judge, not_pushed("not pushed: the model is not blessed"))
+    assert (notice.event, notice.verdict) == ("refused", "1 gate not passed, nothing was pushed")
+    assert [reason.text for reason in notice.reasons] == [gate]
+
+
+def test_a_pusher_below_a_condition_that_is_false_is_told_as_skipped() -> None:
+    [notice] = told(node(PUSHER, state="skipped", reason="its condition is false"))
+    assert (notice.event, notice.verdict) == ("refused", f"{PUSHER} skipped, nothing was pushed")
+    assert [reason.text for reason in notice.reasons] == [f"{PUSHER}: its condition is false"]
+
+
+@pytest.fixture
+def reported(tmp_path: Path) -> Callable[..., NodeResult]:
+    """The result of a ModelReport over these models."""
+
+    def make(*models: ModelColumn) -> NodeResult:
+        folder = tmp_path / "report"
+        folder.mkdir()
+        report(models=models).write(folder)
+        artifact = OutputArtifact(id=1, type=REPORT_TYPE, uri=str(folder))
+        return node(REPORT_NODE, outputs={"report": [artifact]}, report=str(folder / REPORT_PAGE))
+
+    return make
+
+
+def test_a_push_is_told_with_both_models_figures_and_the_report(reported: Callable[..., NodeResult]) -> None:
+    models = (
+        column("tflite", accuracy=0.9, edge=EdgeFigures(latency_ms={"p50": 0.2})),
+        column("released", accuracy=0.8, size_bytes=20, edge=EdgeFigures(latency_ms={"p50": 0.3})),
+    )
+    [notice] = told(BLESSED, node(PUSHER, pushed=True, pushed_version="7"), reported(*models))
+    assert (notice.event, notice.release) == ("pushed", 7)
+    assert notice.model == Figures(accuracy=0.9, size_bytes=10, latency_ms=0.2)
+    assert notice.last_release == Figures(accuracy=0.8, size_bytes=20, latency_ms=0.3)
+    assert (notice.report_url or "").endswith(f"{RUN_URL}/plugin/model-report")
+
+
+def test_the_first_push_has_no_last_release(reported: Callable[..., NodeResult]) -> None:
+    [notice] = told(BLESSED, node(PUSHER, pushed=True, pushed_version="1"), reported(column("tflite")))
+    assert notice.last_release is None and notice.report_url
+
+
+def release(releases: Releases, folder: Path) -> None:
+    facts = {"metrics": {ACCURACY: 0.5}, "edge": {"latency_ms": {"p50": 0.4, "p95": 0.6}}}
+    (folder / "model").write_text("12345")
+    releases.push(folder / "model", DESCRIPTION.model_copy(update=facts), who="Pusher")
+
+
+def test_a_failure_without_a_report_is_told_with_the_latest_releases_figures(
+    releases: Releases, tmp_path: Path
+) -> None:
+    release(releases, tmp_path)
+    [notice] = told(TRAINER, EVALUATOR, **{VERDICT: "failed"})
+    assert (notice.event, notice.report_url) == ("failed", None)
+    assert notice.model == Figures(accuracy=0.75, size_bytes=1000)
+    assert notice.last_release == Figures(accuracy=0.5, size_bytes=5, latency_ms=0.4)
+    assert "accuracy: 75.00% (last release 50.00%)" in notice.text()
+
+
+def test_refused_data_is_told_with_the_address_of_its_page() -> None:
+    [notice] = told(node("DataGate", state="failed", reason="3 anomalies", report="/x/report.html"), DataGate="failed")
+    assert (notice.event, notice.model) == ("failed", Figures())
+    assert (notice.report_url or "").endswith(f"{RUN_URL}/plugin/model-report")
+
+
+def test_a_release_of_the_runs_own_is_not_what_its_model_is_compared_with(releases: Releases, tmp_path: Path) -> None:
+    release(releases, tmp_path)
+    failed, pushed = told(TRAINER, node(PUSHER, pushed=True, pushed_version="1"), **{REPORT_NODE: "failed"})
+    assert (failed.event, pushed.event) == ("failed", "pushed")
+    assert failed.last_release is pushed.last_release is None
+
+
+def test_releases_that_cannot_be_read_keep_nobody_from_being_told(releases: Releases, tmp_path: Path) -> None:
+    release(releases, tmp_path)
+    (releases.folder / "1" / "manifest.json").write_text("{")
+    [notice] = told(TRAINER, **{VERDICT: "failed"})
+    assert (notice.event, notice.last_release) == ("failed", None)

@@ -1,0 +1,81 @@
+"""docker-compose.yml as Compose reads it, with its companions: needs the docker command, and no engine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+Config = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """`docker compose config` of these files, with an env file of these lines."""
+    version = ["docker", "compose", "version"]
+    if not shutil.which("docker") or subprocess.run(version, capture_output=True, check=False).returncode:
+        pytest.skip("NOT TESTED: what Compose makes of docker-compose.yml. There is no docker command with Compose")
+
+    def read(*files: str, secrets: bool = True, lines: str = "") -> subprocess.CompletedProcess[str]:
+        env_file = tmp_path / "env"
+        env_file.write_text(lines)
+        if secrets:
+            subprocess.run([sys.executable, PROJECT / "docker/make_env.py", env_file], check=True, capture_output=True)
+        chosen = [part for file in ("docker-compose.yml", *files) for part in ("-f", file)]
+        command = [
+            "docker",
+            "compose",
+            *chosen,
+            "--env-file",
+            env_file,
+            "--profile",
+            "celery",
+            "config",
+            "--format",
+            "json",
+        ]
+        # A developer's own variables would go before the env file.
+        theirs = ("MNIST_LITE", "AIRFLOW", "COMPOSE")
+        env = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+        return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+
+    return read
+
+
+def services(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout)["services"])
+
+
+def test_without_secrets_it_is_refused_with_what_to_run(config: Config) -> None:
+    done = config(secrets=False)
+    assert done.returncode != 0
+    assert "is missing a value: run 'make env', which writes it to .env" in done.stderr
+
+
+def test_settings_come_from_the_env_file_and_else_are_not_set(config: Config) -> None:
+    for name, service in services(config()).items():
+        if "build" in service:
+            assert service["environment"]["MNIST_LITE_SIGNING_KEY"] is None, name
+            assert service["environment"]["MNIST_LITE_METADATA_URL"].endswith("@mariadb/mlmd"), name
+    lines = "MNIST_LITE_SIGNING_KEY=/keys/signing.pem\nMNIST_LITE_METADATA_URL=mysql://me@db.example.com/mlmd\n"
+    for name, service in services(config(lines=lines)).items():
+        if "build" in service:
+            assert service["environment"]["MNIST_LITE_SIGNING_KEY"] == "/keys/signing.pem", name
+            assert service["environment"]["MNIST_LITE_METADATA_URL"] == "mysql://me@db.example.com/mlmd", name
+
+
+def test_behind_tls_every_component_knows_the_address_that_people_use(config: Config) -> None:
+    found = services(config("docker/compose.tls.yml", lines="MNIST_LITE_DOMAIN=mnist.example.com\n"))
+    addresses = {
+        name: service["environment"]["AIRFLOW__API__BASE_URL"] for name, service in found.items() if "build" in service
+    }
+    assert {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"} == set(addresses)
+    assert set(addresses.values()) == {"https://mnist.example.com"}
+    assert [name for name, service in found.items() if service.get("ports")] == ["proxy"]

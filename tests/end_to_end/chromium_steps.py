@@ -1,0 +1,121 @@
+"""What a person does in Airflow's pages, by the installed Chromium: one step a call.
+
+python -m tests.end_to_end.chromium_steps trigger|answer|report URL [RUN_ID [OPTION]]
+
+Each logs in through the form, as MNIST_LITE_USER with MNIST_LITE_PASSWORD, and prints what it saw as JSON. It runs in
+the environment of docs/screenshots.py: Airflow's has no Playwright.
+"""
+
+import json
+import os
+import re
+import sys
+from typing import Any
+from urllib.parse import quote, unquote
+
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from docs import chromium
+
+DAG = "/dags/mnist_tflite"
+STEP_MS, RUN_MS = 60_000, 600_000
+TOO_LOW = "-1"
+
+
+def log_in(page: Page, url: str) -> None:
+    """By the form that Airflow shows in place of the page that was asked for, and then goes on to it."""
+    page.goto(url)
+    page.get_by_label("Username").fill(os.environ["MNIST_LITE_USER"])
+    page.get_by_label("Password").fill(os.environ["MNIST_LITE_PASSWORD"])
+    page.get_by_role("button", name="Sign in").click()
+
+
+def run_page(run_id: str) -> str:
+    return f"{DAG}/runs/{quote(run_id, safe='')}"
+
+
+def trigger(page: Page, url: str) -> dict[str, Any]:
+    """Try a learning rate that is out of bounds; put it right, ask for float16 and an approval, and start a run."""
+    log_in(page, url + DAG)
+    page.get_by_role("button", name="Trigger").click()
+    form = page.get_by_role("dialog")
+    send = form.get_by_role("button", name="Trigger")
+    form.get_by_role("button", name="Training", exact=True).click()
+    rate = form.get_by_role("spinbutton", name="Learning rate")
+    default = rate.input_value()
+    rate.fill(TOO_LOW)
+    send.click()
+    refusal = form.get_by_text("Invalid input for param")
+    refusal.wait_for()
+    refused = refusal.inner_text()
+    rate.fill(default)
+    choose(form, "File", "Quantization", "float16")
+    choose(form, "Run", "Approval", "required")
+    send.click()
+    page.wait_for_url(re.compile(f"{DAG}/runs/."))
+    return {"refused": refused, "run_id": unquote(page.url.split("/runs/")[1].split("/")[0].split("?")[0])}
+
+
+def choose(form: Locator, section: str, name: str, option: str) -> None:
+    """Pick what a list offers; the form keeps one section open at a time."""
+    form.get_by_role("button", name=section, exact=True).click()
+    form.get_by_role("combobox", name=name).click()
+    form.page.get_by_role("option", name=option).click()
+
+
+def answer(page: Page, url: str, run_id: str, option: str) -> dict[str, Any]:
+    """Wait on the run's page until it asks, open the question, read it, and answer."""
+    log_in(page, url + run_page(run_id))
+    page.get_by_role("button", name="Required Actions").click(timeout=RUN_MS)
+    page.get_by_role("dialog").get_by_role("link", name="Approval.mnist_lite").click()
+    page.wait_for_url("**/required_actions")
+    asked = page.locator("#details-panel")
+    button = asked.get_by_role("button", name=option, exact=True)
+    button.wait_for()
+    figures, gates = (cells(asked.get_by_role("table").nth(place)) for place in (0, 1))
+    seen = {
+        "subject": asked.get_by_text(re.compile("^Push ")).inner_text(),
+        "report": asked.get_by_role("link", name="The report of this run").get_attribute("href"),
+        "figures": figures,
+        "gates": gates,
+    }
+    button.click()
+    expect(asked.get_by_text("Response received at")).to_be_visible()
+    return seen
+
+
+def cells(table: Locator) -> list[list[str]]:
+    """The rows below a table's head."""
+    rows = table.get_by_role("row").all()[1:]
+    return [row.get_by_role("cell").all_inner_texts() for row in rows]
+
+
+def report(page: Page, url: str, run_id: str) -> dict[str, Any]:
+    """Open the run's tab, and read the page in it."""
+    log_in(page, url + run_page(run_id))
+    page.locator("a[title='Model report']").click()  # the tab; the task of that name is a link, too
+    inside = page.frame_locator("iframe").get_by_role("main")
+    inside.wait_for()
+    return {"address": page.url, "text": inside.inner_text(), "gates": cells(inside.get_by_role("table").nth(1))}
+
+
+STEPS = {"trigger": trigger, "answer": answer, "report": report}
+
+
+def main(step: str, *arguments: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.installed(), args=chromium.options())
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(STEP_MS)
+        expect.set_options(timeout=STEP_MS)
+        try:
+            print(json.dumps(STEPS[step](page, *arguments)))
+        except Exception:
+            print(f"{step}: at {page.url}:\n{page.locator('body').aria_snapshot()[:8000]}", file=sys.stderr)
+            raise
+        finally:
+            browser.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

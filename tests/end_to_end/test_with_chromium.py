@@ -1,0 +1,123 @@
+"""Airflow's pages as a person uses them, in the installed Chromium. The last file: it leaves one release more."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from docs import chromium
+from pipeline_lib.airflow.local_config import USER
+from pipeline_lib.gates import Gates
+from pipeline_lib.places import PROJECT
+from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import PIPELINE_NAME
+from tests.end_to_end.conftest import Deployment, FinishedRun
+from tests.end_to_end.test_with_approval import APPROVAL, clear, note, skipped, versions
+
+pytestmark = pytest.mark.skipif(not chromium.installed(), reason=f"NOT TESTED: the UI. {chromium.MISSING}")
+
+
+def in_chromium(deployment: Deployment, step: str, *arguments: str) -> dict[str, Any]:
+    """One of chromium_steps.py, in the environment that `make screenshots` uses; what it saw."""
+    uv = shutil.which("uv") or str(PROJECT / ".venvs" / "tools" / "bin" / "uv")
+    python = [uv, "run", "--quiet", "--no-project", "--python", ">=3.11,<3.14"]
+    python += ["--with-requirements", "requirements-screenshots.txt", "python"]
+    user = {"MNIST_LITE_USER": USER, "MNIST_LITE_PASSWORD": deployment.airflow.password()}
+    done = subprocess.run(
+        [*python, "-m", "tests.end_to_end.chromium_steps", step, deployment.airflow.url, *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **user},
+        check=False,
+        text=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def before(deployment: Deployment) -> list[int]:
+    return versions(deployment)
+
+
+@pytest.fixture(scope="module")
+def triggered(deployment: Deployment, before: list[int]) -> dict[str, Any]:
+    """What the form said, and the runs that it made."""
+    known = {run.dag_run_id for run in deployment.rest.runs(PIPELINE_NAME, limit=100)}
+    seen = in_chromium(deployment, "trigger")
+    runs = {run.dag_run_id: run for run in deployment.rest.runs(PIPELINE_NAME, limit=100)}
+    return {**seen, "runs": {run_id: run.conf for run_id, run in runs.items() if run_id not in known}}
+
+
+@pytest.fixture(scope="module")
+def rejected(deployment: Deployment, triggered: dict[str, Any]) -> tuple[dict[str, Any], FinishedRun]:
+    """What the question said before it was answered, and the run that came of it."""
+    question = in_chromium(deployment, "answer", triggered["run_id"], "Reject")
+    return question, deployment.finished(PIPELINE_NAME, triggered["run_id"])
+
+
+def gates_of(run: FinishedRun) -> list[tuple[str, str]]:
+    """Each gate that the run's model passed, and who judged it."""
+    [blessing] = [made for made in run.result("EdgeValidator").artifacts() if made.type == "InfraBlessing"]
+    gates = Gates.read(Path(blessing.uri)).gates
+    assert len(gates) > 15 and all(gate.passed for gate in gates)
+    return [(gate.subject, gate.node_id) for gate in gates]
+
+
+def test_the_form_shows_what_is_refused_and_starts_what_is_not(triggered: dict[str, Any]) -> None:
+    assert triggered["refused"].startswith("Invalid input for param learning_rate: -1 is less than")
+    assert list(triggered["runs"]) == [triggered["run_id"]]
+    conf = triggered["runs"][triggered["run_id"]]
+    assert (conf["quantization"], conf["approval"], conf["learning_rate"]) == ("float16", "required", 0.005)
+
+
+def test_the_question_has_the_figures_every_gate_and_the_report(
+    deployment: Deployment, before: list[int], rejected: tuple[dict[str, Any], FinishedRun]
+) -> None:
+    asked, run = rejected
+    against = f"(release {before[-1]}: 9" if before else "(there is no release yet)"
+    assert asked["subject"].startswith("Push 9") and against in asked["subject"]
+    assert [row[0] for row in asked["figures"]] == ["accuracy", "size"]
+    assert all(figure in asked["subject"] for row in asked["figures"] for figure in row[1:])
+    assert [(row[0], row[1]) for row in asked["gates"]] == gates_of(run)
+    path = f"/dags/{PIPELINE_NAME}/runs/{quote(run.run_id, safe='')}/plugin/model-report"
+    assert asked["report"] == deployment.airflow.url + path
+
+
+def test_rejected_by_a_click_nothing_is_pushed(
+    deployment: Deployment, before: list[int], rejected: tuple[dict[str, Any], FinishedRun]
+) -> None:
+    _, run = rejected
+    assert skipped(run).startswith(f"not pushed: rejected by {USER}, ")
+    assert versions(deployment) == before
+
+
+def test_approved_by_a_click_it_is_pushed_and_the_manifest_says_by_whom(
+    deployment: Deployment, before: list[int], rejected: tuple[dict[str, Any], FinishedRun]
+) -> None:
+    run_id = rejected[1].run_id
+    clear(deployment, run_id, APPROVAL)
+    assert in_chromium(deployment, "answer", run_id, "Approve")["gates"] == rejected[0]["gates"]
+    approved = deployment.finished(PIPELINE_NAME, run_id)
+    assert set(approved.states().values()) == {"success"}
+    [version] = set(versions(deployment)) - set(before)
+    manifest = Releases(deployment.settings.push_dir).release(version).manifest
+    assert manifest.approval and (manifest.approval.decision, manifest.approval.user) == ("approved", USER)
+    assert manifest.run_id == run_id
+    assert (note(deployment, run_id) or "").startswith(f"released {version}: 9")
+
+
+def test_the_runs_tab_shows_the_verdict(deployment: Deployment, rejected: tuple[dict[str, Any], FinishedRun]) -> None:
+    run = rejected[1]
+    page = in_chromium(deployment, "report", run.run_id)
+    gates = gates_of(run)
+    assert f"Blessed: all {len(gates)} gates passed" in page["text"]
+    assert run.run_id in page["text"]
+    assert [tuple(row[i] for i in (0, 1, 5)) for row in page["gates"]] == [("✔", *gate) for gate in gates]
+    assert page["address"].endswith("/plugin/model-report")

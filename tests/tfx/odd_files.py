@@ -1,0 +1,36 @@
+"""TFLite files with another contract than the pipeline's, each of one layer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from ai_edge_litert.tools import flatbuffer_utils
+
+
+def odd_file(
+    folder: Path,
+    *,
+    size: int,
+    classes: int,
+    dtype: tf.DType = tf.float32,
+    signatures: Sequence[str] = ("serving_default",),
+    batch: int | None = None,
+) -> bytes:
+    """A softmax over `size` numbers, named `pixels`; without signatures if none is named."""
+    weights = tf.random.stateless_normal([size, classes], seed=(1, 2))
+
+    @tf.function(input_signature=[tf.TensorSpec([batch, size], dtype, name="pixels")])
+    def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"p": tf.nn.softmax(tf.matmul(tf.cast(pixels, tf.float32), weights))}
+
+    module = tf.Module()
+    module.answer = answer
+    names = list(signatures) or ["serving_default"]
+    tf.saved_model.save(module, str(folder), signatures=dict.fromkeys(names, answer.get_concrete_function()))
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=names)
+    content = converter.convert()
+    if signatures:
+        return content
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model.signatureDefs = []
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 from tensorflow.python.eager import context as eager_context
 
-from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.graph import CompiledPipeline, sealed
 from pipeline_lib.places import PROJECT
 from pipeline_lib.tfx import forking, preloading, warm_client, warm_identity, warm_session
 from pipeline_lib.tfx.warm_server import Server
@@ -34,6 +34,11 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     deployment = Deployment(folder)
     yield deployment
     deployment.stop_servers()
+
+
+def _with_executors_in(module: str, compiled: CompiledPipeline) -> CompiledPipeline:
+    text = compiled.model_dump_json().replace("tests.pipelines.odd.", f"{module}.")
+    return CompiledPipeline.model_validate_json(text)
 
 
 def _sockets(deployment: Deployment) -> list[Path]:
@@ -134,8 +139,7 @@ def test_a_client_killed_mid_node_takes_the_node_along(own: Deployment) -> None:
 def test_a_new_compiled_pipeline_gets_a_new_server_and_the_old_one_ends(own: Deployment) -> None:
     own.run("Echo", "before")
     [before] = own.servers()
-    text = own.pipeline.read_text()
-    own.pipeline.write_text(text + "\n")
+    own.pipeline.write_text(sealed(CompiledPipeline.read(own.pipeline).model_dump_json(indent=2)))
     assert own.run("Echo", "after")[0] == 0
     wait_for(lambda: not before.is_running())
     [after] = own.servers()
@@ -163,15 +167,15 @@ def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(o
     guilty.parent.mkdir()
     source = (PROJECT / "tests" / "pipelines" / "odd.py").read_text()
     guilty.write_text(f"{source}\n\nimport tensorflow as tf\n\ntf.constant(1)\n")
-    compiled = own.pipeline.read_text()
-    own.pipeline.write_text(compiled.replace("tests.pipelines.odd.", "guilty."))
+    compiled = CompiledPipeline.read(own.pipeline)
+    _with_executors_in("guilty", compiled).write(own.pipeline)
     own.environment["PYTHONPATH"] = f"{guilty.parent}:{PROJECT}"
     try:
         process = own.start("Echo", "guilty", "word=guilty")
         log = process.communicate(timeout=280)[0]
     finally:
         del own.environment["PYTHONPATH"]
-        own.pipeline.write_text(compiled)
+        compiled.write(own.pipeline)
         own.stop_servers()
     assert "guilty ran a TensorFlow op in the warm server" in log
     assert "running cold" in log
@@ -233,7 +237,8 @@ def test_only_what_is_installed_and_our_own_is_preloaded(
 ) -> None:
     pipeline = tmp_path / "p.json"
     specs = {"a": {"classPath": f"{executor}.Executor"}, "b": {"pythonExecutorSpec": {"classPath": "keras.z.Executor"}}}
-    pipeline.write_text(json.dumps({"ir": {"deploymentConfig": {"executorSpecs": specs}}}))
+    ir = {"deploymentConfig": {"executorSpecs": specs}}
+    CompiledPipeline(tfx_version="1.21.0", name="p", nodes=(), ir=ir).write(pipeline)
     imported: list[str] = []
     monkeypatch.setattr(importlib, "import_module", imported.append)
     preloading.preload(pipeline)
@@ -284,8 +289,8 @@ def test_a_users_module_is_found_where_the_node_says_and_an_edit_of_it_takes_eff
     toy = own.folder / "toys" / "toy.py"
     toy.parent.mkdir()
     source = (PROJECT / "tests" / "pipelines" / "odd.py").read_text()
-    compiled = own.pipeline.read_text()
-    own.pipeline.write_text(compiled.replace("tests.pipelines.odd.", "toy."))
+    compiled = CompiledPipeline.read(own.pipeline)
+    _with_executors_in("toy", compiled).write(own.pipeline)
     try:
         log = own.start("Echo", "toy").communicate(timeout=280)[0]  # starts the server, which has no such folder
         assert "toy" in log and "echo" not in log
@@ -296,7 +301,7 @@ def test_a_users_module_is_found_where_the_node_says_and_an_edit_of_it_takes_eff
             said.append(own.run("Echo", f"toy-{word}", f"word={word}")[2])
     finally:
         own.environment.pop("PYTHONPATH", None)
-        own.pipeline.write_text(compiled)
+        compiled.write(own.pipeline)
     assert "first echo" in said[0], said
     assert "second echo" in said[1], said
     assert not any("starting the warm server" in log for log in said)
@@ -307,9 +312,9 @@ def test_a_node_that_is_deaf_to_sigterm_is_killed_after_the_grace(own: Deploymen
     process = own.start("Moody", "deaf", "mood=deaf", grace=0.2)
     pid = _wait_until_asleep(process)
     process.terminate()
-    log = process.communicate(timeout=60)[0]
+    log = process.communicate(timeout=300)[0]
     assert process.returncode == 128 + signal.SIGKILL, log
-    assert not psutil.pid_exists(pid)
+    assert not alive(pid)
     assert own.executions("deaf", "Moody")[-1][1] == "CANCELED"
 
 

@@ -43,7 +43,7 @@ def mnist_ingest() -> None:
         """The drop goes to `var/drop/ingested/`."""
         print(f"moved to {drop.put_away(name, settings())}" if name else "there was none")
 
-    waited = drop.WaitForDrop(task_id="wait")
+    waited = drop.WaitForDrop(task_id="wait", doc_md="A folder of `var/drop/` with a file `READY`; it gives its name.")
     ingest(waited.output) >> put_away(waited.output)  # type: ignore[arg-type]
 
 

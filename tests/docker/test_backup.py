@@ -37,7 +37,15 @@ def start(stub: Path, script: str, file: Path, fails: str = "never", hangs: str 
     variables = {"STUB": str(stub), "STUB_FAILS": fails, "STUB_HANGS": hangs}
     env = os.environ | variables | {"PATH": f"{stub}:{os.environ['PATH']}"}
     command = ["sh", PROJECT / "docker" / script, file]
-    return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Behind `nohup` or in the background they are ignored, and a shell cannot trap what it has inherited so.
+        preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)],
+    )
 
 
 def told(stub: Path) -> list[str]:

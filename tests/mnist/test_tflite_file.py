@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline_lib.errors import ModelFileError
 from pipeline_lib.mnist import tflite_file
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE
 from pipeline_lib.mnist.lite_trainer import rewrite
+from tests.tfx.odd_files import odd_file
 
 IMAGES = np.random.default_rng(0).uniform(-0.5, 0.5, (40, IMAGE_SIZE)).astype(np.float32)
 
@@ -55,6 +57,24 @@ def test_a_file_whose_input_tfma_could_not_find_is_refused(
 ) -> None:
     with pytest.raises(ModelFileError, match="expected inputs"):
         tflite_file.check(rewritten(**kwargs), IMAGES, _expected(network))
+
+
+@pytest.mark.parametrize(
+    ("odd", "found"),
+    [
+        ({"dtype": tf.int8}, r"\(\[-1, 784\], 'int8'\)"),
+        ({"size": 783}, r"\[-1, 783\]"),
+        ({"classes": 11}, r"\[-1, 11\]"),
+        ({"signatures": ()}, r"\(None, "),
+    ],
+)
+def test_a_file_with_another_contract_is_refused_and_what_it_has_is_told(
+    tmp_path: Path, odd: dict[str, Any], found: str
+) -> None:
+    file = tmp_path / "tflite"
+    file.write_bytes(odd_file(tmp_path / "odd", **{"size": 784, "classes": 10, **odd}))
+    with pytest.raises(ModelFileError, match=f"expected inputs, .* Received: .*{found}"):
+        tflite_file.check(file, np.zeros((32, 784), np.float32), {"p": np.zeros((32, 10), np.float32)})
 
 
 def test_other_weights_are_refused(rewritten: Callable[..., Path], network: keras.Model) -> None:

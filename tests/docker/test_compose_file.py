@@ -106,7 +106,9 @@ def test_the_image_that_people_are_told_to_build_is_labelled_with_its_revision()
     readme = (PROJECT / "README.md").read_text()
     assert "make env image " in readme and "`make image && docker compose down && docker compose up -d`" in readme
     assert "docker compose build init" not in readme
-    made = subprocess.run(["make", "-n", "image"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    made = subprocess.run(
+        ["make", "--no-print-directory", "-n", "image"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
     assert re.match(r"REVISION=\$\(git describe .*\) docker compose build init$", made), made
 
 

@@ -177,7 +177,7 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict:
         console = Console(soft_wrap=True, highlight=False)
         if run.state == "failed":
             print_failures(view, console)
-        console.print(*_verdict(summary), sep="\n", markup=False)
+        console.print(*_verdict(summary, run.state), sep="\n", markup=False)
         if any(result and result.report for result in view.results.values()):
             console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
     return found.exit_code if verdict else 0
@@ -195,10 +195,13 @@ def _tell_of_lost_scheduler(rest: AirflowRest, run: DagRun) -> None:
         Console(stderr=True).print(why, soft_wrap=True, highlight=False)
 
 
-def _verdict(summary: RunSummary) -> list[str]:
-    blessed = {True: "Blessed", False: "Not blessed", None: "Not judged"}[summary.blessed]
+def _verdict(summary: RunSummary, state: str) -> list[str]:
     pushed = summary.pushed_why or (f"pushed to {summary.pushed}" if summary.pushed else "nothing was pushed")
-    return [f"{blessed}: {summary.blessed_why}", f"Release: {pushed}"]
+    release = f"Release: {pushed}"
+    if summary.blessed is None and state == "failed":
+        return [release]  # why is told with the failure, which may be DataGate's own verdict
+    blessed = {True: "Blessed", False: "Not blessed", None: "Not judged"}[summary.blessed]
+    return [f"{blessed}: {summary.blessed_why}", release]
 
 
 def _pushed(rest: AirflowRest, run: DagRun) -> str | None:

@@ -25,9 +25,9 @@ def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
     data = [Asset(DATA_ASSET)] if settings.run_on_new_data else []
     if not settings.schedule:
         return data or None
-    by_time = CronTriggerTimetable(
-        settings.schedule, timezone=settings.timezone, run_immediately=settings.first_run_at_once
-    )
+    # Not False, which Airflow 3.3 takes for None: a run due within the last tenth of the time between two is made up for.
+    at_once: bool | timedelta = settings.first_run_at_once or timedelta()
+    by_time = CronTriggerTimetable(settings.schedule, timezone=settings.timezone, run_immediately=at_once)
     try:
         # Airflow validates a timetable, but not one within another.
         by_time.validate()

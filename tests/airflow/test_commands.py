@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from pipeline_lib import param_text
 from pipeline_lib.airflow.commands import app
 from pipeline_lib.airflow.rest import DagRun
-from pipeline_lib.airflow.runs import RunStatus, _tell_of_other_note
+from pipeline_lib.airflow.runs import RunStatus, _tell_of_other_note, _verdict
 from pipeline_lib.run_params import parameters
 from pipeline_lib.run_summary import RunSummary
 
@@ -76,6 +76,14 @@ def test_what_no_request_can_say_is_one_sentence_and_exit_code_2(
 def test_the_exit_code_tells_a_run_by_what_came_of_it(state: str, summary: dict[str, Any], exit_code: int) -> None:
     found = RunStatus(run_id="r", state=state, conf={}, note=None, url="", nodes={}, summary=RunSummary(**summary))
     assert found.exit_code == exit_code
+
+
+def test_a_run_that_failed_before_its_gates_is_not_called_unjudged() -> None:
+    """DataGate may have judged its data: the failure tells."""
+    assert _verdict(RunSummary(), "failed") == ["Release: nothing was pushed"]
+    judged = _verdict(RunSummary(blessed=False, blessed_why="max_loss"), "failed")
+    assert judged == ["Not blessed: max_loss", "Release: nothing was pushed"]
+    assert _verdict(RunSummary(), "success")[0].startswith("Not judged")
 
 
 @pytest.mark.parametrize(

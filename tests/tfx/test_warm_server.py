@@ -241,6 +241,7 @@ def test_only_what_is_installed_and_our_own_is_preloaded(
     CompiledPipeline(tfx_version="1.21.0", name="p", nodes=(), ir=ir).write(pipeline)
     imported: list[str] = []
     monkeypatch.setattr(importlib, "import_module", imported.append)
+    monkeypatch.setattr(forking, "eager_context_touched", lambda: False)  # by other tests of this process
     preloading.preload(pipeline)
     assert "keras.z" in imported
     assert (executor in imported) == preloaded

@@ -15,6 +15,7 @@ from pipeline_lib.mnist.features import IMAGE_KEY
 from pipeline_lib.mnist.sources import load_digits
 from pipeline_lib.mnist.spans import write_span
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.report_files import REFUSED_DATA, REPORT_PAGE
 from tests.faults.tfx.conftest import few_digits, new_laboratory
 from tests.faults.tfx.nodes import GATE, launch, until
 from tests.tfx.gate_laboratory import Laboratory
@@ -96,12 +97,16 @@ DAMAGES: dict[str, Damage] = {
 
 
 def assert_refused(laboratory: Laboratory, result: NodeResult) -> None:
-    """It says why in words, nothing was trained, and what the failed node had begun is gone."""
+    """It says why in words, nothing was trained, and what the failed node had begun is gone, but a refusal's page."""
     assert result.state == "failed" and result.reason
     assert result.node_id in (laboratory.compiled.nodes[0].id, GATE)
     root = laboratory.settings.pipeline_root
     assert not (root / "Trainer.mnist").exists()
+    pages = (root / result.node_id).glob(f"{REFUSED_DATA}/*/{REPORT_PAGE}")
+    assert [str(page) for page in pages] == ([result.report] if result.report else [])
     for folder in (root / result.node_id).glob("[!.]*/*"):
+        if folder.parent.name == REFUSED_DATA:
+            continue
         assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
@@ -150,7 +155,7 @@ def test_data_of_one_digit_ends_the_run_before_training(tmp_path: Path) -> None:
     laboratory = new_laboratory(tmp_path, threes)
     result = until(laboratory, GATE, "threes")
     assert_refused(laboratory, result)
-    assert "(min_label_share)" in str(result.reason)
+    assert "(min_label_share)" in str(result.reason) and result.report
 
 
 def test_poisoned_labels_make_no_release(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ The digest is no signature; who writes the file anew can make one.
 """
 
 import hashlib
+import json
 import re
 import reprlib
 from collections.abc import Iterator
@@ -19,8 +20,6 @@ from pipeline_lib.errors import CompiledPipelineError
 
 SCHEMA_VERSION: Final = 1
 HOW_TO_COMPILE = "run 'make compile'"
-
-
 _DIGEST_LINE = re.compile(rb'\{ "sha256": "([0-9a-f]{64})",\n')
 
 # Regular expressions that are decided in one pass over each alternative: what repeats is one class, right at its end.
@@ -151,6 +150,17 @@ class CompiledPipeline(BaseModel):
                 f"{path} is not a compiled pipeline of version {SCHEMA_VERSION} "
                 f"({where}: {first['msg']}): {HOW_TO_COMPILE}"
             ) from None
+
+
+def require_json(value: Any) -> None:
+    """Check that a run parameter's value can be sent, stored and read again: Python's JSON takes more than that.
+
+    Raises:
+      UnicodeError: it holds half a character.
+      ValueError: it holds a number that is not finite.
+      TypeError: it is nothing that JSON has.
+    """
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
 
 
 def sealed(document: str) -> str:

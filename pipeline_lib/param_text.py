@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.graph import Parameter
+from pipeline_lib.graph import Parameter, require_json
 from pipeline_lib.run_params import parameters
 
 
@@ -51,7 +51,7 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
             )
         values[name] = value if name in plain else _value(value)
         try:
-            json.dumps({name: values[name]}, allow_nan=False, ensure_ascii=False).encode()
+            require_json({name: values[name]})
         except ValueError:
             raise NodeRequestError(
                 f"--param: expected finite numbers and whole characters. Received: {text!r}"

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.airflow.request_body import read_again, read_whole, too_long
+from pipeline_lib.graph import require_json
 
 # All parameters of a run take a few KiB.
 MOST_BYTES = 1 << 20
@@ -179,7 +180,7 @@ def _sentence(asked: Asked, params: Any) -> str | None:
 def _no_json(name: str, value: Any) -> str | None:
     """Why no answer could ever hold the value: Python's JSON reads NaN and half a character, Airflow stores them."""
     try:
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        require_json(value)
     except ValueError as error:
         wanted = "whole characters" if isinstance(error, UnicodeError) else "a finite number"
         return f"{name}: expected {wanted}. Received: {reprlib.repr(value)}"

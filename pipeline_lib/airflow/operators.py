@@ -22,7 +22,7 @@ from pipeline_lib.airflow import metrics
 from pipeline_lib.airflow.compiled_file import file_of
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.node_process import NodeProcess
-from pipeline_lib.graph import CompiledPipeline, Parameter
+from pipeline_lib.graph import CompiledPipeline, Parameter, require_json
 from pipeline_lib.node_exit import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
@@ -153,7 +153,7 @@ class TfxNodeOperator(BaseOperator):
             try:
                 # JSON Schema takes 5.0 for an integer and 5 for a number; TFX's types are strict.
                 values[parameter.name] = _CASTS[parameter.type](value)
-                json.dumps(values[parameter.name], allow_nan=False, ensure_ascii=False).encode()
+                require_json(values[parameter.name])
             except (ValueError, OverflowError, TypeError):
                 named = {"str": "str of whole characters", "bool": "bool"}
                 wanted = named.get(parameter.type, f"finite {parameter.type}")

@@ -65,15 +65,15 @@ class ConfGuard:
         if path is None:
             await self.app(scope, receive, send)
             return
-        messages = await read_whole(receive, MOST_BYTES)
-        if messages is None:
+        message = await read_whole(receive, MOST_BYTES)
+        if message is None:
             await too_long(MOST_BYTES)(scope, receive, send)
             return
-        body = messages[0].get("body", b"")
+        body = message.get("body", b"")
         if refusal := await _refusal(Request(scope), path, body):
             await JSONResponse({"detail": refusal}, 400)(scope, receive, send)
             return
-        await self.app(scope, read_again(messages, receive), send)
+        await self.app(scope, read_again(message, receive), send)
 
 
 def _path(scope: Scope) -> Mapping[str, str] | None:

@@ -33,16 +33,16 @@ class OneWriter:
         if scope["type"] != "http" or scope["method"] in _READING:
             await self.app(scope, receive, send)
             return
-        messages = await read_whole(receive, MOST_BYTES)
-        if messages is None:
+        message = await read_whole(receive, MOST_BYTES)
+        if message is None:
             await too_long(MOST_BYTES)(scope, receive, send)
             return
         answer: list[Message] = []
 
-        async def keep(message: Message) -> None:
-            answer.append(message)
+        async def keep(part: Message) -> None:
+            answer.append(part)
 
         async with self._turn:
-            await self.app(scope, read_again(messages, receive), keep)
-        for message in answer:
-            await send(message)
+            await self.app(scope, read_again(message, receive), keep)
+        for part in answer:
+            await send(part)

@@ -1,6 +1,6 @@
 """What a run decided, and on what figures, from its nodes' results."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
@@ -47,6 +47,11 @@ def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
     if pusher:
         summary = summary.model_copy(update={"pushed": pusher.pushed_to, "pushed_why": pusher.reason})
     return summary
+
+
+def report_page(results: Iterable[NodeResult | None]) -> str | None:
+    """The path of the run's page, as its nodes say: ModelReport's, or that of a DataGate that refused the data."""
+    return next((result.report for result in results if result and result.report), None)
 
 
 def _figures(results: Mapping[str, NodeResult], model: str) -> ModelFigures:

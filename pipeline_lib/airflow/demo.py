@@ -21,8 +21,7 @@ from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
 from pipeline_lib.airflow.stack_start import settings_environment
 from pipeline_lib.errors import StackError
 from pipeline_lib.places import PROJECT
-from pipeline_lib.report_files import REPORT_NODE
-from pipeline_lib.run_summary import RunSummary, summarize
+from pipeline_lib.run_summary import RunSummary, report_page, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 
 EXIT_SHIPPED = 0
@@ -105,7 +104,7 @@ def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: 
             return EXIT_FAILED
     summary = summarize({task_id: result for task_id, result in view.results.items() if result})
     _print_summary(summary, console)
-    if REPORT_NODE in view.results:
+    if report_page(view.results.values()):
         report = f"{airflow.ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}/plugin/{URL_ROUTE}"
         console.print(f"Its report: {report}", soft_wrap=True, highlight=False)
     _print_where(airflow, run_id, console)

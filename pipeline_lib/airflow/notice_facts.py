@@ -11,9 +11,8 @@ from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report import ModelColumn, Report
-from pipeline_lib.report_files import REPORT_NODE, REPORT_TYPE
 from pipeline_lib.run_params import DRY_RUN
-from pipeline_lib.run_summary import ACCURACY, VERDICT, summarize
+from pipeline_lib.run_summary import ACCURACY, VERDICT, report_page, summarize
 from pipeline_lib.settings import settings
 
 _LONGEST_REASON = 500  # characters: a mail is no log
@@ -117,10 +116,8 @@ def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult], versio
     """The run's and the last release's, from the report. Without one: from the nodes, and the latest release's
     manifest, unless a release (`version`) holds the run's model, which is then no other one to compare it with.
     """
-    report = _report(results.get(REPORT_NODE))
-    # A DataGate that refused the data has a page of its own, without figures of a model.
-    has_page = any(result.report for result in results.values())
-    address = report_url(dag_id, run_id) if has_page else None
+    page = report_page(results.values())
+    report, address = _report(page), report_url(dag_id, run_id) if page else None
     if not report:
         tflite = summarize(results).tflite
         model = Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes)
@@ -133,11 +130,10 @@ def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult], versio
     }
 
 
-def _report(result: NodeResult | None) -> Report | None:
-    artifacts = result.artifacts() if result else []
-    folder = next((item.uri for item in artifacts if item.type == REPORT_TYPE), None)
+def _report(page: str | None) -> Report | None:
+    """A page's figures; None where it has none of a model, as that of refused data, or they cannot be read."""
     try:
-        return Report.read(Path(folder)) if folder else None
+        return Report.read(Path(page).parent) if page else None
     except (OSError, ValueError):
         return None
 

@@ -22,6 +22,7 @@ from pipeline_lib.report_files import (
     REPORT_PAGE,
     STATISTICS_PAGE,
 )
+from pipeline_lib.run_summary import report_page
 from pipeline_lib.settings import settings
 
 _MEDIA_TYPES = {
@@ -79,10 +80,9 @@ def report_app(pipeline_root: Callable[[], Path] = lambda: settings().pipeline_r
 
 
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
-    """Where the run's report is, says the node that wrote it: ModelReport, or a DataGate that refused the data."""
-    results = stored_results(session, dag_id, run_id)
-    pages = [result.report for result in results.values() if result.report]
-    return str(Path(pages[0]).parent) if pages else None
+    """Where the run's report is, as the node says that wrote it."""
+    page = report_page(stored_results(session, dag_id, run_id).values())
+    return str(Path(page).parent) if page else None
 
 
 def read_page(pipeline_root: Path, folder: str, page: str) -> bytes | None:

@@ -16,7 +16,7 @@ from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
 from pipeline_lib.errors import StackError
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.run_params import DRY_RUN
-from pipeline_lib.run_summary import PUSHER, RunSummary, summarize
+from pipeline_lib.run_summary import PUSHER, RunSummary, report_page, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 
 EXIT_FAILED = 1
@@ -178,7 +178,7 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict:
         if run.state == "failed":
             print_failures(view, console)
         console.print(*_verdict(summary, run.state), sep="\n", markup=False)
-        if any(result and result.report for result in view.results.values()):
+        if report_page(view.results.values()):
             console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
     return found.exit_code if verdict else 0
 

@@ -4,7 +4,6 @@ Written by `pipeline_lib/tfx/report/`, served in Airflow's UI by `pipeline_lib/a
 later runs for their history. Accuracies and other shares are in [0, 1]; a name that ends in `_ms` is in milliseconds.
 """
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -12,6 +11,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.gates import Gate
+from pipeline_lib.releases import durable
 from pipeline_lib.report_files import REPORT_JSON
 
 ModelKey = Literal["keras", "tflite", "released"]
@@ -166,12 +166,7 @@ class RunReport(_Figures):
 
     def write(self, folder: Path) -> None:
         """Write `report.json` whole or not at all: another run may look for its history at any moment."""
-        partial = folder / f"{REPORT_JSON}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(self.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / REPORT_JSON)
+        durable.write(folder / REPORT_JSON, self.model_dump_json(indent=1).encode())
 
     @classmethod
     def read(cls, folder: Path) -> Self:

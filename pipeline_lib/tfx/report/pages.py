@@ -1,12 +1,12 @@
 """The report's pages: jinja2 templates over a `Report`, each one file that needs no other and no network."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from pipeline_lib.releases import durable
 from pipeline_lib.report import Report, RunReport
 from pipeline_lib.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
 from pipeline_lib.tfx.report import charts
@@ -30,12 +30,7 @@ def render_refused_data(report: RunReport) -> dict[str, str]:
 def write(pages: Mapping[str, str], folder: Path) -> None:
     """Write the pages into the folder, each whole or not at all."""
     for name, text in pages.items():
-        partial = folder / f"{name}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / name)
+        durable.write(folder / name, text.encode())
 
 
 def _rendered(report: RunReport, templates: Mapping[str, str], drawn: Mapping[str, Any]) -> dict[str, str]:

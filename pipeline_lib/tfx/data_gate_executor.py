@@ -70,12 +70,10 @@ class Executor(base_executor.BaseExecutor):
         from pipeline_lib.tfx.report import refused_data
 
         folder = Path(output.uri)
-        info = self._context.pipeline_info if self._context else None
-        run_id = (self._context.pipeline_run_id if self._context else None) or ""
         span = artifact_utils.get_single_instance(input_dict["examples"]).get_int_custom_property(SPAN)
         try:
             place = folder.parent.with_name(REFUSED_DATA) / folder.name
-            return str(refused_data.write(place, verdict, input_dict, span, info.id if info else "", run_id))
+            return str(refused_data.write(place, verdict, input_dict, span, self._context))
         except Exception as error:  # whatever it is, what is told is why the data was refused
             print(f"its page could not be drawn: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             return None

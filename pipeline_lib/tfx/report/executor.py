@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from pipeline_lib.errors import DataError
-from pipeline_lib.report import EdgeFigures, ModelColumn, ModelKey, Report, verdict
+from pipeline_lib.report import EdgeFigures, ModelColumn, ModelKey, Report
 from pipeline_lib.tfx.report import comparison, history, outputs, pages, sources
 
 EVAL_SPLIT = "eval"
@@ -32,37 +31,21 @@ class Executor(base_executor.BaseExecutor):
             "keras": sources.evaluation(_uri(input_dict, "evaluation")),
             "tflite": sources.evaluation(_uri(input_dict, "lite_evaluation")),
         }
-        statistics = sources.statistics(_uri(input_dict, "statistics"))
-        blessed, line = verdict(gates)
-        pipeline, run_id = self._names()
+        span = _span(artifact_utils.get_single_instance(input_dict["examples"]))
+        data = (_uri(input_dict, "statistics"), _uri(input_dict, "anomalies"))
         report = Report(
-            pipeline=pipeline,
-            run_id=run_id,
-            created=datetime.now(UTC).replace(microsecond=0),
-            blessed=blessed,
-            verdict=line,
+            **sources.of_any_run(self._context, gates, span, *data),
             models=_columns(input_dict, examples, found, evaluations, edge),
-            gates=gates,
             agreement=comparison.agreement(found["keras"], found["tflite"]),
             mistakes=comparison.mistakes(examples, found),
             training=sources.training_curves(_uri(input_dict, "model_run")),
-            span=_span(artifact_utils.get_single_instance(input_dict["examples"])),
-            examples={feature.split: feature.examples for feature in statistics},
-            statistics=statistics,
-            anomalies=sources.anomalies(_uri(input_dict, "anomalies")),
             evaluations=evaluations,
             parameters=json.loads(exec_properties["run_parameters"]),
-            versions=sources.versions(),
         )
         report = report.model_copy(update={"history": (*history.past_runs(folder), report.as_past_run())})
         pages.write(pages.render(report), folder)
         report.write(folder)
         print(f"{report.verdict}. {folder / 'report.html'}", flush=True)
-
-    def _names(self) -> tuple[str, str]:
-        context = self._context
-        info = context.pipeline_info if context else None
-        return (info.id if info else "", (context.pipeline_run_id if context else None) or "")
 
 
 def _uri(artifacts: Artifacts, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import platform
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tensorflow_data_validation.utils import anomalies_util
 from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx.dsl.components.base import base_executor
 
 from pipeline_lib.gates import GATES_FILE, Gate, Gates
-from pipeline_lib.report import Bucket, DataAnomaly, EdgeFigures, FeatureStatistics, SliceMetrics
+from pipeline_lib.report import Bucket, DataAnomaly, EdgeFigures, FeatureStatistics, SliceMetrics, verdict
 from pipeline_lib.run_summary import ACCURACY
 
 EDGE_FILE = "edge.json"
@@ -52,6 +54,36 @@ def evaluation(uri: str) -> tuple[SliceMetrics, ...]:
 
 def overall_accuracy(slices: tuple[SliceMetrics, ...]) -> float | None:
     return next((item.metrics.get(ACCURACY) for item in slices if not item.slice), None)
+
+
+def of_any_run(
+    context: base_executor.BaseExecutor.Context | None,
+    judged: tuple[Gate, ...],
+    span: int | None,
+    statistics_uri: str,
+    anomalies_uri: str,
+) -> dict[str, Any]:
+    """The fields of a `RunReport`, which every run's report has.
+
+    Args:
+      context: the executor's, which knows its run.
+    """
+    blessed, line = verdict(judged)
+    features = statistics(statistics_uri)
+    info = context.pipeline_info if context else None
+    return {
+        "pipeline": info.id if info else "",
+        "run_id": (context.pipeline_run_id if context else None) or "",
+        "created": datetime.now(UTC).replace(microsecond=0),
+        "blessed": blessed,
+        "verdict": line,
+        "gates": judged,
+        "span": span,
+        "examples": {feature.split: feature.examples for feature in features},
+        "statistics": features,
+        "anomalies": anomalies(anomalies_uri),
+        "versions": versions(),
+    }
 
 
 def statistics(uri: str) -> tuple[FeatureStatistics, ...]:

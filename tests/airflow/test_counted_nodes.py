@@ -1,7 +1,5 @@
 """What is counted of nodes that end badly: by Airflow's own StatsD client, once each."""
 
-import threading
-
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
@@ -9,7 +7,7 @@ from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 
 from tests.airflow.receivers import statsd_server
-from tests.airflow.test_operators import run, until
+from tests.airflow.test_operators import killed_while_it_hangs, run, until
 
 __all__ = ["run"]
 STATES = ("succeeded", "cached", "skipped", "failed", "cancelled")
@@ -55,17 +53,7 @@ def test_a_node_that_hangs_until_its_timeout_is_one_cancelled(run, operator, cou
 
 def test_a_node_that_airflow_kills_is_one_cancelled(run, operator, counted, caplog):
     states, _ = counted
-    task = operator("hang")
-
-    def kill():
-        until(lambda: "hanging" in caplog.text)
-        task.on_kill()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    with pytest.raises(AirflowException, match="as Airflow asked"):
-        run(task)
-    killer.join()
+    killed_while_it_hangs(run, operator("hang"), caplog)
     assert states() == ["cancelled"]
 
 

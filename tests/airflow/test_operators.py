@@ -48,6 +48,20 @@ def until(condition):
         time.sleep(0.02)
 
 
+def killed_while_it_hangs(run, task, caplog) -> None:
+    """Execute it, and have Airflow kill it once its node hangs."""
+
+    def kill():
+        until(lambda: "hanging" in caplog.text)
+        task.on_kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(AirflowException, match="was killed, as Airflow asked"):
+        run(task)
+    killer.join()
+
+
 def pid_in(path: Path) -> int:
     until(lambda: path.exists() and path.read_text().endswith("\n"))
     return int(path.read_text())
@@ -185,17 +199,7 @@ def test_what_a_node_leaves_behind_does_not_hold_its_task(run, operator, tmp_pat
 
 
 def test_on_kill_ends_the_whole_group(run, operator, tmp_path, caplog, is_gone):
-    task = operator("hang")
-
-    def kill():
-        until(lambda: "hanging" in caplog.text)
-        task.on_kill()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    with pytest.raises(AirflowException, match="was killed, as Airflow asked"):
-        run(task)
-    killer.join()
+    killed_while_it_hangs(run, operator("hang"), caplog)
     assert "tidied up" in caplog.text
     assert is_gone(pid_in(tmp_path / "pid"))
 

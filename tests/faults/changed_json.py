@@ -2,8 +2,17 @@
 
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+# The same documents each time, however slow the machine.
+FUZZ = settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 # What would leave a trace if anything ever evaluated, imported, unpickled, rendered or ran it.
 HOSTILE = (
     "__import__('os').mkdir('RAN')",

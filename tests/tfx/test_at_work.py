@@ -17,7 +17,7 @@ from pipeline_lib.settings import Settings
 from pipeline_lib.tfx import artifact_retention, at_work, run_local
 from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.metadata_store import open_store
-from tests.faults.tfx.nights import simulate
+from tests.faults.tfx.nights import reopened, simulate
 from tests.pipelines import tiny_nights
 from tests.tfx.conftest import Deployment, wait_for
 
@@ -126,11 +126,8 @@ def test_another_nodes_file_is_not_this_ones(tmp_path: Path) -> None:
 def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, lives: bool) -> None:
     list(simulate(5, tmp_path))
     config = Settings(var_dir=tmp_path)
-    with open_store(config.mlmd_url) as handle:
-        oldest = min(handle.store.get_executions_by_type("tests.pipelines.tiny_nights.Train"), key=lambda item: item.id)
-        oldest.last_known_state = oldest.RUNNING
-        handle.store.put_executions([oldest])
-    model = config.pipeline_root / "Train" / "model" / str(oldest.id)
+    oldest = reopened(config.mlmd_url)
+    model = config.pipeline_root / "Train" / "model" / str(oldest)
     file = at_work.file_of(config.pipeline_root, "nights.Train", "night-0")
     with process_at_work(file, "night-0") as process:
         until_said(process, "held")

@@ -13,12 +13,11 @@ from tfx.types import standard_artifacts
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx import node
 from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
-from pipeline_lib.tfx.request import NodeRequest
 from tests.core.made_releases import describe
+from tests.faults.tfx.nights import run_node
 from tests.pipelines import tiny_nights
 
 
@@ -136,21 +135,7 @@ class Nights:
         self.compiled.write(config.compiled_path)
 
     def run(self, night: int) -> dict[str, NodeResult]:
-        return {item.id: self._node(item.id, night) for item in self.compiled.nodes}
-
-    @staticmethod
-    def _node(node_id: str, night: int) -> NodeResult:
-        config = settings()
-        request = NodeRequest(
-            pipeline=config.compiled_path,
-            node_id=node_id,
-            run_id=f"night-{night}",
-            metadata_url=config.mlmd_url,
-            parameters={"night": night, "week": 0},
-            result=config.var_dir / "result.json",
-        )
-        assert node.execute(request) == 0
-        return NodeResult.read(config.var_dir / "result.json")
+        return {item.id: run_node(item.id, night, week=0) for item in self.compiled.nodes}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -22,15 +22,7 @@ from pipeline_lib.errors import CompiledPipelineError, MnistLiteError
 from pipeline_lib.graph import CompiledPipeline, Parameter, sealed
 from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import parameters
-from tests.faults.changed_json import changed, changes
-
-FUZZ = settings(
-    max_examples=300,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+from tests.faults.changed_json import FUZZ, changed, changes
 
 
 @pytest.fixture

@@ -17,12 +17,14 @@ from unittest import mock
 import psutil
 from ml_metadata.metadata_store import metadata_store
 
+from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.history import HISTORY_FILE
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx import node
 from pipeline_lib.tfx.compile import compile_pipeline
+from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.request import NodeRequest
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
@@ -70,17 +72,33 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
             settings.cache_clear()
 
 
-def run_node(node_id: str, number: int, run_id: str = "", **parameters: Any) -> None:
+def request_of(node_id: str, number: int, run_id: str = "", **parameters: Any) -> NodeRequest:
+    """A node of one night, in the deployment that the settings tell of."""
     config = settings()
-    request = NodeRequest(
+    return NodeRequest(
         pipeline=config.compiled_path,
         node_id=node_id,
         run_id=run_id or f"night-{number}",
         metadata_url=config.mlmd_url,
         parameters={"night": number, "week": number // 7, **parameters},
-        result=None,
+        result=config.var_dir / "result.json",
     )
+
+
+def run_node(node_id: str, number: int, run_id: str = "", **parameters: Any) -> NodeResult:
+    request = request_of(node_id, number, run_id, **parameters)
     assert node.execute(request) == 0, f"{node_id} of night {number}"
+    assert request.result
+    return NodeResult.read(request.result)
+
+
+def reopened(url: str) -> int:
+    """Have MLMD take the oldest Train for one that runs; gives its execution's id."""
+    with open_store(url) as handle:
+        oldest = min(handle.store.get_executions_by_type("tests.pipelines.tiny_nights.Train"), key=lambda item: item.id)
+        oldest.last_known_state = oldest.RUNNING
+        handle.store.put_executions([oldest])
+    return int(oldest.id)
 
 
 @contextlib.contextmanager

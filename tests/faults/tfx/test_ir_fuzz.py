@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.errors import CompiledPipelineError, MnistLiteError
@@ -15,16 +15,8 @@ from pipeline_lib.node_result import NodeResult
 from pipeline_lib.tfx import node, preloading
 from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.request import NodeRequest
-from tests.faults.changed_json import changed, changes
+from tests.faults.changed_json import FUZZ, changed, changes
 from tests.pipelines import tiny_nights
-
-FUZZ = settings(
-    max_examples=300,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
 @pytest.fixture(scope="module")

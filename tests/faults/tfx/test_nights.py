@@ -10,7 +10,7 @@ from pipeline_lib.report_files import REFUSED_DATA
 from pipeline_lib.settings import Settings, settings
 from pipeline_lib.tfx import artifact_retention
 from pipeline_lib.tfx.metadata_store import open_store
-from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, run_node, simulate
+from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, reopened, run_node, simulate
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
@@ -119,10 +119,7 @@ def test_what_latest_points_to_stays_after_a_rollback(tmp_path: Path) -> None:
 def test_a_run_at_work_keeps_its_artifacts_however_old(tmp_path: Path) -> None:
     list(simulate(5, tmp_path))
     config = Settings(var_dir=tmp_path)
-    with open_store(config.mlmd_url) as handle:
-        oldest = min(handle.store.get_executions_by_type("tests.pipelines.tiny_nights.Train"), key=lambda item: item.id)
-        oldest.last_known_state = oldest.RUNNING
-        handle.store.put_executions([oldest])
+    reopened(config.mlmd_url)
     before = live(tmp_path, "Model")
     artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, tmp_path / "none", 1)
     kept = live(tmp_path, "Model")

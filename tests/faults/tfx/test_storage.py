@@ -18,8 +18,8 @@ from pipeline_lib.settings import settings
 from pipeline_lib.tfx import node
 from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.metadata_store import open_store
-from pipeline_lib.tfx.request import NodeRequest
 from tests.faults.tfx.conftest import few_digits
+from tests.faults.tfx.nights import request_of
 from tests.faults.tfx.nodes import files_below
 from tests.faults.tfx.small_disk import fill, small_disk
 from tests.pipelines import tiny_nights
@@ -48,18 +48,10 @@ def compiled(root: Path) -> None:
 
 
 def run(node_id: str, number: int = 0) -> NodeResult:
-    config = settings()
-    result = config.var_dir / "result.json"
-    request = NodeRequest(
-        pipeline=config.compiled_path,
-        node_id=node_id,
-        run_id=f"run-{number}",
-        metadata_url=config.mlmd_url,
-        parameters={"night": number, "week": 0},
-        result=result,
-    )
+    request = request_of(node_id, number, f"run-{number}", week=0)
     node.execute(request)
-    return NodeResult.read(result)
+    assert request.result
+    return NodeResult.read(request.result)
 
 
 def states() -> list[str]:

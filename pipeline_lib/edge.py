@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 EDGE_FILE = "edge.json"
+# TFMA looks for a TFLite model under this name; the rewriter is told to use it.
+TFLITE_FILE = "tflite"
 
 
 class Percentiles(BaseModel):

@@ -18,7 +18,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from pipeline_lib.edge import EdgeMeasurements, RuntimeFigures, TensorContract
+from pipeline_lib.edge import TFLITE_FILE, EdgeMeasurements, RuntimeFigures, TensorContract
 from pipeline_lib.edge_gates import edge_gates
 from pipeline_lib.errors import MnistLiteError, ModelFileError
 from pipeline_lib.gates import Gates
@@ -167,7 +167,7 @@ def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[Ru
 
 def _tflite_file(model: Artifact) -> Path:
     folder = Path(path_utils.serving_model_path(model.uri))
-    return folder / "tflite" if folder.is_dir() else folder
+    return folder / TFLITE_FILE if folder.is_dir() else folder
 
 
 def _keras_outputs(saved_model: str, input_name: str, images: Floats) -> Floats:

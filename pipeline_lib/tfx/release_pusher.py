@@ -13,6 +13,7 @@ from tfx.utils import io_utils, json_utils, proto_utils
 
 from pipeline_lib.approval import APPROVAL_RECORD, approval_of, refusal
 from pipeline_lib.code_revision import code_revision
+from pipeline_lib.edge import EDGE_FILE
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.gates import GATES_FILE, Gates
 from pipeline_lib.releases import signing
@@ -24,7 +25,6 @@ from pipeline_lib.settings import Settings, settings
 from pipeline_lib.tfx import tflite_contract
 from pipeline_lib.tfx.evaluation_gates import overall_metrics
 
-_EDGE_FILE = "edge.json"
 _QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")
 Artifacts = dict[str, list[types.Artifact]]
 
@@ -180,7 +180,7 @@ def _judgements(infra_blessing: list[types.Artifact] | None) -> tuple[tuple[Any,
     if not infra_blessing:
         return (), None
     folder = Path(infra_blessing[0].uri)
-    edge = folder / _EDGE_FILE
+    edge = folder / EDGE_FILE
     return (
         Gates.read(folder).gates if (folder / GATES_FILE).exists() else (),
         json.loads(edge.read_text(encoding="utf-8")) if edge.exists() else None,

@@ -11,6 +11,7 @@ from tfx.dsl.components.common import resolver
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
+from pipeline_lib.edge import TFLITE_FILE
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases import durable
 from pipeline_lib.releases.manifest import sha256_of
@@ -19,7 +20,6 @@ from pipeline_lib.releases.store import Releases
 
 _MODEL_ID = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
 _BLESSED = constants.ARTIFACT_PROPERTY_BLESSED_KEY
-_TFLITE_FILE = "tflite"
 _LIVE = metadata_store_pb2.Artifact.LIVE
 
 
@@ -91,7 +91,7 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
             with durable.new_folder(folder) as partial:
                 serving = Path(path_utils.serving_model_dir(str(partial)))
                 serving.mkdir()
-                durable.write(serving / _TFLITE_FILE, content)
+                durable.write(serving / TFLITE_FILE, content)
         model = standard_artifacts.Model()
         # The same artifact every night: else no Evaluator would be answered from cache.
         known = [item for item in store.get_artifacts_by_uri(str(folder)) if item.state == _LIVE]

@@ -10,6 +10,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from pipeline_lib.edge import TFLITE_FILE
 from pipeline_lib.errors import DataError
 from pipeline_lib.report import EdgeFigures, ModelColumn, ModelKey, Report
 from pipeline_lib.tfx.report import comparison, history, outputs, pages, sources
@@ -65,7 +66,7 @@ def _eval_split(uri: str, exec_properties: Mapping[str, Any]) -> outputs.Example
 
 def _model_path(uri: str, key: ModelKey) -> Path:
     folder = Path(path_utils.serving_model_path(uri))
-    return folder if key == "keras" else folder / outputs.TFLITE_FILE
+    return folder if key == "keras" else folder / TFLITE_FILE
 
 
 def _model_uris(artifacts: Artifacts) -> dict[ModelKey, str]:

@@ -11,8 +11,6 @@ from ai_edge_litert.interpreter import Interpreter
 from pipeline_lib.errors import DataError, ModelFileError
 
 SIGNATURE = "lite"
-# TFMA looks for a TFLite model under this name; the rewriter is told to use it.
-TFLITE_FILE = "tflite"
 _BATCH = 500
 
 

@@ -14,11 +14,11 @@ from tensorflow_data_validation.utils import anomalies_util
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.components.base import base_executor
 
+from pipeline_lib.edge import EDGE_FILE
 from pipeline_lib.gates import GATES_FILE, Gate, Gates
 from pipeline_lib.report import Bucket, DataAnomaly, EdgeFigures, FeatureStatistics, SliceMetrics, verdict
 from pipeline_lib.run_summary import ACCURACY
 
-EDGE_FILE = "edge.json"
 # What TFX writes into each split's folder of the two artifacts (stats_artifact_utils, example_validator.executor).
 _STATISTICS_FILE = "FeatureStats.pb"
 _ANOMALIES_FILE = "SchemaDiff.pb"

@@ -25,9 +25,9 @@ def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
     data = [Asset(DATA_ASSET)] if settings.run_on_new_data else []
     if not settings.schedule:
         return data or None
-    # Not False, which Airflow 3.3 takes for None: it makes up for a run due in the last tenth of the time between two.
-    at_once: bool | timedelta = settings.first_run_at_once or timedelta()
-    by_time = CronTriggerTimetable(settings.schedule, timezone=settings.timezone, run_immediately=at_once)
+    by_time = CronTriggerTimetable(
+        settings.schedule, timezone=settings.timezone, run_immediately=settings.first_run_at_once
+    )
     try:
         # Airflow validates a timetable, but not one within another.
         by_time.validate()

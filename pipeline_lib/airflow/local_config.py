@@ -158,7 +158,12 @@ class LocalAirflow:
                 # Airflow's own default is port 8080, whatever [api] port says.
                 "execution_api_server_url": f"{self.url}/execution/",
             },
-            "database": {"sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}?timeout={_TURN_SECONDS}"},
+            "database": {
+                "sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}?timeout={_TURN_SECONDS}",
+                # As many connections as requests. The API server asks for some in its event loop, and with 15, the
+                # default, waits there for requests that wait for the loop: 30 s for each, and tasks' heartbeats, too.
+                "sql_alchemy_max_overflow": "-1",
+            },
             "logging": {"base_log_folder": str(self.home / "logs")},
             "api": {"host": HOST, "port": str(self.port), "base_url": self.url},
         }

@@ -1,4 +1,4 @@
-"""Twenty people who start a run in the same moment."""
+"""Twenty people who start a run in the same moment, and sixty who log in."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_lib.errors import StackError
 from pipeline_lib.settings import PIPELINE_NAME
-from tests.compose.deployment import Deployment, Run, wait_for
+from tests.compose.deployment import Deployment, Run, docker, wait_for
 
 MANY = 20
 
@@ -55,3 +55,18 @@ def test_twenty_triggers_at_once_are_twenty_runs_however_many_are_refused_first(
     assert all(re.search(r"\(4\d\d\)", refusal) for refusal in refusals), refusals
     assert there.keys() - before == set(made) and len(set(made)) == MANY
     assert [there[run_id].conf["seed"] for run_id in made] == list(range(MANY))
+
+
+def test_sixty_who_log_in_and_look_at_once_are_all_answered(deployment: Deployment) -> None:
+    """With FAB's scrypt they are more than the container's memory; with 15 connections, they stop the API server."""
+    state = "{{.State.StartedAt}} {{.RestartCount}}"
+    before = docker("inspect", "--format", state, deployment.container("api-server"))
+
+    def look(user: str) -> str:
+        with deployment.login(user) as rest:
+            return str(rest.dag(PIPELINE_NAME))
+
+    with ThreadPoolExecutor(60) as people:
+        answers = list(people.map(look, ["operator", "viewer"] * 30))
+    assert len(answers) == 60 and "None" not in answers
+    assert docker("inspect", "--format", state, deployment.container("api-server")) == before

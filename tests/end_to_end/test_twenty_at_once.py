@@ -1,4 +1,4 @@
-"""Twenty people trigger at the same moment."""
+"""Twenty people trigger, and a hundred look, at the same moment."""
 
 import threading
 from collections.abc import Iterator
@@ -44,3 +44,18 @@ def test_twenty_triggers_at_once_are_twenty_runs_each_told_its_own(deployment: D
     assert found == {run.dag_run_id: {"epochs": number} for number, run in enumerate(answers, start=1)}
     assert len(found) == COUNT
     assert {run.state for run in answers} == {"queued"}
+
+
+def test_a_hundred_looks_at_once_are_all_answered(deployment: Deployment) -> None:
+    """With as many connections to the database as Airflow has by default, they stop the API server for minutes."""
+
+    def look(number: int) -> bool:
+        with logged_in(deployment.airflow) as rest:
+            return rest.dag(PAUSED) is not None
+
+    deployment.wait_for(f"the DAG {PAUSED}", lambda: deployment.rest.dag(PAUSED))
+    log = deployment.airflow.log_folder / "api-server.log"
+    before = log.stat().st_size
+    with ThreadPoolExecutor(100) as people:
+        assert all(people.map(look, range(100)))
+    assert "QueuePool limit" not in log.read_bytes()[before:].decode(errors="replace")

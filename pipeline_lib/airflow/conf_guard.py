@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requires_access_dag
+from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.exceptions import ParamValidationError
 from airflow.models.asset import TaskOutletAssetReference
 from airflow.utils.session import create_session
@@ -26,6 +26,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pipeline_lib.airflow.closed_routes import route_path, who_asks
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.airflow.request_body import read_again, read_whole, too_long
 from pipeline_lib.graph import require_json
@@ -80,8 +81,7 @@ def _path(scope: Scope) -> Mapping[str, str] | None:
     """What the path of a request for runs names."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    found = next(filter(None, (pattern.fullmatch(path) for pattern in _PATHS)), None)
+    found = next(filter(None, (pattern.fullmatch(route_path(scope)) for pattern in _PATHS)), None)
     return found.groupdict() if found else None
 
 
@@ -93,7 +93,7 @@ async def _refusal(request: Request, path: Mapping[str, str], body: bytes) -> st
     if not isinstance(form, dict):
         return None
     # Whoever is not logged in makes nothing be looked up, and what a DAG can be told is for those who may tell it.
-    user = await _user(request)
+    user = await who_asks(request)
     asked = await run_in_threadpool(_asked, path, form) if user else None
     if not asked or not await run_in_threadpool(_may_trigger, request, user, asked.dag_id):
         return None
@@ -138,14 +138,6 @@ def _params(dag_bag: Any, dag_id: str) -> Any:
     if not dag or all((task._task_module, task.task_type) != ours for task in dag.tasks):
         return None
     return dag.params
-
-
-async def _user(request: Request) -> Any:
-    """Who asks; None: nobody whom Airflow knows."""
-    try:
-        return await get_user(request, None, await bearer_scheme(request))
-    except HTTPException:
-        return None
 
 
 def _may_trigger(request: Request, user: Any, dag_id: str) -> bool:

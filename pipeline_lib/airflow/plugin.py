@@ -1,4 +1,4 @@
-"""Our Airflow plugin: the tab *Model report* of a DAG run, the runs' notes, and a check of new runs' parameters.
+"""Our Airflow plugin: the tab *Model report* of a DAG run, runs' notes, checks of who asks and what new runs are told.
 
 Registered by this distribution's entry point `airflow.plugins`: where it is installed with Airflow, the plugin is too.
 """
@@ -21,7 +21,7 @@ from pipeline_lib.report_files import REPORT_PAGE
 class MnistLitePlugin(AirflowPlugin):
     """Adds the report and the notes to Airflow's UI, and to its API a refusal of parameters that a pipeline has not.
 
-    On SQLite also an order of the requests that write.
+    Its API's version and description need a login. On SQLite also an order of the requests that write.
     """
 
     name = "mnist_lite"
@@ -47,9 +47,13 @@ class MnistLitePlugin(AirflowPlugin):
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """As above."""
+        from pipeline_lib.airflow.closed_routes import ClosedRoutes
         from pipeline_lib.airflow.conf_guard import ConfGuard
         from pipeline_lib.airflow.one_writer import OneWriter
 
-        guard = {"middleware": ConfGuard, "name": "run parameters"}
+        guards = [
+            {"middleware": ConfGuard, "name": "run parameters"},
+            {"middleware": ClosedRoutes, "name": "closed routes"},
+        ]
         on_sqlite = conf.get("database", "sql_alchemy_conn").startswith("sqlite")
-        return [guard, {"middleware": OneWriter, "name": "one writer"}] if on_sqlite else [guard]
+        return [*guards, {"middleware": OneWriter, "name": "one writer"}] if on_sqlite else guards

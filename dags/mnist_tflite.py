@@ -1,5 +1,6 @@
 """The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
 
+from datetime import timedelta
 from functools import partial
 
 from airflow.sdk import Asset
@@ -30,7 +31,6 @@ config = AirflowPipelineConfig(
         "description": "Train, convert to TFLite, evaluate, push if blessed",
         "doc_md": DOCS,
         "schedule": schedule(settings()),
-        "start_date": settings().start_date,
         "deadline": deadline(settings()),
         "catchup": False,
         "max_active_runs": 1,
@@ -40,7 +40,7 @@ config = AirflowPipelineConfig(
     node_settings={"*": node_limits(settings()), "Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),))},
     parameter_defaults=run_defaults(),
     notice=tells_after_runs(),
-    gates_before={"Pusher*": partial(ModelApproval, response_timeout=settings().approval_timeout)},
+    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=settings().approval_hours))},
     run_facts={"as_of": as_of, APPROVAL_RECORD: approval_record},
 )
 dag = AirflowDagRunner(config).run(settings().compiled_path)

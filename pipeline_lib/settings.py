@@ -3,12 +3,11 @@
 import functools
 import os
 import zoneinfo
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AwareDatetime, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
@@ -62,9 +61,6 @@ class Settings(BaseSettings):
     first_run_at_once: bool = Field(
         default=False, description="a DAG that has never run by time makes up for its last date, as containers do"
     )
-    start_date: AwareDatetime | None = Field(
-        default=None, description="the first run by time is of the first date after it, however late that run begins"
-    )
     run_on_new_data: bool = Field(default=True, description="also run when Airflow is told of a new span")
     deadline_minutes: float = Field(default=0, ge=0, description="a run that takes longer is late; 0: none is")
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
@@ -106,10 +102,6 @@ class Settings(BaseSettings):
     @property
     def pipeline_root(self) -> Path:
         return self.var_dir / "pipeline_root"
-
-    @property
-    def approval_timeout(self) -> timedelta:
-        return timedelta(hours=self.approval_hours)
 
     @property
     def push_dir(self) -> Path:

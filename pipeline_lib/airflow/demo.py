@@ -5,18 +5,17 @@ import fcntl
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
 
 from pipeline_lib.airflow import stack
+from pipeline_lib.airflow.begin_run import RunningAirflow, run_going_on, run_under_way, start_run, switch_on
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.report_link import URL_ROUTE
-from pipeline_lib.airflow.rest import AirflowRest, Dag
+from pipeline_lib.airflow.rest import AirflowRest, DagRun
 from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
 from pipeline_lib.airflow.stack_start import settings_environment
 from pipeline_lib.errors import StackError
@@ -28,7 +27,6 @@ EXIT_SHIPPED = 0
 EXIT_FAILED = 1
 EXIT_NOT_SHIPPED = 3
 EXIT_INTERRUPTED = 130
-_PARSE_SECONDS = 90
 
 
 def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = None) -> int:
@@ -55,53 +53,24 @@ def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = N
                 _tfx(settings, "compile the pipeline", "pipeline_lib.tfx.compile")
                 _start_warm_server(settings)
                 airflow = stack.up(settings, console=console)
+                switch_on(airflow, console)
+                if run_id := run_under_way(airflow):
+                    console.print(f"Run {run_id} of Airflow's own comes first: watching it.")
+                    _watch(settings, airflow, run_id, console)
                 # Named: a span that was there before need not be the newest.
-                run_id = start_run(airflow, console, conf={"span": str(span)})
+                run_id = start_run(airflow, {"span": str(span)})
             return show_run(settings, airflow, run_id, console)
     except KeyboardInterrupt:
         console.print(_interrupted(airflow, run_id), soft_wrap=True)
         return EXIT_INTERRUPTED
 
 
-class RunningAirflow(Protocol):
-    """An Airflow that answers at `url`; `ui_url` is its address for people, and the two texts are told to them."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def ui_url(self) -> str: ...
-    @property
-    def password_place(self) -> str: ...
-    @property
-    def stop_command(self) -> str: ...
-    def password(self) -> str: ...
-
-
-def start_run(
-    airflow: RunningAirflow, console: Console, dag_id: str = PIPELINE_NAME, conf: dict[str, Any] | None = None
-) -> str:
-    """Trigger one run of the DAG as its file is now, with these parameters; returns the run id."""
-    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        dag = _parsed_now(rest, dag_id)
-        if dag.is_paused:
-            rest.unpause(dag_id)
-            console.print(
-                f"The DAG was paused and no longer is: while Airflow is up, it also runs on its schedule "
-                f"({dag.timetable_summary or 'none'}).",
-                soft_wrap=True,
-            )
-        return rest.trigger(dag_id, conf).dag_run_id
-
-
 def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: Console) -> int:
     """Watch the run to its end and tell what came out; returns the exit code as `demo` does."""
-    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        view = RunView(rest, PIPELINE_NAME, run_id, node_order(settings))
-        run = view.watch(console)
-        if run.state != "success":
-            print_failures(view, console)
-            _print_where(airflow, run_id, console)
-            return EXIT_FAILED
+    view, run = _watch(settings, airflow, run_id, console)
+    if run.state != "success":
+        _print_where(airflow, run_id, console)
+        return EXIT_FAILED
     summary = summarize({task_id: result for task_id, result in view.results.items() if result})
     _print_summary(summary, console)
     if report_page(view.results.values()):
@@ -109,6 +78,16 @@ def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: 
         console.print(f"Its report: {report}", soft_wrap=True, highlight=False)
     _print_where(airflow, run_id, console)
     return EXIT_SHIPPED if summary.pushed else EXIT_NOT_SHIPPED
+
+
+def _watch(settings: Settings, airflow: RunningAirflow, run_id: str, console: Console) -> tuple[RunView, DagRun]:
+    """The run's nodes and the run itself once it has ended; those that failed are told of."""
+    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
+        view = RunView(rest, PIPELINE_NAME, run_id, node_order(settings))
+        run = view.watch(console)
+        if run.state != "success":
+            print_failures(view, console)
+    return view, run
 
 
 @contextlib.contextmanager
@@ -127,13 +106,6 @@ def _only_one(settings: Settings) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
-
-
-def run_going_on(airflow: RunningAirflow) -> str | None:
-    """The run that is running or queued now."""
-    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        run = rest.active_run(PIPELINE_NAME)
-    return run.dag_run_id if run else None
 
 
 def _ingest(settings: Settings, source: str, console: Console) -> int:
@@ -177,22 +149,6 @@ def _start_warm_server(settings: Settings) -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-
-
-def _parsed_now(rest: AirflowRest, dag_id: str) -> Dag:
-    """The DAG, parsed after this call: an Airflow that was up already may hold it as it was compiled last time."""
-    before = rest.dag(dag_id)
-    if before:
-        rest.parse_again(before)
-    started = time.monotonic()
-    while time.monotonic() - started < _PARSE_SECONDS:
-        dag = rest.dag(dag_id)
-        if (errors := rest.import_errors()) and (not dag or dag.has_import_errors):
-            raise StackError(f"the DAG {dag_id} cannot be read. Received: {errors[0]}")
-        if dag and (not before or dag.last_parsed_time != before.last_parsed_time):
-            return dag
-        time.sleep(0.3)
-    raise StackError(f"expected Airflow to read the DAG {dag_id} within {_PARSE_SECONDS} s: see its dag-processor.log")
 
 
 def _print_summary(summary: RunSummary, console: Console) -> None:

@@ -13,7 +13,6 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline_lib.access import LOCAL_HOST, LOCAL_USER
@@ -21,7 +20,6 @@ from pipeline_lib.errors import StackError
 
 HOST = LOCAL_HOST
 USER = LOCAL_USER
-_OURS = "mnist_lite"
 
 # One run on two cores at a time, not a cluster: short pauses between two looks, few processes.
 _TUNING: Mapping[str, Mapping[str, str]] = {
@@ -80,10 +78,6 @@ class LocalAirflow:
         return "make down"
 
     @property
-    def config_file(self) -> Path:
-        return self.home / "airflow.cfg"
-
-    @property
     def passwords_file(self) -> Path:
         return self.home / "passwords.json"
 
@@ -105,22 +99,6 @@ class LocalAirflow:
                 "Delete that file, then run 'make down' and 'make up'"
             ) from None
 
-    def made(self) -> datetime:
-        """When its configuration was first written, UTC.
-
-        Raises:
-          StackError: it was not, or somebody has changed that line.
-        """
-        config = configparser.RawConfigParser()
-        config.read(self.config_file, encoding="utf-8")
-        text = config.get(_OURS, "made", fallback="")
-        try:
-            return datetime.fromisoformat(text).astimezone(UTC)
-        except ValueError:
-            raise StackError(
-                f"expected a time as 'made' under [{_OURS}] in {self.config_file}. Received: {text!r}. Delete that line"
-            ) from None
-
     def write(self) -> None:
         """Write the configuration and, where there are none yet, new secrets and a password. All files are 0600.
 
@@ -133,18 +111,19 @@ class LocalAirflow:
             write_private(self.passwords_file, json.dumps({USER: secrets.token_urlsafe(18)}) + "\n")
         self.passwords_file.chmod(0o600)
         config = configparser.RawConfigParser()
+        path = self.home / "airflow.cfg"
         try:
-            config.read(self.config_file, encoding="utf-8")
+            config.read(path, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError) as error:
             raise StackError(
-                f"expected an Airflow configuration in {self.config_file}. Received: {error}. Mend or delete it"
+                f"expected an Airflow configuration in {path}. Received: {error}. Mend or delete it"
             ) from None
         for part in (_TUNING, self._places(), _kept(config)):
             for section, values in part.items():
                 config.read_dict({section: {key: value.replace("%", "%%") for key, value in values.items()}})
         text = io.StringIO()
         config.write(text)
-        write_private(self.config_file, text.getvalue())
+        write_private(path, text.getvalue())
 
     def _places(self) -> dict[str, dict[str, str]]:
         return {
@@ -171,7 +150,7 @@ class LocalAirflow:
 
 def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
     """What must outlive a restart, taken over where it is there: secrets (the Fernet key reads the stored connections),
-    the users, to whom somebody may have added, how long Airflow waits for what may be dead, and how old it is.
+    the users, to whom somebody may have added, and how long Airflow waits for what may be dead.
     """
 
     def kept(section: str, key: str, fresh: str) -> str:
@@ -185,7 +164,6 @@ def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
         "scheduler": {key: kept("scheduler", key, seconds) for key, seconds in _PATIENCE_SECONDS.items()},
         "api": {"secret_key": kept("api", "secret_key", secrets.token_urlsafe(32))},
         "api_auth": {"jwt_secret": kept("api_auth", "jwt_secret", secrets.token_urlsafe(64))},
-        _OURS: {"made": kept(_OURS, "made", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S+00:00}")},
     }
 
 

@@ -111,13 +111,11 @@ def start(
     """Start every component that is not among the `kept` ones, which run already."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
     stack = Stack(port=airflow.port, settings=settings_environment(settings), told=told_digest(), components=kept)
-    # Last night's run is not made up for in an Airflow made today: it would begin beside the demo's own.
-    start_date = {} if settings.first_run_at_once else {"MNIST_LITE_START_DATE": airflow.made().isoformat()}
     for name in stack.dead():
         with open(airflow.log_folder / f"{name}.log", "wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", *COMPONENTS[name]],
-                env=_airflow_environment(airflow) | start_date | stack.settings,
+                env=_airflow_environment(airflow) | stack.settings,
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,17 +1,22 @@
 """Stands in for the pipeline's DAG: `first` is cached, or hangs; `second` is skipped, or fails.
 
-The file `mode` beside it holds the default of the run's one parameter.
+The file `mode` beside it holds the default of the run's one parameter; a file `schedule`, a cron expression.
 """
 
 import subprocess
 from pathlib import Path
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, CronTriggerTimetable, Param, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 MODE = Path(__file__).with_name("mode").read_text()
 
-with DAG("mnist_tflite", params={"mode": Param(MODE, enum=["ok", "fail", "hang"])}):
+SCHEDULE = Path(__file__).with_name("schedule")
+by_time = None
+if SCHEDULE.exists():
+    by_time = CronTriggerTimetable(SCHEDULE.read_text(), timezone="UTC", run_immediately=True)
+
+with DAG("mnist_tflite", schedule=by_time, params={"mode": Param(MODE, enum=["ok", "fail", "hang"])}):
 
     @task
     def first(run_id: str, params: dict) -> dict:

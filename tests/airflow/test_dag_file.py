@@ -13,7 +13,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import Asset, AssetOrTimeSchedule, DeadlineReference
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger
-from airflow.timetables.base import DagRunInfo
+from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.utils.types import DagRunType
 
 from pipeline_lib.airflow.operators import TfxNodeOperator
@@ -65,27 +65,35 @@ def test_by_default_it_is_nightly_and_on_new_data(read_dags, compiled, tmp_path)
     compiled.write(tmp_path / "compiled.json")
     nightly = read_dags().dags["diamond"]
     assert by_time_and_assets(nightly) == ("0 2 * * *", "UTC", [DATA])
+    assert nightly.start_date is None  # a run of a date before it has no tasks, and is a success
     # With a backfill's dates, which only a DAG with a schedule by time has.
     serialized = DagSerialization.from_dict(DagSerialization.to_dict(nightly))
     assert serialized.timetable.periodic and serialized.timetable.summary == "Asset or 0 2 * * *"
 
 
-@pytest.mark.parametrize("now", ["02:00:01", "02:05", "04:20", "13:00"])
-@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(
+    ("at_once", "now", "first_day"),
+    [
+        *((True, now, 7) for now in ("02:00:01", "04:20", "13:00", "23:59")),
+        # Else Airflow does so for a tenth of the time between two.
+        *((False, now, 7) for now in ("02:00:01", "02:05", "04:20")),
+        *((False, now, 8) for now in ("04:30", "13:00", "23:59")),
+    ],
+)
 def test_a_new_deployment_makes_up_for_last_night_if_it_is_told_to(
-    read_dags, compiled, tmp_path, monkeypatch, at_once, now
+    read_dags, compiled, tmp_path, monkeypatch, at_once, now, first_day
 ):
     compiled.write(tmp_path / "compiled.json")
-    told = {"first_run_at_once": "True"} if at_once else {"start_date": "2026-11-07T02:00:01Z"}
-    dag = read_dags(**told).dags["diamond"]
-    as_the_scheduler_has_it = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    dag = read_dags(first_run_at_once=str(at_once)).dags["diamond"]
+    timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
     monkeypatch.setattr(trigger, "utcnow", lambda: timezone.parse(f"2026-11-07T{now}Z"))
 
     def next_date(last):
-        run = last and DagRunInfo.exact(timezone.parse(last))
-        return as_the_scheduler_has_it.next_dagrun_info(last_automated_run_info=run).run_after
+        interval = last and DataInterval.exact(timezone.parse(last))
+        restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
+        return timetable.next_dagrun_info(last_automated_data_interval=interval, restriction=restriction).run_after
 
-    assert next_date(None).day == (7 if at_once else 8)
+    assert next_date(None).day == first_day
     assert next_date("2026-11-07T02:00:00Z").day == 8
 
 

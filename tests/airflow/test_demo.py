@@ -69,7 +69,9 @@ def test_an_interruption_while_watching_says_that_the_run_goes_on(
 
     settings = tfx_python(tmp_path, INGESTED)
     monkeypatch.setattr(stack, "up", lambda settings, console: stack.local_airflow(settings))
-    monkeypatch.setattr(demo, "start_run", lambda *_, conf: f"run-7 of span {conf['span']}")
+    monkeypatch.setattr(demo, "switch_on", lambda *_: None)
+    monkeypatch.setattr(demo, "run_under_way", lambda *_: None)
+    monkeypatch.setattr(demo, "start_run", lambda _, conf: f"run-7 of span {conf['span']}")
     monkeypatch.setattr(demo, "show_run", interrupted)
     assert demo.demo(settings) == 130
     out = capsys.readouterr().out

@@ -1,15 +1,10 @@
 """What Airflow makes of the local Airflow's configuration."""
 
-import re
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from pipeline_lib.airflow.local_config import LocalAirflow
-from pipeline_lib.errors import StackError
 from pipeline_lib.places import PROJECT
 
 # Airflow has one connection for what is synchronous and one for what is not.
@@ -38,16 +33,3 @@ def test_a_writer_waits_longer_for_its_turn_than_python_has_it(tmp_path: Path) -
     asked = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=False)
     assert asked.stdout.split()[-2:] == ["30000", "30000"], asked.stderr
     assert (home / "airflow.db").is_file()
-
-
-def test_when_it_was_made_outlives_a_restart_and_no_nonsense_is_taken_for_it(tmp_path: Path) -> None:
-    airflow = LocalAirflow(tmp_path, 1, tmp_path)
-    airflow.write()
-    assert datetime.now(UTC) - timedelta(minutes=1) < airflow.made() <= datetime.now(UTC)
-    text = airflow.config_file.read_text()
-    airflow.config_file.write_text(re.sub("made = .*", "made = 2026-01-02T03:04:05+00:00", text))
-    airflow.write()
-    assert airflow.made() == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    airflow.config_file.write_text(re.sub("made = .*", "made = yesterday", text))
-    with pytest.raises(StackError, match=r"'made' under \[mnist_lite\].*Received: 'yesterday'. Delete that line"):
-        airflow.made()

@@ -4,12 +4,13 @@ import contextlib
 import functools
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
-from pipeline_lib.airflow import demo, stack, stack_processes
+from pipeline_lib.airflow import begin_run, demo, stack, stack_processes
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.rest import AirflowRest, DagRun
 from pipeline_lib.airflow.run_view import RunView
@@ -69,7 +70,8 @@ def watched(airflow: LocalAirflow, rest: AirflowRest, run_id: str) -> tuple[DagR
 
 def test_a_run_is_triggered_and_shown_to_its_end(airflow: LocalAirflow, rest: AirflowRest) -> None:
     console, said = plain_console()
-    run, view, lines = watched(airflow, rest, demo.start_run(airflow, console, PIPELINE_NAME))
+    begin_run.switch_on(airflow, console)
+    run, view, lines = watched(airflow, rest, begin_run.start_run(airflow))
     assert run.state == "success"
     assert "no longer is" in said.getvalue()
     assert "first: cached" in lines and "same inputs as run x" in lines
@@ -129,6 +131,24 @@ def test_the_demo_takes_the_dag_as_it_is_now_and_fails_with_its_run(
     finally:
         mode.write_text("ok")
     assert "ValueError: the node's own error" in capsys.readouterr().out
+
+
+def test_the_demo_watches_the_run_that_the_schedule_makes_before_it_starts_its_own(
+    airflow: LocalAirflow, rest: AirflowRest, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule = airflow.dags_folder / "schedule"
+    schedule.write_text(f"{datetime.now(UTC) - timedelta(minutes=90):%M %H} * * *")
+    try:
+        assert demo.demo(settings) == demo.EXIT_NOT_SHIPPED
+    finally:
+        schedule.unlink()
+        begin_run.switch_on(airflow, plain_console()[0])
+    runs = rest.runs(PIPELINE_NAME, 100)
+    own, [made] = runs[0], [run for run in runs if run.run_type == "scheduled"]
+    assert (made.state, own.run_type, own.state) == ("success", "manual", "success")
+    assert made.start_date + timedelta(seconds=made.duration) <= own.start_date
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Run {made.dag_run_id} of Airflow's own comes first: watching it." in said
 
 
 def test_what_the_server_refuses_is_said(airflow: LocalAirflow, rest: AirflowRest) -> None:

@@ -141,10 +141,10 @@ def test_the_example_lists_every_variable_and_no_other() -> None:
     assert [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")] == []
 
 
-# What the image knows of itself, what Compose's file sets, and what only an Airflow that is not in containers has.
+# What the image knows of itself, what Compose's file sets, and the port of an Airflow that is not in containers.
 OF_THE_IMAGE = {"var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "code_revision"}
 SET = {"metadata_url", "first_run_at_once"}
-LOCAL = {"port", "start_date"}
+LOCAL = {"port"}
 
 
 def test_every_setting_that_makes_sense_there_reaches_every_container_of_ours() -> None:

@@ -30,10 +30,9 @@ MORE_ZONES = (*ZONES, "Australia/Lord_Howe", "Asia/Beirut", "America/Santiago", 
 HOUR = timedelta(hours=1)
 
 
-def nightly(cron: str, zone: str, start_date: datetime | None = None) -> Any:
+def nightly(cron: str, zone: str) -> Any:
     """The DAG as the scheduler has it: read back from the database's form."""
-    by_time = schedule(Settings(schedule=cron, timezone=zone))
-    dag = DAG("nightly", schedule=by_time, start_date=start_date, catchup=False)
+    dag = DAG("nightly", schedule=schedule(Settings(schedule=cron, timezone=zone)), catchup=False)
     return DagSerialization.from_dict(DagSerialization.to_dict(dag))
 
 
@@ -75,18 +74,6 @@ def test_each_night_of_a_year_has_one_run(cron: str, zone: str, monkeypatch: pyt
     runs = scheduled(nightly(cron, zone), times(start.subtract(days=3), start.add(years=1), 7 * 60), monkeypatch)
     nights = by_night([run for run in runs if run >= start], zone)
     assert set(nights.values()) == {1} and len(nights) == 365
-
-
-@pytest.mark.parametrize("away", [timedelta(seconds=1), 3 * HOUR, 23 * HOUR])
-@pytest.mark.parametrize("zone", ZONES)
-def test_the_first_night_of_a_local_airflow_is_not_lost_however_late_somebody_looks(
-    zone: str, away: timedelta, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = pendulum.datetime(YEAR, 5, 1, 3, tz=zone)
-    due = made.add(hours=23)
-    shown = [*times(made, due, 5), *times(due + away, due.add(days=2), 5)]
-    runs = scheduled(nightly("0 2 * * *", zone, start_date=made), iter(shown), monkeypatch)
-    assert runs == [due, due.add(days=1)]
 
 
 @pytest.mark.parametrize("cron", NIGHTS)

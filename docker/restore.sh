@@ -5,7 +5,8 @@ set -eu
 file=${1:?usage: docker/restore.sh FILE.tar}
 case $file in /*) ;; *) file=$PWD/$file ;; esac
 cd "$(dirname "$0")/.."
-folder=$(mktemp -d)
+# Beside the backup, where there is room for what is in it: many a /tmp is in memory.
+folder=$(mktemp -d "$file.unpacked.XXXXXX" 2>/dev/null) || folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 # dash, which is many a system's sh, ends by a signal without its EXIT trap unless the signal has one of its own.
 trap 'exit 129' HUP

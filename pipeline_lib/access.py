@@ -29,6 +29,11 @@ class Access(BaseModel):
     password: SecretStr = SecretStr("")
     token: SecretStr | None = None
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the proxy of the environment is asked for it: none leads back to this machine."""
+        return urlsplit(self.url).hostname not in (LOCAL_HOST, "localhost", "::1")
+
 
 class AccessVariables(BaseSettings):
     """The variables that say so; none of them: the local Airflow of this checkout."""

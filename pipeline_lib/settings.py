@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
@@ -18,6 +18,7 @@ PIPELINE_NAME = "mnist_tflite"
 RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
 DATA_ASSET = "mnist_data"  # and the spans
 _Kind = TypeVar("_Kind", bound=BaseSettings)
+_OWN_PATHS = ("var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "schema_file")
 
 
 class Settings(BaseSettings):
@@ -66,14 +67,18 @@ class Settings(BaseSettings):
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
     node_retries: int = Field(default=2, ge=0, description="of a node that failed; refused data is not tried again")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_the_default(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # An empty path would be the folder of whoever asks.
+        return {name: value for name, value in values.items() if value != "" or name not in _OWN_PATHS}
+
     @field_validator("signing_key", "verifying_key", "metadata_password_file", mode="before")
     @classmethod
     def _empty_is_none(cls, path: object) -> object:
         return path or None
 
-    @field_validator(
-        "var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "schema_file", "signing_key", "verifying_key"
-    )
+    @field_validator(*_OWN_PATHS, "signing_key", "verifying_key")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # Not resolve(): a venv's python must be called by its own name, not by what it links to.

@@ -8,8 +8,9 @@ from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+# Starlette's routes are matched up to a $, which a line feed may follow.
 _CLOSED = re.compile(
-    r"/api/v2/version|(/auth|/execution)?/(openapi\.json|redoc|changelog|docs(/oauth2-redirect)?)", re.ASCII
+    r"(/api/v2/version|(/auth|/execution)?/(openapi\.json|redoc|changelog|docs(/oauth2-redirect)?))\n?", re.ASCII
 )
 
 

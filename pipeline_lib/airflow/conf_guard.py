@@ -37,10 +37,11 @@ MOST_BYTES = 1 << 20
 _NAMED = 10
 _LARGEST_ID = 2**63 - 1
 
+# Starlette's routes are matched up to a $, which a line feed may follow.
 _PATHS = (
-    re.compile(r"/api/v2/dags/(?P<dag_id>[^/]+)/dagRuns"),
-    re.compile(r"/api/v2/assets/(?P<asset_id>[^/]+)/materialize"),
-    re.compile(r"/api/v2/backfills(?:/dry_run)?"),
+    re.compile(r"/api/v2/dags/(?P<dag_id>[^/]+)/dagRuns\n?"),
+    re.compile(r"/api/v2/assets/(?P<asset_id>[^/]+)/materialize\n?"),
+    re.compile(r"/api/v2/backfills(?:/dry_run)?\n?"),
 )
 
 

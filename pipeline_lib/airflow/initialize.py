@@ -156,7 +156,7 @@ def first_data(config: Settings) -> None:
 
 
 def forget_runs(before: datetime) -> None:
-    """Remove Airflow's records and task logs from before `before`, but for the last scheduled run."""
+    """Remove records, and logs of tasks and DAG processor, from before `before`, but for the last scheduled run."""
     import pendulum
     from airflow.configuration import conf
     from airflow.utils.db_cleanup import run_cleanup
@@ -164,10 +164,13 @@ def forget_runs(before: datetime) -> None:
     with contextlib.redirect_stdout(io.StringIO()):  # a page on every table, whether or not anything was there
         run_cleanup(clean_before_timestamp=pendulum.instance(before), confirm=False, skip_archive=True)
     logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
-    old = [path for path in logs.glob("dag_id=*/run_id=*") if path.stat().st_mtime < before.timestamp()]
-    for path in old:
+    of_runs, of_days = (
+        [path for path in logs.glob(folders) if path.stat().st_mtime < before.timestamp()]
+        for folders in ("dag_id=*/run_id=*", "dag_processor/????-??-??")
+    )
+    for path in (*of_runs, *of_days):
         shutil.rmtree(path, ignore_errors=True)
-    say(f"runs from before {before:%Y-%m-%d} are forgotten; the logs of {len(old)} of them were removed")
+    say(f"runs from before {before:%Y-%m-%d} are forgotten; the logs of {len(of_runs)} of them were removed")
 
 
 def say(text: str) -> None:

@@ -85,7 +85,12 @@ class AirflowRest:
     """
 
     def __init__(self, access: Access) -> None:
-        self._http = httpx.Client(base_url=f"{access.url}/api/v2/", auth=RestToken(access), timeout=_TIMEOUT_SECONDS)
+        self._http = httpx.Client(
+            base_url=f"{access.url}/api/v2/",
+            auth=RestToken(access),
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=access.is_remote,
+        )
 
     @classmethod
     def login(cls, url: str, username: str, password: str) -> Self:

@@ -116,7 +116,14 @@ def down(settings: Settings, console: Console | None = None) -> list[str]:
 
 @contextlib.contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "stack.lock").touch()
+    except OSError as error:
+        raise StackError(
+            f"expected a folder of this user's for Airflow at {home}. Received: {error.strerror}; "
+            "MNIST_LITE_VAR_DIR names another"
+        ) from None
     with open(home / "stack.lock", "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -161,7 +168,8 @@ def _keep_what_works(
     ended = f"Airflow is half up ({', '.join(stack.dead())} ended)"
     if not kept or _changed(stack, settings) or not is_migrated(airflow):
         if stack_processes.alive(stack.components, airflow.home):
-            console.print(f"{ended}: starting it anew")
+            settings_too = ", with the settings of now" if _changed(stack, settings) else ""
+            console.print(f"{ended}: starting it anew{settings_too}")
             _stop(stack, airflow.home)
         return ()
     console.print(f"{ended}: starting what has ended; the rest runs on")

@@ -15,7 +15,7 @@ import httpx
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline_lib.airflow.local_config import LocalAirflow, write_private
+from pipeline_lib.airflow.local_config import HOST, LocalAirflow, write_private
 from pipeline_lib.airflow.stack_processes import MARK, Component, started
 from pipeline_lib.errors import StackError
 from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
@@ -67,7 +67,11 @@ def told_digest() -> str:
 def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
     # Variables of another Airflow of this user would go before our airflow.cfg: their database would be migrated.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+    # Tasks ask the API server, too, and no proxy leads back to this machine.
+    direct = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), HOST, "localhost")))
     return kept | {
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "AIRFLOW_HOME": str(airflow.home),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))),
         "PYTHONUNBUFFERED": "1",
@@ -152,7 +156,7 @@ def wait_until_healthy(
 def _healthy(url: str, since: float) -> set[str]:
     """Components that work. A heartbeat from before `since` is a predecessor's, killed less than 30 s ago."""
     try:
-        health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5).raise_for_status().json()
+        health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5, trust_env=False).raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return set()
     working = {"api-server"}

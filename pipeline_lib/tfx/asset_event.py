@@ -27,7 +27,7 @@ def tell_of(span: Span, config: Settings) -> str:
         access = find_access(config)
         if access is None:
             raise _NotTold("there is no local Airflow ('make up') and MNIST_LITE_URL is not set")
-        with httpx.Client(base_url=f"{access.url}/", timeout=_TIMEOUT_SECONDS) as http:
+        with httpx.Client(base_url=f"{access.url}/", timeout=_TIMEOUT_SECONDS, trust_env=access.is_remote) as http:
             return _tell(http, access, span)
     except (KeyError, TypeError, ValueError):
         reason: Exception = _NotTold("expected Airflow 3's REST API. Received: another answer")

@@ -90,6 +90,7 @@ def test_an_unknown_name_is_refused_and_the_answer_says_all(post: Post, server: 
         "expected only run parameters that diamond has (epochs, note, rate, ticket). "
         "Received: epoch=3. Did you mean epochs?"
     )
+    assert post("dags/diamond/dagRuns%0A", {"logical_date": None, "conf": {"epoch": 3}}).json() == answer.json()
     assert runs(server) == before
 
 

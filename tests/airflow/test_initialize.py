@@ -41,13 +41,15 @@ def test_data_that_cannot_be_had_is_one_sentence(settings: Settings) -> None:
 @pytest.mark.usefixtures("airflow_database")
 def test_old_logs_go_and_new_ones_stay() -> None:
     logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
-    old, new = logs / "dag_id=d" / "run_id=old", logs / "dag_id=d" / "run_id=new"
-    for folder in (old, new):
+    old = {logs / "dag_id=d" / "run_id=old", logs / "dag_processor" / "2026-01-01"}
+    new = {logs / "dag_id=d" / "run_id=new", logs / "dag_processor" / "2026-01-02"}
+    for folder in old | new:
         folder.mkdir(parents=True)
     month_ago = time.time() - timedelta(days=30).total_seconds()
-    os.utime(old, (month_ago, month_ago))
+    for folder in old:
+        os.utime(folder, (month_ago, month_ago))
     initialize.forget_runs(datetime.now(UTC) - timedelta(days=7))
-    assert not old.exists() and new.exists()
+    assert {folder for folder in old | new if folder.exists()} == new
 
 
 def test_the_locked_celery_is_one_that_the_executor_can_be_imported_with() -> None:

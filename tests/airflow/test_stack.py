@@ -14,7 +14,7 @@ from pipeline_lib.airflow import begin_run, demo, stack, stack_processes
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.rest import AirflowRest, DagRun
 from pipeline_lib.airflow.run_view import RunView
-from pipeline_lib.airflow.stack_start import read_stack
+from pipeline_lib.airflow.stack_start import _airflow_environment, _healthy, read_stack
 from pipeline_lib.errors import SettingsError, StackError
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.run_summary import ModelFigures, RunSummary
@@ -216,6 +216,22 @@ def test_secrets_are_private_and_not_logged(airflow: LocalAirflow) -> None:
     assert airflow.password() not in logs
 
 
+def test_no_proxy_is_asked_for_this_machine(airflow: LocalAirflow) -> None:
+    proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), f"http://127.0.0.1:{free_port()}")
+    with environment({**proxy, "NO_PROXY": "example.com", "no_proxy": "example.com"}):
+        assert "api-server" in _healthy(airflow.url, since=0)
+        with logged_in(airflow) as rest:
+            assert rest.dag(PIPELINE_NAME)
+        of_tasks = _airflow_environment(airflow)
+    assert of_tasks["NO_PROXY"] == of_tasks["no_proxy"] == "example.com,127.0.0.1,localhost"
+
+
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StackError, match=r"a folder .*/file/airflow. Received: .*; MNIST_LITE_VAR_DIR names another"):
+        stack.up(Settings(var_dir=tmp_path / "file"))
+
+
 def test_it_listens_on_this_machine_only(airflow: LocalAirflow) -> None:
     components = read_stack(airflow.home).components
     addresses = set()
@@ -260,7 +276,7 @@ def test_an_up_with_other_settings_starts_a_half_dead_airflow_anew(
     console, text = plain_console()
     with environment({"MNIST_LITE_MIN_ACCURACY": "0.98"}):
         stack.up(settings, airflow.dags_folder, console)
-    assert "half up (dag-processor ended): starting it anew" in text.getvalue()
+    assert "half up (dag-processor ended): starting it anew, with the settings of now" in text.getvalue()
     assert before.isdisjoint(component.pid for component in read_stack(airflow.home).components)
 
 

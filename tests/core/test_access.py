@@ -104,3 +104,10 @@ def test_where_nobody_can_be_asked_it_says_what_to_set(monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
     with pytest.raises(SettingsError, match="^Password of admin: expected MNIST_LITE_PASSWORD, .* Received: neither$"):
         ask_terminal("Password of admin: ")
+
+
+def test_no_proxy_leads_back_to_this_machine() -> None:
+    for url in ("http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"):
+        assert not Access(url=url).is_remote
+    for url in ("http://api-server:8080", "https://127.0.0.1.example.com", "http://10.0.0.1"):
+        assert Access(url=url).is_remote

@@ -118,8 +118,12 @@ def test_a_restore_whose_terminal_is_gone_leaves_no_secrets_behind(
 ) -> None:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    before = sorted(path.name for path in tmp_path.iterdir())
     with start(stub, "restore.sh", backup, hangs="pg_restore") as script:
         (stub / "hangs").read_text()
+        [unpacked] = tmp_path.glob("backup.tar.unpacked.*")
+        assert unpacked.stat().st_mode & 0o777 == 0o700
         os.killpg(script.pid, signal.SIGHUP)
         assert script.wait(60) == 128 + signal.SIGHUP
     assert list((tmp_path / "temporary").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == before

@@ -136,7 +136,8 @@ def test_the_example_lists_every_variable_and_no_other() -> None:
     """With its default beside it, all commented out: a copy of it changes nothing."""
     passed_on = {name for name, value in SERVICES["scheduler"]["environment"].items() if value is None}
     read = set(re.findall(r"\$\{(\w+)", TEXT)) | passed_on
-    files = {"COMPOSE_PROFILES", "COMPOSE_FILE", "MNIST_LITE_DOMAIN"}  # Compose's own, and compose.tls.yml's
+    # Compose's own, and compose.tls.yml's.
+    files = {"COMPOSE_PROFILES", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "MNIST_LITE_DOMAIN"}
     assert set(re.findall(r"^#(\w+)=", EXAMPLE, re.MULTILINE)) == read | files
     assert [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")] == []
 

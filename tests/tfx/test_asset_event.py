@@ -67,6 +67,8 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
         monkeypatch.setenv("MNIST_LITE_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("MNIST_LITE_USER", "operator")
         monkeypatch.setenv("MNIST_LITE_PASSWORD", "secret")
+        for name in ("HTTP_PROXY", "http_proxy"):  # none leads back to this machine
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
         yield server
         server.shutdown()
 

@@ -80,7 +80,7 @@ def test_what_airflow_leaves_open_is_for_those_who_are_logged_in(client: TestCli
     ):
         assert client.get(path, headers=headers).status_code == status, headers
     pages = {client.get(nothing).text for nothing in ("/nothing", "/auth/nothing")}
-    for other in (path + "/", path.replace("/", "//"), path.upper(), path + "%00", path + "?x"):
+    for other in (path + "/", path.replace("/", "//"), path.upper(), path + "%00", path + "%0A", path + "?x"):
         told = client.get(other, follow_redirects=True)
         assert told.status_code in (401, 404) or told.text in pages, other
 

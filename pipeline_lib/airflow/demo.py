@@ -55,7 +55,7 @@ def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = N
                 airflow = stack.up(settings, console=console)
                 switch_on(airflow, console)
                 if run_id := run_under_way(airflow):
-                    console.print(f"Run {run_id} of Airflow's own comes first: watching it.")
+                    console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
                     _watch(settings, airflow, run_id, console)
                 # Named: a span that was there before need not be the newest.
                 run_id = start_run(airflow, {"span": str(span)})

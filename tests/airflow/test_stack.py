@@ -147,8 +147,7 @@ def test_the_demo_watches_the_run_that_the_schedule_makes_before_it_starts_its_o
     own, [made] = runs[0], [run for run in runs if run.run_type == "scheduled"]
     assert (made.state, own.run_type, own.state) == ("success", "manual", "success")
     assert made.start_date + timedelta(seconds=made.duration) <= own.start_date
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"Run {made.dag_run_id} of Airflow's own comes first: watching it." in said
+    assert f"Run {made.dag_run_id} of Airflow's own comes first: watching it.\n" in capsys.readouterr().out
 
 
 def test_what_the_server_refuses_is_said(airflow: LocalAirflow, rest: AirflowRest) -> None:

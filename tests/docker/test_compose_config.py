@@ -41,7 +41,7 @@ def config(tmp_path: Path) -> Config:
             "json",
         ]
         # A developer's own variables would go before the env file.
-        theirs = ("MNIST_LITE", "AIRFLOW", "COMPOSE")
+        theirs = ("MNIST_LITE", "AIRFLOW", "COMPOSE", "NO_PROXY")
         env = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
 
@@ -79,3 +79,11 @@ def test_behind_tls_every_component_knows_the_address_that_people_use(config: Co
     assert {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"} == set(addresses)
     assert set(addresses.values()) == {"https://mnist.example.com"}
     assert [name for name, service in found.items() if service.get("ports")] == ["proxy"]
+
+
+def test_no_proxy_of_dockers_comes_between_the_services(config: Config) -> None:
+    own = "api-server,localhost,127.0.0.1"
+    for lines, direct in (("NO_PROXY=\n", own), ("NO_PROXY=.corp.example,10.0.0.1\n", f"{own},.corp.example,10.0.0.1")):
+        for name, service in services(config(lines=lines)).items():
+            if "build" in service:
+                assert service["environment"]["NO_PROXY"] == service["environment"]["no_proxy"] == direct, name

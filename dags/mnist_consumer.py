@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Asset, dag, task
@@ -18,7 +19,7 @@ RELEASES = Asset(RELEASE_ASSET)
     max_active_runs=1,
     is_paused_upon_creation=False,
     tags=["mnist", "tflite"],
-    default_args={"owner": "mnist-lite"},
+    default_args={"owner": "mnist-lite", "retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
 )
 def mnist_consumer() -> None:
@@ -53,7 +54,7 @@ def mnist_consumer() -> None:
         env = {**os.environ, "PYTHONPATH": str(PROJECT)}
         done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
         if done.returncode:
-            raise RuntimeError(done.stderr.strip())
+            raise RuntimeError(done.stderr.strip() or f"it ended without a word, exit code {done.returncode}")
         answer: dict[str, Any] = json.loads(done.stdout)
         print(f"{answer['right']} of {len(answer['digits'])} digits right: {answer['digits']}")
         return answer

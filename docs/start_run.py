@@ -3,7 +3,7 @@
 Exit code: 0 released, nothing new, or a dry run of a blessed model; 1 failed; 2 not started; 3 model not released.
 
 MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=admin MNIST_LITE_PASSWORD=… \\
-  .venvs/airflow/bin/python docs/start_run.py epochs=3
+  .venvs/airflow/bin/python docs/start_run.py 'push=dry run'
 """
 
 import json

@@ -109,8 +109,8 @@ def status(
 ) -> None:
     """Show a run: its nodes, its verdict, what it released.
 
-    Exit code: 0 the model is released, or the run goes on; 1 it failed, or cannot be read; 3 it ran, but the model was
-    not released.
+    Exit code: 0 released, nothing new, a dry run, or it goes on; 1 it failed, or cannot be read; 3 it ran, but the
+    model was not released.
     """
     from pipeline_lib.airflow import runs
 

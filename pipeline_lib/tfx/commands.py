@@ -1,7 +1,11 @@
 """The commands of `mnist-lite` that need TFX or the data: ingest, run-local, schema."""
 
+import contextlib
 import json
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,12 +14,29 @@ from rich.console import Console
 
 from pipeline_lib.cli import run_commands
 from pipeline_lib.param_text import assignments
+from pipeline_lib.places import temporary_dir
 from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 schema_app = typer.Typer(no_args_is_help=True, help="What the data must be: the curated schema.")
 app.add_typer(schema_app, name="schema")
+
+
+@contextlib.contextmanager
+def _own_temporary_folder() -> Iterator[None]:
+    """Beam and TFX leave folders behind in TMPDIR; this one goes when the command ends."""
+    with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+
+
+@schema_app.callback()
+def _schema(context: typer.Context) -> None:
+    context.with_resource(_own_temporary_folder())
 
 
 @app.command(epilog="Examples: mnist-lite ingest digits; mnist-lite ingest ~/mnist")
@@ -52,14 +73,18 @@ def run_whole_pipeline(
     run_id: Annotated[str, typer.Option(help="names the run in MLMD; default: the time")] = "",
     param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable")] = None,
 ) -> None:
-    """Run the whole pipeline in this process, node after node, without Airflow."""
+    """Run the whole pipeline in this process, node after node, without Airflow.
+
+    Exit code 0: every node ran, whatever the gates said, which the JSON at the end tells.
+    """
     from pipeline_lib.tfx import node_log
     from pipeline_lib.tfx.compile import mnist_tflite
     from pipeline_lib.tfx.run_local import run_local
 
     node_log.quiet(progress=True)
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-    results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, assignments(param or []))
+    with _own_temporary_folder():
+        results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, assignments(param or []))
     Console().print_json(summarize(results).model_dump_json())
 
 

@@ -1,5 +1,6 @@
 """`mnist-lite schema`: infer, diff and accept, on real spans."""
 
+import tempfile
 import types
 from pathlib import Path
 
@@ -85,8 +86,16 @@ def test_a_file_that_is_no_schema_and_an_empty_folder_are_refused(tmp_path: Path
 
 def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = types.SimpleNamespace(schema_file=schema_file, data_dir=Path("data"))
-    monkeypatch.setattr(curated_schema, "latest_statistics", lambda _: span)
+    left: list[Path] = []
+
+    def statistics(_: Path) -> SpanStatistics:
+        left.append(Path(tempfile.mkdtemp()))  # as TFDV and Beam leave theirs
+        return span
+
+    monkeypatch.setattr(curated_schema, "latest_statistics", statistics)
     monkeypatch.setattr(commands, "settings", lambda: here)
+    monkeypatch.setenv("TMPDIR", tempfile.gettempdir())  # put back afterwards
+    monkeypatch.setenv("MNIST_LITE_RUNTIME_DIR", str(schema_file.parent))
 
     def run(name: str) -> Result:
         return CliRunner().invoke(commands.app, ["schema", name])
@@ -98,4 +107,6 @@ def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, mo
     shown = run("diff")
     assert shown.exit_code == 1 and "Unexpectedly large value: 7" in shown.stdout and "+    max: 7" in shown.stdout
     assert "run 'make compile'" in run("accept").stdout
+    assert len(left) == 5 and all(path.parents[1] == schema_file.parent / "tmp" for path in left)
+    assert list((schema_file.parent / "tmp").iterdir()) == []
     assert run("diff").exit_code == 0

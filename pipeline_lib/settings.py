@@ -18,7 +18,7 @@ PIPELINE_NAME = "mnist_tflite"
 RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
 DATA_ASSET = "mnist_data"  # and the spans
 _Kind = TypeVar("_Kind", bound=BaseSettings)
-_OWN_PATHS = ("var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "schema_file")
+_PATHS = ("var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "schema_file", "signing_key", "verifying_key")
 
 
 class Settings(BaseSettings):
@@ -71,14 +71,10 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_the_default(cls, values: dict[str, Any]) -> dict[str, Any]:
         # An empty path would be the folder of whoever asks.
-        return {name: value for name, value in values.items() if value != "" or name not in _OWN_PATHS}
+        paths = {*_PATHS, "metadata_password_file"}
+        return {name: value for name, value in values.items() if value != "" or name not in paths}
 
-    @field_validator("signing_key", "verifying_key", "metadata_password_file", mode="before")
-    @classmethod
-    def _empty_is_none(cls, path: object) -> object:
-        return path or None
-
-    @field_validator(*_OWN_PATHS, "signing_key", "verifying_key")
+    @field_validator(*_PATHS)
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # Not resolve(): a venv's python must be called by its own name, not by what it links to.

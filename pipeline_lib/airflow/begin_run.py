@@ -33,7 +33,7 @@ class RunningAirflow(Protocol):
 def switch_on(airflow: RunningAirflow, console: Console) -> None:
     """Have the DAG's file read as it is now, and its runs made."""
     with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        dag = _parsed_now(rest, PIPELINE_NAME)
+        dag = _parsed_now(rest)
         if dag.is_paused:
             rest.unpause(PIPELINE_NAME)
             console.print(
@@ -78,17 +78,19 @@ def start_run(airflow: RunningAirflow, conf: dict[str, Any] | None = None) -> st
         return rest.trigger(PIPELINE_NAME, conf).dag_run_id
 
 
-def _parsed_now(rest: AirflowRest, dag_id: str) -> Dag:
+def _parsed_now(rest: AirflowRest) -> Dag:
     """The DAG, parsed after this call: an Airflow that was up already may hold it as it was compiled last time."""
-    before = rest.dag(dag_id)
+    before = rest.dag(PIPELINE_NAME)
     if before:
         rest.parse_again(before)
     started = time.monotonic()
     while time.monotonic() - started < _PARSE_SECONDS:
-        dag = rest.dag(dag_id)
+        dag = rest.dag(PIPELINE_NAME)
         if (errors := rest.import_errors()) and (not dag or dag.has_import_errors):
-            raise StackError(f"the DAG {dag_id} cannot be read. Received: {errors[0]}")
+            raise StackError(f"the DAG {PIPELINE_NAME} cannot be read. Received: {errors[0]}")
         if dag and (not before or dag.last_parsed_time != before.last_parsed_time):
             return dag
         time.sleep(0.3)
-    raise StackError(f"expected Airflow to read the DAG {dag_id} within {_PARSE_SECONDS} s: see its dag-processor.log")
+    raise StackError(
+        f"expected Airflow to read the DAG {PIPELINE_NAME} within {_PARSE_SECONDS} s: see its dag-processor.log"
+    )

@@ -166,9 +166,10 @@ def _keep_what_works(
     """The components that may run on beside new ones. What the others have left behind is ended."""
     kept = tuple(component for component in stack.components if component.process())
     ended = f"Airflow is half up ({', '.join(stack.dead())} ended)"
-    if not kept or _changed(stack, settings) or not is_migrated(airflow):
+    changed = _changed(stack, settings)
+    if not kept or changed or not is_migrated(airflow):
         if stack_processes.alive(stack.components, airflow.home):
-            settings_too = ", with the settings of now" if _changed(stack, settings) else ""
+            settings_too = ", with the settings of now" if changed else ""
             console.print(f"{ended}: starting it anew{settings_too}")
             _stop(stack, airflow.home)
         return ()

@@ -1,25 +1,43 @@
-"""What the scheduler does with a task whose worker was killed before the task had started."""
+"""What the executor tells the scheduler of a task that is queued a second time."""
 
 from types import SimpleNamespace
 
 from airflow.configuration import conf
+from airflow.executors import local_executor
 from airflow.executors.executor_loader import ExecutorLoader
 from airflow.models.taskinstancekey import TaskInstanceKey
 
 from pipeline_lib.airflow.local_config import LocalAirflow
 from pipeline_lib.airflow.local_executor import LocalExecutor
 
+KEY = TaskInstanceKey("dag", "task", "run", 1)
+TASK = SimpleNamespace(key=KEY, id="ti")
+
 
 def test_a_task_can_be_taken_back():
-    executor = LocalExecutor(parallelism=1)
-    key, other = (TaskInstanceKey("dag", task_id, "run", 1) for task_id in ("lost", "other"))
-    executor.running = {key, other}
-    executor.queued_tasks = {key: object()}
-    executor.revoke_task(ti=SimpleNamespace(key=key))
+    executor, other = LocalExecutor(parallelism=1), TaskInstanceKey("dag", "other", "run", 1)
+    executor.running = {KEY, other}
+    executor.queued_tasks = {KEY: object()}
+    executor.revoke_task(ti=TASK)
     assert executor.running == {other} and executor.queued_tasks == {}
-    executor.revoke_task(ti=SimpleNamespace(key=key))
+    executor.revoke_task(ti=TASK)
     assert executor.running == {other}
     assert executor.event_buffer == {}
+
+
+def test_it_has_a_task_until_the_last_worker_that_it_was_handed_to_is_done(monkeypatch):
+    monkeypatch.setattr(local_executor.LocalExecutor, "_process_workloads", lambda self, workloads: None)
+    executor = LocalExecutor(parallelism=1)
+    assert not executor.has_task(TASK)
+    for _ in range(2):  # it asked somebody, and was answered before its end was read
+        executor._process_workloads([SimpleNamespace(key=KEY)])
+    executor.success(KEY)
+    assert executor.has_task(TASK) and executor.get_event_buffer() == {KEY: ("success", None)}
+    executor.success(KEY)
+    assert not executor.has_task(TASK)
+    executor._process_workloads([SimpleNamespace(key=KEY)])
+    executor.revoke_task(ti=TASK)
+    assert not executor.has_task(TASK)
 
 
 def test_the_local_airflow_uses_it(monkeypatch, tmp_path):

@@ -1,0 +1,43 @@
+"""A real Airflow, and somebody (a script, say) who answers a task as soon as it asks."""
+
+import shutil
+import time
+from pathlib import Path
+
+from pipeline_lib.airflow import begin_run
+from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.graph import CompiledPipeline, Node
+from pipeline_lib.settings import PIPELINE_NAME, Settings
+from tests.airflow.stack_fixtures import free_port, logged_in, plain_console, running_airflow
+
+QUESTION_DAG = Path(__file__).with_name("question_dag.py")
+RUNS = 8
+SECONDS = 120
+
+
+def answer(rest: AirflowRest, run_id: str) -> bool:
+    """Approve what the run asks; False where it does not ask yet."""
+    task = f"dags/{PIPELINE_NAME}/dagRuns/{run_id}/taskInstances/approval/-1/hitlDetails"
+    return bool(rest._http.patch(task, json={"chosen_options": ["Approve"]}).is_success)
+
+
+def test_an_answer_at_once_is_taken(tmp_path: Path) -> None:
+    settings = Settings(var_dir=tmp_path / "var", port=free_port())
+    nodes = (Node(id="approval", type="x"),)
+    CompiledPipeline(tfx_version="1.21.0", name="x", nodes=nodes, ir={}).write(settings.compiled_path)
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    shutil.copy(QUESTION_DAG, dags)
+    with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
+        begin_run.switch_on(airflow, plain_console()[0])
+        deadline = time.monotonic() + SECONDS
+        runs = [rest.trigger(PIPELINE_NAME).dag_run_id for _ in range(RUNS)]
+        silent = set(runs)
+        while silent:
+            assert time.monotonic() < deadline, f"these did not ask: {silent}"
+            silent -= {run_id for run_id in silent if answer(rest, run_id)}
+        while rest.active_run(PIPELINE_NAME):
+            assert time.monotonic() < deadline, rest.runs(PIPELINE_NAME, RUNS)
+            time.sleep(0.5)
+        states = [run.state for run in rest.runs(PIPELINE_NAME, RUNS)]
+    assert states == ["success"] * RUNS

@@ -101,6 +101,21 @@ class Deployment:
         others = {name: states[name] for name in states.keys() - OURS - THEIRS}
         return others | {name: states.get(name, "") for name in OURS | THEIRS if states.get(name) != "well"}
 
+    def until_well(self, seconds: float = 600) -> None:
+        """Wait for that: also for what hangs, which its health check kills after five minutes."""
+        try:
+            wait_for("all services to be well", lambda: not self.unwell(), seconds)
+        except AssertionError as error:
+            found = {name: self._evidence(name) for name, state in self.unwell().items() if state}
+            raise AssertionError(f"{error}: {self.unwell()}\n" + "\n".join(found.values())) from None
+
+    def _evidence(self, service: str) -> str:
+        """Which processes a service has, and what it said last."""
+        container = self.container(service)
+        asked = ["top", container, "-eo", "pid,ppid,stat,wchan:20,etimes,args"], ["logs", "--tail", "40", container]
+        said = [subprocess.run(["docker", *one], capture_output=True, text=True, check=False) for one in asked]
+        return "\n".join(line[:300] for one in said for line in (one.stdout + one.stderr).splitlines())
+
     def _state(self, container: Any) -> str:
         service, state = container["Config"]["Labels"]["com.docker.compose.service"], container["State"]
         if service in OURS and container["Config"]["Image"] != self.image:

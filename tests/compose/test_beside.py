@@ -53,4 +53,4 @@ def test_a_local_run_and_one_in_containers_at_once(
     assert releases.versions() == [1]
     assert len(deployment.pushed()) > len(before)
     assert deployment.still_running() == []
-    wait_for("all services to be well", lambda: not deployment.unwell(), seconds=300)
+    deployment.until_well()

@@ -111,7 +111,7 @@ def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment
             fault(deployment)
             wait_for("Airflow to answer", lambda: told(lambda: rest.dag(PIPELINE_NAME)), seconds=300)
             began = time.monotonic()
-            wait_for(f"all services to be well after {fault.__name__}", lambda: not deployment.unwell(), seconds=300)
+            deployment.until_well()
             print(f"all services are well {time.monotonic() - began:.0f} s later", flush=True)
         state = end(run)
         why = reasons(rest, run)
@@ -123,4 +123,4 @@ def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment
         assert end(again) == "success", reasons(rest, again)
     # Also what a last try left, whose container was killed: the run after it has seen to that.
     assert deployment.still_running() == []
-    wait_for("all services to be well", lambda: not deployment.unwell(), seconds=300)
+    deployment.until_well()

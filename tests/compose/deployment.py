@@ -25,6 +25,8 @@ REVISION = "the-tests"  # of the image
 ANY_MODEL = {"min_accuracy": 0.5, "min_class_accuracy": 0.0, "max_loss": 10.0, "min_accuracy_change": -1.0}
 ANY_MODEL |= {"max_latency_ratio": 1e6, "max_latency_ms": 1e6, "max_load_ms": 1e6}
 THEIRS = {"postgres", "mariadb"}
+WHO_WAITS = """SELECT pid, client_addr, state, wait_event, now() - state_change AS since, pg_blocking_pids(pid),
+left(query, 100) FROM pg_stat_activity WHERE backend_type = 'client backend' ORDER BY state_change"""
 OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "init"}
 CELERY = {"COMPOSE_PROFILES": "celery", "MNIST_LITE_EXECUTOR": "CeleryExecutor", "MNIST_LITE_SCHEDULER_MEMORY": "512m"}
 
@@ -106,13 +108,17 @@ class Deployment:
         try:
             wait_for("all services to be well", lambda: not self.unwell(), seconds)
         except AssertionError as error:
-            found = {name: self._evidence(name) for name, state in self.unwell().items() if state}
-            raise AssertionError(f"{error}: {self.unwell()}\n" + "\n".join(found.values())) from None
+            found = [self._evidence(name) for name, state in self.unwell().items() if state]
+            raise AssertionError(f"{error}: {self.unwell()}\n" + "\n".join(found)) from None
 
     def _evidence(self, service: str) -> str:
-        """Which processes a service has, and what it said last."""
+        """Which processes a service has, what it said last, and who waits for whom in Airflow's database."""
         container = self.container(service)
-        asked = ["top", container, "-eo", "pid,ppid,stat,wchan:20,etimes,args"], ["logs", "--tail", "40", container]
+        asked = (
+            ["top", container, "-eo", "pid,ppid,stat,wchan:20,etimes,args"],
+            ["logs", "--tail", "40", container],
+            ["exec", self.container("postgres"), "psql", "-U", "airflow", "-c", WHO_WAITS],
+        )
         said = [subprocess.run(["docker", *one], capture_output=True, text=True, check=False) for one in asked]
         return "\n".join(line[:300] for one in said for line in (one.stdout + one.stderr).splitlines())
 

@@ -91,7 +91,9 @@ def test_what_hangs_is_killed_after_five_minutes(
     since(health, 301)
     assert health.main("scheduler") == "scheduler: unhealthy"
     assert killed == [(-1, signal.SIGKILL)]
-    assert health.LOG.read_text().startswith("mnist-lite: scheduler: unhealthy for 301 s: killed, ")
+    said = health.LOG.read_text()
+    assert said.startswith("mnist-lite: scheduler: unhealthy for 301 s: killed, ")
+    assert f"\n  {os.getpid()} " in said
 
 
 @pytest.mark.parametrize("between", [WELL, NO_DATABASE, None])

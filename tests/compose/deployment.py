@@ -112,15 +112,16 @@ class Deployment:
             raise AssertionError(f"{error}: {self.unwell()}\n" + "\n".join(found)) from None
 
     def _evidence(self, service: str) -> str:
-        """Which processes a service has, what it said last, and who waits for whom in Airflow's database."""
+        """What Docker saw of a service, its processes, what it said last, who waits for whom in Airflow's database."""
         container = self.container(service)
         asked = (
+            ["inspect", "--format", "{{.RestartCount}} {{json .State}}", container],
             ["top", container, "-eo", "pid,ppid,stat,wchan:20,etimes,args"],
-            ["logs", "--tail", "40", container],
+            ["logs", "--tail", "60", container],
             ["exec", self.container("postgres"), "psql", "-U", "airflow", "-c", WHO_WAITS],
         )
         said = [subprocess.run(["docker", *one], capture_output=True, text=True, check=False) for one in asked]
-        return "\n".join(line[:300] for one in said for line in (one.stdout + one.stderr).splitlines())
+        return "\n".join(line[:2000] for one in said for line in (one.stdout + one.stderr).splitlines())
 
     def _state(self, container: Any) -> str:
         service, state = container["Config"]["Labels"]["com.docker.compose.service"], container["State"]

@@ -29,6 +29,8 @@ def health(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     loader.exec_module(module)
     monkeypatch.setattr(module, "UNWELL", tmp_path / "unwell")
     monkeypatch.setattr(module, "LOG", tmp_path / "log")
+    monkeypatch.setattr(module, "FIRST", tmp_path / "first")
+    module.FIRST.write_bytes(b"/sbin/docker-init\0--\0mnist-lite-component\0scheduler\0")
     return module
 
 
@@ -94,6 +96,16 @@ def test_what_hangs_is_killed_after_five_minutes(
     said = health.LOG.read_text()
     assert said.startswith("mnist-lite: scheduler: unhealthy for 301 s: killed, ")
     assert f"\n  {os.getpid()} " in said
+
+
+def test_nothing_is_killed_outside_a_container(
+    health: ModuleType, killed: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health.FIRST.write_bytes(b"/sbin/init\0splash\0")
+    says(monkeypatch, None)
+    since(health, 1000)
+    assert health.main("api-server").startswith("no answer of the API server")
+    assert killed == []
 
 
 @pytest.mark.parametrize("between", [WELL, NO_DATABASE, None])

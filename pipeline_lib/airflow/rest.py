@@ -172,8 +172,8 @@ class AirflowRest:
         )
 
     def runs(self, dag_id: str, limit: int) -> list[DagRun]:
-        """The newest runs first."""
-        query = {"order_by": "-run_after", "limit": limit}
+        """Those made last first, whatever date they are of, as a backfill's."""
+        query = {"order_by": "-id", "limit": limit}
         answer = _send(self._http, "GET", f"dags/{dag_id}/dagRuns", params=query)
         return [DagRun.model_validate(run) for run in answer.json()["dag_runs"]]
 

@@ -77,6 +77,8 @@ class RunView:
         return "cached" if task.state == "success" and result and result.state == "cached" else task.state or ""
 
     def _note(self, task: TaskInstance) -> str:
+        if task.state == "awaiting_input":
+            return "asks somebody: answer under 'Required actions' in Airflow"
         result = self.results.get(task.task_id)
         return (result.reason if result else None) or ""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from pipeline_lib.access import Access, ask_terminal, find_access
@@ -116,7 +117,7 @@ def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> in
         view = RunView(rest, PIPELINE_NAME, run_id, node_order(config))
         run = view.look()
         if not as_json:
-            Console().print(view.table())
+            _table_console().print(view.table())
         _tell_of_lost_scheduler(rest, run)
         return _tell(access, view, run, as_json=as_json, verdict=True)
 
@@ -135,15 +136,21 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
         Console(soft_wrap=True).print_json(data=rows)
         return 0
     # A run id is there to be copied: it is folded where the terminal is narrow, never cut.
-    table = Table(Column("run", overflow="fold"), "state", "started", "seconds", "released", "told")
+    table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "released", "told")
     for run, pushed in found:
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
         seconds = "" if run.duration is None else f"{run.duration:.0f}"
         told = ", ".join(f"{name}={value}" for name, value in (run.conf or {}).items())
-        table.add_row(run.dag_run_id, run.state, started, seconds, pushed or "", told)
-    # Where nobody looks at it, 80 columns are no bound.
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
+        # The note of a run that failed, or whose model was refused, names the node or the gate.
+        why = run.note if (run.note or "").startswith(("failed", "refused")) else pushed
+        table.add_row(run.dag_run_id, run.state, started, seconds, escape(why or ""), escape(told))
+    _table_console().print(table)
     return 0
+
+
+def _table_console() -> Console:
+    # Where nobody looks at it, 80 columns are no bound.
+    return Console(width=None if sys.stdout.isatty() else 240)
 
 
 def _watch(view: RunView, console: Console, seconds: float) -> DagRun:
@@ -180,6 +187,8 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict:
         console.print(*_verdict(summary, run.state), sep="\n", markup=False)
         if report_page(view.results.values()):
             console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
+    elif verdict:
+        Console(soft_wrap=True, highlight=False).print(f"This run is {run.state}: {found.url}", markup=False)
     return found.exit_code if verdict else 0
 
 

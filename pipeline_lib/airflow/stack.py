@@ -74,7 +74,8 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
         stack = read_stack(airflow.home)
         if stack and not stack.dead():
             hint = "; settings have changed since: 'make down', then 'make up' applies them"
-            console.print(f"Airflow is up already: {airflow.url}{hint if _changed(stack, settings) else ''}")
+            changed = hint if _changed(stack, settings) else ""
+            console.print(f"Airflow is up already: {airflow.url}{changed}", soft_wrap=True)
             return airflow
         kept = _keep_what_works(stack, settings, airflow, console) if stack else ()
         if "api-server" not in {component.name for component in kept}:
@@ -110,7 +111,7 @@ def down(settings: Settings, console: Console | None = None) -> list[str]:
         with _locked(home), console.status("stopping Airflow"):
             stack = read_stack(home) or Stack(port=settings.port, settings={})
             stopped = _stop(stack, home)
-    console.print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+    console.print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.", soft_wrap=True)
     return stopped
 
 

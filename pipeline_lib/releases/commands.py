@@ -35,9 +35,9 @@ def list_releases(
     """List the releases, newest first; the arrow is where `latest` points."""
     releases = _releases()
     if history:
-        Console().print(tables.history(releases.history()))
+        _console().print(tables.history(releases.history()))
     elif releases.versions():
-        Console().print(tables.releases(releases))
+        _console().print(tables.releases(releases))
     else:
         print(_no_release(releases))
 
@@ -53,7 +53,7 @@ def show(
         print(release.manifest.model_dump_json(indent=1))
         return
     for table in tables.manifest(release):
-        Console().print(table)
+        _console().print(table)
 
 
 @models.command(epilog="Examples: mnist-lite models verify; mnist-lite models verify 3")
@@ -62,7 +62,7 @@ def verify(
     all_: Annotated[bool, typer.Option("--all", help="every release there is")] = False,
 ) -> None:
     """Check a release's files against its manifest, and its signature. Exit code 1: do not use it."""
-    bad = 0
+    bad, latest = 0, _releases().latest_version()
     for number in _releases().versions() if all_ else [find(version).version]:
         try:
             release = find(number)
@@ -71,7 +71,8 @@ def verify(
             print(f"release {number}: {release.manifest.size_bytes:,} bytes, sha256 {release.manifest.sha256}; {found}")
         except ReleaseError as error:
             bad += 1
-            print(f"release {number}: BAD: {error}", file=sys.stderr)
+            hint = "; `latest` points to it: roll back to another release" if number == latest else ""
+            print(f"release {number}: BAD: {error}{hint}", file=sys.stderr)
     raise typer.Exit(1 if bad else 0)
 
 
@@ -120,6 +121,11 @@ def find(version: int | None) -> Release:
     if release is None:
         raise ReleaseError(_no_release(releases))
     return release
+
+
+def _console() -> Console:
+    # Where nobody looks at it, 80 columns are no bound.
+    return Console(width=None if sys.stdout.isatty() else 240)
 
 
 def _releases() -> Releases:

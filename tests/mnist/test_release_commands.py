@@ -110,6 +110,7 @@ def test_a_damaged_release_is_not_verified_and_not_used(run: Run, released: Rele
     verified = run("models", "verify", "--all")
     assert verified.returncode == 1
     assert "release 3: BAD" in verified.stderr and "release 2:" in verified.stdout
+    assert "`latest` points to it: roll back to another release" in verified.stderr
     for arguments in (["predict", picture], ["models", "verify"]):
         done = run(*arguments)
         assert (done.returncode, "Traceback" in done.stderr) == (1, False)

@@ -1,0 +1,73 @@
+"""What `mnist-lite runs` and `status` say, of an Airflow that answers from here."""
+
+import pytest
+
+from pipeline_lib.access import Access
+from pipeline_lib.airflow import runs
+from pipeline_lib.airflow.rest import DagRun, TaskInstance
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.settings import Settings
+
+ASKED = TaskInstance(task_id="Approval", state="awaiting_input", start_date=None, duration=None, try_number=1)
+REFUSED = NodeResult(node_id="Pusher", run_id="r", state="skipped", reason="not pushed: the model is not blessed")
+
+
+class Airflow:
+    """Its runs by id, the newest first; each has one task."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, DagRun] = {}
+        self.results: dict[str, NodeResult] = {}
+
+    def __enter__(self) -> "Airflow":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def add(self, run_id: str, state: str, note: str | None = None, result: NodeResult | None = None) -> None:
+        self.found[run_id] = DagRun(dag_run_id=run_id, state=state, note=note)
+        if result:
+            self.results[run_id] = result
+
+    def runs(self, dag_id: str, limit: int) -> list[DagRun]:
+        return list(self.found.values())[:limit]
+
+    def run(self, dag_id: str, run_id: str) -> DagRun:
+        return self.found[run_id]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        return [ASKED]
+
+    def node_result(self, dag_id: str, run_id: str, task_id: str) -> NodeResult | None:
+        return self.results.get(run_id)
+
+    def lost_scheduler(self) -> None:
+        return None
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    found = Airflow()
+    monkeypatch.setattr(runs, "connect", lambda config: (Access(url="http://airflow"), found))
+    monkeypatch.setattr(runs, "node_order", lambda config: [])
+    return found
+
+
+def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
+    airflow: Airflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.add("a", "success", "refused: EdgeValidator: size [KiB]", REFUSED)
+    airflow.add("b", "failed", "failed: DataGate: two anomalies")
+    airflow.add("c", "success", "trying something", REFUSED)
+    assert runs.runs(Settings(), 10) == 0
+    [of_a, of_b, of_c] = [line for line in capsys.readouterr().out.splitlines() if line[2:3] in "abc"]
+    assert "refused: EdgeValidator: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b
+    assert "not pushed: the model is not blessed" in of_c and "trying something" not in of_c
+
+
+def test_a_run_that_asks_somebody_says_so_and_where(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
+    airflow.add("waits", "running")
+    runs.status(Settings(), None)
+    said = capsys.readouterr().out
+    assert "answer under 'Required actions'" in " ".join(said.split())
+    assert "This run is running: http://airflow/dags/mnist_tflite/runs/waits\n" in said

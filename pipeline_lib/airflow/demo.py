@@ -163,7 +163,7 @@ def _print_summary(summary: RunSummary, console: Console) -> None:
 
 def _shipped(summary: RunSummary) -> str:
     if not summary.pushed:
-        return f"Nothing was pushed: the last good model stays. {summary.pushed_why or ''}".rstrip()
+        return f"The last good model stays: {summary.pushed_why or 'nothing was pushed'}"
     return f"{summary.pushed_why}: {summary.pushed}" if summary.pushed_why else f"Pushed to {summary.pushed}"
 
 

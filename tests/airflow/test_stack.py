@@ -93,7 +93,7 @@ def test_a_failed_run_shows_the_nodes_own_error(airflow: LocalAirflow, rest: Air
     [
         ("/p/7", None, 0, "Pushed to /p/7"),
         ("/p/7", "nothing new: release 7 is it", 0, "nothing new: release 7 is it: /p/7"),
-        (None, "not pushed: ann rolled back", 3, "Nothing was pushed: the last good model stays. not pushed: ann"),
+        (None, "not pushed: ann rolled back", 3, "The last good model stays: not pushed: ann rolled back"),
     ],
 )
 def test_the_demo_ships_or_says_why_not(

@@ -19,6 +19,7 @@ from pipeline_lib.node_result import NodeResult
 from pipeline_lib.run_params import DRY_RUN
 from pipeline_lib.run_summary import PUSHER, RunSummary, report_page, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
+from pipeline_lib.table_console import table_console
 
 EXIT_FAILED = 1
 EXIT_NOT_BLESSED = 3
@@ -117,7 +118,7 @@ def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> in
         view = RunView(rest, PIPELINE_NAME, run_id, node_order(config))
         run = view.look()
         if not as_json:
-            _table_console().print(view.table())
+            table_console().print(view.table())
         _tell_of_lost_scheduler(rest, run)
         return _tell(access, view, run, as_json=as_json, verdict=True)
 
@@ -144,13 +145,8 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
         # The note of a run that failed, or whose model was refused, names the node or the gate.
         why = run.note if (run.note or "").startswith(("failed", "refused")) else pushed
         table.add_row(run.dag_run_id, run.state, started, seconds, escape(why or ""), escape(told))
-    _table_console().print(table)
+    table_console().print(table)
     return 0
-
-
-def _table_console() -> Console:
-    # Where nobody looks at it, 80 columns are no bound.
-    return Console(width=None if sys.stdout.isatty() else 240)
 
 
 def _watch(view: RunView, console: Console, seconds: float) -> DagRun:

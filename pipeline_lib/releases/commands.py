@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline_lib.cli import run_commands
 from pipeline_lib.errors import ReleaseError
@@ -15,6 +14,7 @@ from pipeline_lib.releases import signing, tables
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
+from pipeline_lib.table_console import table_console
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 models = typer.Typer(no_args_is_help=True, help="The releases: what phones get.")
@@ -35,9 +35,9 @@ def list_releases(
     """List the releases, newest first; the arrow is where `latest` points."""
     releases = _releases()
     if history:
-        _console().print(tables.history(releases.history()))
+        table_console().print(tables.history(releases.history()))
     elif releases.versions():
-        _console().print(tables.releases(releases))
+        table_console().print(tables.releases(releases))
     else:
         print(_no_release(releases))
 
@@ -53,7 +53,7 @@ def show(
         print(release.manifest.model_dump_json(indent=1))
         return
     for table in tables.manifest(release):
-        _console().print(table)
+        table_console().print(table)
 
 
 @models.command(epilog="Examples: mnist-lite models verify; mnist-lite models verify 3")
@@ -121,11 +121,6 @@ def find(version: int | None) -> Release:
     if release is None:
         raise ReleaseError(_no_release(releases))
     return release
-
-
-def _console() -> Console:
-    # Where nobody looks at it, 80 columns are no bound.
-    return Console(width=None if sys.stdout.isatty() else 240)
 
 
 def _releases() -> Releases:

@@ -61,7 +61,7 @@ class Release:
         if (sha256, len(content)) != expected:
             raise ReleaseError(
                 f"{path}: expected sha256 {expected[0]} and {expected[1]:,} bytes, as the manifest says. "
-                f"Received: {sha256} and {len(content):,} bytes"
+                f"Received: {sha256} and {len(content):,} bytes. Do not use this release"
             )
         return content
 

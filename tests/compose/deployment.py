@@ -103,8 +103,8 @@ class Deployment:
         others = {name: states[name] for name in states.keys() - OURS - THEIRS}
         return others | {name: states.get(name, "") for name in OURS | THEIRS if states.get(name) != "well"}
 
-    def until_well(self, seconds: float = 600) -> None:
-        """Wait for that: also for what hangs, which its health check kills after five minutes."""
+    def until_well(self, seconds: float = 300) -> None:
+        """Wait for that; where it does not come, the error holds what there is to see."""
         try:
             wait_for("all services to be well", lambda: not self.unwell(), seconds)
         except AssertionError as error:

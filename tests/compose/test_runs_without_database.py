@@ -111,7 +111,7 @@ def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment
             fault(deployment)
             wait_for("Airflow to answer", lambda: told(lambda: rest.dag(PIPELINE_NAME)), seconds=300)
             began = time.monotonic()
-            deployment.until_well()
+            deployment.until_well(600)  # what hangs is killed by its health check after five minutes
             print(f"all services are well {time.monotonic() - began:.0f} s later", flush=True)
         state = end(run)
         why = reasons(rest, run)

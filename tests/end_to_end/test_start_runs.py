@@ -236,6 +236,7 @@ def test_the_readmes_lines_for_curl_start_a_run(released: Deployment, tmp_path: 
         pytest.skip("NO CURL ON THIS MACHINE: README's lines for it were not executed")
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     [lines] = [block for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "dagRuns" in block]
+    assert "http://127.0.0.1:${MNIST_LITE_PORT:-8080} " in lines
     (tmp_path / "var").symlink_to(released.settings.var_dir)
     env = os.environ | {"MNIST_LITE_PORT": str(released.airflow.port)}
     done = subprocess.run(["bash", "-euc", lines], cwd=tmp_path, check=False, text=True, capture_output=True, env=env)

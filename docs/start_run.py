@@ -41,7 +41,7 @@ def values(texts: list[str], params: dict[str, Any]) -> dict[str, Any]:
 
 def exit_code(result: dict[str, Any]) -> int:
     """Of a run that has ended well: 0 its model is released, now or before, or it was a dry run; 3 it was refused."""
-    return 0 if result["pushed_version"] or (result["reason"] or "").startswith("dry run") else 3
+    return 0 if result["outcome"] in ("released", "nothing_new", "dry_run") else 3
 
 
 def main(assignments: list[str]) -> int:

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline_lib.outcome import Outcome
+
 State = Literal["succeeded", "cached", "skipped", "failed", "cancelled"]
 
 
@@ -27,6 +29,7 @@ class NodeResult(BaseModel):
     `report` (the page's path) for a ModelReport, and for a DataGate that refused the data.
     `pushed_version`, `pushed_to`, `pushed_sha256` and the Pusher's `metrics` tell the release that holds the model: the
     one that was made, or, where `pushed` is False because there was nothing new, the one that is this very file.
+    `outcome`, of a Pusher: how the run ended; None where the Pusher failed or was not reached.
     `final`: it failed for what another try would find again, such as refused data.
     `seconds` is the node's whole time in its process, `executor_seconds` the part that its executor took.
     """
@@ -47,6 +50,7 @@ class NodeResult(BaseModel):
     pushed_version: str | None = None
     pushed_to: str | None = None
     pushed_sha256: str | None = None
+    outcome: Outcome | None = None
     report: str | None = None
     final: bool = False
     seconds: float = 0.0

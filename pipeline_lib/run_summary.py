@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.outcome import Outcome
 
 # The node that judges every gate of a run, the Evaluators' among them.
 VERDICT = "EdgeValidator"
@@ -24,7 +25,8 @@ class ModelFigures(BaseModel):
 class RunSummary(BaseModel):
     """A run's figures and verdict; `None` is what the run did not come to.
 
-    `pushed` is the folder of the release that holds the run's model; `pushed_why` says why the run did not make it.
+    `pushed` is the folder of the release that holds the run's model; `pushed_why` says why the run did not make it;
+    `outcome` is the Pusher's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +37,7 @@ class RunSummary(BaseModel):
     blessed_why: str = "the run did not come to its gates"
     pushed: str | None = None
     pushed_why: str | None = None
+    outcome: Outcome | None = None
 
 
 def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
@@ -45,7 +48,8 @@ def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
         why = "; ".join(verdict.refusals) or "every gate was passed"
         summary = summary.model_copy(update={"blessed": verdict.blessed, "blessed_why": why})
     if pusher:
-        summary = summary.model_copy(update={"pushed": pusher.pushed_to, "pushed_why": pusher.reason})
+        pushed = {"pushed": pusher.pushed_to, "pushed_why": pusher.reason, "outcome": pusher.outcome}
+        summary = summary.model_copy(update=pushed)
     return summary
 
 

@@ -9,9 +9,9 @@ from pipeline_lib.airflow.notice_message import Figures, Notice, Reason
 from pipeline_lib.airflow.report_link import report_url, run_url
 from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report import ModelColumn, Report
-from pipeline_lib.run_params import DRY_RUN
 from pipeline_lib.run_summary import ACCURACY, VERDICT, report_page, summarize
 from pipeline_lib.settings import settings
 
@@ -48,7 +48,7 @@ def finished(
         tell("pushed", f"release {version}", [])
     elif summarize(results).blessed is False or (refusals and pusher):
         tell("refused", _gates(len(refusals)), [Reason(text=text) for text in refusals])
-    elif pusher and _is_nothing_new(pusher):
+    elif pusher and pusher.outcome in (Outcome.nothing_new, Outcome.dry_run):
         tell("nothing_new", pusher.reason or "nothing was pushed", [])
     elif pusher:
         # It passed its gates: nobody approved it, somebody rolled back from it, or its data is old.
@@ -83,11 +83,6 @@ def late(context: Mapping[str, Any]) -> Notice:
         f"{run.get('start_date') or run.get('queued_at')}",
         run_url=run_url(dag_id, run_id),
     )
-
-
-def _is_nothing_new(pusher: NodeResult) -> bool:
-    """Whether a release is this very file already, or the run was not to make one."""
-    return pusher.pushed_version is not None or (pusher.reason or "").startswith(DRY_RUN)
 
 
 def _failure(address: str, task_id: str, result: NodeResult | None) -> Reason:

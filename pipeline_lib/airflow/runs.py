@@ -16,7 +16,7 @@ from pipeline_lib.airflow.rest import AirflowRest, DagRun
 from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
 from pipeline_lib.errors import StackError
 from pipeline_lib.node_result import NodeResult
-from pipeline_lib.run_params import DRY_RUN
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.run_summary import PUSHER, RunSummary, report_page, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 from pipeline_lib.table_console import table_console
@@ -44,8 +44,7 @@ class RunStatus(BaseModel):
         """0: what was asked for came out, or the run goes on; 1 it failed; 3 it ran, but the model was not released."""
         if self.state == "failed":
             return EXIT_FAILED
-        why = self.summary.pushed_why or ""
-        done = self.state != "success" or self.summary.pushed or (self.summary.blessed and why.startswith(DRY_RUN))
+        done = self.state != "success" or self.summary.pushed or self.summary.outcome is Outcome.dry_run
         return 0 if done else EXIT_NOT_BLESSED
 
 

@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.locks import lock
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.releases import durable, history
 from pipeline_lib.releases.history import Event
 from pipeline_lib.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FILE, Description, Manifest, sha256_of
@@ -30,7 +31,7 @@ _Content = TypeVar("_Content")
 class Push:
     """What came of a push; `why` in words. `release` is what was made, or else the one that is this very file."""
 
-    outcome: Literal["pushed", "nothing_new", "withdrawn"]
+    outcome: Outcome  # released, nothing_new or rolled_back
     release: Release
     why: str
 
@@ -132,12 +133,14 @@ class Releases:
             if release := self._of_this_run(sha256, description.run_id, who):
                 if withdrawn := self._withdrawn(sha256, release):
                     return withdrawn
-                return Push("pushed", release, f"pushed as release {release.version} by an earlier try of this run")
+                return Push(
+                    Outcome.released, release, f"pushed as release {release.version} by an earlier try of this run"
+                )
             if known := self._known(sha256, sign is not None):
                 return known
             release = self._write(model, sha256, description, sign)
             self._move_latest("push", release, who, why)
-            return Push("pushed", release, f"pushed as release {release.version}")
+            return Push(Outcome.released, release, f"pushed as release {release.version}")
 
     def known(self, model: Path, *, must_be_signed: bool = False) -> Push | None:
         """What a push of this file would answer without making a release; None where it would make one."""
@@ -178,14 +181,16 @@ class Releases:
             return None
         latest, _ = found
         if latest.manifest.sha256 == sha256 and (latest.is_signed or not must_be_signed):
-            return Push("nothing_new", latest, f"nothing new: release {latest.version} is this very file already")
+            return Push(Outcome.nothing_new, latest, f"nothing new: release {latest.version} is this very file already")
         return self._withdrawn(sha256, latest)
 
     def _withdrawn(self, sha256: str, release: Release) -> Push | None:
         event = history.withdrawn(self.history()).get(sha256)
         if not event:
             return None
-        return Push("withdrawn", release, f"not pushed: {event.who} rolled back from this very file ({event.why})")
+        return Push(
+            Outcome.rolled_back, release, f"not pushed: {event.who} rolled back from this very file ({event.why})"
+        )
 
     def _next_version(self) -> int:
         return max([*self.versions(), *(event.version for event in self.history())], default=0) + 1

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline_lib.gates import GATES_FILE, Gates
+from pipeline_lib.outcome import OUTCOME, Outcome
 from pipeline_lib.report_files import REPORT_PAGE, REPORT_TYPE
 from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
 
@@ -49,6 +50,8 @@ def _pushed(artifact: Artifact) -> dict[str, Any]:
     # Of the executor of ours only; TFX's own has but one reason not to push.
     facts["pushed_sha256"] = properties["sha256"].string_value or None
     facts["reason"] = properties["reason"].string_value or None
+    decided = properties[OUTCOME].string_value or (Outcome.released if facts["pushed"] else Outcome.refused)
+    facts["outcome"] = Outcome(decided)
     if properties["metrics"].string_value:
         facts["metrics"] = json.loads(properties["metrics"].string_value)
     return facts

@@ -16,6 +16,7 @@ from pipeline_lib.code_revision import code_revision
 from pipeline_lib.edge import EDGE_FILE
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.gates import GATES_FILE, Gates
+from pipeline_lib.outcome import OUTCOME, Outcome
 from pipeline_lib.releases import signing
 from pipeline_lib.releases.manifest import Description, sha256_of
 from pipeline_lib.releases.release import Release
@@ -37,7 +38,7 @@ class Executor(executor.Executor):
     ModelEvaluation; `approval` is the run parameter, `approval_record` what came of it: without an approval where one
     is required, nothing is pushed; nor of a span older than the latest release's, unless the run asks for that span.
     `pushed_model` says what TFX's own says (`pushed`, `pushed_version`, `pushed_destination`), and `sha256`, `metrics`
-    (JSON) and, where nothing was pushed, the `reason`.
+    (JSON), the `outcome` and, where nothing was pushed, the `reason`.
     """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
@@ -49,7 +50,7 @@ class Executor(executor.Executor):
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed_model = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         if not self.CheckBlessing(input_dict):
-            self._MarkNotPushed(pushed_model)
+            self._mark(pushed_model, Outcome.refused)
             return
         config = settings()
         releases = Releases(_push_dir(exec_properties))
@@ -58,10 +59,10 @@ class Executor(executor.Executor):
         older = _older_data(releases, exec_properties)
         if custom.get("push") == DRY_RUN:
             would = older or releases.preview(model, signed=config.signs)
-            self._mark_refused(pushed_model, f"{DRY_RUN}: {would}")
+            self._mark(pushed_model, Outcome.dry_run, f"{DRY_RUN}: {would}")
             return
         if older:
-            self._mark_refused(pushed_model, older)
+            self._mark(pushed_model, Outcome.older_data, older)
             return
         approval = approval_of(exec_properties.get(APPROVAL_RECORD, ""))
         if why_not := refusal(exec_properties.get("approval") == "required", approval):
@@ -69,12 +70,12 @@ class Executor(executor.Executor):
             if known := releases.known(model, must_be_signed=config.signs):
                 self._tell(known, pushed_model)
             else:
-                self._mark_refused(pushed_model, why_not)
+                self._mark(pushed_model, Outcome.not_approved, why_not)
             return
         description = self._describe(model, input_dict, exec_properties, config, tuple(custom["labels"]))
         push = releases.push(model, description, who="Pusher.mnist_lite", sign=_signer(config))
         self._tell(push, pushed_model)
-        if push.outcome == "pushed":
+        if push.outcome is Outcome.released:
             io_utils.copy_dir(str(push.release.folder), pushed_model.uri)
             pruned = releases.prune(config.keep_releases, who="Pusher.mnist_lite", why=f"keep {config.keep_releases}")
             print(f"{push.why}: {signing.verify(push.release, config)}; pruned: {pruned or 'none'}", flush=True)
@@ -118,16 +119,17 @@ class Executor(executor.Executor):
 
     def _tell(self, push: Push, pushed_model: types.Artifact) -> None:
         manifest = push.release.manifest
-        if push.outcome != "withdrawn":
+        if push.outcome is not Outcome.rolled_back:
             self._MarkPushed(pushed_model, str(push.release.folder), str(push.release.version))
             pushed_model.set_string_custom_property("sha256", manifest.sha256)
             pushed_model.set_string_custom_property("metrics", json.dumps(manifest.metrics))
-        if push.outcome != "pushed":
-            self._mark_refused(pushed_model, push.why)
+        self._mark(pushed_model, push.outcome, push.why)
 
-    def _mark_refused(self, pushed_model: types.Artifact, why: str) -> None:
-        self._MarkNotPushed(pushed_model)
-        pushed_model.set_string_custom_property("reason", why)
+    def _mark(self, pushed_model: types.Artifact, outcome: Outcome, why: str = "") -> None:
+        pushed_model.set_string_custom_property(OUTCOME, outcome.value)
+        if outcome is not Outcome.released:
+            self._MarkNotPushed(pushed_model)
+            pushed_model.set_string_custom_property("reason", why)
 
 
 def _push_dir(exec_properties: dict[str, Any]) -> Path:

@@ -47,11 +47,12 @@ def test_it_takes_what_mnist_lite_trigger_takes(example: ModuleType, params: dic
 @pytest.mark.parametrize(
     ("result", "code"),
     [
-        ({"pushed": True, "pushed_version": "7"}, 0),
-        ({"pushed": False, "pushed_version": "7", "reason": "nothing new: release 7 is this very file already"}, 0),
-        ({"pushed": False, "reason": "dry run: this would be release 8"}, 0),
-        ({"pushed": False, "reason": "not pushed: the model is not blessed"}, 3),
-        ({"reason": "rejected by admin"}, 3),
+        ({"outcome": "released"}, 0),
+        ({"outcome": "nothing_new"}, 0),
+        ({"outcome": "dry_run"}, 0),
+        ({"outcome": "refused", "reason": "dry run in words alone"}, 3),
+        ({"outcome": "no_better"}, 3),
+        ({"outcome": "not_approved"}, 3),
         ({}, 3),
     ],
 )

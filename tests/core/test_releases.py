@@ -42,7 +42,7 @@ def test_nothing_is_there_before_the_first_push(releases: Releases) -> None:
 
 def test_a_push_makes_a_whole_version_and_points_to_it(releases: Releases) -> None:
     done = push(releases, "model", "run-1")
-    assert (done.outcome, done.release.version) == ("pushed", 1)
+    assert (done.outcome, done.release.version) == ("released", 1)
     assert files(releases.folder) == {"1", "1/model.tflite", "1/labels.txt", "1/manifest.json", "history.jsonl"}
     assert os.readlink(releases.folder / "latest") == "1"
     manifest = json.loads((releases.folder / "latest" / "manifest.json").read_text())
@@ -65,7 +65,7 @@ def test_a_release_from_before_there_were_approvals_is_read(releases: Releases) 
 
 def test_a_retry_of_the_same_run_makes_no_second_version(releases: Releases) -> None:
     first, again = push(releases, "model", "run-1"), push(releases, "model", "run-1")
-    assert again.outcome == "pushed" and again.release == first.release
+    assert again.outcome == "released" and again.release == first.release
     assert history(releases.folder) == [("push", 1, None)]
 
 
@@ -79,7 +79,7 @@ def test_what_latest_holds_already_is_nothing_new(releases: Releases) -> None:
 
 def test_an_older_releases_file_is_a_new_release(three: Releases) -> None:
     done = push(three, "model 1", "run-4")
-    assert (done.outcome, done.release.version, three.latest_version()) == ("pushed", 4, 4)
+    assert (done.outcome, done.release.version, three.latest_version()) == ("released", 4, 4)
 
 
 def test_a_damaged_latest_is_not_taken_for_the_same_file(releases: Releases) -> None:
@@ -105,7 +105,7 @@ def test_a_push_that_is_killed_is_whole_or_not_there_and_a_retry_completes_it(
     latest = three.latest_model()
     assert latest and (latest[0].version, latest[1]) == (3, b"model 3")
     done = push(three, "model 4", "run-4")
-    assert (done.outcome, done.release.version, three.latest_version()) == ("pushed", 4, 4)
+    assert (done.outcome, done.release.version, three.latest_version()) == ("released", 4, 4)
     assert three.versions() == [1, 2, 3, 4]
     assert history(three.folder)[3:] == [("push", 4, 3)]
     assert not list(three.folder.glob(".*"))
@@ -142,12 +142,12 @@ def test_what_was_rolled_back_from_is_not_pushed_again_by_the_next_run(three: Re
     three.rollback(1, who="ann", why="3 mistakes sevens")
     for withdrawn in ("model 3", "model 2"):
         done = push(three, withdrawn, "run-4")
-        assert (done.outcome, three.latest_version()) == ("withdrawn", 1)
+        assert (done.outcome, three.latest_version()) == ("rolled_back", 1)
         assert done.why == "not pushed: ann rolled back from this very file (3 mistakes sevens)"
     three.rollback(3, who="ben", why="it was the test")
     assert push(three, "model 3", "run-5").outcome == "nothing_new"
-    assert push(three, "model 2", "run-5").outcome == "withdrawn"
-    assert push(three, "model 4", "run-5").outcome == "pushed"
+    assert push(three, "model 2", "run-5").outcome == "rolled_back"
+    assert push(three, "model 4", "run-5").outcome == "released"
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -166,11 +166,11 @@ def test_a_retry_does_not_announce_what_was_rolled_back_from_since_its_first_try
             push(three, "model 4", "run-4")
     three.rollback(2, who="ann", why="4 mistakes sevens")
     done = push(three, "model 4", "run-4")
-    assert (done.outcome, three.latest_version()) == ("withdrawn", 2)
+    assert (done.outcome, three.latest_version()) == ("rolled_back", 2)
     assert done.why == "not pushed: ann rolled back from this very file (4 mistakes sevens)"
     assert history(three.folder)[3:] == [("push", 4, 3), ("rollback", 2, 3 if killed else 4)]
     three.rollback(4, who="ben", why="it does not")
-    assert (push(three, "model 4", "run-4").outcome, three.latest_version()) == ("pushed", 4)
+    assert (push(three, "model 4", "run-4").outcome, three.latest_version()) == ("released", 4)
 
 
 def test_who_withdrew_a_file_first_is_named(three: Releases) -> None:
@@ -209,7 +209,7 @@ def test_a_pruned_number_is_not_given_again(three: Releases) -> None:
 def test_a_pruned_release_stays_withdrawn(three: Releases) -> None:
     three.rollback(1, who="ann", why="3 is bad")
     three.prune(1, who="ann", why="keep 1")
-    assert push(three, "model 2", "run-4").outcome == "withdrawn"
+    assert push(three, "model 2", "run-4").outcome == "rolled_back"
 
 
 def test_nothing_is_pruned_where_fewer_are_left(three: Releases) -> None:

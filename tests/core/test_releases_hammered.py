@@ -24,7 +24,7 @@ def write(folder: Path, name: str) -> None:
         run_id = f"{name}-{number}"
         model = folder.parent / run_id
         model.write_bytes(content(run_id))
-        assert releases.push(model, describe(run_id), who=name).outcome == "pushed"
+        assert releases.push(model, describe(run_id), who=name).outcome == "released"
         if number % 5 == 4:
             releases.prune(2, who=name, why="keep 2")
             try:

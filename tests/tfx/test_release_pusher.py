@@ -125,6 +125,7 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
         "pushed_to": str(release.folder),
         "pushed_sha256": release.manifest.sha256,
         "reason": None,
+        "outcome": "released",
         "metrics": METRICS | {"accuracy": 0.98},
     }
     manifest = release.manifest
@@ -153,6 +154,7 @@ def test_what_is_not_blessed_is_not_pushed(
     assert push(1, "run-2", **refused) == {
         "pushed": False,
         **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256", "reason")),
+        "outcome": "refused",
     }
     assert releases.versions() == [1]
 
@@ -165,8 +167,8 @@ def test_a_dry_run_says_what_would_be_released_and_writes_nothing(
     push(0, "run-2")
     before = sorted((path, path.stat().st_mtime_ns) for path in releases.folder.rglob("*"))
     said = push(0, "run-3", push="dry run")
-    assert (said["pushed"], said["reason"]) == (
-        False,
+    assert (said["outcome"], said["reason"]) == (
+        "dry_run",
         "dry run: nothing new: release 1 is this very file already",
     )
     assert push(1, "run-4", push="dry run")["reason"] == "dry run: release 2 would have been made"
@@ -183,6 +185,7 @@ def test_older_data_is_released_over_newer_only_where_a_run_asks_for_it(
         "pushed": False,
         **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256")),
         "reason": why,
+        "outcome": "older_data",
     }
     assert push(1, "look", span=5, push="dry run")["reason"] == f"dry run: {why}"
     assert releases.versions() == [1]
@@ -201,7 +204,7 @@ def test_the_retry_of_a_run_pushes_nothing_more_and_says_the_same(
 
 def test_the_same_file_in_another_run_is_nothing_new(push: Callable[..., Pushed], releases: Releases) -> None:
     first, again = push(0, "run-1"), push(0, "run-2")
-    assert (again["pushed"], again["reason"]) == (False, "nothing new: release 1 is this very file already")
+    assert (again["outcome"], again["reason"]) == ("nothing_new", "nothing new: release 1 is this very file already")
     assert again["pushed_to"] == first["pushed_to"]
     assert releases.versions() == [1]
 
@@ -234,6 +237,7 @@ def test_the_retry_of_a_push_whose_pruning_failed_tells_of_no_release_that_was_r
         "pushed": False,
         **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256")),
         "reason": "not pushed: ann rolled back from this very file (it mistakes sevens)",
+        "outcome": "rolled_back",
     }
     assert (releases.versions(), releases.latest_version()) == ([1, 2], 1)
 
@@ -284,7 +288,8 @@ def test_without_the_approval_that_a_run_requires_nothing_is_pushed(
     push: Callable[..., Pushed], releases: Releases, said: str, why: str
 ) -> None:
     push(0, "run-1")
-    assert push(1, "run-2", approval="required", record=said)["reason"] == why
+    pushed = push(1, "run-2", approval="required", record=said)
+    assert (pushed["outcome"], pushed["reason"]) == ("not_approved", why)
     assert releases.versions() == [1]
 
 

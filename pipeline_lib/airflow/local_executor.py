@@ -28,12 +28,12 @@ class LocalExecutor(local_executor.LocalExecutor):
         self._handed_over.update(workload.key for workload in workload_list)
         super()._process_workloads(workload_list)  # type: ignore[no-untyped-call]
 
-    def change_state(self, key: Any, state: Any, info: Any = None, remove_running: bool = True) -> None:
-        """Note that a worker has done with it, and say so to the scheduler."""
+    def change_state(self, key: Any, state: Any, *args: Any, **kwargs: Any) -> None:
+        """Note that a worker has finished the task, and report it to the scheduler with all that Airflow passes."""
         self._handed_over[key] -= 1
         if self._handed_over[key] <= 0:
             del self._handed_over[key]
-        super().change_state(key, state, info, remove_running)
+        super().change_state(key, state, *args, **kwargs)
 
     def has_task(self, task_instance: TaskInstance) -> bool:
         """Whether the task is queued here, or a worker has it."""

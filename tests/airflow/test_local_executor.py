@@ -40,6 +40,21 @@ def test_it_has_a_task_until_the_last_worker_that_it_was_handed_to_is_done(monke
     assert not executor.has_task(TASK)
 
 
+def test_what_a_newer_airflow_passes_to_change_state_is_handed_on(monkeypatch):
+    """Airflow 3.4 passes `workload_run_id`, which 3.3.2 does not have."""
+    passed = []
+    monkeypatch.setattr(
+        local_executor.LocalExecutor, "change_state", lambda self, *args, **kwargs: passed.append((args, kwargs))
+    )
+    executor = LocalExecutor(parallelism=1)
+    executor.change_state(KEY, "success", "info", workload_run_id="a-run")
+    executor.change_state(KEY, "failed", remove_running=False)
+    assert passed == [
+        ((KEY, "success", "info"), {"workload_run_id": "a-run"}),
+        ((KEY, "failed"), {"remove_running": False}),
+    ]
+
+
 def test_the_local_airflow_uses_it(monkeypatch, tmp_path):
     LocalAirflow(tmp_path, 1, tmp_path).write()
     conf_here = type(conf)()

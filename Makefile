@@ -1,14 +1,28 @@
 AIRFLOW := .venvs/airflow/bin
 TFX := .venvs/tfx/bin
 MNIST_LITE := $(AIRFLOW)/mnist-lite
+UV := $(shell command -v uv || echo .venvs/tools/bin/uv)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
+# Several targets side by side, all of them whatever the others say, each one's output in one piece when it ends.
+JOBS ?= 3
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) \
+  $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) IS_SIDE_BY_SIDE=yes
+
 .DEFAULT_GOAL := help
+ifndef IS_SIDE_BY_SIDE
 .NOTPARALLEL:
-.PHONY: help setup demo up down compile env image compose-demo compose-test test test-faults audit lint bench bench-quick lock screenshots tensorboard
+endif
+LINTS := lint-ruff lint-airflow lint-tfx
+CHECKS := check-tfx check-airflow
+# The longest first.
+FAULTS := test-tfx-faults test-kills test-airflow-faults
+TESTS := test-compose test-end-to-end test-tfx $(FAULTS) test-airflow
+SLOWEST := --durations=15 --durations-min=3
+.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow audit lint bench bench-quick lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make or update the two environments in .venvs/
 	@setup/setup.sh
@@ -35,33 +49,60 @@ compose-demo: env image ## the demo in containers: build the image, start everyt
 	@docker compose up -d --wait
 	@docker compose run --rm --no-deps init python -m pipeline_lib.airflow.compose_demo
 
-compose-test: setup ## prove the containers with a real Docker engine, half an hour; `make test` does so, too
-	@$(AIRFLOW)/python -m pytest tests/compose
+compose-test: setup test-compose ## prove the containers with a real Docker engine, half an hour; `make test` does so, too
 
-# They all run whatever the others say. The real runs under Airflow come last, so that their line closes the log.
-test: lint ## everything: lint, unit tests in both environments, real runs under a real Airflow
-	@failed=0; \
-	$(AIRFLOW)/python -m pytest tests/core tests/setup tests/bench tests/docker tests/airflow tests/faults/airflow || failed=1; \
-	$(TFX)/python -m pytest tests/tfx tests/mnist tests/faults/tfx || failed=1; \
-	$(AIRFLOW)/python -m pytest tests/compose || failed=1; \
-	$(AIRFLOW)/python -m pytest tests/faults/stack || failed=1; \
-	$(AIRFLOW)/python -m pytest tests/end_to_end || failed=1; \
-	exit $$failed
+check: setup ## lint and the unit tests of both sides, which start no Airflow: three minutes at most
+	@$(SIDE_BY_SIDE) $(CHECKS) $(LINTS)
+
+test: setup ## everything: lint, tests of both sides, real runs under a real Airflow, side by side (JOBS=3)
+	@$(SIDE_BY_SIDE) $(LINTS) $(TESTS)
+
+AIRFLOW_SIDE := tests/core tests/setup tests/bench tests/docker tests/airflow
+TFX_SIDE := tests/tfx tests/mnist
+check-airflow:
+	@$(AIRFLOW)/python -m pytest $(AIRFLOW_SIDE) --ignore-glob='*/slow'
+check-tfx:
+	@$(TFX)/python -m pytest $(TFX_SIDE) --ignore-glob='*/slow'
+test-airflow:
+	@$(AIRFLOW)/python -m pytest $(SLOWEST) $(AIRFLOW_SIDE)
+test-airflow-faults:
+	@$(AIRFLOW)/python -m pytest $(SLOWEST) tests/faults/airflow
+test-tfx:
+	@$(TFX)/python -m pytest $(SLOWEST) $(TFX_SIDE)
+test-tfx-faults:
+	@$(TFX)/python -m pytest $(SLOWEST) tests/faults/tfx
+test-compose:
+	@$(AIRFLOW)/python -m pytest $(SLOWEST) tests/compose
+test-kills:
+	@$(AIRFLOW)/python -m pytest $(SLOWEST) tests/faults/stack
+test-end-to-end:
+	@$(AIRFLOW)/python -m pytest $(SLOWEST) tests/end_to_end
 
 test-faults: setup ## twice sixty kills, a year of nights, damaged data, models, disks and parameters: docs/faults.md (an hour at most)
-	@failed=0; export MNIST_LITE_TEST_KILLS=$${MNIST_LITE_TEST_KILLS:-60} MNIST_LITE_TEST_NIGHTS=$${MNIST_LITE_TEST_NIGHTS:-365}; \
-	$(AIRFLOW)/python -m pytest tests/faults/airflow || failed=1; \
-	$(TFX)/python -m pytest tests/faults/tfx || failed=1; \
-	$(AIRFLOW)/python -m pytest tests/faults/stack || failed=1; \
-	exit $$failed
+	@export MNIST_LITE_TEST_KILLS=$${MNIST_LITE_TEST_KILLS:-60} MNIST_LITE_TEST_NIGHTS=$${MNIST_LITE_TEST_NIGHTS:-365}; \
+	$(SIDE_BY_SIDE) $(FAULTS)
+
+# In an environment of its own. The overrides stand for pyproject's pin of Airflow; all else of it holds.
+NEXT_AIRFLOW := .venvs/next-airflow
+test-next-airflow: setup ## the tests of Airflow's side on the newest 3.4 of PyPI, pre-releases too; not in CI
+	@$(UV) venv --quiet --allow-existing --no-project --python $(AIRFLOW)/python $(NEXT_AIRFLOW)
+	@$(UV) pip install --quiet --upgrade --python $(NEXT_AIRFLOW)/bin/python --override setup/next-airflow.txt \
+	  --group dev --editable '.[airflow,celery]'
+	@$(NEXT_AIRFLOW)/bin/python -c 'import importlib.metadata as m; print("Airflow", m.version("apache-airflow-core"))'
+	@$(NEXT_AIRFLOW)/bin/python -m pytest tests/airflow
 
 audit: setup ## both locks against known advisories, where an index of them can be reached; else it says so
 	@MNIST_LITE_TEST_AUDIT=1 $(AIRFLOW)/python -m pytest tests/setup/test_advisories.py
 
-# Each side is checked where its packages are.
 lint: setup ## ruff, and mypy in both environments
+	@$(SIDE_BY_SIDE) $(LINTS)
+
+lint-ruff:
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
+# Each side is checked where its packages are.
+lint-airflow:
 	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
+lint-tfx:
 	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx_*.py
 
 bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')
@@ -80,7 +121,6 @@ lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest
 	@$(LOCK) $(UPGRADE) --group setup -o requirements-setup.txt
 	@$(LOCK) $(UPGRADE) --group screenshots -o requirements-screenshots.txt
 
-UV := $(shell command -v uv || echo .venvs/tools/bin/uv)
 screenshots: ## docs/images/*.png from the local Airflow after make demo, by an installed Chromium (ONLY='grid report')
 	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
 	  python -m docs.screenshots $(ONLY)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import random
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -20,9 +21,12 @@ from pipeline_lib.settings import Settings
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free now, below those that the system gives to others by itself until it is used."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.types import TaskInstanceKey
 
 from pipeline_lib.airflow.report_link import ModelReportLink
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
 
 _DOCS = """
 Where the run's parameter `approval` is *required*, a person decides here whether the model is pushed: see
-*Required actions*. Until then the run waits. Rejected, or not answered in time, the Pusher ends **skipped**.
-Otherwise, or where there is nothing to push, it passes at once; the end of its log says so.
+*Required actions*. Until then the run waits. Green: approved. Rejected, or not answered in time, this task and the
+Pusher end **skipped**. Skipped, too, where nobody had to be asked: the Pusher then runs. The end of the log says why.
 """
 
 
 class ModelApproval(ApprovalOperator):
-    """Asks whether the model may be pushed; its XCom is an `Approval`, None where nobody had to be asked.
+    """Asks whether the model may be pushed, and succeeds only if a person approves; else it ends skipped.
 
-    Nothing is skipped from here: the Pusher itself obeys the record, so that its log, MLMD and the manifest say why.
+    Its XCom is an `Approval`, or `{"passed": why}` where nobody had to be asked. The Pusher runs in every case and
+    obeys that record, so that its log, MLMD and the manifest say why.
 
     Args:
       gated: the node that waits for it.
@@ -39,6 +41,7 @@ class ModelApproval(ApprovalOperator):
 
     # The subject and the body are written here, out of what a run found: nothing in them is a template.
     template_fields = ()
+    skip_passes: ClassVar[bool] = True
 
     def __init__(self, *, gated: str, **kwargs: Any) -> None:
         kind, dot, of = gated.partition(".")
@@ -51,27 +54,28 @@ class ModelApproval(ApprovalOperator):
 
     def execute(self, context: Context) -> None:
         if context["params"].get("approval") != "required":
-            return self._pass("this run asks for no approval")
+            self._pass(context, "this run asks for no approval")
         if context["params"].get("push") == DRY_RUN:
-            return self._pass("nothing to approve: a dry run releases nothing")
+            self._pass(context, "nothing to approve: a dry run releases nothing")
         from pipeline_lib.releases.store import Releases
         from pipeline_lib.verdict import refusals_of
 
         results = upstream_results(context)
         if any(result.blessed is False for result in results.values()):
             why = ["nothing to approve: the model is not blessed", *refusals_of(results.values())]
-            return self._pass("; ".join(why))
+            self._pass(context, "; ".join(why))
         releases = Releases(settings().push_dir)
         for model in _model_files(results):
             if known := releases.known(model, must_be_signed=settings().signs):
-                return self._pass(f"nothing to approve: {known.why}")
+                self._pass(context, f"nothing to approve: {known.why}")
         report = ModelReportLink().get_link(self, ti_key=cast(TaskInstanceKey, context["ti"]))
         self.subject, self.body = question(results, releases.latest(), report)
         self.log.info("%s Answer it under 'Required actions', or see %s", self.subject, report)
         super().execute(context)
 
-    def _pass(self, why: str) -> None:
-        self.log.info("passed: %s", why)
+    def _pass(self, context: Context, why: str) -> NoReturn:
+        context["ti"].xcom_push("return_value", {"passed": why})
+        raise AirflowSkipException(f"passed: {why}")
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         answer = HITLOperator.execute_complete(self, context, event)
@@ -82,16 +86,26 @@ class ModelApproval(ApprovalOperator):
             user=user and (user["name"] or user["id"]),
             at=answer["responded_at"],
         )
+        record = approval.model_dump(mode="json")
+        if approval.decision != "approved":
+            context["ti"].xcom_push("return_value", record)
+            raise AirflowSkipException(str(approval))
         self.log.info("%s", approval)
-        return approval.model_dump(mode="json")
+        return record
 
 
 def approval_record(context: Context) -> str:
-    """What the approval directly before a task recorded, as JSON; "" where there is none, or nobody was asked."""
+    """Return what the approval directly before a task recorded, as JSON; "" where there is none, or it passed.
+
+    Raises:
+      AirflowSkipException: the approval never ran, because a task before it was skipped.
+    """
     for task in context["task"].upstream_list:
         if isinstance(task, ModelApproval):
             value = context["ti"].xcom_pull(task_ids=task.task_id)
-            return json.dumps(value) if isinstance(value, dict) else ""
+            if value is None:
+                raise AirflowSkipException(f"{task.task_id} never ran: what comes before it was skipped")
+            return "" if "passed" in value else json.dumps(value)
     return ""
 
 

@@ -77,7 +77,8 @@ class AirflowPipelineConfig(_Config):
       node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`); of several that match, later ones override.
       parameter_defaults: by run parameter, over what the pipeline was compiled with.
       gates_before: by node id pattern, what makes a task that stands between a node and all that it comes after: called
-        with the node's id as `gated`, and `dag` and `task_group` as any operator takes them.
+        with the node's id as `gated`, and `dag` and `task_group` as any operator takes them. Where it is skipped, so is
+        the node, unless the task's class says `skip_passes = True`.
       run_facts: by parameter that Airflow gives (`Parameter.given_by`), what tells it from a task's context.
       notice: the run ends with a task `Notice`, which tells people what it came to (`notice.py`).
       tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.

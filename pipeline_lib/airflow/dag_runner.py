@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Param, TaskGroup
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
 from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 
 from pipeline_lib.airflow import component_docs
@@ -59,6 +59,8 @@ class AirflowDagRunner:
                 gate = make_gate(gated=node.id, dag=dag, task_group=groups.get(node.id))
                 gate.set_upstream([tasks[upstream] for upstream in node.upstream])
                 task.set_upstream(gate)
+                if getattr(gate, "skip_passes", False):
+                    task.trigger_rule = TriggerRule.NONE_FAILED
         if self.config.notice:
             end_with_notice(dag)
         return dag

@@ -93,7 +93,7 @@ class TfxNodeOperator(BaseOperator):
         try:
             return self._execute(context)
         except (AirflowException, AirflowTaskTimeout) as error:
-            if not self._settled:
+            if not self._settled and not isinstance(error, AirflowSkipException):
                 self._settle(context, error, time.monotonic() - started)
             raise
 

@@ -2,12 +2,15 @@
 
 import json
 import logging
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import TriggerRule
 from airflow.sdk.bases.operator import ExecutorSafeguard
-from airflow.sdk.exceptions import TaskAwaitingInput
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from pipeline_lib.airflow import approval as module
 from pipeline_lib.airflow.approval import ModelApproval, approval_record
@@ -32,6 +35,10 @@ class TaskInstance(dict):
     def xcom_pull(self, task_ids):
         return self.get(task_ids)
 
+    def xcom_push(self, key, value):
+        assert key == "return_value"
+        self["Approval"] = value
+
 
 @pytest.fixture
 def dag(compiled):
@@ -41,7 +48,7 @@ def dag(compiled):
 
 @pytest.fixture
 def ask(dag, monkeypatch, caplog, tmp_path):
-    """Execute the approval over these results; returns what was asked, None where it passed."""
+    """Execute the approval over these results; returns what was asked, or why it was skipped."""
     monkeypatch.setattr(ExecutorSafeguard, "test_mode", True)
     monkeypatch.setattr(ModelApproval, "log", logging.getLogger("task"))
     monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
@@ -60,7 +67,10 @@ def ask(dag, monkeypatch, caplog, tmp_path):
         except TaskAwaitingInput as waiting:
             assert waiting.timeout == timedelta(hours=1)
             return sent[-1]
-        return None
+        except AirflowSkipException as skipped:
+            assert approval_record({"task": dag.get_task("Pusher"), "ti": xcoms}) == ""
+            return str(skipped)
+        raise AssertionError("it succeeded, though nobody was asked")
 
     yield execute
     settings.cache_clear()
@@ -87,15 +97,26 @@ def test_it_stands_between_the_pusher_and_all_before_it_and_only_where_the_confi
         AirflowDagRunner(AirflowPipelineConfig(gates_before={"Pushr": ModelApproval})).run(compiled)
 
 
-def test_it_passes_at_once_and_says_why(ask, caplog, tmp_path):
-    assert ask(trained(tmp_path), approval="none") is None
-    assert "this run asks for no approval" in caplog.text
+def test_where_nobody_is_asked_it_is_skipped_and_says_why(ask, tmp_path):
+    assert "this run asks for no approval" in ask(trained(tmp_path), approval="none")
     refused = NodeResult(node_id="Trainer.mnist", run_id="r", state="succeeded", blessed=False, refusals=["bad: 3"])
-    assert ask(trained(tmp_path), refused) is None
-    assert "nothing to approve: the model is not blessed; bad: 3" in caplog.text
+    assert "nothing to approve: the model is not blessed; bad: 3" in ask(trained(tmp_path), refused)
     push(Releases(settings().push_dir), "new", "run-1")
-    assert ask(trained(tmp_path)) is None
-    assert "nothing to approve: nothing new: release 1 is this very file already" in caplog.text
+    assert "nothing to approve: nothing new: release 1 is this very file already" in ask(trained(tmp_path))
+
+
+def test_its_skip_does_not_skip_the_pusher_but_another_gates_does(dag, compiled):
+    assert dag.get_task("Pusher").trigger_rule == TriggerRule.NONE_FAILED
+    assert dag.get_task("Approval").trigger_rule == TriggerRule.ALL_SUCCESS
+    config = AirflowPipelineConfig(
+        gates_before={"Push*": lambda gated, **taken: EmptyOperator(task_id="gate", **taken)}
+    )
+    assert AirflowDagRunner(config).run(compiled).get_task("Pusher").trigger_rule == TriggerRule.ALL_SUCCESS
+
+
+def test_where_it_never_ran_the_pusher_is_skipped_too(dag):
+    with pytest.raises(AirflowSkipException, match="Approval never ran"):
+        approval_record({"task": dag.get_task("Pusher"), "ti": TaskInstance()})
 
 
 def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tmp_path):
@@ -128,14 +149,14 @@ def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tm
 def test_the_answer_reaches_the_pusher_as_json(dag, monkeypatch, event, said):
     monkeypatch.setattr(ModelApproval, "log", logging.getLogger("task"))
     task = dag.get_task("Approval")
-    recorded = task.execute_complete({}, {"params_input": {}, "responded_at": AT, **event})
-    assert recorded == {**said, "at": "2026-11-24T03:00:00Z"}
-    context = {"task": dag.get_task("Pusher"), "ti": TaskInstance(Approval=recorded)}
-    assert json.loads(approval_record(context)) == recorded
+    xcoms = TaskInstance()
+    with nullcontext() if said["decision"] == "approved" else pytest.raises(AirflowSkipException):
+        xcoms["Approval"] = task.execute_complete({"ti": xcoms}, {"params_input": {}, "responded_at": AT, **event})
+    recorded = {**said, "at": "2026-11-24T03:00:00Z"}
+    assert json.loads(approval_record({"task": dag.get_task("Pusher"), "ti": xcoms})) == recorded
 
 
-def test_nobody_asked_is_an_empty_record(dag, compiled):
-    assert approval_record({"task": dag.get_task("Pusher"), "ti": TaskInstance()}) == ""
+def test_without_an_approval_the_record_is_empty(compiled):
     without = AirflowDagRunner().run(compiled).get_task("Pusher")
     assert approval_record({"task": without, "ti": TaskInstance()}) == ""
 

@@ -137,15 +137,29 @@ class SliceMetrics(_Figures):
 
 
 class PastRun(_Figures):
-    """A run as a later one's history shows it."""
+    """A run as a later one's history shows it. `eval_set` identifies the examples that its models were compared on."""
 
     run_id: str
     created: datetime
+    span: int | None = None
+    window: int = 1
+    eval_set: str = ""
     keras_accuracy: float | None = None
     tflite_accuracy: float | None = None
     size_bytes: int | None = None
     latency_p50_ms: float | None = None
     blessed: bool | None = None
+
+    @property
+    def data(self) -> str:
+        """The spans of the run in words."""
+        span = "unknown span" if self.span is None else f"span {self.span}"
+        return span if self.window == 1 else f"{span}, window {self.window}"
+
+    def compares_with(self, other: "PastRun") -> bool:
+        """Return whether both runs were evaluated on the same examples."""
+        mine, others = (run.eval_set or run.data for run in (self, other))
+        return mine == others
 
 
 class RunReport(_Figures):
@@ -182,6 +196,7 @@ class RunReport(_Figures):
 class Report(RunReport):
     """A run that came to its evaluations.
 
+    `eval_set` is a hash of the eval split's examples, "" in older reports.
     `training` holds one value per epoch by the name of what was measured. `parameters` are what the run was told, each
     default included. `history` ends with this run.
     """
@@ -192,6 +207,7 @@ class Report(RunReport):
     training: dict[str, tuple[float, ...]]
     evaluations: dict[ModelKey, tuple[SliceMetrics, ...]]
     parameters: dict[str, bool | int | float | str] = {}
+    eval_set: str = ""
     history: tuple[PastRun, ...] = ()
 
     def model(self, key: ModelKey) -> ModelColumn | None:
@@ -207,6 +223,9 @@ class Report(RunReport):
         return PastRun(
             run_id=self.run_id,
             created=self.created,
+            span=self.span,
+            window=int(self.parameters.get("window", 1)),
+            eval_set=self.eval_set,
             keras_accuracy=keras.accuracy if keras else None,
             tflite_accuracy=tflite.accuracy if tflite else None,
             size_bytes=tflite.size_bytes if tflite else None,

@@ -162,6 +162,7 @@ def test_training_data_and_anomalies_are_what_the_artifacts_hold(report: Report,
     assert report.training["loss"] == pytest.approx((0.9, 0.5, 0.25))
     assert report.training["val_loss"] == pytest.approx((0.45, 0.25, 0.125))
     assert (report.span, report.examples) == (12, {"eval": 200})
+    assert len(report.eval_set) == 16 and report.as_past_run().eval_set == report.eval_set
     [feature] = report.statistics
     assert (feature.name, feature.missing) == (EVIL, 0)
     assert feature.mean == pytest.approx(split.labels.mean())

@@ -39,6 +39,9 @@ RUNS = tuple(
     PastRun(
         run_id=f"night {number}",
         created=datetime(2026, 11, number, tzinfo=UTC),
+        span=17 if number < 4 else 18,
+        window=1 if number < 4 else 2,
+        eval_set="first" if number < 4 else "second",
         keras_accuracy=keras,
         tflite_accuracy=tflite,
         size_bytes=size,
@@ -214,18 +217,40 @@ def test_the_training_curves_are_the_trainers(sections: dict[str, str]) -> None:
 
 def test_the_runs_before_are_drawn_and_listed(sections: dict[str, str]) -> None:
     accuracy, size, latency = charts(sections["Runs up to this one"]).values()
-    drawn = [*lines(accuracy, "keras", 5), *lines(accuracy, "tflite", 5)]
-    assert_drawn(drawn, [[run.keras_accuracy for run in RUNS], [run.tflite_accuracy for run in RUNS]])
+    for part in (slice(0, 3), slice(3, 5)):
+        drawn = [lines(accuracy, key, len(RUNS[part]))[0] for key in ("keras", "tflite")]
+        assert_drawn(drawn, [[getattr(run, f"{key}_accuracy") for run in RUNS[part]] for key in ("keras", "tflite")])
     assert_drawn(lines(size, "tflite", 5), [run.size_bytes for run in RUNS])
     assert_drawn(lines(latency, "tflite", 5), [run.latency_p50_ms for run in RUNS])
     assert rows(sections["The last runs as figures"]) == [
-        ["run", "Keras", "TFLite", "size", "p50", "verdict"],
-        ["night 5", "96.66%", "95.67%", "207,000 bytes", "0.55 ms", "refused"],
-        ["night 4", "95.55%", "94.56%", "209,000 bytes", "0.52 ms", "blessed"],
-        ["night 3", "92.22%", "94.44%", "202,000 bytes", "0.57 ms", "not judged"],
-        ["night 2", "93.33%", "92.34%", "203,000 bytes", "0.53 ms", "refused"],
-        ["night 1", "91.11%", "90.12%", "201,000 bytes", "0.51 ms", "blessed"],
+        ["run", "data", "Keras", "TFLite", "size", "p50", "verdict"],
+        ["night 5", "span 18, window 2", "96.66%", "95.67%", "207,000 bytes", "0.55 ms", "refused"],
+        ["night 4", "span 18, window 2", "95.55%", "94.56%", "209,000 bytes", "0.52 ms", "blessed"],
+        ["night 3", "span 17", "92.22%", "94.44%", "202,000 bytes", "0.57 ms", "not judged"],
+        ["night 2", "span 17", "93.33%", "92.34%", "203,000 bytes", "0.53 ms", "refused"],
+        ["night 1", "span 17", "91.11%", "90.12%", "201,000 bytes", "0.51 ms", "blessed"],
     ]
+
+
+def test_the_line_of_accuracies_ends_where_the_eval_set_changes_and_the_spans_are_marked(
+    sections: dict[str, str],
+) -> None:
+    accuracy, size, _ = charts(sections["Runs up to this one"]).values()
+    assert not lines(accuracy, "keras", 5) and lines(size, "tflite", 5)
+    assert re.findall(r">(span [^<]*)<", accuracy) == ["span 17", "span 18, window 2"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "compares"),
+    [({}, True), ({"eval_set": "other"}, False), ({"span": 18, "eval_set": "first"}, True)],
+)
+def test_runs_compare_where_their_eval_examples_are_the_same(changed: dict[str, Any], compares: bool) -> None:
+    assert RUNS[0].model_copy(update=changed).compares_with(RUNS[0]) is compares
+
+
+def test_older_reports_compare_by_their_spans() -> None:
+    first, second = (run.model_copy(update={"eval_set": ""}) for run in RUNS[:2])
+    assert first.compares_with(second) and not first.compares_with(second.model_copy(update={"window": 3}))
 
 
 def test_data_parameters_and_versions_are_the_runs(sections: dict[str, str]) -> None:

@@ -51,6 +51,8 @@ _STYLE: dict[str, Any] = {
     "lines.markersize": 5,
 }
 _WIDTH = 4.9  # inches: on a phone 350 pixels wide, the text is still 9 pixels high
+_ACCURACY = "accuracy"
+_MOST_WORDS = 6  # in a chart, so that they do not overlap
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}%")
 
 
@@ -107,9 +109,12 @@ def _curve(name: str, trained: Sequence[float], evaluated: Sequence[float]) -> M
 
 
 def history(runs: Sequence[PastRun]) -> dict[str, Markup]:
-    """Accuracy, size and latency of the runs, oldest first; a refused run's mark is hollow."""
+    """Draw accuracy, size and latency of the runs, oldest first; a refused run's mark is hollow.
+
+    The line of accuracies ends where the eval set changes: those of two sets say nothing of the model.
+    """
     lines: list[tuple[str, dict[str, str], FuncFormatter | None, float]] = [
-        ("accuracy", {"keras": "keras_accuracy", "tflite": "tflite_accuracy"}, _PERCENT, 1),
+        (_ACCURACY, {"keras": "keras_accuracy", "tflite": "tflite_accuracy"}, _PERCENT, 1),
         ("size of the TFLite file, kB", {"tflite": "size_bytes"}, None, 1000),
     ]
     if any(run.latency_p50_ms is not None for run in runs):
@@ -120,14 +125,20 @@ def history(runs: Sequence[PastRun]) -> dict[str, Markup]:
 def _over_runs(
     title: str, runs: Sequence[PastRun], fields: dict[str, str], formatter: FuncFormatter | None, divisor: float
 ) -> Markup:
+    parts = _parts(runs) if title == _ACCURACY else [slice(0, len(runs))]
+
     def draw(axes: Axes) -> None:
         for key, field in fields.items():
             values = [np.nan if (value := getattr(run, field)) is None else value / divisor for run in runs]
-            axes.plot(range(len(runs)), values, color=_MODELS[key], label=key)
+            for part in parts:
+                label = key if part.start == 0 else None
+                axes.plot(range(part.start, part.stop), values[part], color=_MODELS[key], label=label)
             for place, (run, value) in enumerate(zip(runs, values, strict=True)):
                 edge, fill = (_BAD, _PAGE) if run.blessed is False else (_MODELS[key], _MODELS[key])
                 wider = 8 if key == "keras" else 5  # where both models are alike, the one beneath still shows
                 axes.plot(place, value, _MARKERS[key], markersize=wider, markeredgecolor=edge, markerfacecolor=fill)
+        if title == _ACCURACY:
+            _mark_parts(axes, runs, parts)
         last = len(runs) - 1
         axes.set_xlim(-0.5, last + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -141,6 +152,23 @@ def _over_runs(
             _legend(axes, len(fields))
 
     return _chart(title, draw, height=1.7)
+
+
+def _parts(runs: Sequence[PastRun]) -> list[slice]:
+    """The runs in a row that were evaluated on the same examples."""
+    starts = [place for place in range(len(runs)) if place == 0 or not runs[place].compares_with(runs[place - 1])]
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], len(runs)], strict=True)]
+
+
+def _mark_parts(axes: Axes, runs: Sequence[PastRun], parts: Sequence[slice]) -> None:
+    axes.margins(y=0.3)  # room for the words below the marks
+    step = -(-len(parts) // _MOST_WORDS)
+    for number, part in enumerate(parts):
+        if number:
+            axes.axvline(part.start - 0.5, color=_INK, linewidth=0.6, linestyle=":")
+        if number % step == 0:
+            place = {"x": part.start - 0.4, "y": 0.03, "transform": axes.get_xaxis_transform()}
+            axes.text(s=runs[part.start].data, fontsize=7, clip_on=True, **place)
 
 
 def histogram(title: str, buckets: Sequence[Bucket]) -> Markup:

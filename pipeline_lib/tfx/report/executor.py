@@ -42,6 +42,7 @@ class Executor(base_executor.BaseExecutor):
             training=sources.training_curves(_uri(input_dict, "model_run")),
             evaluations=evaluations,
             parameters=json.loads(exec_properties["run_parameters"]),
+            eval_set=examples.identity(),
         )
         report = report.model_copy(update={"history": (*history.past_runs(folder), report.as_past_run())})
         pages.write(pages.render(report), folder)

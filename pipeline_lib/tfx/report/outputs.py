@@ -1,5 +1,6 @@
 """Every model's probabilities for every example of the eval split, each in the runtime that serves it."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,12 @@ class Examples:
 
     images: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
+
+    def identity(self) -> str:
+        """Return a hash of all examples in their order."""
+        found = hashlib.sha256(np.ascontiguousarray(self.images))
+        found.update(np.ascontiguousarray(self.labels))
+        return found.hexdigest()[:16]
 
 
 def read_examples(folder: Path, image_key: str, label_key: str) -> Examples:

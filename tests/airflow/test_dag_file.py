@@ -213,16 +213,20 @@ def test_a_schedule_that_is_none(read_dags, compiled, tmp_path):
 
 
 def test_parsing_imports_little(compiled, tmp_path):
-    """The count of modules, which does not depend on the machine, stands for the 0.3 s that parsing may take."""
+    """The count of modules, which does not depend on the machine, stands for the 0.3 s that parsing may take.
+
+    Without those of Airflow's SDK that any DAG has: Airflow 3.3 imports them with `airflow`, 3.4 when they are used.
+    """
     compiled.write(tmp_path / "compiled.json")
+    sdk = "from airflow.sdk import DAG, Asset, BaseNotifier, BaseOperator, Param, TaskGroup, get_current_context, task"
     code = (
-        "import airflow, sys, runpy; before = set(sys.modules);"
+        f"import airflow, sys, runpy; {sdk}; before = set(sys.modules);"
         f"runpy.run_path({str(DAGS / 'mnist_tflite.py')!r}); print(len(set(sys.modules) - before))"
     )
     env = {"PYTHONPATH": str(PROJECT), "MNIST_LITE_COMPILED_PIPELINE": str(tmp_path / "compiled.json")}
     with_home = env | {"AIRFLOW_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=with_home, capture_output=True, text=True, check=True)
-    assert int(done.stdout.splitlines()[-1]) < 100
+    assert int(done.stdout.splitlines()[-1]) < 94
 
 
 def test_the_dag_file_is_short():

@@ -12,8 +12,6 @@ from pipeline_lib.airflow import stack, stack_processes
 from pipeline_lib.airflow.local_config import LocalAirflow
 from pipeline_lib.airflow.stack_start import Stack
 from pipeline_lib.errors import StackError
-from pipeline_lib.settings import Settings
-from tests.airflow.stack_fixtures import free_port
 
 
 def test_how_long_airflow_waits_for_the_dead_is_short_and_the_operators_to_say(tmp_path: Path) -> None:
@@ -23,14 +21,6 @@ def test_how_long_airflow_waits_for_the_dead_is_short_and_the_operators_to_say(t
     config.read(tmp_path / "airflow.cfg")
     assert config["scheduler"]["orphaned_tasks_check_interval"] == "7"
     assert config["scheduler"]["task_instance_heartbeat_timeout"] == "60"
-
-
-def test_a_component_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "migrate", lambda airflow: None)
-    settings = Settings(var_dir=tmp_path, port=free_port())
-    with pytest.raises(StackError, match=r"(?s) ended at once \(exit code 1\).*Database migration required"):
-        stack.up(settings, tmp_path)
-    assert not (tmp_path / "airflow" / "stack.json").exists()
 
 
 def test_a_stale_pid_is_no_component() -> None:

@@ -16,6 +16,7 @@ from tfx.types import Artifact, standard_artifacts
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.settings import Settings
+from pipeline_lib.tfx import beam_memo
 from pipeline_lib.tfx.data_gate import DataGates
 from pipeline_lib.tfx.node import bound_pipeline
 from pipeline_lib.tfx.run_local import run_local
@@ -48,6 +49,10 @@ class Laboratory:
 
     settings: Settings
     compiled: CompiledPipeline
+
+    def __post_init__(self) -> None:
+        """Let Beam look at each function once, as in a node's process: half of a small run is that."""
+        beam_memo.install()
 
     def run(self, run_id: str, **parameters: Any) -> Run:
         """A whole run, as `mnist-lite run-local` runs it."""

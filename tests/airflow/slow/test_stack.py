@@ -298,3 +298,11 @@ def test_down_ends_a_running_task_and_leaves_nothing(
     assert stack_processes.alive(components, airflow.home) == []
     assert stack.down(settings, console=console) == []
     assert "Nothing was running" in text.getvalue()
+
+
+def test_a_component_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "migrate", lambda airflow: None)
+    settings = Settings(var_dir=tmp_path, port=free_port())
+    with pytest.raises(StackError, match=r"(?s) ended at once \(exit code 1\).*Database migration required"):
+        stack.up(settings, tmp_path)
+    assert not (tmp_path / "airflow" / "stack.json").exists()

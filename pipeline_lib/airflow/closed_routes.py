@@ -1,12 +1,12 @@
 """Asks for a login where Airflow 3.3 asks for none, and has no setting against it: its version, what its APIs are."""
 
 import re
-from typing import Any
 
-from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
-from fastapi import HTTPException, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pipeline_lib.airflow.request import known_user, route_path
 
 # Starlette's routes are matched up to a $, which a line feed may follow.
 _CLOSED = re.compile(
@@ -21,20 +21,7 @@ class ClosedRoutes:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _CLOSED.fullmatch(route_path(scope)) and not await who_asks(Request(scope)):
+        if scope["type"] == "http" and _CLOSED.fullmatch(route_path(scope)) and not await known_user(Request(scope)):
             await JSONResponse({"detail": "Not authenticated"}, 401)(scope, receive, send)
             return
         await self.app(scope, receive, send)
-
-
-def route_path(scope: Scope) -> str:
-    """The path without what the server is mounted under."""
-    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
-
-
-async def who_asks(request: Request) -> Any:
-    """Whose token the request has, by header or cookie; None: nobody's whom Airflow knows."""
-    try:
-        return await get_user(request, None, await bearer_scheme(request))
-    except HTTPException:
-        return None

@@ -26,13 +26,10 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline_lib.airflow.closed_routes import route_path, who_asks
 from pipeline_lib.airflow.operators import TfxNodeOperator
-from pipeline_lib.airflow.request_body import read_again, read_whole, too_long
+from pipeline_lib.airflow.request import known_user, read_again, read_whole, route_path
 from pipeline_lib.graph import require_json
 
-# All parameters of a run take a few KiB.
-MOST_BYTES = 1 << 20
 # A body may hold a hundred thousand names, and each takes a while to be compared.
 _NAMED = 10
 _LARGEST_ID = 2**63 - 1
@@ -54,10 +51,7 @@ class Asked:
 
 
 class ConfGuard:
-    """ASGI middleware. Whoever may not trigger the DAG, and whatever is malformed, is answered by Airflow itself.
-
-    A body of more than a MiB is refused unread, whoever sent it.
-    """
+    """ASGI middleware. Whoever may not trigger the DAG, and whatever is malformed, is answered by Airflow itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -67,10 +61,7 @@ class ConfGuard:
         if path is None:
             await self.app(scope, receive, send)
             return
-        message = await read_whole(receive, MOST_BYTES)
-        if message is None:
-            await too_long(MOST_BYTES)(scope, receive, send)
-            return
+        message = await read_whole(receive)
         body = message.get("body", b"")
         if refusal := await _refusal(Request(scope), path, body):
             await JSONResponse({"detail": refusal}, 400)(scope, receive, send)
@@ -94,7 +85,7 @@ async def _refusal(request: Request, path: Mapping[str, str], body: bytes) -> st
     if not isinstance(form, dict):
         return None
     # Whoever is not logged in makes nothing be looked up, and what a DAG can be told is for those who may tell it.
-    user = await who_asks(request)
+    user = await known_user(request)
     asked = await run_in_threadpool(_asked, path, form) if user else None
     if not asked or not await run_in_threadpool(_may_trigger, request, user, asked.dag_id):
         return None

@@ -1,68 +1,38 @@
-"""The page behind a task's button *Artifacts*: what its node made, file by file. Names and sizes, no contents."""
+"""The page behind a task's button *Artifacts*: what its node made, file by file, each a link to the file."""
 
-from collections.abc import Iterator
 from importlib.resources import files
-from pathlib import Path
-from typing import NamedTuple
+from urllib.parse import quote
 
 from jinja2 import Environment
 
+from pipeline_lib.airflow.artifact_files import Place, listing
 from pipeline_lib.node_result import NodeResult
-from pipeline_lib.releases.store import Releases
 
-_MOST_FILES = 200
-
-
-class Listing(NamedTuple):
-    """A folder: its files by their path within it, in bytes. `why_not`: why there are none, or not all of them."""
-
-    title: str
-    folder: str
-    files: list[tuple[str, int]]
-    why_not: str = ""
+PLACES_A_PAGE = 50
 
 
-def node_page(result: NodeResult, pipeline_root: Path, releases: Releases) -> str:
-    """The page as HTML.
+def node_page(result: NodeResult, places: list[Place], number: int, run_url: str) -> bytes:
+    """Return one of the pages as HTML.
 
     Args:
       result: what the node's task said of it.
-      pipeline_root: artifacts elsewhere are named, but not looked into.
-      releases: of which one is listed, if the node made it or found it.
+      places: what it made.
+      number: which page, from 1; each has `PLACES_A_PAGE` places.
+      run_url: the address of the run's page.
     """
-    listings = [
-        _listing(f"{output}: {item.type} {item.id}", item.uri, pipeline_root)
-        for output, items in result.outputs.items()
-        for item in items
-    ]
-    if result.pushed_version and result.pushed_to:
-        title = f"release {result.pushed_version}: sha256 {result.pushed_sha256 or 'unknown'}"
-        listings.append(_listing(title, result.pushed_to, releases.folder))
+    first = (number - 1) * PLACES_A_PAGE
+    shown = [listing(place) for place in places[first : first + PLACES_A_PAGE]]
     text = files("pipeline_lib.airflow").joinpath("node_page.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True).from_string(text).render(node=result, listings=listings)
-
-
-def _listing(title: str, uri: str, within: Path) -> Listing:
-    # An XCom may say anything: links are followed before it is judged.
-    folder = Path("/nowhere" if "\0" in uri else uri).resolve()
-    if not folder.is_relative_to(within.resolve()):
-        return Listing(title, uri, [], f"not in {within}, so not listed")
-    if not folder.exists():
-        return Listing(title, uri, [], "its files were removed")
-    found: list[tuple[str, int]] = []
-    for path in _files(folder):
-        if len(found) == _MOST_FILES:
-            return Listing(title, uri, found, f"and more: only {_MOST_FILES} are listed")
-        found.append((str(path.relative_to(folder)) if path != folder else path.name, path.lstat().st_size))
-    return Listing(title, uri, found, "" if found else "no files")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file below, links not followed; in order."""
-    if folder.is_file():
-        yield folder
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_dir() and not path.is_symlink():
-            yield from _files(path)
-        else:
-            yield path
+    page = Environment(autoescape=True, trim_blocks=True).from_string(text)
+    html = page.render(
+        node=result,
+        listings=shown,
+        first=first,
+        total=len(places),
+        page=number,
+        run_url=run_url,
+        # Relative to the page's own address, whatever the server is mounted under.
+        files_url=f"{quote(result.node_id, safe='')}/files",
+    )
+    # A file's name may be no UTF-8, and an XCom may hold half a character.
+    return html.encode("utf-8", "backslashreplace")

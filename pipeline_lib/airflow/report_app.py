@@ -1,20 +1,24 @@
-"""Serves a run's report, and what its nodes made, within Airflow's UI: behind its login, to whoever may read the runs.
+"""Serves a run's report and its nodes' files within Airflow's UI: behind its login, to anyone who may read the runs.
 
 Airflow mounts a plugin's app as it is, without asking for a login: the routes here ask for themselves, as Airflow's own
 do.
 """
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
+from pipeline_lib.airflow.artifact_files import Place, file_in, places_of
 from pipeline_lib.airflow.node_page import node_page
+from pipeline_lib.airflow.report_link import URL_PREFIX, run_path
 from pipeline_lib.airflow.run_results import stored_results
+from pipeline_lib.node_result import NodeResult
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import (
     EVALUATIONS_PAGE,
@@ -42,57 +46,72 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-cache",
 }
+# A file may be anything that a node wrote: it is saved, and not shown as a page of this server.
+FILE_HEADERS = HEADERS | {"Content-Security-Policy": f"sandbox; {HEADERS['Content-Security-Policy']}"}
 _NOTHING = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <title>Nothing here</title><body style="font: 15px/1.5 system-ui, sans-serif; margin: 2rem">
 <p>{}</p>"""
 _NO_REPORT = _NOTHING.format("This run has no report: ModelReport has not ended in it, or its files were removed.")
+_NO_FILE = _NOTHING.format("This task has made no such file, or it was removed.")
 _NO_NODE = _NOTHING.format("This task has left no result: it has not ended, or its XCom was removed.")
 
 _may_read_run = requires_access_dag("GET", DagAccessEntity.RUN)
 
 
-def report_app(pipeline_root: Callable[[], Path] = lambda: settings().pipeline_root) -> FastAPI:
-    """The app that Airflow mounts.
-
-    Args:
-      pipeline_root: the folder that reports may come from; nothing outside of it is ever read.
-    """
+def report_app() -> FastAPI:
+    """Return the app that Airflow mounts. Reports and artifacts come from below the pipeline root, and releases."""
     app = FastAPI(title="mnist-lite: model report", docs_url=None, redoc_url=None, openapi_url=None)
-
-    # A plain function: FastAPI runs it in a thread, where a database and a disk may be waited for.
-    @app.get("/dags/{dag_id}/runs/{run_id}/nodes/{node_id}", dependencies=[Depends(_may_read_run)])
-    def node(dag_id: str, run_id: str, node_id: str, session: SessionDep) -> Response:
-        result = stored_results(session, dag_id, run_id, node_id).get(node_id)
-        if result is None:
-            return Response(_NO_NODE, 404, HEADERS, "text/html")
-        releases = Releases(settings().push_dir)
-        return Response(node_page(result, pipeline_root(), releases), 200, HEADERS, "text/html")
-
-    @app.get("/dags/{dag_id}/runs/{run_id}/{page}", dependencies=[Depends(_may_read_run)])
-    def page(dag_id: str, run_id: str, page: str, session: SessionDep) -> Response:
-        folder = report_folder(session, dag_id, run_id)
-        content = read_page(pipeline_root(), folder, page) if folder else None
-        if content is None:
-            return Response(_NO_REPORT, 404, HEADERS, "text/html")
-        return Response(content, 200, HEADERS, _MEDIA_TYPES[page])
-
+    run = "/dags/{dag_id}/runs/{run_id}"
+    for path, endpoint in (
+        (f"{run}/nodes/{{node_id}}", _node),
+        (f"{run}/nodes/{{node_id}}/files/{{key}}/{{path:path}}", _file),
+        (f"{run}/{{page}}", _page),
+    ):
+        app.add_api_route(path, endpoint, methods=["GET", "HEAD"], dependencies=[Depends(_may_read_run)])
     return app
+
+
+# The routes are plain functions: FastAPI runs them in a thread, where a database and a disk may be waited for.
+def _node(
+    request: Request,
+    dag_id: str,
+    run_id: str,
+    node_id: str,
+    session: SessionDep,
+    page: Annotated[int, Query(ge=1, le=10**6)] = 1,
+) -> Response:
+    """Answer with what a task made, a page of it."""
+    result = stored_results(session, dag_id, run_id, node_id).get(node_id)
+    if result is None:
+        return Response(_NO_NODE, 404, HEADERS, "text/html")
+    run_url = request.scope["root_path"].removesuffix(URL_PREFIX) + run_path(dag_id, run_id)
+    return Response(node_page(result, _places(result), page, run_url), 200, HEADERS, "text/html")
+
+
+def _file(dag_id: str, run_id: str, node_id: str, key: str, path: str, session: SessionDep) -> Response:
+    """Answer with a file that a task made, to be saved."""
+    result = stored_results(session, dag_id, run_id, node_id).get(node_id)
+    place = next((place for place in _places(result) if place.key == key), None) if result else None
+    found = file_in(place.within, place.uri, path) if place else None
+    if found is None:
+        return Response(_NO_FILE, 404, HEADERS, "text/html")
+    return FileResponse(found, 200, FILE_HEADERS, "application/octet-stream", filename=found.name)
+
+
+def _page(dag_id: str, run_id: str, page: str, session: SessionDep) -> Response:
+    """Answer with a page of the run's report."""
+    folder = report_folder(session, dag_id, run_id) if page in _MEDIA_TYPES else None
+    found = file_in(settings().pipeline_root, folder, page) if folder else None
+    if found is None:
+        return Response(_NO_REPORT, 404, HEADERS, "text/html")
+    return FileResponse(found, 200, HEADERS, _MEDIA_TYPES[page])
+
+
+def _places(result: NodeResult) -> list[Place]:
+    return places_of(result, settings().pipeline_root, Releases(settings().push_dir))
 
 
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
     """Where the run's report is, as the node says that wrote it."""
     page = report_page(stored_results(session, dag_id, run_id).values())
     return str(Path(page).parent) if page else None
-
-
-def read_page(pipeline_root: Path, folder: str, page: str) -> bytes | None:
-    """A page of a report, or None: an unknown name, no such file, or one that is not within `pipeline_root`.
-
-    Links are followed before that is judged: an XCom or an artifact that points elsewhere is of no use to anybody.
-    """
-    if page not in _MEDIA_TYPES or "\0" in folder:
-        return None
-    file = Path(folder, page).resolve()
-    if not file.is_relative_to(pipeline_root.resolve()) or not file.is_file():
-        return None
-    return file.read_bytes()

@@ -47,7 +47,7 @@ class StatisticsLink(BaseOperatorLink):
     name = "Data statistics"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return f"{_base_url()}{URL_PREFIX}{_run_path(ti_key.dag_id, ti_key.run_id)}/{STATISTICS_PAGE}"
+        return f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{STATISTICS_PAGE}"
 
 
 class EvaluationsLink(BaseOperatorLink):
@@ -56,7 +56,7 @@ class EvaluationsLink(BaseOperatorLink):
     name = "Evaluations"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return f"{_base_url()}{URL_PREFIX}{_run_path(ti_key.dag_id, ti_key.run_id)}/{EVALUATIONS_PAGE}"
+        return f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{EVALUATIONS_PAGE}"
 
 
 class ArtifactsLink(BaseOperatorLink):
@@ -66,13 +66,13 @@ class ArtifactsLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         return (
-            f"{_base_url()}{URL_PREFIX}{_run_path(ti_key.dag_id, ti_key.run_id)}/nodes/{quote(ti_key.task_id, safe='')}"
+            f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/nodes/{quote(ti_key.task_id, safe='')}"
         )
 
 
 def run_url(dag_id: str, run_id: str) -> str:
     """The run's page in Airflow's UI."""
-    return f"{_base_url()}{_run_path(dag_id, run_id)}"
+    return f"{_base_url()}{run_path(dag_id, run_id)}"
 
 
 def report_url(dag_id: str, run_id: str) -> str:
@@ -84,5 +84,6 @@ def _base_url() -> str:
     return str(conf.get("api", "base_url", fallback="")).rstrip("/")
 
 
-def _run_path(dag_id: str, run_id: str) -> str:
+def run_path(dag_id: str, run_id: str) -> str:
+    """Return the run's place below the address of Airflow's UI."""
     return f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipeline_lib.airflow import conf_guard
-from pipeline_lib.airflow.conf_guard import MOST_BYTES
+from pipeline_lib.airflow.body_limit import USER_BYTES
 from pipeline_lib.graph import CompiledPipeline
 from tests.airflow.stack_fixtures import api_application
 
@@ -154,16 +154,30 @@ def test_what_is_malformed_is_answered_by_airflow(post: Post, body: bytes) -> No
 
 def test_a_body_that_is_too_long_makes_no_run_whatever_it_holds(post: Post, server: TestClient) -> None:
     before = runs(server)
-    form = {"logical_date": None, "conf": {"spam": "x" * MOST_BYTES}}
+    form = {"logical_date": None, "conf": {"spam": "x" * USER_BYTES}}
     for path in ("dags/diamond/dagRuns", "assets/1/materialize", "backfills", "backfills/dry_run"):
         for role in ("op", "viewer", None):
             answer = post(path, form, role=role)
             assert answer.status_code == 413
-            assert answer.json()["detail"] == "expected a body of at most 1 MiB. Received: a longer one"
+            most = "1024 KiB" if role else "256 KiB without a login"
+            assert answer.json()["detail"] == f"expected a body of at most {most}. Received: a longer one"
     assert runs(server) == before
     longest = json.dumps({"logical_date": None, "conf": {"note": ""}}).encode()
-    longest = longest.replace(b'""', b'"' + b"x" * (MOST_BYTES - len(longest)) + b'"')
-    assert (len(longest), post("dags/diamond/dagRuns", longest).status_code) == (MOST_BYTES, 200)
+    longest = longest.replace(b'""', b'"' + b"x" * (USER_BYTES - len(longest)) + b'"')
+    assert (len(longest), post("dags/diamond/dagRuns", longest).status_code) == (USER_BYTES, 200)
+
+
+def test_another_sites_page_starts_no_run_with_a_persons_cookie(server: TestClient) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    before = runs(server)
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role="user"))
+    for origin, status in (("http://evil.example", 403), (str(server.base_url).rstrip("/"), 200)):
+        headers = {"Cookie": f"_token={token}", "Origin": origin}
+        form = {"logical_date": None, "conf": {}}
+        assert server.post("/api/v2/dags/diamond/dagRuns", json=form, headers=headers).status_code == status
+    assert runs(server) == before + 1
 
 
 def test_whoever_is_not_logged_in_makes_the_guard_look_nothing_up(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from pipeline_lib.airflow.one_writer import MOST_BYTES, OneWriter
+from pipeline_lib.airflow.one_writer import OneWriter
 from tests.airflow.stack_fixtures import api_application
 
 CLIENTS, IN_A_ROW = 4, 10
@@ -140,27 +140,6 @@ def test_no_client_has_the_turn_while_it_sends_or_takes_its_time() -> None:
 
     asyncio.run(asyncio.wait_for(requests(), 60))
     assert got == ["deaf http.request", "deaf answered", "gone http.disconnect", "quick http.request"]
-
-
-def test_a_body_without_end_is_refused_and_bounded() -> None:
-    held = 0
-
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        raise AssertionError("it was handed on")
-
-    async def receive() -> dict[str, Any]:
-        nonlocal held
-        held += 1 << 20
-        return {"type": "http.request", "body": b"x" * (1 << 20), "more_body": True}
-
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    asyncio.run(OneWriter(application)({"type": "http", "method": "POST", "path": "/"}, receive, send))
-    assert (sent[0]["status"], held) == (413, MOST_BYTES + (1 << 20))
-    assert json.loads(sent[1]["body"]) == {"detail": "expected a body of at most 64 MiB. Received: a longer one"}
 
 
 def test_it_stands_before_sqlite_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,9 @@
 """The report in Airflow's own API server: who may read it, and that nothing else can be read through it."""
 
 import json
+import os
+import re
+import subprocess
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,10 +13,11 @@ import jwt
 import pytest
 from fastapi.testclient import TestClient
 
+from pipeline_lib.airflow.artifact_files import Listing, Place, file_in, places_of
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.node_page import node_page
 from pipeline_lib.airflow.plugin import MnistLitePlugin
-from pipeline_lib.airflow.report_app import HEADERS, read_page
+from pipeline_lib.airflow.report_app import FILE_HEADERS, HEADERS
 from pipeline_lib.airflow.report_link import URL_PREFIX, ArtifactsLink, ModelReportLink, StatisticsLink
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.node_result import NodeResult, OutputArtifact
@@ -81,13 +85,17 @@ def get(places: Path, airflow_database: None) -> Iterator[Get]:
         manager = airflow_app.get_auth_manager()
 
         def ask(
-            path: str, role: str | None = "viewer", cookie: bool = False, token: str | None = None
+            path: str,
+            role: str | None = "viewer",
+            cookie: bool = False,
+            token: str | None = None,
+            method: str = "GET",
         ) -> httpx.Response:
             headers = {}
             if role is not None:
                 token = token or manager.generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
                 headers = {"Cookie": f"_token={token}"} if cookie else {"Authorization": f"Bearer {token}"}
-            return client.get(path, headers=headers)
+            return client.request(method, path, headers=headers)
 
         yield ask
 
@@ -215,15 +223,23 @@ def test_an_xcom_that_points_elsewhere_is_of_no_use(get: Get, places: Path, repo
         assert "outside" not in answer.text
 
 
-def test_a_page_that_is_a_link_out_of_the_pipeline_root_is_not_read(tmp_path: Path) -> None:
+def test_a_page_that_is_a_link_out_of_its_folder_is_not_read(tmp_path: Path) -> None:
     root, folder = tmp_path / "root", tmp_path / "root" / "7"
     folder.mkdir(parents=True)
-    (tmp_path / "secret").write_text("secret")
-    (folder / "report.json").symlink_to(tmp_path / "secret")
+    (root / "secret").write_text("secret")
+    (folder / "report.json").symlink_to(root / "secret")
     (folder / REPORT_PAGE).write_text("page")
-    assert read_page(root, str(folder), REPORT_PAGE) == b"page"
-    assert read_page(root, str(folder), "report.json") is None
-    assert read_page(root, f"{folder}\0", REPORT_PAGE) is None
+    (folder / "same.html").symlink_to(REPORT_PAGE)
+    page = folder.resolve() / REPORT_PAGE
+    assert file_in(root, str(folder), REPORT_PAGE) == file_in(root, str(folder), "same.html") == page
+    assert file_in(root, str(page), REPORT_PAGE) == page
+    os.mkfifo(folder / "fifo")
+    (folder / "loop").symlink_to("loop")
+    for name in ("report.json", "../secret", str(root / "secret"), "fifo", "loop", "", ".", "x" * 300, "\0", "\ud800"):
+        assert file_in(root, str(folder), name) is None, name
+    for uri in (f"{folder}\0", str(folder / "loop"), str(folder / ("x" * 300)), str(tmp_path), "\ud800"):
+        assert file_in(root, uri, REPORT_PAGE) is None, uri
+    assert file_in(root, str(page), "report.json") is None
 
 
 def nodes_path(dag_id: str, run_id: str, node_id: str = REPORT_NODE) -> str:
@@ -259,6 +275,16 @@ def test_nothing_outside_is_listed_and_nothing_is_markup(
     assert "&lt;b&gt;" in text and "<b>" not in text and "link" in text and "hidden" not in text
 
 
+def page_of(result: NodeResult, root: Path, releases: Path, number: int = 1) -> str:
+    return node_page(result, places_of(result, root, Releases(releases)), number, "/dags/d/runs/r").decode()
+
+
+def made(*uris: object) -> NodeResult:
+    """A node that says that it made artifacts, with these places and ids from 1 on."""
+    outputs = [OutputArtifact(id=number, type="T", uri=str(uri)) for number, uri in enumerate(uris, 1)]
+    return NodeResult(node_id="Pusher", run_id="r", state="succeeded", outputs={"made": outputs})
+
+
 def test_a_pushers_page_lists_its_release_and_a_full_folder_ends(tmp_path: Path) -> None:
     root, pushed = tmp_path / "root", tmp_path / "pushed"
     for folder in (root, pushed / "3"):
@@ -266,18 +292,105 @@ def test_a_pushers_page_lists_its_release_and_a_full_folder_ends(tmp_path: Path)
     (pushed / "3" / "model.tflite").write_bytes(b"0" * 1234)
     for number in range(201):
         (root / f"{number:03}").touch()
-    result = NodeResult(
-        node_id="Pusher",
-        run_id="r",
-        state="succeeded",
-        outputs={"pushed_model": [OutputArtifact(id=5, type="PushedModel", uri=str(root))]},
-        pushed_version="3",
-        pushed_to=str(pushed / "3"),
-    )
-    page = node_page(result, root, Releases(pushed))
-    assert "release 3" in page and "1,234 bytes" in page
-    assert "199" in page and "200</code>" not in page and "only 200 are listed" in page
-    assert "1,234" not in node_page(result, root, Releases(tmp_path / "another"))
+    result = made(root).model_copy(update={"pushed_version": "3", "pushed_to": str(pushed / "3")})
+    page = page_of(result, root, pushed)
+    assert "release 3" in page and "1,234 bytes" in page and 'href="Pusher/files/release/model.tflite"' in page
+    assert 'href="/dags/d/runs/r"' in page
+    assert ">199<" in page and ">200<" not in page and "only 200 are listed" in page
+    assert "1,234" not in page_of(result, root, tmp_path / "another")
+
+
+def test_whatever_is_on_the_disk_the_page_is_made(tmp_path: Path) -> None:
+    odd, deep, loop = tmp_path / "odd", tmp_path / "deep", tmp_path / "loop"
+    odd.mkdir()
+    Path(os.fsdecode(os.fsencode(odd) + b"/\xff\xfe")).touch()
+    (odd / "a b#c?.txt").touch()
+    (odd / "self").symlink_to("self")
+    loop.symlink_to(loop)
+    inner = os.open(tmp_path, os.O_RDONLY)
+    # Beyond a path's longest, so made step by step.
+    for name in ("deep", *["d" * 250] * 20):
+        os.mkdir(name, dir_fd=inner)
+        inner, outer = os.open(name, os.O_RDONLY, dir_fd=inner), inner
+        os.close(outer)
+    os.close(inner)
+    long = tmp_path / ("x" * 300)
+    page = page_of(made(odd, deep, loop, long, "\0", "\ud800", "s3://bucket/x"), tmp_path, tmp_path)
+    assert "\\udcff\\udcfe" in page and 'href="Pusher/files/1/a%20b%23c%3F.txt"' in page
+    assert "not all are listed: File name too long" in page
+    assert page.count("not readable, so not listed") >= 3
+    subprocess.run(["rm", "-r", deep], check=True)  # pytest's own removal is recursive
+
+
+def test_a_tree_deeper_than_pythons_stack_is_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    (folder / "z").touch()
+    for _ in range(1200):
+        folder /= "d"
+        folder.mkdir()
+    (folder / "last").touch()
+    page = page_of(made(tmp_path / "deep"), tmp_path, tmp_path)
+    assert page.index("d/" * 1200 + "last<") < page.index(">z<")
+    subprocess.run(["rm", "-r", tmp_path / "deep"], check=True)
+
+
+def test_of_many_artifacts_a_page_looks_at_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def listed(place: Place) -> Listing:
+        looked.append(place.key)
+        return Listing(place, [])
+
+    monkeypatch.setattr("pipeline_lib.airflow.node_page.listing", listed)
+    result = made(*[tmp_path] * 101)
+    pages = {number: page_of(result, tmp_path, tmp_path, number) for number in (1, 2, 3, 4)}
+    assert looked == [str(number) for number in range(1, 102)]
+    assert "1 to 50 of 101" in pages[1] and "?page=2" in pages[1] and "Previous" not in pages[1]
+    assert "101 to 101 of 101" in pages[3] and "?page=2" in pages[3] and "Next" not in pages[3]
+    assert "none on this page" in pages[4]
+
+
+def test_a_nodes_file_is_fetched_by_its_pages_link(get: Get, served: str, places: Path) -> None:
+    page = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
+    [link] = re.findall(r'href="([^"]*secret.txt)"', get(page).text)
+    answer = get(urllib.parse.urljoin(page, link))
+    assert (answer.status_code, answer.json()) == (200, "secret.txt")
+    assert answer.headers["content-disposition"] == 'attachment; filename="secret.txt"'
+    assert {name: answer.headers[name] for name in FILE_HEADERS} == FILE_HEADERS
+    assert FILE_HEADERS["Content-Security-Policy"].startswith("sandbox;") and answer.headers["etag"]
+    html = get(urllib.parse.urljoin(page, link.replace("secret.txt", REPORT_PAGE)))
+    assert html.headers["content-type"] == "application/octet-stream"
+    [back] = re.findall(r'<nav><a href="([^"]*)"', get(page).text)
+    assert back == page.removeprefix(URL_PREFIX).split("/nodes/")[0]
+    (places / "pipeline_root" / "beside").write_text("beside")
+    for other in ("../../../beside", "%2e%2e/%2e%2e/%2e%2e/beside", "%2Fetc%2Fpasswd", "nope", "%ff", "secret.txt%00"):
+        answer = get(urllib.parse.urljoin(page, link).replace("secret.txt", other))
+        assert (answer.status_code, "beside" in answer.text) == (404, False), other
+    for other in ("2", "release", "x", "1%2F.."):
+        assert get(urllib.parse.urljoin(page, link).replace("/files/1/", f"/files/{other}/")).status_code == 404
+
+
+def test_files_and_pages_ask_for_the_same_permission(get: Get, served: str) -> None:
+    page = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
+    for path in (page, f"{page}/files/1/secret.txt", f"{page}/files/1/nope", f"{page}/files/9/secret.txt"):
+        assert [get(path, role).status_code for role in (None, "")] == [401, 403]
+
+
+def test_head_answers_as_get_does_without_a_body(get: Get, served: str) -> None:
+    page = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
+    for path in (served, page, f"{page}/files/1/secret.txt"):
+        whole, head = get(path), get(path, method="HEAD")
+        assert (head.status_code, head.content) == (200, b"")
+        told = ("content-type", "etag", "content-security-policy")
+        assert [head.headers.get(name) for name in told] == [whole.headers.get(name) for name in told]
+    assert get(served.replace("/reported/", "/nope/"), method="HEAD").status_code == 404
+    assert get(served, None, method="HEAD").status_code == 401
+
+
+def test_pages_of_what_is_no_number_are_refused(get: Get, served: str) -> None:
+    page = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
+    assert [get(f"{page}?page={number}").status_code for number in ("0", "-1", "x", "9" * 30)] == [422] * 4
 
 
 def test_airflow_loads_the_plugin_and_shows_its_tab_on_a_run(get: Get) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,12 @@ def test_behind_tls_every_component_knows_the_address_that_people_use(config: Co
     assert {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"} == set(addresses)
     assert set(addresses.values()) == {"https://mnist.example.com"}
     assert [name for name, service in found.items() if service.get("ports")] == ["proxy"]
+    assert found["proxy"]["environment"] == {"MNIST_LITE_DOMAIN": "mnist.example.com"}
+    [mounted] = [item for item in found["proxy"]["volumes"] if item["type"] == "bind"]
+    caddyfile = PROJECT / "docker" / "Caddyfile"
+    assert (mounted["source"], mounted["target"]) == (str(caddyfile), "/etc/caddy/Caddyfile")
+    # As much as the API server takes itself: body_limit.py.
+    assert re.findall(r"request_body \{\s+max_size (\w+)\s", caddyfile.read_text()) == ["1MiB"]
 
 
 def test_no_proxy_of_dockers_comes_between_the_services(config: Config) -> None:

@@ -1,6 +1,6 @@
 """What a person does in Airflow's pages, by the installed Chromium: one step a call.
 
-python -m tests.end_to_end.chromium_steps trigger|answer|report URL [RUN_ID [OPTION]]
+python -m tests.end_to_end.chromium_steps trigger|answer|report|attack URL [RUN_ID [OPTION]]
 
 Each logs in through the form, as MNIST_LITE_USER with MNIST_LITE_PASSWORD, and prints what it saw as JSON. It runs in
 the environment of docs/screenshots.py: Airflow's has no Playwright.
@@ -10,6 +10,8 @@ import json
 import os
 import re
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -99,7 +101,47 @@ def report(page: Page, url: str, run_id: str) -> dict[str, Any]:
     return {"address": page.url, "text": inside.inner_text(), "gates": cells(inside.get_by_role("table").nth(1))}
 
 
-STEPS = {"trigger": trigger, "answer": answer, "report": report}
+def attack(page: Page, url: str) -> dict[str, Any]:
+    """Log in, then open a page of another port that starts a run with a person's cookie, and embeds Airflow."""
+    log_in(page, url + DAG)
+    page.get_by_role("button", name="Trigger").wait_for()
+    [cookie] = [each for each in page.context.cookies() if each["name"] == "_token"]
+    seen = {"script reads": page.evaluate("document.cookie"), "cookie": [cookie["httpOnly"], cookie["sameSite"]]}
+    start = f"{url}/api/v2{DAG}/dagRuns"
+    html = f"""<iframe src="{url}{DAG}"></iframe><script>
+        fetch("{start}", {{method: "POST", mode: "no-cors", credentials: "include",
+            body: new Blob(['{{"logical_date": null, "conf": {{}}}}'])}})</script>"""
+    # The first is the same site as Airflow to a browser, and gets its cookies whatever SameSite says.
+    for host in ("127.0.0.1", "localhost"):
+        with page.expect_response(start) as answered:
+            page.goto(f"http://{host}:{_serve(html)}/")
+        seen[host] = {
+            "status": answered.value.status,
+            "sent": "_token" in answered.value.request.all_headers().get("cookie", ""),
+            "embedded": page.frames[1].url,
+        }
+    return seen
+
+
+def _serve(html: str) -> int:
+    """Serve a page at a port of its own, until this process ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
+
+
+STEPS = {"trigger": trigger, "answer": answer, "report": report, "attack": attack}
 
 
 def main(step: str, *arguments: str) -> None:

@@ -113,6 +113,17 @@ def test_approved_by_a_click_it_is_pushed_and_the_manifest_says_by_whom(
     assert (note(deployment, run_id) or "").startswith(f"released {version}: 9")
 
 
+def test_another_origins_page_starts_no_run_and_embeds_nothing(deployment: Deployment, before: list[int]) -> None:
+    known = {run.dag_run_id for run in deployment.rest.runs(PIPELINE_NAME, limit=100)}
+    seen = in_chromium(deployment, "attack")
+    assert (seen["script reads"], seen["cookie"]) == ("", [True, "Lax"])
+    # To a browser, another port is the same site: the cookie came, and was refused.
+    blocked = "chrome-error://chromewebdata/"
+    assert seen["127.0.0.1"] == {"status": 403, "sent": True, "embedded": blocked}
+    assert (seen["localhost"]["sent"], seen["localhost"]["embedded"]) == (False, blocked)
+    assert {run.dag_run_id for run in deployment.rest.runs(PIPELINE_NAME, limit=100)} == known
+
+
 def test_the_runs_tab_shows_the_verdict(deployment: Deployment, rejected: tuple[dict[str, Any], FinishedRun]) -> None:
     run = rejected[1]
     page = in_chromium(deployment, "report", run.run_id)

@@ -50,14 +50,14 @@ def routes() -> Iterator[str]:
     assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
     # They have no routes; that they tell nobody anything: tests/airflow/test_conf_guard.py, test_open_routes.py.
     middlewares = {item["middleware"].__name__ for item in plugin.fastapi_root_middlewares}
-    assert middlewares == {"ConfGuard", "ClosedRoutes", "OneWriter"}
+    assert middlewares == {"ConfGuard", "ClosedRoutes", "OneWriter", "BodyLimit", "SameOrigin"}
     for served_app in plugin.fastapi_apps:
         app = served_app["app"]
         assert isinstance(app, FastAPI)
         for route in app.routes:
             assert isinstance(route, Route | type(app.routes[-1])), f"{route} is no plain route: test it, too"
             path = route.path
-            for name in ("dag_id", "run_id", "page", "task_id", "node_id"):
+            for name in ("dag_id", "run_id", "page", "task_id", "node_id", "key", "path:path"):
                 path = path.replace(f"{{{name}}}", "reported")
             assert "{" not in path, f"{path}: say what to ask it for"
             yield f"{served_app['url_prefix']}{path}"

@@ -1,0 +1,123 @@
+"""Lists what a task's node made, and finds a file of it: never one outside of its artifact's folder.
+
+An XCom says where an artifact is, and may say anything: links are followed before the place is judged.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from pipeline_lib.node_result import NodeResult
+from pipeline_lib.releases.store import Releases
+
+RELEASE = "release"
+_MOST_FILES = 200
+
+
+class Place(NamedTuple):
+    """An artifact or a release. `key` names it in addresses; outside of `within` nothing is looked at."""
+
+    key: str
+    title: str
+    uri: str
+    within: Path
+
+
+class ListedFile(NamedTuple):
+    """A file by its path within its place, its size in bytes, and the address below the place's; "": none."""
+
+    name: str
+    size: int
+    address: str
+
+
+class Listing(NamedTuple):
+    """The files of a place. `why_not` says why there are none, or not all of them."""
+
+    place: Place
+    files: list[ListedFile]
+    why_not: str = ""
+
+
+def places_of(result: NodeResult, pipeline_root: Path, releases: Releases) -> list[Place]:
+    """Return the artifacts that the node made, and the release that it made or found."""
+    places = [
+        Place(str(item.id), f"{output}: {item.type} {item.id}", item.uri, pipeline_root)
+        for output, items in result.outputs.items()
+        for item in items
+    ]
+    if result.pushed_version and result.pushed_to:
+        title = f"release {result.pushed_version}: sha256 {result.pushed_sha256 or 'unknown'}"
+        places.append(Place(RELEASE, title, result.pushed_to, releases.folder))
+    return places
+
+
+def listing(place: Place) -> Listing:
+    """Return the files of a place, in order, links not followed."""
+    try:
+        folder = Path(place.uri).resolve()
+        inside, exists = folder.is_relative_to(place.within.resolve()), folder.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a loop of links, a NUL
+        return Listing(place, [], f"not readable, so not listed: {getattr(error, 'strerror', None) or error}")
+    if not inside:
+        return Listing(place, [], f"not in {place.within}, so not listed")
+    if not exists:
+        return Listing(place, [], "its files were removed")
+    found: list[ListedFile] = []
+    try:
+        found += islice(_files(folder), _MOST_FILES + 1)
+    except OSError as error:
+        return Listing(place, found, f"not all are listed: {error.strerror}")
+    if len(found) > _MOST_FILES:
+        return Listing(place, found[:_MOST_FILES], f"and more: only {_MOST_FILES} are listed")
+    return Listing(place, found, "" if found else "no files")
+
+
+def _files(folder: Path) -> Iterator[ListedFile]:
+    """Yield every file below. Without recursion: a tree may be deeper than Python's stack."""
+    if not folder.is_dir():
+        yield _listed(folder.name, folder.lstat())
+        return
+    start = len(str(folder)) + 1
+    waiting = _entries(folder)
+    while waiting:
+        entry = waiting.pop()
+        if entry.is_dir(follow_symlinks=False):
+            waiting += _entries(entry)
+        else:
+            yield _listed(entry.path[start:], entry.stat(follow_symlinks=False))
+
+
+def _entries(folder: "Path | os.DirEntry[str]") -> list["os.DirEntry[str]"]:
+    """Return the entries of a folder, the first at the end."""
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name, reverse=True)
+
+
+def _listed(name: str, status: os.stat_result) -> ListedFile:
+    try:
+        address = quote(name) if stat.S_ISREG(status.st_mode) else ""
+    except UnicodeEncodeError:
+        address = ""  # the server takes an address for UTF-8, and the name is not
+    return ListedFile(name, status.st_size, address)
+
+
+def file_in(within: Path, folder: str, name: str) -> Path | None:
+    """Return the regular file of that name in a folder, or None: it is not there, or not inside of it.
+
+    Args:
+      within: the folder itself has to be in this one.
+      folder: a folder, or a file, which is then the one that can be named.
+      name: a path within the folder. Links are followed, and must not lead out of it.
+    """
+    try:
+        inner = Path(folder).resolve(strict=True)
+        file = (inner if inner.is_dir() else inner.parent).joinpath(name).resolve(strict=True)
+        found = file.is_relative_to(inner) and inner.is_relative_to(within.resolve()) and file.is_file()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return file if found else None

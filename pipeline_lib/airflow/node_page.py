@@ -32,7 +32,7 @@ def node_page(result: NodeResult, places: list[Place], number: int, run_url: str
         page=number,
         run_url=run_url,
         # Relative to the page's own address, whatever the server is mounted under.
-        files_url=f"{quote(result.node_id, safe='')}/files",
+        files_url=f"{quote(result.node_id, safe='', errors='replace')}/files",
     )
     # A file's name may be no UTF-8, and an XCom may hold half a character.
     return html.encode("utf-8", "backslashreplace")

@@ -22,16 +22,17 @@ from pipeline_lib.report_files import REFUSED_DATA
 from pipeline_lib.tfx import at_work
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
+Execution: TypeAlias = metadata_store_pb2.Execution
 # A few kilobytes a span, and any span's may be the one that the next is compared with.
 _KEPT_TYPES = ("DataGates",)
 
 
 def prune(store: metadata.Metadata, pipeline_name: str, pipeline_root: Path, push_dir: Path, keep_runs: int) -> int:
-    """Remove the artifacts' folders below `pipeline_root` that nothing needs any more.
+    """Remove the folders of this pipeline's artifacts below `pipeline_root` that nothing needs any more.
 
-    Kept is whatever an execution of the newest `keep_runs` runs, or of a run that is at work, has read or written (a
-    cached answer of theirs is an older run's artifact), and what the releases in `push_dir` were made of. A folder that
-    MLMD does not know is nobody's business here.
+    Kept is everything that an execution has read or written in the newest `keep_runs` runs of any pipeline, or in a run
+    that is running (a cached answer of theirs is an older run's artifact). So is everything that the releases in
+    `push_dir` were made of. A folder that MLMD does not know, and other pipelines' folders, are left alone.
 
     Returns:
       How many artifacts were removed.
@@ -50,13 +51,7 @@ def _prune(
     folders = {*root.glob("*/*/[0-9]*"), *root.glob("*/.system/*/[0-9]*")}
     on_disk = {int(folder.name) for folder in folders if folder.name.isdecimal()}
     executions = store.get_executions_by_id(sorted(on_disk)) if on_disk else []
-    active = [
-        execution.id
-        for execution in executions
-        if execution_lib.is_execution_active(execution) and not _is_dead(store, root, execution.id)
-    ]
-    kept_runs = {*_newest_runs(store, pipeline_name, keep_runs), *_runs_of(store, active)}
-    kept_executions = {item.id for run in kept_runs for item in store.get_executions_by_context(run)}
+    kept_executions = _kept_executions(store, root, executions, keep_runs)
     kept = _artifact_ids(store, kept_executions) | _compared_with(store, releases)
     types = {item.id: item.name for item in store.get_artifact_types()}
     doomed = [
@@ -64,17 +59,46 @@ def _prune(
         for artifact in store.get_artifacts_by_id(sorted(_artifact_ids(store, on_disk - kept_executions) - kept))
         if (folder := _folder(artifact, folders)) and types[artifact.type_id] not in _KEPT_TYPES
     ]
+    beside = [
+        folder
+        for execution in executions
+        if execution.id not in kept_executions
+        # Where TFX puts what an executor had to say, which is in MLMD by now; and the page of refused data.
+        for folder in (*root.glob(f"*/.system/*/{execution.id}"), *root.glob(f"*/{REFUSED_DATA}/{execution.id}"))
+    ]
+    going = _of_pipeline(store, pipeline_name, {*beside, *(folder for _, folder in doomed)})
+    doomed = [(artifact, folder) for artifact, folder in doomed if folder in going]
     for artifact, _ in doomed:
         artifact.state = Artifact.DELETED
     store.put_artifacts([artifact for artifact, _ in doomed])
-    for folder in {folder for _, folder in doomed}:
+    for folder in going:
         durable.remove(folder)
-    for execution in executions:
-        if execution.id not in kept_executions:
-            # Where TFX puts what an executor had to say, which is in MLMD by now; and the page of refused data.
-            for folder in (*root.glob(f"*/.system/*/{execution.id}"), *root.glob(f"*/{REFUSED_DATA}/{execution.id}")):
-                durable.remove(folder)
     return len(doomed)
+
+
+def _kept_executions(
+    store: metadata_store.MetadataStore, root: Path, executions: Sequence[Execution], keep_runs: int
+) -> set[int]:
+    """Return the executions of every pipeline's newest runs, and of the runs that are running."""
+    active = [
+        execution.id
+        for execution in executions
+        if execution_lib.is_execution_active(execution) and not _is_dead(store, root, execution.id)
+    ]
+    runs = _runs_of(store, active)
+    for pipeline in store.get_contexts_by_type("pipeline"):
+        runs.update(_newest_runs(store, pipeline.name, keep_runs))
+    return {item.id for run in runs for item in store.get_executions_by_context(run)}
+
+
+def _of_pipeline(store: metadata_store.MetadataStore, pipeline_name: str, folders: set[Path]) -> set[Path]:
+    """Return the folders that a pipeline's executions have written, whose numbers they bear.
+
+    Ask for few: MLMD looks through its whole history for each execution.
+    """
+    numbers = {int(folder.name) for folder in folders}
+    own = {number for number in numbers if _contexts(store, number).get("pipeline") == pipeline_name}
+    return {folder for folder in folders if int(folder.name) in own}
 
 
 def _folder(artifact: Artifact, folders: set[Path]) -> Path | None:
@@ -98,8 +122,13 @@ def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count:
 
 def _is_dead(store: metadata_store.MetadataStore, root: Path, execution_id: int) -> bool:
     """Whether its process was killed and nothing has cleared up after it, as where the node has not run since."""
-    names = {context.type: context.name for context in store.get_contexts_by_execution(execution_id)}
+    names = _contexts(store, execution_id)
     return at_work.is_dead(at_work.file_of(root, names.get("node", ""), names.get("pipeline_run", "")))
+
+
+def _contexts(store: metadata_store.MetadataStore, execution_id: int) -> dict[str, str]:
+    """Return the names of an execution's contexts, by their types."""
+    return {context.type: context.name for context in store.get_contexts_by_execution(execution_id)}
 
 
 def _runs_of(store: metadata_store.MetadataStore, execution_ids: Sequence[int]) -> set[int]:

@@ -12,13 +12,14 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import data_types, execution_publish_utils, launcher
+from tfx.orchestration.portable import data_types, execution_publish_utils, launcher, resolver_node_handler
+from tfx.orchestration.portable.input_resolution import exceptions
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.tfx import at_work, beam_args, beam_memo, beam_ports, lineage
+from pipeline_lib.tfx import at_work, beam_args, beam_memo, beam_ports, lineage, resolver_handler
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -58,7 +59,10 @@ class NodeLauncher(launcher.Launcher):
             executor_spec=runner_utils.extract_executor_spec(deployment, node.node_info.id),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node.node_info.id),
         )
+        if isinstance(self._system_node_handler, resolver_node_handler.ResolverNodeHandler):
+            self._system_node_handler = resolver_handler.ResolverHandler()
 
+    _system_node_handler: Any
     was_done = False
     executor_seconds = 0.0
 
@@ -66,8 +70,8 @@ class NodeLauncher(launcher.Launcher):
         """Launch the node.
 
         Raises:
-          NodeRequestError: a node upstream has not succeeded in this run. TFX would take its outputs for optional
-            inputs that are not there: a Pusher without a blessing pushes.
+          NodeRequestError: a node upstream has not succeeded in this run, or a Pusher's Resolver has found no
+            blessing. TFX would take that for an optional input that is not there, and push.
           Exception: whatever the executor raises.
         """
         if missing := self._upstream_not_done():
@@ -168,6 +172,8 @@ class NodeLauncher(launcher.Launcher):
         input_artifacts: Any = None,
         exec_properties: Mapping[str, Any] | None = None,
     ) -> Execution:
+        if input_artifacts is not None and (missing := resolver_handler.missing_blessing(self._node, input_artifacts)):
+            raise NodeRequestError(missing)
         for execution in execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts):
             if execution_lib.is_execution_successful(execution) and _was_asked(execution, exec_properties or {}):
                 self.was_done = True
@@ -189,6 +195,10 @@ class NodeLauncher(launcher.Launcher):
         error = sys.exc_info()[1]
         if executor_output is None and error is not None:
             executor_output = self._build_error_output(code=1, msg=f"{type(error).__name__}: {error}")
+        elif isinstance(error, exceptions.InsufficientInputError):
+            with self._store as handle:
+                if missing := resolver_handler.missing_input(handle, self._node):
+                    executor_output = self._build_error_output(code=1, msg=missing)
         super()._publish_failed_execution(execution_id, contexts, executor_output)
 
 

@@ -4,7 +4,8 @@ Protocol, one connection per node: the client sends one JSON line `{"argv": [...
 "path": [sys.path], "grace": SECONDS or null}` with its stdout and stderr attached (SCM_RIGHTS), so that the node writes
 straight into the task's log. It may then send `T`: terminate, and kill after the grace. The server answers in lines of
 JSON: `{"started": true}` just before the node begins, then `{"exit": CODE}`; or `{"cold": REASON}` where it will not
-fork. Whoever finds the connection closed takes the other for dead; a client that nobody has answered asks anew.
+fork; or `{"error": REASON}` where that was no request. Whoever finds the connection closed takes the other for dead; a
+client that nobody has answered asks anew.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline_lib.node_exit import EXIT_FAILED
+from pipeline_lib.node_exit import EXIT_FAILED, EXIT_USAGE
 from pipeline_lib.places import PROJECT, runtime_dir
 from pipeline_lib.tfx import warm_lock
 from pipeline_lib.tfx.warm_identity import socket_path
@@ -51,6 +52,9 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
             return None
         if "exit" in reply:
             return int(reply["exit"])
+        if "error" in reply:
+            print(f"the warm server: {reply['error']}", file=sys.stderr, flush=True)
+            return EXIT_USAGE
         if reply:
             print("the warm server ended before the node did; the next try starts a new one", flush=True)
             return EXIT_FAILED

@@ -143,14 +143,15 @@ class Server:
             return
         try:
             call = session.call()
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             say(f"not a request: {error}")
+            session.reply(error=f"expected a request as warm_client sends it. Received: {error}")
             self._forget(session)
             return
         session.reply(started=True)
         try:
             session.runs(forking.start(call, self._lifeline, own_session=True, not_for_child=self._open_files()))
-        except OSError as error:  # a full disk, or no memory for another process
+        except (OSError, ValueError) as error:  # a full disk, no memory for another process, a NUL in a folder's name
             session.reply(cold=f"the warm server cannot start a child ({error})")
             self._forget(session)
             return

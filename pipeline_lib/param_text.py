@@ -1,12 +1,15 @@
 """Run parameters in words and on command lines."""
 
+import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from pydantic import ValidationError
 
 from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.graph import Parameter, require_json
-from pipeline_lib.run_params import parameters
+from pipeline_lib.run_params import RunParams, parameters
 
 
 def bounds(parameter: Parameter) -> str:
@@ -57,6 +60,34 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
                 f"--param: expected finite numbers and whole characters. Received: {text!r}"
             ) from None
     return values
+
+
+def checked_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """Return `NAME=VALUE` as values by name, each of them one that this project's runs may be given.
+
+    Raises:
+      NodeRequestError: as of `assignments`; or an unknown name, a wrong type, or a value out of bounds.
+    """
+    values, known = assignments(texts), {parameter.name: parameter for parameter in parameters()}
+    if unknown := sorted(set(values) - set(known)):
+        raise NodeRequestError(unknown_names(unknown, known))
+    try:
+        RunParams.model_validate(values, strict=True)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        allowed = ", ".join(filter(None, (known[name].type, bounds(known[name]))))
+        raise NodeRequestError(
+            f"run parameter {name!r}: expected {allowed}. Received: {json.dumps(values[name])}"
+        ) from None
+    return values
+
+
+def unknown_names(unknown: Sequence[str], known: Iterable[str]) -> str:
+    """Return a sentence on run parameters that there are not, the likeliest first."""
+    offered = list(known)
+    close = dict.fromkeys(match for name in unknown for match in difflib.get_close_matches(name, offered, 1))
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    return f"{hint}Received: {', '.join(unknown)}. Expected run parameters among {', '.join(offered) or 'none'}"
 
 
 def _value(text: str) -> Any:

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 
 from pipeline_lib.cli import run_commands
-from pipeline_lib.param_text import assignments
+from pipeline_lib.errors import NodeRequestError
+from pipeline_lib.param_text import checked_assignments
 from pipeline_lib.places import temporary_dir
 from pipeline_lib.run_summary import summarize
 from pipeline_lib.settings import settings
@@ -75,8 +76,13 @@ def run_whole_pipeline(
 ) -> None:
     """Run the whole pipeline in this process, node after node, without Airflow.
 
-    Exit code 0: every node ran, whatever the gates said, which the JSON at the end tells.
+    Exit code 0: every node ran, whatever the gates said, which the JSON at the end tells; 1 a node failed; 2 usage.
     """
+    try:
+        values = checked_assignments(param or [])
+    except NodeRequestError as error:
+        print(f"mnist-lite: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
     from pipeline_lib.tfx import node_log
     from pipeline_lib.tfx.compile import mnist_tflite
     from pipeline_lib.tfx.run_local import run_local
@@ -84,7 +90,7 @@ def run_whole_pipeline(
     node_log.quiet(progress=True)
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     with _own_temporary_folder():
-        results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, assignments(param or []))
+        results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, values)
     Console().print_json(summarize(results).model_dump_json())
 
 

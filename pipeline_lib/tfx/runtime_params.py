@@ -17,6 +17,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.graph import Parameter
+from pipeline_lib.param_text import unknown_names
 
 RunValue = int | float | str | data_types.RuntimeParameter
 
@@ -125,7 +126,8 @@ def bind(
     """
     known = {parameter.name: parameter for parameter in parameters}
     if unknown := sorted(set(values) - set(known)):
-        raise NodeRequestError(f"expected run parameters among {sorted(known)}. Received: {unknown}")
+        offered = [name for name in sorted(known) if known[name].given_by == "user"]
+        raise NodeRequestError(unknown_names(unknown, offered))
     used = {name: _checked(parameter, values.get(name, parameter.default)) for name, parameter in known.items()}
     told = {name: value for name, value in used.items() if known[name].given_by == "user"}
     bindings = {**used, PIPELINE_RUN_ID: run_id, EVERY_VALUE: json.dumps(told, sort_keys=True)}

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from pipeline_lib.access import AccessVariables
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.param_text import assignments, bounds, default
+from pipeline_lib.param_text import assignments, bounds, checked_assignments, default
 from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import RunParams, parameters
 from pipeline_lib.settings import Settings
@@ -103,3 +103,24 @@ def test_the_readme_tells_every_setting() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     for name in Settings.model_fields:
         assert f"`MNIST_LITE_{name.upper()}`" in readme
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("epoch=2", "did you mean epochs? Received: epoch. Expected run parameters among epochs, batch_size"),
+        ("epochs=0", "run parameter 'epochs': expected int, 1 to 500. Received: 0"),
+        ("epochs=two", "run parameter 'epochs': expected int, 1 to 500. Received: \"two\""),
+        ("push=maybe", "run parameter 'push': expected str, `yes`, `dry run`. Received: \"maybe\""),
+        ("as_of=2026-01-01", "Received: as_of. Expected run parameters among epochs"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_with_what_would_be_right(text: str, sentence: str) -> None:
+    with pytest.raises(NodeRequestError) as caught:
+        checked_assignments([text])
+    assert str(caught.value).startswith(sentence)
+    assert checked_assignments(["epochs=3", "min_accuracy=1", "span=7"]) == {
+        "epochs": 3,
+        "min_accuracy": 1,
+        "span": "7",
+    }

@@ -181,6 +181,7 @@ class TfxNodeOperator(BaseOperator):
             f"--parameters={parameters_path}",
             f"--result={result_path}",
             f"--grace={self.config.grace_seconds}",
+            *(f"--own-env={name}" for name in sorted(self.env)),
         ]
 
     def _run(self, argv: Sequence[str]) -> tuple[int, deque[str]]:

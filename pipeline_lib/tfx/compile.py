@@ -43,6 +43,11 @@ def compile_pipeline(pipeline: tfx_v1.dsl.Pipeline, described: tuple[Parameter, 
       CompiledPipelineError: the pipeline holds what cannot be run node by node under Airflow.
     """
     ir = compiler.Compiler().compile(pipeline)
+    if ir.execution_mode != pipeline_pb2.Pipeline.SYNC:
+        raise CompiledPipelineError(
+            "expected a pipeline that is run from its first node to its last, ExecutionMode.SYNC. "
+            f"Received: {pipeline_pb2.Pipeline.ExecutionMode.Name(ir.execution_mode)}, in which each node runs forever"
+        )
     for node in ir.nodes:
         if node.WhichOneof("node") == "sub_pipeline":
             raise CompiledPipelineError(

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -90,11 +90,16 @@ def _prune_artifacts(launcher: NodeLauncher, store: metadata.Metadata) -> None:
 
 
 def bound_pipeline(
-    compiled: CompiledPipeline, run_id: str, parameters: Mapping[str, Any], node_id: str | None = None
+    compiled: CompiledPipeline,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    node_id: str | None = None,
+    own_environment: Iterable[str] = (),
 ) -> pipeline_pb2.Pipeline:
     """The pipeline's IR with run id, run parameters and code fingerprints filled in; no cache if the run says so.
 
-    Where `node_id` names the one node that will run, only that one is given its fingerprints.
+    Where `node_id` names the one node that will run, only that one is given its fingerprints; `own_environment` names
+    the environment variables that were set for it.
 
     Raises:
       NodeRequestError: it cannot be run as asked.
@@ -106,7 +111,7 @@ def bound_pipeline(
     used = runtime_params.bind(pipeline, run_id, compiled.parameters, parameters)
     for item in pipeline.nodes:
         if node_id in (None, item.pipeline_node.node_info.id):
-            user_code.add_fingerprints(item.pipeline_node)
+            user_code.add_fingerprints(item.pipeline_node, compiled.ir.get("deploymentConfig", {}), own_environment)
         if used.get(FORCE) is True:  # a pipeline's own RuntimeParameter of that name is never a bool
             item.pipeline_node.execution_options.caching_options.enable_cache = False
     return pipeline
@@ -120,7 +125,9 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
     """
     compiled = CompiledPipeline.read(request.pipeline)
     with _said_in_a_sentence(request):
-        pipeline = bound_pipeline(compiled, request.run_id, request.parameters, request.node_id)
+        pipeline = bound_pipeline(
+            compiled, request.run_id, request.parameters, request.node_id, request.own_environment
+        )
         nodes = {item.pipeline_node.node_info.id: item.pipeline_node for item in pipeline.nodes}
     if request.node_id not in nodes:
         raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")

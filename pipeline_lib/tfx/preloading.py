@@ -1,11 +1,12 @@
 """What the warm server imports: all that the pipeline's executors need, and nothing of the user's."""
 
 import importlib
+import json
 from pathlib import Path
 
 from pipeline_lib.errors import CompiledPipelineError
 from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.tfx import forking, warm_identity
+from pipeline_lib.tfx import forking, user_code, warm_identity
 
 # Imported by executors at their first use; found by comparing sys.modules before and after a run of all the nodes.
 _LAZY_MODULES = (
@@ -54,7 +55,16 @@ def preload(pipeline: Path) -> str | None:
             print(f"not preloaded: {module} ({error})", flush=True)
         if forking.eager_context_touched():
             return module
+    _read_code_ahead(pipeline)
     return None
+
+
+def _read_code_ahead(pipeline: Path) -> None:
+    """Read the files of every node's fingerprint, which saves each node tens of milliseconds. Nothing is imported."""
+    try:
+        user_code.read_ahead(json.dumps(CompiledPipeline.read(pipeline).ir))
+    except (CompiledPipelineError, OSError) as error:  # the nodes read for themselves, and say what is wrong
+        print(f"no code read ahead: {error}", flush=True)
 
 
 def executor_modules_or_none(pipeline: Path) -> list[str]:

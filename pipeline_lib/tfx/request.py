@@ -10,6 +10,7 @@ class NodeRequest:
     """One node of one run.
 
     `parameters` holds run parameters by name; `result` is where a NodeResult goes, `None` for nowhere.
+    `own_environment` names the environment variables that were set for this node alone: its cache key has them.
     """
 
     pipeline: Path
@@ -18,3 +19,4 @@ class NodeRequest:
     metadata_url: str
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     result: Path | None = None
+    own_environment: tuple[str, ...] = ()

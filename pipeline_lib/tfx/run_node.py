@@ -1,12 +1,13 @@
 """Run one node of one run of a compiled pipeline. This docstring is the contract with whoever calls it.
 
     python -m pipeline_lib.tfx.run_node --pipeline FILE --node ID --run-id ID [--result FILE]
-                                        [--parameters FILE] [--param NAME=VALUE ...] [--runtime warm|cold]
-                                        [--grace SECONDS]
+                                        [--parameters FILE] [--param NAME=VALUE ...] [--own-env NAME ...]
+                                        [--runtime warm|cold] [--grace SECONDS]
 
 `--pipeline`    what `python -m pipeline_lib.tfx.compile` wrote.
 `--parameters`  a JSON object of run parameters, by name; `--param` overrides one. What is left out has its default.
 `--result`      receives a `pipeline_lib.node_result.NodeResult`, whole or not at all, also where the node failed.
+`--own-env`     an environment variable that was set for this node alone; its value is part of the node's cache key.
 `--runtime`     warm: a forked child of this host's preloaded server, which is started where there is none;
                 cold: a fresh process. Default: the setting MNIST_LITE_RUNTIME, else warm.
 `--grace`       warm: from SIGTERM to the SIGKILL of whatever is left of the node, 5 if not given. A cold node is in the
@@ -27,7 +28,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline_lib.errors import NodeRequestError
+from pipeline_lib.errors import CompiledPipelineError, NodeRequestError
+from pipeline_lib.node_exit import EXIT_USAGE
 from pipeline_lib.places import runtime_dir
 from pipeline_lib.tfx import warm_client
 from pipeline_lib.tfx.request import NodeRequest
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--result", type=Path, metavar="FILE", help="receives the outcome as JSON")
     parser.add_argument("--parameters", type=Path, metavar="FILE", help="run parameters as a JSON object")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="one run parameter")
+    parser.add_argument("--own-env", action="append", default=[], metavar="NAME", help="a variable of this node alone")
     parser.add_argument("--runtime", choices=("warm", "cold"), help="default: MNIST_LITE_RUNTIME, else warm")
     parser.add_argument("--grace", type=float, metavar="SECONDS", help="warm: between SIGTERM and SIGKILL (5)")
     return parser
@@ -75,6 +78,7 @@ def request_from(arguments: list[str]) -> NodeRequest:
         metadata_url=settings().mlmd_url,
         parameters=values,
         result=options.result,
+        own_environment=tuple(options.own_env),
     )
 
 
@@ -88,8 +92,24 @@ def _read_parameters(path: Path) -> dict[str, Any]:
     return values
 
 
+def _refuse_missing(options: argparse.Namespace) -> int:
+    from pipeline_lib.graph import CompiledPipeline  # these two: half a second that a warm client need not spend
+    from pipeline_lib.node_result import NodeResult
+
+    try:
+        CompiledPipeline.read(options.pipeline)
+    except CompiledPipelineError as error:
+        print(f"{options.node} failed: {error}", flush=True)
+        if options.result:
+            result = NodeResult(node_id=options.node, run_id=options.run_id, state="failed", reason=str(error))
+            result.write(options.result)
+    return EXIT_USAGE
+
+
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
+    if not options.pipeline.is_file():  # no server is started to say so
+        return _refuse_missing(options)
     runtime = options.runtime or os.environ.get("MNIST_LITE_RUNTIME") or "warm"
     if runtime == "warm":
         code = warm_client.run(arguments, options.pipeline, runtime_dir(), options.grace)

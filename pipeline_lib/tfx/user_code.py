@@ -1,41 +1,85 @@
-"""Whether code or a schema changed since a cached execution.
+"""A node's fingerprint of the code that decides its result, an exec property and so a part of TFX's cache key.
 
-TFX is told a function's name (`run_fn='pipeline_lib.mnist.trainer.run_fn'`) and caches by it, so that an edited
-trainer would be answered with the old trainer's model. A fingerprint of the package's files, added to the node's
-exec properties, makes an edit a new execution. The same goes for components of this project, whose executors TFX knows
-by name only, and for ImportSchemaGen's file.
+TFX knows an executor by its class's name and a trainer by its function's, and would answer an edited one from the
+cache. The fingerprint covers the executor, the driver, the functions and classes that the exec properties name, and
+everything of ours or the user's that these import. Why so: docs/decisions/0014-cache-keys.md.
 """
 
 import hashlib
-import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline_lib.code_revision import fingerprint
+from pipeline_lib import source_files
 
 FINGERPRINT = "code_sha256"
 FILE_FINGERPRINT = "file_sha256"
-_OWN_COMPONENTS = "pipeline_lib."
 _SCHEMA_FILE = "schema_file"
-_FUNCTION_PROPERTIES = ("run_fn", "preprocessing_fn", "tuner_fn", "module_path")
+# Dotted names anywhere in a text, which may be JSON within JSON; a top-level module only where a key says so.
+_DOTTED = re.compile(r"(?<![\w./\\-])[^\W\d]\w*(?:\.[^\W\d]\w*)+")
+_MODULE = re.compile(r'module\w*\\*"\s*:\s*\\*"([^\W\d]\w*)\\*"')
+# Contents count, wherever they lie.
+_WHERE_MODULES_LIE = "PYTHONPATH"
 
 
-def add_fingerprints(node: pipeline_pb2.PipelineNode) -> None:
-    """Add `code_sha256` to a node that names code of ours, and `file_sha256` to one that names a schema, in place."""
+def add_fingerprints(
+    node: pipeline_pb2.PipelineNode, deployment: Mapping[str, Any], own_environment: Iterable[str] = ()
+) -> None:
+    """Add `code_sha256` to a node that has an executor, and `file_sha256` to one that names a schema, in place.
+
+    Args:
+      node: with its run parameters filled in.
+      deployment: the compiled pipeline's `deploymentConfig`, which has the executors and drivers by node id.
+      own_environment: names of the environment variables that were set for this node alone.
+    """
     parameters = node.parameters.parameters
-    paths = [parameters[name].field_value.string_value for name in _FUNCTION_PROPERTIES if name in parameters]
-    if node.node_info.type.name.startswith(_OWN_COMPONENTS):
-        paths.append(node.node_info.type.name)
-    if folders := sorted({folder for path in paths if (folder := _package_folder(path))}):
-        parameters[FINGERPRINT].field_value.string_value = fingerprint(*folders)
+    if executables := _executables(deployment, node.node_info.id):
+        texts = {name: value.field_value.string_value for name, value in parameters.items()}
+        code = _fingerprint(executables, texts, sorted({*own_environment} - {_WHERE_MODULES_LIE}))
+        parameters[FINGERPRINT].field_value.string_value = code
     if _SCHEMA_FILE in parameters:
         file = Path(parameters[_SCHEMA_FILE].field_value.string_value)
         content = file.read_bytes() if file.exists() else b""
         parameters[FILE_FINGERPRINT].field_value.string_value = hashlib.sha256(content).hexdigest()
 
 
-def _package_folder(function_path: str) -> Path | None:
-    package = function_path.rpartition(".")[0].rpartition(".")[0]
-    spec = importlib.util.find_spec(package) if package else None
-    return Path(spec.origin).parent if spec and spec.origin else None
+def read_ahead(compiled: str) -> None:
+    """Read every file that a compiled pipeline's nodes reach, so that this process's children need not."""
+    modules = source_files.reached(_names({"": compiled}), sys.path)
+    for file in (*modules.values(), *source_files.package_data(modules).values()):
+        source_files.digest(file)
+
+
+def _executables(deployment: Mapping[str, Any], node_id: str) -> list[str]:
+    specs = [deployment.get(kind, {}).get(node_id) for kind in ("executorSpecs", "customDriverSpecs")]
+    return [path for spec in specs if spec and (path := spec.get("pythonExecutorSpec", spec).get("classPath"))]
+
+
+def _fingerprint(executables: Sequence[str], texts: Mapping[str, str], own_environment: Sequence[str]) -> str:
+    modules = source_files.reached([*executables, *_names(texts)], sys.path)
+    for file in _module_files(texts.values()):
+        path = [str(file.parent), *sys.path]
+        modules |= {file.stem: file, **source_files.reached(source_files.imports(file), path)}
+    files = {**modules, **source_files.package_data(modules)}
+    lines = [f"{name} {source_files.digest(files[name])}" for name in sorted(files)]
+    lines += [f"python {sys.version_info.major}.{sys.version_info.minor}"]
+    lines += source_files.installed_distributions(sys.path)
+    lines += [f"{name}={os.environ.get(name)!r}" for name in own_environment]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _names(texts: Mapping[str, str]) -> Iterator[str]:
+    for name, text in texts.items():
+        yield from _DOTTED.findall(text)
+        yield from _MODULE.findall(text)
+        if "module" in name:
+            yield text
+
+
+def _module_files(texts: Iterable[str]) -> list[Path]:
+    return [Path(text) for text in texts if text.endswith(".py") and os.path.isfile(text)]

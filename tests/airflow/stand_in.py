@@ -15,6 +15,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("-m", dest="module")
 for name in ("pipeline", "node", "run-id", "parameters", "result", "grace"):
     parser.add_argument(f"--{name}", required=True)
+parser.add_argument("--own-env", action="append")
 asked = parser.parse_args()
 
 # A grandchild that ignores SIGTERM, keeps the log open, and says when it is ready.

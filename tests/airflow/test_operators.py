@@ -220,6 +220,11 @@ def test_what_airflow_gives_is_told_to_the_node_and_no_run_may_say_it(run, stand
         run(task, as_of="2026-01-01")
 
 
+def test_the_variables_that_only_this_node_has_are_named_for_its_cache_key(run, operator, caplog):
+    run(operator("succeed"))
+    assert "--own-env=BEHAVE --own-env=PID_FILE" in caplog.text
+
+
 def test_the_nodes_of_a_pipeline_given_by_value_share_one_file_and_another_pipeline_has_another(
     run, operator, compiled, stand_in, tmp_path, monkeypatch, caplog
 ):

@@ -122,20 +122,6 @@ def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: C
     }
 
 
-def test_an_edit_of_the_users_code_is_a_new_execution(
-    compiled: CompiledPipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fingerprint() -> str:
-        return _exec_properties(bound_pipeline(compiled, "run", {}), "Trainer.mnist")["code_sha256"]
-
-    before = fingerprint()
-    assert before == fingerprint()
-    read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"# edited" * (path.name == "trainer.py"))
-    assert fingerprint() != before
-    assert "code_sha256" not in _exec_properties(bound_pipeline(compiled, "run", {}), "StatisticsGen")
-
-
 def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> None:
     file = tmp_path / "schema.pbtxt"
     file.write_text('feature { name: "a" }')
@@ -212,3 +198,10 @@ def test_a_pipeline_within_the_pipeline_is_refused() -> None:
     inner = tfx.dsl.Pipeline("inner", "root", components=[odd.Echo(number=1, ratio=0.5, word="w")])
     with pytest.raises(CompiledPipelineError, match="'inner' is a pipeline within the pipeline"):
         compile_pipeline(tfx.dsl.Pipeline("outer", "root", components=[inner]))
+
+
+def test_a_pipeline_of_long_lived_nodes_is_refused() -> None:
+    echo = odd.Echo(number=1, ratio=0.5, word="w")
+    pipeline = tfx.dsl.Pipeline("p", "root", components=[echo], execution_mode=tfx.dsl.ExecutionMode.ASYNC)
+    with pytest.raises(CompiledPipelineError, match=r"ExecutionMode\.SYNC\. Received: ASYNC"):
+        compile_pipeline(pipeline)

@@ -54,7 +54,7 @@ match os.environ["BEHAVE"]:
         result("succeeded", execution_id=7, pushed=True, **pushed)
     case "nothing new":
         reason = "nothing new: release 3 is this very file already"
-        result("skipped", pushed=False, pushed_version="3", pushed_to="/pushed/3", reason=reason)
+        result("skipped", pushed=False, outcome="nothing_new", pushed_version="3", pushed_to="/pushed/3", reason=reason)
         sys.exit(99)
     case "rejected":
         result("skipped", pushed=False, reason="not pushed: rejected by ann, 2026-11-24 03:00 UTC")

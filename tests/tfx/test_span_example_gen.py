@@ -110,9 +110,12 @@ def files(result: NodeResult) -> dict[str, bytes]:
 
 
 def records(result: NodeResult, split: str) -> Iterator[bytes]:
+    """Read the examples of a split, each with its features in one order: protobuf writes a map in any."""
     [[found]] = result.outputs.values()
     for path in Path(found.uri, f"Split-{split}").glob("*"):
-        yield from tf.compat.v1.io.tf_record_iterator(str(path), tf.io.TFRecordOptions(compression_type="GZIP"))
+        options = tf.io.TFRecordOptions(compression_type="GZIP")
+        for record in tf.compat.v1.io.tf_record_iterator(str(path), options):
+            yield tf.train.Example.FromString(record).SerializeToString(deterministic=True)
 
 
 def test_one_span_is_byte_for_byte_what_tfx_makes_of_it(laboratory: Laboratory, newest: NodeResult) -> None:

@@ -1,34 +1,42 @@
-"""One process at a time in a folder: a lock that the kernel lets go of when its holder ends, however it ends."""
+"""One process at a time in a folder: a lock that the kernel releases when its holder ends, however it ends."""
 
 import contextlib
 import fcntl
 import os
+import socket
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
+LOCK_FILE = ".lock"
+_SILENT_SECONDS = 1.0
+
 
 @contextlib.contextmanager
 def lock(folder: Path, waiting_for: str) -> Iterator[None]:
-    """Hold `folder` (flock(2) on the folder itself: no lock file to be left behind); wait while another has it.
+    """Hold `folder`; wait while another process holds it, and after a second say which.
+
+    The lock is on a file in it that only the folder's writers can open. Anyone who can read a folder can lock it.
 
     Raises:
-      OSError: there is no such folder, or its file system has no locks.
+      OSError: there is no such folder, it cannot be written to, or its file system has no locks.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    path = folder / LOCK_FILE
+    descriptor = _locked(path, waiting_for)
     try:
-        if not _try_lock(descriptor):
-            Console(stderr=True).print(f"Waiting for {waiting_for}, which holds {folder}", soft_wrap=True, markup=False)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
         os.close(descriptor)
 
 
 @contextlib.contextmanager
 def try_lock(folder: Path) -> Iterator[bool]:
-    """Hold `folder` if no other process does; gives whether it is held.
+    """Hold `folder` itself, without a file in it, if no other process does; gives whether it is held.
 
     Raises:
       OSError: there is no such folder, or its file system has no locks.
@@ -38,6 +46,57 @@ def try_lock(folder: Path) -> Iterator[bool]:
         yield _try_lock(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_at(path: Path, descriptor: int) -> bool:
+    """Tell whether an open file still has its name; its last holder may have removed it before it was locked."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _locked(path: Path, waiting_for: str) -> int:
+    while True:
+        descriptor = _open(path)
+        try:
+            _wait_for(descriptor, path, waiting_for)
+            if is_at(path, descriptor):
+                _write_holder(descriptor)
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    folder = os.stat(path.parent)
+    with contextlib.suppress(PermissionError):  # another user made the file
+        if os.geteuid() == 0:
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+        os.fchmod(descriptor, 0o660 if folder.st_mode & stat.S_IWGRP else 0o600)
+    return descriptor
+
+
+def _wait_for(descriptor: int, path: Path, waiting_for: str) -> None:
+    silent_until = time.monotonic() + _SILENT_SECONDS
+    while not _try_lock(descriptor):
+        if time.monotonic() >= silent_until:
+            holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace") or "a process"
+            Console(stderr=True).print(
+                f"Waiting for {waiting_for}: {holder} holds {path}", soft_wrap=True, markup=False, highlight=False
+            )
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return
+        time.sleep(0.02)
+
+
+def _write_holder(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # a full disk
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}".encode(), 0)
 
 
 def _try_lock(descriptor: int) -> bool:

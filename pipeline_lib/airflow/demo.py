@@ -94,6 +94,7 @@ def _watch(settings: Settings, airflow: RunningAirflow, run_id: str, console: Co
 def _only_one(settings: Settings) -> Iterator[None]:
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     with open(settings.var_dir / "demo.lock", "a+", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)  # who can read a file can lock it
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -93,7 +93,7 @@ def _unfinished_folder(data_dir: Path) -> Iterator[Path]:
         with lock(data_dir, waiting_for="another ingest"):
             _remove_dead_writers_folders(data_dir)
             folder.mkdir()
-            held.enter_context(lock(folder, waiting_for="another ingest"))
+            held.enter_context(try_lock(folder))
         try:
             yield folder
         finally:

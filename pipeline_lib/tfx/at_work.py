@@ -8,10 +8,11 @@ there is no file, nothing is known (a disk was full, another root's node), and t
 import contextlib
 import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from pipeline_lib.locks import is_at
 
 FOLDER = ".at_work"
 
@@ -39,7 +40,7 @@ def held(file: Path, run_id: str) -> Iterator[None]:
     while True:
         with file.open("ab+", buffering=0) as opened:
             _lock(opened)
-            if _is_at(file, opened):
+            if is_at(file, opened.fileno()):
                 try:
                     opened.truncate(0)
                     opened.write(run_id.encode())
@@ -67,7 +68,7 @@ def left_by_dead(file: Path) -> Iterator[str | None]:
         except BlockingIOError:
             yield None
             return
-        yield opened.read().decode() if _is_at(file, opened) else None
+        yield opened.read().decode() if is_at(file, opened.fileno()) else None
 
 
 def is_dead(file: Path) -> bool:
@@ -88,14 +89,6 @@ def _lock(opened: BinaryIO) -> None:
     except BlockingIOError:
         print("waiting for an earlier try of this node to end", flush=True)
         fcntl.flock(opened, fcntl.LOCK_EX)
-
-
-def _is_at(file: Path, opened: BinaryIO) -> bool:
-    """Whether the file that was locked still has its name: its holder may have removed it before it let go."""
-    try:
-        return os.path.samestat(file.stat(), os.fstat(opened.fileno()))
-    except FileNotFoundError:
-        return False
 
 
 def _short(name: str) -> str:

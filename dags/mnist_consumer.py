@@ -24,8 +24,11 @@ RELEASES = Asset(RELEASE_ASSET)
 )
 def mnist_consumer() -> None:
     @task
-    def verify(triggering_asset_events: Any = None) -> int:
-        """Check that the newest release of which this run was told is the file that was announced."""
+    def verify(triggering_asset_events: Any = None) -> list[str]:
+        """Check that the newest release of which this run was told is the file that was announced.
+
+        Gives its version and sum: the next task reads the release again, and it may have been exchanged by then.
+        """
         from pipeline_lib.errors import ReleaseError
         from pipeline_lib.releases.store import Releases
 
@@ -40,16 +43,16 @@ def mnist_consumer() -> None:
         if newest and release.manifest.sha256 != newest["sha256"]:
             raise ReleaseError(f"expected the file {newest['sha256']}. Received: {release.manifest.sha256}")
         print(f"release {release.version}: {release.manifest.sha256}, {release.manifest.metrics}")
-        return release.version
+        return [str(release.version), release.manifest.sha256]
 
     @task
-    def try_out(version: int) -> dict[str, Any]:
+    def try_out(release: list[str]) -> dict[str, Any]:
         """What the release says of ten digits, in the environment that has LiteRT.
 
         It shows the answers and judges none, not even ten wrong ones: they are scikit-learn's digits, the model may
         have been trained on others, and whether it is good the gates have said.
         """
-        command = [str(settings().tfx_python), "-m", "pipeline_lib.mnist.try_release", str(version)]
+        command = [str(settings().tfx_python), "-m", "pipeline_lib.mnist.try_release", *release]
         # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
         env = {**os.environ, "PYTHONPATH": str(PROJECT)}
         done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib import native_log
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import signing
+from pipeline_lib.releases.checked import checked
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings
@@ -39,8 +39,7 @@ class Recogniser:
     """
 
     def __init__(self, settings: Settings, version: int | None = None) -> None:
-        self.release, content = _load(Releases(settings.push_dir), version)
-        signing.verify(self.release, settings)
+        self.release, content = _load(settings, version)
         with native_log.muted():
             self._run = Interpreter(model_content=content).get_signature_runner(SIGNATURE)
 
@@ -74,11 +73,15 @@ class Recogniser:
         ]
 
 
-def _load(releases: Releases, version: int | None) -> tuple[Release, bytes]:
+def _load(settings: Settings, version: int | None) -> tuple[Release, bytes]:
+    def read(release: Release) -> tuple[Release, bytes]:
+        with checked(release, settings) as (copy, _):
+            return Release(release.folder, copy.manifest), copy.model()
+
+    releases = Releases(settings.push_dir)
     if version is not None:
-        release = releases.release(version)
-        return release, release.model()
-    found = releases.latest_model()
+        return read(releases.release(version))
+    found = releases.read_latest(read)
     if not found:
         raise ReleaseError(f"no release yet in {releases.folder}: a blessed model's Pusher makes the first")
-    return found
+    return found[1]

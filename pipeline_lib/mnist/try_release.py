@@ -1,16 +1,16 @@
 """Ask a release what ten handwritten digits are, and print the answers as JSON.
 
-    python -m pipeline_lib.mnist.try_release VERSION
+    python -m pipeline_lib.mnist.try_release VERSION [SHA256]
 
 The digits are ten of those that scikit-learn ships, one of each. stdout: {"digits": "…", "truth": "0123456789",
-"right": n}. Exit code 1, with a sentence on stderr, if the release cannot be used or answers anything but
-probabilities; how many it gets right depends on what it was trained on, and is for the caller to judge.
+"right": n}. Exit code 1, with a sentence on stderr, if the release cannot be used, has another sum, or answers anything
+but probabilities; how many it gets right depends on what it was trained on, and is for the caller to judge.
 """
 
 import json
 import sys
 
-from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.errors import MnistLiteError, ReleaseError
 from pipeline_lib.mnist.features import LABELS
 from pipeline_lib.mnist.pictures import as_mnist
 from pipeline_lib.mnist.recognition import Recogniser
@@ -18,12 +18,15 @@ from pipeline_lib.mnist.sources import load_digits
 from pipeline_lib.settings import settings
 
 
-def main(version: int) -> int:
+def main(version: int, sha256: str | None = None) -> int:
     held_out = load_digits().eval
     examples = [held_out.images[held_out.labels == number][0] for number in range(len(LABELS))]
     images = [image for example in examples if (image := as_mnist(example)) is not None]
     try:
-        answers = Recogniser(settings(), version).ask(images)
+        recogniser = Recogniser(settings(), version)
+        if sha256 not in (None, recogniser.release.manifest.sha256):
+            raise ReleaseError(f"expected the file {sha256}. Received: {recogniser.release.manifest.sha256}")
+        answers = recogniser.ask(images)
     except MnistLiteError as error:
         print(error, file=sys.stderr)
         return 1
@@ -34,4 +37,4 @@ def main(version: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), *sys.argv[2:]))

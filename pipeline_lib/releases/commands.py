@@ -10,7 +10,9 @@ import typer
 
 from pipeline_lib.cli import run_commands
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import signing, tables
+from pipeline_lib.releases import tables
+from pipeline_lib.releases.checked import checked
+from pipeline_lib.releases.checked import export as export_checked
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
@@ -62,13 +64,19 @@ def verify(
     all_: Annotated[bool, typer.Option("--all", help="every release there is")] = False,
 ) -> None:
     """Check a release's files against its manifest, and its signature. Exit code 1: do not use it."""
-    bad, latest = 0, _releases().latest_version()
-    for number in _releases().versions() if all_ else [find(version).version]:
+    releases, bad = _releases(), 0
+    latest = releases.latest_version()
+    if version is None:
         try:
-            release = find(number)
-            release.verify()
-            found = signing.verify(release, settings())
-            print(f"release {number}: {release.manifest.size_bytes:,} bytes, sha256 {release.manifest.sha256}; {found}")
+            releases.require_recorded_latest()
+        except ReleaseError as error:
+            bad += 1
+            print(f"latest: BAD: {error}", file=sys.stderr)
+    for number in releases.versions() if all_ else [find(version).version]:
+        try:
+            with checked(find(number), settings()) as (release, signature):
+                said = release.manifest
+            print(f"release {number}: {said.size_bytes:,} bytes, sha256 {said.sha256}; {signature}")
         except ReleaseError as error:
             bad += 1
             hint = "; `latest` points to it: roll back to another release" if number == latest else ""
@@ -83,7 +91,8 @@ def rollback(
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
     """Point `latest` to another release. The next run compares its model with that one."""
-    signing.verify(find(version), settings())
+    with checked(find(version), settings()):
+        pass
     release = _releases().rollback(version, who=who or _user(), why=_given(reason))
     print(f"latest is release {release.version} now (sha256 {release.manifest.sha256})")
 
@@ -105,8 +114,7 @@ def export(
 ) -> None:
     """Copy a checked release into a new folder, for an app's build."""
     release = find(version)
-    signing.verify(release, settings())
-    release.export(destination.expanduser().absolute())
+    export_checked(release, destination.expanduser().absolute(), settings())
     print(f"release {release.version} is in {destination}")
 
 

@@ -1,13 +1,27 @@
 """Files and folders that are there whole or not at all, after a power cut too: temporary name, fsync, rename, fsync."""
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 _UNFINISHED = ".unfinished-"
+
+
+def read(path: Path) -> bytes:
+    """Return a regular file's content; a FIFO would be waited for, a device read forever.
+
+    Raises:
+      OSError: there is no such file, it cannot be read, or it is not a regular one.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        return file.read()
 
 
 def write(path: Path, content: bytes) -> None:
@@ -62,10 +76,10 @@ def remove(folder: Path) -> None:
 def clear_unfinished(folder: Path) -> None:
     """Remove what writers that were killed left in `folder`; call it only where no writer is at work."""
     for path in folder.glob(f"{_UNFINISHED}*"):
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-        else:
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def sync(path: Path) -> None:

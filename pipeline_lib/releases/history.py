@@ -1,6 +1,6 @@
 """`history.jsonl`: every push, rollback and prune of a folder of releases: who, when, why. No line is ever removed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -30,17 +30,21 @@ def read(folder: Path) -> list[Event]:
     """Every event, oldest first.
 
     Raises:
-      ReleaseError: a line is not an event; it names the line.
+      ReleaseError: it cannot be read, or a line is not an event; it names the line.
     """
     path = folder / HISTORY_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    try:
+        content = _content(path)
+    except OSError as error:
+        raise ReleaseError(f"{path}: the history cannot be read: {error.strerror}") from None
     events = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(content.splitlines(), start=1):
         try:
             events.append(Event.model_validate_json(line))
         except ValidationError as error:
             why = error.errors()[0]["msg"]
-            raise ReleaseError(f"{path}, line {number}: not an event ({why}). Received: {line[:60]!r}") from None
+            received = line[:60].decode("utf-8", "backslashreplace")
+            raise ReleaseError(f"{path}, line {number}: not an event ({why}). Received: {received!r}") from None
     return events
 
 
@@ -64,8 +68,23 @@ def withdrawn(events: Iterable[Event]) -> dict[str, Event]:
     return found
 
 
+def unrecorded_move(events: Sequence[Event], latest: int | None) -> str:
+    """Say how `latest` differs from where the last push or rollback moved it; empty where it does not."""
+    last = next((event for event in reversed(events) if event.action != "prune"), None)
+    if latest == (last.version if last else None):
+        return ""
+    recorded = f"the {last.action} of release {last.version} by {last.who}" if last else "nothing"
+    return f"points to {f'release {latest}' if latest else 'no release'}; the history's last move is {recorded}"
+
+
 def append(folder: Path, event: Event) -> None:
     """Add an event; the file is replaced whole, so that no reader and no crash sees half a line."""
     path = folder / HISTORY_FILE
-    before = path.read_bytes() if path.exists() else b""
-    durable.write(path, before + event.model_dump_json().encode() + b"\n")
+    durable.write(path, _content(path) + event.model_dump_json().encode() + b"\n")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return durable.read(path)
+    except FileNotFoundError:
+        return b""

@@ -1,7 +1,6 @@
 """One release on disk, as a reader sees it."""
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases import durable
 from pipeline_lib.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Manifest
 
-_FILES = {MODEL_FILE, LABELS_FILE, MANIFEST_FILE, SIGNATURE_FILE}
+FILES = {MODEL_FILE, LABELS_FILE, MANIFEST_FILE, SIGNATURE_FILE}
 
 
 @dataclass(frozen=True)
@@ -78,29 +77,26 @@ class Release:
                 f"{self.folder / LABELS_FILE}: expected the manifest's labels {list(self.manifest.labels)}. "
                 f"Received: {labels}"
             )
-        if foreign := sorted({path.name for path in self.folder.iterdir()} - _FILES):
-            raise ReleaseError(f"{self.folder}: expected only {', '.join(sorted(_FILES))}. Received also: {foreign}")
+        self._refuse_foreign_files()
 
-    def export(self, destination: Path) -> None:
-        """Copy the checked release into a new folder, whole or not at all.
+    def copy_to(self, folder: Path) -> None:
+        """Copy the files of a release, unchecked, into an empty folder.
 
         Raises:
-          ReleaseError: the release is damaged, or `destination` is there already or cannot be made.
+          ReleaseError: a file is missing or foreign.
+          OSError: the copy cannot be written.
         """
-        self.verify()
-        if destination.exists():
-            raise ReleaseError(f"expected a folder that is not there yet. Received: {destination}")
-        try:
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            with durable.new_folder(destination) as folder:
-                for path in self.folder.iterdir():
-                    shutil.copyfile(path, folder / path.name)
-        except OSError as error:
-            raise ReleaseError(f"{destination}: cannot be written: {error.strerror or error}") from None
+        self._refuse_foreign_files()
+        for name in FILES if self.is_signed else FILES - {SIGNATURE_FILE}:
+            (folder / name).write_bytes(_read(self.folder / name))
+
+    def _refuse_foreign_files(self) -> None:
+        if foreign := sorted({path.name for path in self.folder.iterdir()} - FILES):
+            raise ReleaseError(f"{self.folder}: expected only {', '.join(sorted(FILES))}. Received also: {foreign}")
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return durable.read(path)
     except OSError as error:
         raise ReleaseError(f"{path}: a release's file cannot be read: {error.strerror}") from None

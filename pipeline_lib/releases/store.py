@@ -1,11 +1,12 @@
 """A folder of releases: `VERSION/`, `latest` (a link to one of them) and `history.jsonl`.
 
-One writer at a time (flock(2) on the folder); readers need no lock. A version's folder appears whole and never changes;
+One writer at a time (`pipeline_lib/locks.py`); readers need no lock. A version's folder appears whole, never changes;
 `latest` moves last. Version numbers only grow, and one that was pruned is not given again.
 """
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from pipeline_lib.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FIL
 from pipeline_lib.releases.release import Release
 
 LATEST = "latest"
+# No leading zeros, no other script's digits: each version has one name.
+_VERSION = re.compile("[1-9][0-9]*")
 Action = Literal["push", "rollback", "prune"]
 Signer = Callable[[Path], None]
 _Content = TypeVar("_Content")
@@ -45,7 +48,7 @@ class Releases:
     def versions(self) -> list[int]:
         """The versions that are there, oldest first; also of a folder that cannot be read as a release."""
         entries = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted(int(entry.name) for entry in entries if entry.name.isdecimal() and entry.is_dir())
+        return sorted(int(entry.name) for entry in entries if _VERSION.fullmatch(entry.name) and entry.is_dir())
 
     def release(self, version: int) -> Release:
         """One release.
@@ -71,7 +74,7 @@ class Releases:
             return None
         except OSError as error:
             raise ReleaseError(f"{path}: expected a link to a version. Received: {error.strerror}") from None
-        if not target.isdecimal():
+        if not _VERSION.fullmatch(target):
             raise ReleaseError(f"{path}: expected a link to a version. Received: {target!r}")
         return int(target)
 
@@ -81,7 +84,7 @@ class Releases:
         Raises:
           ReleaseError: it cannot be read.
         """
-        found = self._read_latest(lambda release: None)
+        found = self.read_latest(lambda release: None)
         return found[0] if found else None
 
     def latest_model(self) -> tuple[Release, bytes] | None:
@@ -90,9 +93,14 @@ class Releases:
         Raises:
           ReleaseError: it cannot be read, or the file is not the one that the manifest speaks of.
         """
-        return self._read_latest(Release.model)
+        return self.read_latest(Release.model)
 
-    def _read_latest(self, read: Callable[[Release], _Content]) -> tuple[Release, _Content] | None:
+    def read_latest(self, read: Callable[[Release], _Content]) -> tuple[Release, _Content] | None:
+        """Return the release that `latest` points to and what `read` makes of it; None before the first one.
+
+        Raises:
+          ReleaseError: it cannot be read, and `latest` still points to it.
+        """
         while (version := self.latest_version()) is not None:
             try:
                 release = self.release(version)
@@ -102,6 +110,22 @@ class Releases:
                 if self.latest_version() == version:
                     raise
         return None
+
+    def require_recorded_latest(self) -> None:
+        """Check `latest` against the history.
+
+        Raises:
+          ReleaseError: it is not where the last push or rollback moved it, or one of them cannot be read.
+        """
+        if not history.unrecorded_move(self.history(), self.latest_version()):
+            return
+        with contextlib.suppress(ReleaseError), self._writing():
+            pass  # a push may be between its record and the link: it has ended now
+        if why := history.unrecorded_move(self.history(), self.latest_version()):
+            raise ReleaseError(
+                f"{self.folder / LATEST}: {why}. It was moved by hand, or a push was interrupted: "
+                "'mnist-lite models rollback VERSION' moves it and says so in the history"
+            )
 
     def history(self) -> list[Event]:
         """Every push, rollback and prune, oldest first.
@@ -223,7 +247,8 @@ class Releases:
         with self._writing():
             release = self.release(version)
             release.verify()
-            if self.latest_version() == version:
+            latest = self.latest_version()
+            if latest == version and not history.unrecorded_move(self.history(), latest):
                 raise ReleaseError(f"release {version} is the latest already")
             self._move_latest("rollback", release, who, why)
             return release

@@ -43,8 +43,8 @@ def announced(release):
 def test_the_newest_release_of_which_it_was_told_is_the_one_it_passes_on(verify, releases):
     first, second = (announced(push(releases, f"model {number}", f"run-{number}").release) for number in (1, 2))
     push(releases, "model 3", "run-3")
-    assert verify(second, first, {"from": "elsewhere"}) == 2
-    assert verify() == 3  # triggered by hand
+    assert verify(second, first, {"from": "elsewhere"}) == ["2", second["sha256"]]
+    assert verify()[0] == "3"  # triggered by hand
 
 
 def test_a_release_whose_file_changed_since_its_event_fails_the_task(verify, releases):

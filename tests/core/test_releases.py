@@ -4,14 +4,17 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases import durable
+from pipeline_lib.releases.checked import export
+from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import Settings
 from tests.core.made_releases import describe, history, push
 
 
@@ -263,6 +266,63 @@ def test_damage_is_one_sentence_that_names_the_file(three: Releases, damage: Cal
     assert [three.release(version).version for version in (1, 2)] == [1, 2]
 
 
+@pytest.mark.parametrize("name", ["model.tflite", "labels.txt", "manifest.json"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_is_neither_waited_for_nor_read(
+    three: Releases, name: str, make: Callable[[Path], None]
+) -> None:
+    path = three.folder / "3" / name
+    path.unlink()
+    make(path)
+    with pytest.raises(
+        ReleaseError, match=f"{name}: a release's file cannot be read: (Not a regular file|Is a directory)"
+    ):
+        three.release(3).verify()
+
+
+@pytest.mark.parametrize("name", ["03", "\u0663", "\u00b3", "0", "+3", "3\n"])
+def test_a_version_has_one_name(three: Releases, name: str) -> None:
+    """\u0663 is 3 in Arabic digits; `latest -> 03` would be read as 3 and followed to folder 03."""
+    (three.folder / "3").rename(three.folder / name)
+    assert three.versions() == [1, 2]
+    (three.folder / "latest").unlink()
+    (three.folder / "latest").symlink_to(name)
+    with pytest.raises(ReleaseError, match="latest: expected a link to a version. Received: "):
+        three.latest()
+
+
+def move_latest(releases: Releases, version: str) -> None:
+    (releases.folder / "latest").unlink()
+    (releases.folder / "latest").symlink_to(version)
+
+
+def test_a_latest_that_was_moved_by_hand_is_noticed_until_a_rollback_records_it(three: Releases) -> None:
+    three.rollback(2, who="ann", why="3 mistakes sevens")
+    three.prune(2, who="ann", why="keep 2")
+    three.require_recorded_latest()
+    move_latest(three, "3")
+    with pytest.raises(ReleaseError, match=r"points to release 3; .* last move is the rollback of release 2 by ann"):
+        three.require_recorded_latest()
+    three.rollback(3, who="ben", why="3 was right")
+    three.require_recorded_latest()
+    (three.folder / "latest").unlink()
+    with pytest.raises(ReleaseError, match="points to no release"):
+        three.require_recorded_latest()
+
+
+def test_a_push_that_goes_on_is_not_taken_for_a_move_by_hand(three: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader comes between a push's line in the history and its link, and waits for its lock."""
+    move_latest(three, "2")
+
+    @contextlib.contextmanager
+    def the_pushs_end() -> Iterator[None]:
+        move_latest(three, "3")
+        yield
+
+    monkeypatch.setattr(three, "_writing", the_pushs_end)
+    three.require_recorded_latest()
+
+
 def test_a_latest_that_is_no_link_is_said(releases: Releases) -> None:
     (releases.folder / "latest").mkdir(parents=True)
     with pytest.raises(ReleaseError, match="expected a link to a version"):
@@ -277,14 +337,62 @@ def test_a_broken_history_is_not_guessed_at(three: Releases) -> None:
     assert three.versions() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("line", [b'{"action": "p\xffush"}', b"\xff"])
+def test_a_line_of_the_history_that_is_no_text_is_one_sentence(three: Releases, line: bytes) -> None:
+    with (three.folder / "history.jsonl").open("ab") as file:
+        file.write(line)
+    with pytest.raises(ReleaseError, match=r"history.jsonl, line 4: not an event \(.*\)\. Received: .*xff"):
+        three.history()
+
+
+def test_a_reason_may_have_any_line_separator(three: Releases) -> None:
+    three.rollback(1, who="ann", why="3 mistakes\u2028sevens\x85")
+    assert three.history()[-1].why == "3 mistakes\u2028sevens\x85"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_history_that_is_no_file_is_one_sentence(three: Releases, make: Callable[[Path], None]) -> None:
+    path = three.folder / "history.jsonl"
+    path.unlink()
+    make(path)
+    with pytest.raises(ReleaseError, match=r"history.jsonl: the history cannot be read: (Not a regular|Is a dir)"):
+        three.history()
+    with pytest.raises(ReleaseError, match="Not a regular file|Is a directory"):
+        three.rollback(1, who="ann", why="a whim")
+
+
 def test_an_export_is_a_whole_copy_and_never_overwrites(three: Releases, tmp_path: Path) -> None:
     destination = tmp_path / "app" / "assets"
-    three.release(2).export(destination)
+    export(three.release(2), destination, Settings())
     assert (destination / "model.tflite").read_text() == "model 2"
     with pytest.raises(ReleaseError, match="not there yet"):
-        three.release(3).export(destination)
+        export(three.release(3), destination, Settings())
     assert (destination / "model.tflite").read_text() == "model 2"
     assert files(destination.parent) == {"assets", *(f"assets/{name.name}" for name in destination.iterdir())}
+
+
+def test_an_export_is_of_what_was_checked_whatever_a_writer_does_meanwhile(
+    three: Releases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = Release.verify
+
+    def then_swap(release: Release) -> None:
+        check(release)
+        (three.folder / "3" / "model.tflite").write_text("model X")
+
+    monkeypatch.setattr(Release, "verify", then_swap)
+    export(three.release(3), tmp_path / "app", Settings())
+    assert (tmp_path / "app" / "model.tflite").read_text() == "model 3"
+    with pytest.raises(ReleaseError, match=f"{three.folder}/3/model.tflite: expected sha256"):
+        export(three.release(3), tmp_path / "again", Settings())
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("name", ["4", "app/assets", "../mnist_lite/4"])
+def test_nothing_is_exported_into_the_releases(three: Releases, name: str) -> None:
+    with pytest.raises(ReleaseError, match="expected a folder outside the releases in .* Received: "):
+        export(three.release(3), three.folder / name, Settings())
+    assert three.versions() == [1, 2, 3] and not (three.folder / "app").exists()
 
 
 def test_the_manifest_is_signed_last(releases: Releases, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from pipeline_lib.mnist import try_release
 from pipeline_lib.mnist.features import IMAGE_SIZE, LABELS
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.manifest import Description, Tensor
 from pipeline_lib.releases.store import Releases
+from pipeline_lib.settings import Settings
 from tests.pipelines.tiny_tflite import sure_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -131,6 +133,28 @@ def test_one_clear_sentence_where_there_is_nothing_to_do(run: Run, tmp_path: Pat
         assert said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
     done = run("models", "list")
     assert (done.returncode, "no release yet" in done.stdout) == (0, True)
+
+
+def test_what_was_done_by_hand_is_one_sentence(run: Run, released: Releases) -> None:
+    (released.folder / "latest").unlink()
+    (released.folder / "latest").symlink_to("2")
+    done = run("models", "verify")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "latest: BAD: " in done.stderr and "points to release 2; the history's last move" in done.stderr
+    with (released.folder / "history.jsonl").open("ab") as file:
+        file.write(b"\xff\n")
+    done = run("models", "list", "--history")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "history.jsonl, line 4: not an event" in done.stderr
+
+
+def test_a_release_that_is_not_the_announced_file_is_not_tried(
+    released: Releases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(try_release, "settings", lambda: Settings(var_dir=tmp_path))
+    assert try_release.main(3, "0" * 64) == 1
+    assert f"expected the file {'0' * 64}. Received: " in capsys.readouterr().err
+    assert try_release.main(3, released.release(3).manifest.sha256) == 0
 
 
 def test_a_reader_with_a_key_refuses_what_is_not_signed(

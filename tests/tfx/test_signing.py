@@ -1,5 +1,6 @@
 """Signed releases, checked by our reader and by OpenSSF's own command."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pipeline_lib.errors import ReleaseError
+from pipeline_lib.mnist.recognition import Recogniser
 from pipeline_lib.releases import signing
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
@@ -64,6 +66,37 @@ def test_a_file_that_was_changed_or_added_is_found(signed: Release, keys: tuple[
         file.write(" ")
     with pytest.raises(ReleaseError, match=f"(?s){name}.*Do not use this release"):
         signing.verify(signed, Settings(verifying_key=keys[1]))
+
+
+def test_a_file_that_is_exchanged_while_it_is_checked_is_not_used(
+    tmp_path: Path, keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole release of another file is there while that is read, the signed one while its signature is checked."""
+    settings = Settings(var_dir=tmp_path, verifying_key=keys[1])
+    (tmp_path / "model").write_text("model")
+    folder = (
+        Releases(settings.push_dir)
+        .push(tmp_path / "model", describe("r"), who="Pusher", sign=lambda folder: signing.sign(folder, keys[0]))
+        .release.folder
+    )
+    signed = {name: (folder / name).read_bytes() for name in ("model.tflite", "manifest.json")}
+    (folder / "model.tflite").write_bytes(b"MODEL")
+    sums = [hashlib.sha256(content).hexdigest().encode() for content in (b"model", b"MODEL")]
+    (folder / "manifest.json").write_bytes(signed["manifest.json"].replace(*sums))
+    read = Release.model
+
+    def then_restore(release: Release) -> bytes:
+        content = read(release)
+        for name, good in signed.items():
+            (folder / name).write_bytes(good)
+        return content
+
+    monkeypatch.setattr(Release, "model", then_restore)
+    for version in (1, None):
+        (folder / "model.tflite").write_bytes(b"MODEL")
+        (folder / "manifest.json").write_bytes(signed["manifest.json"].replace(*sums))
+        with pytest.raises(ReleaseError, match=f"{folder}/manifest.sig: "):
+            Recogniser(settings, version)
 
 
 def test_somebody_elses_signature_is_refused(signed: Release, tmp_path: Path) -> None:

@@ -1,24 +1,121 @@
-"""Beam's servers on this machine only.
+"""Where Beam's servers listen: on Unix sockets in a private folder, or else on loopback.
 
-Beam 2.77 opens gRPC servers at every interface, with no credentials, while it runs a pipeline in this process: whoever
-reaches the one of its worker pool can have it run their code. Its own workers come to `localhost` anyway.
+Beam 2.77 opens gRPC servers on every interface and checks no client. A client of its worker pool can run code in it; a
+client of the control server can answer in a worker's place. Its local runner's workers are processes on this machine,
+so they meet on sockets that no other user can open. A pipeline that names another runner (Flink, Prism) still gets
+ports, on loopback: that runner need not be a process of the same user.
 """
 
-from typing import Any
+import contextlib
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, cast
 
+from apache_beam.portability import python_urns
+from apache_beam.runners.direct.direct_runner import SwitchingDirectRunner
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
+from google.protobuf import json_format
 from grpc import _server
 
 _EVERY_INTERFACE = ("[::]:", "0.0.0.0:")
+_LONGEST_FOLDER = 90  # bytes; a Unix socket's path has at most 107
+_LOCAL_WORKERS = {python_urns.EMBEDDED_PYTHON, python_urns.EMBEDDED_PYTHON_GRPC, python_urns.SUBPROCESS_SDK}
+
+_sockets: ContextVar[Iterator[Path] | None] = ContextVar("sockets", default=None)
 _add_insecure_port = _server._Server.add_insecure_port
+_port_from_worker = worker_handlers.GrpcWorkerHandler.port_from_worker
+_GrpcServer: Any = worker_handlers.GrpcServer
+_SubprocessHandler: Any = worker_handlers.SubprocessSdkWorkerHandler
 
 
-def _add_local_port(self: Any, address: str) -> int:
+def add_insecure_port(self: Any, address: str) -> int | Path:
+    """Return the port, or the path of the Unix socket that is opened in its place."""
+    if sockets := _sockets.get():
+        path = next(sockets)
+        _add_insecure_port(self, f"unix:{path}")
+        return path
     for every in _EVERY_INTERFACE:
         if address.startswith(every):
             address = f"localhost:{address.removeprefix(every)}"
     return int(_add_insecure_port(self, address))
 
 
+def port_from_worker(self: Any, port: int | Path) -> str:
+    """Return the address at which a worker finds this port or socket."""
+    return f"unix:{port}" if isinstance(port, Path) else cast(str, _port_from_worker(self, port))
+
+
+class GrpcServer(_GrpcServer):
+    """Beam's servers for one pipeline: control, data, state and logging."""
+
+    def __init__(self, state: Any, provision_info: Any, worker_manager: Any) -> None:
+        self._folder: str | None = None
+        environments = worker_manager._environments.values()
+        if any(environment.urn not in _LOCAL_WORKERS for environment in environments):
+            super().__init__(state, provision_info, worker_manager)  # such as a container's
+            return
+        self._folder = _private_folder()
+        with _on_sockets_in(self._folder):
+            super().__init__(state, provision_info, worker_manager)
+
+    def close(self) -> None:
+        super().close()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class SubprocessHandler(_SubprocessHandler):
+    """A worker process, as Beam starts it, but for its log: Beam's own opens one more port for it."""
+
+    def start_worker(self) -> None:
+        environment = {
+            **os.environ,
+            "WORKER_ID": self.worker_id,
+            "CONTROL_API_SERVICE_DESCRIPTOR": str(self.control_api_service_descriptor()),
+            "LOGGING_API_SERVICE_DESCRIPTOR": str(self.logging_api_service_descriptor()),
+            "PIPELINE_OPTIONS": json_format.MessageToJson(self.provision_info.provision_info.pipeline_options),
+        }
+        with worker_handlers.SUBPROCESS_LOCK:
+            process = subprocess.Popen(shlex.split(self._worker_command_line.decode()), env=environment)
+        self.worker_thread = threading.Thread(target=_wait_for, args=(process,))
+        self.worker_thread.start()
+
+
+def _wait_for(process: "subprocess.Popen[bytes]") -> None:
+    if code := process.wait():
+        raise RuntimeError(f"a Beam worker ended with exit code {code}")
+
+
+def _private_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="beam-")
+    if len(os.fsencode(folder)) <= _LONGEST_FOLDER:
+        return folder
+    os.rmdir(folder)
+    return tempfile.mkdtemp(prefix="beam-", dir="/tmp")
+
+
+@contextlib.contextmanager
+def _on_sockets_in(folder: str) -> Iterator[None]:
+    token = _sockets.set(Path(folder, str(number)) for number in itertools.count())
+    try:
+        yield
+    finally:
+        _sockets.reset(token)
+
+
 def install() -> None:
-    """Have every gRPC server without credentials listen here alone, in this process; once is enough."""
-    _server._Server.add_insecure_port = _add_local_port
+    """Put all of it in Beam's place, in this process; once is enough."""
+    _server._Server.add_insecure_port = add_insecure_port
+    worker_handlers.GrpcServer = GrpcServer
+    worker_handlers.GrpcWorkerHandler.port_from_worker = port_from_worker
+    worker_handlers.WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(SubprocessHandler)
+    # Prism is for batch pipelines of no notebook: it would be downloaded, and listens on ports of its own.
+    SwitchingDirectRunner._is_interactive = True

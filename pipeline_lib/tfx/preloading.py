@@ -16,7 +16,6 @@ _LAZY_MODULES = (
     "apache_beam.runners.job.utils",
     "apache_beam.runners.portability.fn_api_runner.fn_runner",
     "apache_beam.runners.portability.portable_runner",
-    "apache_beam.runners.portability.prism_runner",
     "apache_beam.runners.worker.sdk_worker",
     "apache_beam.runners.worker.worker_pool_main",
     "apache_beam.testing.test_stream",

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 from apache_beam.portability import python_urns
 from apache_beam.runners.direct.direct_runner import SwitchingDirectRunner
+from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from google.protobuf import json_format
 from grpc import _server
@@ -115,6 +116,7 @@ def install() -> None:
     """Put all of it in Beam's place, in this process; once is enough."""
     _server._Server.add_insecure_port = add_insecure_port
     worker_handlers.GrpcServer = GrpcServer
+    worker_handlers.BasicLoggingService = local_job_service.BeamFnLoggingServicer  # one line a message
     worker_handlers.GrpcWorkerHandler.port_from_worker = port_from_worker
     worker_handlers.WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(SubprocessHandler)
     # Prism is for batch pipelines of no notebook: it would be downloaded, and listens on ports of its own.

@@ -27,6 +27,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     for owner, name in (
         (_server._Server, "add_insecure_port"),
         (worker_handlers, "GrpcServer"),
+        (worker_handlers, "BasicLoggingService"),
         (worker_handlers.GrpcWorkerHandler, "port_from_worker"),
         (direct_runner.SwitchingDirectRunner, "_is_interactive"),
     ):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline_lib.paired import Comparison
+
 EDGE_FILE = "edge.json"
 # TFMA looks for a TFLite model under this name; the rewriter is told to use it.
 TFLITE_FILE = "tflite"
@@ -59,6 +61,9 @@ class EdgeMeasurements(RuntimeFigures):
     the two models' probabilities (None: not all of them are finite), `tfma_accuracy` is what Evaluator.mnist_lite says
     of the same file. `baseline` is the last release, measured in turn with the candidate; None for a first release.
     `sha256` is the measured file's, to which the Pusher holds what it ships; empty in files older than this field.
+    `against_baseline` and `against_anchor` are its answers against the last release's and the anchor's; the second is
+    None where the anchor is the last release. `code` and `data` are fingerprints of what the file was made of, "" where
+    that was not recorded.
     """
 
     keras_agreement: float
@@ -70,6 +75,10 @@ class EdgeMeasurements(RuntimeFigures):
     quantization: str
     sha256: str = ""
     baseline: RuntimeFigures | None = None
+    against_baseline: Comparison | None = None
+    against_anchor: Comparison | None = None
+    code: str = ""
+    data: str = ""
 
     def write(self, folder: Path) -> None:
         (folder / EDGE_FILE).write_text(self.model_dump_json(indent=1), encoding="utf-8")

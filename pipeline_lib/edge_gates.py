@@ -1,6 +1,6 @@
 """EdgeValidator's gates: bounds on what the runtime that ships made of the file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pipeline_lib.edge import EdgeMeasurements, TensorContract
 from pipeline_lib.gates import Gate
@@ -18,6 +18,8 @@ BOUNDS = (
     "max_mean_output_difference",
     "max_keras_accuracy_drop",
     "max_tfma_difference",
+    "min_accuracy_change",
+    "min_p_if_worse",
 )
 _FLOAT = ("none", "float16")
 
@@ -30,7 +32,7 @@ def edge_gates(
     node_id: str,
     found: str = "",
 ) -> tuple[Gate, ...]:
-    """Every gate, passed ones too; without a last release there is none on the ratio to it.
+    """Every gate, passed ones too; without a last release there is none that compares with it.
 
     Args:
       measured: None where the runtime could not run the file: every gate has failed.
@@ -57,7 +59,21 @@ def edge_gates(
     ):
         if name != "max_latency_ratio" or (measured and measured.baseline):
             gates.append(_gate(name, subject, unit, bounds[name], values.get(name), node_id))
-    return tuple(gates)
+    return (*gates, *_paired_gates(measured, bounds, node_id))
+
+
+def _paired_gates(measured: EdgeMeasurements | None, bounds: Mapping[str, float], node_id: str) -> Iterator[Gate]:
+    """Yield those on losses to the last release and to the anchor; the last release's margin is the Evaluator's."""
+    found = (measured.against_baseline, measured.against_anchor) if measured else (None, None)
+    for whose, comparison in zip(("the last release", "the anchor"), found, strict=True):
+        if comparison:
+            subject = f"p of its losses to {whose} ({comparison})"
+            yield _gate("min_p_if_worse", subject, "", bounds["min_p_if_worse"], comparison.p_if_worse, node_id)
+    if measured and measured.against_anchor:
+        change = measured.against_anchor.change
+        yield _gate(
+            "min_accuracy_change", "accuracy less the anchor's", "", bounds["min_accuracy_change"], change, node_id
+        )
 
 
 def _values(measured: EdgeMeasurements | None) -> dict[str, float | None]:

@@ -12,7 +12,7 @@ from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.graph import Parameter
 
 Quantization = Literal["none", "dynamic", "float16", "int8"]
-Push = Literal["yes", "dry run"]
+Push = Literal["yes", "even if no better", "dry run"]
 Approval = Literal["none", "required"]
 
 # What the code that obeys them calls them.
@@ -111,11 +111,19 @@ class RunParams(BaseModel):
         json_schema_extra=_in("Gates"),
     )
     min_accuracy_change: float = Field(
-        default=-0.005,
+        default=-0.01,
         ge=-1,
         le=1.01,
-        title="Least change in accuracy against the last release",
-        description="Below 0: that much worse is still admitted; first run: there is nothing to compare with",
+        title="Least change in accuracy",
+        description="Against the last release and the anchor; below 0: that much worse is still admitted",
+        json_schema_extra=_in("Gates"),
+    )
+    min_p_if_worse: float = Field(
+        default=0.05,
+        ge=0,
+        le=1.01,
+        title="Least p of a loss",
+        description="Probability that losses to the last release or the anchor are chance; 0 admits any loss",
         json_schema_extra=_in("Gates"),
     )
 
@@ -193,8 +201,15 @@ class RunParams(BaseModel):
     push: Push = Field(
         default="yes",
         title="Push",
-        description="A dry run judges the model and says what would be released, but releases nothing",
-        json_schema_extra=_in("Run", {"yes": "yes: release a blessed model", "dry run": "dry run: release nothing"}),
+        description="Of the same data and code, yes releases only what is detectably better; a dry run only says so",
+        json_schema_extra=_in(
+            "Run",
+            {
+                "yes": "yes: release a blessed model that is new or better",
+                "even if no better": "even if no better: release any blessed model",
+                "dry run": "dry run: release nothing",
+            },
+        ),
     )
     approval: Approval = Field(
         default="none",

@@ -13,6 +13,7 @@ from airflow.sdk.types import TaskInstanceKey
 from pipeline_lib.airflow.report_link import ModelReportLink
 from pipeline_lib.airflow.run_results import upstream_results
 from pipeline_lib.approval import Approval
+from pipeline_lib.edge import EDGE_FILE
 from pipeline_lib.node_result import NodeResult, OutputArtifact
 from pipeline_lib.run_params import DRY_RUN
 from pipeline_lib.settings import settings
@@ -57,6 +58,7 @@ class ModelApproval(ApprovalOperator):
             self._pass(context, "this run asks for no approval")
         if context["params"].get("push") == DRY_RUN:
             self._pass(context, "nothing to approve: a dry run releases nothing")
+        from pipeline_lib.releases.policy import policy as policy_of
         from pipeline_lib.releases.store import Releases
         from pipeline_lib.verdict import refusals_of
 
@@ -64,9 +66,9 @@ class ModelApproval(ApprovalOperator):
         if any(result.blessed is False for result in results.values()):
             why = ["nothing to approve: the model is not blessed", *refusals_of(results.values())]
             self._pass(context, "; ".join(why))
-        releases = Releases(settings().push_dir)
+        releases, policy = Releases(settings().push_dir), policy_of(_edge(results), context["params"].get("push"))
         for model in _model_files(results):
-            if known := releases.known(model, must_be_signed=settings().signs):
+            if known := releases.known(model, must_be_signed=settings().signs, policy=policy):
                 self._pass(context, f"nothing to approve: {known.why}")
         report = ModelReportLink().get_link(self, ti_key=cast(TaskInstanceKey, context["ti"]))
         self.subject, self.body = question(results, releases.latest(), report)
@@ -157,6 +159,14 @@ def _gates(results: Mapping[str, NodeResult]) -> "tuple[Gate, ...]":
         if item.type == "InfraBlessing" and (Path(item.uri) / GATES_FILE).exists():
             return Gates.read(Path(item.uri)).gates
     return ()
+
+
+def _edge(results: Mapping[str, NodeResult]) -> dict[str, Any] | None:
+    """EdgeValidator's measurements, if the pipeline has any."""
+    for item in _artifacts(results):
+        if item.type == "InfraBlessing" and (Path(item.uri) / EDGE_FILE).exists():
+            return dict(json.loads((Path(item.uri) / EDGE_FILE).read_text(encoding="utf-8")))
+    return None
 
 
 def _gate_row(gate: "Gate") -> str:

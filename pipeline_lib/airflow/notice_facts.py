@@ -48,7 +48,7 @@ def finished(
         tell("pushed", f"release {version}", [])
     elif summarize(results).blessed is False or (refusals and pusher):
         tell("refused", _gates(len(refusals)), [Reason(text=text) for text in refusals])
-    elif pusher and pusher.outcome in (Outcome.nothing_new, Outcome.dry_run):
+    elif pusher and pusher.outcome in (Outcome.nothing_new, Outcome.no_better, Outcome.dry_run):
         tell("nothing_new", pusher.reason or "nothing was pushed", [])
     elif pusher:
         # It passed its gates: nobody approved it, somebody rolled back from it, or its data is old.

@@ -43,6 +43,8 @@ class Description(BaseModel):
       model_artifact_id: the model's in MLMD; `artifact_ids`: of the Pusher's inputs, by their names.
       execution_id: the Pusher's in MLMD.
       approval: who approved it and when; None where the run needed no approval.
+      anchor: the version of the release that it was held to beside the last one; None where there was none.
+      beat_anchor: whether it was detectably better than that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +64,8 @@ class Description(BaseModel):
     artifact_ids: dict[str, int] = {}
     execution_id: int
     approval: Approval | None = None
+    anchor: int | None = None
+    beat_anchor: bool = False
 
 
 class Manifest(Description):
@@ -72,6 +76,12 @@ class Manifest(Description):
     created: AwareDatetime
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     size_bytes: int
+
+    @property
+    def next_anchor(self) -> int:
+        """The version that a candidate is held to while this release is the latest: its anchor, or itself."""
+        approved = self.approval is not None and self.approval.decision == "approved"
+        return self.version if self.anchor is None or self.beat_anchor or approved else self.anchor
 
 
 def sha256_of(file: Path) -> str:

@@ -18,8 +18,10 @@ from pipeline_lib.errors import ReleaseError
 from pipeline_lib.locks import lock
 from pipeline_lib.outcome import Outcome
 from pipeline_lib.releases import durable, history
+from pipeline_lib.releases.anchor import anchors_of
 from pipeline_lib.releases.history import Event
 from pipeline_lib.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FILE, Description, Manifest, sha256_of
+from pipeline_lib.releases.policy import Policy
 from pipeline_lib.releases.release import Release
 
 LATEST = "latest"
@@ -32,9 +34,9 @@ _Content = TypeVar("_Content")
 
 @dataclass(frozen=True)
 class Push:
-    """What came of a push; `why` in words. `release` is what was made, or else the one that is this very file."""
+    """What came of a push; `why` in words. `release` is what was made, or else the latest."""
 
-    outcome: Outcome  # released, nothing_new or rolled_back
+    outcome: Outcome  # released, nothing_new, rolled_back or no_better
     release: Release
     why: str
 
@@ -135,7 +137,15 @@ class Releases:
         """
         return history.read(self.folder)
 
-    def push(self, model: Path, description: Description, *, who: str, sign: Signer | None = None) -> Push:
+    def push(
+        self,
+        model: Path,
+        description: Description,
+        *,
+        who: str,
+        sign: Signer | None = None,
+        policy: Policy | None = None,
+    ) -> Push:
         """Release a model file, unless it has been released already.
 
         Another push of the same file by the same run completes or finds the first one. A file that `latest` holds is
@@ -147,6 +157,7 @@ class Releases:
           description: goes to the manifest.
           who: goes to the history.
           sign: signs a complete version folder in place.
+          policy: says why a file is no better than the latest.
 
         Raises:
           ReleaseError: it could not be written; the releases are as they were.
@@ -160,23 +171,23 @@ class Releases:
                 return Push(
                     Outcome.released, release, f"pushed as release {release.version} by an earlier try of this run"
                 )
-            if known := self._known(sha256, sign is not None):
+            if known := self._known(sha256, sign is not None, policy):
                 return known
             release = self._write(model, sha256, description, sign)
             self._move_latest("push", release, who, why)
             return Push(Outcome.released, release, f"pushed as release {release.version}")
 
-    def known(self, model: Path, *, must_be_signed: bool = False) -> Push | None:
+    def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy | None = None) -> Push | None:
         """What a push of this file would answer without making a release; None where it would make one."""
-        return self._known(sha256_of(model), must_be_signed)
+        return self._known(sha256_of(model), must_be_signed, policy)
 
-    def preview(self, model: Path, *, signed: bool = False) -> str:
+    def preview(self, model: Path, *, signed: bool = False, policy: Policy | None = None) -> str:
         """What `push` would come to, in words; reads only.
 
         Raises:
           ReleaseError: the history cannot be read.
         """
-        known = self.known(model, must_be_signed=signed)
+        known = self.known(model, must_be_signed=signed, policy=policy)
         return known.why if known else f"release {self._next_version()} would have been made"
 
     def _of_this_run(self, sha256: str, run_id: str, who: str) -> Release | None:
@@ -196,7 +207,7 @@ class Releases:
         elif (moves[-1].action, moves[-1].version) == ("push", release.version):
             durable.link(self.folder / LATEST, str(release.version))
 
-    def _known(self, sha256: str, must_be_signed: bool) -> Push | None:
+    def _known(self, sha256: str, must_be_signed: bool, policy: Policy | None) -> Push | None:
         try:
             found = self.latest_model()
         except ReleaseError:
@@ -206,7 +217,13 @@ class Releases:
         latest, _ = found
         if latest.manifest.sha256 == sha256 and (latest.is_signed or not must_be_signed):
             return Push(Outcome.nothing_new, latest, f"nothing new: release {latest.version} is this very file already")
-        return self._withdrawn(sha256, latest)
+        if withdrawn := self._withdrawn(sha256, latest):
+            return withdrawn
+        if not policy or latest.manifest.sha256 == sha256:
+            return None  # the latest, again, to be signed
+        pushed = {event.sha256: event.version for event in self.history() if event.action == "push"}
+        why = policy(sha256, latest, pushed)
+        return Push(Outcome.no_better, latest, why) if why else None
 
     def _withdrawn(self, sha256: str, release: Release) -> Push | None:
         event = history.withdrawn(self.history()).get(sha256)
@@ -254,9 +271,9 @@ class Releases:
             return release
 
     def prune(self, keep: int, *, who: str, why: str) -> list[int]:
-        """Remove all but the newest `keep` releases (at least 1); what `latest` points to stays in any case.
+        """Remove all but the newest `keep` releases (at least 1), what `latest` points to, and their anchors.
 
-        The next run's baseline is what `latest` points to, so it stays too.
+        The next run's model is compared with them, also after a rollback.
 
         Returns:
           The versions removed.
@@ -265,7 +282,9 @@ class Releases:
             raise ReleaseError(f"expected to keep 1 release or more. Received: {keep}")
         with self._writing():
             latest = self.latest_version()
-            versions = [version for version in self.versions()[:-keep] if version != latest]
+            kept = {*self.versions()[-keep:], *([] if latest is None else [latest])}
+            kept |= anchors_of(self, kept)
+            versions = [version for version in self.versions() if version not in kept]
             for version in versions:
                 sha256 = ""
                 with contextlib.suppress(ReleaseError):

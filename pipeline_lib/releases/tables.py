@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases.history import Event
-from pipeline_lib.releases.manifest import Tensor
+from pipeline_lib.releases.manifest import Manifest, Tensor
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
 
@@ -69,6 +69,7 @@ def manifest(release: Release) -> list[Table]:
         "code": said.code_revision,
         "run": said.run_id,
         "approval": said.approval or "not asked for",
+        "anchor": _anchor(said),
         "in MLMD": f"model artifact {said.model_artifact_id}, Pusher's execution {said.execution_id}",
         "signed": "yes" if release.is_signed else "no",
     }.items():
@@ -77,6 +78,12 @@ def manifest(release: Release) -> list[Table]:
     for name, metric in said.metrics.items():
         metrics.add_row(escape(name), f"{metric:.6g}")
     return [facts, metrics, *([_gates(release)] if said.gates else [])]
+
+
+def _anchor(said: Manifest) -> str:
+    if said.anchor is None:
+        return "itself: there was none before it"
+    return f"release {said.anchor}, {'detectably better than it' if said.beat_anchor else 'not detectably better'}"
 
 
 def _gates(release: Release) -> Table:

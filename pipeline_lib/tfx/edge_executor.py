@@ -14,6 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from pydantic import TypeAdapter
 from tfx.components.evaluator import constants
+from tfx.components.example_gen import utils
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
@@ -22,10 +23,13 @@ from pipeline_lib.edge import TFLITE_FILE, EdgeMeasurements, RuntimeFigures, Ten
 from pipeline_lib.edge_gates import edge_gates
 from pipeline_lib.errors import MnistLiteError, ModelFileError
 from pipeline_lib.gates import Gates
+from pipeline_lib.paired import Comparison
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.manifest import sha256_of
 from pipeline_lib.tfx.edge_measure import EXIT_UNUSABLE
 from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
+from pipeline_lib.tfx.made_by import MADE_BY
+from pipeline_lib.tfx.mcnemar import compare
 
 NODE_ID = "EdgeValidator"
 _ACCURACY = "sparse_categorical_accuracy"
@@ -90,11 +94,13 @@ def _measure(
     images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract[0], label_key)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
     sha256 = sha256_of(files[0])
-    (candidate, *baseline), outputs = measure_in_child(files, images, exec_properties["threads"])
+    (candidate, *baseline), (outputs, *others) = measure_in_child(files, images, exec_properties["threads"])
     expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), contract[0].name, images)
     if outputs.shape != expected.shape:
         found = f"{candidate.input} to {candidate.output}"
         raise ModelFileError(f"{found}: answers of shape {outputs.shape} to {len(images)} images")
+    right = outputs.argmax(axis=1) == labels
+    against = [compare(right, other.argmax(axis=1) == labels, sha256_of(files[1])) for other in others]
     return EdgeMeasurements(
         **candidate.model_dump(),
         **_comparison(outputs, expected, labels),
@@ -102,7 +108,30 @@ def _measure(
         quantization=exec_properties["quantization"],
         sha256=sha256,
         baseline=baseline[0] if baseline else None,
+        against_baseline=against[0] if against else None,
+        against_anchor=_against_anchor(right, input_dict, images, labels, exec_properties["threads"]),
+        code=input_dict["model"][0].get_string_custom_property(MADE_BY),
+        data=input_dict["examples"][0].get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME),
     )
+
+
+def _against_anchor(
+    right: npt.NDArray[np.bool_],
+    input_dict: Mapping[str, list[Artifact]],
+    images: Floats,
+    labels: Labels,
+    threads: int,
+) -> Comparison | None:
+    """Return None where the anchor is the last release, or cannot answer these images: then the last release serves."""
+    if not input_dict.get("anchor_model"):
+        return None
+    file = _tflite_file(input_dict["anchor_model"][0])
+    try:
+        _, outputs = _child([file], images, threads)
+    except ModelFileError as error:
+        print(f"the anchor {file} cannot be run, nothing is compared with it: {error}", flush=True)
+        return None
+    return compare(right, outputs.argmax(axis=1) == labels, sha256_of(file))
 
 
 def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, float | None]:
@@ -119,8 +148,8 @@ def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, 
     }
 
 
-def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats]:
-    """What `edge_measure`, in fresh processes, says of a file and its baseline.
+def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], list[Floats]]:
+    """Return what `edge_measure`, in fresh processes, says of a file and its baseline, and what each answers.
 
     The two are timed in one process, in turn. There the second one finds memory that the first has made room in, so its
     peak comes from a process of its own.
@@ -131,13 +160,13 @@ def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tup
     """
     figures, outputs = _child(files, images, threads)
     if len(files) == 1:
-        return figures, outputs
+        return figures, [outputs]
     candidate, baseline = figures
     try:
-        [alone], _ = _child(files[1:], images[:1], threads)
+        [alone], others = _child(files[1:], images, threads)
     except ModelFileError as error:
         raise MnistLiteError(f"the last release {files[1]} cannot be run on its own: {error}") from None
-    return [candidate, baseline.model_copy(update={"peak_memory_mib": alone.peak_memory_mib})], outputs
+    return [candidate, baseline.model_copy(update={"peak_memory_mib": alone.peak_memory_mib})], [outputs, others]
 
 
 def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats]:

@@ -29,6 +29,7 @@ class EdgeValidatorSpec(ComponentSpec):
         "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "lite_evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "anchor_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS: ClassVar = {"blessing": ChannelParameter(type=standard_artifacts.InfraBlessing)}
     PARAMETERS: ClassVar = {
@@ -56,6 +57,7 @@ class EdgeValidator(base_component.BaseComponent):
       data_gates: DataGate's.
       evaluation, lite_evaluation: the two models' evaluations.
       baseline_model: the last release's TFLite file, if any.
+      anchor_model: the anchor's, where that is another one.
       contract: the file's input, whose name is also the feature's, and its output, whose name is free.
       label_key: the label's feature, one integer.
       run_values: the bounds by the names in `edge_gates.BOUNDS`, and `quantization`.
@@ -73,6 +75,7 @@ class EdgeValidator(base_component.BaseComponent):
         evaluation: channel.OutputChannel,
         lite_evaluation: channel.OutputChannel,
         baseline_model: BaseChannel,
+        anchor_model: BaseChannel,
         contract: tuple[TensorContract, TensorContract],
         label_key: str,
         run_values: Mapping[str, RunValue],
@@ -85,6 +88,7 @@ class EdgeValidator(base_component.BaseComponent):
             evaluation=evaluation,
             lite_evaluation=lite_evaluation,
             baseline_model=baseline_model,
+            anchor_model=anchor_model,
             blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
             **{name: run_values[name] for name in (*BOUNDS, "quantization")},
             threads=THREADS,

@@ -19,7 +19,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.tfx import at_work, beam_args, beam_memo, beam_ports, lineage, resolver_handler
+from pipeline_lib.tfx import at_work, beam_args, beam_memo, beam_ports, lineage, made_by, resolver_handler
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -158,6 +158,8 @@ class NodeLauncher(launcher.Launcher):
 
     def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
         inputs = [item for items in execution_info.input_dict.values() for item in items]
+        outputs = [item for items in execution_info.output_dict.values() for item in items]
+        made_by.mark(outputs, inputs, execution_info.exec_properties)
         beam_args.give_workers(self._executor_operator, inputs, self._beam_workers_above)
         started = time.monotonic()
         try:

@@ -121,6 +121,7 @@ def create_pipeline(
         strategy_class=ReleasedModelStrategy,
         config={"push_dir": push_dir, "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model")},
         model=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
+        anchor=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
         blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="EdgeValidator"),
     ).with_id("Resolver.released")
 
@@ -139,6 +140,7 @@ def create_pipeline(
         evaluation=evaluator.outputs["evaluation"],
         lite_evaluation=lite_evaluator.outputs["evaluation"],
         baseline_model=released.outputs["model"],
+        anchor_model=released.outputs["anchor"],
         contract=LITE_CONTRACT,
         label_key=LABEL_KEY,
         run_values=run_values,

@@ -18,7 +18,10 @@ from pipeline_lib.errors import ReleaseError
 from pipeline_lib.gates import GATES_FILE, Gates
 from pipeline_lib.outcome import OUTCOME, Outcome
 from pipeline_lib.releases import signing
+from pipeline_lib.releases.anchor import anchor as anchor_of
 from pipeline_lib.releases.manifest import Description, sha256_of
+from pipeline_lib.releases.policy import comparison_with
+from pipeline_lib.releases.policy import policy as policy_of
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Push, Releases, Signer
 from pipeline_lib.run_params import DRY_RUN, LATEST
@@ -33,12 +36,12 @@ Artifacts = dict[str, list[types.Artifact]]
 class Executor(executor.Executor):
     """Pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
 
-    Further exec properties: `custom_config` holds `labels` and, optionally, `push` ("dry run": only say what would be
-    released); `span`, `run_parameters` (JSON) and `evaluation_uri` go to the manifest, the last being the TFLite file's
-    ModelEvaluation; `approval` is the run parameter, `approval_record` what came of it: without an approval where one
-    is required, nothing is pushed; nor of a span older than the latest release's, unless the run asks for that span.
-    `pushed_model` says what TFX's own says (`pushed`, `pushed_version`, `pushed_destination`), and `sha256`, `metrics`
-    (JSON), the `outcome` and, where nothing was pushed, the `reason`.
+    Further exec properties: `custom_config` holds `labels` and, optionally, the run parameter `push`; `span`,
+    `run_parameters` (JSON) and `evaluation_uri` go to the manifest, the last being the TFLite file's ModelEvaluation;
+    `approval` is the run parameter, `approval_record` the answer. Nothing is pushed without an approval where one is
+    required, nor of a span older than the latest release's, unless the run asks for that span, nor where `policy` says
+    that it is no better. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`, `pushed_destination`),
+    and `sha256`, `metrics` (JSON), the `outcome` and, where nothing was pushed, the `reason`.
     """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
@@ -57,8 +60,10 @@ class Executor(executor.Executor):
         model = _only_file(Path(self.GetModelPath(input_dict)))
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         older = _older_data(releases, exec_properties)
+        _, edge = _judgements(input_dict.get(standard_component_specs.INFRA_BLESSING_KEY))
+        policy = policy_of(edge, custom.get("push"))
         if custom.get("push") == DRY_RUN:
-            would = older or releases.preview(model, signed=config.signs)
+            would = older or releases.preview(model, signed=config.signs, policy=policy)
             self._mark(pushed_model, Outcome.dry_run, f"{DRY_RUN}: {would}")
             return
         if older:
@@ -66,14 +71,14 @@ class Executor(executor.Executor):
             return
         approval = approval_of(exec_properties.get(APPROVAL_RECORD, ""))
         if why_not := refusal(exec_properties.get("approval") == "required", approval):
-            # What would make no release needs nobody's word, and nobody was asked for it.
-            if known := releases.known(model, must_be_signed=config.signs):
+            # What would make no release needs no approval, and no one was asked for it.
+            if known := releases.known(model, must_be_signed=config.signs, policy=policy):
                 self._tell(known, pushed_model)
             else:
                 self._mark(pushed_model, Outcome.not_approved, why_not)
             return
         description = self._describe(model, input_dict, exec_properties, config, tuple(custom["labels"]))
-        push = releases.push(model, description, who="Pusher.mnist_lite", sign=_signer(config))
+        push = releases.push(model, description, who="Pusher.mnist_lite", sign=_signer(config), policy=policy)
         self._tell(push, pushed_model)
         if push.outcome is Outcome.released:
             io_utils.copy_dir(str(push.release.folder), pushed_model.uri)
@@ -115,11 +120,12 @@ class Executor(executor.Executor):
             artifact_ids=ids,
             execution_id=int(self._context._unique_id),  # TFX has no public name for it
             approval=approval_of(exec_properties.get(APPROVAL_RECORD, "")),
+            **_anchored(Releases(_push_dir(exec_properties)), edge),
         )
 
     def _tell(self, push: Push, pushed_model: types.Artifact) -> None:
         manifest = push.release.manifest
-        if push.outcome is not Outcome.rolled_back:
+        if push.outcome in (Outcome.released, Outcome.nothing_new):
             self._MarkPushed(pushed_model, str(push.release.folder), str(push.release.version))
             pushed_model.set_string_custom_property("sha256", manifest.sha256)
             pushed_model.set_string_custom_property("metrics", json.dumps(manifest.metrics))
@@ -153,6 +159,15 @@ def _older_data(releases: Releases, exec_properties: dict[str, Any]) -> str | No
     if not latest or newer is None or span >= newer or asked_for != LATEST:
         return None
     return f"older data: span {span}, and release {latest.version} has span {newer}; span={span} would release it"
+
+
+def _anchored(releases: Releases, edge: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the Description's fields on the anchor."""
+    anchor = anchor_of(releases)
+    if anchor is None:
+        return {}
+    found = comparison_with(edge, anchor.manifest.sha256)
+    return {"anchor": anchor.version, "beat_anchor": bool(found and found.better)}
 
 
 def _require_the_measured(model: Path, edge: dict[str, Any] | None) -> None:

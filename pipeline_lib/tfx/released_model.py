@@ -14,6 +14,7 @@ from tfx.utils import path_utils
 from pipeline_lib.edge import TFLITE_FILE
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases import durable
+from pipeline_lib.releases.anchor import anchor as anchor_of
 from pipeline_lib.releases.manifest import sha256_of
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
@@ -25,6 +26,8 @@ _LIVE = metadata_store_pb2.Artifact.LIVE
 
 class ReleasedModelStrategy(resolver.ResolverStrategy):
     """Resolves `model` to what `push_dir/latest` was made of, else to the model that was blessed last.
+
+    `anchor` is the model of the release that `releases.anchor` names, where that is not the latest.
 
     A rollback moves `latest`, and with it the baseline. A release counts by its file's sha256: in a metadata store that
     was made anew, the id in its manifest is missing or another model's, maybe one that was refused. Then the release's
@@ -42,11 +45,12 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """The two input channels' keys with one artifact each, or none.
+        """The input channels' keys with one artifact each, or none.
 
         Args:
           store: asked for a copy of a release that an earlier run imported.
-          input_dict: `model`, all of the TFLite Trainer's, and `blessing`, all of EdgeValidator's.
+          input_dict: `model` and, where the anchor is asked for, `anchor`, each with all of the TFLite Trainer's;
+            `blessing`, all of EdgeValidator's.
 
         Raises:
           ReleaseError: the latest release's manifest cannot be read.
@@ -61,7 +65,19 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
         else:
             wanted = max(blessings, key=lambda model_id: int(blessings[model_id].id), default=0)
             model = [item for item in input_dict["model"] if item.id == wanted]
-        return {"model": model, "blessing": [blessings[item.id] for item in model if item.id in blessings]}
+        found = {"model": model, "blessing": [blessings[item.id] for item in model if item.id in blessings]}
+        if "anchor" in input_dict:
+            found["anchor"] = self._anchor(release, store, input_dict["model"])
+        return found
+
+    def _anchor(
+        self, latest: Release | None, store: ml_metadata.MetadataStore, models: list[types.Artifact]
+    ) -> list[types.Artifact]:
+        """The anchor of the releases, unless that is the latest one's very file."""
+        anchor = anchor_of(self._releases)
+        if not latest or not anchor or anchor.manifest.sha256 == latest.manifest.sha256:
+            return []
+        return self._model_of(anchor, store, models)
 
     def _model_of(
         self, release: Release, store: ml_metadata.MetadataStore, models: list[types.Artifact]
@@ -75,9 +91,9 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
         try:
             model = self._imported(release, store)
         except ReleaseError as error:
-            logging.warning("%s; nor can its own file be used: NO BASELINE in this run. %s", what, error)
+            logging.warning("%s; nor can its own file be used: nothing is compared with it. %s", what, error)
             return []
-        logging.warning("%s: the release's own file is the baseline", what)
+        logging.warning("%s: the release's own file takes its place", what)
         return [model]
 
     def _imported(self, release: Release, store: ml_metadata.MetadataStore) -> types.Artifact:

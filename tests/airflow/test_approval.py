@@ -21,7 +21,7 @@ from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.node_result import NodeResult, OutputArtifact
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
-from tests.core.made_releases import push
+from tests.core.made_releases import DESCRIPTION, push
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 GATE = Gate(name="g", node_id="E", subject="a|b", relation="<=", bound=3, value=2, unit="ms", passed=True)
@@ -59,11 +59,13 @@ def ask(dag, monkeypatch, caplog, tmp_path):
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **asked: sent.append(asked)
     )
 
-    def execute(*results, approval="required"):
+    def execute(*results, approval="required", push="yes"):
         task = dag.get_task("Approval")
         xcoms = TaskInstance({result.node_id: result.model_dump(mode="json") for result in results})
         try:
-            task.execute({"params": {"approval": approval}, "task": task, "ti": xcoms, "task_instance": xcoms})
+            task.execute(
+                {"params": {"approval": approval, "push": push}, "task": task, "ti": xcoms, "task_instance": xcoms}
+            )
         except TaskAwaitingInput as waiting:
             assert waiting.timeout == timedelta(hours=1)
             return sent[-1]
@@ -117,6 +119,20 @@ def test_its_skip_does_not_skip_the_pusher_but_another_gates_does(dag, compiled)
 def test_where_it_never_ran_the_pusher_is_skipped_too(dag):
     with pytest.raises(AirflowSkipException, match="Approval never ran"):
         approval_record({"task": dag.get_task("Pusher"), "ti": TaskInstance()})
+
+
+def test_it_asks_no_one_about_what_is_no_better_on_the_same_data(ask, tmp_path):
+    tensor = {"name": "t", "dtype": "float32", "shape": [-1, 2]}
+    edge = {"code": "c", "data": "d", "quantization": "none", "input": tensor, "output": tensor}
+    releases = Releases(settings().push_dir)
+    (tmp_path / "old").write_text("old")
+    releases.push(tmp_path / "old", DESCRIPTION.model_copy(update={"edge": edge}), who="Pusher")
+    against = {"sha256": releases.latest().manifest.sha256, "won": 7, "lost": 4, "n": 1000, "p": 0.55}
+    candidate = trained(tmp_path)
+    (tmp_path / "blessing" / "edge.json").write_text(json.dumps(edge | {"against_baseline": against}))
+    why = "nothing to approve: no detectable difference from release 1 on the same data (7 won, 4 lost of 1,000)"
+    assert why in ask(candidate)
+    assert ask(candidate, push="even if no better")["options"] == ["Approve", "Reject"]
 
 
 def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tmp_path):

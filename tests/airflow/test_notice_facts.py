@@ -77,6 +77,7 @@ def test_a_blessed_model_that_was_kept_back_is_told_as_refused_with_the_reason(r
     [
         not_pushed("nothing new: release 3 is this very file already", pushed_version="3", outcome="nothing_new"),
         not_pushed("dry run: release 4 would have been made", outcome="dry_run"),
+        not_pushed("no detectable difference from release 3 on the same data (7 won, 4 lost)", outcome="no_better"),
     ],
 )
 def test_the_very_same_file_and_a_dry_run_are_nothing_new(pusher: NodeResult) -> None:

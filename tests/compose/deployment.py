@@ -24,6 +24,7 @@ REVISION = "the-tests"  # of the image
 # Bounds that another seed's model meets however it turns out, and however busy this host is.
 ANY_MODEL = {"min_accuracy": 0.5, "min_class_accuracy": 0.0, "max_loss": 10.0, "min_accuracy_change": -1.0}
 ANY_MODEL |= {"max_latency_ratio": 1e6, "max_latency_ms": 1e6, "max_load_ms": 1e6}
+ANY_MODEL |= {"min_p_if_worse": 0.0, "push": "even if no better"}
 THEIRS = {"postgres", "mariadb"}
 WHO_WAITS = """SELECT pid, client_addr, state, wait_event, now() - state_change AS since, pg_blocking_pids(pid),
 left(query, 100) FROM pg_stat_activity WHERE backend_type = 'client backend' ORDER BY state_change"""

@@ -5,6 +5,7 @@ import pytest
 from pipeline_lib.edge import EdgeMeasurements, Percentiles, TensorContract
 from pipeline_lib.edge_gates import BOUNDS, edge_gates
 from pipeline_lib.gates import Gate
+from pipeline_lib.paired import Comparison
 from pipeline_lib.run_params import RunParams
 
 CONTRACT = (
@@ -71,6 +72,17 @@ def test_latency_is_held_to_the_last_releases() -> None:
     assert refused(with_baseline(0.1)) == []
     assert refused(with_baseline(0.06)) == ["max_latency_ratio"]
     assert "max_latency_ratio" not in {gate.name for gate in edge_gates(MEASURED, DEFAULTS, CONTRACT, "none", "E")}
+
+
+def test_losses_to_the_last_release_and_to_the_anchor_have_gates_of_their_own() -> None:
+    lost = Comparison(sha256="a", won=3, lost=14, n=1000, p=0.0127)
+    assert refused(MEASURED.model_copy(update={"against_baseline": lost})) == ["min_p_if_worse"]
+    assert refused(MEASURED.model_copy(update={"against_anchor": lost})) == ["min_p_if_worse", "min_accuracy_change"]
+    found = {"against_baseline": lost.model_copy(update={"won": 14, "lost": 3})}
+    gate = edge_gates(MEASURED.model_copy(update=found), DEFAULTS, CONTRACT, "none", "E")[-1]
+    assert str(gate) == (
+        "p of its losses to the last release (14 won, 3 lost of 1,000): 1, expected >= 0.05 (min_p_if_worse)"
+    )
 
 
 def test_a_quantized_file_may_disagree_more_often() -> None:

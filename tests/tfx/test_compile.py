@@ -96,7 +96,7 @@ def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: C
     assert configs[0] == configs[1]
     [metrics] = [spec["metrics"] for spec in configs[0]["metrics_specs"]]
     thresholds = {item["class_name"]: item.get("per_slice_thresholds") for item in metrics}
-    change = {"direction": "HIGHER_IS_BETTER", "absolute": -0.005}
+    change = {"direction": "HIGHER_IS_BETTER", "absolute": -0.01}
     overall = {"value_threshold": {"lower_bound": 0.5}, "change_threshold": change}
     assert thresholds["SparseCategoricalCrossentropy"] == [
         {"slicing_specs": [{}], "threshold": {"value_threshold": {"upper_bound": 0.2}}}

@@ -18,6 +18,8 @@ from pipeline_lib.approval import Approval
 from pipeline_lib.errors import NodeRequestError, ReleaseError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.mnist.features import LABELS
+from pipeline_lib.paired import Comparison
+from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx import facts, release_pusher
@@ -73,6 +75,7 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         record: str = "",
         span: int = 3,
         asked_span: str = "latest",
+        edge: dict[str, Any] | None = None,
     ) -> Pushed:
         execution = next(executions)
         root = tmp_path / "root" / str(execution)
@@ -89,7 +92,7 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
             inputs["infra_blessing"] = [artifact_of(standard_artifacts.InfraBlessing, root / "infra", 40)]
             inputs["infra_blessing"][0].set_int_custom_property("blessed", int(infra))
             Gates(gates=(GATE,)).write(root / "infra")
-            (root / "infra" / "edge.json").write_text(json.dumps(EDGE))
+            (root / "infra" / "edge.json").write_text(json.dumps(EDGE | (edge or {})))
         pushed = artifact_of(standard_artifacts.PushedModel, root / "pushed_model", 50)
         destination = pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(releases.folder))
@@ -176,6 +179,43 @@ def test_a_dry_run_says_what_would_be_released_and_writes_nothing(
     assert sorted((path, path.stat().st_mtime_ns) for path in releases.folder.rglob("*")) == before
 
 
+MADE_OF = {
+    **{"code": "c", "data": "d", "quantization": "none"},
+    "input": {"name": "image_floats", "dtype": "float32", "shape": [-1, 784]},
+    "output": {"name": "probabilities", "dtype": "float32", "shape": [-1, 10]},
+}
+
+
+def against(release: Release | None, won: int, lost: int, p: float) -> dict[str, Any]:
+    assert release
+    found = Comparison(sha256=release.manifest.sha256, won=won, lost=lost, n=1000, p=p)
+    return {**MADE_OF, "against_baseline": found.model_dump()}
+
+
+def test_on_the_same_data_only_a_better_model_is_released_and_no_one_is_asked_about_another(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    push(0, "run-1", edge=MADE_OF)
+    by_chance = against(releases.latest(), 7, 4, 0.55)
+    why = "no detectable difference from release 1 on the same data (7 won, 4 lost of 1,000)"
+    for said in (push(1, "run-2", edge=by_chance), push(1, "run-3", edge=by_chance, approval="required")):
+        assert (said["outcome"], said["reason"], said["pushed_version"]) == ("no_better", why, None)
+    assert push(1, "look", edge=by_chance, push="dry run")["reason"] == f"dry run: {why}"
+    assert releases.versions() == [1]
+    assert push(1, "run-4", edge=by_chance, push="even if no better")["pushed_version"] == "2"
+    # Release 1 was not beaten, so it stays the anchor; the last plain run's file is not pushed over 2.
+    assert (releases.release(2).manifest.anchor, releases.release(2).manifest.beat_anchor) == (1, False)
+    again = push(0, "run-5", edge=against(releases.latest(), 4, 7, 0.55))
+    assert again["reason"] == "no better: this very file is release 1, which release 2 replaced on the same data"
+    better = against(releases.latest(), 40, 10, 1e-5) | {
+        "against_anchor": against(releases.release(1), 44, 11, 1e-5)["against_baseline"]
+    }
+    assert push(2, "run-6", edge=better)["outcome"] == "released"
+    manifest = releases.release(3).manifest
+    assert (manifest.anchor, manifest.beat_anchor, manifest.next_anchor) == (1, True, 3)
+    assert push(2, "run-6", edge=better)["outcome"] == "released"  # a retry
+
+
 def test_older_data_is_released_over_newer_only_where_a_run_asks_for_it(
     push: Callable[..., Pushed], releases: Releases
 ) -> None:
@@ -249,7 +289,7 @@ def test_old_releases_go_after_a_push(
     settings.cache_clear()
     for model in range(4):
         push(model, f"run-{model}")
-    assert releases.versions() == [3, 4]
+    assert releases.versions() == [1, 3, 4]  # none beat the first, so that is their anchor
 
 
 def test_labels_that_are_not_the_models_are_refused(push: Callable[..., Pushed], releases: Releases) -> None:

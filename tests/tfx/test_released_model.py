@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -52,10 +53,10 @@ class Shelf:
         file.write_text(f"model {number}")
         return artifact
 
-    def release(self, number: int, artifact_id: int | None = None) -> None:
+    def release(self, number: int, artifact_id: int | None = None, **said: Any) -> None:
         file = self.releases.folder.parent / "model" / str(number) / "Format-Serving" / "tflite"
-        description = describe(f"run-{number}").model_copy(update={"model_artifact_id": artifact_id or number})
-        assert self.releases.push(file, description, who="Pusher").outcome == "pushed"
+        description = describe(f"run-{number}").model_copy(update={"model_artifact_id": artifact_id or number, **said})
+        assert self.releases.push(file, description, who="Pusher").outcome == "released"
 
     def resolve(
         self, models: list | None = None, blessings: list = BLESSINGS
@@ -94,6 +95,23 @@ def test_a_rollback_moves_the_baseline(shelf: Shelf) -> None:
     assert not shelf.imported.exists()
 
 
+def test_the_anchor_is_found_beside_the_last_release_also_where_the_metadata_store_was_lost(shelf: Shelf) -> None:
+    strategy = ReleasedModelStrategy(str(shelf.releases.folder), str(shelf.imported))
+
+    def anchors() -> list[standard_artifacts.Model]:
+        channels = {"model": shelf.models, "anchor": shelf.models, "blessing": BLESSINGS}
+        return strategy.resolve_artifacts(shelf.store, channels)["anchor"]
+
+    assert anchors() == []
+    shelf.release(1)
+    assert anchors() == []
+    shelf.release(2, anchor=1)
+    assert [item.id for item in anchors()] == [1]
+    shelf.models = []
+    [copy] = anchors()
+    assert Path(copy.uri, "Format-Serving", "tflite").read_text() == "model 1"
+
+
 @pytest.mark.parametrize("artifact_id", [3, 99], ids=["a refused model's", "nobody's"])
 def test_where_the_id_is_another_models_the_releases_own_file_is_the_baseline(
     shelf: Shelf, caplog: pytest.LogCaptureFixture, artifact_id: int
@@ -104,7 +122,7 @@ def test_where_the_id_is_another_models_the_releases_own_file_is_the_baseline(
     assert Path(model.uri, "Format-Serving", "tflite").read_text() == "model 2"
     assert (model.id, blessed) == (0, [])
     assert f"release 1 was made of model {artifact_id}, whose file" in caplog.text
-    assert "the release's own file is the baseline" in caplog.text
+    assert "the release's own file takes its place" in caplog.text
 
 
 def test_a_baseline_that_was_changed_since_is_not_believed(shelf: Shelf) -> None:
@@ -122,7 +140,7 @@ def test_a_damaged_release_is_no_baseline_and_is_said(shelf: Shelf, caplog: pyte
     shelf.release(2, 99)
     (shelf.releases.folder / "1" / "model.tflite").write_text("rotten")
     assert shelf.resolved() == ([], [])
-    assert "NO BASELINE in this run" in caplog.text and "expected sha256" in caplog.text
+    assert "nothing is compared with it" in caplog.text and "expected sha256" in caplog.text
 
 
 class Nights:

@@ -106,21 +106,33 @@ def test_a_first_model_passes_by_its_values_alone_and_is_pushed(first: Run) -> N
 
 
 def test_a_worse_model_is_refused_for_that_alone_and_everything_says_so(first: Run, worse: Run) -> None:
-    [refused] = gates(worse).refused
+    refused, by_chance = gates(worse).refused
     assert (refused.name, refused.node_id) == ("min_accuracy_change", "Evaluator.mnist_lite")
+    assert (by_chance.name, by_chance.node_id) == ("min_p_if_worse", "EdgeValidator")
     assert worse["Resolver.released"].outputs["model"][0].id == model_id(first)
     assert worse["Pusher.mnist_lite"].state == "skipped"
     assert worse["Evaluator.mnist"].blessed and not worse["Evaluator.mnist_lite"].blessed
     assert "accuracy less the last release's: -" in describe(worse["EdgeValidator"])
     summary = summarize(worse)
     assert (summary.blessed, summary.pushed) == (False, None)
-    assert summary.blessed_why == f"Evaluator.mnist_lite: {refused}"
+    assert summary.blessed_why == f"Evaluator.mnist_lite: {refused}; EdgeValidator: {by_chance}"
 
 
 def test_a_better_one_is_held_to_the_last_blessed_one_and_pushed(first: Run, better: Run) -> None:
     assert better["Resolver.released"].outputs["model"][0].id == model_id(first)
     assert gates(better).passed and better["Pusher.mnist_lite"].pushed
     assert {"min_accuracy_change", "max_latency_ratio"} <= {gate.name for gate in gates(better).gates}
+
+
+def test_on_the_same_data_it_is_pushed_because_it_is_detectably_better(laboratory: Laboratory, better: Run) -> None:
+    """And the release's manifest says what the next one on this data is compared by."""
+    release = Releases(laboratory.settings.push_dir).latest()
+    assert release and release.manifest.edge
+    edge = EdgeMeasurements.model_validate(release.manifest.edge)
+    assert edge.against_baseline and edge.against_baseline.better and edge.against_baseline.n == 120
+    assert edge.against_anchor is None and (release.manifest.anchor, release.manifest.beat_anchor) == (1, True)
+    first = EdgeMeasurements.model_validate(Releases(laboratory.settings.push_dir).release(1).manifest.edge)
+    assert (edge.code, edge.data) == (first.code, first.data) and edge.code and edge.data
 
 
 def test_the_next_baseline_is_what_was_blessed_since(laboratory: Laboratory, better: Run) -> None:
@@ -382,7 +394,7 @@ def test_after_the_metadata_store_was_lost_the_next_run_is_held_to_the_last_rele
     [baseline] = run["Resolver.released"].outputs["model"]
     assert Path(baseline.uri, "Format-Serving", "tflite").read_bytes() == release.model()
     assert [_baselines(fresh, run, node_id) for node_id in HELD_TO_IT] == [[baseline.id]] * 2
-    assert [gate.name for gate in gates(run).refused] == ["min_accuracy_change"]
+    assert [gate.name for gate in gates(run).refused] == ["min_accuracy_change", "min_p_if_worse"]
     assert Releases(fresh.settings.push_dir).latest_version() == release.version
 
 

@@ -1,0 +1,43 @@
+"""Two models on the same examples: how often only one of them is right, and how likely that is chance."""
+
+from pydantic import BaseModel, ConfigDict
+
+# Below it, a difference is detectable.
+LEVEL = 0.05
+
+
+class Comparison(BaseModel):
+    """A candidate against another file, by McNemar's exact test.
+
+    `won` examples are read right by the candidate alone, `lost` by the other file alone, of `n`. `p` is the two-sided
+    probability of a split at least as uneven between equally good models. `sha256` is the other file's.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: str
+    won: int
+    lost: int
+    n: int
+    p: float
+
+    @property
+    def better(self) -> bool:
+        return self.won > self.lost and self.p < LEVEL
+
+    @property
+    def worse(self) -> bool:
+        return self.lost > self.won and self.p < LEVEL
+
+    @property
+    def change(self) -> float:
+        """The candidate's accuracy less the other file's."""
+        return (self.won - self.lost) / self.n
+
+    @property
+    def p_if_worse(self) -> float:
+        """`p`, or 1 where the candidate did not lose more than it won."""
+        return self.p if self.lost > self.won else 1.0
+
+    def __str__(self) -> str:
+        return f"{self.won} won, {self.lost} lost of {self.n:,}"

@@ -170,6 +170,6 @@ def _edge(results: Mapping[str, NodeResult]) -> dict[str, Any] | None:
 
 
 def _gate_row(gate: "Gate") -> str:
-    value = "not measured" if gate.value is None else f"{gate.value:.6g} {gate.unit}"
     subject = gate.subject.replace("\\", "\\\\").replace("|", "\\|")
-    return f"| {subject} | {gate.node_id} | {value} | {gate.relation} {gate.bound:g} {gate.unit} |"
+    relation = "" if gate.name == "contract" else f"{gate.relation} "
+    return f"| {subject} | {gate.node_id} | {gate.in_words(gate.value)} | {relation}{gate.in_words(gate.bound)} |"

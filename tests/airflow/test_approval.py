@@ -24,7 +24,11 @@ from pipeline_lib.settings import settings
 from tests.core.made_releases import DESCRIPTION, push
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
-GATE = Gate(name="g", node_id="E", subject="a|b", relation="<=", bound=3, value=2, unit="ms", passed=True)
+GATES = (
+    Gate(name="g", node_id="E", subject="a|b", relation="<=", bound=3, value=0.0967293, unit="ms", passed=True),
+    Gate(name="min_accuracy_change", node_id="E", subject="c", relation=">=", bound=-0.005, value=0.00278, passed=True),
+    Gate(name="contract", node_id="E", subject="d", relation=">=", bound=1, value=1, passed=True),
+)
 
 
 class TaskInstance(dict):
@@ -84,7 +88,7 @@ def trained(folder, content="new"):
     (serving / "tflite").write_text(content)
     blessing = folder / "blessing"
     blessing.mkdir(exist_ok=True)
-    Gates(gates=(GATE,)).write(blessing)
+    Gates(gates=GATES).write(blessing)
     outputs = {"model": [OutputArtifact(id=1, type="Model", uri=str(folder / "model"))]}
     outputs["blessing"] = [OutputArtifact(id=2, type="InfraBlessing", uri=str(blessing))]
     return NodeResult(node_id="Trainer.lite", run_id="r", state="succeeded", outputs=outputs, blessed=True)
@@ -141,7 +145,9 @@ def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tm
     asked = ask(trained(tmp_path))
     assert "(release 1: 0.0 KiB)" in asked["subject"]
     assert "/dags/diamond/runs/r/plugin/model-report)" in asked["body"]
-    assert "| a\\|b | E | 2 ms | <= 3 ms |" in asked["body"]
+    assert "| a\\|b | E | 0.0967 ms | <= 3 ms |" in asked["body"]
+    assert "| c | E | 0.278 % | >= -0.5 % |" in asked["body"]
+    assert "| d | E | kept | kept |" in asked["body"]
     assert (asked["options"], asked["defaults"]) == (["Approve", "Reject"], ["Reject"])
 
 

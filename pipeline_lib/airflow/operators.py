@@ -1,9 +1,7 @@
 """The operator that runs one node of a compiled TFX pipeline, in the TFX environment's interpreter."""
 
 import json
-import logging
 import os
-import re
 import reprlib
 import shlex
 import signal
@@ -23,15 +21,13 @@ from pipeline_lib.airflow.compiled_file import file_of
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.node_process import NodeProcess
 from pipeline_lib.graph import CompiledPipeline, Parameter, require_json
+from pipeline_lib.log_levels import level_of
 from pipeline_lib.node_exit import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
 from pipeline_lib.places import temporary_dir
 
 _LAST_LINES = 20
-# absl's prefix, for example "E1123 20:28:08.809919 4711 launcher.py:576] …"
-_ABSL_LEVEL = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ ")
-_LEVELS = {"I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR, "F": logging.ERROR}
 
 
 def _bool(value: Any) -> bool:
@@ -182,6 +178,7 @@ class TfxNodeOperator(BaseOperator):
             f"--result={result_path}",
             f"--grace={self.config.grace_seconds}",
             *(f"--own-env={name}" for name in sorted(self.env)),
+            "--log-levels",
         ]
 
     def _run(self, argv: Sequence[str]) -> tuple[int, deque[str]]:
@@ -218,10 +215,10 @@ class TfxNodeOperator(BaseOperator):
 
     def _stream(self, process: NodeProcess, last_lines: deque[str]) -> None:
         for line in process.lines():
-            level = _ABSL_LEVEL.match(line)
-            self.log.log(_LEVELS[level[1]] if level else logging.INFO, "%s", line)
-            if line:
-                last_lines.append(line)
+            level, text = level_of(line)
+            self.log.log(level, "%s", text)
+            if text:
+                last_lines.append(text)
 
     def _raise(self, exit_code: int, reason: str) -> NoReturn:
         node = self.tfx_node_id

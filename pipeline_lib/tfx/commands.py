@@ -7,11 +7,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from pipeline_lib import native_log
 from pipeline_lib.cli import run_commands
 from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.param_text import checked_assignments
@@ -38,6 +40,16 @@ def _own_temporary_folder() -> Iterator[None]:
 @schema_app.callback()
 def _schema(context: typer.Context) -> None:
     context.with_resource(_own_temporary_folder())
+
+
+def _curated_schema() -> ModuleType:
+    """Import TFDV's side without what TensorFlow writes meanwhile."""
+    from pipeline_lib.tfx import node_log
+
+    node_log.quiet()
+    with native_log.muted():
+        from pipeline_lib.tfx import curated_schema
+    return curated_schema
 
 
 @app.command(epilog="Examples: mnist-lite ingest digits; mnist-lite ingest ~/mnist")
@@ -97,7 +109,7 @@ def run_whole_pipeline(
 @schema_app.command("infer", epilog="Example: mnist-lite schema infer")
 def infer_schema() -> None:
     """Print a schema as the latest span of data has it."""
-    from pipeline_lib.tfx import curated_schema
+    curated_schema = _curated_schema()
 
     print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(settings().data_dir))), end="")
 
@@ -105,7 +117,7 @@ def infer_schema() -> None:
 @schema_app.command("diff", epilog="Exit code 1: the latest span is not what the curated schema says.")
 def diff_schema() -> None:
     """Show where the latest span is not what the curated schema says, and what 'accept' would change."""
-    from pipeline_lib.tfx import curated_schema
+    curated_schema = _curated_schema()
 
     file, span = settings().schema_file, curated_schema.latest_statistics(settings().data_dir)
     if (curated := curated_schema.read(file)) is not None:
@@ -120,7 +132,7 @@ def diff_schema() -> None:
 @schema_app.command("accept", epilog="Then look at the file, commit it, and run 'make compile'.")
 def accept_schema() -> None:
     """Widen the curated schema to what the latest span is; where there is none, write the inferred one."""
-    from pipeline_lib.tfx import curated_schema
+    curated_schema = _curated_schema()
 
     file = settings().schema_file
     schema = curated_schema.proposed(file, curated_schema.latest_statistics(settings().data_dir))

@@ -1,6 +1,6 @@
 """What DataGate runs."""
 
-import sys
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tfx.types import Artifact, artifact_utils
 from pipeline_lib.errors import DataRefusedError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.report_files import REFUSED_DATA
+from pipeline_lib.tfx import node_log
 
 SPAN = "span"
 LABEL_STATISTICS = "label_stats.pbtxt"
@@ -75,7 +76,7 @@ class Executor(base_executor.BaseExecutor):
             place = folder.parent.with_name(REFUSED_DATA) / folder.name
             return str(refused_data.write(place, verdict, input_dict, span, self._context))
         except Exception as error:  # whatever it is, what is told is why the data was refused
-            print(f"its page could not be drawn: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            node_log.say(f"its page could not be drawn: {type(error).__name__}: {error}", logging.WARNING)
             return None
 
 

@@ -1,6 +1,7 @@
 """What EdgeValidator runs."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from pipeline_lib.gates import Gates
 from pipeline_lib.paired import Comparison
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.manifest import sha256_of
+from pipeline_lib.tfx import node_log
 from pipeline_lib.tfx.edge_measure import EXIT_UNUSABLE
 from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
 from pipeline_lib.tfx.made_by import MADE_BY
@@ -77,7 +79,8 @@ class Executor(base_executor.BaseExecutor):
         gates.write(folder)
         _bless(blessing, gates.passed, artifact_utils.get_single_instance(input_dict["model"]).id)
         for gate in gates.gates:
-            print(f"{'pass' if gate.passed else 'FAIL'}  {gate.node_id}: {gate}", flush=True)
+            level = logging.INFO if gate.passed else logging.ERROR
+            node_log.say(f"{'pass' if gate.passed else 'FAIL'}  {gate.node_id}: {gate}", level)
 
 
 def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:

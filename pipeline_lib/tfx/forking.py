@@ -9,6 +9,7 @@ import dataclasses
 import gc
 import importlib
 import io
+import logging
 import os
 import resource
 import shutil
@@ -29,7 +30,7 @@ from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.node_exit import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import TEMPORARY, runtime_dir, temporary_dir
-from pipeline_lib.tfx import node, run_node
+from pipeline_lib.tfx import node, node_log, run_node
 
 # Collections walk every object that TFX's import made; a node's own garbage is small beside them.
 _GC_THRESHOLD = 50_000
@@ -100,7 +101,7 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child:
             _become_child(call, lifeline, temporary, own_session, not_for_child)
             code = _run_node(call.arguments)
         except BaseException:
-            traceback.print_exc()
+            node_log.say(traceback.format_exc(), logging.ERROR)
         finally:
             # Whatever happened: a child that returned from here would go on as a second parent.
             _leave(code)

@@ -1,6 +1,9 @@
-"""What a log leaves out: lines that TFX and MLMD write at every node and that mean nothing to a reader."""
+"""A node's log: lines with their level, without what TFX and MLMD write at every node and means nothing to a reader."""
 
 import logging
+import os
+
+from pipeline_lib.log_levels import prefixed
 
 _NOISE = (
     "metadata_connection_config is not provided by IR",  # the settings have it: no password is compiled in
@@ -10,15 +13,45 @@ _NOISE = (
 )
 
 
-def quiet(progress: bool = False) -> None:
-    """Filter the noise out of absl's log, in this process; warnings of another kind stay.
+class _Marks:
+    """Whether lines get their level, in this process."""
 
-    `progress` also lets through what TFX's LocalDagRunner says of each node, and of nothing else.
+    wanted = False
+
+
+def say(text: str, level: int = logging.INFO) -> None:
+    """Write lines to the log at a level."""
+    print(prefixed(text, level) if _Marks.wanted else text.rstrip("\n"), flush=True)
+
+
+def quiet(progress: bool = False, levels: bool = False) -> None:
+    """Filter the noise out of the log, in this process; warnings of another kind stay.
+
+    `progress` also lets through what TFX's LocalDagRunner says of each node, and of nothing else. `levels` puts the
+    level before each line that is a warning or an error.
     """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3":  # its own words for "errors come as exceptions"
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if levels:
+        _mark_levels()
     logger = logging.getLogger("absl")
     logger.setLevel(logging.INFO if progress else logging.WARNING)
     if not any(isinstance(item, _NoiseFilter) for item in logger.filters):
         logger.addFilter(_NoiseFilter())
+
+
+def _mark_levels() -> None:
+    _Marks.wanted = True
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LevelFormatter("%(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], force=True)
+    logging.getLogger("tensorflow").handlers.clear()  # its own would write each line a second time
+    logging.captureWarnings(True)
+
+
+class _LevelFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return prefixed(super().format(record), record.levelno)
 
 
 class _NoiseFilter(logging.Filter):

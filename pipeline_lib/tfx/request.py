@@ -9,7 +9,8 @@ from typing import Any
 class NodeRequest:
     """One node of one run.
 
-    `parameters` holds run parameters by name; `result` is where a NodeResult goes, `None` for nowhere.
+    `parameters` holds run parameters by name; `result` is where a NodeResult goes, `None` for nowhere; `log_levels`
+    asks for `pipeline_lib.log_levels`' prefixes in the log.
     `own_environment` names the environment variables that were set for this node alone: its cache key has them.
     """
 
@@ -20,3 +21,4 @@ class NodeRequest:
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     result: Path | None = None
     own_environment: tuple[str, ...] = ()
+    log_levels: bool = False

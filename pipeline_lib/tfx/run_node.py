@@ -2,7 +2,7 @@
 
     python -m pipeline_lib.tfx.run_node --pipeline FILE --node ID --run-id ID [--result FILE]
                                         [--parameters FILE] [--param NAME=VALUE ...] [--own-env NAME ...]
-                                        [--runtime warm|cold] [--grace SECONDS]
+                                        [--runtime warm|cold] [--grace SECONDS] [--log-levels]
 
 `--pipeline`    what `python -m pipeline_lib.tfx.compile` wrote.
 `--parameters`  a JSON object of run parameters, by name; `--param` overrides one. What is left out has its default.
@@ -12,6 +12,7 @@
                 cold: a fresh process. Default: the setting MNIST_LITE_RUNTIME, else warm.
 `--grace`       warm: from SIGTERM to the SIGKILL of whatever is left of the node, 5 if not given. A cold node is in the
                 process group of its caller, whose part that is.
+`--log-levels`  a line of the log that is a warning or an error begins with its level: see `pipeline_lib.log_levels`.
 
 stdout and stderr are the node's log, as it is written; where the node fails, its own error is the last line.
 SIGTERM ends the node and everything that it started, and records the execution as cancelled.
@@ -28,6 +29,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline_lib import native_log
 from pipeline_lib.errors import CompiledPipelineError, NodeRequestError
 from pipeline_lib.node_exit import EXIT_USAGE
 from pipeline_lib.places import runtime_dir
@@ -56,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--own-env", action="append", default=[], metavar="NAME", help="a variable of this node alone")
     parser.add_argument("--runtime", choices=("warm", "cold"), help="default: MNIST_LITE_RUNTIME, else warm")
     parser.add_argument("--grace", type=float, metavar="SECONDS", help="warm: between SIGTERM and SIGKILL (5)")
+    parser.add_argument("--log-levels", action="store_true", help="mark warnings and errors in the log")
     return parser
 
 
@@ -79,6 +82,7 @@ def request_from(arguments: list[str]) -> NodeRequest:
         parameters=values,
         result=options.result,
         own_environment=tuple(options.own_env),
+        log_levels=options.log_levels,
     )
 
 
@@ -115,8 +119,8 @@ def main(arguments: list[str]) -> int:
         code = warm_client.run(arguments, options.pipeline, runtime_dir(), options.grace)
         if code is not None:
             return code
-    from pipeline_lib.tfx import forking  # imports TFX: 16 s
-
+    with native_log.muted():
+        from pipeline_lib.tfx import forking  # imports TFX: 16 s
     return forking.run_here(arguments)
 
 

@@ -16,6 +16,7 @@ parser.add_argument("-m", dest="module")
 for name in ("pipeline", "node", "run-id", "parameters", "result", "grace"):
     parser.add_argument(f"--{name}", required=True)
 parser.add_argument("--own-env", action="append")
+parser.add_argument("--log-levels", action="store_true", required=True)
 asked = parser.parse_args()
 
 # A grandchild that ignores SIGTERM, keeps the log open, and says when it is ready.
@@ -45,6 +46,10 @@ print(
 )
 
 match os.environ["BEHAVE"]:
+    case "complain":
+        print("ERROR: printed by someone\n<4>lite: careful\n<3>Traceback:\n<3>  File\n<3>ValueError: bad")
+        print("W0000 00:00:1795834607.272323   11711 a.cc:31] native")
+        sys.exit(1)
     case "succeed":
         result("succeeded", execution_id=7)
     case "cached":

@@ -178,6 +178,32 @@ def test_absl_levels_are_kept(run, operator, caplog):
     assert levels == {logging.INFO, logging.ERROR}
 
 
+def test_each_line_is_logged_at_its_level_and_a_persons_print_at_info(run, operator, caplog):
+    with pytest.raises(AirflowException, match=r"failed: (.*\n)*Traceback:\n  File\nValueError: bad\n"):
+        run(operator("complain"))
+    logged = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert logged[-6:] == [
+        ("INFO", "ERROR: printed by someone"),
+        ("WARNING", "lite: careful"),
+        ("ERROR", "Traceback:"),
+        ("ERROR", "  File"),
+        ("ERROR", "ValueError: bad"),
+        ("WARNING", "W0000 00:00:1795834607.272323   11711 a.cc:31] native"),
+    ]
+
+
+def test_a_skip_before_the_node_began_is_no_failure(run, operator, monkeypatch):
+    def skip(*_):
+        raise AirflowSkipException("nobody was asked")
+
+    monkeypatch.setattr(TfxNodeOperator, "_run_facts", skip)
+    left = []
+    monkeypatch.setattr(TfxNodeOperator, "_leave", lambda *_: left.append(1))
+    with pytest.raises(AirflowSkipException, match="nobody was asked"):
+        run(operator("succeed"))
+    assert left == []
+
+
 def test_lines_are_logged_as_they_are_written(run, operator, tmp_path):
     # The stand-in goes on only once its first line has been logged.
     class OnFirstLine(logging.Handler):

@@ -15,8 +15,8 @@ from pipeline_lib.settings import RELEASE_ASSET, run_defaults, settings
 DOCS = """
 Retrains a small digit classifier, converts it to TFLite, evaluates both and ships the second if it is good enough.
 
-- **Green**: a new model was pushed. **`Pusher.mnist_lite` skipped**: a gate refused the model, or it is what was pushed
-  last; the end of its log says which (the end of `EdgeValidator`'s log names the gates). The last good model stays.
+- **Release green**: a new model was pushed. **Release skipped**: nothing new, or a dry run. **Outcome skipped, too**: a
+  new model was kept back; the end of its log says why. The last good model stays.
 - **`DataGate` red**: the data is not what it should be.
 - It runs on its schedule, and when the Asset `mnist_data` tells of a new span: one run at a time, others queue.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.

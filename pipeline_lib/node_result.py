@@ -26,10 +26,11 @@ class NodeResult(BaseModel):
     `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache. The rest is None
     or empty but for the nodes that it belongs to: `blessed` and `pushed` for those that bless or push, `metrics` (of
     the overall slice) and `refusals` (each failed threshold in words) for an Evaluator, `model_bytes` for a Trainer,
-    `report` (the page's path) for a ModelReport, and for a DataGate that refused the data.
+    `report` (the page's path) for a ModelReport and an OutcomeReport, and for a DataGate that refused the data.
     `pushed_version`, `pushed_to`, `pushed_sha256` and the Pusher's `metrics` tell the release that holds the model: the
     one that was made, or, where `pushed` is False because there was nothing new, the one that is this very file.
-    `outcome`, of a Pusher: how the run ended; None where the Pusher failed or was not reached.
+    `outcome`, of a Pusher and of the OutcomeReport after it: how the run ended; None where that failed or was not
+    reached.
     `final`: it failed for what another try would find again, such as refused data.
     `seconds` is the node's whole time in its process, `executor_seconds` the part that its executor took.
     """

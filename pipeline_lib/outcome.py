@@ -29,3 +29,8 @@ class Outcome(StrEnum):
     # Someone rejected it, or no one answered.
     not_approved = "not_approved"
     failed = "failed"
+
+    @property
+    def is_refusal(self) -> bool:
+        """Return whether a new model was kept back."""
+        return self in (Outcome.refused, Outcome.rolled_back, Outcome.older_data, Outcome.not_approved)

@@ -10,7 +10,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline_lib.approval import Approval
 from pipeline_lib.gates import Gate
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.releases import durable
 from pipeline_lib.report_files import REPORT_JSON
 
@@ -162,8 +164,21 @@ class PastRun(_Figures):
         return mine == others
 
 
+class RunOutcome(_Figures):
+    """How a run ended; `headline` says it in one line. `release` is the version that it made."""
+
+    outcome: Outcome
+    headline: str
+    run_id: str
+    release: int | None = None
+    approval: Approval | None = None
+
+
 class RunReport(_Figures):
-    """One run, judged, and its data. `blessed` is None where it had no gates; `verdict` is one line."""
+    """One run, judged, and its data. `blessed` is None where it had no gates; `verdict` is one line.
+
+    `outcome` is None before the push. Its run differs from `run_id` where the figures were answered from cache.
+    """
 
     schema_version: Literal[1] = 1
     pipeline: str
@@ -177,6 +192,7 @@ class RunReport(_Figures):
     statistics: tuple[FeatureStatistics, ...]
     anomalies: tuple[DataAnomaly, ...]
     versions: dict[str, str]
+    outcome: RunOutcome | None = None
 
     def write(self, folder: Path) -> None:
         """Write `report.json` whole or not at all: another run may look for its history at any moment."""

@@ -1,8 +1,10 @@
-"""Where a run's report is: the node that writes it, its artifact's type, its files. Every DAG parse imports this."""
+"""Where a run's report is: the nodes that write it, their artifact's type, its files. Every DAG parse imports this."""
 
 from typing import Final
 
 REPORT_NODE: Final = "ModelReport"
+# Adds the outcome to the report, after the push.
+OUTCOME_NODE: Final = "OutcomeReport"
 REPORT_TYPE: Final = "Report"
 REPORT_PAGE: Final = "report.html"
 REPORT_JSON: Final = "report.json"

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.outcome import Outcome
+from pipeline_lib.report_files import OUTCOME_NODE
 
 # The node that judges every gate of a run, the Evaluators' among them.
 VERDICT = "EdgeValidator"
@@ -54,8 +55,9 @@ def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
 
 
 def report_page(results: Iterable[NodeResult | None]) -> str | None:
-    """The path of the run's page, as its nodes say: ModelReport's, or that of a DataGate that refused the data."""
-    return next((result.report for result in results if result and result.report), None)
+    """Return the path of the run's page: OutcomeReport's, else ModelReport's, or a DataGate's that refused the data."""
+    found = [result for result in results if result and result.report]
+    return max(found, key=lambda result: result.node_id == OUTCOME_NODE).report if found else None
 
 
 def _figures(results: Mapping[str, NodeResult], model: str) -> ModelFigures:

@@ -66,6 +66,13 @@ _COMPONENTS = {
         "evaluate",
         "Writes a page on the run, refused or not: the tab *Model report* of the DAG run shows it.",
     ),
+    # In no group: its mark is seen in a folded grid.
+    "OutcomeReport": _Component(
+        "Outcome",
+        "",
+        "Adds the outcome to the report. It ends **skipped** where a new model was kept back: a gate refused it, "
+        "no one approved it, someone rolled back from it, or its data is older than the last release's.",
+    ),
     "BulkInferrer": _Component("Infer", "release", "Runs the model over a batch of examples."),
     "Pusher": _Component(
         "Push",

@@ -14,7 +14,7 @@ from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.airflow.report_link import links_of
 from pipeline_lib.errors import CompiledPipelineError, SettingsError
 from pipeline_lib.graph import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
-from pipeline_lib.report_files import REPORT_NODE
+from pipeline_lib.report_files import OUTCOME_NODE, REPORT_NODE
 
 _JSON_TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
 
@@ -55,6 +55,8 @@ class AirflowDagRunner:
             task = tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters, groups.get(node.id))
             task.operator_extra_links = links_of(component_docs.component(node), has_report)
             task.set_upstream([tasks[upstream] for upstream in node.upstream])
+            if node.id == OUTCOME_NODE:  # it reports a skipped Pusher, too
+                task.trigger_rule = TriggerRule.NONE_FAILED
             if make_gate := self.config.gate_before(node.id):
                 gate = make_gate(gated=node.id, dag=dag, task_group=groups.get(node.id))
                 gate.set_upstream([tasks[upstream] for upstream in node.upstream])

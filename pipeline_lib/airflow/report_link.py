@@ -15,7 +15,7 @@ from pipeline_lib.report_files import EVALUATIONS_PAGE, STATISTICS_PAGE
 URL_PREFIX = "/mnist-lite"
 URL_ROUTE = "model-report"
 # Components whose tasks have a button for a page that ModelReport draws.
-_REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport"})
+_REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport", "OutcomeReport"})
 _STATISTICS = frozenset({"StatisticsGen", "ExampleValidator", "DataGate"})
 _EVALUATIONS = frozenset({"Evaluator"})
 

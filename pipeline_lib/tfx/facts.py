@@ -58,7 +58,10 @@ def _pushed(artifact: Artifact) -> dict[str, Any]:
 
 
 def _report(artifact: Artifact) -> dict[str, Any]:
-    return {"report": str(Path(artifact.uri) / REPORT_PAGE)}
+    facts: dict[str, Any] = {"report": str(Path(artifact.uri) / REPORT_PAGE)}
+    if outcome := artifact.custom_properties[OUTCOME].string_value:  # OutcomeReport's
+        facts |= {"outcome": Outcome(outcome), "reason": artifact.custom_properties["reason"].string_value}
+    return facts
 
 
 def _evaluation(artifact: Artifact) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """TFX's Launcher, made safe to retry and to kill."""
 
 import contextlib
+import logging
 import shutil
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import Any, TypeAlias
 
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
+from tfx import types
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import data_types, execution_publish_utils, launcher, resolver_node_handler
@@ -19,7 +21,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.tfx import at_work, beam_args, beam_memo, beam_ports, lineage, made_by, resolver_handler
+from pipeline_lib.tfx import at_work, beam_args, beam_memo, beam_ports, lineage, made_by, node_log, resolver_handler
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -128,7 +130,8 @@ class NodeLauncher(launcher.Launcher):
                 try:
                     closed = self._close(run_id, "its last try ended without a word") if run_id else []
                 except Exception as error:
-                    print(f"what run {run_id} left is still there: {type(error).__name__}: {error}", flush=True)
+                    why = f"what run {run_id} left is still there: {type(error).__name__}: {error}"
+                    node_log.say(why, logging.WARNING)
                     continue
                 at_work.remove(file)
                 if closed:
@@ -177,7 +180,11 @@ class NodeLauncher(launcher.Launcher):
         if input_artifacts is not None and (missing := resolver_handler.missing_blessing(self._node, input_artifacts)):
             raise NodeRequestError(missing)
         for execution in execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts):
-            if execution_lib.is_execution_successful(execution) and _was_asked(execution, exec_properties or {}):
+            if (
+                execution_lib.is_execution_successful(execution)
+                and _was_asked(execution, exec_properties or {})
+                and _had(metadata_handle.store, execution, input_artifacts or {})
+            ):
                 self.was_done = True
                 return execution
         return execution_publish_utils.register_execution(
@@ -208,6 +215,15 @@ def _executions(store: metadata_store.MetadataStore, run_id: str, node_name: str
     run = store.get_context_by_type_and_name("pipeline_run", run_id)
     node = store.get_context_by_type_and_name("node", node_name) if run else None
     return lineage.executions_in_all(store, [run, node]) if node else []
+
+
+def _had(
+    store: metadata_store.MetadataStore, execution: Execution, inputs: Mapping[str, Sequence[types.Artifact]]
+) -> bool:
+    """Return whether an execution of this run had these inputs: the Pusher before it may have run again since."""
+    events = store.get_events_by_execution_ids([execution.id])
+    had = {event.artifact_id for event in events if event.type == metadata_store_pb2.Event.INPUT}
+    return {artifact.id for artifacts in inputs.values() for artifact in artifacts} <= had
 
 
 def _was_asked(execution: Execution, exec_properties: Mapping[str, Any]) -> bool:

@@ -3,10 +3,10 @@
 import contextlib
 import errno
 import json
+import logging
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 import traceback
@@ -24,6 +24,7 @@ from pipeline_lib.errors import CompiledPipelineError, DataError, DataRefusedErr
 from pipeline_lib.graph import HOW_TO_COMPILE, CompiledPipeline
 from pipeline_lib.node_exit import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult, OutputArtifact, State
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.run_params import FORCE
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx import node_log, runtime_params, user_code
@@ -54,7 +55,7 @@ def execute(request: NodeRequest) -> int:
     """
     signal.signal(signal.SIGTERM, _cancel)
     signal.signal(signal.SIGINT, _cancel)
-    node_log.quiet()
+    node_log.quiet(levels=request.log_levels)
     started = time.monotonic()
     try:
         launcher, store = prepare(request)
@@ -83,7 +84,7 @@ def _prune_artifacts(launcher: NodeLauncher, store: metadata.Metadata) -> None:
             store, launcher.pipeline_name, root, config.push_dir, config.keep_artifact_runs
         )
     except Exception as error:
-        print(f"old artifacts below {root} are still there: {type(error).__name__}: {error}", flush=True)
+        node_log.say(f"old artifacts below {root} are still there: {type(error).__name__}: {error}", logging.WARNING)
         return
     if removed:
         print(f"removed {removed} artifacts, older than {config.keep_artifact_runs} runs, below {root}", flush=True)
@@ -210,7 +211,8 @@ def read_outcome(
         outputs.setdefault(keys[artifact.id], []).append(reference)
     facts = facts_of((types[artifact.type_id], artifact) for artifact in artifacts)
     outcome: dict[str, Any] = {"outputs": outputs, **facts}
-    if facts.get("pushed") is False:
+    decided: Outcome | None = facts.get("outcome")
+    if facts.get("pushed") is False or (decided and decided.is_refusal):
         outcome |= {"state": "skipped", "reason": facts["reason"] or "not pushed: the model is not blessed"}
     elif execution.last_known_state == Execution.CACHED:
         outcome |= {"state": "cached", "reason": "answered from cache"}
@@ -228,7 +230,8 @@ def _recorded_error(execution: Execution) -> str:
 def finish(request: NodeRequest, result: NodeResult) -> None:
     """Write the result file and the log's last line; a caller that was killed may have taken both away."""
     with contextlib.suppress(OSError):
-        print(describe(result), flush=True)
+        bad = result.state == "failed" or result.blessed is False
+        node_log.say(describe(result), logging.ERROR if bad else logging.INFO)
     with contextlib.suppress(OSError):
         if request.result:
             result.write(request.result)
@@ -250,7 +253,7 @@ def _print_executors_part(error: BaseException) -> None:
         index for index, frame in enumerate(frames) if "/tfx/orchestration/" in Path(frame.filename).as_posix()
     ]
     report.stack = traceback.StackSummary.from_list(frames[launchers[-1] + 1 :] if launchers else frames)
-    print("".join(report.format()), file=sys.stderr, flush=True)
+    node_log.say("".join(report.format()), logging.ERROR)
 
 
 def _cancel(_signum: int, _frame: FrameType | None) -> None:

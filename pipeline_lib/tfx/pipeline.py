@@ -18,6 +18,7 @@ from pipeline_lib.tfx.edge_validator import EdgeValidator
 from pipeline_lib.tfx.evaluation import eval_config
 from pipeline_lib.tfx.example_gen.component import SpanExampleGen
 from pipeline_lib.tfx.model_report import ModelReport
+from pipeline_lib.tfx.outcome_report import OutcomeReport
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from pipeline_lib.tfx.runtime_params import RunValue
 
@@ -162,7 +163,7 @@ def create_pipeline(
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
     pusher.exec_properties.update({name: run_values[name] for name in ("approval", APPROVAL_RECORD)})
 
-    # Nothing waits for it: a refused run has its report, and a broken report blocks no push.
+    # No push waits for it: a refused run has its report, and a broken report blocks none.
     model_report = ModelReport(
         examples=examples,
         statistics=statistics,
@@ -178,6 +179,8 @@ def create_pipeline(
         label_key=LABEL_KEY,
         run_parameters=runtime_params.every_value(),
     )
+
+    outcome_report = OutcomeReport(report=model_report.outputs["report"], pushed_model=pusher.outputs["pushed_model"])
 
     return tfx.dsl.Pipeline(
         pipeline_name=pipeline_name,
@@ -198,6 +201,7 @@ def create_pipeline(
             edge_validator,
             pusher,
             model_report,
+            outcome_report,
         ],
         enable_cache=True,
         beam_pipeline_args=list(beam_pipeline_args),

@@ -35,11 +35,12 @@ def releases(deployment: Deployment) -> Releases:
     return Releases(deployment.settings.push_dir)
 
 
-def test_an_impossible_threshold_skips_the_pusher_and_nothing_else(
+def test_an_impossible_threshold_skips_what_releases_and_marks_the_run(
     deployment: Deployment, refused: FinishedRun
 ) -> None:
     states = refused.states()
-    assert states.pop("Pusher.mnist_lite") == "skipped"
+    skipped = {"Approval.mnist_lite", "Pusher.mnist_lite", "OutcomeReport"}
+    assert {states.pop(task_id) for task_id in skipped} == {"skipped"}
     assert set(states.values()) == {"success"}, states
     assert refused.result("Evaluator.mnist_lite").blessed is False
     assert "expected >= 1.01" in refused.result("Evaluator.mnist_lite").refusals[0]
@@ -55,7 +56,9 @@ def test_an_impossible_threshold_skips_the_pusher_and_nothing_else(
 def test_a_blessed_model_is_released_with_all_that_its_manifest_tells(
     deployment: Deployment, refused: FinishedRun, pushed: FinishedRun
 ) -> None:
-    assert set(pushed.states().values()) == {"success"}, pushed.states()
+    states = pushed.states()
+    assert states.pop("Approval.mnist_lite") == "skipped"  # nobody was asked
+    assert set(states.values()) == {"success"}, states
     [model] = pushed.result("Trainer.mnist_lite").outputs["model"]
     found = releases(deployment).latest_model()
     assert found
@@ -168,10 +171,11 @@ def test_the_dag_that_ran_is_the_compiled_pipeline(deployment: Deployment, pushe
 def test_each_run_has_a_report_that_airflow_serves_to_whoever_is_logged_in(
     deployment: Deployment, refused: FinishedRun, pushed: FinishedRun
 ) -> None:
-    for run, blessed in ((refused, False), (pushed, True)):
-        assert Path(run.result("ModelReport").report or "").is_file()
+    for run, blessed, headline in ((refused, False, "Refused by "), (pushed, True, "Released as 1")):
+        assert Path(run.result("OutcomeReport").report or "").is_file()
         url = f"{deployment.airflow.url}/mnist-lite/dags/mnist_tflite/runs/{quote(run.run_id, safe='')}/report.json"
         assert httpx.get(url, timeout=60).status_code == 401
         report = deployment.rest._http.get(url).json()
         assert (report["run_id"], report["blessed"]) == (run.run_id, blessed)
+        assert report["outcome"]["headline"].startswith(headline)
         assert report["history"][-1]["run_id"] == run.run_id

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline_lib.airflow.local_config import USER
 from pipeline_lib.releases.store import Releases
+from pipeline_lib.report_files import OUTCOME_NODE
 from pipeline_lib.settings import PIPELINE_NAME
 from tests.end_to_end.conftest import HURRIED, RUN_SECONDS, Deployment, FinishedRun
 
@@ -25,7 +26,8 @@ def question(deployment: Deployment, run_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + RUN_SECONDS
     while True:
         states = {task.task_id: task.state for task in deployment.rest.tasks(PIPELINE_NAME, run_id)}
-        waiting = states.pop(APPROVAL, None) == "awaiting_input" and states.pop(PUSHER) is None
+        after = {states.pop(PUSHER, "?"), states.pop(OUTCOME_NODE, "?")}
+        waiting = states.pop(APPROVAL, None) == "awaiting_input" and after == {None}
         if waiting and set(states.values()) == {"success"}:
             break
         assert time.monotonic() < deadline, f"{run_id} did not ask: {states}"
@@ -57,10 +59,12 @@ def ask(deployment: Deployment) -> Callable[[], str]:
     return lambda: deployment.rest.trigger(PIPELINE_NAME, NEW_FILE).dag_run_id
 
 
-def skipped(run: FinishedRun) -> str:
-    """Why the Pusher, and nothing else, of a green run was skipped."""
+def skipped(run: FinishedRun, *, kept_back: bool = True) -> str:
+    """Why the Pusher of a green run was skipped; with it the approval, and where a model was kept back, its mark."""
     states = run.states()
-    assert (run.state, states.pop(PUSHER), set(states.values())) == ("success", "skipped", {"success"})
+    release = {states.pop(APPROVAL), states.pop(PUSHER)}
+    assert (run.state, release, set(states.values()) - {"skipped"}) == ("success", {"skipped"}, {"success"})
+    assert [node for node, state in states.items() if state == "skipped"] == [OUTCOME_NODE] * kept_back
     return run.result(PUSHER).reason or ""
 
 
@@ -102,7 +106,8 @@ def test_a_rejected_model_is_pushed_once_somebody_who_is_asked_again_approves(
     assert versions(deployment) == [*before, version]
 
     # The same file again: there is nothing that anybody could approve.
-    assert skipped(deployment.run(**NEW_FILE)) == f"nothing new: release {version} is this very file already"
+    nothing_new = skipped(deployment.run(**NEW_FILE), kept_back=False)
+    assert nothing_new == f"nothing new: release {version} is this very file already"
 
 
 def test_a_refused_model_is_not_asked_about(deployment: Deployment) -> None:

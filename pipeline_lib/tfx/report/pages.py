@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from pipeline_lib.releases import durable
-from pipeline_lib.report import Report, RunReport
+from pipeline_lib.report import Report, RunOutcome, RunReport
 from pipeline_lib.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
 from pipeline_lib.tfx.report import charts
 
 _TEMPLATES = Path(__file__).with_name("templates")
 PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
+# In report.html before the push; the outcome takes its place.
+_BEFORE_PUSH = Markup('<p class="small soft">Written before the push. The outcome is on the page of OutcomeReport.</p>')
 # Probabilities below it are drawn as nothing.
 _VISIBLE = 0.005
 
@@ -27,6 +30,16 @@ def render_refused_data(report: RunReport) -> dict[str, str]:
     return _rendered(report, {REPORT_PAGE: "refused_data.html.j2", STATISTICS_PAGE: f"{STATISTICS_PAGE}.j2"}, {})
 
 
+def with_outcome(page: str, found: RunOutcome, figures_of: str) -> str:
+    """Return ModelReport's `report.html` with the outcome of the run.
+
+    Args:
+      figures_of: the run that computed the figures, another one where they were answered from cache.
+    """
+    text = _environment().get_template("outcome.html.j2").render(found=found, figures_of=figures_of)
+    return page.replace(_BEFORE_PUSH, text, 1)
+
+
 def write(pages: Mapping[str, str], folder: Path) -> None:
     """Write the pages into the folder, each whole or not at all."""
     for name, text in pages.items():
@@ -34,6 +47,12 @@ def write(pages: Mapping[str, str], folder: Path) -> None:
 
 
 def _rendered(report: RunReport, templates: Mapping[str, str], drawn: Mapping[str, Any]) -> dict[str, str]:
+    environment = _environment()
+    drawn = {**drawn, "feature_charts": _feature_charts(report)}
+    return {name: environment.get_template(file).render(report=report, **drawn) for name, file in templates.items()}
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -42,8 +61,7 @@ def _rendered(report: RunReport, templates: Mapping[str, str], drawn: Mapping[st
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "figure": figure, "bytes": size}
-    drawn = {**drawn, "feature_charts": _feature_charts(report)}
-    return {name: environment.get_template(file).render(report=report, **drawn) for name, file in templates.items()}
+    return environment
 
 
 def _feature_charts(report: RunReport) -> list[str]:
@@ -60,6 +78,7 @@ def _charts(report: Report) -> Mapping[str, Any]:
         "training_charts": charts.training(report.training),
         "history_charts": charts.history(report.history),
         "visible": _VISIBLE,
+        "before_push": _BEFORE_PUSH,
     }
 
 

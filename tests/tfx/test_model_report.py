@@ -6,28 +6,21 @@ import math
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from tfx.dsl.components.base import base_executor
 from tfx.types import standard_artifacts
 
-from pipeline_lib.approval import Approval
 from pipeline_lib.errors import DataError, ModelFileError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.mnist.dataset import Split
 from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY
-from pipeline_lib.outcome import Outcome
 from pipeline_lib.places import PROJECT
-from pipeline_lib.releases.manifest import Manifest
 from pipeline_lib.report import Report
 from pipeline_lib.tfx import model_report
 from pipeline_lib.tfx.report import history, outputs, pages
-from pipeline_lib.tfx.report import outcome as outcome_report
 from pipeline_lib.tfx.report.executor import Executor
 from tests.mnist.made_digits import make_split
 from tests.tfx.report_artifacts import EVIL, KEYS, save_data, save_evaluation, save_models, save_training, softmax
@@ -267,73 +260,6 @@ def test_a_first_run_without_gates_or_release_has_a_report_too(artifacts: Path, 
     assert (report.blessed, report.verdict) == (None, "Not judged: this run had no gates")
     assert [column.key for column in report.models] == ["keras", "tflite"]
     assert "Last release" not in Page((tmp_path / "1" / "report.html").read_text(encoding="utf-8")).text
-
-
-def with_outcome(made: Path, folder: Path, *pushes: dict[str, Any]) -> tuple[Report, Page]:
-    """Run OutcomeReport's executor after Pushers that left these properties, the first one the newest."""
-    folder.mkdir()
-    inputs = {"report": [model_report.Report()], "pushed_model": []}
-    inputs["report"][0].uri = str(made)
-    for number, properties in enumerate(pushes):
-        pushed = standard_artifacts.PushedModel()
-        pushed.uri, pushed.id = str(folder), 100 - number
-        pushed.set_int_custom_property("pushed", int(properties["outcome"] == Outcome.released))
-        for name, value in properties.items():
-            pushed.set_string_custom_property(name, value)
-        inputs["pushed_model"].append(pushed)
-    output = model_report.Report()
-    output.uri = str(folder)
-    context = base_executor.BaseExecutor.Context(tmp_dir=str(folder), unique_id="1", pipeline_run_id="tonight")
-    outcome_report.Executor(context).Do(inputs, {"outcome_report": [output]}, {})
-    report = Report.read(folder)
-    assert report.outcome and output.get_string_custom_property("outcome") == report.outcome.outcome
-    assert output.get_string_custom_property("reason") == report.outcome.headline
-    return report, Page((folder / "report.html").read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize(
-    ("outcome", "reason"),
-    [
-        (Outcome.rolled_back, f"not pushed: {EVIL} rolled back from this very file"),
-        (Outcome.not_approved, "not pushed: rejected by ann, 2026-11-24 03:00 UTC"),
-        (Outcome.older_data, "older data: span 1, and release 2 has span 3"),
-        (Outcome.no_better, "no detectable difference from release 2"),
-        (Outcome.nothing_new, "nothing new: release 7 is this very file already"),
-        (Outcome.dry_run, "dry run: would be released as 8"),
-    ],
-)
-def test_what_was_not_pushed_is_on_the_page_and_in_the_figures(
-    made: Path, tmp_path: Path, outcome: Outcome, reason: str
-) -> None:
-    blessed = tmp_path / "blessed"
-    shutil.copytree(made, blessed)
-    Report.read(made).model_copy(update={"blessed": True, "verdict": "Blessed: all 2 gates passed"}).write(blessed)
-    before = {path.name: path.read_bytes() for path in blessed.iterdir()}
-    report, page = with_outcome(blessed, tmp_path / "1", {"outcome": outcome, "reason": reason})
-    assert (report.outcome.outcome, report.outcome.headline, report.outcome.run_id) == (outcome, reason, "tonight")
-    assert reason in page.text and "run tonight" in page.text and "Written before the push" not in page.text
-    assert "Written before the push" in (made / "report.html").read_text(encoding="utf-8")
-    assert {path.name: path.read_bytes() for path in blessed.iterdir()} == before
-    assert {path.name for path in (tmp_path / "1").iterdir()} >= {*pages.PAGES, "report.json"}
-
-
-def test_a_release_is_named_with_its_approver(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    approval = Approval(decision="approved", user="ann", at=datetime(2026, 11, 24, 3, tzinfo=UTC))
-    pushed = {"outcome": Outcome.released, "pushed_version": "7"}
-    report, page = with_outcome(made, tmp_path / "1", pushed, {"outcome": Outcome.not_approved, "reason": "rejected"})
-    assert (report.outcome.headline, report.outcome.release) == ("Released as 7", 7) and "✔ Released as 7" in page.text
-    (tmp_path / "2").mkdir()
-    (tmp_path / "2" / "manifest.json").write_text("{}")
-    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: None)
-    monkeypatch.setattr(Manifest, "model_validate_json", lambda _: SimpleNamespace(approval=approval))
-    report, page = with_outcome(made, tmp_path / "2", pushed)
-    assert "Released as 7, approved by ann, 2026-11-24 03:00 UTC" in page.text
-    assert report.outcome.approval == approval
-
-
-def test_a_refused_runs_outcome_is_its_gates(made: Path, report: Report, tmp_path: Path) -> None:
-    found, page = with_outcome(made, tmp_path / "1", {"outcome": Outcome.refused})
-    assert found.outcome.headline == report.verdict and page.text.count(report.verdict) == 2
 
 
 def test_history_is_what_came_before_whatever_else_lies_there(made: Path, report: Report, tmp_path: Path) -> None:

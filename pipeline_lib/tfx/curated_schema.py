@@ -32,7 +32,7 @@ def latest_statistics(data_dir: Path) -> SpanStatistics:
     """
     span = latest_span(data_dir)
     if span is None:
-        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'mnist-lite ingest digits' first")
+        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'mnist-lite ingest mnist5k' first")
     found = {split: tfdv.generate_statistics_from_tfrecord(str(span.path / f"{split}-*")) for split in _SPLITS}
     return SpanStatistics(span.path.name, found)
 
@@ -59,12 +59,40 @@ def proposed(schema_file: Path, span: SpanStatistics) -> schema_pb2.Schema:
     Raises:
       DataError: the schema file cannot be read.
     """
-    curated = read(schema_file)
+    inferred, curated = infer(span), read(schema_file)
     if curated is None:
-        return infer(span)
+        return inferred
+    schema = _with_features_of(inferred, curated)
     for statistics in span.by_split.values():
-        curated = tfdv.update_schema(curated, statistics, infer_feature_shape=True)
-    return curated
+        schema = tfdv.update_schema(schema, statistics, infer_feature_shape=True)
+    return schema
+
+
+def _with_features_of(inferred: schema_pb2.Schema, curated: schema_pb2.Schema) -> schema_pb2.Schema:
+    """Take in new features and those of another type or shape, and leave out what the span no longer has.
+
+    TFDV would add them without shapes, which Transform reads as sparse tensors, and keep the old ones as DEPRECATED.
+    """
+    found = {feature.name: feature for feature in inferred.feature}
+    kept = [feature for feature in curated.feature if _stays(feature, found.get(feature.name))]
+    names = {feature.name for feature in kept}
+    taken = [feature for feature in inferred.feature if feature.name not in names]
+    domains = {feature.domain for feature in taken}
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(curated)
+    del schema.feature[:], schema.string_domain[:]
+    schema.feature.extend([*kept, *taken])
+    schema.string_domain.extend(domain for domain in curated.string_domain if domain.name not in domains)
+    schema.string_domain.extend(domain for domain in inferred.string_domain if domain.name in domains)
+    return schema
+
+
+def _stays(feature: schema_pb2.Feature, now: schema_pb2.Feature | None) -> bool:
+    """Say whether the curated feature stays; one that the data lacks does so where its stage was set by hand."""
+    if now is None:
+        return bool(feature.lifecycle_stage)
+    reshaped = feature.HasField("shape") and now.HasField("shape") and feature.shape != now.shape
+    return bool(feature.type == now.type and not reshaped)
 
 
 def anomalies(schema: schema_pb2.Schema, span: SpanStatistics) -> Iterator[str]:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from click.testing import Result
+from tensorflow_transform.tf_metadata import schema_utils
 from typer.testing import CliRunner
 
 from pipeline_lib.errors import DataError
@@ -76,11 +78,42 @@ def test_without_a_curated_schema_the_inferred_one_is_accepted(span: SpanStatist
     assert curated_schema.read(file) == schema
 
 
+def test_after_a_change_of_features_what_is_accepted_trains(tmp_path: Path, schema_file: Path) -> None:
+    """`image_class` is another type, `image_floats` another shape, `size` is new, and `weight` is gone."""
+    gone = 'feature { name: "weight" type: FLOAT }\n'
+    planned = 'feature { name: "planned" type: FLOAT lifecycle_stage: PLANNED }\n'
+    schema_file.write_text(schema_file.read_text() + gone + planned)
+    records: dict[str, list[tuple[bytes, float]]] = {"train": [(b"a", 1.0), (b"b", 2.0)], "eval": [(b"a", 3.0)]}
+    by_split = {}
+    for split, rows in records.items():
+        with tf.io.TFRecordWriter(str(tmp_path / split)) as writer:
+            for label, size in rows:
+                example = tf.train.Example()
+                example.features.feature["image_class"].bytes_list.value.append(label)
+                example.features.feature["image_floats"].float_list.value.extend([0.1] * 196)
+                example.features.feature["size"].float_list.value.append(size)
+                writer.write(example.SerializeToString())
+        by_split[split] = tfdv.generate_statistics_from_tfrecord(str(tmp_path / split))
+    changed = SpanStatistics("span-2", by_split)
+
+    accepted = curated_schema.proposed(schema_file, changed)
+    # What Transform and the Trainers read: a feature without a shape would be a VarLenFeature.
+    assert schema_utils.schema_as_feature_spec(accepted).feature_spec == {
+        "image_class": tf.io.FixedLenFeature([1], tf.string),
+        "image_floats": tf.io.FixedLenFeature([196], tf.float32),
+        "size": tf.io.FixedLenFeature([1], tf.float32),
+    }
+    assert [feature.name for feature in accepted.feature] == ["planned", "image_class", "image_floats", "size"]
+    assert list(curated_schema.anomalies(accepted, changed)) == []
+    curated_schema.write(schema_file, accepted)
+    assert curated_schema.difference(schema_file, curated_schema.proposed(schema_file, changed)) == ""
+
+
 def test_a_file_that_is_no_schema_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "schema").write_text("features: 3")
     with pytest.raises(DataError, match="expected a Schema as protobuf text. Received:"):
         curated_schema.read(tmp_path / "schema")
-    with pytest.raises(DataError, match="'mnist-lite ingest digits' first"):
+    with pytest.raises(DataError, match="'mnist-lite ingest mnist5k' first"):
         curated_schema.latest_statistics(tmp_path)
 
 

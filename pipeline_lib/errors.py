@@ -5,6 +5,7 @@ MnistLiteError
 ├── CompiledPipelineError    the compiled pipeline file cannot be used
 ├── NodeRequestError         run_node was asked for something that it cannot run
 ├── DataError                input data is not what it says it is
+│   ├── UnclearPictureError  a picture does not show one digit clearly
 │   ├── DownloadError        a public file could not be fetched
 │   └── DataRefusedError     a gate refused it
 ├── ModelFileError           a model file is not fit to ship
@@ -36,6 +37,10 @@ class NodeRequestError(MnistLiteError):
 
 class DataError(MnistLiteError):
     """Input data is truncated, corrupt, mismatched or of another shape."""
+
+
+class UnclearPictureError(DataError):
+    """A picture does not show one digit. The message says what it shows instead; the caller names the picture."""
 
 
 class DataRefusedError(DataError):

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from pipeline_lib.cli import run_commands
-from pipeline_lib.mnist import drawing, pictures
+from pipeline_lib.mnist import drawing
 from pipeline_lib.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -28,18 +28,23 @@ def predict(
 ) -> None:
     """Print which digit each picture shows, with the released file in LiteRT alone.
 
-    Any size, dark on light or light on dark; the digit is cut out and centred as MNIST's are.
-    """
-    from pipeline_lib.mnist.recognition import Recogniser
+    Any size, dark on light or light on dark, photographs too; the digit is cut out and centred as MNIST's are.
 
-    digits = [pictures.read(path) for path in images]
-    answers = Recogniser(settings(), version).ask(digits)
+    Exit code: 0 each picture has its digit; 3 "not sure" of one or more: nothing stands out, noise, several marks, or
+    no digit is likely; 1 one or more cannot be read, or there is no release to ask. The others have their digits.
+    """
+    from pipeline_lib.mnist import prediction
+
+    predictions = prediction.predict(images, settings(), version)
     console = Console()
-    for path, digit, answer in zip(images, digits, answers, strict=True):
+    for path, found in zip(images, predictions, strict=True):
         if as_json:
-            print(json.dumps({"image": str(path), **answer.model_dump()}))
+            print(json.dumps({"image": str(path), **found.facts()}))
+        elif found.error:
+            print(f"mnist-lite: {found.error}", file=sys.stderr)
         else:
-            console.print(drawing.answer(path.name, digit, answer, colours=console.color_system is not None))
+            console.print(drawing.prediction(path.name, found, colours=console.color_system is not None))
+    raise typer.Exit(prediction.exit_code(predictions))
 
 
 if __name__ == "__main__":

@@ -8,21 +8,24 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline_lib.mnist.recognition import Answer
+from pipeline_lib.mnist.prediction import Prediction
 
 _SHADES = " ░▒▓█"
 _BAR = 20
 
 
-def answer(name: str, image: NDArray[np.uint8], said: Answer, *, colours: bool) -> RenderableType:
-    """The picture beside the probabilities; the image is uint8 [28, 28]."""
+def prediction(name: str, found: Prediction, *, colours: bool) -> RenderableType:
+    """Draw the picture beside the probabilities, or only why there are none."""
+    said = f"not sure: {found.not_sure}" if found.not_sure else found.answer.digit if found.answer else ""
+    style = "bold yellow" if found.not_sure else "bold green"
+    title = Text.assemble(f"{name}: ", (said, style), f" (release {found.answer.release})" if found.answer else "")
+    if found.answer is None or found.image is None:
+        return title
     table = Table("", "probability", "", box=None, padding=(0, 1))
-    for label, probability in said.probabilities.items():
-        style = "bold green" if label == said.digit else ""
+    for label, probability in found.answer.probabilities.items():
         bar = ProgressBar(total=1, completed=probability, width=_BAR)
-        table.add_row(Text(label, style), Text(f"{probability:.2%}", style), bar)
-    title = Text.assemble((f"{name}: "), (said.digit, "bold green"), f" (release {said.release})")
-    return Group(title, Columns([picture(image, colours=colours), table], padding=(0, 3)))
+        table.add_row(Text(label, style if label == found.answer.digit else ""), f"{probability:.2%}", bar)
+    return Group(title, Columns([picture(found.image, colours=colours), table], padding=(0, 3)))
 
 
 def picture(image: NDArray[np.uint8], *, colours: bool) -> Text:

@@ -15,6 +15,8 @@ from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings
 
 SIGNATURE = "serving_default"
+# With less, no digit is likely: it may be a letter or a scribble.
+LEAST_PROBABILITY = 0.5
 
 
 class Answer(BaseModel):
@@ -25,6 +27,11 @@ class Answer(BaseModel):
     digit: str
     probabilities: dict[str, float]
     release: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether the likeliest label is likely enough to be relied on."""
+        return self.probabilities[self.digit] >= LEAST_PROBABILITY
 
 
 class Recogniser:

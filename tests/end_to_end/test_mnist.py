@@ -94,7 +94,7 @@ def test_predict_reads_digits_of_any_size_and_colour(
     assert drawn.returncode == 0, drawn.stderr
     pictures = sorted(map(str, tmp_path.glob("*.*")))
     done = deployment.tfx("pipeline_lib.mnist.commands", "predict", "--json", *pictures)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 3), done.stderr  # 3: not sure of one, which counts as wrong
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     right = [answer["digit"] == Path(answer["image"]).name[0] for answer in answers]
     assert len(right) == 360
@@ -147,7 +147,7 @@ def test_mlmd_knows_the_run_by_airflows_run_id(deployment: Deployment, pushed: F
 def test_the_demo_of_what_is_known_makes_no_second_release_and_says_so(
     deployment: Deployment, pushed: FinishedRun, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert demo(deployment.settings) == EXIT_SHIPPED
+    assert demo(deployment.settings, "digits") == EXIT_SHIPPED
     said = capfd.readouterr().out
     assert "already holds exactly these" in said
     assert "Trainer.mnist_lite: cached" in said

@@ -1,12 +1,21 @@
-"""Small IDX files, so that every test of the data works offline."""
+"""Small IDX files, so that every test of the data works offline; and the real network, trained once on real digits."""
 
 import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from pipeline_lib.mnist import trainer
 from pipeline_lib.mnist.dataset import Dataset
+from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE
+from pipeline_lib.mnist.lite_trainer import rewrite
+from pipeline_lib.mnist.sources import load_mnist5k
+from pipeline_lib.mnist.tfrecords import scale
+from pipeline_lib.run_params import RunParams
 from tests.mnist.made_digits import idx_bytes, make_split
 
 
@@ -34,3 +43,35 @@ def write_file(tmp_path: Path) -> Callable[[bytes], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def mnist5k() -> Dataset:
+    return load_mnist5k()
+
+
+@pytest.fixture(scope="session")
+def data(mnist5k: Dataset) -> tuple[trainer.Examples, trainer.Examples]:
+    train, evaluation = (
+        trainer.Examples(scale(split.images), split.labels.astype(np.int64)) for split in mnist5k.splits.values()
+    )
+    return train, evaluation
+
+
+@pytest.fixture(scope="session")
+def network(data: tuple[trainer.Examples, trainer.Examples], tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
+    return trainer.train(*data, RunParams(epochs=4), str(tmp_path_factory.mktemp("logs")))
+
+
+@pytest.fixture(scope="session")
+def float_file(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    spec = tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint(
+        "serving_default", tf.function(lambda x: {"probabilities": network(x)}, input_signature=[spec])
+    )
+    folder = tmp_path_factory.mktemp("model")
+    archive.write_out(str(folder / "saved"), verbose=False)
+    rewrite(str(folder / "saved"), str(folder / "lite"))
+    return (folder / "lite" / "tflite").read_bytes()

@@ -80,6 +80,28 @@ def test_predict_asks_the_latest_release_and_draws_the_picture(run: Run, release
     assert done.stderr == ""
 
 
+def test_each_picture_has_its_line_and_the_exit_code_says_the_worst(
+    run: Run, released: Releases, picture: str, tmp_path: Path
+) -> None:
+    blank, text = str(tmp_path / "blank.png"), str(tmp_path / "text.png")
+    Image.new("L", (80, 80), 255).save(blank)
+    Path(text).write_text("no picture")
+    done = run("predict", picture, blank, picture)
+    assert done.returncode == 3
+    assert done.stdout.count("zero.png: 2 (release 3)") == 2
+    assert "blank.png: not sure: nothing stands out\n" in done.stdout
+    done = run("predict", picture, text, blank, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    zero, unreadable, unclear = map(json.loads, done.stdout.splitlines())
+    assert (zero["image"], zero["digit"], zero["release"]) == (picture, "2", 3)
+    assert (unreadable["image"], unreadable["digit"]) == (text, None)
+    assert "expected a PNG or JPEG file" in unreadable["error"]
+    assert unclear == {"image": blank, "digit": None, "not_sure": "nothing stands out"}
+    done = run("predict", text, picture)
+    assert (done.returncode, "zero.png: 2" in done.stdout) == (1, True)
+    assert done.stderr.startswith(f"mnist-lite: {text}: expected a PNG or JPEG file")
+
+
 def test_after_a_rollback_predict_asks_the_other_release(run: Run, released: Releases, picture: str) -> None:
     done = run("models", "rollback", "1", "--reason", "two is no digit", "--who", "ann")
     assert done.returncode == 0, done.stderr

@@ -1,9 +1,5 @@
-"""The real network's file in every mode: smaller, of the same contract, and as good.
+"""The real network's file in every mode: smaller, of the same contract, and as good."""
 
-On MNIST's own digits where MNIST_LITE_TEST_MNIST_DIR names a folder of its files, else on scikit-learn's.
-"""
-
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,46 +7,15 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
-import tensorflow as tf
 
 from pipeline_lib.errors import ModelFileError
 from pipeline_lib.mnist import tflite_file, trainer
-from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE
-from pipeline_lib.mnist.lite_trainer import rewrite
+from pipeline_lib.mnist.features import IMAGE_SIZE
 from pipeline_lib.mnist.quantization import quantize
-from pipeline_lib.mnist.sources import load
-from pipeline_lib.mnist.tfrecords import scale
-from pipeline_lib.run_params import RunParams
 
 # The largest share of the float file's size.
 SIZES = {"dynamic": 0.3, "float16": 0.55, "int8": 0.3}
 Images = npt.NDArray[np.float32]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[trainer.Examples, trainer.Examples]:
-    dataset = load(os.environ.get("MNIST_LITE_TEST_MNIST_DIR") or "digits", tmp_path_factory.mktemp("cache"), ())
-    train, evaluation = (
-        trainer.Examples(scale(split.images), split.labels.astype(np.int64)) for split in dataset.splits.values()
-    )
-    return train, evaluation
-
-
-@pytest.fixture(scope="module")
-def network(data: tuple[trainer.Examples, trainer.Examples], tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
-    return trainer.train(*data, RunParams(epochs=4), str(tmp_path_factory.mktemp("logs")))
-
-
-@pytest.fixture(scope="module")
-def float_file(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    spec = tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)
-    archive = keras.export.ExportArchive()
-    archive.track(network)
-    archive.add_endpoint("serving_default", tf.function(lambda x: {"p": network(x)}, input_signature=[spec]))
-    folder = tmp_path_factory.mktemp("model")
-    archive.write_out(str(folder / "saved"), verbose=False)
-    rewrite(str(folder / "saved"), str(folder / "lite"))
-    return (folder / "lite" / "tflite").read_bytes()
 
 
 @pytest.fixture

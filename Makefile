@@ -27,7 +27,7 @@ help: ## this list
 setup: ## make or update the two environments in .venvs/
 	@setup/setup.sh
 
-demo: setup ## set up, run the pipeline once under Airflow, show the outcome (DATASET=digits|mnist, MNIST_DIR=folder)
+demo: setup ## set up, run the pipeline once under Airflow, show the outcome (DATASET=mnist5k|digits|mnist, MNIST_DIR=folder)
 	@$(MNIST_LITE) demo
 
 up: setup ## start Airflow on 127.0.0.1

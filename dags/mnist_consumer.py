@@ -49,8 +49,8 @@ def mnist_consumer() -> None:
     def try_out(release: list[str]) -> dict[str, Any]:
         """What the release says of ten digits, in the environment that has LiteRT.
 
-        It shows the answers and judges none, not even ten wrong ones: they are scikit-learn's digits, the model may
-        have been trained on others, and whether it is good the gates have said.
+        It shows the answers and judges none, not even ten wrong ones: they are MNIST's digits, the model may have been
+        trained on others, and whether it is good the gates have said.
         """
         command = [str(settings().tfx_python), "-m", "pipeline_lib.mnist.try_release", *release]
         # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.

@@ -14,7 +14,7 @@ COMMANDS = {
     "trigger": ("airflow", "pipeline_lib.airflow.commands", "start a run over REST, and wait for it if asked to"),
     "status": ("airflow", "pipeline_lib.airflow.commands", "show a run: its nodes, its verdict, what it released"),
     "runs": ("airflow", "pipeline_lib.airflow.commands", "list the newest runs"),
-    "ingest": ("tfx", "pipeline_lib.tfx.commands", "add a span of data: digits, mnist or a folder of IDX files"),
+    "ingest": ("tfx", "pipeline_lib.tfx.commands", "add a span of data: mnist5k, digits, mnist or a folder"),
     "run-local": ("tfx", "pipeline_lib.tfx.commands", "run the whole pipeline in this process, without Airflow"),
     "schema": ("tfx", "pipeline_lib.tfx.commands", "infer, diff or accept the schema that the data is held to"),
     "models": ("tfx", "pipeline_lib.releases.commands", "list, check, roll back, prune or export the releases"),
@@ -32,7 +32,7 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "mnist-lite COMMAND --help tells more. Examples: mnist-lite ingest digits; mnist-lite run-local",
+            "mnist-lite COMMAND --help tells more. Examples: mnist-lite ingest mnist5k; mnist-lite run-local",
         ]
     )
 

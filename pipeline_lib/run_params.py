@@ -53,7 +53,7 @@ class RunParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(
-        default=20,
+        default=12,
         ge=1,
         le=500,
         title="Epochs",

@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     )
     code_revision: str = Field(default="", description="of this checkout; default: what git says")
 
-    dataset: str = Field(default="digits", description="what a deployment starts with: digits, mnist or a folder")
+    dataset: str = Field(default="mnist5k", description="a deployment's first data: mnist5k, digits, mnist or a folder")
     keep_runs_days: int = Field(default=365, ge=0, description="a deployment's runs and task logs; 0: for ever")
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: not by time")
     timezone: str = "UTC"

@@ -13,18 +13,19 @@ from pipeline_lib.cli import run_commands
 from pipeline_lib.errors import NodeRequestError, RunRefusedError
 from pipeline_lib.settings import settings
 
-_COMPILE = "Run 'mnist-lite ingest digits' for data, and 'make compile'; 'make demo' does both."
+_COMPILE = "Run 'mnist-lite ingest mnist5k' for data, and 'make compile'; 'make demo' does both."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 class Dataset(StrEnum):
+    mnist5k = "mnist5k"
     digits = "digits"
     mnist = "mnist"
 
 
 @app.command(epilog="Examples: mnist-lite demo; mnist-lite demo --mnist-dir ~/mnist")
 def demo(
-    dataset: Annotated[Dataset, typer.Option(envvar="DATASET", help="which handwritten digits")] = Dataset.digits,
+    dataset: Annotated[Dataset, typer.Option(envvar="DATASET", help="which handwritten digits")] = Dataset.mnist5k,
     mnist_dir: Annotated[Path | None, typer.Option(envvar="MNIST_DIR", help="a folder of IDX files instead")] = None,
 ) -> None:
     """Run the pipeline once under Airflow and print the verdict.

@@ -29,8 +29,8 @@ EXIT_NOT_SHIPPED = 3
 EXIT_INTERRUPTED = 130
 
 
-def demo(settings: Settings, dataset: str = "digits", mnist_dir: Path | None = None) -> int:
-    """Run the pipeline once on `dataset` ("digits" or "mnist"; `mnist_dir`: a folder of IDX files instead).
+def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = None) -> int:
+    """Run the pipeline once on `dataset`, or on `mnist_dir`, a folder of IDX files.
 
     Where a run is going on already, it watches that one. Returns the exit code: 0 the model is released (by
     this run, or it was already), 1 the run failed, 3 it ran but the model was refused, 130 interrupted.

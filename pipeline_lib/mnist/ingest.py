@@ -1,4 +1,4 @@
-"""Bring handwritten digits from a source into the pipeline: `mnist-lite ingest digits|mnist|FOLDER`."""
+"""Bring handwritten digits from a source into the pipeline: `mnist-lite ingest mnist5k|digits|mnist|FOLDER`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ def ingest(source: str, data_dir: Path, cache_dir: Path | None = None, mirrors: 
     """Write the digits of `source` as the next span of `data_dir`; `str()` of what it gives is the sentence to print.
 
     Args:
-      source: `digits`, `mnist` or a folder of IDX files.
+      source: `mnist5k`, `digits`, `mnist` or a folder of IDX files.
       data_dir: the folder of spans; made where there is none.
       cache_dir: where downloaded files are kept; default: `cache/mnist` under the setting `var_dir`.
       mirrors: where `mnist` is downloaded from; default: `MNIST_LITE_MNIST_MIRRORS`, else the public mirrors.

@@ -2,7 +2,7 @@
 
     python -m pipeline_lib.mnist.try_release VERSION [SHA256]
 
-The digits are ten of those that scikit-learn ships, one of each. stdout: {"digits": "…", "truth": "0123456789",
+The digits are ten of `mnist5k`'s eval split, one of each. stdout: {"digits": "…", "truth": "0123456789",
 "right": n}. Exit code 1, with a sentence on stderr, if the release cannot be used, has another sum, or answers anything
 but probabilities; how many it gets right depends on what it was trained on, and is for the caller to judge.
 """
@@ -12,16 +12,14 @@ import sys
 
 from pipeline_lib.errors import MnistLiteError, ReleaseError
 from pipeline_lib.mnist.features import LABELS
-from pipeline_lib.mnist.pictures import as_mnist
 from pipeline_lib.mnist.recognition import Recogniser
-from pipeline_lib.mnist.sources import load_digits
+from pipeline_lib.mnist.sources import load_mnist5k
 from pipeline_lib.settings import settings
 
 
 def main(version: int, sha256: str | None = None) -> int:
-    held_out = load_digits().eval
-    examples = [held_out.images[held_out.labels == number][0] for number in range(len(LABELS))]
-    images = [image for example in examples if (image := as_mnist(example)) is not None]
+    held_out = load_mnist5k().eval
+    images = [held_out.images[held_out.labels == number][0] for number in range(len(LABELS))]
     try:
         recogniser = Recogniser(settings(), version)
         if sha256 not in (None, recogniser.release.manifest.sha256):

@@ -52,9 +52,9 @@ def _curated_schema() -> ModuleType:
     return curated_schema
 
 
-@app.command(epilog="Examples: mnist-lite ingest digits; mnist-lite ingest ~/mnist")
+@app.command(epilog="Examples: mnist-lite ingest mnist5k; mnist-lite ingest ~/mnist")
 def ingest(
-    source: Annotated[str, typer.Argument(help="digits, mnist, or a folder of IDX files")],
+    source: Annotated[str, typer.Argument(help="mnist5k, digits, mnist, or a folder of IDX files")],
     tell: Annotated[bool, typer.Option(help="tell Airflow of a new span, whose run then begins")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
 ) -> None:

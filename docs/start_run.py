@@ -6,15 +6,16 @@ MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=admin MNIST_LITE_PASSWORD=â
   .venvs/airflow/bin/python docs/start_run.py 'push=dry run'
 """
 
+import contextlib
 import json
 import os
 import sys
 import time
-import urllib.error
 import urllib.request
 from typing import Any
 
 from airflow_client import client
+from urllib3.exceptions import HTTPError
 
 DAG_ID, PUSHER = "mnist_tflite", "Pusher.mnist_lite"
 
@@ -28,10 +29,10 @@ def token(url: str, user: str, password: str) -> str:
 
 
 def values(texts: list[str], params: dict[str, Any]) -> dict[str, Any]:
-    """NAME=VALUE by name: as it is where the DAG's parameter is a text, such as span=7, else JSON if it is JSON."""
+    """NAME=VALUE by name: as it is where the DAG's parameter may be a text, such as span=7, else JSON if it is JSON."""
     found: dict[str, Any] = {}
     for name, _, value in (text.partition("=") for text in texts):
-        is_text = params.get(name, {}).get("schema", {}).get("type") == "string"
+        is_text = "string" in params.get(name, {}).get("schema", {}).get("type", ())
         try:
             found[name] = value if is_text else json.loads(value)
         except ValueError:
@@ -44,32 +45,51 @@ def exit_code(result: dict[str, Any]) -> int:
     return 0 if result["outcome"] in ("released", "nothing_new", "dry_run") else 3
 
 
+def sentence(error: Exception) -> str:
+    """The first line of what Airflow, or the connection to it, said."""
+    said: object = error
+    if isinstance(error, client.ApiException):
+        said = f"{error.status} {error.reason}"
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a proxy's page, say
+            said = json.loads(error.body or "")["detail"]
+    if isinstance(said, list):
+        said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in said)
+    return str(said).strip().partition("\n")[0]
+
+
 def main(assignments: list[str]) -> int:
     names = [f"MNIST_LITE_{name}" for name in ("URL", "USER", "PASSWORD")]
     if missing := [name for name in names if not os.environ.get(name)]:
         print(f"expected the variables {', '.join(names)}. Received: no {', '.join(missing)}", file=sys.stderr)
         return 2
+    if wrong := [text for text in assignments if "=" not in text]:
+        print(f"expected NAME=VALUE. Received: {wrong[0]}", file=sys.stderr)
+        return 2
     url, user, password = (os.environ[name] for name in names)
     try:
         configuration = client.Configuration(host=url, access_token=token(url, user, password))
-    except urllib.error.URLError as error:  # 401: not the user's password
-        print(f"{url}: {error}", file=sys.stderr)
+    except (OSError, ValueError, KeyError) as error:  # HTTP 401: not the user's password
+        print(f"{url}: {sentence(error)}", file=sys.stderr)
         return 2
     with client.ApiClient(configuration) as api:
         runs = client.DagRunApi(api)
         try:
             conf = values(assignments, client.DAGApi(api).get_dag_details(DAG_ID).params or {})
             run = runs.trigger_dag_run(DAG_ID, client.TriggerDAGRunPostBody(logical_date=None, conf=conf))
-        except client.ApiException as error:  # 400: a parameter is unknown or out of bounds; 403: not yours to start
-            print(f"{error.status}: {json.loads(error.body or '{}').get('detail')}", file=sys.stderr)
+        except (client.ApiException, HTTPError) as error:  # 400: an unknown parameter, or out of bounds; 403: not yours
+            print(sentence(error), file=sys.stderr)
             return 2
-        while run.state not in ("success", "failed"):
-            time.sleep(1)
-            run = runs.get_dag_run(DAG_ID, run.dag_run_id)
-        print(f"{run.dag_run_id}: {run.state.value}")
-        if run.state == "failed":
+        try:
+            while run.state not in ("success", "failed"):
+                time.sleep(1)
+                run = runs.get_dag_run(DAG_ID, run.dag_run_id)
+            print(f"{run.dag_run_id}: {run.state.value}")
+            if run.state == "failed":
+                return 1
+            entry = client.XComApi(api).get_xcom_entry(DAG_ID, PUSHER, run.dag_run_id, "return_value")
+        except (client.ApiException, HTTPError) as error:
+            print(f"{run.dag_run_id}: {sentence(error)}", file=sys.stderr)
             return 1
-        entry = client.XComApi(api).get_xcom_entry(DAG_ID, PUSHER, run.dag_run_id, "return_value")
         result = json.loads(entry.to_json())["value"]
         print(f"pushed as release {result['pushed_version']}" if result["pushed"] else result["reason"])
         return exit_code(result)

@@ -4,7 +4,11 @@ import os
 import sys
 from collections.abc import Callable
 
-from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.errors import MnistLiteError, UsageError
+
+VERSION = "0.1.0"  # as pyproject.toml has it, which is not in the containers' image
+EXIT_ERROR = 1
+EXIT_USAGE = 2
 
 # command: (environment, module of its commands, its one line in --help)
 COMMANDS = {
@@ -33,35 +37,55 @@ def usage() -> str:
             *lines,
             "",
             "mnist-lite COMMAND --help tells more. Examples: mnist-lite ingest mnist5k; mnist-lite run-local",
+            "mnist-lite --version tells version and revision.",
+            "",
+            "Exit code: 0 done; 1 it could not be done; 2 usage: a wrong option or value, or the name of a folder, a",
+            "release or a run that does not exist; 3 a run released no model (demo, trigger --wait, status).",
         ]
     )
 
 
 def run_commands(app: Callable[..., object]) -> int:
-    """Run one environment's commands (a typer app); an error that a user can act on is one line and exit code 1."""
+    """Run one environment's commands (a typer app); an error that a user can act on is one line and its exit code."""
     try:
         app(prog_name="mnist-lite")
     except MnistLiteError as error:
         print(f"mnist-lite: {error}", file=sys.stderr)
-        return 1
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
     return 0
+
+
+def version() -> str:
+    """Return the version and the revision of this code."""
+    from pipeline_lib.code_revision import code_revision
+    from pipeline_lib.settings import settings
+
+    return f"mnist-lite {VERSION}, revision {code_revision(settings().code_revision)}"
 
 
 def main() -> int:
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
-        return 0 if arguments else 2
-    if arguments[0] not in COMMANDS:
-        print(f"mnist-lite: expected one of {', '.join(COMMANDS)}. Received: {arguments[0]!r}", file=sys.stderr)
-        return 2
-    side, module, _ = COMMANDS[arguments[0]]
+        return 0 if arguments else EXIT_USAGE
     try:
+        if arguments[0] == "--version":
+            print(version())
+            return 0
+        if arguments[0] not in COMMANDS:
+            raise UsageError(_no_command(arguments[0]))
+        side, module, _ = COMMANDS[arguments[0]]
         python = _interpreter(side)
     except MnistLiteError as error:
         print(f"mnist-lite: {error}", file=sys.stderr)
-        return 1
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
     os.execv(python, [python, "-m", module, *arguments])
+
+
+def _no_command(name: str) -> str:
+    from pipeline_lib.did_you_mean import did_you_mean
+
+    return f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}"
 
 
 def _interpreter(side: str) -> str:

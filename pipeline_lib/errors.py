@@ -1,26 +1,35 @@
 """Every error that this project raises on purpose.
 
 MnistLiteError
+├── UsageError               a command was asked for something that there is not, or in words that it does not take
+│   └── NodeRequestError     run_node was asked for something that it cannot run
 ├── SettingsError            a setting is missing, malformed or refused
 ├── CompiledPipelineError    the compiled pipeline file cannot be used
-├── NodeRequestError         run_node was asked for something that it cannot run
 ├── DataError                input data is not what it says it is
 │   ├── UnclearPictureError  a picture does not show one digit clearly
+│   ├── NoSourceError        there is no such source (a UsageError, too)
 │   ├── DownloadError        a public file could not be fetched
 │   └── DataRefusedError     a gate refused it
 ├── ModelFileError           a model file is not fit to ship
 ├── ReleaseError             a release is missing, damaged or not what was signed
+│   └── NoReleaseError       there is no release of that version (a UsageError, too)
 ├── NoticeError              somebody could not be told what a run came to
 └── StackError               Airflow cannot be started, reached or stopped
-    └── RunRefusedError      Airflow will not start a run as it was asked for
+    └── RefusedError         Airflow answered, and did not do what it was asked to
+        ├── NoRunError       there is no run of that id (a UsageError, too)
+        └── RunRefusedError  Airflow will not start a run as it was asked for (a UsageError, too)
 
 Each message is one sentence or two: what was expected, what was received, what to do next. Command lines print it
-without a traceback and exit 1 (2 for usage).
+without a traceback and exit 2 for a UsageError, 1 for any other.
 """
 
 
 class MnistLiteError(Exception):
     """Base of all the errors that a user can act on."""
+
+
+class UsageError(MnistLiteError):
+    """A command was asked for something that there is not, or in words that it does not take: exit code 2."""
 
 
 class SettingsError(MnistLiteError):
@@ -31,7 +40,7 @@ class CompiledPipelineError(MnistLiteError):
     """The compiled pipeline file is missing, truncated, outdated or holds what cannot be run."""
 
 
-class NodeRequestError(MnistLiteError):
+class NodeRequestError(UsageError):
     """run_node was asked for a node, parameter or run that it cannot run."""
 
 
@@ -51,6 +60,10 @@ class DataRefusedError(DataError):
         self.report = report
 
 
+class NoSourceError(DataError, UsageError):
+    """There is no such source of data."""
+
+
 class DownloadError(DataError):
     """A public data file could not be fetched whole."""
 
@@ -63,6 +76,10 @@ class ReleaseError(MnistLiteError):
     """A release is missing, damaged, not what was signed, or cannot be made, moved or removed."""
 
 
+class NoReleaseError(ReleaseError, UsageError):
+    """There is no release of that version."""
+
+
 class NoticeError(MnistLiteError):
     """Somebody could not be told what a run came to."""
 
@@ -71,5 +88,13 @@ class StackError(MnistLiteError):
     """Airflow cannot be started, reached or stopped, or does not do what it was asked to."""
 
 
-class RunRefusedError(StackError):
+class RefusedError(StackError):
+    """Airflow answered, and did not do what it was asked to."""
+
+
+class NoRunError(RefusedError, UsageError):
+    """There is no run of that id."""
+
+
+class RunRefusedError(RefusedError, UsageError):
     """Airflow will not start a run as it was asked for: an unknown parameter, a value out of bounds, a bad run id."""

@@ -17,8 +17,9 @@ PREFIX = "MNIST_LITE_NOTIFY_"
 
 _EVENTS: tuple[Event, ...] = get_args(Event)
 _Secret = Literal["smtp_password", "webhook_secret", "slack"]
+SECRETS: tuple[_Secret, ...] = get_args(_Secret)
 # An address may hold a token, too.
-_HIDDEN: frozenset[str] = frozenset((*get_args(_Secret), "webhook"))
+_HIDDEN: frozenset[str] = frozenset((*SECRETS, "webhook"))
 
 
 class NoticeSettings(BaseSettings):

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,20 +11,35 @@ from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.graph import Parameter, require_json
 from pipeline_lib.run_params import RunParams, parameters
 
+_KINDS = {"integer": "an integer", "number": "a number", "string": "a text", "boolean": "true or false"}
+
 
 def bounds(parameter: Parameter) -> str:
     """What a parameter admits, in words: "1 to 500", "above 0, up to 1", "`none`, `required`"."""
-    schema = parameter.json_schema
-    if parameter.type == "bool":
-        return "`true`, `false`"
+    return "`true`, `false`" if parameter.type == "bool" else _limits(parameter.json_schema)
+
+
+def expected(schema: Mapping[str, Any]) -> str:
+    """Return what a JSON schema admits, in words: "an integer, 1 to 500"; "" where it says nothing of that."""
+    if choices := schema.get("enum"):
+        return f"one of {', '.join(map(_text, choices))}"
+    types = schema.get("type") or []
+    kinds = " or ".join(_KINDS.get(kind, kind) for kind in ([types] if isinstance(types, str) else types))
+    form = f"of the form {schema['pattern']}" if "pattern" in schema and "examples" not in schema else ""
+    return ", ".join(filter(None, (kinds, _limits(schema).replace("`", ""), form)))
+
+
+def _limits(schema: Mapping[str, Any]) -> str:
     if choices := schema.get("enum"):
         return ", ".join(f"`{choice}`" for choice in choices)
     if examples := schema.get("examples"):
         return "such as " + ", ".join(f"`{example}`" for example in examples)
     least, most = schema.get("minimum"), schema.get("maximum")
     if "exclusiveMinimum" in schema:
-        return f"above {_text(schema['exclusiveMinimum'])}, up to {_text(most)}"
-    return f"{_text(least)} to {_text(most)}" if most is not None else ""
+        return f"above {_text(schema['exclusiveMinimum'])}" + ("" if most is None else f", up to {_text(most)}")
+    if least is None or most is None:
+        return f"at least {_text(least)}" if least is not None else f"up to {_text(most)}" if most is not None else ""
+    return f"{_text(least)} to {_text(most)}"
 
 
 def default(parameter: Parameter) -> str:

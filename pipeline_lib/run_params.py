@@ -158,7 +158,8 @@ class RunParams(BaseModel):
         title="Data span",
         description="latest, or a number; a backfill's latest is its date's, never released over newer data",
         examples=["latest", "7"],
-        json_schema_extra=_in("Data"),
+        # As a number, too: over REST 7 is what "7" is. The form shows the first type.
+        json_schema_extra={**_in("Data"), "type": ["string", "integer"], "minimum": 1, "maximum": 999_999_999},
     )
     window: int = Field(
         default=1,

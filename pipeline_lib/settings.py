@@ -11,9 +11,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
+from pipeline_lib.metadata_url import metadata_url_fault
 from pipeline_lib.places import PROJECT, var_dir
 from pipeline_lib.run_params import RunParams
 
+PREFIX = "MNIST_LITE_"
 PIPELINE_NAME = "mnist_tflite"
 RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
 DATA_ASSET = "mnist_data"  # and the spans
@@ -24,7 +26,7 @@ _PATHS = ("var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "schem
 class Settings(BaseSettings):
     """Where things are and how the nightly run is scheduled. Paths are absolute; `var_dir` holds all state."""
 
-    model_config = SettingsConfigDict(env_prefix="MNIST_LITE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     var_dir: Path = Field(default_factory=var_dir)
     tfx_python: Path = PROJECT / ".venvs" / "tfx" / "bin" / "python"
@@ -79,6 +81,13 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         # Not resolve(): a venv's python must be called by its own name, not by what it links to.
         return path and Path(os.path.abspath(path))
+
+    @field_validator("metadata_url")
+    @classmethod
+    def _usable_store(cls, url: str) -> str:
+        if url and (fault := metadata_url_fault(url)):
+            raise ValueError(fault)
+        return url
 
     @field_validator("timezone")
     @classmethod
@@ -146,8 +155,10 @@ def settings() -> Settings:
     return read_variables(Settings)
 
 
-class _RunDefaults(BaseSettings, RunParams):
-    model_config = SettingsConfigDict(env_prefix="MNIST_LITE_", frozen=True, extra="ignore")
+class RunDefaults(BaseSettings, RunParams):
+    """The variables that set the run parameters' defaults."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
 
 def run_defaults() -> dict[str, Any]:
@@ -156,7 +167,7 @@ def run_defaults() -> dict[str, Any]:
     Raises:
       SettingsError: a variable does not hold what that parameter takes.
     """
-    return read_variables(_RunDefaults).model_dump(exclude_unset=True)
+    return read_variables(RunDefaults).model_dump(exclude_unset=True)
 
 
 def read_variables(kind: type[_Kind]) -> _Kind:
@@ -169,8 +180,8 @@ def read_variables(kind: type[_Kind]) -> _Kind:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "MNIST_LITE_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
         # A secret is not for a log; an address may hold one.
         secret = "PASSWORD" in name or "TOKEN" in name or "@" in str(first["input"])
         received = "what may hold a secret" if secret else repr(first["input"])
-        raise SettingsError(f"{name}: {first['msg']}. Received: {received}") from None
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}. Received: {received}") from None

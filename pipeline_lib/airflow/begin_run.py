@@ -8,7 +8,8 @@ from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from pipeline_lib.airflow.local_config import USER
-from pipeline_lib.airflow.rest import AirflowRest, Dag
+from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.airflow.rest_answers import Dag
 from pipeline_lib.errors import StackError
 from pipeline_lib.settings import PIPELINE_NAME
 
@@ -83,11 +84,12 @@ def _parsed_now(rest: AirflowRest) -> Dag:
     before = rest.dag(PIPELINE_NAME)
     if before:
         rest.parse_again(before)
-    started = time.monotonic()
+    started, asked = time.monotonic(), datetime.now(UTC)
     while time.monotonic() - started < _PARSE_SECONDS:
         dag = rest.dag(PIPELINE_NAME)
-        if (errors := rest.import_errors()) and (not dag or dag.has_import_errors):
-            raise StackError(f"the DAG {PIPELINE_NAME} cannot be read. Received: {errors[0]}")
+        # One that was found before may be mended: 'make up' comes before the first 'make compile'.
+        if why := rest.import_error(PIPELINE_NAME, since=asked):
+            raise StackError(f"the DAG {PIPELINE_NAME} cannot be imported. Received: {why}")
         if dag and (not before or dag.last_parsed_time != before.last_parsed_time):
             return dag
         time.sleep(0.3)

@@ -10,7 +10,6 @@ import typer
 
 from pipeline_lib import param_text, run_params
 from pipeline_lib.cli import run_commands
-from pipeline_lib.errors import NodeRequestError, RunRefusedError
 from pipeline_lib.settings import settings
 
 _COMPILE = "Run 'mnist-lite ingest mnist5k' for data, and 'make compile'; 'make demo' does both."
@@ -40,8 +39,11 @@ def demo(
 @app.command(epilog="Example: MNIST_LITE_PORT=8081 mnist-lite up")
 def up() -> None:
     """Start the local Airflow, unless it is up."""
-    from pipeline_lib.airflow import stack
+    from pipeline_lib.airflow import stack, stack_start
 
+    airflow = stack.local_airflow(settings())
+    if stack.is_up(airflow):  # a start does so itself
+        stack_start.prepare(airflow, settings(), migrate=False)
     stack.up(settings())
     if not settings().compiled_path.exists():
         print(f"The DAG mnist_tflite is not there yet: no compiled pipeline at {settings().compiled_path}. {_COMPILE}")
@@ -92,15 +94,11 @@ def trigger(
 
     if timeout is not None and not wait:
         raise typer.BadParameter("expected --wait beside --timeout. Received: --timeout alone")
-    try:
-        conf = param_text.assignments(param or [])
-        seconds = math.inf if timeout is None else timeout
-        raise typer.Exit(
-            runs.trigger(settings(), conf, run_id=run_id, note=note, wait=wait, seconds=seconds, as_json=as_json)
-        )
-    except (NodeRequestError, RunRefusedError) as error:
-        print(f"mnist-lite: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+    conf = param_text.assignments(param or [])
+    seconds = math.inf if timeout is None else timeout
+    raise typer.Exit(
+        runs.trigger(settings(), conf, run_id=run_id, note=note, wait=wait, seconds=seconds, as_json=as_json)
+    )
 
 
 @app.command(epilog="Example: mnist-lite status --json")
@@ -110,8 +108,8 @@ def status(
 ) -> None:
     """Show a run: its nodes, its verdict, what it released.
 
-    Exit code: 0 released, nothing new, a dry run, or it goes on; 1 it failed, or cannot be read; 3 it ran, but the
-    model was not released.
+    Exit code: 0 released, nothing new, a dry run, or it goes on; 1 it failed, or cannot be read; 2 there is no such
+    run; 3 it ran, but the model was not released.
     """
     from pipeline_lib.airflow import runs
 

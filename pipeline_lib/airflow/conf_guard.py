@@ -7,17 +7,14 @@ runs that come another way: `airflow dags trigger`, another DAG's TriggerDagRunO
 The values are checked here, too: of a backfill's, Airflow itself says 422, as of a form that it cannot read.
 """
 
-import difflib
 import json
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from airflow.exceptions import ParamValidationError
 from airflow.models.asset import TaskOutletAssetReference
 from airflow.utils.session import create_session
 from fastapi import HTTPException, Request
@@ -27,11 +24,9 @@ from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline_lib.airflow.operators import TfxNodeOperator
+from pipeline_lib.airflow.param_refusal import refusal
 from pipeline_lib.airflow.request import known_user, read_again, read_whole, route_path
-from pipeline_lib.graph import require_json
 
-# A body may hold a hundred thousand names, and each takes a while to be compared.
-_NAMED = 10
 _LARGEST_ID = 2**63 - 1
 
 # Starlette's routes are matched up to a $, which a line feed may follow.
@@ -63,8 +58,8 @@ class ConfGuard:
             return
         message = await read_whole(receive)
         body = message.get("body", b"")
-        if refusal := await _refusal(Request(scope), path, body):
-            await JSONResponse({"detail": refusal}, 400)(scope, receive, send)
+        if why := await _refusal(Request(scope), path, body):
+            await JSONResponse({"detail": why}, 400)(scope, receive, send)
             return
         await self.app(scope, read_again(message, receive), send)
 
@@ -90,7 +85,7 @@ async def _refusal(request: Request, path: Mapping[str, str], body: bytes) -> st
     if not asked or not await run_in_threadpool(_may_trigger, request, user, asked.dag_id):
         return None
     params = await run_in_threadpool(_params, request.app.state.dag_bag, asked.dag_id)
-    return None if params is None else await run_in_threadpool(_sentence, asked, params)
+    return None if params is None else await run_in_threadpool(refusal, asked.dag_id, asked.conf, params)
 
 
 def _asked(path: Mapping[str, str], form: Mapping[str, Any]) -> Asked | None:
@@ -138,34 +133,3 @@ def _may_trigger(request: Request, user: Any, dag_id: str) -> bool:
     except HTTPException:
         return False
     return True
-
-
-def _sentence(asked: Asked, params: Any) -> str | None:
-    """Why the run cannot be told that."""
-    known = sorted(params)
-    if unknown := sorted(set(asked.conf) - set(known)):
-        told = unknown[:_NAMED]
-        received = ", ".join(f"{reprlib.repr(name)[1:-1]}={reprlib.repr(asked.conf[name])}" for name in told)
-        received += f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        close = [match for name in told for match in difflib.get_close_matches(name, known, 1)]
-        hint = f". Did you mean {', '.join(close)}?" if close else ""
-        return f"expected only run parameters that {asked.dag_id} has ({', '.join(known)}). Received: {received}{hint}"
-    try:
-        if sentence := next(filter(None, (_no_json(name, value) for name, value in asked.conf.items())), None):
-            return sentence
-        params.deep_merge(asked.conf).validate()
-    except ParamValidationError as error:
-        return str(error)
-    except RecursionError:
-        return "expected numbers, texts, true or false. Received: something that is nested too deep to be checked"
-    return None
-
-
-def _no_json(name: str, value: Any) -> str | None:
-    """Why no answer could ever hold the value: Python's JSON reads NaN and half a character, Airflow stores them."""
-    try:
-        require_json(value)
-    except ValueError as error:
-        wanted = "whole characters" if isinstance(error, UnicodeError) else "a finite number"
-        return f"{name}: expected {wanted}. Received: {reprlib.repr(value)}"
-    return None

@@ -15,12 +15,15 @@ from pipeline_lib.airflow import stack
 from pipeline_lib.airflow.begin_run import RunningAirflow, run_going_on, run_under_way, start_run, switch_on
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.report_link import URL_ROUTE
-from pipeline_lib.airflow.rest import AirflowRest, DagRun
+from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.airflow.rest_answers import DagRun
 from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
+from pipeline_lib.airflow.schedule import schedule
 from pipeline_lib.airflow.stack_start import settings_environment
 from pipeline_lib.errors import StackError
 from pipeline_lib.places import PROJECT
 from pipeline_lib.run_summary import RunSummary, report_page, summarize
+from pipeline_lib.setting_check import check_settings
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 
 EXIT_SHIPPED = 0
@@ -36,9 +39,13 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
     this run, or it was already), 1 the run failed, 3 it ran but the model was refused, 130 interrupted.
 
     Raises:
+      SettingsError: a variable is unknown, or is not what it should be.
       StackError: another `make demo` is at work, a step before the run failed, or Airflow is not to be had.
     """
     console = Console()
+    # Before the data is ingested and compiled, which takes half a minute.
+    check_settings(settings)
+    schedule(settings)
     airflow = stack.local_airflow(settings)
     run_id: str | None = None
     try:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipeline_lib.airflow.dag_check import import_errors, refuse_broken_dags
 from pipeline_lib.errors import MnistLiteError, SettingsError, StackError
 from pipeline_lib.places import PROJECT
+from pipeline_lib.setting_check import check_settings
 from pipeline_lib.settings import Settings, settings
 
 # A scheduler that was killed looks alive until its last heartbeat is 30 s old.
@@ -44,9 +46,14 @@ def initialize(config: Settings) -> None:
     """Migrate, make the users, ingest the first data; each step says what it did.
 
     Raises:
-      StackError: the database is a newer version's, or in use by an older one; or there is no data to train on.
-      SettingsError: a user who does not exist yet has no password.
+      SettingsError: a variable is unknown or not what it should be; or a user who does not exist yet has no password.
+      StackError: a DAG file cannot be imported; the database is a newer version's, or in use by an older one; or there
+        is no data to train on.
     """
+    from airflow.configuration import conf
+
+    check_settings(config, with_files=False)
+    refuse_broken_dags(import_errors(Path(conf.get_mandatory_value("core", "dags_folder"))))
     migrate()
     make_users()
     first_data(config)

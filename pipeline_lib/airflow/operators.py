@@ -2,13 +2,12 @@
 
 import json
 import os
-import reprlib
 import shlex
 import signal
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,7 +19,8 @@ from pipeline_lib.airflow import metrics
 from pipeline_lib.airflow.compiled_file import file_of
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.node_process import NodeProcess
-from pipeline_lib.graph import CompiledPipeline, Parameter, require_json
+from pipeline_lib.airflow.run_values import run_values
+from pipeline_lib.graph import CompiledPipeline, Parameter
 from pipeline_lib.log_levels import level_of
 from pipeline_lib.node_exit import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult
@@ -28,18 +28,6 @@ from pipeline_lib.notice_settings import PREFIX as NOTIFY_PREFIX
 from pipeline_lib.places import temporary_dir
 
 _LAST_LINES = 20
-
-
-def _bool(value: Any) -> bool:
-    if not isinstance(value, bool):  # bool("false") is True
-        raise TypeError
-    return value
-
-
-_CASTS: Mapping[str, Callable[[Any], bool | int | float | str]] = {
-    **{"int": int, "float": float, "str": str},
-    "bool": _bool,
-}
 
 
 class TfxNodeOperator(BaseOperator):
@@ -106,7 +94,7 @@ class TfxNodeOperator(BaseOperator):
             self._leave(context, result)
 
     def _execute(self, context: Context) -> dict[str, Any]:
-        parameters = self._run_parameters(context["params"]) | self._run_facts(context)
+        parameters = run_values(context["params"], self.parameters, self.dag.params) | self._run_facts(context)
         with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
             result_path = Path(folder, "result.json")
             argv = self._argv(Path(folder), context["run_id"], parameters, result_path)
@@ -132,31 +120,6 @@ class TfxNodeOperator(BaseOperator):
         if self._process:
             self.log.info("ending %s: SIGTERM, and SIGKILL after %s s", self.tfx_node_id, self.config.grace_seconds)
             self._process.end()
-
-    def _run_parameters(self, given: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
-        # Airflow checks declared parameters before the run exists, but lets a run carry any other name.
-        offered = [parameter for parameter in self.parameters if parameter.given_by == "user"]
-        if unknown := sorted(set(given) - {parameter.name for parameter in offered} - set(self.dag.params)):
-            known = ", ".join(parameter.name for parameter in offered) or "none"
-            raise AirflowFailException(
-                f"expected only run parameters that the pipeline has ({known}). Received: {unknown}"
-            )
-        values: dict[str, bool | int | float | str] = {}
-        for parameter in offered:
-            value = given.get(parameter.name)
-            if value is None:
-                continue
-            try:
-                # JSON Schema takes 5.0 for an integer and 5 for a number; TFX's types are strict.
-                values[parameter.name] = _CASTS[parameter.type](value)
-                require_json(values[parameter.name])
-            except (ValueError, OverflowError, TypeError):
-                named = {"str": "str of whole characters", "bool": "bool"}
-                wanted = named.get(parameter.type, f"finite {parameter.type}")
-                raise AirflowFailException(
-                    f"run parameter {parameter.name}: expected a {wanted}. Received: {reprlib.repr(value)}"
-                ) from None
-        return values
 
     def _run_facts(self, context: Context) -> dict[str, int | float | str]:
         known = {parameter.name for parameter in self.parameters if parameter.given_by == "airflow"}

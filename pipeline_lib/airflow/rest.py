@@ -13,68 +13,17 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from pipeline_lib.access import Access
+from pipeline_lib.airflow.rest_answers import Dag, DagRun, ImportFailure, TaskInstance
 from pipeline_lib.airflow.rest_token import RestToken, said
-from pipeline_lib.errors import RunRefusedError, StackError
+from pipeline_lib.errors import NoRunError, RefusedError, RunRefusedError, StackError
 from pipeline_lib.node_result import NodeResult
 
 _TIMEOUT_SECONDS = 30
 _MALFORMED = (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
-_FINISHED = frozenset({"success", "failed"})
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Dag(_Answer):
-    """A DAG as the DAG processor parsed it last. `file_token` names its file in `AirflowRest.parse_again`.
-
-    `next_dagrun_run_after` is when the scheduler makes its next run by time: past where it is about to.
-    """
-
-    dag_id: str
-    is_paused: bool
-    has_import_errors: bool
-    last_parsed_time: datetime | None
-    timetable_summary: str | None
-    next_dagrun_run_after: datetime | None = None
-    file_token: str
-
-
-class DagRun(_Answer):
-    """One run; `state` is queued, running, success or failed. `conf` is what it was told beyond the defaults."""
-
-    dag_run_id: str
-    state: str
-    run_type: str = ""
-    conf: dict[str, Any] | None = None
-    note: str | None = None
-    run_after: datetime | None = None
-    start_date: datetime | None = None
-    duration: float | None = None
-    triggering_user_name: str | None = None
-
-    @property
-    def finished(self) -> bool:
-        return self.state in _FINISHED
-
-
-class TaskInstance(_Answer):
-    """One task of one run; `state` is None until the scheduler has looked at it. Seconds in `duration`.
-
-    `hostname` is where it is at work, or was: empty before its first try.
-    """
-
-    task_id: str
-    state: str | None
-    start_date: datetime | None
-    duration: float | None
-    try_number: int
-    hostname: str | None = None
 
 
 class AirflowRest:
@@ -114,10 +63,30 @@ class AirflowRest:
         """Ask the DAG processor to read the DAG's file now; a second request while one waits is no error."""
         _send(self._http, "PUT", f"parseDagFile/{dag.file_token}", also_ok=(httpx.codes.CONFLICT,))
 
+    def import_error(self, dag_id: str, since: datetime | None = None) -> str | None:
+        """Why the DAG's file cannot be imported; None where it can, or where this user may not know.
+
+        Of a DAG that Airflow has never seen, it is the error of the file of its name, else of any file.
+
+        Args:
+          dag_id: names the DAG.
+          since: an error that was found before is not told.
+        """
+        dag = self.dag(dag_id)
+        if dag and not dag.has_import_errors:
+            return None
+        found = [error for error in self._import_errors() if since is None or error.timestamp >= since]
+        file = dag.relative_fileloc if dag else f"{dag_id}.py"
+        own = [error for error in found if error.filename == file]
+        return "; ".join(map(str, own or ([] if dag else found))) or None
+
     def import_errors(self) -> list[str]:
         """The last line of each DAG file's import error."""
-        errors = _send(self._http, "GET", "importErrors").json()["import_errors"]
-        return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
+        return list(map(str, self._import_errors()))
+
+    def _import_errors(self) -> list[ImportFailure]:
+        answer = _send(self._http, "GET", "importErrors", also_ok=(httpx.codes.FORBIDDEN,))
+        return [ImportFailure.model_validate(error) for error in answer.json().get("import_errors", [])]
 
     def unpause(self, dag_id: str) -> None:
         _send(self._http, "PATCH", f"dags/{dag_id}", json={"is_paused": False})
@@ -155,7 +124,7 @@ class AirflowRest:
     def run(self, dag_id: str, run_id: str) -> DagRun:
         answer = _send(self._http, "GET", _path(dag_id, run_id), absent_ok=True)
         if answer.status_code == httpx.codes.NOT_FOUND:
-            raise StackError(
+            raise NoRunError(
                 f"expected a run of {dag_id}. Received: {run_id}, and there is none; 'mnist-lite runs' lists them"
             )
         return DagRun.model_validate(answer.json())
@@ -222,7 +191,7 @@ def _send(
     absent_ok: bool = False,
     also_ok: Sequence[int] = (),
     repeatable: bool = False,
-    refused: type[StackError] = StackError,
+    refused: type[RefusedError] = RefusedError,
     **request: Any,
 ) -> httpx.Response:
     broken: tuple[type[Exception], ...] = (httpx.ConnectError,)
@@ -243,5 +212,6 @@ def _send(
     expected = (*also_ok, httpx.codes.NOT_FOUND) if absent_ok else also_ok
     if answer.is_success or answer.status_code in expected:
         return answer
-    kind = refused if answer.status_code in _MALFORMED else StackError
-    raise kind(f"Airflow refused {method} {answer.url.path} ({answer.status_code}): {said(answer)}")
+    if refused is not RefusedError and answer.status_code in _MALFORMED:
+        raise refused(said(answer))
+    raise RefusedError(f"Airflow refused {method} {answer.url.path} ({answer.status_code}): {said(answer)}")

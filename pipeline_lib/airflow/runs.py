@@ -1,8 +1,9 @@
 """`mnist-lite trigger`, `status` and `runs`: runs that a terminal or another machine starts and reads over REST."""
 
+import contextlib
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -12,9 +13,10 @@ from rich.table import Column, Table
 
 from pipeline_lib.access import Access, ask_terminal, find_access
 from pipeline_lib.airflow.report_link import URL_ROUTE
-from pipeline_lib.airflow.rest import AirflowRest, DagRun
+from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.airflow.rest_answers import DagRun
 from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
-from pipeline_lib.errors import StackError
+from pipeline_lib.errors import RefusedError, StackError
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.outcome import Outcome
 from pipeline_lib.run_summary import PUSHER, RunSummary, report_page, summarize
@@ -84,11 +86,12 @@ def trigger(
     console = Console(stderr=as_json)
     access, rest = connect(config)
     with rest:
-        run = (
-            rest.trigger_once(PIPELINE_NAME, run_id, dict(conf), note)
-            if run_id
-            else rest.trigger(PIPELINE_NAME, dict(conf), note)
-        )
+        with _import_error_first(rest):
+            run = (
+                rest.trigger_once(PIPELINE_NAME, run_id, dict(conf), note)
+                if run_id
+                else rest.trigger(PIPELINE_NAME, dict(conf), note)
+            )
         console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, run)}", soft_wrap=True, highlight=False)
         _tell_of_other_note(run, note)
         if not run.finished and (dag := rest.dag(PIPELINE_NAME)) and dag.is_paused:
@@ -107,19 +110,39 @@ def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> in
     """
     access, rest = connect(config)
     with rest:
-        if run_id is None:
-            newest = rest.runs(PIPELINE_NAME, 1)
-            if not newest:
-                raise StackError(
-                    f"expected a run of {PIPELINE_NAME}. Received: none yet; 'mnist-lite trigger' starts one"
-                )
-            run_id = newest[0].dag_run_id
-        view = RunView(rest, PIPELINE_NAME, run_id, node_order(config))
-        run = view.look()
+        with _import_error_first(rest):
+            view = RunView(rest, PIPELINE_NAME, run_id or _newest(rest), node_order(config))
+            run = view.look()
         if not as_json:
             table_console().print(view.table())
+        if why := rest.import_error(PIPELINE_NAME):
+            Console(stderr=True).print(_broken(why), soft_wrap=True, highlight=False, markup=False)
         _tell_of_lost_scheduler(rest, run)
         return _tell(access, view, run, as_json=as_json, verdict=True)
+
+
+def _newest(rest: AirflowRest) -> str:
+    for run in rest.runs(PIPELINE_NAME, 1):
+        return run.dag_run_id
+    raise RefusedError(f"expected a run of {PIPELINE_NAME}. Received: none yet; 'mnist-lite trigger' starts one")
+
+
+@contextlib.contextmanager
+def _import_error_first(rest: AirflowRest) -> Iterator[None]:
+    """Where Airflow refuses and the DAG's file cannot be imported, tell that: it is why."""
+    try:
+        yield
+    except RefusedError:
+        why = None
+        with contextlib.suppress(StackError):  # who may not trigger may not look, either
+            why = rest.import_error(PIPELINE_NAME)
+        if why:
+            raise StackError(_broken(why)) from None
+        raise
+
+
+def _broken(why: str) -> str:
+    return f"the DAG {PIPELINE_NAME} cannot be imported, and no new run can start. Received: {why}"
 
 
 def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
@@ -132,7 +155,10 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
     with rest:
         found = [(run, _pushed(rest, run)) for run in rest.runs(PIPELINE_NAME, limit)]
     if as_json:
-        rows = [{**run.model_dump(mode="json"), "pushed": pushed} for run, pushed in found]
+        rows = [
+            {"run_id": run.dag_run_id, **run.model_dump(mode="json", exclude={"dag_run_id"}), "pushed": pushed}
+            for run, pushed in found
+        ]
         Console(soft_wrap=True).print_json(data=rows)
         return 0
     # A run id is there to be copied: it is folded where the terminal is narrow, never cut.

@@ -20,7 +20,7 @@ from pipeline_lib.airflow.stack_processes import Component
 from pipeline_lib.airflow.stack_start import (
     Stack,
     is_migrated,
-    migrate,
+    prepare,
     read_stack,
     settings_environment,
     start,
@@ -29,7 +29,8 @@ from pipeline_lib.airflow.stack_start import (
 )
 from pipeline_lib.errors import StackError
 from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import Settings, run_defaults
+from pipeline_lib.setting_check import check_settings
+from pipeline_lib.settings import Settings
 
 # Longer than the operator's own grace for a node that is asked to stop.
 TASK_GRACE_SECONDS = 45
@@ -60,15 +61,16 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
     """Start the local Airflow and wait until it answers and its scheduler and DAG processor work; 20 to 35 s.
 
     Does nothing but say so where it runs already. Where some components have ended, it starts those; what the others
-    do, running tasks too, goes on, unless settings have changed. All is stopped again if it fails or is interrupted.
+    do, running tasks too, goes on, unless settings have changed. All is stopped again if the start fails or is
+    interrupted.
 
     Raises:
-      SettingsError: a run parameter's default, set by its variable, is none that it takes.
-      StackError: the port is taken, a component ended at once (its last log lines are in the message), or the
-        wait took longer than three minutes.
+      SettingsError: a variable is unknown, or is not what it should be.
+      StackError: the port is taken, a DAG file cannot be imported, a component ended at once (its last log lines are in
+        the message), or the wait took longer than three minutes.
     """
     console = console or Console()
-    run_defaults()
+    check_settings(settings)
     airflow = local_airflow(settings, dags_folder)
     with _locked(airflow.home):
         stack = read_stack(airflow.home)
@@ -83,10 +85,10 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
             require_free(airflow.port, patience_seconds=GRACE_SECONDS if stack else 0)
         airflow.write()
         started = time.monotonic()
-        with console.status("Airflow: database") as status:
+        with console.status("Airflow: its DAG files and database") as status:
+            prepare(airflow, settings, migrate=not is_migrated(airflow))
+            status.update("Airflow: starting")
             try:
-                migrate(airflow)
-                status.update("Airflow: starting")
                 wait_until_healthy(airflow, start(airflow, settings, kept), status.update)
             except BaseException:
                 if stack := read_stack(airflow.home):

@@ -15,6 +15,7 @@ import httpx
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipeline_lib.airflow.dag_check import refuse_broken_dags
 from pipeline_lib.airflow.local_config import HOST, LocalAirflow, write_private
 from pipeline_lib.airflow.stack_processes import MARK, Component, started
 from pipeline_lib.errors import StackError
@@ -90,23 +91,31 @@ def _migrated_to(airflow: LocalAirflow) -> Path:
     return airflow.home / "migrated-to"
 
 
-def migrate(airflow: LocalAirflow) -> None:
-    # Seven seconds even where nothing is to do.
-    if is_migrated(airflow):
-        return
-    log = airflow.log_folder / "migrate.log"
+def prepare(airflow: LocalAirflow, settings: Settings, *, migrate: bool) -> None:
+    """Parse the DAG files, then make or migrate the database if asked to; nothing of Airflow is started.
+
+    Raises:
+      StackError: a DAG file cannot be imported, or the database cannot be migrated.
+    """
+    log, found = airflow.log_folder / "prepare.log", airflow.home / "dag-errors.json"
+    command = [sys.executable, "-m", "pipeline_lib.airflow.dag_check"]
     with open(log, "wb") as output:
         code = subprocess.call(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=_airflow_environment(airflow),
+            [*command, airflow.dags_folder, found, *(["--migrate"] if migrate else [])],
+            env=_airflow_environment(airflow) | settings_environment(settings),
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    if found.exists():
+        errors = json.loads(found.read_text(encoding="utf-8"))
+        found.unlink()
+        refuse_broken_dags(errors)
     if code:
         raise StackError(f"Airflow's database could not be made or migrated (exit code {code}).{_tail(log)}")
-    write_private(_migrated_to(airflow), version("apache-airflow-core"))
+    if migrate:
+        write_private(_migrated_to(airflow), version("apache-airflow-core"))
 
 
 def start(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.errors import DataError
+from pipeline_lib.errors import DataError, NoSourceError
 from pipeline_lib.mnist import download
 from pipeline_lib.mnist.dataset import Dataset, Split
 from pipeline_lib.mnist.features import IMAGE_SIDE
@@ -37,7 +37,8 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
       mirrors: the addresses that `mnist` is downloaded from, in the order in which they are tried.
 
     Raises:
-      DataError: there is no such source, or its files are not what they should be.
+      NoSourceError: there is no such source.
+      DataError: its files are not what they should be.
       DownloadError: no mirror gave the public files whole.
     """
     if source == "mnist5k":
@@ -49,7 +50,7 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
     folder = Path(source).expanduser().absolute()
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
-        raise DataError(
+        raise NoSourceError(
             f"expected a source: 'mnist5k', 'digits', 'mnist' or a folder of IDX files. Received: {source!r}, {found}"
         )
     with contextlib.suppress(OSError):  # reading will say what is wrong

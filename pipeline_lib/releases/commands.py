@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline_lib.cli import run_commands
-from pipeline_lib.errors import ReleaseError
+from pipeline_lib.errors import ReleaseError, UsageError
 from pipeline_lib.releases import tables
 from pipeline_lib.releases.checked import checked
 from pipeline_lib.releases.checked import export as export_checked
@@ -99,7 +99,7 @@ def rollback(
 
 @models.command(epilog="Example: mnist-lite models prune --keep 5")
 def prune(
-    keep: Annotated[int, typer.Option(help="how many of the newest to keep")],
+    keep: Annotated[int, typer.Option(min=1, help="how many of the newest to keep")],
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
     """Remove old releases. What `latest` points to stays in any case."""
@@ -141,7 +141,7 @@ def _no_release(releases: Releases) -> str:
 
 def _given(reason: str) -> str:
     if not reason.strip():
-        raise ReleaseError("--reason: expected a sentence that says why. Received: nothing")
+        raise UsageError("--reason: expected a sentence that says why. Received: nothing")
     return reason.strip()
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pipeline_lib.errors import ReleaseError
+from pipeline_lib.errors import NoReleaseError, ReleaseError
 from pipeline_lib.locks import lock
 from pipeline_lib.outcome import Outcome
 from pipeline_lib.releases import durable, history
@@ -56,11 +56,14 @@ class Releases:
         """One release.
 
         Raises:
-          ReleaseError: there is no such version, or it cannot be read.
+          NoReleaseError: there is no such version.
+          ReleaseError: it cannot be read.
         """
         if version not in self.versions():
             known = ", ".join(map(str, self.versions())) or "none"
-            raise ReleaseError(f"{self.folder}: expected one of the versions there are ({known}). Received: {version}")
+            raise NoReleaseError(
+                f"{self.folder}: expected one of the versions there are ({known}). Received: {version}"
+            )
         return Release.read(self.folder / str(version))
 
     def latest_version(self) -> int | None:
@@ -107,10 +110,10 @@ class Releases:
             try:
                 release = self.release(version)
                 return release, read(release)
-            except ReleaseError:
+            except ReleaseError as error:
                 # Pruned while it was read: `latest` points to another one by now.
                 if self.latest_version() == version:
-                    raise
+                    raise ReleaseError(str(error)) from None  # a version that nobody named is no usage error
         return None
 
     def require_recorded_latest(self) -> None:

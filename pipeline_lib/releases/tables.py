@@ -8,6 +8,7 @@ from rich.table import Column, Table
 
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases.history import Event
+from pipeline_lib.releases.history import withdrawn as events_that_bar
 from pipeline_lib.releases.manifest import Manifest, Tensor
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
@@ -17,17 +18,28 @@ _ACCURACIES = ("accuracy", "sparse_categorical_accuracy")
 
 
 def releases(found: Releases) -> Table:
-    """One row a release, newest first."""
+    """One row a release, newest first; `barred` says who rolled back from it: no run pushes that file again."""
     created = Column("created (UTC)", no_wrap=True)
-    table = Table("", "version", created, "accuracy", "bytes", "span", "signed", box=SIMPLE)
-    latest = found.latest_version()
+    table = Table("", "version", created, "accuracy", "bytes", "span", "signed", "barred", box=SIMPLE)
+    latest, withdrawn = found.latest_version(), _withdrawn(found, table)
     for version in reversed(found.versions()):
         mark = "→" if version == latest else ""
         try:
-            table.add_row(mark, str(version), *_row(found.release(version)))
+            release = found.release(version)
+            barred = withdrawn.get(release.manifest.sha256)
+            table.add_row(mark, str(version), *_row(release), escape(f"{barred.who}: {barred.why}") if barred else "")
         except ReleaseError as error:
             table.add_row(mark, str(version), f"[red]{escape(str(error))}[/]")
     return table
+
+
+def _withdrawn(found: Releases, table: Table) -> dict[str, Event]:
+    """Return the rollback that bars a file, by sha256; none, and a caption, where the history cannot be read."""
+    try:
+        return events_that_bar(found.history())
+    except ReleaseError as error:
+        table.caption = escape(f"barred: unknown, {error}")
+        return {}
 
 
 def _row(release: Release) -> list[str]:

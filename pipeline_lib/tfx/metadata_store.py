@@ -12,6 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from pipeline_lib.errors import SettingsError
+from pipeline_lib.metadata_url import metadata_url_fault
 
 # ml-metadata's own 5 tries are too few where processes that do not take turns write to one SQLite, or a server is busy.
 RETRIES = 30
@@ -95,26 +96,18 @@ def connection_config(url: str) -> metadata_store_pb2.ConnectionConfig:
       SettingsError: another kind of store, or an URL that misses a part. Never quotes the password.
     """
     parts = urlsplit(url)
-    scheme = parts.scheme.split("+")[0]
-    if scheme == "sqlite":
+    if fault := metadata_url_fault(url):
+        raise SettingsError(f"MNIST_LITE_METADATA_URL: {fault}. Received: {parts.scheme.split('+')[0] or url!r}")
+    if parts.scheme.startswith("sqlite"):
         config = _sqlite(Path(parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path))
-    elif scheme in ("mysql", "mariadb"):
+    else:
         config = metadata_store_pb2.ConnectionConfig()
         _fill_mysql(config.mysql, url)
-    elif scheme in ("postgres", "postgresql"):
-        raise SettingsError(
-            "MNIST_LITE_METADATA_URL: PostgreSQL is refused, because with this ml-metadata it mixes up cached "
-            "artifacts; use mysql://… (MySQL or MariaDB) or sqlite:///…. Airflow's own database may be PostgreSQL."
-        )
-    else:
-        raise SettingsError(f"MNIST_LITE_METADATA_URL: expected sqlite:///… or mysql://…. Received: {scheme or url!r}")
     config.retry_options.max_num_retries = RETRIES
     return config
 
 
 def _sqlite(path: Path) -> metadata_store_pb2.ConnectionConfig:
-    if not path.is_absolute():
-        raise SettingsError(f"MNIST_LITE_METADATA_URL: expected an absolute path after sqlite://. Received: {path}")
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = str(path)
     config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
@@ -129,16 +122,5 @@ def _sqlite(path: Path) -> metadata_store_pb2.ConnectionConfig:
 
 def _fill_mysql(mysql: metadata_store_pb2.MySQLDatabaseConfig, url: str) -> None:
     parts = urlsplit(url)
-    database = parts.path.strip("/")
-    missing = [
-        name
-        for name, value in [("host", parts.hostname), ("user", parts.username), ("database", database)]
-        if not value
-    ]
-    if missing:
-        raise SettingsError(
-            "MNIST_LITE_METADATA_URL: expected mysql://user:password@host[:port]/database. "
-            f"Missing: {', '.join(missing)}"
-        )
-    mysql.host, mysql.port, mysql.database = parts.hostname or "", parts.port or 3306, database
+    mysql.host, mysql.port, mysql.database = parts.hostname or "", parts.port or 3306, parts.path.strip("/")
     mysql.user, mysql.password = unquote(parts.username or ""), unquote(parts.password or "")

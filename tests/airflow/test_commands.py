@@ -1,5 +1,6 @@
 """`mnist-lite trigger` without an Airflow: what its help tells, what it refuses, what its exit code says."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,9 @@ from typer.testing import CliRunner, Result
 
 from pipeline_lib import param_text
 from pipeline_lib.airflow.commands import app
-from pipeline_lib.airflow.rest import DagRun
+from pipeline_lib.airflow.rest_answers import DagRun
 from pipeline_lib.airflow.runs import RunStatus, _tell_of_other_note, _verdict
+from pipeline_lib.cli import run_commands
 from pipeline_lib.run_params import parameters
 from pipeline_lib.run_summary import RunSummary
 
@@ -47,12 +49,14 @@ def test_the_help_tells_every_run_parameter_its_type_bounds_and_default(command:
         ("--param", "epochs"),
     ],
 )
+@pytest.mark.usefixtures("command")
 def test_what_no_request_can_say_is_one_sentence_and_exit_code_2(
-    command: Callable[..., Result], arguments: tuple[str, ...]
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = command("trigger", *arguments)
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("mnist-lite: --param: expected ") and done.stderr.count("\n") == 1
+    monkeypatch.setattr(sys, "argv", ["mnist-lite", "trigger", *arguments])
+    assert run_commands(app) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("mnist-lite: --param: expected ") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def test_an_unknown_name_is_refused_and_the_answer_says_all(post: Post, server: 
     answer = trigger(post, {"epoch": 3, "rate": 0.1})
     assert answer.status_code == 400
     assert answer.json()["detail"] == (
-        "expected only run parameters that diamond has (epochs, note, rate, ticket). "
-        "Received: epoch=3. Did you mean epochs?"
+        "Did you mean epochs? Expected only run parameters that diamond has (epochs, note, rate, ticket). "
+        "Received: epoch=3"
     )
     assert post("dags/diamond/dagRuns%0A", {"logical_date": None, "conf": {"epoch": 3}}).json() == answer.json()
     assert runs(server) == before
@@ -100,7 +100,7 @@ def test_what_the_dag_has_is_taken_and_checked_by_airflow_as_ever(post: Post, se
     assert trigger(post, None).status_code == 200
     refused = trigger(post, {"epochs": 0})
     assert refused.status_code == 400
-    assert all(part in refused.json()["detail"] for part in ("epochs", "0", "minimum of 1"))
+    assert refused.json()["detail"] == "epochs: expected an integer, at least 1. Received: 0"
     assert runs(server) == before + 2
 
 
@@ -124,7 +124,7 @@ def test_backfills_and_the_asset_are_refused_too(post: Post, server: TestClient)
         assert (answer.status_code, "Received: spam=1" in answer.text) == (400, True), answer.text
         answer = post(path, {**form, "dag_run_conf": {"epochs": 0}}, role="op")
         assert answer.status_code == 400
-        assert all(part in answer.json()["detail"] for part in ("epochs", "0 is less", "minimum of 1"))
+        assert answer.json()["detail"] == "epochs: expected an integer, at least 1. Received: 0"
         assert post("backfills/dry_run", {**form, "dag_run_conf": {"epochs": 2}}, role="op").status_code == 200
     from airflow.models.asset import AssetModel
     from airflow.utils.session import create_session
@@ -134,7 +134,7 @@ def test_backfills_and_the_asset_are_refused_too(post: Post, server: TestClient)
     answer = post(f"assets/{asset_id}/materialize", {"conf": {"spam": 1}}, role="op")
     assert (answer.status_code, "Received: spam=1" in answer.text) == (400, True), answer.text
     answer = post(f"assets/{asset_id}/materialize", {"conf": {"epochs": "many"}}, role="op")
-    assert (answer.status_code, "'many' is not of type" in answer.text) == (400, True), answer.text
+    assert (answer.status_code, "an integer, at least 1. Received: 'many'" in answer.text) == (400, True), answer.text
     assert runs(server) == before
 
 

@@ -9,8 +9,10 @@ import pytest
 from airflow.configuration import conf
 
 from pipeline_lib.airflow import initialize
-from pipeline_lib.errors import StackError
+from pipeline_lib.errors import MnistLiteError, StackError
+from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import Settings
+from pipeline_lib.settings import settings as current_settings
 
 
 @pytest.fixture
@@ -36,6 +38,26 @@ def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Setti
 def test_data_that_cannot_be_had_is_one_sentence(settings: Settings) -> None:
     with pytest.raises(StackError, match=r"could not ingest MNIST_LITE_DATASET \(bad\): the reason is above"):
         initialize.first_data(settings.model_copy(update={"dataset": "bad"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*schedule: .* Received: '99 2 \* \* \*'"),
+        ("MIN_ACCURACY", "7", "^MNIST_LITE_MIN_ACCURACY: "),
+        ("MIN_" + "ACURACY", "0.98", r"^Did you mean MNIST_LITE_MIN_ACCURACY\? "),
+    ],
+)
+def test_a_bad_setting_ends_init_before_it_changes_anything(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setattr(initialize, "migrate", lambda: pytest.fail("the database was migrated"))
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(PROJECT / "dags"))
+    monkeypatch.setenv(f"MNIST_LITE_{name}", value)
+    current_settings.cache_clear()
+    with pytest.raises(MnistLiteError, match=said):
+        initialize.initialize(settings)
+    current_settings.cache_clear()
 
 
 @pytest.mark.usefixtures("airflow_database")

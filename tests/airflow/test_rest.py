@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -93,6 +94,52 @@ def test_a_run_that_there_is_not_is_told_with_where_to_look(monkeypatch: pytest.
     monkeypatch.setattr(client, "_http", http)
     with pytest.raises(StackError, match="Received: monday, and there is none; 'mnist-lite runs' lists them"):
         client.run("dag", "monday")
+
+
+def client_of(monkeypatch: pytest.MonkeyPatch, answers: dict[str, httpx.Response]) -> rest.AirflowRest:
+    """A client of a server that answers each path so."""
+    http = httpx.Client(
+        transport=httpx.MockTransport(lambda request: answers[request.url.path]), base_url="http://airflow"
+    )
+    client = rest.AirflowRest(ACCESS)
+    monkeypatch.setattr(client, "_http", http)
+    return client
+
+
+def import_errors(**found: str) -> httpx.Response:
+    errors = [
+        {"filename": f"{name}.py", "stack_trace": f"Traceback\n\n{why}\n", "timestamp": "2026-01-01T00:00:00Z"}
+        for name, why in found.items()
+    ]
+    return httpx.Response(200, json={"import_errors": errors})
+
+
+NO_DAG = httpx.Response(404, json={"detail": "The Dag with ID: `ours` was not found"})
+
+
+def dag(broken: bool) -> httpx.Response:
+    facts = {"dag_id": "ours", "is_paused": False, "has_import_errors": broken, "last_parsed_time": None}
+    facts |= {"timetable_summary": None, "file_token": "t", "relative_fileloc": "nightly.py"}
+    return httpx.Response(200, json=facts)
+
+
+@pytest.mark.parametrize(
+    ("found", "errors", "said"),
+    [
+        (NO_DAG, import_errors(other="x", ours="schedule: expected"), "ours.py: schedule: expected"),
+        (NO_DAG, import_errors(other="NameError: x", third="y"), "other.py: NameError: x; third.py: y"),
+        (NO_DAG, import_errors(), None),
+        (NO_DAG, httpx.Response(403, json={"detail": "Forbidden"}), None),
+        (dag(broken=True), import_errors(other="x", nightly="no such file"), "nightly.py: no such file"),
+        (dag(broken=False), import_errors(nightly="that was before"), None),
+    ],
+)
+def test_the_import_error_of_a_dag_is_its_own_files(
+    monkeypatch: pytest.MonkeyPatch, found: httpx.Response, errors: httpx.Response, said: str | None
+) -> None:
+    client = client_of(monkeypatch, {"/dags/ours/details": found, "/importErrors": errors})
+    assert client.import_error("ours") == said
+    assert client.import_error("ours", since=datetime(2026, 1, 2, tzinfo=UTC)) is None
 
 
 class Airflow:

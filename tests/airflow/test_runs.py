@@ -1,10 +1,14 @@
 """What `mnist-lite runs` and `status` say, of an Airflow that answers from here."""
 
+import json
+from typing import Any
+
 import pytest
 
 from pipeline_lib.access import Access
 from pipeline_lib.airflow import runs
-from pipeline_lib.airflow.rest import DagRun, TaskInstance
+from pipeline_lib.airflow.rest_answers import DagRun, TaskInstance
+from pipeline_lib.errors import RefusedError, StackError
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.settings import Settings
 
@@ -18,6 +22,7 @@ class Airflow:
     def __init__(self) -> None:
         self.found: dict[str, DagRun] = {}
         self.results: dict[str, NodeResult] = {}
+        self.broken: str | None = None
 
     def __enter__(self) -> "Airflow":
         return self
@@ -43,6 +48,12 @@ class Airflow:
 
     def lost_scheduler(self) -> None:
         return None
+
+    def import_error(self, dag_id: str) -> str | None:
+        return self.broken
+
+    def trigger(self, dag_id: str, conf: dict[str, Any], note: str | None) -> DagRun:
+        raise RefusedError("Airflow refused POST /api/v2/dags/mnist_tflite/dagRuns (404): Dag was not found")
 
 
 @pytest.fixture
@@ -71,3 +82,31 @@ def test_a_run_that_asks_somebody_says_so_and_where(airflow: Airflow, capsys: py
     said = capsys.readouterr().out
     assert "answer under 'Required actions'" in " ".join(said.split())
     assert "This run is running: http://airflow/dags/mnist_tflite/runs/waits\n" in said
+
+
+def test_a_dag_that_cannot_be_imported_is_why_a_trigger_is_refused(airflow: Airflow) -> None:
+    with pytest.raises(StackError, match=r"\(404\): Dag was not found"):
+        runs.trigger(Settings(), {})
+    airflow.broken = "mnist_tflite.py: schedule: expected a cron expression"
+    for ask in (lambda: runs.trigger(Settings(), {}), lambda: runs.status(Settings(), None)):
+        with pytest.raises(StackError, match="cannot be imported.* Received: mnist_tflite.py: schedule: "):
+            ask()
+
+
+def test_the_status_of_a_run_tells_that_its_dag_cannot_be_imported_now(
+    airflow: Airflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.add("a", "success", result=REFUSED)
+    airflow.broken = "mnist_tflite.py: schedule: expected a cron expression"
+    runs.status(Settings(), None, as_json=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["run_id"] == "a" and airflow.broken in err
+
+
+def test_a_run_has_one_name_for_its_id_in_every_json(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
+    airflow.add("a", "success", result=REFUSED)
+    runs.runs(Settings(), 10, as_json=True)
+    [listed] = json.loads(capsys.readouterr().out)
+    runs.status(Settings(), "a", as_json=True)
+    assert listed["run_id"] == json.loads(capsys.readouterr().out)["run_id"] == "a"
+    assert "dag_run_id" not in listed

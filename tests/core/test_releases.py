@@ -2,15 +2,17 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import durable
+from pipeline_lib.releases import durable, tables
 from pipeline_lib.releases.checked import export
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
@@ -408,3 +410,22 @@ def test_the_manifest_is_signed_last(releases: Releases, tmp_path: Path) -> None
     assert seen == [{"model.tflite", "labels.txt", "manifest.json"}]
     # The same file again: now that it is signed, there is nothing new in it.
     assert releases.push(tmp_path / "model", describe("run-3"), who="Pusher", sign=sign).outcome == "nothing_new"
+
+
+def listed(releases: Releases) -> str:
+    text = io.StringIO()
+    Console(file=text, width=200).print(tables.releases(releases))
+    return text.getvalue()
+
+
+def test_the_list_shows_what_a_rollback_bars_and_who_said_so(three: Releases) -> None:
+    assert "ann" not in listed(three)
+    three.rollback(1, who="ann", why="sevens [again]")
+    rows = [line for line in listed(three).splitlines() if "99.00%" in line]
+    assert ["ann: sevens [again]" in row for row in rows] == [True, True, False]
+
+
+def test_the_list_of_releases_is_shown_although_their_history_is_damaged(three: Releases) -> None:
+    with (three.folder / "history.jsonl").open("a") as file:
+        file.write("no event\n")
+    assert listed(three).count("99.00%") == 3 and "barred: unknown, " in listed(three)

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from pipeline_lib.errors import SettingsError
+from pipeline_lib.setting_check import refuse_unknown_variables
+
+MISSPELT = "MNIST_LITE_" + "MIN_ACURACY"
 PROJECT = Path(__file__).resolve().parents[2]
 Config = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -23,8 +27,10 @@ def config(tmp_path: Path) -> Config:
     if not shutil.which("docker") or subprocess.run(version, capture_output=True, check=False).returncode:
         pytest.skip("NOT TESTED: what Compose makes of docker-compose.yml. There is no docker command with Compose")
 
-    def read(*files: str, secrets: bool = True, lines: str = "") -> subprocess.CompletedProcess[str]:
-        env_file = tmp_path / "env"
+    def read(
+        *files: str, secrets: bool = True, lines: str = "", project: Path = PROJECT
+    ) -> subprocess.CompletedProcess[str]:
+        env_file = (tmp_path if project == PROJECT else project) / ".env"
         env_file.write_text(lines)
         if secrets:
             subprocess.run([sys.executable, PROJECT / "docker/make_env.py", env_file], check=True, capture_output=True)
@@ -44,7 +50,7 @@ def config(tmp_path: Path) -> Config:
         # A developer's own variables would go before the env file.
         theirs = ("MNIST_LITE", "AIRFLOW", "COMPOSE", "NO_PROXY")
         env = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
-        return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
 
     return read
 
@@ -94,3 +100,20 @@ def test_no_proxy_of_dockers_comes_between_the_services(config: Config) -> None:
         for name, service in services(config(lines=lines)).items():
             if "build" in service:
                 assert service["environment"]["NO_PROXY"] == service["environment"]["no_proxy"] == direct, name
+
+
+def test_init_alone_sees_every_line_of_the_env_file_and_refuses_a_misspelt_one(config: Config, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    shutil.copy(PROJECT / "docker-compose.yml", project)
+    example = (PROJECT / ".env.example").read_text()
+    every_line = "".join(f"{line}\n" for line in re.findall(r"^#(MNIST_LITE_\w+=.+)$", example, re.MULTILINE))
+    of_init = services(config(project=project, lines=every_line))["init"]["environment"]
+    assert "MNIST_LITE_IMAGE" in of_init
+    refuse_unknown_variables(of_init)
+    assert of_init["MNIST_LITE_URL"] == "http://api-server:8080"  # Compose's file goes before
+    for name, service in services(config(project=project, lines=f"{MISSPELT}=0.98\n")).items():
+        assert (MISSPELT in (service.get("environment") or {})) == (name == "init"), name
+        if name == "init":
+            with pytest.raises(SettingsError, match=r"^Did you mean MNIST_LITE_MIN_ACCURACY\?"):
+                refuse_unknown_variables(service["environment"])

@@ -47,7 +47,7 @@ def trigger(page: Page, url: str) -> dict[str, Any]:
     default = rate.input_value()
     rate.fill(TOO_LOW)
     send.click()
-    refusal = form.get_by_text("Invalid input for param")
+    refusal = form.get_by_text("learning_rate: expected")
     refusal.wait_for()
     refused = refusal.inner_text()
     rate.fill(default)

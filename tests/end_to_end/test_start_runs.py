@@ -90,8 +90,8 @@ def recorded(deployment: Deployment, run_id: str) -> dict[str, Any]:
         ({"epoch": 3}, ["Received: epoch=3", "Did you mean epochs?", "learning_rate"]),
         ({"as_of": "2026-01-01"}, ["Received: as_of='2026-01-01'"]),
         ({"epochs": "many"}, ["epochs", "'many'", "integer"]),
-        ({"epochs": 501}, ["epochs", "501", "maximum of 500"]),
-        ({"force": "yes"}, ["force", "'yes'", "boolean"]),
+        ({"epochs": 501}, ["epochs", "501", "1 to 500"]),
+        ({"force": "yes"}, ["force", "'yes'", "true or false"]),
         ({"push": "no"}, ["push", "'no'", "dry run"]),
         ({"approval": "maybe"}, ["approval", "'maybe'", "required"]),
     ],
@@ -105,7 +105,7 @@ def test_what_a_run_cannot_be_told_is_400_and_makes_no_run(
         runs.trigger_dag_run(PIPELINE_NAME, asked(**conf))
     assert error.value.status == 400
     detail = json.loads(error.value.body)["detail"]
-    assert [part for part in said if part not in detail] == [], detail
+    assert [part for part in said if part not in detail] == [] and "\n" not in detail, detail
     assert runs.get_dag_runs(PIPELINE_NAME).total_entries == before
 
 
@@ -204,7 +204,7 @@ def test_the_commands_tell_a_refused_model_a_refused_parameter_and_no_server_apa
     assert (newest["conf"], newest["pushed"]) == ({"min_accuracy": 1.01}, "not pushed: the model is not blessed")
     unknown = command("trigger", "--param", "epoch=3")
     assert unknown.returncode == 2
-    assert "(400)" in unknown.stderr and "Did you mean epochs?" in unknown.stderr
+    assert unknown.stderr.startswith("mnist-lite: Did you mean epochs? ")
     away = command("runs", MNIST_LITE_URL="http://127.0.0.1:9", MNIST_LITE_TOKEN="x")
     assert away.returncode == 1
     assert "expected Airflow to answer at http://127.0.0.1:9" in away.stderr
@@ -229,7 +229,7 @@ def test_the_example_with_the_official_client_works(released: Deployment) -> Non
     assert re.search(outcome, done.stdout)
     refused = example("epoch=3")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("400: expected only run parameters that mnist_tflite has")
+    assert refused.stderr.startswith("Did you mean epochs? Expected only run parameters that mnist_tflite has")
 
 
 def test_the_readmes_lines_for_curl_start_a_run(released: Deployment, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def gates_of(run: FinishedRun) -> list[tuple[str, str]]:
 
 
 def test_the_form_shows_what_is_refused_and_starts_what_is_not(triggered: dict[str, Any]) -> None:
-    assert triggered["refused"].startswith("Invalid input for param learning_rate: -1 is less than")
+    assert triggered["refused"] == "learning_rate: expected a number, above 0, up to 1. Received: -1"
     assert list(triggered["runs"]) == [triggered["run_id"]]
     conf = triggered["runs"][triggered["run_id"]]
     assert (conf["quantization"], conf["approval"], conf["learning_rate"]) == ("float16", "required", 0.005)

@@ -143,15 +143,15 @@ def test_a_damaged_release_is_not_verified_and_not_used(run: Run, released: Rele
 
 def test_one_clear_sentence_where_there_is_nothing_to_do(run: Run, tmp_path: Path, picture: str) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
-    for arguments, said in (
-        (["predict", picture], "no release yet"),
-        (["models", "show"], "no release yet"),
-        (["predict", str(tmp_path / "notes.txt")], "expected a PNG or JPEG file"),
-        (["models", "rollback", "3", "--reason", "x"], "expected one of the versions there are (none). Received: 3"),
-        (["predict", picture, "--version", "3"], "expected one of the versions there are (none). Received: 3"),
+    for arguments, code, said in (
+        (["predict", picture], 1, "no release yet"),
+        (["models", "show"], 1, "no release yet"),
+        (["predict", str(tmp_path / "notes.txt")], 1, "expected a PNG or JPEG file"),
+        (["models", "rollback", "3", "--reason", "x"], 2, "expected one of the versions there are (none). Received: 3"),
+        (["predict", picture, "--version", "3"], 2, "expected one of the versions there are (none). Received: 3"),
     ):
         done = run(*arguments)
-        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert (done.returncode, done.stdout) == (code, ""), arguments
         assert said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
     done = run("models", "list")
     assert (done.returncode, "no release yet" in done.stdout) == (0, True)

@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline_lib.airflow import begin_run, demo, stack, stack_processes
+from pipeline_lib.airflow import begin_run, demo, runs, stack, stack_processes, stack_start
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
-from pipeline_lib.airflow.rest import AirflowRest, DagRun
+from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.airflow.rest_answers import DagRun
 from pipeline_lib.airflow.run_view import RunView
 from pipeline_lib.airflow.stack_start import _airflow_environment, _healthy, read_stack
 from pipeline_lib.errors import SettingsError, StackError
@@ -153,11 +154,30 @@ def test_the_demo_watches_the_run_that_the_schedule_makes_before_it_starts_its_o
 def test_what_the_server_refuses_is_said(airflow: LocalAirflow, rest: AirflowRest) -> None:
     with pytest.raises(StackError, match=r"401.*Invalid credentials"):
         AirflowRest.login(airflow.url, USER, "wrong").dag(PIPELINE_NAME)
-    with pytest.raises(StackError, match=r"400.*'x' is not one of"):
+    with pytest.raises(StackError, match=r"^[^\n]*'x' is not one of[^\n]*$"):
         rest.trigger(PIPELINE_NAME, {"mode": "x"})
     with pytest.raises(StackError, match=r"404.*'nope' not found"):
         rest.trigger("nope")
     assert rest.dag("nope") is None
+
+
+def test_a_dag_that_cannot_be_imported_any_more_is_told_instead_of_a_refusal(
+    airflow: LocalAirflow, rest: AirflowRest, settings: Settings
+) -> None:
+    mode = airflow.dags_folder / "mode"
+    mode.unlink()
+    try:
+        for ask in (
+            lambda: begin_run.switch_on(airflow, plain_console()[0]),
+            lambda: runs.trigger(settings, {}),
+            lambda: stack_start.prepare(airflow, settings, migrate=False),
+        ):
+            with pytest.raises(StackError, match=r"import.* Received: .*nodes_dag.py: .*No such file or directory"):
+                ask()
+    finally:
+        mode.write_text("ok")
+    begin_run.switch_on(airflow, plain_console()[0])
+    assert rest.import_error(PIPELINE_NAME) is None
 
 
 def test_a_second_up_says_so_and_whether_anything_was_set_since(
@@ -300,8 +320,15 @@ def test_down_ends_a_running_task_and_leaves_nothing(
     assert "Nothing was running" in text.getvalue()
 
 
+def test_a_schedule_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    settings = Settings(var_dir=tmp_path, port=free_port(), schedule="99 2 * * *")
+    with pytest.raises(StackError, match=r"mnist_tflite.py: schedule: expected a cron .* Received: '99 2 \* \* \*'$"):
+        stack.up(settings)
+    assert not any((tmp_path / "airflow" / name).exists() for name in ("stack.json", "airflow.db"))
+
+
 def test_a_component_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "migrate", lambda airflow: None)
+    monkeypatch.setattr(stack, "prepare", lambda *_, **__: None)
     settings = Settings(var_dir=tmp_path, port=free_port())
     with pytest.raises(StackError, match=r"(?s) ended at once \(exit code 1\).*Database migration required"):
         stack.up(settings, tmp_path)

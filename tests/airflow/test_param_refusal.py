@@ -32,7 +32,7 @@ def params(pipeline: CompiledPipeline) -> Any:
         ({"epochs": 501}, "epochs: expected an integer, 1 to 500. Received: 501"),
         ({"learning_rate": -1}, "learning_rate: expected a number, above 0, up to 1. Received: -1"),
         ({"force": "yes"}, "force: expected true or false. Received: 'yes'"),
-        ({"push": "no"}, "push: expected one of yes, dry run. Received: 'no'"),
+        ({"push": "no"}, "push: expected one of yes, even if no better, dry run. Received: 'no'"),
         ({"min_accuracy": None}, "min_accuracy: expected a number, 0 to 1.01. Received: None"),
         *(
             ({"span": span}, f"span: expected a text or an integer, such as latest, 7. Received: {span!r}")

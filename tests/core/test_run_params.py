@@ -111,7 +111,10 @@ def test_the_readme_tells_every_setting() -> None:
         ("epoch=2", "did you mean epochs? Received: epoch. Expected run parameters among epochs, batch_size"),
         ("epochs=0", "run parameter 'epochs': expected int, 1 to 500. Received: 0"),
         ("epochs=two", "run parameter 'epochs': expected int, 1 to 500. Received: \"two\""),
-        ("push=maybe", "run parameter 'push': expected str, `yes`, `dry run`. Received: \"maybe\""),
+        (
+            "push=maybe",
+            "run parameter 'push': expected str, `yes`, `even if no better`, `dry run`. Received: \"maybe\"",
+        ),
         ("as_of=2026-01-01", "Received: as_of. Expected run parameters among epochs"),
     ],
 )

@@ -15,6 +15,7 @@ from pipeline_lib.node_result import NodeResult
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings, settings
 from pipeline_lib.tfx.compile import compile_pipeline
+from pipeline_lib.tfx.made_by import MADE_BY
 from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from tests.core.made_releases import describe
@@ -152,6 +153,13 @@ class Nights:
         self.compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS)
         self.compiled.write(config.compiled_path)
 
+    def made_by(self, run: dict[str, NodeResult]) -> str:
+        """The code that the night's model was made by, as MLMD has it."""
+        [model] = run["Train"].outputs["model"]
+        with open_store(settings().mlmd_url) as handle:
+            [artifact] = handle.store.get_artifacts_by_id([model.id])
+        return str(artifact.custom_properties[MADE_BY].string_value)
+
     def run(self, night: int) -> dict[str, NodeResult]:
         return {item.id: run_node(item.id, night, week=0) for item in self.compiled.nodes}
 
@@ -172,6 +180,7 @@ def baseline(run: dict[str, NodeResult]) -> bytes:
 
 def test_the_next_nights_baseline_is_the_model_that_was_rolled_back_to(nights: Nights) -> None:
     first, second = nights.run(0), nights.run(1)
+    assert nights.made_by(first) == nights.made_by(second) != ""
     assert (first["Resolver.released"].outputs, baseline(second)) == ({}, b"model of night 0")
     Releases(settings().push_dir).rollback(1, who="ann", why="2 mistakes sevens")
     third = nights.run(3)

@@ -1,6 +1,5 @@
 """The hint at a name that was misspelt: it stands first in the message that refuses the name."""
 
-import difflib
 from collections.abc import Collection, Iterable
 
 
@@ -12,6 +11,8 @@ def did_you_mean(unknown: Iterable[str], known: Collection[str], prefix: str = "
       known: the names that would have been taken.
       prefix: begins all of them, and is not compared.
     """
+    import difflib  # every DAG parse imports this module
+
     endings = [name.removeprefix(prefix) for name in known]
     close = [
         prefix + match for name in unknown for match in difflib.get_close_matches(name.removeprefix(prefix), endings, 1)

@@ -1,12 +1,12 @@
 """Run parameters in words and on command lines."""
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline_lib.did_you_mean import did_you_mean
 from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.graph import Parameter, require_json
 from pipeline_lib.run_params import RunParams, parameters
@@ -100,8 +100,7 @@ def checked_assignments(texts: Sequence[str]) -> dict[str, Any]:
 def unknown_names(unknown: Sequence[str], known: Iterable[str]) -> str:
     """Return a sentence on run parameters that there are not, the likeliest first."""
     offered = list(known)
-    close = dict.fromkeys(match for name in unknown for match in difflib.get_close_matches(name, offered, 1))
-    hint = f"did you mean {', '.join(close)}? " if close else ""
+    hint = did_you_mean(unknown, offered)
     return f"{hint}Received: {', '.join(unknown)}. Expected run parameters among {', '.join(offered) or 'none'}"
 
 

@@ -108,7 +108,7 @@ def test_the_readme_tells_every_setting() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("epoch=2", "did you mean epochs? Received: epoch. Expected run parameters among epochs, batch_size"),
+        ("epoch=2", "Did you mean epochs? Received: epoch. Expected run parameters among epochs, batch_size"),
         ("epochs=0", "run parameter 'epochs': expected int, 1 to 500. Received: 0"),
         ("epochs=two", "run parameter 'epochs': expected int, 1 to 500. Received: \"two\""),
         (

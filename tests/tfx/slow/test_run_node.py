@@ -86,7 +86,7 @@ def test_a_node_whose_upstream_has_not_run_is_refused(deployment: Deployment) ->
         ("Nobody", (), "expected one of the nodes"),
         ("Echo", ("number=three",), "run parameter 'number': expected int. Received: 'three'"),
         ("Echo", ("number=true",), "run parameter 'number': expected int. Received: True"),
-        ("Echo", ("nmber=3",), "did you mean number? Received: nmber"),
+        ("Echo", ("nmber=3",), "Did you mean number? Received: nmber"),
         ("Echo", ("number",), "expected NAME=VALUE"),
     ],
 )

@@ -148,7 +148,7 @@ def test_a_page_that_cannot_be_drawn_hides_no_refusal(
     (tmp_path / "DataGate" / "refused_data").write_text("in the way")
     with pytest.raises(DataRefusedError, match="max_anomalies") as refused:
         judge(statistics(1, range(10), {"author": text("x")}), tmp_path)
-    assert refused.value.report is None and "its page could not be drawn" in capsys.readouterr().err
+    assert refused.value.report is None and "its page could not be drawn" in capsys.readouterr().out
 
 
 def test_labels_that_drift_end_the_run_and_the_next_like_it(

@@ -4,8 +4,6 @@ import html.parser
 import json
 import math
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ from pipeline_lib.errors import DataError, ModelFileError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.mnist.dataset import Split
 from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY
-from pipeline_lib.places import PROJECT
 from pipeline_lib.report import Report
 from pipeline_lib.tfx import model_report
 from pipeline_lib.tfx.report import history, outputs, pages
@@ -275,15 +272,6 @@ def test_history_is_what_came_before_whatever_else_lies_there(made: Path, report
     assert [past.run_id for past in found] == ["run 2", "run 10"]
     assert [past.run_id for past in history.past_runs(tmp_path / "20", longest=1)] == ["run 10"]
     assert report.history[-1] == report.as_past_run()
-
-
-def test_the_warm_server_can_import_it_without_an_op_and_without_the_users_code() -> None:
-    code = (
-        "import sys, pipeline_lib.tfx.report.executor; from pipeline_lib.tfx import forking; "
-        "print(forking.eager_context_touched(), [m for m in sys.modules if m.startswith('pipeline_lib.mnist')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "False []"
 
 
 def test_what_cannot_be_compared_is_named(artifacts: Path, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def changed(compiled: CompiledPipeline, folder: Path, edit: Callable[[], object]
         ("mnist/preprocessing.py", appended("\nX = 1\n"), {"Transform"}),
         ("spans.py", appended("\nX = 1\n"), {"ImportExampleGen"}),
         ("tfx/report/comparison.py", appended("\nX = 1\n"), {"ModelReport"}),
-        ("tfx/report/templates/gates.html.j2", appended("<p>"), {"ModelReport", "DataGate"}),
+        ("tfx/report/templates/gates.html.j2", appended("<p>"), {"ModelReport", "OutcomeReport", "DataGate"}),
         ("mnist/trainer.py", appended("\n# a comment\n"), set()),
         (
             "mnist/trainer.py",

@@ -477,3 +477,12 @@ def test_stopping_a_server_lets_its_nodes_finish(own: Deployment) -> None:
     log = process.communicate(timeout=300)[0]
     assert process.returncode == 0, log
     wait_for(lambda: not server.is_running())
+
+
+def test_the_reports_executor_is_imported_without_an_op_and_without_the_users_code() -> None:
+    code = (
+        "import sys, pipeline_lib.tfx.report.executor; from pipeline_lib.tfx import forking; "
+        "print(forking.eager_context_touched(), [m for m in sys.modules if m.startswith('pipeline_lib.mnist')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False []"

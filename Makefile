@@ -9,6 +9,9 @@ JOBS ?= 3
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) \
   $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) IS_SIDE_BY_SIDE=yes
 
+# Uncompiled, each import of TFX takes 48 s of CPU instead of 17.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 ifndef IS_SIDE_BY_SIDE
 .NOTPARALLEL:

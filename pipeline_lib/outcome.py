@@ -8,7 +8,7 @@ OUTCOME: Final = "outcome"
 
 
 class Outcome(StrEnum):
-    """How a run ended.
+    """The end of a run.
 
     The Pusher's executor decides all but `failed`, and writes it into its PushedModel.
     """

@@ -165,7 +165,7 @@ class PastRun(_Figures):
 
 
 class RunOutcome(_Figures):
-    """How a run ended; `headline` says it in one line. `release` is the version that it made."""
+    """The end of a run; `headline` says it in one line. `release` is the version that it made."""
 
     outcome: Outcome
     headline: str

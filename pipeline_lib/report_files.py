@@ -1,4 +1,4 @@
-"""Where a run's report is: the nodes that write it, their artifact's type, its files. Every DAG parse imports this."""
+"""The place of a run's report: its nodes, their artifact's type, its files. Every DAG parse imports this."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the tests of both environments share."""
+"""Fixtures and hooks that the tests of both environments share."""
 
 import gc
 

@@ -1,4 +1,4 @@
-"""What Airflow's REST API answers, as far as our commands read it."""
+"""Answers of Airflow's REST API, as far as our commands read them."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a run was told, checked once more in its tasks and brought to TFX's types."""
+"""A run's parameters, checked again in its tasks and converted to TFX's types."""
 
 import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence

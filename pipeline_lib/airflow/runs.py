@@ -129,7 +129,7 @@ def _newest(rest: AirflowRest) -> str:
 
 @contextlib.contextmanager
 def _import_error_first(rest: AirflowRest) -> Iterator[None]:
-    """Where Airflow refuses and the DAG's file cannot be imported, tell that: it is why."""
+    """Raise the DAG's import error in place of a refusal that it caused."""
     try:
         yield
     except RefusedError:

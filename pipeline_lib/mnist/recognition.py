@@ -30,7 +30,7 @@ class Answer(BaseModel):
 
     @property
     def sure(self) -> bool:
-        """Whether the likeliest label is likely enough to be relied on."""
+        """Tell whether the likeliest label is likely enough to rely on."""
         return self.probabilities[self.digit] >= LEAST_PROBABILITY
 
 

@@ -34,7 +34,7 @@ _Content = TypeVar("_Content")
 
 @dataclass(frozen=True)
 class Push:
-    """What came of a push; `why` in words. `release` is what was made, or else the latest."""
+    """The result of a push, with the reason in words. `release` is the new one, or else the latest."""
 
     outcome: Outcome  # released, nothing_new, rolled_back or no_better
     release: Release

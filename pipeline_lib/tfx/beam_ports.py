@@ -1,4 +1,4 @@
-"""Where Beam's servers listen: on Unix sockets in a private folder, or else on loopback.
+"""Beam's servers, kept on Unix sockets in a private folder, or else on loopback.
 
 Beam 2.77 opens gRPC servers on every interface and checks no client. A client of its worker pool can run code in it; a
 client of the control server can answer in a worker's place. Its local runner's workers are processes on this machine,

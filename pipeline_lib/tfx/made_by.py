@@ -1,4 +1,4 @@
-"""Which code an artifact was made by, its inputs' makers included: a custom property of every artifact."""
+"""A custom property of every artifact: the code that made it and its inputs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

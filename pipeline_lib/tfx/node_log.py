@@ -14,7 +14,7 @@ _NOISE = (
 
 
 class _Marks:
-    """Whether lines get their level, in this process."""
+    """Return whether lines get their level in this process."""
 
     wanted = False
 

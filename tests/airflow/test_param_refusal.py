@@ -1,4 +1,4 @@
-"""What a run of this project's own pipeline may be told over REST, and the sentence on what it may not."""
+"""The parameters that a run takes over REST, and the sentence that refuses others."""
 
 from typing import Any
 

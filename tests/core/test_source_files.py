@@ -1,4 +1,4 @@
-"""Which files a module's result depends on, found without importing any of them."""
+"""The files that a module's result depends on, found without importing any of them."""
 
 import os
 from pathlib import Path

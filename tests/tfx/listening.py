@@ -1,4 +1,4 @@
-"""Where a process listens, and what another user gets there. Beam's workers import it, so it imports little."""
+"""Ports and sockets of a process, and another user's try at them. Beam's workers import it, so it imports little."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Where Beam listens, and that another user of this machine gets no answer there."""
+"""Beam's sockets, at which another user of this machine gets no answer."""
 
 import ipaddress
 import json

@@ -1,4 +1,4 @@
-"""What a node's process writes to its log, with its levels and without."""
+"""A node's log, with its levels and without."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Which edit makes which node run again, asked of copies of the code without running a node."""
+"""Edits that make nodes run again, tried on copies of the code without running a node."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""What a warm server answers to clients that send no request."""
+"""Answers of a warm server to clients that send no request."""
 
 import json
 import os

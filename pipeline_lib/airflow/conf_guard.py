@@ -46,7 +46,7 @@ class Asked:
 
 
 class ConfGuard:
-    """ASGI middleware. Whoever may not trigger the DAG, and whatever is malformed, is answered by Airflow itself."""
+    """ASGI middleware. Airflow itself answers malformed requests and people who may not trigger the DAG."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -132,7 +132,7 @@ def _against_anchor(
     try:
         _, outputs = _child([file], images, threads)
     except ModelFileError as error:
-        print(f"the anchor {file} cannot be run, nothing is compared with it: {error}", flush=True)
+        node_log.say(f"the anchor {file} cannot be run, nothing is compared with it: {error}", logging.WARNING)
         return None
     return compare(right, outputs.argmax(axis=1) == labels, sha256_of(file))
 

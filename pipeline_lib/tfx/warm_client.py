@@ -4,8 +4,8 @@ Protocol, one connection per node: the client sends one JSON line `{"argv": [...
 "path": [sys.path], "grace": SECONDS or null}` with its stdout and stderr attached (SCM_RIGHTS), so that the node writes
 straight into the task's log. It may then send `T`: terminate, and kill after the grace. The server answers in lines of
 JSON: `{"started": true}` just before the node begins, then `{"exit": CODE}`; or `{"cold": REASON}` where it will not
-fork; or `{"error": REASON}` where that was no request. Whoever finds the connection closed takes the other for dead; a
-client that nobody has answered asks anew.
+fork; or `{"error": REASON}` where that was no request. A side that finds the connection closed takes the other
+for dead; a client without an answer asks again.
 """
 
 import contextlib

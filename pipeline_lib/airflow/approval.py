@@ -77,6 +77,7 @@ class ModelApproval(ApprovalOperator):
 
     def _pass(self, context: Context, why: str) -> NoReturn:
         context["ti"].xcom_push("return_value", {"passed": why})
+        self.log.info("%s", why)
         raise AirflowSkipException(f"passed: {why}")
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:

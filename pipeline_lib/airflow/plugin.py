@@ -21,8 +21,8 @@ from pipeline_lib.report_files import REPORT_PAGE
 class MnistLitePlugin(AirflowPlugin):
     """Adds the report and the notes to Airflow's UI, and to its API a refusal of parameters that a pipeline has not.
 
-    Its API's version and description need a login, and no other site's page acts with a person's. Bodies are bounded.
-    On SQLite also an order of the requests that write.
+    No other site's page acts with a person's login. Bodies are bounded. On SQLite also an order of the requests that
+    write.
     """
 
     name = "mnist_lite"
@@ -49,7 +49,6 @@ class MnistLitePlugin(AirflowPlugin):
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """As above. A request passes the last of them first."""
         from pipeline_lib.airflow.body_limit import BodyLimit
-        from pipeline_lib.airflow.closed_routes import ClosedRoutes
         from pipeline_lib.airflow.conf_guard import ConfGuard
         from pipeline_lib.airflow.one_writer import OneWriter
         from pipeline_lib.airflow.same_origin import SameOrigin
@@ -57,7 +56,6 @@ class MnistLitePlugin(AirflowPlugin):
         on_sqlite = conf.get("database", "sql_alchemy_conn").startswith("sqlite")
         return [
             {"middleware": ConfGuard, "name": "run parameters"},
-            {"middleware": ClosedRoutes, "name": "closed routes"},
             *([{"middleware": OneWriter, "name": "one writer"}] if on_sqlite else []),
             {"middleware": BodyLimit, "name": "length of bodies"},
             {"middleware": SameOrigin, "name": "same origin"},

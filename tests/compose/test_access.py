@@ -55,8 +55,6 @@ def test_without_a_token_nothing_is_told(deployment: Deployment, headers: dict[s
     trigger = httpx.post(deployment.url + RUNS, json={"logical_date": None}, headers=headers, timeout=SECONDS)
     assert trigger.status_code == status
     assert httpx.get(f"{deployment.url}/api/v2/dags", headers=headers, timeout=SECONDS).status_code == status
-    for path in ("/api/v2/version", "/openapi.json", "/auth/openapi.json", "/auth/docs", "/execution/docs"):
-        assert httpx.get(deployment.url + path, headers=headers, timeout=SECONDS).status_code == 401, path
 
 
 def log_in_by_form(deployment: Deployment, user: str, password: str) -> httpx.Response:

@@ -50,7 +50,7 @@ def routes() -> Iterator[str]:
     assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
     # They have no routes; that they tell nobody anything: tests/airflow/test_conf_guard.py, test_open_routes.py.
     middlewares = {item["middleware"].__name__ for item in plugin.fastapi_root_middlewares}
-    assert middlewares == {"ConfGuard", "ClosedRoutes", "OneWriter", "BodyLimit", "SameOrigin"}
+    assert middlewares == {"ConfGuard", "OneWriter", "BodyLimit", "SameOrigin"}
     for served_app in plugin.fastapi_apps:
         app = served_app["app"]
         assert isinstance(app, FastAPI)

@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ifndef IS_SIDE_BY_SIDE
 .NOTPARALLEL:
 endif
-LINTS := lint-ruff lint-airflow lint-tfx
+LINTS := lint-ruff lint-fence lint-airflow lint-tfx
 CHECKS := check-tfx check-airflow
 # The longest first.
 FAULTS := test-tfx-faults test-kills test-airflow-faults
@@ -99,16 +99,19 @@ test-next-airflow: setup ## the tests of Airflow's side on the newest 3.4 of PyP
 audit: setup ## both locks against known advisories, where an index of them can be reached; else it says so
 	@MNIST_LITE_TEST_AUDIT=1 $(AIRFLOW)/python -m pytest tests/setup/test_advisories.py
 
-lint: setup ## ruff, and mypy in both environments
+lint: setup ## ruff, the fence between the two sides, and mypy in both environments
 	@$(SIDE_BY_SIDE) $(LINTS)
 
 lint-ruff:
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
+# By reading the source alone: pyproject.toml, [tool.importlinter].
+lint-fence:
+	@$(AIRFLOW)/lint-imports --no-cache --no-logo
 # Each side is checked where its packages are.
 lint-airflow:
 	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
 lint-tfx:
-	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx_*.py
+	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx
 
 bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')
 	@$(AIRFLOW)/python -m bench $(if $(ONLY),--only $(ONLY))

@@ -43,7 +43,7 @@ class Lab:
     @functools.cached_property
     def compiled(self) -> CompiledPipeline:
         self._say("compiling the pipeline, writing 1,000 examples")
-        program.run(self._settings, "bench.tfx_prepare")
+        program.run(self._settings, "bench.tfx.prepare")
         return CompiledPipeline.read(self._settings.compiled_path)
 
     @functools.cached_property
@@ -103,7 +103,7 @@ class Lab:
             f"the whole DAG, {examples:,} examples, {number}: LocalDagRunner ({ours.seconds:.1f} s under Airflow)"
         )
         with self.airflow.paused():
-            local = program.ask(self._settings, "bench.tfx_local_run", *_params())
+            local = program.ask(self._settings, "bench.tfx.local_run", *_params())
         seconds, imports = local.values["seconds"], local.values["import_seconds"]
         return Pair(ours, seconds, imports, local.peak_mebibytes)
 
@@ -113,25 +113,25 @@ class Lab:
             return
         self._examples = examples
         self._say(f"writing {examples:,} examples")
-        program.run(self._settings, "bench.tfx_digits", str(examples), str(self._settings.data_dir))
+        program.run(self._settings, "bench.tfx.digits", str(examples), str(self._settings.data_dir))
 
     @functools.cached_property
     def cached_runs(self) -> dict[str, dict[str, list[float]]]:
         """Seconds of fully cached runs by the number of earlier runs: `ours` and TFX's own, `yardstick`."""
         self._add_span(1_000)
         self._say("cached runs with up to 400 earlier ones: a few minutes")
-        values: dict[str, dict[str, list[float]]] = program.ask(self._settings, "bench.tfx_cached_runs").values
+        values: dict[str, dict[str, list[float]]] = program.ask(self._settings, "bench.tfx.cached_runs").values
         return values
 
     @functools.cached_property
     def model_files(self) -> dict[str, Any]:
-        """What `bench.tfx_model_files` found of a Keras SavedModel and the TFLite file made of it."""
+        """What `bench.tfx.model_files` found of a Keras SavedModel and the TFLite file made of it."""
         self._add_span(1_000)
         self._say("training a model, to measure its files")
-        local = program.ask(self._settings, "bench.tfx_local_run", "--keep", *_params())
+        local = program.ask(self._settings, "bench.tfx.local_run", "--keep", *_params())
         self._say("size, load time and latency of the two models")
         return program.ask(
-            self._settings, "bench.tfx_model_files", local.values["keras_model"], local.values["tflite_file"]
+            self._settings, "bench.tfx.model_files", local.values["keras_model"], local.values["tflite_file"]
         ).values
 
 

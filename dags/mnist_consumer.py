@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Asset, dag, task
+
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import RELEASE_ASSET, settings
 

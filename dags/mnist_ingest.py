@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Asset, TriggerRule, dag, task
+
 from pipeline_lib.airflow import drop
 from pipeline_lib.airflow.schedule import node_limits
 from pipeline_lib.settings import DATA_ASSET, settings

@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 
 from airflow.sdk import Asset
+
 from pipeline_lib.airflow.approval import ModelApproval, approval_record
 from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner

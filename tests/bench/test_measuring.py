@@ -47,4 +47,4 @@ def test_a_program_that_fails_is_quoted(settings):
 def test_a_missing_environment_is_named(settings, tmp_path):
     absent = settings.model_copy(update={"tfx_python": tmp_path / "python"})
     with pytest.raises(MnistLiteError, match="Received: No such file or directory. Run 'make setup'"):
-        program.run(absent, "bench.tfx_digits")
+        program.run(absent, "bench.tfx.digits")

@@ -1,101 +1,77 @@
-"""The fence between the two environments: which side may import what, by reading and by running."""
+"""The fence between the two environments: import-linter (see pyproject.toml) refuses what it should; and the rest."""
 
-import ast
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
-
-from pipeline_lib.graph import CompiledPipeline, Node
+import grimp
 
 PROJECT = Path(__file__).resolve().parents[2]
-TFX = {"tensorflow", "tensorflow_transform", "tensorflow_model_analysis", "tensorflow_data_validation", "keras"}
-TFX |= {"tfx", "tfx_bsl", "ml_metadata", "apache_beam", "ai_edge_litert"}
-CORE = {"pydantic", "pydantic_settings", "typer", "rich"} | set(sys.stdlib_module_names)
-
-# side: (its files, what none of them may import)
-SIDES = {
-    "core": (
-        [*sorted((PROJECT / "pipeline_lib").glob("*.py")), *sorted((PROJECT / "pipeline_lib/releases").glob("*.py"))],
-        {"airflow", "pipeline_lib.airflow", "pipeline_lib.tfx", "pipeline_lib.mnist"} | TFX,
-    ),
-    "airflow": (
-        [*sorted((PROJECT / "dags").rglob("*.py")), *sorted((PROJECT / "pipeline_lib/airflow").rglob("*.py"))],
-        TFX | {"pipeline_lib.tfx", "pipeline_lib.mnist"},
-    ),
-    "mnist": (
-        sorted((PROJECT / "pipeline_lib/mnist").rglob("*.py")),
-        {"airflow", "pipeline_lib.tfx", "pipeline_lib.airflow"},
-    ),
-    "bench, airflow": (
-        [path for path in sorted((PROJECT / "bench").glob("*.py")) if not path.name.startswith("tfx_")],
-        TFX | {"pipeline_lib.tfx", "pipeline_lib.mnist"},
-    ),
-    "bench, tfx": (sorted((PROJECT / "bench").glob("tfx_*.py")), {"airflow", "pipeline_lib.airflow"}),
-    "tfx": (sorted((PROJECT / "pipeline_lib/tfx").rglob("*.py")), {"airflow", "pipeline_lib.airflow"}),
-}
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Every module that a file names in an import, anywhere in it; `from a import b` may mean the module `a.b`."""
-    package = path.relative_to(PROJECT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package[: len(package) - node.level + 1] if node.level else ()
-            base = ".".join([*parents, *filter(None, [node.module])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("__import__", "importlib.import_module"):
-            yield from (argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant))
-
-
-def within(module: str, packages: set[str]) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
-
-
-@pytest.mark.parametrize("side", SIDES)
-def test_no_side_imports_what_it_must_not(side):
-    files, forbidden = SIDES[side]
-    assert files, f"no files on the side {side!r}"
-    found = [
-        f"{path.relative_to(PROJECT)}: {name}" for path in files for name in imports(path) if within(name, forbidden)
-    ]
-    assert found == []
-
-
-# The warm server holds the rest of this side in memory, and must hold nothing of the user's: an edit would not be seen.
-IMPORTS_USERS_CODE = {"pipeline.py", "evaluation.py", "commands.py", "curated_schema.py"}
-
-
-def test_what_the_warm_server_loads_imports_nothing_of_the_users():
-    found = {
-        path.name for path in SIDES["tfx"][0] if any(within(name, {"pipeline_lib.mnist"}) for name in imports(path))
-    }
-    assert found <= IMPORTS_USERS_CODE
-
-
+CORE = {"pydantic", "pydantic_settings", "rich", "typer"}
 # Only in the TFX environment, where releases are signed and signatures checked.
 SIGNING = {"cryptography", "model_signing"}
+TFX = {"tensorflow", "tensorflow_transform", "tensorflow_model_analysis", "tensorflow_data_validation", "keras"}
+TFX |= {"tfx", "tfx_bsl", "ml_metadata", "apache_beam"}
 
 
-def test_core_imports_only_the_standard_library_and_pydantic():
-    files, _ = SIDES["core"]
+# What must be refused: a line at the end of a file, and how it is named.
+WRONG = (
+    ("pipeline_lib/gates.py", "import tensorflow", "pipeline_lib.gates -> tensorflow"),
+    ("pipeline_lib/graph.py", "def late():\n    from airflow.sdk import DAG", "pipeline_lib.graph -> airflow"),
+    ("pipeline_lib/locks.py", "import pipeline_lib.mnist.idx", "pipeline_lib.locks -> pipeline_lib.mnist.idx"),
+    ("pipeline_lib/releases/store.py", "from tfx import v1", "pipeline_lib.releases.store -> tfx"),
+    ("pipeline_lib/airflow/rest.py", "import ml_metadata", "pipeline_lib.airflow.rest -> ml_metadata"),
+    ("pipeline_lib/airflow/drop.py", "from ..tfx import node", "pipeline_lib.airflow.drop -> pipeline_lib.tfx.node"),
+    ("dags/mnist_tflite.py", "import keras", "dags.mnist_tflite -> keras"),
+    ("bench/rows.py", "import bench.tfx.local_run", "bench.rows -> bench.tfx.local_run"),
+    ("bench/tfx/digits.py", "import airflow", "bench.tfx.digits -> airflow"),
+    ("pipeline_lib/tfx/node.py", "import airflow", "pipeline_lib.tfx.node -> airflow"),
+    ("pipeline_lib/mnist/model.py", "import airflow", "pipeline_lib.mnist.model -> airflow"),
+    ("pipeline_lib/mnist/ink.py", "import pipeline_lib.tfx.node", "pipeline_lib.mnist.ink -> pipeline_lib.tfx.node"),
+    ("pipeline_lib/tfx/facts.py", "import pipeline_lib.mnist.idx", "pipeline_lib.tfx.facts -> pipeline_lib.mnist.idx"),
+)
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    env = {**os.environ, "COLUMNS": "200"}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def test_every_wrong_import_is_refused_by_name(tmp_path: Path) -> None:
+    for name in ("pipeline_lib", "bench", "dags"):
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    assert lint_imports(tmp_path).returncode == 0
+    for file, line, _ in WRONG:
+        with (tmp_path / file).open("a") as module:
+            module.write(f"\n{line}\n")
+    done = lint_imports(tmp_path)
+    assert done.returncode == 1
+    assert [named for *_, named in WRONG if f"- {named} (l." not in " ".join(done.stdout.split())] == []
+
+
+def core_modules() -> list[str]:
+    paths = [*(PROJECT / "pipeline_lib").glob("*.py"), *(PROJECT / "pipeline_lib/releases").glob("*.py")]
+    return [".".join(path.relative_to(PROJECT).with_suffix("").parts) for path in paths if path.stem != "__init__"]
+
+
+def test_core_imports_only_the_standard_library_and_what_both_environments_have() -> None:
+    graph = grimp.build_graph("pipeline_lib", include_external_packages=True, cache_dir=None)
     foreign = {
-        f"{path.name}: {name}"
-        for path in files
-        for name in imports(path)
-        if name and not within(name, CORE | {"pipeline_lib"} | (SIGNING if path.name == "signing.py" else set()))
+        f"{module} -> {name}"
+        for module in core_modules()
+        for name in graph.find_modules_directly_imported_by(module)
+        if name.split(".")[0] not in {"pipeline_lib", *CORE, *sys.stdlib_module_names}
     }
-    assert foreign == set()
+    assert foreign == {f"pipeline_lib.releases.signing -> {name}" for name in SIGNING}
 
 
 BLOCK = """
-import runpy, sys
+import sys
 class Fence:
     def find_spec(self, name, path=None, target=None):
         if any(name == banned or name.startswith(banned + ".") for banned in {forbidden!r}):
@@ -105,44 +81,24 @@ sys.path.insert(0, {project!r})
 """
 
 
-def run_fenced(
-    forbidden: set[str], code: str, python: str | Path = sys.executable, **env: str
-) -> subprocess.CompletedProcess[str]:
+def run_fenced(forbidden: set[str], code: str, python: str | Path = sys.executable) -> None:
     text = BLOCK.format(forbidden=sorted(forbidden), project=str(PROJECT)) + code
-    return subprocess.run(
-        [python, "-c", text], check=False, env={"PATH": "/usr/bin:/bin", **env}, capture_output=True, text=True
+    done = subprocess.run(
+        [python, "-c", text], check=False, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
     )
-
-
-def test_core_runs_without_either_side():
-    paths = [path.relative_to(PROJECT).with_suffix("") for path in SIDES["core"][0] if path.stem != "__init__"]
-    names = [".".join(path.parts) for path in paths]
-    done = run_fenced(SIDES["core"][1] | SIGNING, "".join(f"import {name}\n" for name in names))
     assert done.returncode == 0, done.stderr
 
 
-def test_dags_run_without_tensorflow(tmp_path):
-    compiled = tmp_path / "compiled.json"
-    CompiledPipeline(tfx_version="1.21.0", name="p", nodes=(Node(id="Pusher", type="x.Pusher"),), ir={}).write(compiled)
-    code = "".join(
-        f"dags = runpy.run_path({str(path)!r})\nprint([*getattr(dags['dag'], 'task_ids', [])])\n"
-        for path in sorted((PROJECT / "dags").glob("*.py"))
-    )
-    # These tests may run in either environment; the dags need Airflow's.
-    python = sys.executable if find_spec("airflow") else PROJECT / ".venvs/airflow/bin/python"
-    env = {"AIRFLOW_HOME": str(tmp_path), "MNIST_LITE_COMPILED_PIPELINE": str(compiled)}
-    done = run_fenced(SIDES["airflow"][1], code, python, **env)
-    assert done.returncode == 0, done.stderr
-    assert "['Pusher', 'Approval']" in done.stdout
+def test_core_runs_without_either_side() -> None:
+    sides = {"airflow", "pipeline_lib.airflow", "pipeline_lib.tfx", "pipeline_lib.mnist", "ai_edge_litert"}
+    run_fenced(TFX | SIGNING | sides, "".join(f"import {name}\n" for name in core_modules()))
 
 
-def test_predict_and_models_run_without_tensorflow(tmp_path):
+def test_predict_and_models_run_without_tensorflow() -> None:
     """They need LiteRT, so this runs where it is; TensorFlow is in that environment, too, and must not be imported."""
     here = find_spec("ai_edge_litert") is not None
     python = sys.executable if here else PROJECT / ".venvs/tfx/bin/python"
-    heavy = TFX - {"ai_edge_litert"} | {"airflow", "pipeline_lib.tfx"}
     code = "import pipeline_lib.mnist.commands, pipeline_lib.releases.commands, pipeline_lib.mnist.recognition\n"
     code += "import pipeline_lib.mnist.try_release, model_signing.signing\n"
     code += "assert 'tensorflow' not in sys.modules and 'ai_edge_litert' in sys.modules"
-    done = run_fenced(heavy, code, python)
-    assert done.returncode == 0, done.stderr
+    run_fenced(TFX | {"airflow", "pipeline_lib.tfx"}, code, python)

@@ -136,7 +136,4 @@ def test_the_code_is_held_to_ruffs_security_rules() -> None:
     ignored = {rule for rule in lint["ignore"] if rule.startswith(("S1", "S2", "S3", "S4", "S5", "S6", "S7"))}
     assert ignored == {"S101", "S603", "S606"}
     assert [pattern for pattern, rules in lint["per-file-ignores"].items() if "S" in rules] == ["tests/**"]
-    for path in (PROJECT / "pipeline_lib").rglob("ruff.toml"):
-        config = tomllib.loads(path.read_text(encoding="utf-8"))
-        assert str(config["extend"]).endswith("pyproject.toml"), path
-        assert not any(str(rule).startswith("S") for rule in config.get("lint", {}).get("ignore", [])), path
+    assert list((PROJECT / "pipeline_lib").rglob("ruff.toml")) == []  # which would be asked in place of that

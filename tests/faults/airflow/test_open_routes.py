@@ -17,8 +17,8 @@ from pipeline_lib.report_files import REPORT_PAGE
 from tests.airflow.stack_fixtures import api_application
 
 REFUSED = {401, 403, 404, 405}
-# What answers without a login: health, the login, and what is the same in every Airflow of this version: the UI's pages,
-# the version itself and the descriptions of its APIs.
+# What answers without a login: health, the login, and what is the same in every Airflow of a version: the UI's
+# pages, the version, the descriptions of its APIs.
 OPEN = {
     "/api/v2/monitor/health",
     *("/api/v2/auth/login", "/api/v2/auth/logout", "/auth/token", "/auth/token/cli"),

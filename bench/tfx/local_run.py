@@ -1,6 +1,6 @@
 """Run the whole pipeline once with TFX's own LocalDagRunner, in this fresh process, and tell how long it took.
 
-    python -m bench.tfx_local_run --result FILE [--param NAME=VALUE ...] [--keep]
+    python -m bench.tfx.local_run --result FILE [--param NAME=VALUE ...] [--keep]
 
 The data is the deployment's own; artifacts and metadata go to a folder that is new, and removed unless `--keep`.
 The result: `seconds` of the run, `import_seconds` from the process's start until everything that the executors need
@@ -69,7 +69,7 @@ def main() -> None:
     from pipeline_lib.param_text import assignments
     from pipeline_lib.places import var_dir
 
-    parser = argparse.ArgumentParser(prog="python -m bench.tfx_local_run", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.tfx.local_run", description=__doc__.split("\n")[0])
     parser.add_argument("--result", required=True, type=Path, metavar="FILE")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="one run parameter")
     parser.add_argument("--keep", action="store_true", help="leave the artifacts where they are")

@@ -1,9 +1,9 @@
 """What every measurement begins with, for one import of TFX: the compiled pipeline, and a span of 1,000 examples.
 
-python -m bench.tfx_prepare
+python -m bench.tfx.prepare
 """
 
-from bench.tfx_digits import dataset
+from bench.tfx.digits import dataset
 from pipeline_lib.mnist.spans import write_span
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx.compile import mnist_tflite

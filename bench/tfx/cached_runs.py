@@ -1,6 +1,6 @@
 """Seconds of fully cached runs, by the number of earlier runs in the metadata store.
 
-    python -m bench.tfx_cached_runs --result FILE
+    python -m bench.tfx.cached_runs --result FILE
 
 In this one process: a real run, then cached ones through our launcher until the history is long enough (each ends with
 the removal of old artifacts, as every run of ours does), and at each length three runs of ours and three of TFX's
@@ -113,7 +113,7 @@ def measure(history: History) -> dict[str, dict[str, list[float]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.tfx_cached_runs", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.tfx.cached_runs", description=__doc__.split("\n")[0])
     parser.add_argument("--result", required=True, type=Path, metavar="FILE")
     options = parser.parse_args()
     node_log.quiet()

@@ -1,6 +1,6 @@
 """Write a span of any number of examples, made of scikit-learn's real digits.
 
-python -m bench.tfx_digits EXAMPLES DATA_DIR
+python -m bench.tfx.digits EXAMPLES DATA_DIR
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Size, load time and latency of a TFLite file and of the Keras SavedModel that it was made from.
 
-    python -m bench.tfx_model_files SAVED_MODEL TFLITE_FILE --result FILE
+    python -m bench.tfx.model_files SAVED_MODEL TFLITE_FILE --result FILE
 
 The result: `size` in bytes and `load` in ms as {"ours": [...], "yardstick": [...]}, and for `ours` and `yardstick` the
 latency of one image in ms: `p50` of each run, `p90` and `p99` of all. One thread; the same real digits for both.
@@ -95,7 +95,7 @@ def measure(folder: Path, file: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.tfx_model_files", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.tfx.model_files", description=__doc__.split("\n")[0])
     parser.add_argument("saved_model", type=Path, metavar="SAVED_MODEL")
     parser.add_argument("tflite_file", type=Path, metavar="TFLITE_FILE")
     parser.add_argument("--result", required=True, type=Path, metavar="FILE")

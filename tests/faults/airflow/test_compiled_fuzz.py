@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -13,13 +12,12 @@ from typing import Any
 
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.errors import CompiledPipelineError, MnistLiteError
-from pipeline_lib.graph import CompiledPipeline, Parameter, sealed
+from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.graph import CompiledPipeline, sealed
 from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import parameters
 from tests.faults.changed_json import FUZZ, changed, changes
@@ -95,81 +93,6 @@ def test_a_schema_that_points_elsewhere_is_refused_and_nothing_is_fetched(
     document["parameters"][0]["json_schema"] = {"allOf": [schema]} if nested else schema
     write(tmp_path / "compiled.json", document)
     assert render(tmp_path / "compiled.json") == "CompiledPipelineError"
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "(a+)+$",
-        "^(a+)+$",
-        "^(a|a)*$",
-        "^(a|aa)+$",
-        "^(([a-z])+.)+[A-Z]([a-z])+$",
-        "^a*a*a*a*a*a*b$",
-        "^" + "a?" * 40 + "a" * 40 + "$",
-        "^" + "(a|a)" * 40 + "$",
-        "^a{0,999}a{0,999}a{0,999}$",
-        "a*b",
-        "^a|a*b$",
-        r"^(a*)\1\1$",
-        "^(?=a*a*a*$)a$",
-        "^[z-a]$",
-        5,
-        {"(a+)+$": {}},
-    ],
-)
-@pytest.mark.parametrize("nested", [False, True])
-def test_a_pattern_that_may_take_for_ever_is_refused_and_never_tried(
-    document: dict[str, Any], tmp_path: Path, pattern: Any, nested: bool
-) -> None:
-    schema = {"pattern" if not isinstance(pattern, dict) else "patternProperties": pattern}
-    parameter = {"name": "x", "type": "str", "default": "a" * 4000 + "!"}
-    document["parameters"].append(parameter | {"json_schema": {"anyOf": [schema]} if nested else schema})
-    write(tmp_path / "compiled.json", document)
-    with pytest.raises(CompiledPipelineError, match="expected a pattern from"):
-        CompiledPipeline.read(tmp_path / "compiled.json")
-
-
-TOKENS = [
-    "a",
-    "b",
-    r"\d",
-    r"\w",
-    "[ab]",
-    "[^b]",
-    "a{2}",
-    "{2,3}",
-    "{3,}",
-    "*",
-    "+",
-    "?",
-    "|",
-    "(",
-    ")",
-    "^",
-    "$",
-    "(?:",
-]
-
-
-# Whatever is quadratic takes minutes for a value of this length.
-@pytest.mark.timeout(120)
-@settings(FUZZ, max_examples=3000)
-@given(tokens=st.lists(st.sampled_from(TOKENS), min_size=1, max_size=8), closed=st.booleans())
-def test_a_pattern_that_is_taken_is_decided_in_one_pass(tokens: list[str], closed: bool) -> None:
-    text = "".join(tokens)
-    pattern = f"^({text})$" if closed else f"^{text}$"
-    try:
-        Parameter(name="x", type="str", json_schema={"pattern": pattern})
-    except ValidationError:
-        return
-    for character in "ab1":
-        re.search(pattern, character * 200_000 + "!")
-
-
-def test_ordinary_patterns_are_taken() -> None:
-    for pattern in (r"^(latest|[1-9][0-9]{0,8})$", r"^\d{4}-\d{2}-\d{2}$", "^[a-z_]+$", r"^v\d+$", "^(a|b)$"):
-        Parameter(name="x", type="str", json_schema={"pattern": pattern})
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,7 @@ def run_values(
             values[parameter.name] = _CASTS[parameter.type](value)
             require_json(values[parameter.name])
         except (ValueError, OverflowError, TypeError):
-            named = {"str": "str of whole characters", "bool": "bool"}
-            wanted = named.get(parameter.type, f"finite {parameter.type}")
+            wanted = ("finite " if parameter.type in ("int", "float") else "") + parameter.type
             raise AirflowFailException(
                 f"run parameter {parameter.name}: expected a {wanted}. Received: {reprlib.repr(value)}"
             ) from None

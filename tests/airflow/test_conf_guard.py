@@ -15,13 +15,12 @@ from tests.airflow.stack_fixtures import api_application
 
 OURS = """
 from pathlib import Path
-from airflow.sdk import Asset, Param
-from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
+from airflow.sdk import Param
+from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 
 config = AirflowPipelineConfig(
     airflow_dag_config={{"schedule": "@daily", "params": {{"ticket": Param("none", type="string")}}}},
-    node_settings={{"Pusher": NodeSettings(outlets=(Asset("made_by_ours"),))}},
 )
 dag = AirflowDagRunner(config).run(Path({path!r}))
 """
@@ -116,7 +115,7 @@ def test_a_dag_that_our_runner_did_not_render_is_left_alone(post: Post) -> None:
     assert trigger(post, {"anything": 1}, dag_id="none").status_code == 404
 
 
-def test_backfills_and_the_asset_are_refused_too(post: Post, server: TestClient) -> None:
+def test_backfills_are_refused_too(post: Post, server: TestClient) -> None:
     before = runs(server)
     form = {"dag_id": "diamond", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T00:00:00Z"}
     for path in ("backfills", "backfills/dry_run"):
@@ -126,15 +125,6 @@ def test_backfills_and_the_asset_are_refused_too(post: Post, server: TestClient)
         assert answer.status_code == 400
         assert answer.json()["detail"] == "epochs: expected an integer, at least 1. Received: 0"
         assert post("backfills/dry_run", {**form, "dag_run_conf": {"epochs": 2}}, role="op").status_code == 200
-    from airflow.models.asset import AssetModel
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        asset_id = session.query(AssetModel.id).filter(AssetModel.name == "made_by_ours").scalar()
-    answer = post(f"assets/{asset_id}/materialize", {"conf": {"spam": 1}}, role="op")
-    assert (answer.status_code, "Received: spam=1" in answer.text) == (400, True), answer.text
-    answer = post(f"assets/{asset_id}/materialize", {"conf": {"epochs": "many"}}, role="op")
-    assert (answer.status_code, "an integer, at least 1. Received: 'many'" in answer.text) == (400, True), answer.text
     assert runs(server) == before
 
 
@@ -183,31 +173,12 @@ def test_another_sites_page_starts_no_run_with_a_persons_cookie(server: TestClie
 def test_whoever_is_not_logged_in_makes_the_guard_look_nothing_up(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some of these no database can be asked for: Airflow's answer is due, not the guard's failure."""
     asked: list[Any] = []
-    monkeypatch.setattr(conf_guard, "_asked", lambda *what: asked.append(what))
-    for asset_id in ("1", "9" * 20, "9" * 5000):
-        assert post(f"assets/{asset_id}/materialize", {"conf": {}}, role=None).status_code == 401
+    monkeypatch.setattr(conf_guard, "_refusal_of", lambda *what: asked.append(what))
     for dag_id in ("diamond", "\ud800"):
         form = {"dag_id": dag_id, "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T00:00:00Z"}
         for path in ("backfills", "backfills/dry_run"):
             assert post(path, {**form, "dag_run_conf": {"spam": 1}}, role=None).status_code == 401
     assert asked == []
-
-
-@pytest.mark.parametrize(
-    ("path", "form"),
-    [
-        ({"asset_id": "9" * 20}, {"conf": {}}),
-        ({"asset_id": "9" * 5000}, {"conf": {}}),
-        ({"asset_id": "²"}, {"conf": {}}),
-        ({}, {"dag_id": "\ud800", "dag_run_conf": {}}),
-        ({"dag_id": "\ud800"}, {"conf": {}}),
-    ],
-    ids=ascii,
-)
-def test_what_no_database_can_be_asked_for_is_left_to_airflow(
-    airflow_database: None, path: dict[str, str], form: dict[str, Any]
-) -> None:
-    assert conf_guard._asked(path, form) is None
 
 
 def test_of_many_unknown_names_some_are_told(post: Post) -> None:

@@ -3,11 +3,12 @@
 Nothing here is put into a DAG: what a DAG holds is stored in Airflow's database and shown by its UI.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
@@ -16,7 +17,7 @@ Event = Literal["pushed", "refused", "nothing_new", "failed", "late"]
 PREFIX = "MNIST_LITE_NOTIFY_"
 
 _EVENTS: tuple[Event, ...] = get_args(Event)
-_Secret = Literal["smtp_password", "webhook_secret", "slack"]
+_Secret = Literal["urls", "webhook_secret"]
 SECRETS: tuple[_Secret, ...] = get_args(_Secret)
 # An address may hold a token, too.
 _HIDDEN: frozenset[str] = frozenset((*SECRETS, "webhook"))
@@ -25,7 +26,7 @@ _HIDDEN: frozenset[str] = frozenset((*SECRETS, "webhook"))
 class NoticeSettings(BaseSettings):
     """Which events are told, and to whom; whoever is not named is not told. Empty variables count as unset.
 
-    `smtp_password`, `webhook_secret` and `slack` may be in a file: the variable of the name and `_FILE` says where.
+    `urls` and `webhook_secret` may be in a file: the variable of the name and `_FILE` says where.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
@@ -33,35 +34,25 @@ class NoticeSettings(BaseSettings):
     on: Annotated[tuple[Event, ...], NoDecode] = Field(
         default=("pushed", "refused", "failed", "late"), description=f"some of {', '.join(_EVENTS)}"
     )
-    email: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="recipients, separated by commas")
-    smtp_host: str | None = None
-    smtp_port: int = Field(default=587, ge=1, le=65535)
-    smtp_tls: Literal["starttls", "ssl", "none"] = "starttls"
-    smtp_from: str | None = None
-    smtp_user: str | None = None
-    smtp_password: SecretStr | None = None
-    smtp_password_file: Path | None = None
-    smtp_connection: str | None = Field(default=None, description="id of an Airflow connection, in place of the above")
-    webhook: SecretStr | None = Field(default=None, description="address that receives the notice as JSON")
+    urls: SecretStr | None = Field(default=None, description="people: apprise's URLs, separated by spaces or commas")
+    urls_file: Path | None = None
+    webhook: SecretStr | None = Field(default=None, description="a program: address that receives the notice as JSON")
     webhook_secret: SecretStr | None = Field(default=None, description="signs what is sent there (HMAC-SHA256)")
     webhook_secret_file: Path | None = None
-    slack: SecretStr | None = Field(default=None, description="address of an incoming webhook of Slack")
-    slack_file: Path | None = None
-    timeout_seconds: float = Field(default=20, gt=0, le=300, description="for each of them")
 
-    @field_validator("on", "email", mode="before")
+    @field_validator("on", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("email")
+    @field_validator("urls")
     @classmethod
-    def _addresses(cls, recipients: tuple[str, ...]) -> tuple[str, ...]:
-        if any("@" not in recipient or any(map(str.isspace, recipient)) for recipient in recipients):
-            raise ValueError("expected addresses such as ops@example.com, separated by commas")
-        return recipients
+    def _urls(cls, urls: SecretStr | None) -> SecretStr | None:
+        if urls and not re.match(r"\s*\w+://", urls.get_secret_value()):
+            raise ValueError("expected addresses such as mailtos://… or slack://…, separated by spaces or commas")
+        return urls
 
-    @field_validator("webhook", "slack")
+    @field_validator("webhook")
     @classmethod
     def _address(cls, url: SecretStr | None) -> SecretStr | None:
         parts = urlsplit(url.get_secret_value()) if url else None
@@ -69,20 +60,10 @@ class NoticeSettings(BaseSettings):
             raise ValueError("expected an address that begins with https:// or http://")
         return url
 
-    @model_validator(mode="after")
-    def _complete(self) -> "NoticeSettings":
-        if self.email and not (self.smtp_connection or (self.smtp_host and self.smtp_from)):
-            raise ValueError(
-                f"{PREFIX}EMAIL: expected {PREFIX}SMTP_HOST and {PREFIX}SMTP_FROM with it, or {PREFIX}SMTP_CONNECTION"
-            )
-        if self.smtp_user and not (self.smtp_password or self.smtp_password_file):
-            raise ValueError(f"{PREFIX}SMTP_USER: expected {PREFIX}SMTP_PASSWORD, or its _FILE, with it")
-        return self
-
     @property
     def somebody(self) -> bool:
         """Whether there is anybody to tell."""
-        return bool(self.email or self.webhook or self.slack or self.slack_file)
+        return bool(self.urls or self.urls_file or self.webhook)
 
     @property
     def after_runs(self) -> bool:
@@ -122,10 +103,7 @@ def notice_settings() -> NoticeSettings:
         return NoticeSettings()
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:
-            raise SettingsError(message) from None
-        field = str(first["loc"][0])
+        message, field = first["msg"].removeprefix("Value error, "), str(first["loc"][0])
         received = "something else" if field in _HIDDEN else repr(first["input"])
         raise SettingsError(f"{PREFIX}{field.upper()}: {message}. Received: {received}") from None
 

@@ -1,9 +1,8 @@
-"""What a notice says, and how it reads as a webhook's JSON, as a mail and in Slack."""
+"""What a notice says: as JSON for a program, as plain text for people."""
 
 from collections.abc import Mapping
 from typing import Literal
 
-import jinja2
 from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.notice_settings import Event
@@ -15,17 +14,6 @@ _TITLES: Mapping[Event, str] = {
     "failed": "FAILED",
     "late": "LATE",
 }
-# Reasons and ids come from outside: Jinja takes them for text, never for markup, and never for templates.
-_MAIL = jinja2.Environment(autoescape=True).from_string("""\
-<p><b>{{ subject }}</b><br>run {{ notice.run_id }}</p>
-<ul>{% for reason in notice.reasons %}
-<li>{{ reason.text }}{% if reason.url %} (<a href="{{ reason.url }}">log</a>){% endif %}</li>{% endfor %}</ul>
-{% if rows %}<table cellpadding="4">
-<tr><th></th><th>this run</th><th>last release</th></tr>{% for name, new, old in rows %}
-<tr><td>{{ name }}</td><td>{{ new }}</td><td>{{ old or "none" }}</td></tr>{% endfor %}
-</table>{% endif %}
-<p>{% if notice.report_url %}<a href="{{ notice.report_url }}">Report</a>, {% endif %}\
-<a href="{{ notice.run_url }}">run in Airflow</a></p>""")
 
 
 class _Message(BaseModel):
@@ -48,7 +36,7 @@ class Reason(_Message):
 
 
 class Notice(_Message):
-    """The JSON body that a webhook receives; mails and Slack are written from it.
+    """The JSON body that a webhook receives; what people read is written from it.
 
     It may come twice, where it could not be known whether it had been sent: `pipeline`, `run_id` and `event` are the
     same then. `model` is the run's TFLite file, `last_release` what it was compared with (without a report: the latest
@@ -73,14 +61,12 @@ class Notice(_Message):
         return " ".join(f"{self.pipeline} {_TITLES[self.event]}: {self.verdict}".split())[:200]
 
     def text(self) -> str:
-        lines = [self.subject, f"run {self.run_id}"]
+        """Return what follows the subject."""
+        lines = [f"run {self.run_id}"]
         lines += [f"- {reason.text}{f' ({reason.url})' if reason.url else ''}" for reason in self.reasons]
         lines += [f"{name}: {new}{f' (last release {old})' if old else ''}" for name, new, old in self._rows()]
         lines += [f"Report: {self.report_url}"] if self.report_url else []
         return "\n".join([*lines, f"Run: {self.run_url}"])
-
-    def html(self) -> str:
-        return _MAIL.render(notice=self, subject=self.subject, rows=self._rows())
 
     def _rows(self) -> list[tuple[str, str, str]]:
         """Name, this run's, the last release's; without what this run has not."""

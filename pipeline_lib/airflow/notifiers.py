@@ -1,202 +1,155 @@
-"""Airflow notifiers for one notice: a mail, a webhook with a JSON body, Slack. Sent side by side, none for ever.
+"""Sends one notice: to people by apprise, to a program by a signed POST. Side by side, and nobody waits forever.
 
-Each gets its secrets when it is made, in the process that sends, and keeps them off Airflow's database: as connections
-that only the notifier itself knows.
+Addresses and secrets are read in the process that sends. No DAG holds them, nor does Airflow's database.
 """
 
 import contextlib
 import hashlib
 import hmac
-import html
-import json
+import logging
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from functools import cached_property
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from urllib.parse import unquote, urlsplit
 
 import httpx
-from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
-from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
-from airflow.providers.smtp.hooks.smtp import SmtpHook
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-from airflow.sdk import BaseNotifier, Connection, Context
 from airflow.sdk.log import mask_secret
+from apprise import Apprise, AppriseAsset, NotifyFormat
+from apprise.utils.parse import parse_urls
 
 from pipeline_lib.airflow.notice_message import Notice
 from pipeline_lib.errors import NoticeError, SettingsError
-from pipeline_lib.notice_settings import PREFIX, NoticeSettings
+from pipeline_lib.notice_settings import NoticeSettings
 
 SIGNATURE = "X-Mnist-Lite-Signature-256"
+# For each, name look-up included. A mail server's socket may be silent for 15 s: `?cto=` in its address changes that.
+GIVE_UP_SECONDS = 60.0
 
-
-class WebhookNotifier(BaseNotifier):
-    """POSTs a JSON body to an address.
-
-    Args:
-      url: http or https; redirects are not followed.
-      body: JSON.
-      secret: if given, the header `X-Mnist-Lite-Signature-256` is `sha256=` and the body's HMAC-SHA256 in hex.
-      timeout_seconds: of connecting, and of each read and write.
-    """
-
-    def __init__(self, url: str, body: str, secret: str | None = None, timeout_seconds: float = 20) -> None:
-        super().__init__()
-        self.url, self.body, self.secret, self.timeout_seconds = url, body.encode(), secret, timeout_seconds
-
-    def notify(self, context: Context) -> None:
-        """Raises NoticeError where it was not received. It names the host alone: the rest may be secret."""
-        headers = {"Content-Type": "application/json", "User-Agent": "mnist-lite"}
-        if self.secret:
-            headers[SIGNATURE] = f"sha256={hmac.new(self.secret.encode(), self.body, hashlib.sha256).hexdigest()}"
-        host = urlsplit(self.url).hostname
-        try:
-            answer = httpx.post(self.url, content=self.body, headers=headers, timeout=self.timeout_seconds)
-        except httpx.HTTPError as error:
-            raise NoticeError(f"expected {host} to answer. Received: {type(error).__name__}, {error}") from None
-        if not answer.is_success:
-            raise NoticeError(f"expected {host} to answer with 2xx. Received: {answer.status_code}")
-
-
-class _OwnSmtpHook(SmtpHook):
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(smtp_conn_id=connection.conn_id)
-        self._own = connection
-
-    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
-        return self._own
-
-
-class _OwnSlackHook(SlackWebhookHook):
-    def __init__(self, connection: Connection, **kwargs: Any) -> None:
-        super().__init__(slack_webhook_conn_id=connection.conn_id, **kwargs)
-        self._own = connection
-
-    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
-        return self._own
-
-
-class _Mail(SmtpNotifier):
-    """Airflow's own, with the connection that our settings describe."""
-
-    def __init__(self, connection: Connection, **kwargs: Any) -> None:
-        super().__init__(smtp_conn_id=connection.conn_id, **kwargs)
-        self._connection = connection
-
-    @cached_property
-    def hook(self) -> SmtpHook:
-        return _OwnSmtpHook(self._connection)
-
-
-class _Slack(SlackWebhookNotifier):
-    """Airflow's own, with the address that our settings give."""
-
-    def __init__(self, connection: Connection, **kwargs: Any) -> None:
-        super().__init__(slack_webhook_conn_id=connection.conn_id, **kwargs)
-        self._connection = connection
-
-    @cached_property
-    def hook(self) -> SlackWebhookHook:
-        return _OwnSlackHook(self._connection, timeout=self.timeout)
-
-
-def _mail(settings: NoticeSettings, notice: Notice) -> BaseNotifier:
-    message: dict[str, Any] = {
-        "to": list(settings.email),
-        "subject": notice.subject,
-        "html_content": notice.html(),
-    }
-    if settings.smtp_connection:
-        return SmtpNotifier(smtp_conn_id=settings.smtp_connection, from_email=settings.smtp_from, **message)
-    extra = {
-        "disable_tls": settings.smtp_tls != "starttls",
-        "disable_ssl": settings.smtp_tls != "ssl",
-        "timeout": max(1, round(settings.timeout_seconds)),
-        # Whoever gets a mail twice can tell; a server that hangs up again and again is not worth five tries.
-        "retry_limit": 1,
-    }
-    connection = Connection(
-        conn_id="mnist_lite_smtp",
-        conn_type="smtp",
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        login=settings.smtp_user,
-        password=settings.secret("smtp_password"),
-        extra=json.dumps(extra),
-    )
-    return _Mail(connection, from_email=settings.smtp_from, **message)
-
-
-def _webhook(settings: NoticeSettings, notice: Notice) -> BaseNotifier:
-    assert settings.webhook
-    body, secret = notice.model_dump_json(), settings.secret("webhook_secret")
-    return WebhookNotifier(settings.webhook.get_secret_value(), body, secret, settings.timeout_seconds)
-
-
-def _slack(settings: NoticeSettings, notice: Notice) -> BaseNotifier:
-    connection = Connection(conn_id="mnist_lite_slack", conn_type="slackwebhook", password=settings.secret("slack"))
-    text = html.escape(notice.text(), quote=False)  # as Slack wants it: & < >
-    return _Slack(connection, text=text, unfurl_links=False, timeout=max(1, round(settings.timeout_seconds)))
-
-
-_Maker = Callable[[NoticeSettings, Notice], BaseNotifier]
+_ASSET = AppriseAsset(app_id="mnist-lite", async_mode=False)
+# apprise only logs why it failed, the cause at DEBUG, and with addresses: `_reasons` reads it, nobody else.
+_apprise_log = logging.getLogger("apprise")
+_apprise_log.setLevel(logging.DEBUG)
+_apprise_log.propagate = False
 
 
 def send(settings: NoticeSettings, notice: Notice) -> dict[str, str | None]:
     """Send a notice to everybody whom the settings name, side by side: nobody waits for another one's server.
 
     Returns:
-      By "mail", "webhook" and "Slack": None where it was sent, else why it was not, without secrets. Whoever takes
-      longer than `timeout_seconds` in all is given up.
+      By name: None where it was sent, else why it was not, without secrets. The names are "webhook", and an address's
+      number, scheme and host.
     """
-    secrets = _mask(settings)
-    outcomes: dict[str, str | None] = {}
-    threads: dict[str, threading.Thread] = {}
-    for name, make in _wanted(settings):
-        # Daemons: an abandoned one must not keep the task's process from ending.
-        threads[name] = threading.Thread(target=_send, args=(name, make, settings, notice, outcomes), daemon=True)
-        threads[name].start()
-    deadline = time.monotonic() + settings.timeout_seconds
-    for thread in threads.values():
+    secrets: set[str] = set()
+    senders = dict(_senders(settings, notice, secrets))
+    secrets = {secret for secret in secrets if len(secret) >= 5}  # as Airflow: shorter ones are in every word
+    for secret in secrets:
+        mask_secret(secret)  # in whatever else Airflow may log
+    outcomes: dict[str, str | None] = dict.fromkeys(senders, f"no answer within {GIVE_UP_SECONDS:g} s")
+    # Daemons: an abandoned one must not keep the task's process from ending.
+    threads = [threading.Thread(target=_try, args=(*it, outcomes), daemon=True) for it in senders.items()]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    gave_up = f"no answer within {settings.timeout_seconds:g} s ({PREFIX}TIMEOUT_SECONDS)"
-    return {name: _redacted(outcomes.get(name, gave_up), secrets) for name in threads}
+    return {name: _redacted(outcomes[name], secrets) for name in senders}
 
 
-def _wanted(settings: NoticeSettings) -> Iterator[tuple[str, _Maker]]:
-    if settings.email:
-        yield "mail", _mail
-    if settings.webhook:
-        yield "webhook", _webhook
-    if settings.slack or settings.slack_file:
-        yield "Slack", _slack
-
-
-def _send(
-    name: str, make: _Maker, settings: NoticeSettings, notice: Notice, outcomes: MutableMapping[str, str | None]
-) -> None:
+def _senders(settings: NoticeSettings, notice: Notice, secrets: set[str]) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield each name with the call that notifies it, and add to `secrets` what no log may show."""
     try:
-        # Not the notifier's __call__, which would render what it was given as a template: a reason is no template.
-        make(settings, notice).notify({})
+        urls = parse_urls(settings.secret("urls"))
+    except SettingsError:
+        urls = []
+        yield "addresses", partial(settings.secret, "urls")  # which fails again, with its reason
+    for number, url in enumerate(urls, 1):
+        shown = _masked(url)
+        secrets |= {url, *_values(url)} - set(_values(shown))
+        yield f"address {number} ({shown})", partial(_notify_people, url, notice)
+    if settings.webhook:
+        secrets.add(settings.webhook.get_secret_value())
+        with contextlib.suppress(SettingsError):
+            secrets |= {settings.secret("webhook_secret") or ""}
+        yield "webhook", partial(_notify_program, settings, notice)
+
+
+def _masked(url: str) -> str:
+    """Return an address's scheme, user and host, as apprise masks them."""
+    with _reasons():
+        service = Apprise.instantiate(url, asset=_ASSET)
+    if service:
+        return "/".join(service.url(privacy=True).split("/")[:3])
+    scheme, found, _ = url.partition("://")
+    return f"{scheme}://***" if found else "***"
+
+
+def _notify_people(url: str, notice: Notice) -> None:
+    with _reasons() as reasons:
+        # As plain text: a reason comes from data and code, and may look like markup.
+        people = Apprise(asset=_ASSET)
+        told = people.add([url]) and people.notify(notice.text(), notice.subject, body_format=NotifyFormat.TEXT)
+    if not told:
+        raise NoticeError(". ".join(reasons))
+
+
+def _notify_program(settings: NoticeSettings, notice: Notice) -> None:
+    """POST the notice as JSON; with a secret, `SIGNATURE` is `sha256=` and the body's HMAC-SHA256 in hex.
+
+    Raises:
+      NoticeError: it was not received. It names the host alone: the rest of the address may be secret.
+    """
+    assert settings.webhook
+    url, secret = settings.webhook.get_secret_value(), settings.secret("webhook_secret")
+    body = notice.model_dump_json().encode()
+    headers = {"Content-Type": "application/json", "User-Agent": "mnist-lite"}
+    if secret:
+        headers[SIGNATURE] = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+    host = urlsplit(url).hostname
+    try:
+        answer = httpx.post(url, content=body, headers=headers, timeout=20)
+    except httpx.HTTPError as error:
+        raise NoticeError(f"expected {host} to answer. Received: {type(error).__name__}, {error}") from None
+    if not answer.is_success:
+        raise NoticeError(f"expected {host} to answer with 2xx. Received: {answer.status_code}")
+
+
+def _try(name: str, notify: Callable[[], object], outcomes: dict[str, str | None]) -> None:
+    try:
+        notify()
     except Exception as error:
         outcomes[name] = f"{type(error).__name__}: {error}"
     else:
         outcomes[name] = None
 
 
-def _mask(settings: NoticeSettings) -> list[str]:
-    """Tell Airflow's log of the secrets, for whatever may log them. What cannot be read fails later, one by one."""
-    secrets = [settings.webhook.get_secret_value()] if settings.webhook else []
-    for name in ("smtp_password", "webhook_secret", "slack"):
-        with contextlib.suppress(SettingsError):
-            secrets += filter(None, [settings.secret(name)])
-    for secret in secrets:
-        mask_secret(secret)
-    return secrets
+@contextlib.contextmanager
+def _reasons() -> Iterator[list[str]]:
+    """Collect what apprise logs in this thread, from its first warning on."""
+    reasons: list[str] = []
+    thread = threading.get_ident()
+
+    class Reasons(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if threading.get_ident() == thread and (reasons or record.levelno >= logging.WARNING):
+                reasons.append(record.getMessage())
+
+    handler = Reasons()
+    _apprise_log.addHandler(handler)
+    try:
+        yield reasons
+    finally:
+        _apprise_log.removeHandler(handler)
+
+
+def _values(url: str) -> list[str]:
+    """Return an address's user, password, host, path's parts and parameters, as written and decoded."""
+    parts = [part for part in re.split(r"[?&][^=&]+=|[/?&:@,\s]+", url.partition("://")[2]) if part]
+    return [*parts, *map(unquote, parts)]
 
 
 def _redacted(text: str | None, secrets: Iterable[str]) -> str | None:
-    for secret in secrets:
+    for secret in sorted(secrets, key=len, reverse=True):
         text = text and text.replace(secret, "***")
     return text

@@ -40,9 +40,9 @@ def test_a_name_like_no_other_and_one_in_small_letters_are_refused_too() -> None
     ("name", "value"),
     [
         ("MIN_ACCURACY", "7"),
-        ("NOTIFY_SMTP_PORT", "abc"),
-        ("NOTIFY_EMAIL", "nobody"),
-        ("NOTIFY_SLACK_FILE", "/nowhere/slack"),
+        ("NOTIFY_ON", "abc"),
+        ("NOTIFY_URLS", "nobody"),
+        ("NOTIFY_URLS_FILE", "/nowhere/urls"),
         ("URL", "ftp://airflow"),
         ("EXECUTOR", "CeleryExecuter"),
         ("PAUSED", "perhaps"),
@@ -63,7 +63,7 @@ def test_a_wrong_value_of_any_kind_is_one_sentence_that_names_its_variable(
 
 
 def test_where_the_files_are_not_mounted_they_are_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SIGNING_KEY", "VERIFYING_KEY", "NOTIFY_SLACK_FILE"):
+    for name in ("SIGNING_KEY", "VERIFYING_KEY", "NOTIFY_URLS_FILE"):
         monkeypatch.setenv(f"MNIST_LITE_{name}", "/keys/in-another-container")
     check_settings(Settings(), with_files=False)
 

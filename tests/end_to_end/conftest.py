@@ -155,9 +155,8 @@ class Told:
     def variables(self) -> dict[str, str]:
         """Of a lateness alone, so that the project's own DAG is as it is where nobody is told."""
         values = {"ON": "late", "WEBHOOK": f"{self.hook.url}/{HOOK_PATH}", "WEBHOOK_SECRET": HOOK_SECRET}
-        values |= {"EMAIL": "team@example.com", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mailbox.port)}
-        values |= {"SMTP_TLS": "none", "SMTP_FROM": "ci@example.com", "SMTP_USER": self.mailbox.user}
-        values |= {"SMTP_PASSWORD": MAIL_PASSWORD, "TIMEOUT_SECONDS": "60"}
+        server = f"{self.mailbox.user}:{MAIL_PASSWORD}@127.0.0.1:{self.mailbox.port}"
+        values |= {"URLS": f"mailto://{server}/team@example.com?from=ci@example.com&cto=60"}
         return {f"MNIST_LITE_NOTIFY_{name}": value for name, value in values.items()}
 
     def configuration(self) -> str:

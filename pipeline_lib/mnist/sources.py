@@ -1,6 +1,5 @@
 """Sources of handwritten digits: MNIST's (a part, or all of them), scikit-learn's, or a folder of IDX files."""
 
-import contextlib
 import gzip
 import hashlib
 import io
@@ -33,7 +32,7 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
 
     Args:
       source: `mnist5k`, `digits`, `mnist` or a folder. A folder that is really called so is `./digits`.
-      cache_dir: where the public files are kept once downloaded, and IDX files unpacked while they are read.
+      cache_dir: where the public files are kept once downloaded.
       mirrors: the addresses that `mnist` is downloaded from, in the order in which they are tried.
 
     Raises:
@@ -46,16 +45,14 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
     if source == "digits":
         return load_digits()
     if source == "mnist":
-        return load_folder(download.fetch(download.FILES, cache_dir, mirrors), source, cache_dir)
+        return load_folder(download.fetch(download.FILES, cache_dir, mirrors), source)
     folder = Path(source).expanduser().absolute()
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
         raise NoSourceError(
             f"expected a source: 'mnist5k', 'digits', 'mnist' or a folder of IDX files. Received: {source!r}, {found}"
         )
-    with contextlib.suppress(OSError):  # reading will say what is wrong
-        cache_dir.mkdir(parents=True, exist_ok=True)
-    return load_folder(folder, str(folder), cache_dir)
+    return load_folder(folder, str(folder))
 
 
 def load_mnist5k() -> Dataset:
@@ -89,15 +86,13 @@ def load_digits() -> Dataset:
     return _stratified("digits", images, digits.target.astype(np.uint8))
 
 
-def load_folder(folder: Path, source: str, spool: Path | None = None) -> Dataset:
-    """The four files of MNIST's own names, with or without `.gz`: its training set to train, its test set to eval.
-
-    They are unpacked, as `read_images` does it, to the folder `spool`.
+def load_folder(folder: Path, source: str) -> Dataset:
+    """Read the four files of MNIST's own names, with or without `.gz`: its training set to train, its test set to eval.
 
     Raises:
       DataError: a file is missing or not what it should be, or images and labels differ in number.
     """
-    return Dataset(source, train=_read_split(folder, "train", spool), eval=_read_split(folder, "t10k", spool))
+    return Dataset(source, train=_read_split(folder, "train"), eval=_read_split(folder, "t10k"))
 
 
 def _stratified(source: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Dataset:
@@ -117,10 +112,10 @@ def _in_mnist_form(image: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.pad(np.asarray(grey.resize((DIGIT_BOX, DIGIT_BOX), Image.Resampling.BICUBIC)), margin)
 
 
-def _read_split(folder: Path, prefix: str, spool: Path | None) -> Split:
+def _read_split(folder: Path, prefix: str) -> Split:
     images_path = _find(folder, f"{prefix}-images-idx3-ubyte")
     labels_path = _find(folder, f"{prefix}-labels-idx1-ubyte")
-    images, labels = read_images(images_path, spool), read_labels(labels_path, spool)
+    images, labels = read_images(images_path), read_labels(labels_path)
     if len(images) != len(labels):
         raise DataError(
             f"{labels_path}: expected one label for each of the {len(images):,} images of {images_path.name}. "

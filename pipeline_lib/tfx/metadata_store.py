@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
@@ -16,7 +15,6 @@ from pipeline_lib.metadata_url import metadata_url_fault
 
 # ml-metadata's own 5 tries are too few where processes that do not take turns write to one SQLite, or a server is busy.
 RETRIES = 30
-CHANGED = "Record has changed since last read"  # MariaDB's ER_CHECKREAD, 1020
 
 
 class TakingTurns(metadata.Metadata):
@@ -53,29 +51,6 @@ class TakingTurns(metadata.Metadata):
             self._lock = None
 
 
-class OnServer(metadata.Metadata):
-    """A store on a MySQL or MariaDB server.
-
-    MariaDB since 11.6.2 has no lock for a row that another has changed since a transaction began to read
-    (innodb_snapshot_isolation). ml-metadata, which tries again after MySQL's refusals, takes this one for an error.
-    """
-
-    def __enter__(self) -> "OnServer":
-        super().__enter__()
-        call = self.store._call_method
-
-        def call_method(*of: Any) -> None:
-            try:
-                call(*of)
-            except errors.InternalError as error:
-                if CHANGED in str(error):
-                    raise errors.AbortedError(str(error)) from error
-                raise
-
-        self.store._call_method = call_method
-        return self
-
-
 def open_store(url: str) -> metadata.Metadata:
     """The store at MNIST_LITE_METADATA_URL, for use in `with`.
 
@@ -83,7 +58,7 @@ def open_store(url: str) -> metadata.Metadata:
       SettingsError: as `connection_config`.
     """
     config = connection_config(url)
-    return TakingTurns(config) if config.HasField("sqlite") else OnServer(config)
+    return TakingTurns(config) if config.HasField("sqlite") else metadata.Metadata(config)
 
 
 def connection_config(url: str) -> metadata_store_pb2.ConnectionConfig:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
@@ -40,10 +40,6 @@ class Settings(BaseSettings):
     )
     metadata_password_file: Path | None = Field(default=None, description="holds the password that the URL leaves out")
     runtime: Literal["warm", "cold"] = "warm"
-    runtime_idle_seconds: float = Field(default=900, gt=0)
-    beam_workers_above_mib: float = Field(
-        default=1024, ge=0, description="a Beam node that reads more than this uses a process per core"
-    )
     port: int = Field(default=8080, ge=1, le=65535, description="the local Airflow's port on 127.0.0.1")
 
     keep_artifact_runs: int = Field(
@@ -61,9 +57,6 @@ class Settings(BaseSettings):
     keep_runs_days: int = Field(default=365, ge=0, description="a deployment's runs and task logs; 0: for ever")
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: not by time")
     timezone: str = "UTC"
-    first_run_at_once: bool = Field(
-        default=False, description="a DAG that has never run by time makes up for its last date, as containers do"
-    )
     run_on_new_data: bool = Field(default=True, description="also run when Airflow is told of a new span")
     deadline_minutes: float = Field(default=0, ge=0, description="a run that takes longer is late; 0: none is")
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
@@ -155,10 +148,16 @@ def settings() -> Settings:
     return read_variables(Settings)
 
 
-class RunDefaults(BaseSettings, RunParams):
-    """The variables that set the run parameters' defaults."""
-
+class _RunDefaults(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+
+# The variables that set the run parameters' defaults, but for what the model's author sets there, or one run.
+_NOT_A_DEPLOYMENTS = frozenset({"batch_size", "learning_rate", "seed", "span", "force"})
+_SETTABLE: dict[str, Any] = {
+    name: (field.annotation, field) for name, field in RunParams.model_fields.items() if name not in _NOT_A_DEPLOYMENTS
+}
+RunDefaults = create_model("RunDefaults", __base__=_RunDefaults, **_SETTABLE)
 
 
 def run_defaults() -> dict[str, Any]:

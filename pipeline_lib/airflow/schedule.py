@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, Context, CronTriggerTimetable
 from airflow.sdk.bases.timetable import BaseTimetable
+from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
@@ -25,9 +26,9 @@ def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
     data = [Asset(DATA_ASSET)] if settings.run_on_new_data else []
     if not settings.schedule:
         return data or None
-    by_time = CronTriggerTimetable(
-        settings.schedule, timezone=settings.timezone, run_immediately=settings.first_run_at_once
-    )
+    # A DAG that has never run by time makes up for its last date: in containers, by docker/airflow/airflow.cfg.
+    at_once = conf.getboolean("nightly", "first_run_at_once", fallback=False)
+    by_time = CronTriggerTimetable(settings.schedule, timezone=settings.timezone, run_immediately=at_once)
     try:
         # Airflow validates a timetable, but not one within another.
         by_time.validate()

@@ -20,8 +20,13 @@ MULTI_PROCESSING = (
     "--sdk_container_image=unused",
 )
 
+# What starting them costs is won back above this.
+ABOVE_MEBIBYTES = 1024
 
-def give_workers(operator: object, inputs: Iterable[artifact.Artifact], above_mebibytes: float) -> bool:
+
+def give_workers(
+    operator: object, inputs: Iterable[artifact.Artifact], above_mebibytes: float = ABOVE_MEBIBYTES
+) -> bool:
     """Have a Beam node's executor use one process per core if it reads more than `above_mebibytes`.
 
     Args:

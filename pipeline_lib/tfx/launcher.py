@@ -38,7 +38,6 @@ class NodeLauncher(launcher.Launcher):
         pipeline: pipeline_pb2.Pipeline,
         node: pipeline_pb2.PipelineNode,
         store: metadata.Metadata,
-        beam_workers_above_mebibytes: float = float("inf"),
     ):
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         lineage.install()
@@ -46,7 +45,6 @@ class NodeLauncher(launcher.Launcher):
         beam_ports.install()
         self._store = store
         self._node = node
-        self._beam_workers_above = beam_workers_above_mebibytes
         self.pipeline_name = pipeline.pipeline_info.id
         self.pipeline_root = pipeline.runtime_spec.pipeline_root.field_value.string_value
         self.last_node_id = pipeline.nodes[-1].pipeline_node.node_info.id
@@ -163,7 +161,7 @@ class NodeLauncher(launcher.Launcher):
         inputs = [item for items in execution_info.input_dict.values() for item in items]
         outputs = [item for items in execution_info.output_dict.values() for item in items]
         made_by.mark(outputs, inputs, execution_info.exec_properties)
-        beam_args.give_workers(self._executor_operator, inputs, self._beam_workers_above)
+        beam_args.give_workers(self._executor_operator, inputs)
         started = time.monotonic()
         try:
             return super()._run_executor(execution_info)

@@ -133,9 +133,8 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
     if request.node_id not in nodes:
         raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")
     store = open_store(request.metadata_url)
-    workers_above = settings().beam_workers_above_mib
     with _said_in_a_sentence(request):
-        return NodeLauncher(pipeline, nodes[request.node_id], store, workers_above), store
+        return NodeLauncher(pipeline, nodes[request.node_id], store), store
 
 
 @contextlib.contextmanager

@@ -229,7 +229,7 @@ def say(text: str) -> None:
 
 
 def main(path: Path, pipeline: Path, var_dir: Path, lock: int) -> int:
-    idle_seconds = float(os.environ.get("MNIST_LITE_RUNTIME_IDLE_SECONDS") or IDLE_SECONDS)
+    idle_seconds = float(os.environ.get("MNIST_LITE_TEST_IDLE_SECONDS") or IDLE_SECONDS)
     culprit = preloading.preload(pipeline)
     forking.freeze()
     if culprit:

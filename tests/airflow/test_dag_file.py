@@ -85,7 +85,8 @@ def test_a_new_deployment_makes_up_for_last_night_if_it_is_told_to(
     read_dags, compiled, tmp_path, monkeypatch, at_once, now, first_day
 ):
     compiled.write(tmp_path / "compiled.json")
-    dag = read_dags(first_run_at_once=str(at_once)).dags["diamond"]
+    monkeypatch.setenv("AIRFLOW__NIGHTLY__FIRST_RUN_AT_ONCE", str(at_once))
+    dag = read_dags().dags["diamond"]
     timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
     monkeypatch.setattr(trigger, "utcnow", lambda: timezone.parse(f"2026-11-07T{now}Z"))
 

@@ -43,7 +43,7 @@ def test_the_compiled_file_may_lie_elsewhere(read):
     assert read(compiled_pipeline="/elsewhere/p.json").compiled_path == Path("/elsewhere/p.json")
 
 
-@pytest.mark.parametrize(("name", "value"), [("runtime", "tepid"), ("runtime_idle_seconds", "0"), ("port", "x")])
+@pytest.mark.parametrize(("name", "value"), [("runtime", "tepid"), ("keep_releases", "0"), ("port", "x")])
 def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value):
     with pytest.raises(SettingsError, match=f"^MNIST_LITE_{name.upper()}: .* Received: '{value}'$"):
         read(**{name: value})
@@ -74,6 +74,7 @@ def test_a_deployment_sets_the_run_parameters_defaults(monkeypatch):
     assert run_defaults() == {}
     monkeypatch.setenv("MNIST_LITE_MIN_ACCURACY", "0.95")
     monkeypatch.setenv("MNIST_LITE_EPOCHS", "3")
+    monkeypatch.setenv("MNIST_LITE_" + "SEED", "3")  # the model's, which no deployment sets
     assert run_defaults() == {"epochs": 3, "min_accuracy": 0.95}
     monkeypatch.setenv("MNIST_LITE_EPOCHS", "501")
     with pytest.raises(SettingsError, match="^MNIST_LITE_EPOCHS: .* 500. Received: '501'$"):

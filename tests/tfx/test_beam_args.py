@@ -1,5 +1,6 @@
 """When Beam gets worker processes, and that a node which has them finds what it finds without."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,19 +61,24 @@ class _Mnist(Deployment):
 @pytest.mark.parametrize("runtime", ["warm", "cold"])
 def test_statistics_are_the_same_with_worker_processes_as_without(tmp_path: Path, runtime: str) -> None:
     found = {}
-    for bound in ("1000", "0"):  # a deployment each: the second would be answered from the first one's cache
-        deployment = _Mnist(tmp_path / bound, runtime, {"MNIST_LITE_BEAM_WORKERS_ABOVE_MIB": bound})
+    for large in (False, True):  # a deployment each: the second would be answered from the first one's cache
+        deployment = _Mnist(tmp_path / str(large), runtime)
         settings = Settings(var_dir=deployment.folder / "var")
         mnist_tflite(settings).write(settings.compiled_path)
         write_span(Dataset("test", make_split(40, seed=1), make_split(20, seed=2)), settings.data_dir)
-        assert deployment.run("ImportExampleGen", "run")[0] == 0
+        code, result, log = deployment.run("ImportExampleGen", "run")
+        assert code == 0, log
+        if large:  # beside the splits, and of no size on the disk
+            padding = Path(result.outputs["examples"][0].uri, "padding")
+            padding.touch()
+            os.truncate(padding, (beam_args.ABOVE_MEBIBYTES + 1) << 20)
         code, result, log = deployment.run("StatisticsGen", "run")
         deployment.stop_servers()
         assert (code, result.state) == (0, "succeeded"), log
-        assert ("Beam uses every core" in log) == (bound == "0")
+        assert ("Beam uses every core" in log) == large
         [statistics] = result.outputs["statistics"]
-        found[bound] = [
+        found[large] = [
             tfdv.load_stats_binary(str(Path(statistics.uri) / split / "FeatureStats.pb")).datasets[0].num_examples
             for split in ("Split-train", "Split-eval")
         ]
-    assert found["0"] == found["1000"] == [40, 20]
+    assert found[False] == found[True] == [40, 20]

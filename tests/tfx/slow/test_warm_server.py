@@ -150,11 +150,11 @@ def test_a_new_compiled_pipeline_gets_a_new_server_and_the_old_one_ends(own: Dep
 @LONG
 def test_a_server_ends_when_it_has_been_idle(own: Deployment) -> None:
     own.stop_servers()
-    own.environment["MNIST_LITE_RUNTIME_IDLE_SECONDS"] = "1"
+    own.environment["MNIST_LITE_TEST_IDLE_SECONDS"] = "1"
     try:
         assert own.run("Echo", "idle")[0] == 0
     finally:
-        del own.environment["MNIST_LITE_RUNTIME_IDLE_SECONDS"]
+        del own.environment["MNIST_LITE_TEST_IDLE_SECONDS"]
     wait_for(lambda: not own.servers())
     assert _sockets(own) == []
 

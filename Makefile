@@ -109,7 +109,7 @@ lint-fence:
 	@$(AIRFLOW)/lint-imports --no-cache --no-logo
 # Each side is checked where its packages are.
 lint-airflow:
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py pipeline_lib/*.py pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py pipeline_lib/*.py pipeline_lib/client pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
 lint-tfx:
 	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx
 

@@ -15,9 +15,9 @@ from bench import program
 from bench.peak_memory import PeakMemory
 from pipeline_lib.airflow import stack, stack_processes
 from pipeline_lib.airflow.local_config import USER
-from pipeline_lib.airflow.rest import AirflowRest
-from pipeline_lib.airflow.rest_answers import TaskInstance
 from pipeline_lib.airflow.stack_start import read_stack
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.rest_answers import TaskInstance
 from pipeline_lib.errors import StackError
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import NodeResult

@@ -1,5 +1,6 @@
 """`mnist-lite`: each command runs in the environment that it needs, whichever one it was called from."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -10,14 +11,14 @@ VERSION = "0.1.0"  # as pyproject.toml has it, which is not in the containers' i
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
-# command: (environment, module of its commands, its one line in --help)
+# command: (environment, module of its commands, its one line in --help). What runs in either runs in this process.
 COMMANDS = {
     "demo": ("airflow", "pipeline_lib.airflow.commands", "run everything once under Airflow and print the verdict"),
     "up": ("airflow", "pipeline_lib.airflow.commands", "start the local Airflow"),
     "down": ("airflow", "pipeline_lib.airflow.commands", "stop the local Airflow and all that belongs to it"),
-    "trigger": ("airflow", "pipeline_lib.airflow.commands", "start a run over REST, and wait for it if asked to"),
-    "status": ("airflow", "pipeline_lib.airflow.commands", "show a run: its nodes, its verdict, what it released"),
-    "runs": ("airflow", "pipeline_lib.airflow.commands", "list the newest runs"),
+    "trigger": ("either", "pipeline_lib.client.commands", "start a run over REST, and wait for it if asked to"),
+    "status": ("either", "pipeline_lib.client.commands", "show a run: its nodes, its verdict, what it released"),
+    "runs": ("either", "pipeline_lib.client.commands", "list the newest runs"),
     "ingest": ("tfx", "pipeline_lib.tfx.commands", "add a span of data: mnist5k, digits, mnist or a folder"),
     "run-local": ("tfx", "pipeline_lib.tfx.commands", "run the whole pipeline in this process, without Airflow"),
     "schema": ("tfx", "pipeline_lib.tfx.commands", "infer, diff or accept the schema that the data is held to"),
@@ -75,6 +76,8 @@ def main() -> int:
         if arguments[0] not in COMMANDS:
             raise UsageError(_no_command(arguments[0]))
         side, module, _ = COMMANDS[arguments[0]]
+        if side == "either":
+            return run_commands(importlib.import_module(module).app)
         python = _interpreter(side)
     except MnistLiteError as error:
         print(f"mnist-lite: {error}", file=sys.stderr)

@@ -10,5 +10,7 @@ REPORT_PAGE: Final = "report.html"
 REPORT_JSON: Final = "report.json"
 STATISTICS_PAGE: Final = "statistics.html"
 EVALUATIONS_PAGE: Final = "evaluations.html"
+# The tab *Model report* of a run's page in Airflow's UI: /dags/<dag>/runs/<run>/plugin/<this>.
+REPORT_ROUTE: Final = "model-report"
 # Of a run whose data was refused: pipeline_root/<DataGate>/refused_data/<execution>/.
 REFUSED_DATA: Final = "refused_data"

@@ -8,8 +8,8 @@ from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from pipeline_lib.airflow.local_config import USER
-from pipeline_lib.airflow.rest import AirflowRest
-from pipeline_lib.airflow.rest_answers import Dag
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.rest_answers import Dag
 from pipeline_lib.errors import StackError
 from pipeline_lib.settings import PIPELINE_NAME
 

@@ -14,14 +14,14 @@ from rich.table import Table
 from pipeline_lib.airflow import stack
 from pipeline_lib.airflow.begin_run import RunningAirflow, run_going_on, run_under_way, start_run, switch_on
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
-from pipeline_lib.airflow.report_link import URL_ROUTE
-from pipeline_lib.airflow.rest import AirflowRest
-from pipeline_lib.airflow.rest_answers import DagRun
-from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
 from pipeline_lib.airflow.schedule import schedule
 from pipeline_lib.airflow.stack_start import settings_environment
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.rest_answers import DagRun
+from pipeline_lib.client.run_view import RunView, node_order, print_failures
 from pipeline_lib.errors import StackError
 from pipeline_lib.places import PROJECT
+from pipeline_lib.report_files import REPORT_ROUTE
 from pipeline_lib.run_summary import RunSummary, report_page, summarize
 from pipeline_lib.setting_check import check_settings
 from pipeline_lib.settings import PIPELINE_NAME, Settings
@@ -81,7 +81,7 @@ def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: 
     summary = summarize({task_id: result for task_id, result in view.results.items() if result})
     _print_summary(summary, console)
     if report_page(view.results.values()):
-        report = f"{airflow.ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}/plugin/{URL_ROUTE}"
+        report = f"{airflow.ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}/plugin/{REPORT_ROUTE}"
         console.print(f"Its report: {report}", soft_wrap=True, highlight=False)
     _print_where(airflow, run_id, console)
     return EXIT_SHIPPED if summary.pushed else EXIT_NOT_SHIPPED

@@ -14,8 +14,8 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk.configuration import conf
 
 from pipeline_lib.airflow import run_note
-from pipeline_lib.airflow.report_link import URL_PREFIX, URL_ROUTE
-from pipeline_lib.report_files import REPORT_PAGE
+from pipeline_lib.airflow.report_link import URL_PREFIX
+from pipeline_lib.report_files import REPORT_PAGE, REPORT_ROUTE
 
 
 class MnistLitePlugin(AirflowPlugin):
@@ -32,7 +32,7 @@ class MnistLitePlugin(AirflowPlugin):
             # Relative: Airflow's pages have a <base>, which knows of a path that the server is mounted under.
             "href": f"{URL_PREFIX.removeprefix('/')}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}",
             "destination": "dag_run",
-            "url_route": URL_ROUTE,
+            "url_route": REPORT_ROUTE,
         }
     ]
 

@@ -10,10 +10,9 @@ from airflow.sdk.bases.operator import BaseOperator
 from airflow.sdk.configuration import conf
 from airflow.sdk.types import TaskInstanceKey
 
-from pipeline_lib.report_files import EVALUATIONS_PAGE, STATISTICS_PAGE
+from pipeline_lib.report_files import EVALUATIONS_PAGE, REPORT_ROUTE, STATISTICS_PAGE
 
 URL_PREFIX = "/mnist-lite"
-URL_ROUTE = "model-report"
 # Components whose tasks have a button for a page that ModelReport draws.
 _REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport", "OutcomeReport"})
 _STATISTICS = frozenset({"StatisticsGen", "ExampleValidator", "DataGate"})
@@ -77,7 +76,7 @@ def run_url(dag_id: str, run_id: str) -> str:
 
 def report_url(dag_id: str, run_id: str) -> str:
     """The tab *Model report* of the run's page."""
-    return f"{run_url(dag_id, run_id)}/plugin/{URL_ROUTE}"
+    return f"{run_url(dag_id, run_id)}/plugin/{REPORT_ROUTE}"
 
 
 def _base_url() -> str:

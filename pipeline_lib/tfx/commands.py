@@ -71,7 +71,7 @@ def ingest(
     newest = span.number == numbers(settings().data_dir)[-1]
     told = None
     if tell and newest:
-        from pipeline_lib.tfx.asset_event import tell_of
+        from pipeline_lib.client.asset_event import tell_of
 
         told = tell_of(span, settings())
     if as_json:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pipeline_lib.airflow import stack
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
-from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.settings import Settings
 
 

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline_lib import param_text
-from pipeline_lib.airflow.commands import app
-from pipeline_lib.airflow.rest_answers import DagRun
-from pipeline_lib.airflow.runs import RunStatus, _tell_of_other_note, _verdict
 from pipeline_lib.cli import run_commands
+from pipeline_lib.client.commands import app
+from pipeline_lib.client.rest_answers import DagRun
+from pipeline_lib.client.runs import RunStatus, _tell_of_other_note, _verdict
 from pipeline_lib.run_params import parameters
 from pipeline_lib.run_summary import RunSummary
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline_lib.access import Access
-from pipeline_lib.airflow import rest
-from pipeline_lib.airflow.rest_token import RestToken
+from pipeline_lib.client import rest
+from pipeline_lib.client.rest_token import RestToken
 from pipeline_lib.errors import RunRefusedError, StackError
 
 ACCESS = Access(url="http://airflow", user="operator", password=SecretStr("secret"))

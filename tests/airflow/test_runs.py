@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pipeline_lib.access import Access
-from pipeline_lib.airflow import runs
-from pipeline_lib.airflow.rest_answers import DagRun, TaskInstance
+from pipeline_lib.client import runs
+from pipeline_lib.client.rest_answers import DagRun, TaskInstance
 from pipeline_lib.errors import RefusedError, StackError
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.settings import Settings

@@ -12,7 +12,7 @@ from bench.deployment import TimedRun
 from bench.lab import Pair
 from bench.row import Row
 from bench.rows import QUICK, ROWS
-from pipeline_lib.airflow.rest_answers import TaskInstance
+from pipeline_lib.client.rest_answers import TaskInstance
 from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.node_result import NodeResult
 

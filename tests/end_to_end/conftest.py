@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
-from pipeline_lib.airflow.rest import AirflowRest
-from pipeline_lib.airflow.rest_answers import TaskInstance
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.rest_answers import TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings

@@ -16,7 +16,7 @@ import pytest
 from airflow_client import client
 
 from pipeline_lib.access import find_access
-from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.run_params import RunParams

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_lib.airflow.rest_answers import DagRun
+from pipeline_lib.client.rest_answers import DagRun
 from tests.airflow.stack_fixtures import logged_in
 from tests.end_to_end.conftest import Deployment
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import portpicker
 import pytest
 
+from pipeline_lib.client.asset_event import tell_of
 from pipeline_lib.settings import Settings
 from pipeline_lib.spans import Manifest, Span, SplitManifest
-from pipeline_lib.tfx.asset_event import tell_of
 
 
 class Airflow(ThreadingHTTPServer):
@@ -96,7 +96,7 @@ def test_it_is_told_where_airflow_cannot_say_what_it_knows(airflow: Airflow, spa
     assert tell_of(span, config).endswith("was told of span-4")
     assert [event["span"] for event in airflow.events] == [4]
     airflow.answer_of_events = 403
-    assert "it refused GET api/v2/assets/events (403" in tell_of(span, config)
+    assert "refused GET /api/v2/assets/events (403" in tell_of(span, config)
     assert len(airflow.events) == 1
 
 
@@ -106,20 +106,20 @@ def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(
     config = Settings(var_dir=tmp_path)
     said = {}
     airflow.refusal = (403, b'{"detail": "Forbidden"}')
-    said["it refused POST api/v2/assets/events (403 Forbidden)"] = tell_of(span, config)
+    said["refused POST /api/v2/assets/events (403): Forbidden"] = tell_of(span, config)
     airflow.assets = []
     said["has no Asset mnist_data"] = tell_of(span, config)
     airflow.assets = [{"wrong": "shape"}]
     said["Airflow 3's REST API"] = tell_of(span, config)
     monkeypatch.setenv("MNIST_LITE_PASSWORD", "secret too")
-    said["it refused POST auth/token (401"] = tell_of(span, config)
+    said["refused to log 'operator' in (401"] = tell_of(span, config)
     monkeypatch.delenv("MNIST_LITE_PASSWORD")
     said["expected MNIST_LITE_PASSWORD"] = tell_of(span, config)
     monkeypatch.delenv("MNIST_LITE_URL")
     said["no local Airflow ('make up') and MNIST_LITE_URL is not set"] = tell_of(span, config)
     monkeypatch.setenv("MNIST_LITE_URL", f"http://127.0.0.1:{portpicker.pick_unused_port()}")
     monkeypatch.setenv("MNIST_LITE_TOKEN", "secret three")
-    said["expected it to answer at http://127.0.0.1:"] = tell_of(span, config)
+    said["expected Airflow to answer at http://127.0.0.1:"] = tell_of(span, config)
     for expected, sentence in said.items():
         assert expected in sentence, said
         assert sentence.startswith("Airflow was not told: ") and "secret" not in sentence and "\n" not in sentence

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from pipeline_lib.airflow import begin_run
-from pipeline_lib.airflow.rest import AirflowRest
+from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 from tests.airflow.stack_fixtures import free_port, logged_in, plain_console, running_airflow

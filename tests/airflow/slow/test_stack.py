@@ -10,12 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline_lib.airflow import begin_run, demo, runs, stack, stack_processes, stack_start
+from pipeline_lib.airflow import begin_run, demo, stack, stack_processes, stack_start
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
-from pipeline_lib.airflow.rest import AirflowRest
-from pipeline_lib.airflow.rest_answers import DagRun
-from pipeline_lib.airflow.run_view import RunView
 from pipeline_lib.airflow.stack_start import _airflow_environment, _healthy, read_stack
+from pipeline_lib.client import runs
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.rest_answers import DagRun
+from pipeline_lib.client.run_view import RunView
 from pipeline_lib.errors import SettingsError, StackError
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.run_summary import ModelFigures, RunSummary

@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline_lib.airflow import stack
-from pipeline_lib.airflow.rest import AirflowRest
-from pipeline_lib.airflow.rest_answers import DagRun
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.rest_answers import DagRun
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline_lib.airflow.rest import AirflowRest
-from pipeline_lib.airflow.rest_answers import DagRun, TaskInstance
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.rest_answers import DagRun, TaskInstance
 from pipeline_lib.errors import CompiledPipelineError
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import NodeResult

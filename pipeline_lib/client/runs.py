@@ -12,13 +12,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from pipeline_lib.access import Access, ask_terminal, find_access
-from pipeline_lib.airflow.report_link import URL_ROUTE
-from pipeline_lib.airflow.rest import AirflowRest
-from pipeline_lib.airflow.rest_answers import DagRun
-from pipeline_lib.airflow.run_view import RunView, node_order, print_failures
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.rest_answers import DagRun
+from pipeline_lib.client.run_view import RunView, node_order, print_failures
 from pipeline_lib.errors import RefusedError, StackError
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.outcome import Outcome
+from pipeline_lib.report_files import REPORT_ROUTE
 from pipeline_lib.run_summary import PUSHER, RunSummary, report_page, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 from pipeline_lib.table_console import table_console
@@ -207,7 +207,7 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict:
             print_failures(view, console)
         console.print(*_verdict(summary, run.state), sep="\n", markup=False)
         if report_page(view.results.values()):
-            console.print(f"Its report: {found.url}/plugin/{URL_ROUTE}")
+            console.print(f"Its report: {found.url}/plugin/{REPORT_ROUTE}")
     elif verdict:
         Console(soft_wrap=True, highlight=False).print(f"This run is {run.state}: {found.url}", markup=False)
     return found.exit_code if verdict else 0

@@ -1,0 +1,1 @@
+"""A client of Airflow's REST API and the commands that use it. Both environments can import it: it needs no Airflow."""

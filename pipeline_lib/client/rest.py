@@ -6,16 +6,12 @@ be sent twice. Programs of yours may well use it: `docs/start_run.py` does.
 Airflow's paths and bodies: `airflow/api_fastapi/core_api/routes/public/` of the installed version.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
-
-# httpx's own command line imports click, pygments and half of rich: as much as all the rest of ours.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 import httpx
 from pydantic import SecretStr

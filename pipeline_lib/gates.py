@@ -10,8 +10,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 GATES_FILE = "gates.json"
-# Parameters whose bounds are shares that people read in percent.
-_IN_PERCENT = ("accuracy", "agreement", "share", "drift", "tfma_difference")
 
 
 class Gate(BaseModel):
@@ -32,16 +30,6 @@ class Gate(BaseModel):
     value: float | None
     unit: str = ""
     passed: bool
-
-    def in_words(self, value: float | None) -> str:
-        """Return a value of this gate as people read it, such as "99.44 %" or "0.097 ms"."""
-        if value is None:
-            return "not measured"
-        if self.name == "contract":
-            return "kept" if value else "broken"
-        if any(word in self.name for word in _IN_PERCENT):
-            return f"{value * 100:.4g} %"
-        return f"{value:.3g} {self.unit}".rstrip() if abs(value) < 1000 else f"{value:,.0f} {self.unit}".rstrip()
 
     def __str__(self) -> str:
         value = "not measured" if self.value is None else f"{self.value:.6g}"

@@ -14,6 +14,7 @@ from pipeline_lib.airflow.report_link import ModelReportLink
 from pipeline_lib.airflow.run_results import upstream_results
 from pipeline_lib.approval import Approval
 from pipeline_lib.edge import EDGE_FILE
+from pipeline_lib.gate_table import SHARES
 from pipeline_lib.node_result import NodeResult, OutputArtifact
 from pipeline_lib.run_params import DRY_RUN
 from pipeline_lib.settings import settings
@@ -173,4 +174,15 @@ def _edge(results: Mapping[str, NodeResult]) -> dict[str, Any] | None:
 def _gate_row(gate: "Gate") -> str:
     subject = gate.subject.replace("\\", "\\\\").replace("|", "\\|")
     relation = "" if gate.name == "contract" else f"{gate.relation} "
-    return f"| {subject} | {gate.node_id} | {gate.in_words(gate.value)} | {relation}{gate.in_words(gate.bound)} |"
+    return f"| {subject} | {gate.node_id} | {_in_words(gate, gate.value)} | {relation}{_in_words(gate, gate.bound)} |"
+
+
+def _in_words(gate: "Gate", value: float | None) -> str:
+    """Return a value of this gate as people read it, such as "99.44 %" or "0.097 ms"."""
+    if value is None:
+        return "not measured"
+    if gate.name == "contract":
+        return "kept" if value else "broken"
+    if gate.name in SHARES:
+        return f"{value * 100:.4g} %"
+    return f"{value:.3g} {gate.unit}".rstrip() if abs(value) < 1000 else f"{value:,.0f} {gate.unit}".rstrip()

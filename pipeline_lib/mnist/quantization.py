@@ -19,7 +19,7 @@ from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
 
 from pipeline_lib.errors import ModelFileError
 from pipeline_lib.mnist.features import IMAGE_KEY
-from pipeline_lib.run_params import Quantization
+from pipeline_lib.training_params import Quantization
 
 SIGNATURE = "serving_default"
 

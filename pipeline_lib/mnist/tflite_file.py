@@ -16,7 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from pipeline_lib.errors import ModelFileError
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
-from pipeline_lib.run_params import Quantization
+from pipeline_lib.training_params import Quantization
 
 # Float kernels differ in the order of their sums: 1e-4 on a probability is far above that, far below a changed digit.
 TOLERANCE = 1e-4

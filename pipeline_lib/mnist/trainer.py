@@ -19,7 +19,7 @@ from pipeline_lib.errors import DataError, MnistLiteError, NodeRequestError
 from pipeline_lib.mnist.augmentation import Distortion, distort
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, NUM_CLASSES, transformed_name
 from pipeline_lib.mnist.model import Tabulated, build_network, one_cycle
-from pipeline_lib.run_params import RunParams
+from pipeline_lib.training_params import TrainingParams
 
 # A small data set is passed over several times in an epoch: what training needs is steps, not passes.
 MIN_STEPS_PER_EPOCH = 30
@@ -43,7 +43,7 @@ def run_fn(fn_args: FnArgs) -> None:
     """TFX's `run_fn`.
 
     Args:
-      fn_args: `custom_config` holds `epochs`, `batch_size`, `learning_rate` and `seed`, as in `RunParams`. The
+      fn_args: `custom_config` holds `epochs`, `batch_size`, `learning_rate` and `seed`, as in `TrainingParams`. The
         SavedModel goes to `serving_model_dir`, TensorBoard's logs to `model_run_dir`.
 
     Raises:
@@ -61,14 +61,14 @@ def run_fn(fn_args: FnArgs) -> None:
     export(network, transform_output, fn_args.serving_model_dir)
 
 
-def training_params(custom_config: Mapping[str, Any] | None) -> RunParams:
+def training_params(custom_config: Mapping[str, Any] | None) -> TrainingParams:
     """The checked values of `custom_config`; what is left out has its default.
 
     Raises:
-      NodeRequestError: a name or value that `RunParams` does not admit.
+      NodeRequestError: a name or value that `TrainingParams` does not admit.
     """
     try:
-        return RunParams.model_validate(dict(custom_config or {}))
+        return TrainingParams.model_validate(dict(custom_config or {}))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -101,7 +101,7 @@ def read_examples(data_accessor: DataAccessor, files: list[str], transform_outpu
     return Examples(images[order], labels[order])
 
 
-def train(train_split: Examples, eval_split: Examples, params: RunParams, log_dir: str) -> keras.Model:
+def train(train_split: Examples, eval_split: Examples, params: TrainingParams, log_dir: str) -> keras.Model:
     """Train a new network, one line of progress per epoch; the same arguments give the same weights.
 
     Raises:
@@ -191,7 +191,7 @@ def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder
 class _EpochReport(keras.callbacks.Callback):
     """One plain line and TensorBoard's scalars per epoch, and an end to training that has diverged."""
 
-    def __init__(self, params: RunParams, log_dir: str) -> None:
+    def __init__(self, params: TrainingParams, log_dir: str) -> None:
         super().__init__()
         self._run_params = params
         self._log_dir = log_dir

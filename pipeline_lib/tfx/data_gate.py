@@ -9,6 +9,7 @@ from tfx.dsl.components.common import resolver
 from tfx.types import Artifact, BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from pipeline_lib.gate_table import DATA
 from pipeline_lib.tfx.data_gate_executor import SPAN, Executor
 from pipeline_lib.tfx.runtime_params import RunValue
 
@@ -31,9 +32,7 @@ class DataGateSpec(ComponentSpec):
     }
     OUTPUTS: ClassVar = {"gates": ChannelParameter(type=DataGates)}
     PARAMETERS: ClassVar = {
-        "max_anomalies": ExecutionParameter(type=int),
-        "max_label_drift": ExecutionParameter(type=float),
-        "min_label_share": ExecutionParameter(type=float),
+        **{row.name: ExecutionParameter(type=type(row.default)) for row in DATA},
         "label_key": ExecutionParameter(type=str),
     }
 
@@ -49,9 +48,8 @@ class DataGate(base_component.BaseComponent):
       statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
       previous: the DataGates of the last span that passed, if any.
       label_key: the label's feature, an integer; StatisticsGen must have counted its values (`label_schema`).
-      run_values: `max_anomalies` of all splits together; `min_label_share`, the least share of a label in any split;
-        and `max_label_drift`, the L-infinity distance between the labels' shares in the train split and in the
-        previous span's.
+      run_values: the bounds by the names in `gate_table.DATA`. Anomalies are those of all splits together; the drift
+        is the one between the train split and the previous span's.
     """
 
     SPEC_CLASS = DataGateSpec
@@ -75,9 +73,7 @@ class DataGate(base_component.BaseComponent):
             previous=previous,
             gates=channel.Channel(type=DataGates),
             label_key=label_key,
-            max_anomalies=run_values["max_anomalies"],
-            max_label_drift=run_values["max_label_drift"],
-            min_label_share=run_values["min_label_share"],
+            **{row.name: run_values[row.name] for row in DATA},
         )
         super().__init__(spec=spec)
 

@@ -15,7 +15,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 
 from pipeline_lib.errors import DataRefusedError
-from pipeline_lib.gates import Gate, Gates
+from pipeline_lib.gate_table import ANOMALIES, LABEL_DRIFT, RAREST_LABEL
+from pipeline_lib.gates import Gates
 from pipeline_lib.report_files import REFUSED_DATA
 from pipeline_lib.tfx import node_log
 
@@ -47,15 +48,16 @@ class Executor(base_executor.BaseExecutor):
         schema = _read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
         rarest, share = rarest_label(by_split, schema, label_key)
         gates = [
-            _gate("max_anomalies", "anomalies in the data", exec_properties, len(anomalies)),
-            _gate("min_label_share", f"share of the rarest label, {rarest}", exec_properties, share),
+            ANOMALIES.judge(exec_properties, len(anomalies), NODE_ID),
+            RAREST_LABEL.judge(exec_properties, share, NODE_ID, f"{RAREST_LABEL.subject}, {rarest}"),
         ]
         labels = by_split[_TRAIN]
         if input_dict.get("previous"):
             [previous] = input_dict["previous"]
             before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
-            subject = f"drift of the labels' shares since span {previous.get_int_custom_property(SPAN)}"
-            gates.append(_gate("max_label_drift", subject, exec_properties, label_drift(labels, before, label_key)))
+            subject = f"{LABEL_DRIFT.subject} since span {previous.get_int_custom_property(SPAN)}"
+            drift = label_drift(labels, before, label_key)
+            gates.append(LABEL_DRIFT.judge(exec_properties, drift, NODE_ID, subject))
         verdict = Gates(gates=tuple(gates))
         if not verdict.passed:
             raise DataRefusedError(_refusal(verdict, anomalies), self._page(verdict, input_dict, output))
@@ -165,19 +167,6 @@ def _label_statistics(statistics: Artifact, split: str, label_key: str) -> stati
         name=dataset.name, num_examples=dataset.num_examples, features=features
     )
     return statistics_pb2.DatasetFeatureStatisticsList(datasets=[labels])
-
-
-def _gate(name: str, subject: str, bounds: Mapping[str, Any], value: float) -> Gate:
-    bound, at_least = float(bounds[name]), name.startswith("min_")
-    return Gate(
-        name=name,
-        node_id=NODE_ID,
-        subject=subject,
-        relation=">=" if at_least else "<=",
-        bound=bound,
-        value=value,
-        passed=value >= bound if at_least else value <= bound,
-    )
 
 
 def _refusal(verdict: Gates, anomalies: tuple[str, ...]) -> str:

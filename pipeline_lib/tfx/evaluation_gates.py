@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline_lib.gate_table import CHANGE, EVALUATORS, Threshold
 from pipeline_lib.gates import Gate
 
 Kind = Literal["lower_bound", "upper_bound", "change"]
@@ -11,34 +12,7 @@ Kind = Literal["lower_bound", "upper_bound", "change"]
 _HIGHER_IS_BETTER = 2  # tfma.MetricDirection, whose import takes 7 s
 
 
-@dataclass(frozen=True)
-class Threshold:
-    """One bound of a TFMA metric.
-
-    `parameter` is the run parameter that holds it, `metric` the metric's class, `each_class` whether it holds for the
-    slice of each class instead of all the examples. The bound of a `change` is a least difference from the baseline.
-    """
-
-    parameter: str
-    metric: str
-    kind: Kind
-    subject: str
-    each_class: bool = False
-
-    def form(self, bound: Any) -> dict[str, Any]:
-        """A part of `tfma.MetricThreshold` in proto3 JSON form; `bound` may be a RuntimeParameter."""
-        if self.kind == "change":
-            return {"change_threshold": {"direction": "HIGHER_IS_BETTER", "absolute": bound}}
-        return {"value_threshold": {self.kind: bound}}
-
-
-_ACCURACY, _LOSS = "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"
-THRESHOLDS = (
-    Threshold("min_accuracy", _ACCURACY, "lower_bound", "accuracy"),
-    Threshold("min_class_accuracy", _ACCURACY, "lower_bound", "accuracy of the worst digit", each_class=True),
-    Threshold("max_loss", _LOSS, "upper_bound", "loss"),
-    Threshold("min_accuracy_change", _ACCURACY, "change", "accuracy less the last release's"),
-)
+THRESHOLDS = (*EVALUATORS, CHANGE)
 
 
 def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], label_key: str) -> list[dict[str, Any]]:
@@ -48,8 +22,15 @@ def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], label_key: 
         if threshold.metric == metric:
             slices = {"feature_keys": [label_key]} if threshold.each_class else {}
             form = forms.setdefault(threshold.each_class, {"slicing_specs": [slices], "threshold": {}})
-            form["threshold"].update(threshold.form(run_values[threshold.parameter]))
+            form["threshold"].update(_form(threshold, run_values[threshold.name]))
     return list(forms.values())
+
+
+def _form(threshold: Threshold, bound: Any) -> dict[str, Any]:
+    """Return a part of `tfma.MetricThreshold` in proto3 JSON form; `bound` may be a RuntimeParameter."""
+    if threshold.kind == "change":
+        return {"change_threshold": {"direction": "HIGHER_IS_BETTER", "absolute": bound}}
+    return {"value_threshold": {threshold.kind: bound}}
 
 
 def evaluation_gates(uri: str, node_id: str) -> tuple[Gate, ...]:
@@ -132,11 +113,13 @@ def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: 
     worst = (max if kind == "upper_bound" else min)(found, default=None)
     where = f", {worst[1][0][1]}" if worst and by else ""
     value = worst[0] if worst else None
+    if known:
+        return known.judge({known.name: limit}, value, node_id, known.subject + where)
     at_most = kind == "upper_bound"
     return Gate(
-        name=known.parameter if known else f"{metric}.{kind}",
+        name=f"{metric}.{kind}",
         node_id=node_id,
-        subject=(known.subject if known else metric) + where,
+        subject=metric + where,
         relation="<=" if at_most else ">=",
         bound=limit,
         value=value,

@@ -59,6 +59,8 @@ def changed(compiled: CompiledPipeline, folder: Path, edit: Callable[[], object]
     ("file", "edit", "nodes"),
     [
         ("edge_gates.py", appended("\nX = 1\n"), {"EdgeValidator"}),
+        ("gate_table.py", appended("\nX = 1\n"), {"EdgeValidator", "DataGate", "Pusher.mnist_lite"}),
+        ("run_params.py", appended("\nX = 1\n"), {"Pusher.mnist_lite"}),
         ("tfx/class_metrics.py", appended("\nX = 1\n"), _EVALUATORS),
         ("mnist/model.py", appended("\nX = 1\n"), _TRAINERS),
         ("mnist/preprocessing.py", appended("\nX = 1\n"), {"Transform"}),

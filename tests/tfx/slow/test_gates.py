@@ -38,7 +38,7 @@ from tests.tfx.odd_files import odd_file
 
 HELD_TO_IT = ("Evaluator.mnist_lite", "EdgeValidator")
 DATA_GATES = {"max_anomalies", "max_label_drift", "min_label_share"}
-EVALUATION_GATES = {threshold.parameter for threshold in THRESHOLDS}
+EVALUATION_GATES = {threshold.name for threshold in THRESHOLDS}
 
 
 def impossible() -> Iterator[tuple[str, float]]:
@@ -261,7 +261,7 @@ def test_an_impossible_bound_of_edge_validator_blocks_the_push(
 @pytest.mark.parametrize(
     ("evaluator", "name"),
     [
-        (evaluator, threshold.parameter)
+        (evaluator, threshold.name)
         for evaluator in ("Evaluator.mnist", "Evaluator.mnist_lite")
         for threshold in THRESHOLDS
         if threshold.kind != "change" or evaluator.endswith("lite")  # only that one has a baseline

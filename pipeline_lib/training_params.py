@@ -1,0 +1,65 @@
+"""The run parameters that make the model. The Trainers import this module, and train again when it changes."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Quantization = Literal["none", "dynamic", "float16", "int8"]
+
+
+def in_section(section: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return where a parameter stands in Airflow's trigger form, and what the form calls the values of a choice."""
+    return {"section": section, **({"values_display": labels} if labels else {})}
+
+
+class TrainingParams(BaseModel):
+    """What the Trainers are told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(
+        default=12,
+        ge=1,
+        le=500,
+        title="Epochs",
+        description="Passes over the training split; at least 30 steps each",
+        json_schema_extra=in_section("Training"),
+    )
+    batch_size: int = Field(
+        default=64,
+        ge=1,
+        le=4096,
+        title="Batch size",
+        description="Examples per training step",
+        json_schema_extra=in_section("Training"),
+    )
+    learning_rate: float = Field(
+        default=0.005,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Peak of the one-cycle schedule",
+        json_schema_extra=in_section("Training"),
+    )
+    seed: int = Field(
+        default=1,
+        ge=0,
+        le=2**31 - 1,
+        title="Seed",
+        description="Same seed, same data: same metrics",
+        json_schema_extra=in_section("Training"),
+    )
+    quantization: Quantization = Field(
+        default="none",
+        title="Quantization",
+        description="Of the file: dynamic (int8 weights), float16 (weights) or int8 (weights and activations)",
+        json_schema_extra=in_section(
+            "File",
+            {
+                "none": "none: float32",
+                "dynamic": "dynamic: int8 weights",
+                "float16": "float16: float16 weights",
+                "int8": "int8: weights and activations",
+            },
+        ),
+    )

@@ -24,7 +24,7 @@ TESTS := test-compose test-end-to-end test-tfx $(FAULTS) test-airflow
 SLOWEST := --durations=15 --durations-min=3
 # Linux's scheduler counts all containers as one: beside two busy others, the longest part would get a third of its time.
 BESIDE := nice -n 10
-.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow audit lint bench bench-quick lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
+.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow audit lint docs bench bench-quick lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,11 +99,16 @@ test-next-airflow: setup ## the tests of Airflow's side on the newest 3.4 of PyP
 audit: setup ## both locks against known advisories, where an index of them can be reached; else it says so
 	@MNIST_LITE_TEST_AUDIT=1 $(AIRFLOW)/python -m pytest tests/setup/test_advisories.py
 
-lint: setup ## ruff, the fence between the two sides, and mypy in both environments
+GENERATED := README.md
+docs: setup ## write the tables of parameters, gates and settings into README.md
+	@$(AIRFLOW)/cog -r -I . $(GENERATED)
+
+lint: setup ## ruff, the fence between the two sides, mypy in both environments, and whether make docs would change anything
 	@$(SIDE_BY_SIDE) $(LINTS)
 
 lint-ruff:
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
+	@$(AIRFLOW)/cog --check --check-fail-msg="run 'make docs'" -I . $(GENERATED)
 # By reading the source alone: pyproject.toml, [tool.importlinter].
 lint-fence:
 	@$(AIRFLOW)/lint-imports --no-cache --no-logo

@@ -28,39 +28,68 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    var_dir: Path = Field(default_factory=var_dir)
-    tfx_python: Path = PROJECT / ".venvs" / "tfx" / "bin" / "python"
-    airflow_python: Path = PROJECT / ".venvs" / "airflow" / "bin" / "python"
-    compiled_pipeline: Path | None = Field(default=None, description="compiled pipeline file; default: under var_dir")
+    var_dir: Path = Field(default_factory=var_dir, description="all state; default: var/ in the project")
+    tfx_python: Path = Field(
+        default=PROJECT / ".venvs" / "tfx" / "bin" / "python", description="interpreter of the TFX environment"
+    )
+    airflow_python: Path = Field(
+        default=PROJECT / ".venvs" / "airflow" / "bin" / "python", description="interpreter of Airflow's environment"
+    )
+    compiled_pipeline: Path | None = Field(
+        default=None, description="file of the compiled pipeline; default: compiled/ in the state folder"
+    )
     schema_file: Path = Field(
-        default=PROJECT / "schema" / "mnist.pbtxt", description="the curated schema; absent: each run infers one"
+        default=PROJECT / "schema" / "mnist.pbtxt",
+        description="the curated schema; where there is no such file, each run infers its own",
     )
     metadata_url: str = Field(
-        default="", description="MLMD: sqlite:///PATH or mysql://user:password@host[:port]/database"
+        default="",
+        description="mysql://user:password@host[:port]/database for MySQL or MariaDB (with "
+        "innodb_snapshot_isolation=OFF); PostgreSQL is refused. "
+        "Default: SQLite in the state folder; in containers, the MariaDB beside them",
     )
-    metadata_password_file: Path | None = Field(default=None, description="holds the password that the URL leaves out")
-    runtime: Literal["warm", "cold"] = "warm"
-    port: int = Field(default=8080, ge=1, le=65535, description="the local Airflow's port on 127.0.0.1")
+    metadata_password_file: Path | None = Field(
+        default=None, description="file of the password, such as a Docker secret, that the URL then leaves out"
+    )
+    runtime: Literal["warm", "cold"] = Field(
+        default="warm",
+        description="warm: nodes are forked from a process that has imported TFX; cold: in fresh ones, 20 s more each",
+    )
+    port: int = Field(default=8080, ge=1, le=65535, description="the UI's port on 127.0.0.1")
 
     keep_artifact_runs: int = Field(
-        default=100, ge=0, description="runs whose artifacts a run leaves on the disk, besides the releases'; 0: all"
+        default=100,
+        ge=0,
+        description="runs whose artifacts stay on the disk, besides what the releases were made of; 0: all",
     )
-    keep_releases: int = Field(default=10, ge=1, description="how many releases a push leaves; the latest always stays")
+    keep_releases: int = Field(
+        default=10, ge=1, description="how many releases a push leaves, and their anchors; the latest always stays"
+    )
     signing_key: Path | None = Field(default=None, description="private key (PEM) that releases are signed with")
     verifying_key: Path | None = Field(default=None, description="public key (PEM) that every reader then insists on")
     approval_hours: float = Field(
         default=20, gt=0, le=24 * 365, description="how long a run waits for its approval; then nothing is pushed"
     )
-    code_revision: str = Field(default="", description="of this checkout; default: what git says")
+    code_revision: str = Field(
+        default="", description="of this code, for each release's manifest; default: what git says"
+    )
 
-    dataset: str = Field(default="mnist5k", description="a deployment's first data: mnist5k, digits, mnist or a folder")
-    keep_runs_days: int = Field(default=365, ge=0, description="a deployment's runs and task logs; 0: for ever")
-    schedule: str = Field(default="0 2 * * *", description="cron expression or preset; empty: not by time")
-    timezone: str = "UTC"
+    dataset: str = Field(
+        default="mnist5k", description="containers only: the first data: mnist5k, digits, mnist or a folder"
+    )
+    keep_runs_days: int = Field(
+        default=365, ge=0, description="containers only: how long Airflow's runs and task logs are kept; 0: for ever"
+    )
+    schedule: str = Field(default="0 2 * * *", description="cron expression or preset (@daily); empty: not by time")
+    timezone: str = Field(default="UTC", description="of the schedule, such as Europe/Berlin")
     run_on_new_data: bool = Field(default=True, description="also run when Airflow is told of a new span")
-    deadline_minutes: float = Field(default=0, ge=0, description="a run that takes longer is late; 0: none is")
+    deadline_minutes: float = Field(
+        default=0, ge=0, description="a run that takes longer is late, counted from being queued; 0: none is"
+    )
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
-    node_retries: int = Field(default=2, ge=0, description="of a node that failed; refused data is not tried again")
+    node_retries: int = Field(
+        default=2, ge=0, description="of a node that failed, 30 s apart; refused data is not tried again"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,14 +1,11 @@
-import re
-
 import pytest
 from pydantic import ValidationError
 
 from pipeline_lib.access import AccessVariables
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.param_text import assignments, bounds, checked_assignments, default
+from pipeline_lib.param_text import assignments, checked_assignments
 from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import RunParams, parameters
-from pipeline_lib.settings import Settings
 
 
 def test_every_field_is_a_parameter_with_its_default():
@@ -40,13 +37,6 @@ def test_a_choice_is_a_string_of_which_airflow_knows_the_values():
 def test_what_it_refuses(values):
     with pytest.raises(ValidationError):
         RunParams(**values)
-
-
-def test_the_readme_tells_every_parameter_its_default_and_its_bounds_and_no_other() -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    tables = "\n".join(re.findall(r"^\| (?:parameter|gate) \|.*?(?=\n\n)", readme, re.MULTILINE | re.DOTALL))
-    told = set(re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \| [^|]+ \|$", tables, re.MULTILINE))
-    assert told == {(parameter.name, default(parameter), bounds(parameter)) for parameter in parameters()}
 
 
 def test_the_form_has_its_sections_in_order_and_a_label_for_every_choice() -> None:
@@ -96,12 +86,6 @@ def test_what_is_no_json_is_a_text_for_airflow_to_refuse() -> None:
 def test_the_readme_tells_how_to_say_who_asks() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     for name in AccessVariables.model_fields:
-        assert f"`MNIST_LITE_{name.upper()}`" in readme
-
-
-def test_the_readme_tells_every_setting() -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    for name in Settings.model_fields:
         assert f"`MNIST_LITE_{name.upper()}`" in readme
 
 

@@ -1,0 +1,57 @@
+"""A gate is one row: everything else that knows of it is made of the row."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+ROW = 'EdgeGate("max_threads", 2.0, (-1, 64), "threads", "threads of the runtime", lambda found: float(found.threads)),'
+LOOK = """
+import json
+from docs import generated
+from pipeline_lib import settings
+from pipeline_lib.edge_gates import edge_gates
+from pipeline_lib.run_params import RunParams, parameters
+from tests.core.test_edge_gates import CONTRACT, MEASURED
+judged = edge_gates(MEASURED, RunParams(max_threads=0).model_dump(), CONTRACT, "none", "EdgeValidator")
+print(json.dumps({
+    "default": RunParams().max_threads,
+    "variable": settings.run_defaults()["max_threads"],
+    "form": next(item.json_schema for item in parameters() if item.name == "max_threads"),
+    "verdict": [str(gate) for gate in judged if not gate.passed],
+    "documents": generated.gates().splitlines(),
+}))
+"""
+
+
+def test_a_row_is_all_that_a_new_gate_needs(tmp_path: Path) -> None:
+    for name in ("pipeline_lib", "docs", "tests/core"):
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "images"))
+    table = tmp_path / "pipeline_lib" / "gate_table.py"
+    before = table.read_text()
+    table.write_text(before.replace("EDGE: tuple[EdgeGate, ...] = (", f"EDGE: tuple[EdgeGate, ...] = (\n    {ROW}"))
+    assert table.read_text() != before
+    env = os.environ | {"PYTHONPATH": str(tmp_path), "MNIST_LITE_MAX_THREADS": "3"}
+    done = subprocess.run([sys.executable, "-c", LOOK], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["default"], found["variable"]) == (2.0, 3.0)
+    assert found["form"] == {
+        "type": "number",
+        "minimum": -1,
+        "maximum": 64,
+        "section": "Gates",
+        "title": "At most: threads of the runtime",
+        "description": "Threads of the runtime, in threads; -1 refuses everything",
+    }
+    assert found["verdict"] == ["threads of the runtime: 1 threads, expected <= 0 threads (max_threads)"]
+    assert "| `max_threads` | 2 | -1 to 64 | threads | threads of the runtime |" in found["documents"]
+
+
+def test_the_documents_are_what_make_docs_writes() -> None:
+    command = [sys.executable, "-m", "cogapp", "--check", "--diff", "-I", ".", "README.md"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, f"run 'make docs':\n{done.stdout}{done.stderr}"

@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ifndef IS_SIDE_BY_SIDE
 .NOTPARALLEL:
 endif
-LINTS := lint-ruff lint-fence lint-airflow lint-tfx
+LINTS := lint-ruff lint-docs lint-fence lint-airflow lint-tfx
 CHECKS := check-tfx check-airflow
 # The longest first.
 FAULTS := test-tfx-faults test-kills test-airflow-faults
@@ -99,8 +99,8 @@ test-next-airflow: setup ## the tests of Airflow's side on the newest 3.4 of PyP
 audit: setup ## both locks against known advisories, where an index of them can be reached; else it says so
 	@MNIST_LITE_TEST_AUDIT=1 $(AIRFLOW)/python -m pytest tests/setup/test_advisories.py
 
-GENERATED := README.md
-docs: setup ## write the tables of parameters, gates and settings into README.md
+GENERATED := README.md settings.env.example docker/in-dot-env.env
+docs: setup ## write the tables of parameters, gates and settings into README.md, and settings.env.example
 	@$(AIRFLOW)/cog -r -I . $(GENERATED)
 
 lint: setup ## ruff, the fence between the two sides, mypy in both environments, and whether make docs would change anything
@@ -108,7 +108,8 @@ lint: setup ## ruff, the fence between the two sides, mypy in both environments,
 
 lint-ruff:
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
-	@$(AIRFLOW)/cog --check --check-fail-msg="run 'make docs'" -I . $(GENERATED)
+lint-docs:
+	@$(AIRFLOW)/cog --check --diff --check-fail-msg="run 'make docs'" -I . $(GENERATED)
 # By reading the source alone: pyproject.toml, [tool.importlinter].
 lint-fence:
 	@$(AIRFLOW)/lint-imports --no-cache --no-logo

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Write everything that this deployment knows into one private file: docker/backup.sh FILE.tar
-# Both databases, data and artifacts, released models, task logs; not .env, whose secrets belong elsewhere.
+# Both databases, data and artifacts, released models, task logs; not .env, whose secrets belong elsewhere, nor settings.env.
 # No node runs while it copies: the records and the files fit each other. A run that was under way goes on afterwards.
 set -eu
 umask 077

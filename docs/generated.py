@@ -1,12 +1,16 @@
-"""The tables of run parameters, gates and settings in README.md, which `make docs` writes with cog."""
+"""What `make docs` writes with cog: README.md's tables of run parameters, gates and settings, and files of settings."""
 
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 from pipeline_lib import gate_table, param_text, run_params
 from pipeline_lib.graph import Parameter
+from pipeline_lib.notice_settings import PREFIX as NOTIFY
+from pipeline_lib.notice_settings import NoticeSettings
 from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import PREFIX, Settings
+from pipeline_lib.setting_check import placed_variables
+from pipeline_lib.settings import PREFIX, RunDefaults, Settings
 
 _CONTRACT = (
     "| `contract` | | | | `image_floats` float32 [n, 784] in, float32 [n, 10] out; else it says what was found |"
@@ -56,9 +60,45 @@ def settings() -> str:
     return _block(lines)
 
 
+def settings_file() -> str:
+    """Return every setting with its default, all commented out: a copy of it changes nothing."""
+    bounds = {row.name for row in (*gate_table.OF_MODELS, *gate_table.DATA)}
+    of_runs = [(PREFIX, item) for item in RunDefaults.model_fields.items()]
+    parts = (
+        ("The nightly run", [(PREFIX, item) for item in Settings.model_fields.items()]),
+        ("What a run does unless it is told otherwise", [item for item in of_runs if item[1][0] not in bounds]),
+        ("The gates' bounds", [item for item in of_runs if item[1][0] in bounds]),
+        (
+            "Notices: nobody gets one who is not named here",
+            [(NOTIFY, item) for item in NoticeSettings.model_fields.items()],
+        ),
+    )
+    lines = []
+    for heading, fields in parts:
+        lines += ["", f"# --- {heading} ---"]
+        for prefix, (name, field) in fields:
+            about = [f"# {line}" for line in textwrap.wrap(field.description or "", 116)]
+            value = default(field)
+            lines += [*about, f"#{prefix}{name.upper()}={quoted(value)}"]
+    return "\n".join([*lines, ""])
+
+
+def in_dot_env() -> str:
+    """Return a variable that Compose makes of the names of those that .env has: ${NAME+NAME} is empty without NAME."""
+    names = sorted(frozenset.union(*placed_variables()))
+    return "\n".join(['MNIST_LITE_IN_DOT_ENV="', *(f"${{{name}+{name}}}" for name in names), '"', ""])
+
+
+def quoted(value: str) -> str:
+    """Return a value as a line of the file has it."""
+    return f'"{value}"' if " " in value else value
+
+
 def default(field: Any) -> str:
     """Return a setting's default as its variable holds it; "" where there is none, or where it depends on others."""
     value = "" if field.default is None or field.default_factory else field.default
+    if isinstance(value, tuple):
+        return ",".join(value)
     return str(value).removeprefix(f"{PROJECT}/").removesuffix(".0")
 
 

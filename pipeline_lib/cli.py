@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from pipeline_lib.errors import MnistLiteError, UsageError
+from pipeline_lib.settings_file import read_settings_file
 
 VERSION = "0.1.0"  # as pyproject.toml has it, which is not in the containers' image
 EXIT_ERROR = 1
@@ -70,6 +71,7 @@ def main() -> int:
         print(usage())
         return 0 if arguments else EXIT_USAGE
     try:
+        read_settings_file()
         if arguments[0] == "--version":
             print(version())
             return 0

@@ -55,7 +55,9 @@ class Settings(BaseSettings):
         default="warm",
         description="warm: nodes are forked from a process that has imported TFX; cold: in fresh ones, 20 s more each",
     )
-    port: int = Field(default=8080, ge=1, le=65535, description="the UI's port on 127.0.0.1")
+    port: int = Field(
+        default=8080, ge=1, le=65535, description="the local Airflow's on 127.0.0.1; containers': in .env"
+    )
 
     keep_artifact_runs: int = Field(
         default=100,

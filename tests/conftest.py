@@ -1,6 +1,10 @@
 """Fixtures and hooks that the tests of both environments share."""
 
 import gc
+import os
+
+# No settings.env of whoever runs the tests.
+os.environ["MNIST_LITE_SETTINGS_FILE"] = os.devnull
 
 
 def pytest_collection_finish() -> None:

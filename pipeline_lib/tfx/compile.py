@@ -12,6 +12,7 @@ from pipeline_lib import native_log, run_params
 from pipeline_lib.errors import CompiledPipelineError, MnistLiteError
 from pipeline_lib.graph import CompiledPipeline, Node, Parameter
 from pipeline_lib.settings import PIPELINE_NAME, Settings, settings
+from pipeline_lib.settings_file import read_settings_file
 
 with native_log.muted():
     import tfx
@@ -106,6 +107,7 @@ def main() -> int:
     options = parser.parse_args()
     node_log.quiet()
     try:
+        read_settings_file()
         output = options.output or settings().compiled_path
         compiled = mnist_tflite(settings())
         compiled.write(output)

@@ -30,9 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_lib import native_log
-from pipeline_lib.errors import CompiledPipelineError, NodeRequestError
+from pipeline_lib.errors import CompiledPipelineError, NodeRequestError, SettingsError
 from pipeline_lib.node_exit import EXIT_USAGE
 from pipeline_lib.places import runtime_dir
+from pipeline_lib.settings_file import read_settings_file
 from pipeline_lib.tfx import warm_client
 from pipeline_lib.tfx.request import NodeRequest
 
@@ -112,6 +113,11 @@ def _refuse_missing(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
+    try:
+        read_settings_file()
+    except SettingsError as error:
+        print(f"{options.node} failed: {error}", flush=True)
+        return EXIT_USAGE
     if not options.pipeline.is_file():  # no server is started to say so
         return _refuse_missing(options)
     runtime = options.runtime or os.environ.get("MNIST_LITE_RUNTIME") or "warm"

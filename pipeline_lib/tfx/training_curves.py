@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline_lib.errors import DataError, MnistLiteError
 from pipeline_lib.settings import settings
+from pipeline_lib.settings_file import read_settings_file
 
 
 def curves(pipeline_root: Path) -> Path:
@@ -29,6 +30,7 @@ def curves(pipeline_root: Path) -> Path:
 
 def main(arguments: list[str]) -> int:
     try:
+        read_settings_file()
         folder = curves(settings().pipeline_root)
     except MnistLiteError as error:
         print(f"tensorboard: {error}", file=sys.stderr)

@@ -51,8 +51,8 @@ def first_build(engine: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
     port = free_port()
     env_file = folder / "env"
     # Once a year: but for a new deployment's first run, no run comes between a test and its own.
-    settings = f'MNIST_LITE_PORT={port}\nMNIST_LITE_SCHEDULE="0 0 1 1 *"\nMNIST_LITE_DATASET=digits\n'
-    env_file.write_text(settings)
+    (folder / "settings.env").write_text('MNIST_LITE_SCHEDULE="0 0 1 1 *"\nMNIST_LITE_DATASET=digits\n')
+    env_file.write_text(f"MNIST_LITE_PORT={port}\nMNIST_LITE_SETTINGS_FILE={folder / 'settings.env'}\n")
     subprocess.run([sys.executable, PROJECT / "docker" / "make_env.py", env_file], check=True)
     deployment = Deployment(f"mnist-lite-test-{os.getpid()}", env_file, "mnist-lite:test", port)
     return deployment, deployment.compose("--progress", "plain", "build", "init", settings={"REVISION": REVISION})

@@ -10,7 +10,7 @@ from pathlib import Path
 import grimp
 
 PROJECT = Path(__file__).resolve().parents[2]
-CORE = {"pydantic", "pydantic_settings", "rich", "typer"}
+CORE = {"dotenv", "pydantic", "pydantic_settings", "rich", "typer"}
 # Only in the TFX environment, where releases are signed and signatures checked.
 SIGNING = {"cryptography", "model_signing"}
 TFX = {"tensorflow", "tensorflow_transform", "tensorflow_model_analysis", "tensorflow_data_validation", "keras"}

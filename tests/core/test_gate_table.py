@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+VARIABLE = "MNIST_LITE_" + "MAX_THREADS"  # no setting but here
 ROW = 'EdgeGate("max_threads", 2.0, (-1, 64), "threads", "threads of the runtime", lambda found: float(found.threads)),'
 LOOK = """
 import json
@@ -22,7 +23,7 @@ print(json.dumps({
     "variable": settings.run_defaults()["max_threads"],
     "form": next(item.json_schema for item in parameters() if item.name == "max_threads"),
     "verdict": [str(gate) for gate in judged if not gate.passed],
-    "documents": generated.gates().splitlines(),
+    "documents": [*generated.gates().splitlines(), *generated.settings_file().splitlines()],
 }))
 """
 
@@ -34,8 +35,10 @@ def test_a_row_is_all_that_a_new_gate_needs(tmp_path: Path) -> None:
     before = table.read_text()
     table.write_text(before.replace("EDGE: tuple[EdgeGate, ...] = (", f"EDGE: tuple[EdgeGate, ...] = (\n    {ROW}"))
     assert table.read_text() != before
-    env = os.environ | {"PYTHONPATH": str(tmp_path), "MNIST_LITE_MAX_THREADS": "3"}
-    done = subprocess.run([sys.executable, "-c", LOOK], cwd=tmp_path, env=env, capture_output=True, text=True)
+    env = os.environ | {"PYTHONPATH": str(tmp_path), VARIABLE: "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["default"], found["variable"]) == (2.0, 3.0)
@@ -48,10 +51,12 @@ def test_a_row_is_all_that_a_new_gate_needs(tmp_path: Path) -> None:
         "description": "Threads of the runtime, in threads; -1 refuses everything",
     }
     assert found["verdict"] == ["threads of the runtime: 1 threads, expected <= 0 threads (max_threads)"]
+    assert f"#{VARIABLE}=2" in found["documents"]
     assert "| `max_threads` | 2 | -1 to 64 | threads | threads of the runtime |" in found["documents"]
 
 
 def test_the_documents_are_what_make_docs_writes() -> None:
-    command = [sys.executable, "-m", "cogapp", "--check", "--diff", "-I", ".", "README.md"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-    assert done.returncode == 0, f"run 'make docs':\n{done.stdout}{done.stderr}"
+    done = subprocess.run(
+        ["make", "--no-print-directory", "lint-docs"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from pipeline_lib.errors import SettingsError
-from pipeline_lib.setting_check import refuse_unknown_variables
+from pipeline_lib.setting_check import refuse_misplaced_variables, refuse_unknown_variables
+from pipeline_lib.settings_file import read_settings_file
 
+OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"}
 MISSPELT = "MNIST_LITE_" + "MIN_ACURACY"
 PROJECT = Path(__file__).resolve().parents[2]
 Config = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,16 +24,18 @@ Config = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """`docker compose config` of these files, with an env file of these lines."""
+    """`docker compose config` of these files, with an env file of these lines, and these settings."""
     version = ["docker", "compose", "version"]
     if not shutil.which("docker") or subprocess.run(version, capture_output=True, check=False).returncode:
         pytest.skip("NOT TESTED: what Compose makes of docker-compose.yml. There is no docker command with Compose")
 
     def read(
-        *files: str, secrets: bool = True, lines: str = "", project: Path = PROJECT
+        *files: str, secrets: bool = True, lines: str = "", settings: str = "", project: Path = PROJECT
     ) -> subprocess.CompletedProcess[str]:
-        env_file = (tmp_path if project == PROJECT else project) / ".env"
+        folder = tmp_path if project == PROJECT else project
+        env_file = folder / ".env"
         env_file.write_text(lines)
+        (folder / "settings.env").write_text(settings)
         if secrets:
             subprocess.run([sys.executable, PROJECT / "docker/make_env.py", env_file], check=True, capture_output=True)
         chosen = [part for file in ("docker-compose.yml", *files) for part in ("-f", file)]
@@ -50,6 +54,7 @@ def config(tmp_path: Path) -> Config:
         # A developer's own variables would go before the env file.
         theirs = ("MNIST_LITE", "AIRFLOW", "COMPOSE", "NO_PROXY")
         env = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+        env |= {"MNIST_LITE_SETTINGS_FILE": str(folder / "settings.env")} if project == PROJECT else {}
         return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
 
     return read
@@ -66,16 +71,40 @@ def test_without_secrets_it_is_refused_with_what_to_run(config: Config) -> None:
     assert "is missing a value: run 'make env', which writes it to .env" in done.stderr
 
 
-def test_settings_come_from_the_env_file_and_else_are_not_set(config: Config) -> None:
+def test_settings_come_from_their_file_and_else_are_not_set(config: Config) -> None:
     for name, service in services(config()).items():
         if "build" in service:
-            assert service["environment"]["MNIST_LITE_SIGNING_KEY"] is None, name
+            assert "MNIST_LITE_SIGNING_KEY" not in service["environment"], name
             assert service["environment"]["MNIST_LITE_METADATA_URL"].endswith("@mariadb/mlmd"), name
     lines = "MNIST_LITE_SIGNING_KEY=/keys/signing.pem\nMNIST_LITE_METADATA_URL=mysql://me@db.example.com/mlmd\n"
-    for name, service in services(config(lines=lines)).items():
-        if "build" in service:
-            assert service["environment"]["MNIST_LITE_SIGNING_KEY"] == "/keys/signing.pem", name
-            assert service["environment"]["MNIST_LITE_METADATA_URL"] == "mysql://me@db.example.com/mlmd", name
+    lines += "MNIST_LITE_VAR_DIR=/this/host\n"
+    for name, service in services(config(settings=lines)).items():
+        ours = {key for key in service.get("environment") or {} if key.startswith("MNIST_LITE_")}
+        if "build" not in service:
+            assert not ours, name
+            continue
+        assert service["environment"]["MNIST_LITE_SIGNING_KEY"] == "/keys/signing.pem", name
+        assert service["environment"]["MNIST_LITE_METADATA_URL"] == "mysql://me@db.example.com/mlmd", name
+        assert service["environment"]["MNIST_LITE_VAR_DIR"] == "/var/lib/mnist-lite", name
+        assert (name == "init") == any("PASSWORD" in key for key in ours), name
+
+
+def test_compose_and_make_up_read_the_same_out_of_the_file(config: Config, tmp_path: Path) -> None:
+    lines = """MNIST_LITE_SCHEDULE="0 2 * * *"
+    MNIST_LITE_TIMEZONE=Europe/Berlin # a comment
+    export MNIST_LITE_NOTIFY_WEBHOOK='https://example.com/$a#b'
+    MNIST_LITE_SIGNING_KEY=
+    MNIST_LITE_WINDOW = 7
+    MNIST_LITE_DATASET=a\\b#c
+    MNIST_LITE_PUSH=even if no better
+    MNIST_LITE_NOTIFY_ON="say \\"yes\\"\\nor no"
+    """
+    found = services(config(settings=lines))["scheduler"]["environment"]
+    read = {"MNIST_LITE_SETTINGS_FILE": str(tmp_path / "settings.env")}
+    read_settings_file(read)
+    assert len(read) == 9
+    # In what it prints, Compose writes $$ for a $.
+    assert {name: str(found[name]).replace("$$", "$") for name in read} == read | {"MNIST_LITE_SETTINGS_FILE": ""}
 
 
 def test_behind_tls_every_component_knows_the_address_that_people_use(config: Config) -> None:
@@ -83,7 +112,7 @@ def test_behind_tls_every_component_knows_the_address_that_people_use(config: Co
     addresses = {
         name: service["environment"]["AIRFLOW__API__BASE_URL"] for name, service in found.items() if "build" in service
     }
-    assert {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"} == set(addresses)
+    assert set(addresses) == OURS
     assert set(addresses.values()) == {"https://mnist.example.com"}
     assert [name for name, service in found.items() if service.get("ports")] == ["proxy"]
     assert found["proxy"]["environment"] == {"MNIST_LITE_DOMAIN": "mnist.example.com"}
@@ -102,18 +131,40 @@ def test_no_proxy_of_dockers_comes_between_the_services(config: Config) -> None:
                 assert service["environment"]["NO_PROXY"] == service["environment"]["no_proxy"] == direct, name
 
 
-def test_init_alone_sees_every_line_of_the_env_file_and_refuses_a_misspelt_one(config: Config, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    shutil.copy(PROJECT / "docker-compose.yml", project)
-    example = (PROJECT / ".env.example").read_text()
-    every_line = "".join(f"{line}\n" for line in re.findall(r"^#(MNIST_LITE_\w+=.+)$", example, re.MULTILINE))
-    of_init = services(config(project=project, lines=every_line))["init"]["environment"]
-    assert "MNIST_LITE_IMAGE" in of_init
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder of one's own, with Compose's files and no others."""
+    folder = tmp_path / "project"
+    for name in ("docker-compose.yml", "docker/containers.env", "docker/in-dot-env.env"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, folder / name)
+    return folder
+
+
+def every_line(example: str) -> str:
+    return "".join(f"{line}\n" for line in re.findall(r"^#(MNIST_LITE_\w+=.+)$", (PROJECT / example).read_text(), re.M))
+
+
+def test_init_alone_sees_every_line_of_the_env_file_and_refuses_a_misspelt_one(config: Config, project: Path) -> None:
+    lines = {"lines": every_line(".env.example"), "settings": every_line("settings.env.example")}
+    of_init = services(config(project=project, **lines))["init"]["environment"]
+    assert {"MNIST_LITE_IMAGE", "MNIST_LITE_MIN_ACCURACY"} <= of_init.keys()
     refuse_unknown_variables(of_init)
+    refuse_misplaced_variables(of_init)
     assert of_init["MNIST_LITE_URL"] == "http://api-server:8080"  # Compose's file goes before
-    for name, service in services(config(project=project, lines=f"{MISSPELT}=0.98\n")).items():
-        assert (MISSPELT in (service.get("environment") or {})) == (name == "init"), name
-        if name == "init":
-            with pytest.raises(SettingsError, match=r"^Did you mean MNIST_LITE_MIN_ACCURACY\?"):
-                refuse_unknown_variables(service["environment"])
+    for file, who in (("lines", {"init"}), ("settings", OURS)):
+        found = services(config(project=project, **{file: f"{MISSPELT}=0.98\n"}))
+        assert {name for name, one in found.items() if MISSPELT in (one.get("environment") or {})} == who
+        with pytest.raises(SettingsError, match=r"^Did you mean MNIST_LITE_MIN_ACCURACY\?"):
+            refuse_unknown_variables(found["init"]["environment"])
+
+
+def test_a_setting_in_the_wrong_file_is_refused_with_the_right_one(config: Config, project: Path) -> None:
+    secret = "MNIST_LITE_NOTIFY_WEBHOOK=https://a-secret\nMNIST_LITE_EPOCHS=3\n"
+    of_init = services(config(project=project, lines=secret))["init"]["environment"]
+    with pytest.raises(SettingsError, match=r"^MNIST_LITE_EPOCHS, MNIST_LITE_NOTIFY_WEBHOOK: expected in settings.env"):
+        refuse_misplaced_variables(of_init)
+    assert "a-secret" not in of_init["MNIST_LITE_IN_DOT_ENV"]
+    of_init = services(config(project=project, settings="MNIST_LITE_EXECUTOR=CeleryExecutor\n"))["init"]["environment"]
+    with pytest.raises(SettingsError, match=r"^MNIST_LITE_EXECUTOR: expected in .env, which Compose reads"):
+        refuse_misplaced_variables(of_init)

@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline_lib.notice_settings import NoticeSettings
-from pipeline_lib.run_params import RunParams
-from pipeline_lib.settings import RunDefaults, Settings
+from pipeline_lib.setting_check import OF_THE_HOST, placed_variables
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXT = (PROJECT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXAMPLE = (PROJECT / ".env.example").read_text()
+SETTINGS = {"path": "${MNIST_LITE_SETTINGS_FILE:-settings.env}", "required": False}
 BYTES = {"m": 2**20, "g": 2**30}
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -83,8 +82,7 @@ def test_the_databases_and_the_queue_are_in_a_network_without_a_way_out() -> Non
 def test_what_tells_people_has_a_way_out_and_is_told_whom(name: str) -> None:
     """The last task of a run, the triggerer, the DAG processor: by the one network that is not internal."""
     assert "default" in SERVICES[name]["networks"] and not (COMPOSE["networks"]["default"] or {}).get("internal")
-    told = {f"MNIST_LITE_NOTIFY_{field.upper()}" for field in NoticeSettings.model_fields}
-    assert told <= set(SERVICES[name]["environment"])
+    assert SETTINGS in SERVICES[name]["env_file"]
 
 
 def test_what_runs_by_default_fits_eight_gibibytes() -> None:
@@ -132,48 +130,31 @@ def test_the_secrets_are_those_that_make_env_writes() -> None:
     assert set(written) == set(re.findall(r"\$\{(\w+):\?", TEXT))
 
 
-def test_the_example_lists_every_variable_and_no_other() -> None:
-    """With its default beside it, all commented out: a copy of it changes nothing."""
-    passed_on = {name for name, value in SERVICES["scheduler"]["environment"].items() if value is None}
-    read = set(re.findall(r"\$\{(\w+)", TEXT)) | passed_on
+@pytest.mark.parametrize("example", [".env.example", "settings.env.example"])
+def test_a_copy_of_an_example_changes_nothing(example: str) -> None:
+    lines = (PROJECT / example).read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == []
+
+
+def test_the_example_of_env_lists_every_variable_and_no_other() -> None:
     # Compose's own, and compose.tls.yml's.
     files = {"COMPOSE_PROFILES", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "MNIST_LITE_DOMAIN"}
-    assert set(re.findall(r"^#(\w+)=", EXAMPLE, re.MULTILINE)) == read | files
-    assert [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")] == []
+    assert set(re.findall(r"^#(\w+)=", EXAMPLE, re.MULTILINE)) == set(re.findall(r"\$\{(\w+)", TEXT)) | files
 
 
-# What the image knows of itself, what Compose's file sets, and the port of an Airflow that is not in containers.
-OF_THE_IMAGE = {"var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "code_revision"}
-SET = {"metadata_url"}
-LOCAL = {"port"}
-
-
-def test_every_setting_that_makes_sense_there_reaches_every_container_of_ours() -> None:
-    settable = {f"MNIST_LITE_{name.upper()}" for name in Settings.model_fields.keys() - OF_THE_IMAGE - SET - LOCAL}
+def test_every_setting_reaches_every_container_of_ours_by_the_file() -> None:
+    settings, composes = placed_variables()
+    listed = set(re.findall(r"^#(MNIST_LITE_\w+)=", (PROJECT / "settings.env.example").read_text(), re.MULTILINE))
+    assert listed == settings | OF_THE_HOST
     for name, service in SERVICES.items():
         if "build" in service:
-            passed_on = {variable for variable, value in service["environment"].items() if value is None}
-            assert settable - passed_on == set(), name
-            assert {f"MNIST_LITE_{field.upper()}" for field in SET} <= service["environment"].keys()
-            assert {f"MNIST_LITE_{field.upper()}" for field in OF_THE_IMAGE | LOCAL}.isdisjoint(service["environment"])
-
-
-def test_the_examples_defaults_are_the_codes() -> None:
-    shown = dict(re.findall(r'^#MNIST_LITE_(\w+)="?([^"\n]*)"?$', EXAMPLE, re.MULTILINE))
-    fields = {**Settings.model_fields, **RunParams.model_fields}
-    for name, field in NoticeSettings.model_fields.items():
-        default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default or "")
-        assert shown[f"NOTIFY_{name.upper()}"] == default.removesuffix(".0"), name
-    both = {name: field.default for name, field in fields.items() if name.upper() in shown.keys() - {"METADATA_URL"}}
-    paths = {name: str(path.relative_to(PROJECT)) for name, path in both.items() if isinstance(path, Path)}
-    both |= {name: "" for name, default in both.items() if default is None} | paths
-    assert {"schedule", "timezone", "dataset", "min_accuracy", "keep_runs_days", "epochs"} <= set(both)
-    assert {name: shown[name.upper()] for name in both} == {name: str(default) for name, default in both.items()}
-
-
-def test_every_run_parameter_that_has_a_variable_can_be_set() -> None:
-    names = {f"MNIST_LITE_{name.upper()}" for name in RunDefaults.model_fields}
-    assert len(names) > 20 and names <= set(SERVICES["scheduler"]["environment"])
+            assert service["env_file"][-1] == SETTINGS, name
+            # Else a line of the file would do nothing.
+            assert settings.isdisjoint(service["environment"]), name
+            own = (
+                {f"MNIST_LITE_{user}_PASSWORD" for user in ("ADMIN", "OPERATOR", "VIEWER")} if name == "init" else set()
+            )
+            assert composes & service["environment"].keys() == own, name
 
 
 def test_no_file_needs_a_registry_for_its_syntax() -> None:

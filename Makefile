@@ -101,7 +101,7 @@ audit: setup ## both locks against known advisories, where an index of them can 
 
 GENERATED := README.md settings.env.example docker/in-dot-env.env
 docs: setup ## write the tables of parameters, gates and settings into README.md, and settings.env.example
-	@$(AIRFLOW)/cog -r -I . $(GENERATED)
+	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
 
 lint: setup ## ruff, the fence between the two sides, mypy in both environments, and whether make docs would change anything
 	@$(SIDE_BY_SIDE) $(LINTS)
@@ -109,7 +109,7 @@ lint: setup ## ruff, the fence between the two sides, mypy in both environments,
 lint-ruff:
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
 lint-docs:
-	@$(AIRFLOW)/cog --check --diff --check-fail-msg="run 'make docs'" -I . $(GENERATED)
+	@$(AIRFLOW)/cog --check --diff --verbosity=1 --check-fail-msg="run 'make docs'" -I . $(GENERATED)
 # By reading the source alone: pyproject.toml, [tool.importlinter].
 lint-fence:
 	@$(AIRFLOW)/lint-imports --no-cache --no-logo

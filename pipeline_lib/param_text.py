@@ -23,9 +23,11 @@ def expected(schema: Mapping[str, Any]) -> str:
     """Return what a JSON schema admits, in words: "an integer, 1 to 500"; "" where it says nothing of that."""
     if choices := schema.get("enum"):
         return f"one of {', '.join(map(_text, choices))}"
+    if "pattern" in schema and (examples := schema.get("examples")):
+        return f"a value such as {' or '.join(map(_text, examples))}"
     types = schema.get("type") or []
     kinds = " or ".join(_KINDS.get(kind, kind) for kind in ([types] if isinstance(types, str) else types))
-    form = f"of the form {schema['pattern']}" if "pattern" in schema and "examples" not in schema else ""
+    form = f"of the form {schema['pattern']}" if "pattern" in schema else ""
     return ", ".join(filter(None, (kinds, _limits(schema).replace("`", ""), form)))
 
 

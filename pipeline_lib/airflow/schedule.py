@@ -34,7 +34,7 @@ def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
         by_time.validate()
     except AirflowTimetableInvalid as error:
         raise SettingsError(
-            f"schedule: expected a cron expression or preset ({error}). Received: {settings.schedule!r}"
+            f"MNIST_LITE_SCHEDULE: expected a cron expression or preset ({error}). Received: {settings.schedule!r}"
         ) from None
     return AssetOrTimeSchedule(timetable=by_time, assets=data) if data else by_time
 

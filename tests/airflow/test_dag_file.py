@@ -211,7 +211,7 @@ def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compi
 def test_a_schedule_that_is_none(read_dags, compiled, tmp_path):
     compiled.write(tmp_path / "compiled.json")
     (error,) = read_dags(schedule="every night").import_errors.values()
-    assert error.startswith("schedule: expected a cron expression") and "'every night'" in error
+    assert error.startswith("MNIST_LITE_SCHEDULE: expected a cron expression") and "'every night'" in error
 
 
 def test_the_check_before_a_start_tells_what_airflow_would_and_waits_for_no_first_compile(read_dags, tmp_path):
@@ -221,7 +221,7 @@ def test_the_check_before_a_start_tells_what_airflow_would_and_waits_for_no_firs
         return json.loads((tmp_path / "errors").read_text())
 
     (error,) = checked(schedule="99 2 * * *").values()
-    assert error.startswith("schedule: expected a cron expression")
+    assert error.startswith("MNIST_LITE_SCHEDULE: expected a cron expression")
     assert checked(schedule="@daily") == {}  # though there is no compiled pipeline yet
     (tmp_path / "compiled.json").write_text("damaged")
     assert list(checked()) == [str(DAGS / "mnist_tflite.py")]

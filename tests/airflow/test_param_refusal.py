@@ -35,7 +35,7 @@ def params(pipeline: CompiledPipeline) -> Any:
         ({"push": "no"}, "push: expected one of yes, even if no better, dry run. Received: 'no'"),
         ({"min_accuracy": None}, "min_accuracy: expected a number, 0 to 1.01. Received: None"),
         *(
-            ({"span": span}, f"span: expected a text or an integer, such as latest, 7. Received: {span!r}")
+            ({"span": span}, f"span: expected a value such as latest or 7. Received: {span!r}")
             for span in ("07", "newest", 0, -7, 7.5, 10**9, True, None)
         ),
         ({"code": "abc"}, "code: expected a text, of the form ^[a-z]{2}(?!\\n)$. Received: 'abc'"),

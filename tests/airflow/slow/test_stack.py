@@ -323,7 +323,7 @@ def test_down_ends_a_running_task_and_leaves_nothing(
 
 def test_a_schedule_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
     settings = Settings(var_dir=tmp_path, port=free_port(), schedule="99 2 * * *")
-    with pytest.raises(StackError, match=r"mnist_tflite.py: schedule: expected a cron .* Received: '99 2 \* \* \*'$"):
+    with pytest.raises(StackError, match=r"py: MNIST_LITE_SCHEDULE: expected a cron .* Received: '99 2 \* \* \*'$"):
         stack.up(settings)
     assert not any((tmp_path / "airflow" / name).exists() for name in ("stack.json", "airflow.db"))
 

@@ -1,6 +1,5 @@
 """What a measurement comes to: one row, and the file and the table of them."""
 
-import contextlib
 import json
 import statistics
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from rich.console import Group
 from rich.table import Table
 
+from pipeline_lib import durable
 from pipeline_lib.errors import MnistLiteError
 
 
@@ -97,14 +97,10 @@ def write(rows: Iterable[Row], path: Path) -> None:
     Raises:
       MnistLiteError: it cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps([row.model_dump() for row in rows], indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        durable.write(path, f"{json.dumps([row.model_dump() for row in rows], indent=1)}\n".encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise MnistLiteError(f"{path} cannot be written: {error.strerror}. Choose another with --output") from None
 
 

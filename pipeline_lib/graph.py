@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
+from pipeline_lib import durable
 from pipeline_lib.errors import CompiledPipelineError
 
 SCHEMA_VERSION: Final = 1
@@ -92,9 +93,7 @@ class CompiledPipeline(BaseModel):
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(sealed(self.model_dump_json(indent=1)), encoding="utf-8")
-        partial.replace(path)
+        durable.write(path, sealed(self.model_dump_json(indent=1)).encode())
 
     @classmethod
     def read(cls, path: Path) -> "CompiledPipeline":

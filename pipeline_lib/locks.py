@@ -1,15 +1,14 @@
-"""One process at a time in a folder: a lock that the kernel releases when its holder ends, however it ends."""
+"""Locks on files and folders, one process at a time. The kernel releases them when their holder ends. Stdlib only."""
 
 import contextlib
 import fcntl
 import os
 import socket
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-from rich.console import Console
 
 LOCK_FILE = ".lock"
 _SILENT_SECONDS = 1.0
@@ -35,6 +34,24 @@ def lock(folder: Path, waiting_for: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def try_file(path: Path) -> Iterator[str | None]:
+    """Hold a file, which stays, if no other process does; give None, or else who holds it.
+
+    Raises:
+      OSError: it cannot be made or written to, or its file system has no locks.
+    """
+    descriptor = _open(path)
+    try:
+        if take(descriptor):
+            _write_holder(descriptor)
+            yield None
+        else:
+            yield _holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def try_lock(folder: Path) -> Iterator[bool]:
     """Hold `folder` itself, without a file in it, if no other process does; gives whether it is held.
 
@@ -43,9 +60,29 @@ def try_lock(folder: Path) -> Iterator[bool]:
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        yield _try_lock(descriptor)
+        yield take(descriptor)
     finally:
         os.close(descriptor)
+
+
+def take(descriptor: int) -> bool:
+    """Lock an open file if no other process has locked it; return whether it is locked now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait(descriptor: int) -> None:
+    """Lock an open file once no other process has it."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def release(descriptor: int) -> None:
+    """Release the lock and close the file, also where a child still has it open."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def is_at(path: Path, descriptor: int) -> bool:
@@ -82,13 +119,10 @@ def _open(path: Path) -> int:
 
 def _wait_for(descriptor: int, path: Path, waiting_for: str) -> None:
     silent_until = time.monotonic() + _SILENT_SECONDS
-    while not _try_lock(descriptor):
+    while not take(descriptor):
         if time.monotonic() >= silent_until:
-            holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace") or "a process"
-            Console(stderr=True).print(
-                f"Waiting for {waiting_for}: {holder} holds {path}", soft_wrap=True, markup=False, highlight=False
-            )
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            print(f"Waiting for {waiting_for}: {_holder(descriptor)} holds {path}", file=sys.stderr, flush=True)
+            wait(descriptor)
             return
         time.sleep(0.02)
 
@@ -99,9 +133,5 @@ def _write_holder(descriptor: int) -> None:
         os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}".encode(), 0)
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode("utf-8", "replace") or "a process"

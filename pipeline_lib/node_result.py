@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline_lib import durable
 from pipeline_lib.outcome import Outcome
 
 State = Literal["succeeded", "cached", "skipped", "failed", "cancelled"]
@@ -70,9 +71,7 @@ class NodeResult(BaseModel):
 
     def write(self, path: Path) -> None:
         """Write whole or not at all: the reader may look at any moment."""
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        partial.replace(path)
+        durable.write(path, self.model_dump_json(indent=1).encode())
 
     @classmethod
     def read(cls, path: Path) -> "NodeResult":

@@ -10,10 +10,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline_lib import durable
 from pipeline_lib.approval import Approval
 from pipeline_lib.gates import Gate
 from pipeline_lib.outcome import Outcome
-from pipeline_lib.releases import durable
 from pipeline_lib.report_files import REPORT_JSON
 
 ModelKey = Literal["keras", "tflite", "released"]

@@ -1,7 +1,6 @@
 """`make demo`: data, compile, Airflow, one run, a live view of it, and what came out."""
 
 import contextlib
-import fcntl
 import json
 import os
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pipeline_lib import locks
 from pipeline_lib.airflow import stack
 from pipeline_lib.airflow.begin_run import RunningAirflow, run_going_on, run_under_way, start_run, switch_on
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
@@ -100,19 +100,9 @@ def _watch(settings: Settings, airflow: RunningAirflow, run_id: str, console: Co
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
     settings.var_dir.mkdir(parents=True, exist_ok=True)
-    with open(settings.var_dir / "demo.lock", "a+", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)  # who can read a file can lock it
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise StackError(
-                f"'make demo' is at work already (pid {file.read().strip() or 'unknown'}): "
-                "wait for it, or watch its run in Airflow's UI"
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+    with locks.try_file(settings.var_dir / "demo.lock") as other:
+        if other:
+            raise StackError(f"'make demo' is running already ({other}): wait for it, or watch its run in Airflow's UI")
         yield
 
 

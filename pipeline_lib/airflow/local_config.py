@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline_lib import durable
 from pipeline_lib.access import LOCAL_HOST, LOCAL_USER
 from pipeline_lib.errors import StackError
 
@@ -169,8 +170,4 @@ def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
 
 def write_private(path: Path, text: str) -> None:
     """Write a 0600 file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    partial.replace(path)
+    durable.write(path, text.encode(), mode=0o600)

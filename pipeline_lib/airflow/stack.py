@@ -6,7 +6,6 @@ running task, migrates the database at each start, and its health is "the job he
 
 import contextlib
 import errno
-import fcntl
 import socket
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipeline_lib import locks
 from pipeline_lib.airflow import stack_processes
 from pipeline_lib.airflow.local_config import HOST, USER, LocalAirflow
 from pipeline_lib.airflow.stack_processes import Component
@@ -119,21 +119,19 @@ def down(settings: Settings, console: Console | None = None) -> list[str]:
 
 @contextlib.contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "stack.lock").touch()
-    except OSError as error:
-        raise StackError(
-            f"expected a folder of this user's for Airflow at {home}. Received: {error.strerror}; "
-            "MNIST_LITE_VAR_DIR names another"
-        ) from None
-    with open(home / "stack.lock", "w", encoding="utf-8") as file:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            home.mkdir(parents=True, exist_ok=True)
+            other = held.enter_context(locks.try_file(home / "stack.lock"))
+        except OSError as error:
             raise StackError(
-                "another 'make up', 'make demo' or 'make down' is at work: try again when it is done"
+                f"expected a folder of this user's for Airflow at {home}. Received: {error.strerror}; "
+                "MNIST_LITE_VAR_DIR names another"
             ) from None
+        if other:
+            raise StackError(
+                f"another 'make up', 'make demo' or 'make down' is running ({other}): try again when it is done"
+            )
         yield
 
 

@@ -17,6 +17,7 @@ from ai_edge_quantizer.qtyping import (
 )
 from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
 
+from pipeline_lib import durable
 from pipeline_lib.errors import ModelFileError
 from pipeline_lib.mnist.features import IMAGE_KEY
 from pipeline_lib.training_params import Quantization
@@ -46,9 +47,7 @@ def quantize(file: Path, mode: Quantization, images: npt.NDArray[np.float32]) ->
             quantized = _as_outside(work.quantize(ranges).quantized_model, original)
     except Exception as error:  # of whatever the flatbuffer's reader, the interpreter or the quantizer trips over
         raise ModelFileError(f"{file}: cannot be quantized to {mode}. Received: {error!r}") from None
-    partial = file.with_name(file.name + ".partial")
-    partial.write_bytes(quantized)
-    partial.replace(file)
+    durable.write(file, quantized)
 
 
 def _recipe(mode: Quantization) -> list[dict[str, object]]:

@@ -6,13 +6,13 @@ on the disk. That rename is also what makes numbers unique: it fails where anoth
 
 import contextlib
 import errno
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline_lib import durable
 from pipeline_lib.errors import DataError
 from pipeline_lib.locks import lock, try_lock
 from pipeline_lib.mnist.dataset import Dataset, Split
@@ -39,7 +39,7 @@ def write_span(dataset: Dataset, data_dir: Path) -> Span:
             splits = {name: _write(split, name, digests[name], folder) for name, split in dataset.splits.items()}
             # Now, not before: a run of an earlier moment could not have read it.
             manifest = Manifest(source=dataset.source, created=datetime.now(UTC), splits=splits)
-            _write_manifest(manifest, folder)
+            durable.write(folder / MANIFEST, f"{manifest.model_dump_json(indent=1)}\n".encode())
             return _publish(folder, manifest, digests, data_dir)
     except OSError as error:
         raise DataError(
@@ -67,7 +67,7 @@ def _publish(folder: Path, manifest: Manifest, digests: dict[str, str], data_dir
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
         else:
-            _sync_folder(data_dir)
+            durable.sync(data_dir)
             return Span(number, path, manifest, created=True)
 
 
@@ -105,19 +105,3 @@ def _remove_dead_writers_folders(data_dir: Path) -> None:
         with try_lock(folder) as dead:
             if dead:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write_manifest(manifest: Manifest, folder: Path) -> None:
-    with (folder / MANIFEST).open("w", encoding="utf-8") as file:
-        file.write(manifest.model_dump_json(indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

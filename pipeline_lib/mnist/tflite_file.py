@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from pipeline_lib import litert
 from pipeline_lib.errors import ModelFileError
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
 from pipeline_lib.training_params import Quantization
@@ -81,16 +82,7 @@ def check(
 
 def run(interpreter: Interpreter, images: npt.NDArray[np.float32], batch_size: int) -> npt.NDArray[np.float32]:
     """Probabilities, float32 [n, 10], for images, float32 [n, 784], `batch_size` at a time."""
-    [taken], [given] = interpreter.get_input_details(), interpreter.get_output_details()
-    batches = []
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
-        interpreter.resize_tensor_input(taken["index"], batch.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(taken["index"], batch)
-        interpreter.invoke()
-        batches.append(interpreter.get_tensor(given["index"]).copy())
-    return np.concatenate(batches)
+    return np.concatenate(list(litert.outputs(interpreter, images, batch_size)))
 
 
 def _operators(file: Path) -> tuple[str, ...]:

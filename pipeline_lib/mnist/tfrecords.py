@@ -6,7 +6,6 @@ writer is fast to import but has no tf.Example to go with it.
 """
 
 import errno
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from pipeline_lib import native_log
+from pipeline_lib import durable, native_log
 from pipeline_lib.mnist.dataset import Split
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 
@@ -42,7 +41,8 @@ def write_split(split: Split, name: str, folder: Path, examples_per_shard: int =
     for index, (images, labels) in enumerate(shown):
         path = folder / f"{name}-{index:05d}-of-{parts:05d}.tfrecord.gz"
         _write_shard(path, images, labels)
-        sizes[path.name] = _flush_to_disk(path)
+        durable.sync(path)
+        sizes[path.name] = path.stat().st_size
     return sizes
 
 
@@ -60,9 +60,3 @@ def _write_shard(path: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8
     except tf.errors.OpError as error:
         # TensorFlow's text is "<path>; <what the system said>", under a class that has nothing to do with it.
         raise OSError(errno.EIO, error.message.rpartition("; ")[2], str(path)) from None
-
-
-def _flush_to_disk(path: Path) -> int:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return os.fstat(file.fileno()).st_size

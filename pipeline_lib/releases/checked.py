@@ -5,8 +5,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline_lib import durable
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import durable, signing
+from pipeline_lib.releases import signing
 from pipeline_lib.releases.release import Release
 from pipeline_lib.settings import Settings
 

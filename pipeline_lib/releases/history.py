@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from pipeline_lib import durable
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import durable
 
 HISTORY_FILE = "history.jsonl"
 

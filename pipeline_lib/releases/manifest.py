@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pipeline_lib.approval import Approval
+from pipeline_lib.edge import TensorContract
 from pipeline_lib.gates import Gate
 
 MODEL_FILE = "model.tflite"
@@ -14,16 +15,6 @@ LABELS_FILE = "labels.txt"
 MANIFEST_FILE = "manifest.json"
 SIGNATURE_FILE = "manifest.sig"
 _CHUNK = 1 << 20
-
-
-class Tensor(BaseModel):
-    """One input or output of a model's signature. `shape` has -1 where the signature takes any length."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
 
 
 class Description(BaseModel):
@@ -50,8 +41,8 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     labels: tuple[str, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: tuple[TensorContract, ...]
+    outputs: tuple[TensorContract, ...]
     metrics: dict[str, float] = {}
     gates: tuple[Gate, ...] = ()
     edge: dict[str, Any] | None = None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipeline_lib import durable
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import durable
 from pipeline_lib.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Manifest
 
 FILES = {MODEL_FILE, LABELS_FILE, MANIFEST_FILE, SIGNATURE_FILE}

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from pipeline_lib import durable
 from pipeline_lib.errors import NoReleaseError, ReleaseError
 from pipeline_lib.locks import lock
 from pipeline_lib.outcome import Outcome
-from pipeline_lib.releases import durable, history
+from pipeline_lib.releases import history
 from pipeline_lib.releases.anchor import anchors_of
 from pipeline_lib.releases.history import Event
 from pipeline_lib.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FILE, Description, Manifest, sha256_of

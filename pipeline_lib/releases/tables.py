@@ -6,10 +6,11 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Column, Table
 
+from pipeline_lib.edge import TensorContract
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases.history import Event
 from pipeline_lib.releases.history import withdrawn as events_that_bar
-from pipeline_lib.releases.manifest import Manifest, Tensor
+from pipeline_lib.releases.manifest import Manifest
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
 
@@ -107,7 +108,7 @@ def _gates(release: Release) -> Table:
     return gates
 
 
-def _signature(tensors: Iterable[Tensor]) -> str:
+def _signature(tensors: Iterable[TensorContract]) -> str:
     return "; ".join(
         f"{tensor.name}: {tensor.dtype} [{', '.join('any' if size < 0 else str(size) for size in tensor.shape)}]"
         for tensor in tensors

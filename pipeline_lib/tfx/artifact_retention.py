@@ -15,8 +15,8 @@ from tfx.components.evaluator import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import execution_lib
 
+from pipeline_lib import durable
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import durable
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import REFUSED_DATA
 from pipeline_lib.tfx import at_work

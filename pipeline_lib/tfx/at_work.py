@@ -6,13 +6,11 @@ there is no file, nothing is known (a disk was full, another root's node), and t
 """
 
 import contextlib
-import fcntl
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from pipeline_lib.locks import is_at
+from pipeline_lib import locks
 
 FOLDER = ".at_work"
 
@@ -39,8 +37,10 @@ def held(file: Path, run_id: str) -> Iterator[None]:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         with file.open("ab+", buffering=0) as opened:
-            _lock(opened)
-            if is_at(file, opened.fileno()):
+            if not locks.take(opened.fileno()):
+                print("waiting for an earlier try of this node to end", flush=True)
+                locks.wait(opened.fileno())
+            if locks.is_at(file, opened.fileno()):
                 try:
                     opened.truncate(0)
                     opened.write(run_id.encode())
@@ -63,12 +63,8 @@ def left_by_dead(file: Path) -> Iterator[str | None]:
         yield ""
         return
     with opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        yield opened.read().decode() if is_at(file, opened.fileno()) else None
+        mine = locks.take(opened.fileno()) and locks.is_at(file, opened.fileno())
+        yield opened.read().decode() if mine else None
 
 
 def is_dead(file: Path) -> bool:
@@ -81,14 +77,6 @@ def remove(file: Path) -> None:
     """Remove a file, while it is held; one that stays after all is removed by the node's next run."""
     with contextlib.suppress(OSError):
         file.unlink()
-
-
-def _lock(opened: BinaryIO) -> None:
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print("waiting for an earlier try of this node to end", flush=True)
-        fcntl.flock(opened, fcntl.LOCK_EX)
 
 
 def _short(name: str) -> str:

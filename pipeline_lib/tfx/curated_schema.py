@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from pipeline_lib import durable
 from pipeline_lib.errors import DataError
 from pipeline_lib.spans import latest_span
 
@@ -137,9 +137,4 @@ def write(schema_file: Path, schema: schema_pb2.Schema) -> None:
     before = schema_file.read_text(encoding="utf-8").splitlines(keepends=True) if schema_file.exists() else []
     comment = "".join(before[: next((i for i, line in enumerate(before) if not line.startswith("#")), len(before))])
     schema_file.parent.mkdir(parents=True, exist_ok=True)
-    partial = schema_file.with_name(schema_file.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(comment + as_text(schema))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(schema_file)
+    durable.write(schema_file, (comment + as_text(schema)).encode())

@@ -30,6 +30,7 @@ import numpy.typing as npt
 import psutil
 from ai_edge_litert.interpreter import Interpreter
 
+from pipeline_lib import litert
 from pipeline_lib.edge import Percentiles, RuntimeFigures, TensorContract
 from pipeline_lib.errors import ModelFileError
 
@@ -64,14 +65,7 @@ class Loaded:
         self.interpreter.invoke()
 
     def outputs(self, images: Array) -> Array:
-        batches = []
-        for start in range(0, len(images), _BATCH):
-            batch = images[start : start + _BATCH]
-            self.interpreter.resize_tensor_input(self.taken["index"], batch.shape)
-            self.interpreter.allocate_tensors()
-            self.invoke(batch)
-            batches.append(self.interpreter.get_tensor(self.given["index"]).copy())
-        return np.concatenate(batches)
+        return np.concatenate(list(litert.outputs(self.interpreter, images, _BATCH)))
 
 
 def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[RuntimeFigures], Array]:

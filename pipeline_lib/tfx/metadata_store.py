@@ -1,6 +1,5 @@
 """Where MLMD keeps its records: SQLite beside the artifacts, or MySQL/MariaDB by URL."""
 
-import fcntl
 import os
 import sqlite3
 from pathlib import Path
@@ -10,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from pipeline_lib import locks
 from pipeline_lib.errors import SettingsError
 from pipeline_lib.metadata_url import metadata_url_fault
 
@@ -33,7 +33,7 @@ class TakingTurns(metadata.Metadata):
     def __enter__(self) -> "TakingTurns":
         if self._lock is None:
             self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            locks.wait(self._lock)
         try:
             super().__enter__()
         except BaseException:

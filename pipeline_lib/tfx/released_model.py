@@ -11,9 +11,9 @@ from tfx.dsl.components.common import resolver
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
+from pipeline_lib import durable
 from pipeline_lib.edge import TFLITE_FILE
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import durable
 from pipeline_lib.releases.anchor import anchor as anchor_of
 from pipeline_lib.releases.manifest import sha256_of
 from pipeline_lib.releases.release import Release

@@ -8,10 +8,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from tfx import types
 
-from pipeline_lib.releases.manifest import Tensor
+from pipeline_lib.edge import TensorContract
 
 SIGNATURE = "serving_default"
-Tensors = tuple[Tensor, ...]
+Tensors = tuple[TensorContract, ...]
 
 
 def signature(model: Path) -> tuple[Tensors, Tensors]:
@@ -22,7 +22,9 @@ def signature(model: Path) -> tuple[Tensors, Tensors]:
 
 def _tensors(details: dict[str, Any]) -> Tensors:
     return tuple(
-        Tensor(name=name, dtype=np.dtype(detail["dtype"]).name, shape=tuple(map(int, detail["shape_signature"])))
+        TensorContract(
+            name=name, dtype=np.dtype(detail["dtype"]).name, shape=tuple(map(int, detail["shape_signature"]))
+        )
         for name, detail in details.items()
     )
 

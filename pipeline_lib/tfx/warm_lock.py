@@ -5,12 +5,12 @@ still imports TFX, whatever becomes of the client. A server lets go of it when i
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import time
 from pathlib import Path
 
+from pipeline_lib import locks
 from pipeline_lib.tfx.warm_identity import family_of
 
 _A_DAY = 86_400.0
@@ -20,11 +20,7 @@ def take(socket: Path) -> int | None:
     """The lock's file descriptor; None while another process holds it."""
     path = socket.with_suffix(".lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_ino != path.stat().st_ino:
-            raise FileNotFoundError  # removed, and made anew, since it was opened
-    except (BlockingIOError, FileNotFoundError):
+    if not (locks.take(descriptor) and locks.is_at(path, descriptor)):
         os.close(descriptor)
         return None
     os.ftruncate(descriptor, 0)  # the last holder's pid may be somebody else's by now
@@ -35,12 +31,6 @@ def sign(descriptor: int) -> None:
     """Write down that it is this process that holds an inherited lock, and pass it on to no program of its own."""
     os.set_inheritable(descriptor, False)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-
-
-def release(descriptor: int) -> None:
-    """Let go of it, also where a child still has the file open."""
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)
 
 
 def drain_others(socket: Path) -> None:
@@ -54,7 +44,7 @@ def drain_others(socket: Path) -> None:
         if descriptor is not None:
             for suffix in (".sock", ".log", ".lock"):
                 other.with_suffix(suffix).unlink(missing_ok=True)
-            release(descriptor)
+            locks.release(descriptor)
         elif same_pipeline:
             # Empty where it still imports: it will see by itself whether it is the older one.
             with contextlib.suppress(OSError, ValueError):

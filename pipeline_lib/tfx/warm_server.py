@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline_lib import locks
 from pipeline_lib.tfx import forking, preloading, warm_identity, warm_lock
 from pipeline_lib.tfx.warm_client import EXIT_OUTDATED
 from pipeline_lib.tfx.warm_session import Session, peer_uid
@@ -96,7 +97,7 @@ class Server:
             self._listener.close()
             self._listener = None
             if self._lock >= 0:
-                warm_lock.release(self._lock)
+                locks.release(self._lock)
                 self._lock = -1
             # Nothing of theirs has begun: they start anew, as those do that nobody has answered yet.
             for session in [session for session in self._sessions if not session.child]:

@@ -46,7 +46,7 @@ def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:
 
 def test_a_second_demo_is_told_of_the_first(tmp_path: Path) -> None:
     settings = tfx_python(tmp_path, "true")
-    with demo._only_one(settings), pytest.raises(StackError, match=r"at work already \(pid \d+\)"):
+    with demo._only_one(settings), pytest.raises(StackError, match=r"running already \(pid \d+ on "):
         demo.demo(settings)
 
 

@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
-from pipeline_lib.releases.manifest import Description, Tensor
+from pipeline_lib.edge import TensorContract
+from pipeline_lib.releases.manifest import Description
 from pipeline_lib.releases.store import Push, Releases
 
 DESCRIPTION = Description(
     labels=("0", "1"),
-    inputs=(Tensor(name="image_floats", dtype="float32", shape=(-1, 784)),),
-    outputs=(Tensor(name="probabilities", dtype="float32", shape=(-1, 2)),),
+    inputs=(TensorContract(name="image_floats", dtype="float32", shape=(-1, 784)),),
+    outputs=(TensorContract(name="probabilities", dtype="float32", shape=(-1, 2)),),
     metrics={"accuracy": 0.99},
     span=4,
     code_revision="abc",

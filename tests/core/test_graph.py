@@ -77,10 +77,11 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     def full_disk(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_text", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         pipeline(Node(id="B", type="x")).write(path)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_any_changed_byte_is_found_wherever_it_is(tmp_path):

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pipeline_lib import durable
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.releases import durable, tables
+from pipeline_lib.releases import tables
 from pipeline_lib.releases.checked import export
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from pipeline_lib.edge import TensorContract
 from pipeline_lib.mnist import try_release
 from pipeline_lib.mnist.features import IMAGE_SIZE, LABELS
 from pipeline_lib.places import PROJECT
-from pipeline_lib.releases.manifest import Description, Tensor
+from pipeline_lib.releases.manifest import Description
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings
 from tests.pipelines.tiny_tflite import sure_of
@@ -52,8 +53,8 @@ def released(tmp_path: Path, tiny_models: list[Path]) -> Releases:
     for number, model in enumerate(tiny_models):
         description = Description(
             labels=LABELS,
-            inputs=(Tensor(name="image_floats", dtype="float32", shape=(-1, IMAGE_SIZE)),),
-            outputs=(Tensor(name="probabilities", dtype="float32", shape=(-1, 10)),),
+            inputs=(TensorContract(name="image_floats", dtype="float32", shape=(-1, IMAGE_SIZE)),),
+            outputs=(TensorContract(name="probabilities", dtype="float32", shape=(-1, 10)),),
             metrics={"accuracy": 0.1},
             code_revision="c",
             run_id=f"run-{number}",

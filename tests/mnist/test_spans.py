@@ -116,7 +116,7 @@ def test_disk_full_at_the_manifest(tmp_path: Path, dataset: Dataset, monkeypatch
     def no_space(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(spans, "_write_manifest", no_space)
+    monkeypatch.setattr(spans.durable, "write", no_space)
     with pytest.raises(DataError, match="No space left on device"):
         write_span(dataset, tmp_path)
     assert os.listdir(tmp_path) == []
@@ -167,7 +167,7 @@ def test_a_number_taken_in_the_last_moment(tmp_path: Path, dataset: Dataset, mon
 
 def test_a_killed_writers_folder_matches_no_reader_and_goes_with_the_next(tmp_path: Path, dataset: Dataset) -> None:
     def die() -> str:
-        spans._write_manifest = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        spans.durable.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
         return str(write_span(dataset, tmp_path))
 
     assert _in_a_fork(die) == ""

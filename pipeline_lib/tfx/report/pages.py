@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipeline_lib.releases import durable
+from pipeline_lib import durable
 from pipeline_lib.report import Report, RunOutcome, RunReport
 from pipeline_lib.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
 from pipeline_lib.tfx.report import charts

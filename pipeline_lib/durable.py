@@ -24,14 +24,25 @@ def read(path: Path) -> bytes:
         return file.read()
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file in the place of whatever is there; readers see the old or the new one."""
+def write(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file in the place of whatever is there; readers see the old or the new one.
+
+    Args:
+      mode: permissions, less the umask's.
+
+    Raises:
+      OSError: it could not be written; what was there still is.
+    """
     partial = _beside(path)
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     sync(path.parent)
 
 
@@ -83,6 +94,7 @@ def clear_unfinished(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

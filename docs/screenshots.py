@@ -69,8 +69,12 @@ class Airflow:
         ]
         if not runs:
             raise Trouble(f"expected a run of {DAG_ID} that has ended well. Received: none. Run 'make demo'")
-        released = [run for run in runs if str(run["note"]).startswith("released")]
-        return str((released or runs)[0]["dag_run_id"])
+        run_ids = [str(run["dag_run_id"]) for run in runs]
+        return next(filter(self._released, run_ids), run_ids[0])
+
+    def _released(self, run_id: str) -> bool:
+        pusher = f"/api/v2/dags/{DAG_ID}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/Pusher.mnist_lite"
+        return bool(self.call("GET", f"{pusher}/xcomEntries/return_value")["value"]["outcome"] == "released")
 
     def waiting_run(self) -> str:
         """A run that waits for an approval; started here where there is none."""

@@ -12,8 +12,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
+from pipeline_lib.outcome import Event
 
-Event = Literal["pushed", "refused", "nothing_new", "failed", "late"]
 PREFIX = "MNIST_LITE_NOTIFY_"
 
 _EVENTS: tuple[Event, ...] = get_args(Event)

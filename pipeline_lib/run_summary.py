@@ -27,7 +27,7 @@ class RunSummary(BaseModel):
     """A run's figures and verdict; `None` is what the run did not come to.
 
     `pushed` is the folder of the release that holds the run's model; `pushed_why` says why the run did not make it;
-    `outcome` is the Pusher's.
+    `outcome` is None where the run goes on, or pushes nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,17 +40,45 @@ class RunSummary(BaseModel):
     pushed_why: str | None = None
     outcome: Outcome | None = None
 
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code of a command that waited for the run's end."""
+        return (self.outcome or Outcome.refused).exit_code
 
-def summarize(results: Mapping[str, NodeResult]) -> RunSummary:
-    """The run's summary from its nodes' results by node id; nodes that did not end are left out."""
+
+def pusher_of(results: Iterable[NodeResult]) -> NodeResult | None:
+    """Return the result of the Pusher, if it has come to a decision."""
+    return next((result for result in results if result.pushed is not None), None)
+
+
+def outcome_of(results: Iterable[NodeResult], failed: bool = False) -> Outcome | None:
+    """Return the outcome of a run; None where none of its nodes decides it.
+
+    Args:
+      results: of the nodes that left one.
+      failed: whether the run failed, which counts for more than what a node decided before.
+    """
+    found = list(results)
+    if failed:
+        return Outcome.failed
+    if (pusher := pusher_of(found)) and pusher.outcome:
+        return pusher.outcome
+    return Outcome.refused if any(result.blessed is False for result in found) else None
+
+
+def summarize(results: Mapping[str, NodeResult], failed: bool = False) -> RunSummary:
+    """Return the summary of a run from its nodes' results by node id; nodes that did not end are left out."""
     verdict, pusher = results.get(VERDICT), results.get(PUSHER)
-    summary = RunSummary(keras=_figures(results, "mnist"), tflite=_figures(results, "mnist_lite"))
+    summary = RunSummary(
+        keras=_figures(results, "mnist"),
+        tflite=_figures(results, "mnist_lite"),
+        outcome=outcome_of(results.values(), failed),
+    )
     if verdict and verdict.blessed is not None:
         why = "; ".join(verdict.refusals) or "every gate was passed"
         summary = summary.model_copy(update={"blessed": verdict.blessed, "blessed_why": why})
     if pusher:
-        pushed = {"pushed": pusher.pushed_to, "pushed_why": pusher.reason, "outcome": pusher.outcome}
-        summary = summary.model_copy(update=pushed)
+        summary = summary.model_copy(update={"pushed": pusher.pushed_to, "pushed_why": pusher.reason})
     return summary
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline_lib.node_result import NodeResult
-from pipeline_lib.run_summary import summarize
+from pipeline_lib.outcome import Outcome
+from pipeline_lib.run_summary import outcome_of, pusher_of, summarize
 
 _LONGEST = 200
 
@@ -14,27 +15,28 @@ def figures(accuracy: float | None, size_bytes: int | None) -> str:
     return ", ".join([*known, *([] if size_bytes is None else [f"{size_bytes / 1024:.1f} KiB"])])
 
 
-def verdict(results: Mapping[str, NodeResult], failed: Sequence[str] = ()) -> str:
-    """The run's outcome in at most 200 characters.
+def verdict(results: Mapping[str, NodeResult], failed: Sequence[str] | None = None) -> str:
+    """Return the outcome of a run in at most 200 characters.
 
     Args:
       results: the nodes' results by node id; nodes that left none are missing.
-      failed: the nodes that failed of themselves, the first one first.
+      failed: of a run that failed, the nodes that failed of themselves, the first one first; else None.
     """
-    if failed:
-        reason = results[failed[0]].reason if failed[0] in results else None
-        return _short(f"failed: {failed[0]}" + (f": {reason}" if reason else ""))
-    refusals = refusals_of(results.values())
-    if refusals:
-        return _short(f"refused: {refusals[0]}", f"; and {len(refusals) - 1} more" if len(refusals) > 1 else "")
-    if any(result.blessed is False for result in results.values()):
-        return "refused: the model is not blessed"
-    pusher = next((result for result in results.values() if result.pushed is not None), None)
-    if pusher and pusher.pushed:
+    outcome, pusher = outcome_of(results.values(), failed is not None), pusher_of(results.values())
+    if outcome is None:
+        return "done"
+    if outcome is Outcome.failed:
+        reasons = [results[node_id].reason for node_id in (failed or ())[:1] if node_id in results]
+        return _short(": ".join(filter(None, [outcome.words, *(failed or ())[:1], *reasons])))
+    if outcome is Outcome.refused:
+        refusals = refusals_of(results.values()) or ["the model is not blessed"]
+        end = f"; and {len(refusals) - 1} more" if len(refusals) > 1 else ""
+        return _short(f"{outcome.words}: {refusals[0]}", end)
+    if outcome is Outcome.released:
         model = summarize(results).tflite
         told = figures(model.accuracy, model.bytes)
-        return f"released {pusher.pushed_version}" + (f": {told}" if told else "")
-    return _short((pusher and pusher.reason) or "done")
+        return f"{outcome.words} {pusher and pusher.pushed_version}" + (f": {told}" if told else "")
+    return _short((pusher and pusher.reason) or outcome.words)
 
 
 def refusals_of(results: Iterable[NodeResult]) -> list[str]:

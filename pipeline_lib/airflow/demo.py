@@ -20,15 +20,13 @@ from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.client.rest_answers import DagRun
 from pipeline_lib.client.run_view import RunView, node_order, print_failures
 from pipeline_lib.errors import StackError
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.places import PROJECT
 from pipeline_lib.report_files import REPORT_ROUTE
 from pipeline_lib.run_summary import RunSummary, report_page, summarize
 from pipeline_lib.setting_check import check_settings
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 
-EXIT_SHIPPED = 0
-EXIT_FAILED = 1
-EXIT_NOT_SHIPPED = 3
 EXIT_INTERRUPTED = 130
 
 
@@ -36,7 +34,8 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
     """Run the pipeline once on `dataset`, or on `mnist_dir`, a folder of IDX files.
 
     Where a run is going on already, it watches that one. Returns the exit code: 0 the model is released (by
-    this run, or it was already), 1 the run failed, 3 it ran but the model was refused, 130 interrupted.
+    this run, or it was already) or it was a dry run, 1 the run failed, 3 it ran but the model was not released, 130
+    interrupted.
 
     Raises:
       SettingsError: a variable is unknown, or is not what it should be.
@@ -77,14 +76,14 @@ def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: 
     view, run = _watch(settings, airflow, run_id, console)
     if run.state != "success":
         _print_where(airflow, run_id, console)
-        return EXIT_FAILED
+        return Outcome.failed.exit_code
     summary = summarize({task_id: result for task_id, result in view.results.items() if result})
     _print_summary(summary, console)
     if report_page(view.results.values()):
         report = f"{airflow.ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}/plugin/{REPORT_ROUTE}"
         console.print(f"Its report: {report}", soft_wrap=True, highlight=False)
     _print_where(airflow, run_id, console)
-    return EXIT_SHIPPED if summary.pushed else EXIT_NOT_SHIPPED
+    return summary.exit_code
 
 
 def _watch(settings: Settings, airflow: RunningAirflow, run_id: str, console: Console) -> tuple[RunView, DagRun]:

@@ -12,7 +12,7 @@ from pipeline_lib.node_result import NodeResult
 from pipeline_lib.outcome import Outcome
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report import ModelColumn, Report
-from pipeline_lib.run_summary import ACCURACY, VERDICT, report_page, summarize
+from pipeline_lib.run_summary import ACCURACY, VERDICT, outcome_of, pusher_of, report_page, summarize
 from pipeline_lib.settings import settings
 
 _LONGEST_REASON = 500  # characters: a mail is no log
@@ -28,7 +28,7 @@ def finished(
       states: each task's, by task id. `results`: of the nodes that left one, by task id.
     """
     told: list[Notice] = []
-    pusher = next((result for result in results.values() if result.pushed is not None), None)
+    outcome, pusher = outcome_of(results.values()), pusher_of(results.values())
     version = int(pusher.pushed_version) if pusher and pusher.pushed_version else None
     about = Notice(
         event="failed", verdict="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
@@ -40,23 +40,21 @@ def finished(
     failed = [task_id for task_id, state in states.items() if state == "failed"]
     if failed or "upstream_failed" in states.values():
         reasons = [_failure(about.run_url, task_id, results.get(task_id)) for task_id in failed]
-        tell("failed", f"{', '.join(failed) or 'a task'} failed", reasons)
+        tell(Outcome.failed.event, f"{', '.join(failed) or 'a task'} failed", reasons)
     # The node that judges has the others' gates, too.
     judges = [results[VERDICT]] if VERDICT in results else list(results.values())
     refusals = [text for result in judges for text in result.refusals]
-    if pusher and pusher.pushed:
-        tell("pushed", f"release {version}", [])
-    elif summarize(results).blessed is False or (refusals and pusher):
-        tell("refused", _gates(len(refusals)), [Reason(text=text) for text in refusals])
-    elif pusher and pusher.outcome in (Outcome.nothing_new, Outcome.no_better, Outcome.dry_run):
-        tell("nothing_new", pusher.reason or "nothing was pushed", [])
-    elif pusher:
-        # It passed its gates: nobody approved it, somebody rolled back from it, or its data is old.
-        why = _shortened(pusher.reason or "nothing was pushed")
-        tell("refused", why, [Reason(text=why, url=_log_url(about.run_url, pusher.node_id))])
+    if outcome is Outcome.released:
+        tell(outcome.event, f"release {version}", [])
+    elif outcome is Outcome.refused and refusals:
+        tell(outcome.event, _gates(len(refusals)), [Reason(text=text) for text in refusals])
+    elif outcome and pusher:
+        why = _shortened(pusher.reason or outcome.words)
+        of_log = [Reason(text=why, url=_log_url(about.run_url, pusher.node_id))]
+        tell(outcome.event, why, of_log if outcome.is_refusal else [])
     elif not told and (skipped := [task_id for task_id, state in states.items() if state == "skipped"]):
         # Such as a Pusher below a condition that is false.
-        tell("refused", f"{', '.join(skipped)} skipped, nothing was pushed", _reasons_of(skipped, results))
+        tell(Outcome.refused.event, f"{', '.join(skipped)} skipped, nothing was pushed", _reasons_of(skipped, results))
     return told
 
 

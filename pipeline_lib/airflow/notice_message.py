@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline_lib.notice_settings import Event
+from pipeline_lib.outcome import Event
 
 _TITLES: Mapping[Event, str] = {
     "pushed": "pushed",

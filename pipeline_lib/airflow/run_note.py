@@ -59,10 +59,8 @@ def write_note(session: "Session", dag_run: "DagRun") -> None:
     author = session.execute(select(DagRunNote.user_id).where(DagRunNote.dag_run_id == dag_run.id)).first()
     if author and author[0] != AUTHOR:
         return
-    failed = [task_id for task_id, state, _ in tasks if state == "failed"]
+    failed = [task_id for task_id, state, _ in tasks if state == "failed"] if dag_run.state == "failed" else None
     line = verdict(stored_results(session, dag_run.dag_id, dag_run.run_id), failed)
-    if dag_run.state == "failed" and not failed:
-        line = "failed"
     values = {"content": line, "user_id": AUTHOR}
     if author:
         session.connection().execute(update(DagRunNote.__table__).where(DagRunNote.dag_run_id == dag_run.id), values)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-_FINISHED = frozenset({"success", "failed"})
+FINISHED = frozenset({"success", "failed"})
 
 
 class _Answer(BaseModel):
@@ -54,7 +54,7 @@ class DagRun(_Answer):
 
     @property
     def finished(self) -> bool:
-        return self.state in _FINISHED
+        return self.state in FINISHED
 
 
 class TaskInstance(_Answer):

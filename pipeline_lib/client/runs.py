@@ -13,18 +13,17 @@ from rich.table import Column, Table
 
 from pipeline_lib.access import Access, ask_terminal, find_access
 from pipeline_lib.client.rest import AirflowRest
-from pipeline_lib.client.rest_answers import DagRun
+from pipeline_lib.client.rest_answers import FINISHED, DagRun
 from pipeline_lib.client.run_view import RunView, node_order, print_failures
 from pipeline_lib.errors import RefusedError, StackError
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.outcome import Outcome
 from pipeline_lib.report_files import REPORT_ROUTE
-from pipeline_lib.run_summary import PUSHER, RunSummary, report_page, summarize
+from pipeline_lib.run_summary import PUSHER, VERDICT, RunSummary, outcome_of, report_page, summarize
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 from pipeline_lib.table_console import table_console
+from pipeline_lib.verdict import verdict
 
-EXIT_FAILED = 1
-EXIT_NOT_BLESSED = 3
 EXIT_INTERRUPTED = 130
 
 
@@ -43,11 +42,8 @@ class RunStatus(BaseModel):
 
     @property
     def exit_code(self) -> int:
-        """0: what was asked for came out, or the run goes on; 1 it failed; 3 it ran, but the model was not released."""
-        if self.state == "failed":
-            return EXIT_FAILED
-        done = self.state != "success" or self.summary.pushed or self.summary.outcome is Outcome.dry_run
-        return 0 if done else EXIT_NOT_BLESSED
+        """Return the outcome's; 0 while the run goes on."""
+        return self.summary.exit_code if self.state in FINISHED else 0
 
 
 def connect(config: Settings) -> tuple[Access, AirflowRest]:
@@ -99,7 +95,7 @@ def trigger(
         _tell_of_lost_scheduler(rest, run)
         view = RunView(rest, PIPELINE_NAME, run.dag_run_id, node_order(config))
         run = _watch(view, console, seconds) if wait else view.look()
-        return _tell(access, view, run, as_json=as_json, verdict=wait)
+        return _tell(access, view, run, as_json=as_json, to_the_end=wait)
 
 
 def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> int:
@@ -118,7 +114,7 @@ def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> in
         if why := rest.import_error(PIPELINE_NAME):
             Console(stderr=True).print(_broken(why), soft_wrap=True, highlight=False, markup=False)
         _tell_of_lost_scheduler(rest, run)
-        return _tell(access, view, run, as_json=as_json, verdict=True)
+        return _tell(access, view, run, as_json=as_json, to_the_end=True)
 
 
 def _newest(rest: AirflowRest) -> str:
@@ -153,23 +149,18 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
     """
     _, rest = connect(config)
     with rest:
-        found = [(run, _pushed(rest, run)) for run in rest.runs(PIPELINE_NAME, limit)]
+        found = [(run, *_decisive(rest, run)) for run in rest.runs(PIPELINE_NAME, limit)]
     if as_json:
-        rows = [
-            {"run_id": run.dag_run_id, **run.model_dump(mode="json", exclude={"dag_run_id"}), "pushed": pushed}
-            for run, pushed in found
-        ]
-        Console(soft_wrap=True).print_json(data=rows)
+        Console(soft_wrap=True).print_json(data=[_listed(run, results) for run, results, _ in found])
         return 0
     # A run id is there to be copied: it is folded where the terminal is narrow, never cut.
-    table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "released", "told")
-    for run, pushed in found:
+    table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "outcome", "told")
+    for run, results, failed in found:
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
         seconds = "" if run.duration is None else f"{run.duration:.0f}"
         told = ", ".join(f"{name}={value}" for name, value in (run.conf or {}).items())
-        # The note of a run that failed, or whose model was refused, names the node or the gate.
-        why = run.note if (run.note or "").startswith(("failed", "refused")) else pushed
-        table.add_row(run.dag_run_id, run.state, started, seconds, escape(why or ""), escape(told))
+        line = verdict(results, failed) if run.finished else ""
+        table.add_row(run.dag_run_id, run.state, started, seconds, escape(line), escape(told))
     table_console().print(table)
     return 0
 
@@ -188,8 +179,8 @@ def _watch(view: RunView, console: Console, seconds: float) -> DagRun:
     return run
 
 
-def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict: bool) -> int:
-    summary = summarize({node_id: result for node_id, result in view.results.items() if result})
+def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, to_the_end: bool) -> int:
+    summary = summarize({name: result for name, result in view.results.items() if result}, run.state == "failed")
     found = RunStatus(
         run_id=run.dag_run_id,
         state=run.state,
@@ -201,16 +192,16 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, verdict:
     )
     if as_json:
         Console(soft_wrap=True).print_json(found.model_dump_json())
-    elif verdict and run.finished:
+    elif to_the_end and run.finished:
         console = Console(soft_wrap=True, highlight=False)
         if run.state == "failed":
             print_failures(view, console)
         console.print(*_verdict(summary, run.state), sep="\n", markup=False)
         if report_page(view.results.values()):
             console.print(f"Its report: {found.url}/plugin/{REPORT_ROUTE}")
-    elif verdict:
+    elif to_the_end:
         Console(soft_wrap=True, highlight=False).print(f"This run is {run.state}: {found.url}", markup=False)
-    return found.exit_code if verdict else 0
+    return found.exit_code if to_the_end else 0
 
 
 def _tell_of_other_note(run: DagRun, note: str | None) -> None:
@@ -234,11 +225,28 @@ def _verdict(summary: RunSummary, state: str) -> list[str]:
     return [f"{blessed}: {summary.blessed_why}", release]
 
 
-def _pushed(rest: AirflowRest, run: DagRun) -> str | None:
-    result: NodeResult | None = rest.node_result(PIPELINE_NAME, run.dag_run_id, PUSHER) if run.finished else None
-    if result is None:
-        return None
-    return result.pushed_version if result.pushed else result.reason
+def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], list[str] | None]:
+    """Return the results that decide a run's outcome and, of a failed run, its failed nodes, the first one first."""
+    failed: list[str] | None = None
+    wanted = [PUSHER] if run.finished else []
+    if run.state == "failed":
+        tasks = [task for task in rest.tasks(PIPELINE_NAME, run.dag_run_id) if task.state == "failed"]
+        tasks.sort(key=lambda task: task.start_date.timestamp() if task.start_date else math.inf)
+        failed = [task.task_id for task in tasks]
+        wanted += failed[:1]
+    found = {node_id: rest.node_result(PIPELINE_NAME, run.dag_run_id, node_id) for node_id in wanted}
+    if (pusher := found.get(PUSHER)) and pusher.outcome is Outcome.refused:
+        found[VERDICT] = rest.node_result(PIPELINE_NAME, run.dag_run_id, VERDICT)
+    return {node_id: result for node_id, result in found.items() if result}, failed
+
+
+def _listed(run: DagRun, results: Mapping[str, NodeResult]) -> dict[str, Any]:
+    """Return a run as `--json` lists it: `pushed` is the version that it released, or why there is none."""
+    pusher = results.get(PUSHER)
+    pushed = pusher and (pusher.pushed_version if pusher.outcome is Outcome.released else pusher.reason)
+    outcome = outcome_of(results.values(), run.state == "failed") if run.finished else None
+    facts = run.model_dump(mode="json", exclude={"dag_run_id"})
+    return {"run_id": run.dag_run_id, **facts, "outcome": outcome, "pushed": pushed}
 
 
 def _address(access: Access, run: DagRun) -> str:

@@ -56,13 +56,14 @@ match os.environ["BEHAVE"]:
         result("cached", execution_id=5)
     case "push":
         pushed = {"pushed_version": "3", "pushed_to": "/pushed/3", "pushed_sha256": "ab", "metrics": {"accuracy": 0.99}}
-        result("succeeded", execution_id=7, pushed=True, **pushed)
+        result("succeeded", execution_id=7, pushed=True, outcome="released", **pushed)
     case "nothing new":
         reason = "nothing new: release 3 is this very file already"
         result("skipped", pushed=False, outcome="nothing_new", pushed_version="3", pushed_to="/pushed/3", reason=reason)
         sys.exit(99)
     case "rejected":
-        result("skipped", pushed=False, reason="not pushed: rejected by ann, 2026-11-24 03:00 UTC")
+        reason = "not pushed: rejected by ann, 2026-11-24 03:00 UTC"
+        result("skipped", pushed=False, outcome="not_approved", reason=reason)
         sys.exit(99)
     case "skip":
         result("skipped", reason="not blessed: accuracy 0.91 < 0.97", blessed=False)

@@ -57,16 +57,16 @@ def rejected(decision: str, user: str | None) -> str:
 
 
 @pytest.mark.parametrize(
-    "reason",
+    ("outcome", "reason"),
     [
-        rejected("rejected", "ann"),
-        rejected("timed out", None),
-        "older data: span 5, and release 1 has span 6; span=5 would release it",
-        "not pushed: ann rolled back from this very file (it mistakes sevens)",
+        ("not_approved", rejected("rejected", "ann")),
+        ("not_approved", rejected("timed out", None)),
+        ("older_data", "older data: span 5, and release 1 has span 6; span=5 would release it"),
+        ("rolled_back", "not pushed: ann rolled back from this very file (it mistakes sevens)"),
     ],
 )
-def test_a_blessed_model_that_was_kept_back_is_told_as_refused_with_the_reason(reason: str) -> None:
-    [notice] = told(BLESSED, not_pushed(reason))
+def test_a_blessed_model_that_was_kept_back_is_told_as_refused_with_the_reason(outcome: str, reason: str) -> None:
+    [notice] = told(BLESSED, not_pushed(reason, outcome=outcome))
     assert (notice.event, notice.verdict, notice.release) == ("refused", reason, None)
     [why] = notice.reasons
     assert why.text == reason and (why.url or "").endswith(f"{RUN_URL}/tasks/{PUSHER}")
@@ -88,7 +88,7 @@ def test_the_very_same_file_and_a_dry_run_are_nothing_new(pusher: NodeResult) ->
 def test_a_gates_refusal_is_told_by_the_gate_not_by_the_pusher() -> None:
     gate = "EdgeValidator: size: 700 KiB, expected <= 600 (max_size_kib)"
     judge = node(VERDICT, blessed=False, refusals=[gate])
-    [notice] = told(judge, not_pushed("not pushed: the model is not blessed"))
+    [notice] = told(judge, not_pushed("not pushed: the model is not blessed", outcome="refused"))
     assert (notice.event, notice.verdict) == ("refused", "1 gate not passed, nothing was pushed")
     assert [reason.text for reason in notice.reasons] == [gate]
 
@@ -118,7 +118,7 @@ def test_a_push_is_told_with_both_models_figures_and_the_report(reported: Callab
         column("tflite", accuracy=0.9, edge=EdgeFigures(latency_ms={"p50": 0.2})),
         column("released", accuracy=0.8, size_bytes=20, edge=EdgeFigures(latency_ms={"p50": 0.3})),
     )
-    [notice] = told(BLESSED, node(PUSHER, pushed=True, pushed_version="7"), reported(*models))
+    [notice] = told(BLESSED, node(PUSHER, pushed=True, outcome="released", pushed_version="7"), reported(*models))
     assert (notice.event, notice.release) == ("pushed", 7)
     assert notice.model == Figures(accuracy=0.9, size_bytes=10, latency_ms=0.2)
     assert notice.last_release == Figures(accuracy=0.8, size_bytes=20, latency_ms=0.3)
@@ -126,7 +126,9 @@ def test_a_push_is_told_with_both_models_figures_and_the_report(reported: Callab
 
 
 def test_the_first_push_has_no_last_release(reported: Callable[..., NodeResult]) -> None:
-    [notice] = told(BLESSED, node(PUSHER, pushed=True, pushed_version="1"), reported(column("tflite")))
+    [notice] = told(
+        BLESSED, node(PUSHER, pushed=True, outcome="released", pushed_version="1"), reported(column("tflite"))
+    )
     assert notice.last_release is None and notice.report_url
 
 
@@ -155,7 +157,9 @@ def test_refused_data_is_told_with_the_address_of_its_page() -> None:
 
 def test_a_release_of_the_runs_own_is_not_what_its_model_is_compared_with(releases: Releases, tmp_path: Path) -> None:
     release(releases, tmp_path)
-    failed, pushed = told(TRAINER, node(PUSHER, pushed=True, pushed_version="1"), **{REPORT_NODE: "failed"})
+    failed, pushed = told(
+        TRAINER, node(PUSHER, pushed=True, outcome="released", pushed_version="1"), **{REPORT_NODE: "failed"}
+    )
     assert (failed.event, pushed.event) == ("failed", "pushed")
     assert failed.last_release is pushed.last_release is None
 

@@ -10,10 +10,17 @@ from pipeline_lib.client import runs
 from pipeline_lib.client.rest_answers import DagRun, TaskInstance
 from pipeline_lib.errors import RefusedError, StackError
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.outcome import Outcome
+from pipeline_lib.run_summary import PUSHER, VERDICT
 from pipeline_lib.settings import Settings
 
 ASKED = TaskInstance(task_id="Approval", state="awaiting_input", start_date=None, duration=None, try_number=1)
-REFUSED = NodeResult(node_id="Pusher", run_id="r", state="skipped", reason="not pushed: the model is not blessed")
+REFUSED = NodeResult.model_validate(
+    {
+        **{"node_id": PUSHER, "run_id": "r", "state": "skipped", "reason": "not pushed: the model is not blessed"},
+        **{"pushed": False, "outcome": "refused"},
+    }
+)
 
 
 class Airflow:
@@ -21,7 +28,8 @@ class Airflow:
 
     def __init__(self) -> None:
         self.found: dict[str, DagRun] = {}
-        self.results: dict[str, NodeResult] = {}
+        self.results: dict[str, dict[str, NodeResult]] = {}
+        self.tasks_of: dict[str, list[TaskInstance]] = {}
         self.broken: str | None = None
 
     def __enter__(self) -> "Airflow":
@@ -29,10 +37,11 @@ class Airflow:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def add(self, run_id: str, state: str, note: str | None = None, result: NodeResult | None = None) -> None:
+    def add(
+        self, run_id: str, state: str, note: str | None = None, results: dict[str, NodeResult] | None = None
+    ) -> None:
         self.found[run_id] = DagRun(dag_run_id=run_id, state=state, note=note)
-        if result:
-            self.results[run_id] = result
+        self.results[run_id] = results or {}
 
     def runs(self, dag_id: str, limit: int) -> list[DagRun]:
         return list(self.found.values())[:limit]
@@ -41,13 +50,19 @@ class Airflow:
         return self.found[run_id]
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        return [ASKED]
+        finished = [
+            ASKED.model_copy(update={"task_id": node_id, "state": "success"}) for node_id in self.results[run_id]
+        ]
+        return self.tasks_of.get(run_id, finished or [ASKED])
 
     def node_result(self, dag_id: str, run_id: str, task_id: str) -> NodeResult | None:
-        return self.results.get(run_id)
+        return self.results[run_id].get(task_id)
 
     def lost_scheduler(self) -> None:
         return None
+
+    def log_lines(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
+        return []
 
     def import_error(self, dag_id: str) -> str | None:
         return self.broken
@@ -67,13 +82,24 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
 def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     airflow: Airflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    airflow.add("a", "success", "refused: EdgeValidator: size [KiB]", REFUSED)
-    airflow.add("b", "failed", "failed: DataGate: two anomalies")
-    airflow.add("c", "success", "trying something", REFUSED)
+    gate = NodeResult(node_id=VERDICT, run_id="r", state="succeeded", blessed=False, refusals=["size [KiB]"])
+    broken = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="two anomalies")
+    kept_back = REFUSED.model_copy(update={"outcome": Outcome.older_data, "reason": "older data: span 1"})
+    # A person's note decides nothing, whatever it begins with.
+    airflow.add("a", "success", "failed: I say", {PUSHER: REFUSED, VERDICT: gate})
+    airflow.add("b", "failed", "refused: I say", {"DataGate": broken})
+    airflow.add("c", "success", "released 7", {PUSHER: kept_back})
+    airflow.tasks_of["b"] = [ASKED.model_copy(update={"task_id": "DataGate", "state": "failed"})]
     assert runs.runs(Settings(), 10) == 0
-    [of_a, of_b, of_c] = [line for line in capsys.readouterr().out.splitlines() if line[2:3] in "abc"]
-    assert "refused: EdgeValidator: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b
-    assert "not pushed: the model is not blessed" in of_c and "trying something" not in of_c
+    said = capsys.readouterr().out
+    [of_a, of_b, of_c] = [line for line in said.splitlines() if line[2:3] in "abc"]
+    assert "refused: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b and "older data: span 1" in of_c
+    assert "I say" not in said and "released 7" not in said
+    runs.runs(Settings(), 10, as_json=True)
+    listed = [(run["outcome"], run["pushed"]) for run in json.loads(capsys.readouterr().out)]
+    assert listed == [("refused", REFUSED.reason), ("failed", None), ("older_data", "older data: span 1")]
+    airflow.tasks_of.clear()
+    assert [runs.status(Settings(), run_id) for run_id in "abc"] == [3, 1, 3]
 
 
 def test_a_run_that_asks_somebody_says_so_and_where(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +122,7 @@ def test_a_dag_that_cannot_be_imported_is_why_a_trigger_is_refused(airflow: Airf
 def test_the_status_of_a_run_tells_that_its_dag_cannot_be_imported_now(
     airflow: Airflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    airflow.add("a", "success", result=REFUSED)
+    airflow.add("a", "success", results={PUSHER: REFUSED})
     airflow.broken = "mnist_tflite.py: schedule: expected a cron expression"
     runs.status(Settings(), None, as_json=True)
     out, err = capsys.readouterr()
@@ -104,7 +130,7 @@ def test_the_status_of_a_run_tells_that_its_dag_cannot_be_imported_now(
 
 
 def test_a_run_has_one_name_for_its_id_in_every_json(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
-    airflow.add("a", "success", result=REFUSED)
+    airflow.add("a", "success", results={PUSHER: REFUSED})
     runs.runs(Settings(), 10, as_json=True)
     [listed] = json.loads(capsys.readouterr().out)
     runs.status(Settings(), "a", as_json=True)

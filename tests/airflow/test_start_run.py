@@ -10,6 +10,7 @@ from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.param_text import assignments
 from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import parameters
@@ -45,17 +46,9 @@ def test_it_takes_what_mnist_lite_trigger_takes(example: ModuleType, params: dic
 
 
 @pytest.mark.parametrize(
-    ("result", "code"),
-    [
-        ({"outcome": "released"}, 0),
-        ({"outcome": "nothing_new"}, 0),
-        ({"outcome": "dry_run"}, 0),
-        ({"outcome": "refused", "reason": "dry run in words alone"}, 3),
-        ({"outcome": "no_better"}, 3),
-        ({"outcome": "not_approved"}, 3),
-        ({}, 3),
-    ],
+    ("outcome", "code"), [*((outcome, outcome.exit_code) for outcome in Outcome if outcome != "failed"), (None, 3)]
 )
-def test_its_exit_code_is_the_commands(example: ModuleType, result: dict[str, Any], code: int) -> None:
-    task = NodeResult(node_id="Pusher.mnist_lite", run_id="r", state="succeeded", **result)
+def test_its_exit_code_is_the_commands(example: ModuleType, outcome: Outcome | None, code: int) -> None:
+    reason = "dry run in words alone"
+    task = NodeResult(node_id="Pusher.mnist_lite", run_id="r", state="succeeded", outcome=outcome, reason=reason)
     assert example.exit_code(task.model_dump(mode="json")) == code

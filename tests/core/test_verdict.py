@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline_lib.node_result import NodeResult
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.verdict import figures, verdict
 
 ACCURACY = {"sparse_categorical_accuracy": 0.99166}
@@ -11,7 +12,7 @@ EVALUATOR = NodeResult(node_id="Evaluator.mnist_lite", run_id="r", state="succee
 GATE = "E: accuracy: 0.9, expected >= 0.97 (min_accuracy)"
 
 
-def of(*results: NodeResult, failed: tuple[str, ...] = ()) -> str:
+def of(*results: NodeResult, failed: tuple[str, ...] | None = None) -> str:
     return verdict({result.node_id: result for result in results}, failed)
 
 
@@ -20,19 +21,25 @@ def pusher(**facts: object) -> NodeResult:
 
 
 def test_a_release_with_its_figures() -> None:
-    assert of(TRAINER, EVALUATOR, pusher(pushed=True, pushed_version="7")) == "released 7: 99.17 %, 209.4 KiB"
-    assert of(pusher(pushed=True, pushed_version="7")) == "released 7"
+    assert (
+        of(TRAINER, EVALUATOR, pusher(pushed=True, outcome="released", pushed_version="7"))
+        == "released 7: 99.17 %, 209.4 KiB"
+    )
+    assert of(pusher(pushed=True, outcome="released", pushed_version="7")) == "released 7"
 
 
-@pytest.mark.parametrize("reason", ["nothing new: release 7 is this very file already", "not pushed: rejected by ann"])
-def test_what_was_not_pushed_says_why(reason: str) -> None:
-    assert of(EVALUATOR, pusher(pushed=False, reason=reason)) == reason
+@pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.released, Outcome.refused, Outcome.failed}))
+def test_what_was_not_pushed_says_why(outcome: Outcome) -> None:
+    assert of(EVALUATOR, pusher(pushed=False, outcome=outcome, reason="released 7: not this one")) == (
+        "released 7: not this one"
+    )
+    assert of(EVALUATOR, pusher(pushed=False, outcome=outcome)) == outcome.words
 
 
 def test_a_refusal_names_the_first_gate_and_counts_the_rest() -> None:
     refused = EVALUATOR.model_copy(update={"blessed": False, "refusals": [GATE]})
     edge = refused.model_copy(update={"node_id": "EdgeValidator", "refusals": [GATE, "another", "a third"]})
-    skipped = pusher(pushed=False, reason="not pushed: the model is not blessed")
+    skipped = pusher(pushed=False, outcome="refused", reason="not pushed: the model is not blessed")
     assert of(refused, edge, skipped) == f"refused: {GATE}; and 2 more"
     assert of(refused, skipped) == f"refused: {GATE}"
     assert of(EVALUATOR.model_copy(update={"blessed": False})) == "refused: the model is not blessed"
@@ -43,6 +50,8 @@ def test_a_failure_names_the_node_and_its_reason_and_stays_one_short_line() -> N
     line = of(gate, failed=("DataGate", "Other"))
     assert line.startswith("failed: DataGate: DataError: 3 anomalies xxx") and line.endswith("…") and len(line) == 200
     assert of(failed=("Trainer.mnist",)) == "failed: Trainer.mnist"
+    pushed = pusher(pushed=True, outcome="released", pushed_version="7")
+    assert (of(pushed, failed=()), of(pushed, failed=("ModelReport",))) == ("failed", "failed: ModelReport")
 
 
 def test_a_run_that_pushes_nothing_at_all() -> None:

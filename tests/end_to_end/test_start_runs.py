@@ -172,7 +172,8 @@ def test_a_forced_dry_run_runs_every_node_anew_and_releases_nothing(released: De
     assert "Trainer.mnist: success" in done.stderr
     assert "cached" not in done.stderr
     assert said["summary"]["blessed"] is True
-    assert re.match(r"dry run: (nothing new: )?release \d+ ", said["summary"]["pushed_why"])
+    assert said["summary"]["outcome"] == "dry_run"
+    assert re.search(r"release \d+ ", said["summary"]["pushed_why"])
     assert sorted((path, path.lstat().st_mtime_ns) for path in releases.folder.rglob("*")) == before
     assert len(released.asset_events()) == events
 
@@ -201,7 +202,8 @@ def test_the_commands_tell_a_refused_model_a_refused_parameter_and_no_server_apa
     assert "Release: not pushed: the model is not blessed" in refused.stdout
     assert command("status").returncode == 3
     [newest] = json.loads(command("runs", "--limit", "1", "--json").stdout)
-    assert (newest["conf"], newest["pushed"]) == ({"min_accuracy": 1.01}, "not pushed: the model is not blessed")
+    assert (newest["conf"], newest["outcome"]) == ({"min_accuracy": 1.01}, "refused")
+    assert newest["pushed"] == "not pushed: the model is not blessed"
     unknown = command("trigger", "--param", "epoch=3")
     assert unknown.returncode == 2
     assert unknown.stderr.startswith("mnist-lite: Did you mean epochs? ")

@@ -50,11 +50,11 @@ def _outcome(pushed: types.Artifact, report: Report, run_id: str) -> RunOutcome:
     outcome = Outcome(decided or (Outcome.released if pushed.get_int_custom_property("pushed") else Outcome.refused))
     if outcome is not Outcome.released:
         why = report.verdict if report.blessed is False else pushed.get_string_custom_property("reason")
-        return RunOutcome(outcome=outcome, headline=why or "Not released", run_id=run_id)
+        return RunOutcome(outcome=outcome, headline=why or outcome.words.capitalize(), run_id=run_id)
     version = pushed.get_string_custom_property("pushed_version")
     file = Path(pushed.uri) / MANIFEST_FILE
     approval = Manifest.model_validate_json(file.read_text(encoding="utf-8")).approval if file.exists() else None
-    headline = f"Released as {version}" + (f", {approval}" if approval else "")
+    headline = f"{outcome.words.capitalize()} as {version}" + (f", {approval}" if approval else "")
     return RunOutcome(
         outcome=outcome, headline=headline, run_id=run_id, release=int(version) if version else None, approval=approval
     )

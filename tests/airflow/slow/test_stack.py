@@ -19,6 +19,7 @@ from pipeline_lib.client.rest_answers import DagRun
 from pipeline_lib.client.run_view import RunView
 from pipeline_lib.errors import SettingsError, StackError
 from pipeline_lib.graph import CompiledPipeline, Node
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.run_summary import ModelFigures, RunSummary
 from pipeline_lib.settings import PIPELINE_NAME, Settings
 from tests.airflow.stack_fixtures import (
@@ -91,11 +92,11 @@ def test_a_failed_run_shows_the_nodes_own_error(airflow: LocalAirflow, rest: Air
 
 
 @pytest.mark.parametrize(
-    ("pushed", "why", "code", "said"),
+    ("outcome", "pushed", "why", "said"),
     [
-        ("/p/7", None, 0, "Pushed to /p/7"),
-        ("/p/7", "nothing new: release 7 is it", 0, "nothing new: release 7 is it: /p/7"),
-        (None, "not pushed: ann rolled back", 3, "The last good model stays: not pushed: ann rolled back"),
+        ("released", "/p/7", None, "Pushed to /p/7"),
+        ("nothing_new", "/p/7", "nothing new: release 7 is it", "nothing new: release 7 is it: /p/7"),
+        ("rolled_back", None, "not pushed: ann rolled back", "The last good model stays: not pushed: ann rolled back"),
     ],
 )
 def test_the_demo_ships_or_says_why_not(
@@ -103,9 +104,9 @@ def test_the_demo_ships_or_says_why_not(
     settings: Settings,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    outcome: str,
     pushed: str | None,
     why: str | None,
-    code: int,
     said: str,
 ) -> None:
     summary = RunSummary(
@@ -115,9 +116,10 @@ def test_the_demo_ships_or_says_why_not(
         blessed_why="accuracy against 0.97",
         pushed=pushed,
         pushed_why=why,
+        outcome=Outcome(outcome),
     )
     monkeypatch.setattr(demo, "summarize", lambda _: summary)
-    assert demo.demo(settings) == code
+    assert demo.demo(settings) == Outcome(outcome).exit_code
     out = capsys.readouterr().out
     for text in ("99.10%", "99.00%", "56,584 bytes", "accuracy against 0.97", said, airflow.url, "make down"):
         assert text in out

@@ -60,3 +60,11 @@ def test_a_run_that_pushes_nothing_at_all() -> None:
 
 def test_figures_leave_out_what_is_not_known() -> None:
     assert (figures(None, None), figures(1.0, None), figures(None, 1024)) == ("", "100 %", "1.0 KiB")
+
+
+def test_every_outcome_has_its_row() -> None:
+    assert {outcome.exit_code for outcome in Outcome if outcome.is_refusal} == {3}
+    assert [outcome for outcome in Outcome if outcome.exit_code == 0] == ["released", "nothing_new", "dry_run"]
+    assert (Outcome.released.event, Outcome.released.mark) == ("pushed", "good")
+    assert (Outcome.failed.event, Outcome.failed.exit_code, Outcome.failed.mark) == ("failed", 1, "bad")
+    assert all(outcome.words for outcome in Outcome)

@@ -18,7 +18,6 @@ _IN_SETTINGS_FILE: tuple[type[BaseSettings], ...] = (Settings, RunDefaults, Noti
 _OTHERS = frozenset(
     {
         "MNIST_LITE_IN_DOT_ENV",
-        "MNIST_LITE_MNIST_MIRRORS",
         "MNIST_LITE_RUNTIME_DIR",
         "MNIST_LITE_SETTINGS_FILE",
         "MNIST_LITE_STACK",

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pooch
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline_lib.errors import DownloadError
 from pipeline_lib.locks import lock
@@ -23,17 +22,6 @@ FILES: Mapping[str, str] = {
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-
-
-class _MirrorSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="MNIST_LITE_", frozen=True, extra="ignore")
-
-    mnist_mirrors: str = ""
-
-
-def mirrors_in_use() -> tuple[str, ...]:
-    """Return the addresses in MNIST_LITE_MNIST_MIRRORS, separated by blanks; without it, the public mirrors."""
-    return tuple(_MirrorSettings().mnist_mirrors.split()) or MIRRORS
 
 
 def fetch(files: Mapping[str, str], folder: Path, mirrors: Sequence[str]) -> Path:

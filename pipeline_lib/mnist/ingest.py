@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline_lib.mnist.download import mirrors_in_use
+from pipeline_lib.mnist.download import MIRRORS
 from pipeline_lib.mnist.sources import load
 from pipeline_lib.mnist.spans import write_span
 from pipeline_lib.settings import settings
 from pipeline_lib.spans import Span
 
 
-def ingest(source: str, data_dir: Path, cache_dir: Path | None = None, mirrors: Sequence[str] | None = None) -> Span:
+def ingest(source: str, data_dir: Path, cache_dir: Path | None = None, mirrors: Sequence[str] = MIRRORS) -> Span:
     """Write the digits of `source` as the next span of `data_dir`; `str()` of what it gives is the sentence to print.
 
     Args:
       source: `mnist5k`, `digits`, `mnist` or a folder of IDX files.
       data_dir: the folder of spans; made where there is none.
       cache_dir: where downloaded files are kept; default: `cache/mnist` under the setting `var_dir`.
-      mirrors: where `mnist` is downloaded from; default: `MNIST_LITE_MNIST_MIRRORS`, else the public mirrors.
+      mirrors: where `mnist` is downloaded from; default: the public mirrors.
 
     Raises:
       DataError: the source is not what it should be, or the span could not be written. Nothing was changed.
@@ -25,4 +25,4 @@ def ingest(source: str, data_dir: Path, cache_dir: Path | None = None, mirrors: 
       SettingsError: a setting is malformed.
     """
     cache = cache_dir or settings().var_dir / "cache" / "mnist"
-    return write_span(load(source, cache, mirrors_in_use() if mirrors is None else mirrors), data_dir)
+    return write_span(load(source, cache, mirrors), data_dir)

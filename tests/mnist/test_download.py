@@ -168,12 +168,6 @@ def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
         fetch(FILES, tmp_path / "cache", ["http://127.0.0.1:1/"])
 
 
-def test_mirrors_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert download.mirrors_in_use() == download.MIRRORS
-    monkeypatch.setenv("MNIST_LITE_MNIST_MIRRORS", " http://one/  http://two/ ")
-    assert download.mirrors_in_use() == ("http://one/", "http://two/")
-
-
 def test_mnist_source_reads_what_it_downloaded(
     web: Web, tmp_path: Path, idx_folder: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.airflow.demo import EXIT_SHIPPED, demo
+from pipeline_lib.airflow.demo import demo
 from pipeline_lib.errors import StackError
+from pipeline_lib.outcome import Outcome
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.run_summary import summarize
 from tests.end_to_end.conftest import CONSUMER, Deployment, FinishedRun
@@ -147,7 +148,7 @@ def test_mlmd_knows_the_run_by_airflows_run_id(deployment: Deployment, pushed: F
 def test_the_demo_of_what_is_known_makes_no_second_release_and_says_so(
     deployment: Deployment, pushed: FinishedRun, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert demo(deployment.settings, "digits") == EXIT_SHIPPED
+    assert demo(deployment.settings, "digits") == Outcome.released.exit_code
     said = capfd.readouterr().out
     assert "already holds exactly these" in said
     assert "Trainer.mnist_lite: cached" in said

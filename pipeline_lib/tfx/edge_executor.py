@@ -22,13 +22,14 @@ from tfx.utils import io_utils, path_utils
 
 from pipeline_lib.edge import TFLITE_FILE, EdgeMeasurements, RuntimeFigures, TensorContract
 from pipeline_lib.edge_gates import edge_gates
-from pipeline_lib.errors import MnistLiteError, ModelFileError
+from pipeline_lib.errors import DataError, MnistLiteError, ModelFileError
 from pipeline_lib.gates import Gates
 from pipeline_lib.paired import Comparison
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.manifest import sha256_of
 from pipeline_lib.tfx import node_log
 from pipeline_lib.tfx.edge_measure import EXIT_UNUSABLE
+from pipeline_lib.tfx.eval_answers import EvalAnswers, Floats, Labels
 from pipeline_lib.tfx.evaluation_gates import evaluation_gates, overall_metrics
 from pipeline_lib.tfx.made_by import MADE_BY
 from pipeline_lib.tfx.mcnemar import compare
@@ -37,9 +38,6 @@ NODE_ID = "EdgeValidator"
 _ACCURACY = "sparse_categorical_accuracy"
 _BATCH = 500
 _CHILD_SECONDS = 600
-
-Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
 
 
 class Executor(base_executor.BaseExecutor):
@@ -62,7 +60,9 @@ class Executor(base_executor.BaseExecutor):
         tfma_accuracy = overall_metrics(evaluations["lite_evaluation"]).get(_ACCURACY)
         measured, found = None, ""
         try:
-            measured = _measure(input_dict, exec_properties, tfma_accuracy)
+            measured, answers = _measure(input_dict, exec_properties, tfma_accuracy)
+            measured.write(folder)
+            answers.write(folder)
         except ModelFileError as error:
             found = str(error)
         quantization, contract = exec_properties["quantization"], _contract(exec_properties)
@@ -74,8 +74,6 @@ class Executor(base_executor.BaseExecutor):
                 *edge_gates(measured, exec_properties, contract, quantization, NODE_ID, found),
             )
         )
-        if measured:
-            measured.write(folder)
         gates.write(folder)
         _bless(blessing, gates.passed, artifact_utils.get_single_instance(input_dict["model"]).id)
         for gate in gates.gates:
@@ -92,7 +90,7 @@ def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
 
 def _measure(
     input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
-) -> EdgeMeasurements:
+) -> tuple[EdgeMeasurements, EvalAnswers]:
     contract, label_key = _contract(exec_properties), exec_properties["label_key"]
     images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract[0], label_key)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
@@ -104,7 +102,7 @@ def _measure(
         raise ModelFileError(f"{found}: answers of shape {outputs.shape} to {len(images)} images")
     right = outputs.argmax(axis=1) == labels
     against = [compare(right, other.argmax(axis=1) == labels, sha256_of(files[1])) for other in others]
-    return EdgeMeasurements(
+    measured = EdgeMeasurements(
         **candidate.model_dump(),
         **_comparison(outputs, expected, labels),
         tfma_accuracy=tfma_accuracy,
@@ -116,6 +114,8 @@ def _measure(
         code=input_dict["model"][0].get_string_custom_property(MADE_BY),
         data=input_dict["examples"][0].get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME),
     )
+    probabilities = dict(zip(("keras", "tflite", "released"), (expected, outputs, *others), strict=False))
+    return measured, EvalAnswers.of(images, labels, probabilities)
 
 
 def _against_anchor(
@@ -215,16 +215,22 @@ def _contract(exec_properties: Mapping[str, Any]) -> tuple[TensorContract, Tenso
 
 
 def _eval_split(examples: Artifact, taken: TensorContract, label_key: str) -> tuple[Floats, Labels]:
-    """What the file takes, float32 [n, …], and labels, int64 [n]."""
+    """Return what the file takes, float32 [n, …], and labels, int64 [n], in the files' order.
+
+    Raises:
+      DataError: the split holds no example.
+    """
     [uri] = artifact_utils.get_split_uris([examples], "eval")
     spec = {
         taken.name: tf.io.FixedLenFeature(taken.shape[1:], tf.float32),
         label_key: tf.io.FixedLenFeature([], tf.int64),
     }
-    files = tf.io.gfile.glob(io_utils.all_files_pattern(uri))
+    files = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(uri)))
     images, labels = [], []
     for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)
         images.append(parsed[taken.name].numpy())
         labels.append(parsed[label_key].numpy())
+    if not images:
+        raise DataError(f"{uri}: expected at least one example to compare models on. Received: none")
     return np.concatenate(images), np.concatenate(labels)

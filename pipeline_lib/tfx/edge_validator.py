@@ -47,8 +47,9 @@ class EdgeValidator(base_component.BaseComponent):
     """Loads the file with LiteRT in a process of its own, measures it, and judges all of the run's gates.
 
     Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`: blessed only if every gate of the
-    run passed. The artifact's folder also holds `gates.json` (`pipeline_lib.gates.Gates`, every gate of the run) and
-    `edge.json` (`pipeline_lib.edge.EdgeMeasurements`; missing where LiteRT could not run the file).
+    run passed. The artifact's folder also holds `gates.json` (`pipeline_lib.gates.Gates`, every gate of the run). Where
+    LiteRT could run the file, there are also `edge.json` (`pipeline_lib.edge.EdgeMeasurements`) and `probabilities.npz`
+    (`pipeline_lib.tfx.eval_answers.EvalAnswers`, for ModelReport).
 
     Args:
       examples: raw examples; the eval split is used.

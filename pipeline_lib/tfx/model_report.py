@@ -21,8 +21,6 @@ class ModelReportSpec(component_spec.ComponentSpec):
     """Inputs, output and parameters of ModelReport."""
 
     PARAMETERS: ClassVar[dict[str, Any]] = {
-        "image_key": component_spec.ExecutionParameter(type=str),
-        "label_key": component_spec.ExecutionParameter(type=str),
         "run_parameters": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict[str, Any]] = {
@@ -34,7 +32,7 @@ class ModelReportSpec(component_spec.ComponentSpec):
         "lite_model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "lite_evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
-        "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing, optional=True),
+        "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing),
         "baseline_model": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = {"report": component_spec.ChannelParameter(type=Report)}
@@ -46,14 +44,14 @@ class ModelReport(base_component.BaseComponent):
     It only reads, and nothing waits for it: a run that was refused gets its report too.
 
     Args:
-      examples: raw examples; the split `eval` is what the models are compared on.
+      examples: raw examples; their span is read.
       statistics, anomalies: of StatisticsGen and ExampleValidator.
-      model, model_run: the Keras Trainer's SavedModel, with a `lite` signature, and its TensorBoard logs.
-      lite_model: a file named `tflite` that takes what that signature takes.
+      model, model_run: the Keras Trainer's SavedModel and its TensorBoard logs.
+      lite_model: a file named `tflite`.
       evaluation, lite_evaluation: the two Evaluators'.
-      image_key, label_key: features of the examples: a square image as floats in [-0.5, 0.5], and its class.
       run_parameters: what the run was told, as a JSON object.
-      infra_blessing: EdgeValidator's, whose folder holds `gates.json` and `edge.json`.
+      infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `edge.json` and `probabilities.npz`, with images
+        that are square, as floats in [-0.5, 0.5].
       baseline_model: the TFLite model of the last release.
     """
 
@@ -71,10 +69,8 @@ class ModelReport(base_component.BaseComponent):
         lite_model: types.BaseChannel,
         evaluation: types.BaseChannel,
         lite_evaluation: types.BaseChannel,
-        image_key: str,
-        label_key: str,
+        infra_blessing: types.BaseChannel,
         run_parameters: str | data_types.RuntimeParameter = "{}",
-        infra_blessing: types.BaseChannel | None = None,
         baseline_model: types.BaseChannel | None = None,
     ) -> None:
         super().__init__(
@@ -87,8 +83,6 @@ class ModelReport(base_component.BaseComponent):
                 lite_model=lite_model,
                 evaluation=evaluation,
                 lite_evaluation=lite_evaluation,
-                image_key=image_key,
-                label_key=label_key,
                 run_parameters=run_parameters,
                 infra_blessing=infra_blessing,
                 baseline_model=baseline_model,

@@ -10,7 +10,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
 from pipeline_lib.approval import APPROVAL_RECORD
-from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY, LABELS, LITE_CONTRACT
+from pipeline_lib.mnist.features import LABEL_KEY, LABELS, LITE_CONTRACT
 from pipeline_lib.tfx import release_pusher, runtime_params
 from pipeline_lib.tfx.data_gate import DataGate, DataGates, PreviousSpanStrategy
 from pipeline_lib.tfx.data_gate_executor import label_schema
@@ -175,8 +175,6 @@ def create_pipeline(
         lite_evaluation=lite_evaluator.outputs["evaluation"],
         infra_blessing=edge_validator.outputs["blessing"],
         baseline_model=released.outputs["model"],
-        image_key=IMAGE_KEY,
-        label_key=LABEL_KEY,
         run_parameters=runtime_params.every_value(),
     )
 

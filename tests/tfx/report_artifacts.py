@@ -13,7 +13,7 @@ from pipeline_lib.mnist.dataset import Split
 from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY
 from pipeline_lib.mnist.tfrecords import scale, write_split
 
-KEYS = {"image_key": IMAGE_KEY, "label_key": LABEL_KEY, "run_parameters": '{"epochs": 7, "force": false}'}
+KEYS = {"run_parameters": '{"epochs": 7, "force": false}'}
 EVIL = "<script>alert('x')</script>"
 
 

@@ -1,6 +1,8 @@
 """ModelReport on small but real artifacts: two models that differ, TFMA's, TFDV's and training's own files."""
 
+import base64
 import html.parser
+import io
 import json
 import math
 import shutil
@@ -9,15 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 from tfx.types import standard_artifacts
 
-from pipeline_lib.errors import DataError, ModelFileError
+from pipeline_lib.errors import DataError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.mnist.dataset import Split
-from pipeline_lib.mnist.features import IMAGE_KEY, LABEL_KEY
+from pipeline_lib.mnist.features import LABEL_KEY, LITE_CONTRACT
 from pipeline_lib.report import Report
-from pipeline_lib.tfx import model_report
-from pipeline_lib.tfx.report import history, outputs, pages
+from pipeline_lib.tfx import edge_executor, model_report
+from pipeline_lib.tfx.eval_answers import PROBABILITIES_FILE, EvalAnswers
+from pipeline_lib.tfx.report import history, pages
 from pipeline_lib.tfx.report.executor import Executor
 from tests.mnist.made_digits import make_split
 from tests.tfx.report_artifacts import EVIL, KEYS, save_data, save_evaluation, save_models, save_training, softmax
@@ -48,6 +53,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, split: Split, weights: t
         Gate(name="min_b", node_id="V", subject=EVIL, relation="<=", bound=5, value=7.5, unit="ms", passed=False),
     )
     (folder / "infra_blessing").mkdir()
+    _answered(folder, "model", "baseline_model").write(folder / "infra_blessing")
     Gates(gates=gates).write(folder / "infra_blessing")
     baseline = {"size_bytes": 1, "latency_ms": {"p50": 3.5}}
     edge = {"load_ms": 1.25, "latency_ms": {"p50": 2.5}, "accuracy": 1, "baseline": baseline}
@@ -70,22 +76,34 @@ _TYPES = {
 _FOLDERS = {"model": "keras", "lite_model": "lite", "baseline_model": "lite"}
 
 
+def _artifact(kind: Any, uri: Path) -> list[Any]:
+    made = kind()
+    made.uri = str(uri)
+    return [made]
+
+
+def _answered(folder: Path, *files: str) -> EvalAnswers:
+    """Return what EdgeValidator keeps of these models and examples."""
+    inputs = {name: _artifact(standard_artifacts.Model, folder / "lite") for name in files}
+    inputs["keras_model"] = _artifact(standard_artifacts.Model, folder / "keras")
+    inputs["examples"] = _artifact(standard_artifacts.Examples, folder / "examples")
+    inputs["examples"][0].split_names = json.dumps(["eval"])
+    contract = json.dumps([tensor.model_dump() for tensor in LITE_CONTRACT])
+    parameters = {"contract_json": contract, "label_key": LABEL_KEY, "threads": 1, "quantization": "none"}
+    return edge_executor._measure(inputs, parameters, None)[1]
+
+
 def run(artifacts: Path, folder: Path, without: tuple[str, ...] = (), **keys: str) -> Report:
     """Run the executor as TFX does; `without`: optional inputs that nothing was connected to."""
 
-    def artifact(kind: Any, uri: Path) -> list[Any]:
-        made = kind()
-        made.uri = str(uri)
-        return [made]
-
     folder.mkdir(parents=True)
     inputs = {
-        name: artifact(kind, artifacts / _FOLDERS.get(name, name))
+        name: _artifact(kind, artifacts / _FOLDERS.get(name, name))
         for name, kind in _TYPES.items()
         if name not in without
     }
     inputs["examples"][0].span = 12
-    Executor(None).Do(inputs, {"report": artifact(model_report.Report, folder)}, {**KEYS, **keys})
+    Executor(None).Do(inputs, {"report": _artifact(model_report.Report, folder)}, {**KEYS, **keys})
     return Report.read(folder)
 
 
@@ -252,9 +270,11 @@ def test_colours_are_the_pages_so_that_dark_is_dark(made: Path) -> None:
     assert "var(--keras)" in text and "var(--tflite)" in text
 
 
-def test_a_first_run_without_gates_or_release_has_a_report_too(artifacts: Path, tmp_path: Path) -> None:
-    report = run(artifacts, tmp_path / "1", without=("infra_blessing", "baseline_model"))
-    assert (report.blessed, report.verdict) == (None, "Not judged: this run had no gates")
+def test_a_first_run_without_a_release_has_a_report_too(artifacts: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    shutil.copytree(artifacts, first)
+    _answered(first, "model").write(first / "infra_blessing")
+    report = run(first, tmp_path / "1", without=("baseline_model",))
     assert [column.key for column in report.models] == ["keras", "tflite"]
     assert "Last release" not in Page((tmp_path / "1" / "report.html").read_text(encoding="utf-8")).text
 
@@ -274,10 +294,25 @@ def test_history_is_what_came_before_whatever_else_lies_there(made: Path, report
     assert report.history[-1] == report.as_past_run()
 
 
-def test_what_cannot_be_compared_is_named(artifacts: Path, tmp_path: Path) -> None:
-    (tmp_path / "Split-eval").mkdir()
+def test_it_draws_the_images_of_the_split_without_reading_it(
+    artifacts: Path, report: Report, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for mistake in report.mistakes.shown:
+        drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(mistake.png))))
+        assert np.array_equal(drawn, 255 - split.images[mistake.index])
+    monkeypatch.setattr(tf.saved_model, "load", None)
+    shutil.copytree(artifacts, tmp_path / "read", ignore=shutil.ignore_patterns("eval-*"))
+    again = run(tmp_path / "read", tmp_path / "1")
+    assert (again.models, again.mistakes, again.eval_set) == (report.models, report.mistakes, report.eval_set)
+
+
+def test_without_answers_it_says_whose_they_are(artifacts: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts, tmp_path / "unmeasured", ignore=shutil.ignore_patterns(PROBABILITIES_FILE))
+    with pytest.raises(DataError, match=r"expected probabilities.npz of EdgeValidator's.* gate 'contract' says why"):
+        run(tmp_path / "unmeasured", tmp_path / "1")
+
+
+def test_a_split_without_examples_is_named(artifacts: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts, tmp_path / "empty", ignore=shutil.ignore_patterns("eval-*"))
     with pytest.raises(DataError, match="expected at least one example"):
-        outputs.read_examples(tmp_path / "Split-eval", IMAGE_KEY, LABEL_KEY)
-    (tmp_path / "tflite").write_bytes(b"not a model")
-    with pytest.raises(ModelFileError, match="LiteRT cannot load it"):
-        outputs.tflite_probabilities(tmp_path / "tflite", np.zeros((1, 784), np.float32))
+        _answered(tmp_path / "empty", "model")

@@ -10,14 +10,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline_lib.report import Agreement, Mistake, Mistakes, ModelColumn, ModelKey
-from pipeline_lib.tfx.report.outputs import Examples
+from pipeline_lib.tfx.eval_answers import EvalAnswers, odd_ones, shown
 
 Probabilities = npt.NDArray[np.float32]
 
 TITLES: Mapping[ModelKey, str] = {"keras": "Keras", "tflite": "TFLite", "released": "Last release"}
 # Powers of ten: float kernels differ by 1e-7, a quantized file's by up to 1.
 _EDGES = np.linspace(-8.0, 0.0, 17)
-_SHOWN_OF_A_KIND = 24
 _SMALLEST = 1e-7  # Keras's epsilon: a probability of 0 is no infinite loss
 
 
@@ -56,39 +55,29 @@ def agreement(keras: Probabilities, tflite: Probabilities) -> Agreement:
     )
 
 
-def mistakes(examples: Examples, found: Mapping[ModelKey, Probabilities]) -> Mistakes:
-    """Images on which Keras and TFLite disagree, most different first; then those on which both err, surest first."""
-    keras, tflite = found["keras"], found["tflite"]
-    predicted = keras.argmax(1)
-    differ = predicted != tflite.argmax(1)
-    err = ~differ & (predicted != examples.labels)
-    difference = np.abs(keras - tflite).max(1)
-    confidence = keras.max(1)
-    chosen = [
-        *((int(index), "disagree") for index in _first(differ, difference)),
-        *((int(index), "both err") for index in _first(err, confidence)),
-    ]
+def mistakes(answers: EvalAnswers, found: Mapping[ModelKey, Probabilities]) -> Mistakes:
+    """Show images on which Keras and TFLite disagree, most different first; then those on which both err, surest first.
+
+    Args:
+      found: the probabilities of the models that are compared.
+    """
+    odd = odd_ones(answers.labels, found["keras"], found["tflite"])
     return Mistakes(
-        disagreements=int(differ.sum()),
-        both_err=int(err.sum()),
+        disagreements=len(odd["disagree"]),
+        both_err=len(odd["both err"]),
         shown=tuple(
             Mistake.model_validate(
                 {
                     "index": index,
-                    "label": int(examples.labels[index]),
+                    "label": int(answers.labels[index]),
                     "kind": kind,
                     "probabilities": {key: tuple(map(float, values[index])) for key, values in found.items()},
-                    "png": png(examples.images[index]),
+                    "png": png(image),
                 }
             )
-            for index, kind in chosen
+            for (index, kind), image in zip(shown(odd), answers.images, strict=True)
         ),
     )
-
-
-def _first(chosen: npt.NDArray[np.bool_], order: Probabilities) -> npt.NDArray[np.int64]:
-    indices = np.flatnonzero(chosen)
-    return indices[np.argsort(-order[indices], kind="stable")][:_SHOWN_OF_A_KIND]
 
 
 def png(image: npt.NDArray[np.float32]) -> str:

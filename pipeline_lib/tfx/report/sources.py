@@ -1,4 +1,4 @@
-"""What a run's artifacts say: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars, gates."""
+"""What a run's artifacts say: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars."""
 
 import math
 import platform
@@ -14,9 +14,8 @@ from tensorflow_data_validation.utils import anomalies_util
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.components.base import base_executor
 
-from pipeline_lib.edge import EDGE_FILE
-from pipeline_lib.gates import GATES_FILE, Gate, Gates
-from pipeline_lib.report import Bucket, DataAnomaly, EdgeFigures, FeatureStatistics, SliceMetrics, verdict
+from pipeline_lib.gates import Gate
+from pipeline_lib.report import Bucket, DataAnomaly, FeatureStatistics, SliceMetrics, verdict
 from pipeline_lib.run_summary import ACCURACY
 
 # What TFX writes into each split's folder of the two artifacts (stats_artifact_utils, example_validator.executor).
@@ -159,18 +158,6 @@ def training_curves(uri: str) -> dict[str, tuple[float, ...]]:
                 if value.HasField("tensor") and (number := tf.make_ndarray(value.tensor)).ndim == 0:
                     values.setdefault(value.tag, {})[event.step] = float(number)
     return {tag: tuple(steps[step] for step in sorted(steps)) for tag, steps in sorted(values.items())}
-
-
-def gates(uri: str | None) -> tuple[Gate, ...]:
-    """Every gate of the run, from EdgeValidator's folder; none where there is no such folder or file."""
-    folder = Path(uri) if uri else None
-    return Gates.read(folder).gates if folder and (folder / GATES_FILE).exists() else ()
-
-
-def edge_figures(uri: str | None) -> EdgeFigures | None:
-    """What EdgeValidator measured, from its folder."""
-    file = Path(uri) / EDGE_FILE if uri else None
-    return EdgeFigures.model_validate_json(file.read_text(encoding="utf-8")) if file and file.exists() else None
 
 
 def versions() -> dict[str, str]:

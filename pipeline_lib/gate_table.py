@@ -6,12 +6,14 @@ are made of it. So is one in `EVALUATORS`; DataGate's executor computes the valu
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from pipeline_lib.edge import EdgeMeasurements
-from pipeline_lib.gates import Gate
+# Every parse of the DAG, which has the parameters, would pay for them.
+if TYPE_CHECKING:
+    from pipeline_lib.edge import EdgeMeasurements
+    from pipeline_lib.gates import Gate
 
 SHARE = "share"
 
@@ -55,7 +57,7 @@ class GateRow:
             json_schema_extra={"section": section},
         )
 
-    def judge(self, bounds: Mapping[str, Any], value: float | None, node_id: str, subject: str = "") -> Gate:
+    def judge(self, bounds: Mapping[str, Any], value: float | None, node_id: str, subject: str = "") -> "Gate":
         """Return the gate with its verdict; a value that could not be measured fails.
 
         Args:
@@ -64,6 +66,8 @@ class GateRow:
           node_id: the node that judges.
           subject: more exact words than the row's.
         """
+        from pipeline_lib.gates import Gate
+
         bound = float(bounds[self.name])
         return Gate(
             name=self.name,
@@ -98,16 +102,16 @@ class EdgeGate(GateRow):
     there is no such gate without a last release.
     """
 
-    measure: Callable[[EdgeMeasurements], float | None]
+    measure: "Callable[[EdgeMeasurements], float | None]"
     quantizations: tuple[str, ...] = field(default=("none", "float16", "dynamic", "int8"), kw_only=True)
     compares: bool = field(default=False, kw_only=True)
 
 
-def _latency_ratio(measured: EdgeMeasurements) -> float | None:
+def _latency_ratio(measured: "EdgeMeasurements") -> float | None:
     return measured.latency_ms.p50 / measured.baseline.latency_ms.p50 if measured.baseline else None
 
 
-def _tfma_difference(measured: EdgeMeasurements) -> float | None:
+def _tfma_difference(measured: "EdgeMeasurements") -> float | None:
     return None if measured.tfma_accuracy is None else abs(measured.tfma_accuracy - measured.accuracy)
 
 

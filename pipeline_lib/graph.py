@@ -16,7 +16,6 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from pipeline_lib import durable
 from pipeline_lib.errors import CompiledPipelineError
 
 SCHEMA_VERSION: Final = 1
@@ -93,6 +92,8 @@ class CompiledPipeline(BaseModel):
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        from pipeline_lib import durable  # no parse of the DAG writes
+
         durable.write(path, sealed(self.model_dump_json(indent=1)).encode())
 
     @classmethod

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline_lib import durable
 from pipeline_lib.outcome import Outcome
 
 State = Literal["succeeded", "cached", "skipped", "failed", "cancelled"]
@@ -71,6 +70,8 @@ class NodeResult(BaseModel):
 
     def write(self, path: Path) -> None:
         """Write whole or not at all: the reader may look at any moment."""
+        from pipeline_lib import durable  # no parse of the DAG writes
+
         durable.write(path, self.model_dump_json(indent=1).encode())
 
     @classmethod

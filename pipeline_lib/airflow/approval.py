@@ -13,7 +13,6 @@ from airflow.sdk.types import TaskInstanceKey
 from pipeline_lib.airflow.report_link import ModelReportLink
 from pipeline_lib.airflow.run_results import upstream_results
 from pipeline_lib.approval import Approval
-from pipeline_lib.edge import EDGE_FILE
 from pipeline_lib.gate_table import SHARES
 from pipeline_lib.node_result import NodeResult, OutputArtifact
 from pipeline_lib.run_params import DRY_RUN
@@ -165,6 +164,8 @@ def _gates(results: Mapping[str, NodeResult]) -> "tuple[Gate, ...]":
 
 def _edge(results: Mapping[str, NodeResult]) -> dict[str, Any] | None:
     """EdgeValidator's measurements, if the pipeline has any."""
+    from pipeline_lib.edge import EDGE_FILE
+
     for item in _artifacts(results):
         if item.type == "InfraBlessing" and (Path(item.uri) / EDGE_FILE).exists():
             return dict(json.loads((Path(item.uri) / EDGE_FILE).read_text(encoding="utf-8")))

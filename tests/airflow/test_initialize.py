@@ -43,7 +43,7 @@ def test_data_that_cannot_be_had_is_one_sentence(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*schedule: .* Received: '99 2 \* \* \*'"),
+        ("SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*MNIST_LITE_SCHEDULE: .* Received: '99 2 \* \* \*'"),
         ("MIN_ACCURACY", "7", "^MNIST_LITE_MIN_ACCURACY: "),
         ("MIN_" + "ACURACY", "0.98", r"^Did you mean MNIST_LITE_MIN_ACCURACY\? "),
     ],

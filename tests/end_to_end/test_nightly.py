@@ -161,7 +161,8 @@ def make_backfill(deployment: Deployment, body: dict[str, Any]) -> None:
             answer = deployment.rest._http.post("backfills", json=body, timeout=120)
         finally:
             scheduler.resume()
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # it was held in the middle of writing
+        # 503, or 500 where not even its first row could be written: the scheduler was held in the middle of writing.
+        if answer.status_code not in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.INTERNAL_SERVER_ERROR):
             answer.raise_for_status()
             return
 

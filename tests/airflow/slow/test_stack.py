@@ -143,7 +143,7 @@ def test_the_demo_watches_the_run_that_the_schedule_makes_before_it_starts_its_o
     schedule = airflow.dags_folder / "schedule"
     schedule.write_text(f"{datetime.now(UTC) - timedelta(minutes=90):%M %H} * * *")
     try:
-        assert demo.demo(settings) == demo.EXIT_NOT_SHIPPED
+        assert demo.demo(settings) == Outcome.refused.exit_code
     finally:
         schedule.unlink()
         begin_run.switch_on(airflow, plain_console()[0])
@@ -220,7 +220,7 @@ def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
     monkeypatch.setattr(stack, "up", functools.partial(stack.up, dags_folder=airflow.dags_folder))
     others = [item.process() for item in read_stack(airflow.home).components if item.name != "api-server"]
     stack_processes.kill(others)
-    assert demo.demo(settings) in (0, demo.EXIT_NOT_SHIPPED)
+    assert demo.demo(settings) in (0, Outcome.refused.exit_code)
     assert "half up (scheduler, dag-processor, triggerer ended)" in capsys.readouterr().out
 
 

@@ -125,7 +125,7 @@ class Lab:
 
     @functools.cached_property
     def model_files(self) -> dict[str, Any]:
-        """What `bench.tfx.model_files` found of a Keras SavedModel and the TFLite file made of it."""
+        """Return the findings of `bench.tfx.model_files`: a Keras SavedModel and the TFLite file made of it."""
         self._add_span(1_000)
         self._say("training a model, to measure its files")
         local = program.ask(self._settings, "bench.tfx.local_run", "--keep", *_params())

@@ -1,4 +1,4 @@
-"""What `make docs` writes with cog: README.md's tables of run parameters, gates and settings, and files of settings."""
+"""README.md's tables and the files of settings, as `make docs` writes them with cog."""
 
 import textwrap
 from collections.abc import Iterable

@@ -52,7 +52,7 @@ class _Told(TrainingParams):
     force: bool = Field(
         default=False,
         title="Ignore the cache",
-        description="Every node runs anew, also where nothing changed; what it makes is cached for later runs",
+        description="Every node runs again, also where nothing changed; what it makes is cached for later runs",
         json_schema_extra=in_section("Run"),
     )
     push: Push = Field(

@@ -80,11 +80,11 @@ class Settings(BaseSettings):
         default="mnist5k", description="containers only: the first data: mnist5k, digits, mnist or a folder"
     )
     keep_runs_days: int = Field(
-        default=365, ge=0, description="containers only: how long Airflow's runs and task logs are kept; 0: for ever"
+        default=365, ge=0, description="containers only: how long Airflow's runs and task logs are kept; 0: forever"
     )
     schedule: str = Field(default="0 2 * * *", description="cron expression or preset (@daily); empty: not by time")
     timezone: str = Field(default="UTC", description="of the schedule, such as Europe/Berlin")
-    run_on_new_data: bool = Field(default=True, description="also run when Airflow is told of a new span")
+    run_on_new_data: bool = Field(default=True, description="also run when Airflow is notified of a new span")
     deadline_minutes: float = Field(
         default=0, ge=0, description="a run that takes longer is late, counted from being queued; 0: none is"
     )

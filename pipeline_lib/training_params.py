@@ -13,7 +13,7 @@ def in_section(section: str, labels: dict[str, str] | None = None) -> dict[str, 
 
 
 class TrainingParams(BaseModel):
-    """What the Trainers are told."""
+    """The parameters of the Trainers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -3,7 +3,7 @@
 import gc
 import os
 
-# No settings.env of whoever runs the tests.
+# No settings.env of the person who runs the tests.
 os.environ["MNIST_LITE_SETTINGS_FILE"] = os.devnull
 
 

@@ -1,4 +1,4 @@
-"""What a notice says: as JSON for a program, as plain text for people."""
+"""The text of a notice: JSON for a program, plain text for people."""
 
 from collections.abc import Mapping
 from typing import Literal

@@ -68,7 +68,7 @@ class AirflowRest:
         _send(self._http, "PUT", f"parseDagFile/{dag.file_token}", also_ok=(httpx.codes.CONFLICT,))
 
     def import_error(self, dag_id: str, since: datetime | None = None) -> str | None:
-        """Why the DAG's file cannot be imported; None where it can, or where this user may not know.
+        """Return why the DAG's file cannot be imported; None where it can, or where this user may not know.
 
         Of a DAG that Airflow has never seen, it is the error of the file of its name, else of any file.
 

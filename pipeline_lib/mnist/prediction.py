@@ -34,7 +34,7 @@ class Prediction:
 
     @property
     def not_sure(self) -> str:
-        """Why no digit can be relied on; "" where one can, or the file cannot be read."""
+        """Return why no digit can be relied on; "" where one can, or the file cannot be read."""
         if self.answer and not self.answer.sure:
             return f"{self.answer.digit} is the likeliest, at {self.answer.probabilities[self.answer.digit]:.0%}"
         return self.unclear

@@ -1,4 +1,4 @@
-"""When a blessed model may replace the latest release. The Pusher and its Approval task ask the same function.
+"""The rule by which a blessed model replaces the latest release: for the Pusher and its Approval task alike.
 
 Both models are known by their `edge.json`, which says what each was made of; the release's is in its manifest.
 """

@@ -1,4 +1,4 @@
-"""What each model answers on the eval split. EdgeValidator leaves it beside `edge.json`, ModelReport reads it."""
+"""Each model's answers on the eval split. EdgeValidator leaves it beside `edge.json`, ModelReport reads it."""
 
 import hashlib
 from collections.abc import Mapping

@@ -60,7 +60,7 @@ def ask(deployment: Deployment) -> Callable[[], str]:
 
 
 def skipped(run: FinishedRun, *, kept_back: bool = True) -> str:
-    """Why the Pusher of a green run was skipped; with it the approval, and where a model was kept back, its mark."""
+    """Return why a green run's Pusher was skipped; with it the approval and, of a model kept back, its mark."""
     states = run.states()
     release = {states.pop(APPROVAL), states.pop(PUSHER)}
     assert (run.state, release, set(states.values()) - {"skipped"}) == ("success", {"skipped"}, {"success"})

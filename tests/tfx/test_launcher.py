@@ -1,4 +1,4 @@
-"""When a node that has succeeded in a run runs again in it."""
+"""Nodes that have succeeded in a run and run again in it."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""When a model may replace the served release: the decision on made-up answers, without a model."""
+"""The rule by which a model may replace the served release: the decision on made-up answers, without a model."""
 
 import itertools
 from collections.abc import Iterator

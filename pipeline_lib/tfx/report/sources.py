@@ -1,4 +1,4 @@
-"""What a run's artifacts say: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars."""
+"""The contents of a run's artifacts: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars."""
 
 import math
 import platform

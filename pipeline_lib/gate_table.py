@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline_lib.gates import Gate
 
 SHARE = "share"
+Kind = Literal["lower_bound", "upper_bound", "change"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Threshold(GateRow):
     """
 
     metric: str
-    kind: Literal["lower_bound", "upper_bound", "change"]
+    kind: Kind
     each_class: bool = field(default=False, kw_only=True)
 
 

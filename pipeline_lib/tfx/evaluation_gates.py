@@ -2,16 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pipeline_lib.gate_table import CHANGE, EVALUATORS, Threshold
+from pipeline_lib.gate_table import CHANGE, EVALUATORS, Kind, Threshold
 from pipeline_lib.gates import Gate
 
-Kind = Literal["lower_bound", "upper_bound", "change"]
-
 _HIGHER_IS_BETTER = 2  # tfma.MetricDirection, whose import takes 7 s
-
-
 THRESHOLDS = (*EVALUATORS, CHANGE)
 
 

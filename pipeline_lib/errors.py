@@ -13,7 +13,6 @@ MnistLiteError
 ├── ModelFileError           a model file is not fit to ship
 ├── ReleaseError             a release is missing, damaged or not what was signed
 │   └── NoReleaseError       there is no release of that version (a UsageError, too)
-├── NoticeError              somebody could not be told what a run came to
 └── StackError               Airflow cannot be started, reached or stopped
     └── RefusedError         Airflow answered, and did not do what it was asked to
         ├── NoRunError       there is no run of that id (a UsageError, too)
@@ -78,10 +77,6 @@ class ReleaseError(MnistLiteError):
 
 class NoReleaseError(ReleaseError, UsageError):
     """There is no release of that version."""
-
-
-class NoticeError(MnistLiteError):
-    """Somebody could not be told what a run came to."""
 
 
 class StackError(MnistLiteError):

@@ -5,7 +5,7 @@ Nothing here is put into a DAG: what a DAG holds is stored in Airflow's database
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -17,17 +17,12 @@ from pipeline_lib.outcome import Event
 PREFIX = "MNIST_LITE_NOTIFY_"
 
 _EVENTS: tuple[Event, ...] = get_args(Event)
-_Secret = Literal["urls", "webhook_secret"]
-SECRETS: tuple[_Secret, ...] = get_args(_Secret)
 # An address may hold a token, too.
-_HIDDEN: frozenset[str] = frozenset((*SECRETS, "webhook"))
+_HIDDEN = frozenset({"urls", "webhook", "webhook_secret"})
 
 
 class NoticeSettings(BaseSettings):
-    """Which events are told, and to whom; whoever is not named is not told. Empty variables count as unset.
-
-    `urls` and `webhook_secret` may be in a file: the variable of the name and `_FILE` says where.
-    """
+    """Which events are told, and to whom; whoever is not named is not told. Empty variables count as unset."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
@@ -35,10 +30,9 @@ class NoticeSettings(BaseSettings):
         default=("pushed", "refused", "failed", "late"), description=f"some of {', '.join(_EVENTS)}"
     )
     urls: SecretStr | None = Field(default=None, description="people: apprise's URLs, separated by spaces or commas")
-    urls_file: Path | None = None
+    urls_file: Path | None = Field(default=None, description="file of such URLs")
     webhook: SecretStr | None = Field(default=None, description="a program: address that receives the notice as JSON")
     webhook_secret: SecretStr | None = Field(default=None, description="signs what is sent there (HMAC-SHA256)")
-    webhook_secret_file: Path | None = None
 
     @field_validator("on", mode="before")
     @classmethod
@@ -74,22 +68,20 @@ class NoticeSettings(BaseSettings):
         """Whether anybody is to be told of it."""
         return self.somebody and event in self.on
 
-    def secret(self, name: _Secret) -> str | None:
-        """The value of a secret, from its variable or its file; None where there is neither.
+    def addresses(self) -> str | None:
+        """Return people's addresses, from the variable or its file; None where there is neither.
 
         Raises:
           SettingsError: the file cannot be read.
         """
-        value: SecretStr | None = getattr(self, name)
-        file: Path | None = getattr(self, f"{name}_file")
-        if value or not file:
-            return value.get_secret_value() if value else None
+        if self.urls or not self.urls_file:
+            return self.urls.get_secret_value() if self.urls else None
         try:
-            return file.read_text(encoding="utf-8").strip()
+            return self.urls_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise SettingsError(
-                f"{PREFIX}{name.upper()}_FILE: expected a file that holds it. Received: {file}, {reason}"
+                f"{PREFIX}URLS_FILE: expected a file that holds addresses. Received: {self.urls_file}, {reason}"
             ) from None
 
 

@@ -10,7 +10,7 @@ from pipeline_lib.access import AccessVariables
 from pipeline_lib.container_settings import ContainerVariables
 from pipeline_lib.did_you_mean import did_you_mean
 from pipeline_lib.errors import SettingsError
-from pipeline_lib.notice_settings import SECRETS, NoticeSettings, notice_settings
+from pipeline_lib.notice_settings import NoticeSettings, notice_settings
 from pipeline_lib.settings import PREFIX, RunDefaults, Settings, read_variables, run_defaults
 
 _IN_SETTINGS_FILE: tuple[type[BaseSettings], ...] = (Settings, RunDefaults, NoticeSettings)
@@ -103,8 +103,7 @@ def check_settings(config: Settings, *, with_files: bool = True) -> None:
     read_variables(ContainerVariables)
     if with_files:
         _ = config.mlmd_url
-        for secret in SECRETS:
-            notices.secret(secret)
+        notices.addresses()
         _require_file("signing_key", config.signing_key)
         _require_file("verifying_key", config.verifying_key)
 

@@ -81,7 +81,7 @@ class TimedRun:
 class _Rest(AirflowRest):
     def ended(self, dag_id: str, run_id: str) -> float:
         """The end of a finished run, in seconds since the epoch."""
-        answer = self._http.get(f"dags/{dag_id}/dagRuns/{run_id}").raise_for_status()
+        answer = self.http.get(f"dags/{dag_id}/dagRuns/{run_id}").raise_for_status()
         return datetime.fromisoformat(answer.json()["end_date"]).timestamp()
 
 

@@ -60,7 +60,7 @@ def find_access(config: Settings, ask: Callable[[str], str] | None = None) -> Ac
 
     Args:
       config: where the local Airflow is.
-      ask: asks a person for a secret that is not set (see `ask_terminal`); None: nobody is there to be asked.
+      ask: asks a person for a password that is not set (see `ask_password`); None: nobody is there to be asked.
 
     Raises:
       SettingsError: an address is set without a user or a password, or a variable or file does not hold what it should.
@@ -70,19 +70,19 @@ def find_access(config: Settings, ask: Callable[[str], str] | None = None) -> Ac
         return _local(config, given)
     if given.token:
         return Access(url=given.url, token=given.token)
-    if not (user := given.user or (ask and ask(f"User of {given.url}: "))):
+    if not given.user:
         raise SettingsError("expected MNIST_LITE_USER or MNIST_LITE_TOKEN beside MNIST_LITE_URL. Received: neither")
-    return Access(url=given.url, user=user, password=_password(given, f"{user} at {given.url}", ask))
+    return Access(url=given.url, user=given.user, password=_password(given, ask))
 
 
-def ask_terminal(question: str) -> str:
-    """What a person types, a password unseen. Raises SettingsError where there is no terminal."""
+def ask_password(whose: str) -> str:
+    """Ask the terminal for a password, unseen. Raises SettingsError where there is no terminal."""
     if not sys.stdin.isatty():
-        raise SettingsError(f"{question.rstrip(': ')}: expected {_SECRETS}, or a terminal. Received: neither")
-    return (getpass.getpass if question.startswith("Password") else input)(question)
+        raise SettingsError(f"Password of {whose}: expected {_SECRETS}, or a terminal. Received: neither")
+    return getpass.getpass(f"Password of {whose}: ")
 
 
-def _password(given: AccessVariables, whose: str, ask: Callable[[str], str] | None) -> SecretStr:
+def _password(given: AccessVariables, ask: Callable[[str], str] | None) -> SecretStr:
     if given.password and given.password_file:
         raise SettingsError("expected one of MNIST_LITE_PASSWORD and MNIST_LITE_PASSWORD_FILE. Received: both")
     if given.password_file:
@@ -92,7 +92,7 @@ def _password(given: AccessVariables, whose: str, ask: Callable[[str], str] | No
             raise SettingsError(
                 f"MNIST_LITE_PASSWORD_FILE: expected a file that holds a password. Received: {error}"
             ) from None
-    if password := given.password or (ask and SecretStr(ask(f"Password of {whose}: "))):
+    if password := given.password or (ask and SecretStr(ask(f"{given.user} at {given.url}"))):
         return password
     raise SettingsError(f"expected {_SECRETS} beside MNIST_LITE_URL. Received: none of them")
 
@@ -109,7 +109,7 @@ def _local(config: Settings, given: AccessVariables) -> Access | None:
         return Access(url=url, token=given.token)
     user = given.user or LOCAL_USER
     if given.password or given.password_file:
-        return Access(url=url, user=user, password=_password(given, user, None))
+        return Access(url=url, user=user, password=_password(given, None))
     passwords = home / "passwords.json"
     try:
         return Access(url=url, user=user, password=json.loads(passwords.read_text(encoding="utf-8"))[user])

@@ -54,10 +54,12 @@ def _text(value: object) -> str:
 
 
 def assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """`NAME=VALUE` as values by name. A parameter that is a text takes it as it is, any other as JSON if it is JSON.
+    """Return `NAME=VALUE` as values by name; of a name that comes twice, the last value.
+
+    A parameter that is a text takes its value as it is, any other as JSON if it is JSON.
 
     Raises:
-      NodeRequestError: a text without `=`, a name that comes twice, or a value that no request can hold.
+      NodeRequestError: a text without `=`, or a value that no request can hold.
     """
     plain = {parameter.name for parameter in parameters() if parameter.type == "str"}
     values: dict[str, Any] = {}
@@ -65,10 +67,6 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
         name, separator, value = text.partition("=")
         if not separator:
             raise NodeRequestError(f"--param: expected NAME=VALUE. Received: {text!r}")
-        if name in values:
-            raise NodeRequestError(
-                f"--param: expected each name once. Received: {name} twice, the second time as {value!r}"
-            )
         values[name] = value if name in plain else _value(value)
         try:
             require_json({name: values[name]})

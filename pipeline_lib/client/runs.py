@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pipeline_lib.access import Access, ask_terminal, find_access
+from pipeline_lib.access import Access, ask_password, find_access
 from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.client.rest_answers import FINISHED, DagRun
 from pipeline_lib.client.run_view import RunView, node_order, print_failures
@@ -53,7 +53,7 @@ def connect(config: Settings) -> tuple[Access, AirflowRest]:
       StackError: there is none.
       SettingsError: the environment does not say enough.
     """
-    access = find_access(config, ask_terminal)
+    access = find_access(config, ask_password)
     if access is None:
         raise StackError(
             "expected an Airflow: MNIST_LITE_URL and who asks it, or a local one. Received: neither; "
@@ -89,7 +89,6 @@ def trigger(
                 else rest.trigger(PIPELINE_NAME, dict(conf), note)
             )
         console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, run)}", soft_wrap=True, highlight=False)
-        _tell_of_other_note(run, note)
         if not run.finished and (dag := rest.dag(PIPELINE_NAME)) and dag.is_paused:
             console.print("The DAG is paused: the run waits until somebody switches it on.", soft_wrap=True)
         _tell_of_lost_scheduler(rest, run)
@@ -202,13 +201,6 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, to_the_e
     elif to_the_end:
         Console(soft_wrap=True, highlight=False).print(f"This run is {run.state}: {found.url}", markup=False)
     return found.exit_code if to_the_end else 0
-
-
-def _tell_of_other_note(run: DagRun, note: str | None) -> None:
-    if note and run.note != note:
-        kept = f"keeps its note {run.note!r}" if run.note else "keeps having no note"
-        said = f"run {run.dag_run_id} was there already and {kept}: --note was not written"
-        Console(stderr=True).print(said, soft_wrap=True, highlight=False, markup=False)
 
 
 def _tell_of_lost_scheduler(rest: AirflowRest, run: DagRun) -> None:

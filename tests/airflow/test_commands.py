@@ -11,8 +11,7 @@ from typer.testing import CliRunner, Result
 from pipeline_lib import param_text
 from pipeline_lib.cli import run_commands
 from pipeline_lib.client.commands import app
-from pipeline_lib.client.rest_answers import DagRun
-from pipeline_lib.client.runs import RunStatus, _tell_of_other_note, _verdict
+from pipeline_lib.client.runs import RunStatus, _verdict
 from pipeline_lib.run_params import parameters
 from pipeline_lib.run_summary import RunSummary
 
@@ -45,7 +44,6 @@ def test_the_help_tells_every_run_parameter_its_type_bounds_and_default(command:
     [
         ("--param", "min_accuracy=NaN"),
         ("--param", "min_accuracy=1e999"),
-        ("--param", "epochs=3", "--param", "epochs=5"),
         ("--param", "epochs"),
     ],
 )
@@ -88,19 +86,3 @@ def test_a_run_that_failed_before_its_gates_is_not_called_unjudged() -> None:
     judged = _verdict(RunSummary(blessed=False, blessed_why="max_loss"), "failed")
     assert judged == ["Not blessed: max_loss", "Release: nothing was pushed"]
     assert _verdict(RunSummary(), "success")[0].startswith("Not judged")
-
-
-@pytest.mark.parametrize(
-    ("kept", "given", "said"),
-    [
-        ("released 7", "mine", "run a was there already and keeps its note 'released 7': --note was not written\n"),
-        (None, "mine", "run a was there already and keeps having no note: --note was not written\n"),
-        ("mine", "mine", ""),
-        ("released 7", None, ""),
-    ],
-)
-def test_a_note_that_was_not_written_is_told(
-    capsys: pytest.CaptureFixture[str], kept: str | None, given: str | None, said: str
-) -> None:
-    _tell_of_other_note(DagRun(dag_run_id="a", state="queued", note=kept), given)
-    assert capsys.readouterr().err == said

@@ -9,45 +9,42 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline_lib.access import Access
-from pipeline_lib.client import rest
-from pipeline_lib.client.rest_token import RestToken
+from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.errors import RunRefusedError, StackError
 
 ACCESS = Access(url="http://airflow", user="operator", password=SecretStr("secret"))
+WITH_TOKEN = Access(url="http://airflow", token=SecretStr("x"))
+Server = Callable[[httpx.Request], httpx.Response]
+RUN = {"dag_run_id": "a", "state": "queued"}
 
 
-def server(answer: Callable[[int], httpx.Response]) -> tuple[httpx.Client, list[httpx.Request]]:
-    """A client of a server that answers the n-th request (from 1) with `answer(n)`, and what it received."""
-    received: list[httpx.Request] = []
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        received.append(request)
-        return answer(len(received))
-
-    return httpx.Client(transport=httpx.MockTransport(handle), base_url="http://airflow"), received
+def connected(server: Server, access: Access = WITH_TOKEN) -> AirflowRest:
+    return AirflowRest(access, httpx.MockTransport(server))
 
 
-def broken_once(error: type[httpx.TransportError]) -> Callable[[int], httpx.Response]:
-    def answer(attempt: int) -> httpx.Response:
-        if attempt == 1:
-            raise error("broken")
-        return httpx.Response(200, json={})
+class BrokenOnce:
+    """A server that breaks the first connection, then answers with a run."""
 
-    return answer
+    def __init__(self, error: type[httpx.TransportError]) -> None:
+        self.error, self.received = error, 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.received += 1
+        if self.received == 1:
+            raise self.error("broken")
+        return httpx.Response(200, json=RUN)
 
 
-@pytest.mark.parametrize(("method", "error"), [("GET", httpx.ReadTimeout), ("POST", httpx.ConnectError)])
-def test_tries_again_where_that_cannot_do_harm(method: str, error: type[httpx.TransportError]) -> None:
-    http, received = server(broken_once(error))
-    assert rest._send(http, method, "/x").status_code == 200
-    assert len(received) == 2
+def test_tries_again_where_that_cannot_do_harm() -> None:
+    assert connected(BrokenOnce(httpx.ReadTimeout)).run("dag", "a").dag_run_id == "a"
+    assert connected(BrokenOnce(httpx.ConnectError)).trigger("dag").dag_run_id == "a"
 
 
 def test_a_trigger_that_may_have_been_received_is_not_sent_twice() -> None:
-    http, received = server(broken_once(httpx.ReadTimeout))
+    server = BrokenOnce(httpx.ReadTimeout)
     with pytest.raises(StackError, match="expected Airflow to answer at http://airflow"):
-        rest._send(http, "POST", "/x")
-    assert len(received) == 1
+        connected(server).trigger("dag")
+    assert server.received == 1
 
 
 @pytest.mark.parametrize(
@@ -62,9 +59,8 @@ def test_a_trigger_that_may_have_been_received_is_not_sent_twice() -> None:
     ],
 )
 def test_says_what_the_server_said(answer: httpx.Response, said: str) -> None:
-    http, _ = server(lambda _: answer)
     with pytest.raises(StackError, match=said):
-        rest._send(http, "POST", "/x")
+        connected(lambda _: answer).trigger("dag")
 
 
 @pytest.mark.parametrize(
@@ -78,32 +74,15 @@ def test_says_what_the_server_said(answer: httpx.Response, said: str) -> None:
         ({"status": "unhealthy", "latest_scheduler_heartbeat": None}, "heard of: never. No task starts"),
     ],
 )
-def test_a_scheduler_that_is_gone_is_told(
-    monkeypatch: pytest.MonkeyPatch, health: dict[str, str | None], said: str | None
-) -> None:
-    client = rest.AirflowRest(ACCESS)
-    http, _ = server(lambda _: httpx.Response(200, json={"scheduler": health}))
-    monkeypatch.setattr(client, "_http", http)
-    why = client.lost_scheduler()
+def test_a_scheduler_that_is_gone_is_told(health: dict[str, str | None], said: str | None) -> None:
+    why = connected(lambda _: httpx.Response(200, json={"scheduler": health})).lost_scheduler()
     assert (said in why) if said and why else why is said
 
 
-def test_a_run_that_there_is_not_is_told_with_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = rest.AirflowRest(ACCESS)
-    http, _ = server(lambda _: httpx.Response(404, json={"detail": "The DagRun was not found"}))
-    monkeypatch.setattr(client, "_http", http)
+def test_a_run_that_there_is_not_is_told_with_where_to_look() -> None:
+    client = connected(lambda _: httpx.Response(404, json={"detail": "The DagRun was not found"}))
     with pytest.raises(StackError, match="Received: monday, and there is none; 'mnist-lite runs' lists them"):
         client.run("dag", "monday")
-
-
-def client_of(monkeypatch: pytest.MonkeyPatch, answers: dict[str, httpx.Response]) -> rest.AirflowRest:
-    """A client of a server that answers each path so."""
-    http = httpx.Client(
-        transport=httpx.MockTransport(lambda request: answers[request.url.path]), base_url="http://airflow"
-    )
-    client = rest.AirflowRest(ACCESS)
-    monkeypatch.setattr(client, "_http", http)
-    return client
 
 
 def import_errors(**found: str) -> httpx.Response:
@@ -135,9 +114,9 @@ def dag(broken: bool) -> httpx.Response:
     ],
 )
 def test_the_import_error_of_a_dag_is_its_own_files(
-    monkeypatch: pytest.MonkeyPatch, found: httpx.Response, errors: httpx.Response, said: str | None
+    found: httpx.Response, errors: httpx.Response, said: str | None
 ) -> None:
-    client = client_of(monkeypatch, {"/dags/ours/details": found, "/importErrors": errors})
+    client = connected(lambda request: errors if request.url.path.endswith("/importErrors") else found)
     assert client.import_error("ours") == said
     assert client.import_error("ours", since=datetime(2026, 1, 2, tzinfo=UTC)) is None
 
@@ -178,16 +157,8 @@ def airflow() -> Airflow:
     return Airflow()
 
 
-def connected(airflow: Airflow, access: Access = ACCESS) -> rest.AirflowRest:
-    made = rest.AirflowRest(access)
-    made._http = httpx.Client(
-        transport=httpx.MockTransport(airflow), base_url="http://airflow/api/v2/", auth=RestToken(access)
-    )
-    return made
-
-
 def test_a_token_is_fetched_once_and_anew_when_it_has_expired(airflow: Airflow) -> None:
-    client = connected(airflow)
+    client = connected(airflow, ACCESS)
     client.trigger_once("dag", "a", {})
     client.run("dag", "a")
     assert airflow.tokens == 1
@@ -198,14 +169,14 @@ def test_a_token_is_fetched_once_and_anew_when_it_has_expired(airflow: Airflow) 
 
 def test_a_token_that_was_given_and_a_wrong_password_are_refused_with_what_the_server_said(airflow: Airflow) -> None:
     with pytest.raises(StackError, match=r"\(401\): Token Expired"):
-        connected(airflow, Access(url="http://airflow", token=SecretStr("old"))).run("dag", "a")
+        connected(airflow).run("dag", "a")
     wrong = ACCESS.model_copy(update={"password": SecretStr("wrong")})
     with pytest.raises(StackError, match=r"refused to log 'operator' in \(401\): Invalid credentials"):
         connected(airflow, wrong).run("dag", "a")
 
 
 def test_a_run_id_is_one_run_however_often_it_is_triggered(airflow: Airflow) -> None:
-    client = connected(airflow)
+    client = connected(airflow, ACCESS)
     airflow.break_after_next_post = True
     assert client.trigger_once("dag", "a", {"epochs": 3}).conf == {"epochs": 3}
     assert client.trigger_once("dag", "a", {"epochs": 3}).dag_run_id == "a"

@@ -21,15 +21,15 @@ def paused(deployment: Deployment) -> Iterator[Deployment]:
     dag = f"dags/{PIPELINE_NAME}"
     with deployment.login("operator") as rest:
         wait_for("the DAG", lambda: rest.dag(PIPELINE_NAME), seconds=120)
-        rest._http.patch(dag, json={"is_paused": True}).raise_for_status()
+        rest.http.patch(dag, json={"is_paused": True}).raise_for_status()
         try:
             yield deployment
         finally:
             for run in rest.runs(PIPELINE_NAME, 100):
                 if not run.finished:
                     path = f"{dag}/dagRuns/{run.dag_run_id}"
-                    rest._http.patch(path, json={"state": "failed"}).raise_for_status()
-                    rest._http.delete(path).raise_for_status()
+                    rest.http.patch(path, json={"state": "failed"}).raise_for_status()
+                    rest.http.delete(path).raise_for_status()
             rest.unpause(PIPELINE_NAME)
 
 

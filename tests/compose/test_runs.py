@@ -44,7 +44,7 @@ def test_the_report_opens_for_who_may_see_the_run_and_for_nobody_else(first_run:
     url = f"{deployment.url}/mnist-lite/dags/mnist_tflite/runs/{quote(first_run, safe='')}/report.html"
     assert httpx.get(url, timeout=60).status_code == 401
     with deployment.login("viewer") as rest:
-        page = rest._http.get(url)
+        page = rest.http.get(url)
     assert page.status_code == 200
     assert first_run in page.text and "min_class_accuracy" in page.text
 

@@ -23,11 +23,11 @@ def stored(deployment: Deployment) -> Iterator[dict[str, str]]:
     connection = {"connection_id": "mail", "conn_type": "smtp", "password": f"{STORED}connection"}
     connection["extra"] = json.dumps({"api_token": f"{STORED}extra"})
     with deployment.login("admin") as rest:
-        rest._http.post("connections", json=connection).raise_for_status()
-        rest._http.post("variables", json={"key": "hook_password", "value": f"{STORED}variable"}).raise_for_status()
+        rest.http.post("connections", json=connection).raise_for_status()
+        rest.http.post("variables", json={"key": "hook_password", "value": f"{STORED}variable"}).raise_for_status()
         yield {place: f"{STORED}{place}" for place in ("connection", "extra", "variable")}
-        rest._http.delete("connections/mail").raise_for_status()
-        rest._http.delete("variables/hook_password").raise_for_status()
+        rest.http.delete("connections/mail").raise_for_status()
+        rest.http.delete("variables/hook_password").raise_for_status()
 
 
 def inside(deployment: Deployment, service: str, command: str) -> str:
@@ -57,9 +57,9 @@ def test_no_secret_is_answered(deployment: Deployment, first_run: str, stored: d
     run = f"dags/{PIPELINE_NAME}/dagRuns/{quote(first_run, safe='')}"
     secrets = stored | deployment.secrets()
     with deployment.login(user) as rest:
-        answers = {path: rest._http.get(path) for path in (*ANSWERS, *(run + part for part in OF_RUN))}
+        answers = {path: rest.http.get(path) for path in (*ANSWERS, *(run + part for part in OF_RUN))}
         page = f"{deployment.url}/mnist-lite/{run.replace('dagRuns', 'runs')}/report.html"
-        answers |= {page: rest._http.get(page), "ui": rest._http.get(f"{deployment.url}/ui/config")}
+        answers |= {page: rest.http.get(page), "ui": rest.http.get(f"{deployment.url}/ui/config")}
     assert {path: answer.status_code for path, answer in answers.items() if answer.status_code not in (200, 403)} == {}
     assert all(answers[path].status_code == 200 for path in (page, "ui", run)) and first_run in answers[page].text
     assert {path: found for path, answer in answers.items() if (found := in_it(answer.text, secrets))} == {}

@@ -69,7 +69,6 @@ def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
         (["x=[-Infinity]"], "finite numbers"),
         (["span=\udcff"], "whole characters"),
         (["\udcff=1"], "whole characters"),
-        (["epochs=3", "seed=1", "epochs=5"], "each name once. Received: epochs twice, the second time as '5'$"),
     ],
 )
 def test_what_no_request_can_hold_is_refused(texts: list[str], said: str) -> None:

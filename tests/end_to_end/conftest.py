@@ -190,7 +190,7 @@ class Deployment:
 
     def runs(self, dag_id: str, run_type: str) -> list[dict[str, Any]]:
         """The runs of a DAG that came about in that way, oldest first."""
-        answer = self.rest._http.get(f"dags/{dag_id}/dagRuns", params={"run_type": run_type, "order_by": "run_after"})
+        answer = self.rest.http.get(f"dags/{dag_id}/dagRuns", params={"run_type": run_type, "order_by": "run_after"})
         return list(answer.raise_for_status().json()["dag_runs"])
 
     def wait_for(self, what: str, found: Callable[[], Any]) -> Any:
@@ -208,7 +208,7 @@ class Deployment:
         """
         query = {"name_pattern": name, "order_by": "timestamp"}
         answer = self.wait_for(
-            f"{name}'s events", lambda: (said := self.rest._http.get("assets/events", params=query)).is_success and said
+            f"{name}'s events", lambda: (said := self.rest.http.get("assets/events", params=query)).is_success and said
         )
         return [event["extra"] for event in answer.json()["asset_events"]]
 
@@ -216,7 +216,7 @@ class Deployment:
         """Wait for the one run that something other than this test starts, and for its end."""
         deadline = time.monotonic() + RUN_SECONDS
         while True:
-            found = self.rest._http.get(f"dags/{dag_id}/dagRuns").raise_for_status().json()["dag_runs"]
+            found = self.rest.http.get(f"dags/{dag_id}/dagRuns").raise_for_status().json()["dag_runs"]
             if found and found[0]["state"] in ("success", "failed"):
                 break
             assert time.monotonic() < deadline, f"{dag_id} did not run: {found}"

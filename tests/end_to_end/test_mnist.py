@@ -176,7 +176,7 @@ def test_each_run_has_a_report_that_airflow_serves_to_whoever_is_logged_in(
         assert Path(run.result("OutcomeReport").report or "").is_file()
         url = f"{deployment.airflow.url}/mnist-lite/dags/mnist_tflite/runs/{quote(run.run_id, safe='')}/report.json"
         assert httpx.get(url, timeout=60).status_code == 401
-        report = deployment.rest._http.get(url).json()
+        report = deployment.rest.http.get(url).json()
         assert (report["run_id"], report["blessed"]) == (run.run_id, blessed)
         assert report["outcome"]["headline"].startswith(headline)
         assert report["history"][-1]["run_id"] == run.run_id

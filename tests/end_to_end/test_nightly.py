@@ -95,7 +95,7 @@ def test_two_at_once_queue_and_the_second_finds_nothing_new(
 ) -> None:
     def at(run: FinishedRun, what: str) -> datetime:
         return datetime.fromisoformat(
-            deployment.rest._http.get(f"dags/{PIPELINE_NAME}/dagRuns/{run.run_id}").json()[what]
+            deployment.rest.http.get(f"dags/{PIPELINE_NAME}/dagRuns/{run.run_id}").json()[what]
         )
 
     first, second = on_new_data
@@ -123,7 +123,7 @@ def test_two_scheduled_runs_of_other_dates_find_nothing_new(
     )
     assert runs[0]["logical_date"] < runs[1]["logical_date"]
     finished = [deployment.finished("often", run["dag_run_id"]) for run in runs]
-    deployment.rest._http.patch("dags/often", json={"is_paused": True}).raise_for_status()
+    deployment.rest.http.patch("dags/often", json={"is_paused": True}).raise_for_status()
     assert all(nothing_new(run) for run in finished)
 
 
@@ -158,7 +158,7 @@ def make_backfill(deployment: Deployment, body: dict[str, Any]) -> None:
     while True:
         scheduler.suspend()
         try:
-            answer = deployment.rest._http.post("backfills", json=body, timeout=120)
+            answer = deployment.rest.http.post("backfills", json=body, timeout=120)
         finally:
             scheduler.resume()
         # 503, or 500 where not even its first row could be written: the scheduler was held in the middle of writing.
@@ -204,7 +204,7 @@ def test_a_folder_drop_is_ingested_and_a_bad_one_moved_aside(
             f"{ends}", lambda: [run["state"] for run in deployment.runs(INGEST, "scheduled")][:2] == ends
         )
     finally:
-        deployment.rest._http.patch(f"dags/{INGEST}", json={"is_paused": True}).raise_for_status()
+        deployment.rest.http.patch(f"dags/{INGEST}", json={"is_paused": True}).raise_for_status()
     assert nothing_new(deployment.finished(PIPELINE_NAME, started[0]))
     assert deployment.asset_events(DATA_ASSET)[-1] == read(deployment.settings.data_dir, 2).event()
 
@@ -222,7 +222,7 @@ def test_a_run_past_its_deadline_is_late(deployment: Deployment) -> None:
     url = f"{deployment.airflow.url}/ui/dags/late/dagRuns/{run_id}/deadlines"
 
     def missed() -> bool:
-        deadlines = deployment.rest._http.get(url).raise_for_status().json()["deadlines"]
+        deadlines = deployment.rest.http.get(url).raise_for_status().json()["deadlines"]
         return bool(deadlines) and all(deadline["missed"] for deadline in deadlines)
 
     deployment.wait_for("a missed deadline", missed)

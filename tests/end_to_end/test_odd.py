@@ -44,7 +44,7 @@ def test_a_task_that_is_marked_failed_ends_its_node(deployment: Deployment) -> N
                     pid = int(line.split()[-1])
         time.sleep(0.5)
     path = f"dags/odd/dagRuns/{run_id}/taskInstances/Moody"
-    assert deployment.rest._http.patch(path, json={"new_state": "failed"}).is_success
+    assert deployment.rest.http.patch(path, json={"new_state": "failed"}).is_success
     while _alive(pid):
         assert time.monotonic() < deadline, "the node outlived its task"
         time.sleep(0.2)

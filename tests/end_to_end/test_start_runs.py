@@ -41,7 +41,7 @@ def api_of(deployment: Deployment, user: str) -> client.ApiClient:
     assert access
     form = {"username": access.user, "password": access.password.get_secret_value()}
     with AirflowRest(access) as rest:
-        token = rest._http.post(f"{access.url}/auth/token", json=form).json()["access_token"]
+        token = rest.http.post(f"{access.url}/auth/token", json=form).json()["access_token"]
     return client.ApiClient(client.Configuration(host=access.url, access_token=token))
 
 
@@ -180,7 +180,7 @@ def test_a_forced_dry_run_runs_every_node_anew_and_releases_nothing(released: De
     told = RunParams(**run_defaults()).model_dump() | {"force": True, "push": "dry run"}
     assert recorded(released, "forced-dry") == told | {"force": "true"}
     report = f"{released.airflow.url}/mnist-lite/dags/{PIPELINE_NAME}/runs/forced-dry/report.json"
-    assert released.rest._http.get(report).json()["parameters"] == told
+    assert released.rest.http.get(report).json()["parameters"] == told
     release = releases.latest()
     assert release
     conf = released.rest.run(PIPELINE_NAME, release.manifest.run_id).conf or {}

@@ -61,9 +61,9 @@ def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
     assert reason.text == f"DataGate: {failed.result('DataGate').reason}" and "(max_anomalies)" in reason.text
     assert notice.report_url and notice.report_url.startswith(f"{deployment.airflow.url}/dags/told/runs/")
     folder = f"{deployment.airflow.url}/mnist-lite/dags/{TOLD}/runs/{quote(failed.run_id, safe='')}"
-    page = deployment.rest._http.get(f"{folder}/report.html").raise_for_status()
+    page = deployment.rest.http.get(f"{folder}/report.html").raise_for_status()
     assert "Refused by 1 of" in page.text and "max_anomalies" in page.text and failed.run_id in page.text
-    assert "image_floats" in deployment.rest._http.get(f"{folder}/statistics.html").raise_for_status().text
+    assert "image_floats" in deployment.rest.http.get(f"{folder}/statistics.html").raise_for_status().text
 
 
 def waited_for(told: Told, run: FinishedRun, event: str) -> Notice:
@@ -105,5 +105,5 @@ def test_no_secret_is_in_a_log_the_database_or_an_answer(
     assert found == []
     assert any("webhook: told of" in line for line in deployment.log(refused, NOTICE_TASK, TOLD))
     for path in ("details", "tasks", f"dagRuns/{refused.run_id}/taskInstances", f"dagRuns/{refused.run_id}"):
-        answer = deployment.rest._http.get(f"dags/{TOLD}/{path}").raise_for_status()
+        answer = deployment.rest.http.get(f"dags/{TOLD}/{path}").raise_for_status()
         assert not any(secret in answer.content for secret in secrets)

@@ -22,7 +22,7 @@ def queue(deployment: Deployment) -> Iterator[set[str]]:
     before = set(runs_of(deployment))
     yield before
     for run_id in set(runs_of(deployment)) - before:
-        deployment.rest._http.delete(f"dags/{PAUSED}/dagRuns/{run_id}").raise_for_status()
+        deployment.rest.http.delete(f"dags/{PAUSED}/dagRuns/{run_id}").raise_for_status()
 
 
 def runs_of(deployment: Deployment) -> dict[str, DagRun]:

@@ -160,11 +160,11 @@ def test_no_secret_is_in_what_airflow_answers(
 ) -> None:
     run = f"dags/{PIPELINE_NAME}/dagRuns/{quote(observed.run.run_id, safe='')}"
     public = ("config", "variables", "connections", "plugins", "providers", "eventLogs", "jobs", "importErrors")
-    answers = {path: deployment.rest._http.get(path) for path in (*public, run, f"{run}/taskInstances", "dags")}
+    answers = {path: deployment.rest.http.get(path) for path in (*public, run, f"{run}/taskInstances", "dags")}
     pages = ("/", "/auth/login", f"/dags/{PIPELINE_NAME}", "/mnist-lite" + f"/{run}".replace("dagRuns", "runs"))
-    answers |= {page: deployment.rest._http.get(deployment.airflow.url + page) for page in (*pages, "/ui/config")}
+    answers |= {page: deployment.rest.http.get(deployment.airflow.url + page) for page in (*pages, "/ui/config")}
     report = deployment.airflow.url + pages[-1] + "/report.html"
-    answers |= {"report": deployment.rest._http.get(report)}
+    answers |= {"report": deployment.rest.http.get(report)}
     for path in ("config", "variables", "connections", "report", "/", f"/dags/{PIPELINE_NAME}", "/ui/config"):
         assert answers[path].status_code == 200, (path, answers[path].text[:200])
     assert {path: names for path, answer in answers.items() if (names := within(answer.content, secrets))} == {}

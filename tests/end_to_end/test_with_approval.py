@@ -33,24 +33,24 @@ def question(deployment: Deployment, run_id: str) -> dict[str, Any]:
         assert time.monotonic() < deadline, f"{run_id} did not ask: {states}"
         time.sleep(0.5)
     path = f"dags/{PIPELINE_NAME}/dagRuns/{run_id}/hitlDetails"
-    [asked] = deployment.rest._http.get(path).raise_for_status().json()["hitl_details"]
+    [asked] = deployment.rest.http.get(path).raise_for_status().json()["hitl_details"]
     return dict(asked)
 
 
 def answer(deployment: Deployment, run_id: str, option: str) -> None:
     path = f"dags/{PIPELINE_NAME}/dagRuns/{run_id}/taskInstances/{APPROVAL}/-1/hitlDetails"
-    deployment.rest._http.patch(path, json={"chosen_options": [option]}).raise_for_status()
+    deployment.rest.http.patch(path, json={"chosen_options": [option]}).raise_for_status()
 
 
 def clear(deployment: Deployment, run_id: str, task_id: str) -> None:
     """Clear a task and whatever comes after it."""
     body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "include_downstream": True}
     path = f"dags/{PIPELINE_NAME}/clearTaskInstances"
-    deployment.rest._http.post(path, json={**body, "only_failed": False}).raise_for_status()
+    deployment.rest.http.post(path, json={**body, "only_failed": False}).raise_for_status()
 
 
 def note(deployment: Deployment, run_id: str, dag_id: str = PIPELINE_NAME) -> str | None:
-    answer = deployment.rest._http.get(f"dags/{dag_id}/dagRuns/{run_id}").raise_for_status()
+    answer = deployment.rest.http.get(f"dags/{dag_id}/dagRuns/{run_id}").raise_for_status()
     return answer.json()["note"]
 
 
@@ -119,7 +119,7 @@ def test_a_refused_model_is_not_asked_about(deployment: Deployment) -> None:
 
 def test_a_persons_note_stays(deployment: Deployment) -> None:
     body = {"logical_date": None, "conf": {}, "note": "trying something"}
-    triggered = deployment.rest._http.post(f"dags/{PIPELINE_NAME}/dagRuns", json=body).raise_for_status().json()
+    triggered = deployment.rest.http.post(f"dags/{PIPELINE_NAME}/dagRuns", json=body).raise_for_status().json()
     run_id = triggered["dag_run_id"]
     assert deployment.finished(PIPELINE_NAME, run_id).state == "success"
     assert note(deployment, run_id) == "trying something"

@@ -18,7 +18,7 @@ SECONDS = 120
 def answer(rest: AirflowRest, run_id: str) -> bool:
     """Approve what the run asks; False where it does not ask yet."""
     task = f"dags/{PIPELINE_NAME}/dagRuns/{run_id}/taskInstances/approval/-1/hitlDetails"
-    return bool(rest._http.patch(task, json={"chosen_options": ["Approve"]}).is_success)
+    return bool(rest.http.patch(task, json={"chosen_options": ["Approve"]}).is_success)
 
 
 def test_an_answer_at_once_is_taken(tmp_path: Path) -> None:

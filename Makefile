@@ -99,7 +99,7 @@ test-next-airflow: setup ## the tests of Airflow's side on the newest 3.4 of PyP
 audit: setup ## both locks against known advisories, where an index of them can be reached; else it says so
 	@MNIST_LITE_TEST_AUDIT=1 $(AIRFLOW)/python -m pytest tests/setup/test_advisories.py
 
-GENERATED := README.md settings.env.example docker/in-dot-env.env
+GENERATED := README.md settings.env.example
 docs: setup ## write the tables of parameters, gates and settings into README.md, and settings.env.example
 	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
 

@@ -9,7 +9,6 @@ from pipeline_lib.graph import Parameter
 from pipeline_lib.notice_settings import PREFIX as NOTIFY
 from pipeline_lib.notice_settings import NoticeSettings
 from pipeline_lib.places import PROJECT
-from pipeline_lib.setting_check import placed_variables
 from pipeline_lib.settings import PREFIX, RunDefaults, Settings
 
 _CONTRACT = (
@@ -81,12 +80,6 @@ def settings_file() -> str:
             value = default(field)
             lines += [*about, f"#{prefix}{name.upper()}={quoted(value)}"]
     return "\n".join([*lines, ""])
-
-
-def in_dot_env() -> str:
-    """Return a variable that Compose makes of the names of those that .env has: ${NAME+NAME} is empty without NAME."""
-    names = sorted(frozenset.union(*placed_variables()))
-    return "\n".join(['MNIST_LITE_IN_DOT_ENV="', *(f"${{{name}+{name}}}" for name in names), '"', ""])
 
 
 def quoted(value: str) -> str:

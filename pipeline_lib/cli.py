@@ -1,18 +1,19 @@
 """`mnist-lite`: each command runs in the environment that it needs, whichever one it was called from."""
 
-import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
 
 from pipeline_lib.errors import MnistLiteError, UsageError
+from pipeline_lib.places import PROJECT
 from pipeline_lib.settings_file import read_settings_file
 
 VERSION = "0.1.0"  # as pyproject.toml has it, which is not in the containers' image
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
-# command: (environment, module of its commands, its one line in --help). What runs in either runs in this process.
+# command: (environment, module of its commands, its one line in --help). TFX's always run in another process.
 COMMANDS = {
     "demo": ("airflow", "pipeline_lib.airflow.commands", "run everything once under Airflow and print the verdict"),
     "up": ("airflow", "pipeline_lib.airflow.commands", "start the local Airflow"),
@@ -60,9 +61,8 @@ def run_commands(app: Callable[..., object]) -> int:
 def version() -> str:
     """Return the version and the revision of this code."""
     from pipeline_lib.code_revision import code_revision
-    from pipeline_lib.settings import settings
 
-    return f"mnist-lite {VERSION}, revision {code_revision(settings().code_revision)}"
+    return f"mnist-lite {VERSION}, revision {code_revision()}"
 
 
 def main() -> int:
@@ -78,7 +78,7 @@ def main() -> int:
         if arguments[0] not in COMMANDS:
             raise UsageError(_no_command(arguments[0]))
         side, module, _ = COMMANDS[arguments[0]]
-        if side == "either":
+        if side == "either" or (side == "airflow" and importlib.util.find_spec("airflow")):
             return run_commands(importlib.import_module(module).app)
         python = _interpreter(side)
     except MnistLiteError as error:
@@ -96,7 +96,7 @@ def _no_command(name: str) -> str:
 def _interpreter(side: str) -> str:
     from pipeline_lib.settings import settings
 
-    python = settings().tfx_python if side == "tfx" else settings().airflow_python
+    python = settings().tfx_python if side == "tfx" else PROJECT / ".venvs" / "airflow" / "bin" / "python"
     if not python.exists():
         raise MnistLiteError(f"no {side} environment at {python}: run 'make setup'")
     return str(python)

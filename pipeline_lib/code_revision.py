@@ -7,17 +7,15 @@ from pathlib import Path
 from pipeline_lib.places import PROJECT
 
 
-def code_revision(baked: str = "", project: Path = PROJECT) -> str:
-    """The revision that was baked in, else git's, else a fingerprint of the code.
-
-    Args:
-      baked: the setting MNIST_LITE_CODE_REVISION, for an image without git.
-      project: the checkout.
+def code_revision(project: Path = PROJECT) -> str:
+    """Return what the image's file REVISION says, else git's revision, else a fingerprint of the code.
 
     Returns:
-      `baked`; or 40 hex digits, with `-dirty` where files differ from that commit; or `sha256:` and 64 hex digits.
+      The file's line; or 40 hex digits, with `-dirty` where files differ from that commit; or `sha256:` and 64 digits.
     """
-    return baked or _git(project) or f"sha256:{fingerprint(project / 'pipeline_lib')}"
+    baked = project / "REVISION"
+    said = baked.read_text(encoding="utf-8").strip() if baked.exists() else _git(project)
+    return said or f"sha256:{fingerprint(project / 'pipeline_lib')}"
 
 
 def fingerprint(*folders: Path) -> str:

@@ -4,8 +4,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic_settings import BaseSettings
-
 from pipeline_lib.access import AccessVariables
 from pipeline_lib.container_settings import ContainerVariables
 from pipeline_lib.did_you_mean import did_you_mean
@@ -13,37 +11,16 @@ from pipeline_lib.errors import SettingsError
 from pipeline_lib.notice_settings import NoticeSettings, notice_settings
 from pipeline_lib.settings import PREFIX, RunDefaults, Settings, read_variables, run_defaults
 
-_IN_SETTINGS_FILE: tuple[type[BaseSettings], ...] = (Settings, RunDefaults, NoticeSettings)
+_READ_BY = (Settings, RunDefaults, NoticeSettings, AccessVariables, ContainerVariables)
 # Read where pydantic is not at hand, or set by this project for its own processes.
-_OTHERS = frozenset(
-    {
-        "MNIST_LITE_IN_DOT_ENV",
-        "MNIST_LITE_RUNTIME_DIR",
-        "MNIST_LITE_SETTINGS_FILE",
-        "MNIST_LITE_STACK",
-    }
-)
-# The image's own, and what Compose's file sets or reads itself: wherever they stand, they change no container.
-OF_THE_HOST = frozenset(
-    f"{PREFIX}{name}"
-    for name in ("VAR_DIR", "TFX_PYTHON", "AIRFLOW_PYTHON", "COMPILED_PIPELINE", "CODE_REVISION", "PORT")
-)
+_OTHERS = frozenset({"MNIST_LITE_RUNTIME_DIR", "MNIST_LITE_STACK"})
 _OF_TESTS = "MNIST_LITE_TEST_"
 
 
 def known_variables() -> frozenset[str]:
     """Return the names of all variables that anything here reads, but for the tests' own."""
-    return _OTHERS | _names(*_IN_SETTINGS_FILE, AccessVariables, ContainerVariables)
-
-
-def placed_variables() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the variables that containers take from settings.env, and those that Compose takes from .env."""
-    return _names(*_IN_SETTINGS_FILE) - OF_THE_HOST, _names(ContainerVariables)
-
-
-def _names(*kinds: type[BaseSettings]) -> frozenset[str]:
-    fields = ((kind.model_config.get("env_prefix", ""), kind.model_fields) for kind in kinds)
-    return frozenset(prefix + name.upper() for prefix, names in fields for name in names)
+    names = {f"{kind.model_config['env_prefix']}{name}".upper() for kind in _READ_BY for name in kind.model_fields}
+    return _OTHERS | names
 
 
 def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
@@ -58,31 +35,6 @@ def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
         raise SettingsError(
             f"{did_you_mean([name.upper() for name in unknown], sorted(known), PREFIX)}Expected only variables "
             f"{PREFIX}… that README.md, settings.env.example or .env.example lists. Received: {', '.join(unknown)}"
-        )
-
-
-def refuse_misplaced_variables(environ: Mapping[str, str] = os.environ) -> None:
-    """Refuse a variable in a file where no container would see it.
-
-    Args:
-      environ: of `init`, which has all of .env and settings.env. `MNIST_LITE_IN_DOT_ENV` has the names of our variables
-        that .env, or the shell that called Compose, has: docker/in-dot-env.env.
-
-    Raises:
-      SettingsError: it names the variables, and the file that they belong to.
-    """
-    if (named := environ.get("MNIST_LITE_IN_DOT_ENV")) is None:
-        return  # no container
-    in_dot_env = set(named.split())
-    settings, composes = placed_variables()
-    if found := sorted(settings & in_dot_env):
-        raise SettingsError(
-            f"{', '.join(found)}: expected in settings.env, which every container reads. "
-            "Received: in .env, or from the shell; move it there"
-        )
-    if found := sorted((composes & environ.keys()) - in_dot_env):
-        raise SettingsError(
-            f"{', '.join(found)}: expected in .env, which Compose reads. Received: in settings.env; move it there"
         )
 
 
@@ -102,7 +54,6 @@ def check_settings(config: Settings, *, with_files: bool = True) -> None:
     read_variables(AccessVariables)
     read_variables(ContainerVariables)
     if with_files:
-        _ = config.mlmd_url
         notices.addresses()
         _require_file("signing_key", config.signing_key)
         _require_file("verifying_key", config.verifying_key)

@@ -5,7 +5,6 @@ import os
 import zoneinfo
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,7 +19,7 @@ PIPELINE_NAME = "mnist_tflite"
 RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
 DATA_ASSET = "mnist_data"  # and the spans
 _Kind = TypeVar("_Kind", bound=BaseSettings)
-_PATHS = ("var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "schema_file", "signing_key", "verifying_key")
+_PATHS = ("var_dir", "tfx_python", "compiled_pipeline", "schema_file", "signing_key", "verifying_key")
 
 
 class Settings(BaseSettings):
@@ -31,9 +30,6 @@ class Settings(BaseSettings):
     var_dir: Path = Field(default_factory=var_dir, description="all state; default: var/ in the project")
     tfx_python: Path = Field(
         default=PROJECT / ".venvs" / "tfx" / "bin" / "python", description="interpreter of the TFX environment"
-    )
-    airflow_python: Path = Field(
-        default=PROJECT / ".venvs" / "airflow" / "bin" / "python", description="interpreter of Airflow's environment"
     )
     compiled_pipeline: Path | None = Field(
         default=None, description="file of the compiled pipeline; default: compiled/ in the state folder"
@@ -47,9 +43,6 @@ class Settings(BaseSettings):
         description="mysql://user:password@host[:port]/database for MySQL or MariaDB (with "
         "innodb_snapshot_isolation=OFF); PostgreSQL is refused. "
         "Default: SQLite in the state folder; in containers, the MariaDB beside them",
-    )
-    metadata_password_file: Path | None = Field(
-        default=None, description="file of the password, such as a Docker secret, that the URL then leaves out"
     )
     runtime: Literal["warm", "cold"] = Field(
         default="warm",
@@ -71,9 +64,6 @@ class Settings(BaseSettings):
     verifying_key: Path | None = Field(default=None, description="public key (PEM) that every reader then insists on")
     approval_hours: float = Field(
         default=20, gt=0, le=24 * 365, description="how long a run waits for its approval; then nothing is pushed"
-    )
-    code_revision: str = Field(
-        default="", description="of this code, for each release's manifest; default: what git says"
     )
 
     dataset: str = Field(
@@ -97,8 +87,7 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_the_default(cls, values: dict[str, Any]) -> dict[str, Any]:
         # An empty path would be the folder of whoever asks.
-        paths = {*_PATHS, "metadata_password_file"}
-        return {name: value for name, value in values.items() if value != "" or name not in paths}
+        return {name: value for name, value in values.items() if value != "" or name not in _PATHS}
 
     @field_validator(*_PATHS)
     @classmethod
@@ -147,26 +136,7 @@ class Settings(BaseSettings):
 
     @property
     def mlmd_url(self) -> str:
-        url = self.metadata_url or f"sqlite:///{self.var_dir / 'metadata' / 'mlmd.sqlite'}"
-        return _with_password(url, self.metadata_password_file) if self.metadata_password_file else url
-
-
-def _with_password(url: str, file: Path) -> str:
-    try:
-        password = file.read_text(encoding="utf-8").rstrip("\n")
-    except OSError as error:
-        raise SettingsError(
-            "MNIST_LITE_METADATA_PASSWORD_FILE: expected a file that holds a password. "
-            f"Received: {file}, {error.strerror}"
-        ) from None
-    parts = urlsplit(url)
-    if parts.username is None or parts.password is not None:
-        raise SettingsError(
-            "MNIST_LITE_METADATA_URL: expected mysql://user@host/database, without a password, "
-            "because MNIST_LITE_METADATA_PASSWORD_FILE is set. Received: another form"
-        )
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+        return self.metadata_url or f"sqlite:///{self.var_dir / 'metadata' / 'mlmd.sqlite'}"
 
 
 @functools.cache

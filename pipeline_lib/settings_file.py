@@ -9,20 +9,17 @@ from pipeline_lib.places import PROJECT
 
 # Processes of the local Airflow have it: they keep the settings that it was started with.
 _STARTED = "MNIST_LITE_STACK"
-_FILE = "MNIST_LITE_SETTINGS_FILE"
 
 
-def read_settings_file(environ: MutableMapping[str, str] = os.environ) -> None:
+def read_settings_file(environ: MutableMapping[str, str] = os.environ, file: Path = PROJECT / "settings.env") -> None:
     """Add the variables of settings.env to those of the environment, which win.
 
-    `MNIST_LITE_SETTINGS_FILE` names another file. Values are read as Compose reads them, except that no `$` is special.
+    Values are read as Compose reads them, except that no `$` is special.
 
     Raises:
       SettingsError: the file cannot be read, or one of its lines is no assignment.
     """
-    named = environ.get(_FILE)
-    file = Path(named or PROJECT / "settings.env")
-    if _STARTED in environ or not (named or file.exists()):
+    if _STARTED in environ or not file.exists():
         return
     from dotenv.parser import parse_stream
 

@@ -3,8 +3,8 @@
 import gc
 import os
 
-# No settings.env of the person who runs the tests.
-os.environ["MNIST_LITE_SETTINGS_FILE"] = os.devnull
+# As a process of an Airflow that is started: no settings.env of the person who runs the tests.
+os.environ["MNIST_LITE_STACK"] = "the tests"
 
 
 def pytest_collection_finish() -> None:

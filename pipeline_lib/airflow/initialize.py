@@ -20,7 +20,7 @@ from pathlib import Path
 from pipeline_lib.airflow.dag_check import import_errors, refuse_broken_dags
 from pipeline_lib.errors import MnistLiteError, SettingsError, StackError
 from pipeline_lib.places import PROJECT
-from pipeline_lib.setting_check import check_settings, refuse_misplaced_variables
+from pipeline_lib.setting_check import check_settings
 from pipeline_lib.settings import Settings, settings
 
 # A scheduler that was killed looks alive until its last heartbeat is 30 s old.
@@ -53,7 +53,6 @@ def initialize(config: Settings) -> None:
     from airflow.configuration import conf
 
     check_settings(config, with_files=False)
-    refuse_misplaced_variables()
     refuse_broken_dags(import_errors(Path(conf.get_mandatory_value("core", "dags_folder"))))
     migrate()
     make_users()

@@ -114,7 +114,7 @@ class Executor(executor.Executor):
             span=int(exec_properties["span"]),
             parameters=json.loads(exec_properties["run_parameters"]),
             versions=tflite_contract.versions(model, model_artifact),
-            code_revision=code_revision(config.code_revision),
+            code_revision=code_revision(),
             run_id=self._context.pipeline_run_id,
             model_artifact_id=model_artifact.id,
             artifact_ids=ids,

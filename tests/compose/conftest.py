@@ -12,7 +12,7 @@ import pytest
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME
 from tests.airflow.stack_fixtures import free_port
-from tests.compose.deployment import REVISION, Deployment, Run, peak_memory
+from tests.compose.deployment import OURS, REVISION, Deployment, Run, peak_memory
 
 GIB = 1024**3
 ENGINE = "MNIST_LITE_TEST_DOCKER_ENGINE"
@@ -52,7 +52,11 @@ def first_build(engine: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
     env_file = folder / "env"
     # Once a year: but for a new deployment's first run, no run comes between a test and its own.
     (folder / "settings.env").write_text('MNIST_LITE_SCHEDULE="0 0 1 1 *"\nMNIST_LITE_DATASET=digits\n')
-    env_file.write_text(f"MNIST_LITE_PORT={port}\nMNIST_LITE_SETTINGS_FILE={folder / 'settings.env'}\n")
+    # In place of a developer's own settings.env.
+    files = f"!override [docker/containers.env, {folder / 'settings.env'}]"
+    services = "".join(f"  {name}: {{env_file: {files}}}\n" for name in (*sorted(OURS), "worker"))
+    (folder / "settings.yml").write_text(f"services:\n{services}")
+    env_file.write_text(f"MNIST_LITE_PORT={port}\nCOMPOSE_FILE=docker-compose.yml:{folder / 'settings.yml'}\n")
     subprocess.run([sys.executable, PROJECT / "docker" / "make_env.py", env_file], check=True)
     deployment = Deployment(f"mnist-lite-test-{os.getpid()}", env_file, "mnist-lite:test", port)
     return deployment, deployment.compose("--progress", "plain", "build", "init", settings={"REVISION": REVISION})

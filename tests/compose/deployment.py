@@ -51,7 +51,7 @@ def wait_for(what: str, found: Callable[[], Any], seconds: float = WAIT_SECONDS)
 
 @dataclass(frozen=True)
 class Deployment:
-    """A Compose project. `env_file` has its secrets and names its settings' file; containers run `image`."""
+    """A Compose project. `env_file` has its secrets and names Compose's files; containers run `image`."""
 
     project: str
     env_file: Path

@@ -119,6 +119,7 @@ def test_it_is_labelled_and_the_command_line_finds_both_environments(image: str)
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", image))
     assert labels["org.opencontainers.image.title"] == "mnist-lite"
     assert labels["org.opencontainers.image.revision"] == REVISION
+    assert in_image(image, "mnist-lite", "--version").stdout.endswith(f"revision {REVISION}\n")
     for command in ("demo", "ingest"):  # one of each environment
         told = in_image(image, "mnist-lite", command, "--help")
         assert told.returncode == 0 and "mnist-lite" in told.stdout, told.stderr

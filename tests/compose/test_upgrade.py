@@ -15,7 +15,7 @@ OLDER = "3.2.2"
 def script(deployment: Deployment, name: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
     """Run docker/NAME on this deployment, as a user runs it on his."""
     env = {
-        **{name: value for name, value in os.environ.items() if name != "MNIST_LITE_SETTINGS_FILE"},
+        **os.environ,
         "COMPOSE_PROJECT_NAME": deployment.project,
         "COMPOSE_ENV_FILES": str(deployment.env_file),
         "MNIST_LITE_IMAGE": deployment.image,

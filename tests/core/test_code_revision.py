@@ -17,7 +17,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_what_was_baked_in_wins(project: Path) -> None:
-    assert code_revision("v1.2", project) == "v1.2"
+    (project / "REVISION").write_text("v1.2\n")
+    assert code_revision(project) == "v1.2"
+    (project / "REVISION").write_text("\n")  # of an image that was built without one
+    assert code_revision(project).startswith("sha256:")
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="no git on PATH")
@@ -33,13 +36,13 @@ def test_gits_commit_and_whether_files_differ_from_it(project: Path) -> None:
     git("commit", "--quiet", "-m", "x")
     git("tag", "-a", "-m", "x", "v1")
     commit = git("rev-parse", "HEAD").strip()
-    assert code_revision(project=project) == commit
+    assert code_revision(project) == commit
     (project / "pipeline_lib" / "a.py").write_text("2")
-    assert code_revision(project=project) == f"{commit}-dirty"
+    assert code_revision(project) == f"{commit}-dirty"
 
 
 def test_without_git_it_is_a_fingerprint_of_the_code(project: Path) -> None:
-    first = code_revision(project=project)
+    first = code_revision(project)
     assert first.startswith("sha256:") and len(first) == 71
     (project / "pipeline_lib" / "a.py").write_text("2")
-    assert code_revision(project=project) != first
+    assert code_revision(project) != first

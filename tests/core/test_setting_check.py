@@ -48,15 +48,12 @@ def test_a_name_like_no_other_and_one_in_small_letters_are_refused_too() -> None
         ("PAUSED", "perhaps"),
         ("SIGNING_KEY", "/nowhere/key.pem"),
         ("METADATA_URL", "postgresql://x"),
-        ("METADATA_PASSWORD_FILE", "/nowhere/password"),
         ("TIMEZONE", "Mars/Olympus"),
     ],
 )
 def test_a_wrong_value_of_any_kind_is_one_sentence_that_names_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    if name == "METADATA_PASSWORD_FILE":
-        monkeypatch.setenv("MNIST_LITE_METADATA_URL", "mysql://me@db/mlmd")
     monkeypatch.setenv(f"MNIST_LITE_{name}", value)
     with pytest.raises(SettingsError, match=f"^MNIST_LITE_{name}: [^\n]*$"):
         check_settings(read_variables(Settings))

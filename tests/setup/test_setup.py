@@ -1,6 +1,5 @@
 """`make setup`: what it refuses before anything is made, and that it finishes what an interruption left."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -57,8 +56,12 @@ def test_refuses_a_disk_that_would_be_filled(host, tmp_path):
     assert "Received: 1.2 GB." in sentence
 
 
-def test_refuses_without_network(host):
-    assert "PyPI does not answer (dns error)" in refusal(host.setup(UV_NO_NETWORK="unplugged"), host.project)
+def test_without_network_it_says_what_to_do_after_uvs_reason_and_leaves_no_stamp(host):
+    done = host.setup(UV_SYNC="echo 'error: dns error' >&2; exit 2")
+    *_, reason, said = done.stderr.splitlines()
+    assert (done.returncode, reason) == (1, "error: dns error")
+    assert said.startswith("setup: uv cannot install requirements.txt: the reason is above. Run make setup again")
+    assert not list(host.project.glob(".venvs/*/setup.stamp"))
 
 
 def test_refuses_without_a_compiler(host):
@@ -71,7 +74,8 @@ def test_without_a_fitting_uv_asks_pip_for_one_and_says_when_it_cannot(host, uv)
     (host.bin / "uv").unlink() if uv == "no uv" else host.command("uv", f"echo {uv}; [ $1 = --version ]")
     done = host.setup(PIP_NO_INDEX="1", PIP_CONFIG_FILE="/dev/null")
     assert done.returncode == 1
-    assert "uv cannot be fetched from PyPI (No matching distribution" in done.stderr.splitlines()[-1]
+    assert "No matching distribution" in done.stderr
+    assert "uv cannot be fetched from PyPI: the reason is above" in done.stderr.splitlines()[-1]
     assert not list(host.project.glob(".venvs/*/setup.stamp"))
 
 
@@ -104,15 +108,12 @@ def test_makes_both_environments_and_then_has_nothing_to_do(host):
 @pytest.mark.parametrize("step", ["/.venvs/tfx", "pip sync --require-hashes", "--editable"])
 def test_finishes_what_was_killed_half_way(host, step):
     assert host.setup(UV_KILLS_SETUP_AT=step).returncode == -signal.SIGKILL
-    half_made = {path.stem for path in host.project.glob(".venvs/*.unfinished")}
     finished = {path.parent.name for path in host.project.glob(".venvs/*/setup.stamp")}
-    assert len(half_made) == 1
     before = len(host.uv_calls())
     assert host.setup().returncode == 0
     made = [call.rsplit("/", 1)[1] for call in host.uv_calls()[before:] if call.startswith("venv")]
     assert set(made) == {"airflow", "tfx"} - finished
     assert {path.parent.name for path in host.project.glob(".venvs/*/setup.stamp")} == {"airflow", "tfx"}
-    assert not list(host.project.glob(".venvs/*.unfinished"))
 
 
 def test_a_changed_lock_updates_its_environment_in_place(host):
@@ -126,16 +127,6 @@ def test_a_changed_lock_updates_its_environment_in_place(host):
     assert [call.rsplit("/", 1)[1] for call in calls if "sync" in call] == ["requirements-tfx.txt"]
 
 
-def test_adopts_an_environment_without_a_stamp(host):
-    """One made by hand, or by an older set-up, may be in use: it is brought up to date, never deleted."""
-    host.setup()
-    (host.project / ".venvs/tfx/setup.stamp").unlink()
-    (host.project / ".venvs/tfx/kept").touch()
-    assert host.setup().returncode == 0
-    assert (host.project / ".venvs/tfx/kept").exists()
-    assert json.loads((host.project / ".venvs/tfx/setup.stamp").read_text())
-
-
 def test_makes_environments_afresh_where_the_checkout_was_moved(host):
     host.setup()
     moved = type(host)(host.bin, host.project.rename(host.project.with_name("moved")))
@@ -145,7 +136,7 @@ def test_makes_environments_afresh_where_the_checkout_was_moved(host):
 
 
 def test_two_at_once_do_the_work_once(host):
-    host_environment = host.environment(UV_SYNC_SECONDS="0.5")
+    host_environment = host.environment(UV_SYNC="sleep 0.5")
     command = [host.project / "setup" / "setup.sh"]
     both = [
         subprocess.Popen(command, env=host_environment, cwd=host.project, stderr=subprocess.DEVNULL) for _ in range(2)

@@ -4,12 +4,8 @@ An XCom says where an artifact is, and may say anything: links are followed befo
 """
 
 import os
-import stat
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.releases.store import Releases
@@ -28,11 +24,10 @@ class Place(NamedTuple):
 
 
 class ListedFile(NamedTuple):
-    """A file by its path within its place, its size in bytes, and the address below the place's; "": none."""
+    """A file by its path within its place, and its size in bytes."""
 
     name: str
     size: int
-    address: str
 
 
 class Listing(NamedTuple):
@@ -60,50 +55,19 @@ def listing(place: Place) -> Listing:
     """Return the files of a place, in order, links not followed."""
     try:
         folder = Path(place.uri).resolve()
-        inside, exists = folder.is_relative_to(place.within.resolve()), folder.exists()
+        if not folder.is_relative_to(place.within.resolve()):
+            return Listing(place, [], f"not in {place.within}, so not listed")
+        if not folder.exists():
+            return Listing(place, [], "its files were removed")
+        within = folder if folder.is_dir() else folder.parent
+        walked = sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+        paths = walked if folder.is_dir() else [folder]
+        found = [ListedFile(str(path.relative_to(within)), path.lstat().st_size) for path in paths[:_MOST_FILES]]
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, a loop of links, a NUL
-        return Listing(place, [], f"not readable, so not listed: {getattr(error, 'strerror', None) or error}")
-    if not inside:
-        return Listing(place, [], f"not in {place.within}, so not listed")
-    if not exists:
-        return Listing(place, [], "its files were removed")
-    found: list[ListedFile] = []
-    try:
-        found += islice(_files(folder), _MOST_FILES + 1)
-    except OSError as error:
-        return Listing(place, found, f"not all are listed: {error.strerror}")
-    if len(found) > _MOST_FILES:
-        return Listing(place, found[:_MOST_FILES], f"and more: only {_MOST_FILES} are listed")
+        return Listing(place, [], f"not readable, so not listed: {error}")
+    if len(paths) > _MOST_FILES:
+        return Listing(place, found, f"and more: only {_MOST_FILES} are listed")
     return Listing(place, found, "" if found else "no files")
-
-
-def _files(folder: Path) -> Iterator[ListedFile]:
-    """Yield every file below. Without recursion: a tree may be deeper than Python's stack."""
-    if not folder.is_dir():
-        yield _listed(folder.name, folder.lstat())
-        return
-    start = len(str(folder)) + 1
-    waiting = _entries(folder)
-    while waiting:
-        entry = waiting.pop()
-        if entry.is_dir(follow_symlinks=False):
-            waiting += _entries(entry)
-        else:
-            yield _listed(entry.path[start:], entry.stat(follow_symlinks=False))
-
-
-def _entries(folder: "Path | os.DirEntry[str]") -> list["os.DirEntry[str]"]:
-    """Return the entries of a folder, the first at the end."""
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name, reverse=True)
-
-
-def _listed(name: str, status: os.stat_result) -> ListedFile:
-    try:
-        address = quote(name) if stat.S_ISREG(status.st_mode) else ""
-    except UnicodeEncodeError:
-        address = ""  # the server takes an address for UTF-8, and the name is not
-    return ListedFile(name, status.st_size, address)
 
 
 def file_in(within: Path, folder: str, name: str) -> Path | None:

@@ -24,61 +24,25 @@ class _Component(NamedTuple):
 
 # The first pattern that matches a component's class name.
 _COMPONENTS = {
-    "ImportExampleGen": _Component(
-        "Import examples", "data", "Reads the newest span of examples that are TFRecords already, split by split."
-    ),
-    "CsvExampleGen": _Component("Import examples", "data", "Reads the newest span of CSV files as examples."),
-    "SpanExampleGen": _Component(
-        "Import examples",
-        "data",
-        "Reads the spans that the run is told to, split by split: the newest, a number, a window.",
-    ),
     "*ExampleGen": _Component("Import examples", "data", "Reads the examples, split by split."),
     "StatisticsGen": _Component("Statistics", "data", "Computes statistics of every feature, per split."),
     "SchemaGen": _Component("Schema", "data", "Infers a schema from the training split's statistics."),
     "ImportSchemaGen": _Component("Schema", "data", "Brings in the schema that people have reviewed."),
-    "ExampleValidator": _Component(
-        "Validate examples", "data", "Compares the statistics with the schema and records anomalies."
-    ),
-    "DataGate": _Component(
-        "Data gate",
-        "data",
-        "Fails, naming each anomaly, where the data is not what the schema says or its labels have drifted.",
-    ),
-    "Transform": _Component(
-        "Transform", "train", "Runs `preprocessing_fn` over the examples and keeps it as a graph for serving."
-    ),
+    "ExampleValidator": _Component("Validate examples", "data", "Compares the statistics with the schema."),
+    "DataGate": _Component("Data gate", "data", "Fails on anomalies and on labels that have drifted."),
+    "Transform": _Component("Transform", "train", "Runs `preprocessing_fn`, and keeps it for serving."),
     "Tuner": _Component("Tune", "train", "Searches hyperparameters."),
     "Trainer": _Component("Train", "train", "Calls `run_fn`, which writes a model."),
-    "Evaluator": _Component(
-        "Evaluate",
-        "evaluate",
-        "Computes the model's metrics, overall and per slice, and blesses it if they meet the thresholds.",
-    ),
+    "Evaluator": _Component("Evaluate", "evaluate", "Blesses the model if its metrics meet the thresholds."),
     "InfraValidator": _Component("Validate where it serves", "evaluate", "Loads the model where it will be served."),
-    "EdgeValidator": _Component(
-        "Validate on the edge",
-        "evaluate",
-        "Runs the TFLite file in the runtime that ships, measures it, and judges every gate of the run.",
-    ),
-    "ModelReport": _Component(
-        "Model report",
-        "evaluate",
-        "Writes a page on the run, refused or not: the tab *Model report* of the DAG run shows it.",
-    ),
+    "EdgeValidator": _Component("Validate on the edge", "evaluate", "Judges every gate of the run."),
+    "ModelReport": _Component("Model report", "evaluate", "Writes the page on the tab *Model report* of the run."),
     # In no group: its mark is seen in a folded grid.
     "OutcomeReport": _Component(
-        "Outcome",
-        "",
-        "Adds the outcome to the report. It ends **skipped** where a new model was kept back: a gate refused it, "
-        "no one approved it, someone rolled back from it, or its data is older than the last release's.",
+        "Outcome", "", "Ends **skipped** where a new model was kept back. The report says why."
     ),
     "BulkInferrer": _Component("Infer", "release", "Runs the model over a batch of examples."),
-    "Pusher": _Component(
-        "Push",
-        "release",
-        "Ships the model if it was blessed. Otherwise, or if it is what was shipped last, it ends **skipped**.",
-    ),
+    "Pusher": _Component("Push", "release", "Ships a blessed model. Ends **skipped** where nothing was shipped."),
     # These two belong where they are used.
     "Resolver": _Component("Find", "", "Finds artifacts of earlier runs."),
     "Importer": _Component("Register", "", "Registers an artifact that exists already."),

@@ -22,11 +22,7 @@ from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.airflow.param_refusal import refusal
 from pipeline_lib.airflow.request import known_user, read_again, read_whole, route_path
 
-# Starlette's routes are matched up to a $, which a line feed may follow.
-_PATHS = (
-    re.compile(r"/api/v2/dags/(?P<dag_id>[^/]+)/dagRuns\n?"),
-    re.compile(r"/api/v2/backfills(?:/dry_run)?\n?"),
-)
+_PATH = re.compile(r"/api/v2/(?:dags/(?P<dag_id>[^/]+)/dagRuns|backfills(?:/dry_run)?)")
 
 
 class ConfGuard:
@@ -36,27 +32,18 @@ class ConfGuard:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = _path(scope)
-        if path is None:
+        path = _PATH.fullmatch(route_path(scope)) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if not path:
             await self.app(scope, receive, send)
             return
         message = await read_whole(receive)
-        body = message.get("body", b"")
-        if why := await _refusal(Request(scope), path, body):
+        if why := await _refusal(Request(scope), path["dag_id"], message.get("body", b"")):
             await JSONResponse({"detail": why}, 400)(scope, receive, send)
             return
         await self.app(scope, read_again(message, receive), send)
 
 
-def _path(scope: Scope) -> Mapping[str, str] | None:
-    """Return what the path of a request for runs names; None: it is another request."""
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return None
-    found = next(filter(None, (pattern.fullmatch(route_path(scope)) for pattern in _PATHS)), None)
-    return found.groupdict() if found else None
-
-
-async def _refusal(request: Request, path: Mapping[str, str], body: bytes) -> str | None:
+async def _refusal(request: Request, dag_id: str | None, body: bytes) -> str | None:
     try:
         form = json.loads(body)
     except (ValueError, RecursionError):
@@ -65,8 +52,8 @@ async def _refusal(request: Request, path: Mapping[str, str], body: bytes) -> st
         return None
     # Whoever is not logged in makes nothing be looked up, and what a DAG can be told is for those who may tell it.
     user = await known_user(request)
-    dag_id = path.get("dag_id") or form.get("dag_id")
-    conf = form.get("conf" if path else "dag_run_conf")
+    conf = form.get("conf" if dag_id else "dag_run_conf")
+    dag_id = dag_id or form.get("dag_id")
     if not user or not isinstance(dag_id, str) or not isinstance(conf, dict):
         return None
     return await run_in_threadpool(_refusal_of, request, user, dag_id, conf)

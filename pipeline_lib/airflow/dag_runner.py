@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
 from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
@@ -138,20 +137,8 @@ def _task_groups(dag: DAG, nodes: tuple[Node, ...]) -> dict[str, TaskGroup]:
     return {node_id: made[name] for node_id, name in found.items()}
 
 
-def _ended(schema: Any) -> Any:
-    """The schema with patterns that end where the text does: Python's `$`, and no other's, lets a line feed follow."""
-    if isinstance(schema, list):
-        return [_ended(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: f"{part.removesuffix('$')}(?!\\n)$" if key == "pattern" and isinstance(part, str) else _ended(part)
-        for key, part in schema.items()
-    }
-
-
 def _param(parameter: Parameter) -> Param:
-    schema = {"type": _JSON_TYPES[parameter.type], **_ended(parameter.json_schema)}
+    schema = {"type": _JSON_TYPES[parameter.type], **parameter.json_schema}
     description = schema.pop("description", None)
     if parameter.default is None:
         return Param(description=description, schema=schema)

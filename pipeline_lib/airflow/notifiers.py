@@ -10,7 +10,7 @@ import re
 from urllib.parse import unquote, urlsplit
 
 import httpx
-from airflow.sdk.log import mask_secret, redact
+from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]
 from apprise import Apprise, AppriseAsset, LogCapture, NotifyFormat
 from apprise.utils.parse import parse_urls
 
@@ -57,7 +57,7 @@ def _notify_people(url: str, notice: Notice) -> tuple[str, str | None]:
     shown = "/".join(service.url(privacy=True).split("/")[:3]) if service else f"{url.partition('://')[0]}://***"
     for secret in _parts(url) - _parts(shown):
         mask_secret(secret)  # in whatever Airflow may log
-    return shown, reason and redact(reason.replace(url, shown).strip())
+    return shown, str(redact(reason.replace(url, shown).strip())) if reason else None
 
 
 def _parts(url: str) -> set[str]:

@@ -24,11 +24,8 @@ def refusal(dag_id: str, conf: Mapping[str, Any], params: Any) -> str | None:
     """
     if unknown := sorted(set(conf) - set(params)):
         return _unknown(dag_id, unknown, conf, sorted(params))
-    try:
-        found = (_no_json(name, value) or _out_of_bounds(name, value, params) for name, value in conf.items())
-        return next(filter(None, found), None)
-    except RecursionError:
-        return "expected numbers, texts, true or false. Received: something that is nested too deep to be checked"
+    found = (_no_json(name, value) or _out_of_bounds(name, value, params) for name, value in conf.items())
+    return next(filter(None, found), None)
 
 
 def _unknown(dag_id: str, unknown: list[str], conf: Mapping[str, Any], known: list[str]) -> str:
@@ -54,8 +51,6 @@ def _no_json(name: str, value: Any) -> str | None:
 def _out_of_bounds(name: str, value: Any, params: Any) -> str | None:
     try:
         params.deep_merge({name: value}).get_param(name).resolve(raises=True)
-    except RecursionError:
-        raise
     except Exception as error:  # jsonschema's, of several kinds; Airflow takes any for a refusal, too
         wanted = expected(params.get_param(name).schema)
         if getattr(error, "validator", None) in _TOLD and wanted:

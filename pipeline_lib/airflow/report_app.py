@@ -5,12 +5,11 @@ do.
 """
 
 from pathlib import Path
-from typing import Annotated
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
@@ -72,20 +71,13 @@ def report_app() -> FastAPI:
 
 
 # The routes are plain functions: FastAPI runs them in a thread, where a database and a disk may be waited for.
-def _node(
-    request: Request,
-    dag_id: str,
-    run_id: str,
-    node_id: str,
-    session: SessionDep,
-    page: Annotated[int, Query(ge=1, le=10**6)] = 1,
-) -> Response:
-    """Answer with what a task made, a page of it."""
+def _node(request: Request, dag_id: str, run_id: str, node_id: str, session: SessionDep) -> Response:
+    """Answer with what a task made."""
     result = stored_results(session, dag_id, run_id, node_id).get(node_id)
     if result is None:
         return Response(_NO_NODE, 404, HEADERS, "text/html")
     run_url = request.scope["root_path"].removesuffix(URL_PREFIX) + run_path(dag_id, run_id)
-    return Response(node_page(result, _places(result), page, run_url), 200, HEADERS, "text/html")
+    return Response(node_page(result, _places(result), run_url), 200, HEADERS, "text/html")
 
 
 def _file(dag_id: str, run_id: str, node_id: str, key: str, path: str, session: SessionDep) -> Response:

@@ -1,13 +1,9 @@
 """Tells our middlewares of a request: its path, its sender, its body."""
 
-from functools import cache
 from typing import Any
 
-from airflow.api_fastapi.auth.tokens import JWTValidator, get_sig_validation_args
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
-from airflow.sdk.configuration import conf
 from fastapi import HTTPException, Request
-from jwt import InvalidTokenError
 from starlette.types import Message, Receive, Scope
 
 # Methods that change nothing.
@@ -25,28 +21,6 @@ async def known_user(request: Request) -> Any:
         return await get_user(request, None, await bearer_scheme(request))
     except HTTPException:
         return None
-
-
-async def is_task(request: Request) -> bool:
-    """Tell whether the request has a token that Airflow gave to a task."""
-    given = await bearer_scheme(request)
-    if given is None:
-        return False
-    try:
-        await _of_tasks().avalidated_claims(given.credentials)
-    except InvalidTokenError:
-        return False
-    return True
-
-
-@cache
-def _of_tasks() -> JWTValidator:
-    """Return the check that `airflow/api_fastapi/execution_api/app.py` makes for itself."""
-    return JWTValidator(
-        required_claims=frozenset({"aud", "exp", "iat"}),
-        audience=conf.getlist("execution_api", "jwt_audience"),
-        **get_sig_validation_args(make_secret_key_if_needed=False),
-    )
 
 
 async def read_whole(receive: Receive) -> Message:

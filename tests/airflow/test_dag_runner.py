@@ -100,19 +100,6 @@ def test_airflow_refuses_a_wrong_value_before_there_is_a_run(compiled, conf):
         dag.params.deep_merge(conf).validate()
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_a_pattern_ends_where_the_text_does(compiled, nested):
-    pattern = {"pattern": "^(latest|[1-9][0-9]{0,8})$"}
-    schema = {"anyOf": [{"allOf": [pattern]}]} if nested else pattern
-    dag = render(with_parameter(compiled, name="span", type="str", default="latest", json_schema=schema))
-    dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
-    for value in ("latest", "7", "123456789"):
-        assert dag.params.deep_merge({"span": value}).validate()["span"] == value
-    for value in ("latest\n", "7\n", "7\n\n", "7\r\n", "\n7", "7\u2028", "1234567890", ""):
-        with pytest.raises(ParamValidationError, match="span"):
-            dag.params.deep_merge({"span": value}).validate()
-
-
 def test_params_of_the_config_and_of_the_pipeline(compiled):
     dag = render(compiled, airflow_dag_config={"dag_id": "mine", "params": {"ticket": 1}})
     assert dag.dag_id == "mine"

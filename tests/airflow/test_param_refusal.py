@@ -38,7 +38,7 @@ def params(pipeline: CompiledPipeline) -> Any:
             ({"span": span}, f"span: expected a value such as latest or 7. Received: {span!r}")
             for span in ("07", "newest", 0, -7, 7.5, 10**9, True, None)
         ),
-        ({"code": "abc"}, "code: expected a text, of the form ^[a-z]{2}(?!\\n)$. Received: 'abc'"),
+        ({"code": "abc"}, "code: expected a text, of the form ^[a-z]{2}$. Received: 'abc'"),
         ({"even": 3}, "even: 3 is not a multiple of 2"),
         ({"epochs": 3, "seed": "x" * 9999}, None),
     ],

@@ -56,6 +56,14 @@ def api_application(apps: str = "core", **variables: str) -> Iterator[FastAPI]:
         app.purge_cached_app()
 
 
+def token(role: str = "user") -> str:
+    """Return a token that this API application gives a person of a role."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    return get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
+
+
 @contextlib.contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)

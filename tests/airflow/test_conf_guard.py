@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from pipeline_lib.airflow import conf_guard
 from pipeline_lib.airflow.body_limit import REQUEST_BYTES
 from pipeline_lib.graph import CompiledPipeline
-from tests.airflow.stack_fixtures import api_application
+from tests.airflow.stack_fixtures import api_application, token
 
 OURS = """
 from pathlib import Path
@@ -55,14 +55,11 @@ def server(
 @pytest.fixture
 def post(server: TestClient) -> Post:
     """POST to the API as a user of some role; None: without a token."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     def send(path: str, form: Any, role: str | None = "user") -> httpx.Response:
         headers = {"Content-Type": "application/json"}
         if role:
-            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = f"Bearer {token(role)}"
         content = form if isinstance(form, bytes) else json.dumps(form)
         return server.post(f"/api/v2/{path}", content=content, headers=headers)
 
@@ -156,13 +153,9 @@ def test_a_body_that_is_too_long_makes_no_run_whatever_it_holds(post: Post, serv
 
 
 def test_another_sites_page_starts_no_run_with_a_persons_cookie(server: TestClient) -> None:
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
     before = runs(server)
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role="user"))
     for origin, status in (("http://evil.example", 403), (str(server.base_url).rstrip("/"), 200)):
-        headers = {"Cookie": f"_token={token}", "Origin": origin}
+        headers = {"Cookie": f"_token={token()}", "Origin": origin}
         form = {"logical_date": None, "conf": {}}
         assert server.post("/api/v2/dags/diamond/dagRuns", json=form, headers=headers).status_code == status
     assert runs(server) == before + 1
@@ -192,12 +185,9 @@ def test_whatever_a_parameter_holds_the_answer_is_a_refusal(post: Post, conf: di
 
 def test_the_official_client_reads_what_a_dag_can_be_told(server: TestClient) -> None:
     """docs/start_run.py asks for it."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow_client.client import DAGDetailsResponse
 
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role="user"))
-    answer = server.get("/api/v2/dags/diamond/details", headers={"Authorization": f"Bearer {token}"})
+    answer = server.get("/api/v2/dags/diamond/details", headers={"Authorization": f"Bearer {token()}"})
     details = DAGDetailsResponse.from_json(answer.text)
     assert details and details.params
     types = {name: param["schema"]["type"] for name, param in details.params.items()}

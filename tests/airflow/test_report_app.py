@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import jwt
 import pytest
 from fastapi.testclient import TestClient
 
-from pipeline_lib.airflow.artifact_files import Listing, Place, file_in, places_of
+from pipeline_lib.airflow.artifact_files import file_in, places_of
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.node_page import node_page
 from pipeline_lib.airflow.plugin import MnistLitePlugin
@@ -24,7 +23,7 @@ from pipeline_lib.node_result import NodeResult, OutputArtifact
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
 from pipeline_lib.settings import settings
-from tests.airflow.stack_fixtures import api_application
+from tests.airflow.stack_fixtures import api_application, token
 
 DAG_FILE = """
 import json
@@ -77,24 +76,16 @@ def report_run(places: Path, airflow_home: Path, airflow_database: None) -> Call
 @pytest.fixture(scope="module")
 def get(places: Path, airflow_database: None) -> Iterator[Get]:
     """Ask Airflow's own API application, as a user of some role; None: without a token, "": a user without a role."""
-    from airflow.api_fastapi import app as airflow_app
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
     with api_application() as application:
         client = TestClient(application, follow_redirects=False)
-        manager = airflow_app.get_auth_manager()
 
         def ask(
-            path: str,
-            role: str | None = "viewer",
-            cookie: bool = False,
-            token: str | None = None,
-            method: str = "GET",
+            path: str, role: str | None = "viewer", cookie: bool = False, given: str = "", method: str = "GET"
         ) -> httpx.Response:
             headers = {}
             if role is not None:
-                token = token or manager.generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
-                headers = {"Cookie": f"_token={token}"} if cookie else {"Authorization": f"Bearer {token}"}
+                given = given or token(role)
+                headers = {"Cookie": f"_token={given}"} if cookie else {"Authorization": f"Bearer {given}"}
             return client.request(method, path, headers=headers)
 
         yield ask
@@ -105,7 +96,7 @@ def served(places: Path, report_run: Callable[..., str]) -> str:
     """The path of a report that is there."""
     folder = places / "pipeline_root" / REPORT_NODE / "report" / "7"
     folder.mkdir(parents=True)
-    for name in (REPORT_PAGE, "statistics.html", "evaluations.html", "report.json", "secret.txt"):
+    for name in (REPORT_PAGE, "statistics.html", "evaluations.html", "report.json", "secret.txt", "../beside"):
         (folder / name).write_text(json.dumps(name))
     return path_of("reported", report_run("reported", str(folder)))
 
@@ -114,29 +105,48 @@ def path_of(dag_id: str, run_id: str, page: str = REPORT_PAGE) -> str:
     return f"{URL_PREFIX}/dags/{dag_id}/runs/{urllib.parse.quote(run_id, safe='')}/{page}"
 
 
-def test_whoever_may_read_the_dag_reads_its_report_by_token_or_by_the_uis_cookie(get: Get, served: str) -> None:
-    for cookie in (False, True):
-        answer = get(served, "viewer", cookie)
-        assert (answer.status_code, answer.json()) == (200, REPORT_PAGE)
-        assert answer.headers["content-type"].startswith("text/html")
-    for page in ("statistics.html", "evaluations.html", "report.json"):
-        assert get(served.replace(REPORT_PAGE, page)).json() == page
+# What stands in place of the report's own page in an address.
+NODE = f"nodes/{REPORT_NODE}"
+FILE = f"{NODE}/files/1/secret.txt"
 
 
-def test_without_a_login_it_is_401_whether_there_is_a_report_or_not(get: Get, served: str) -> None:
-    for path in (served, served.replace("/reported/", "/nope/"), served.replace(REPORT_PAGE, "nope")):
-        assert get(path, None).status_code == 401
+@pytest.mark.parametrize(
+    ("page", "kind", "headers"),
+    [
+        *((name, "text/html", HEADERS) for name in (REPORT_PAGE, "statistics.html", "evaluations.html", NODE)),
+        ("report.json", "application/json", HEADERS),
+        *((f"{NODE}/files/1/{name}", "application/octet-stream", FILE_HEADERS) for name in (REPORT_PAGE, "secret.txt")),
+    ],
+)
+def test_whoever_may_read_the_dag_reads_its_report_and_files_and_no_script_runs(
+    get: Get, served: str, page: str, kind: str, headers: dict[str, str]
+) -> None:
+    path = served.replace(REPORT_PAGE, page)
+    for answer in (get(path), get(path, cookie=True)):
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
+        assert {name: answer.headers[name] for name in headers} == headers
+        assert answer.text == json.dumps(page.rpartition("/")[2]) or page == NODE
+    head = get(path, method="HEAD")
+    told = ("content-type", "etag", "content-security-policy")
+    assert (head.status_code, head.content) == (200, b"")
+    assert [head.headers.get(name) for name in told] == [answer.headers.get(name) for name in told]
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "script-src" not in policy and "frame-ancestors 'self'" in policy
+    assert policy.startswith("sandbox;") is (headers is FILE_HEADERS)
 
 
-def test_a_token_that_somebody_else_signed_is_refused(get: Get, served: str) -> None:
+@pytest.mark.parametrize(
+    "page", [REPORT_PAGE, "nope", NODE, FILE, f"{NODE}/files/1/nope", f"{NODE}/files/9/secret.txt"]
+)
+@pytest.mark.parametrize("dag", ["reported", "nope"])
+def test_without_a_login_it_is_401_and_without_permission_403_whatever_there_is(
+    get: Get, served: str, page: str, dag: str
+) -> None:
+    path = served.replace(REPORT_PAGE, page).replace("/reported/", f"/{dag}/")
     forged = jwt.encode({"sub": "admin", "role": "admin", "exp": 2**40, "iat": 0}, "1" * 64, "HS512")
-    assert get(served, token=forged).status_code == 403
-    assert get(served, token=forged, cookie=True).status_code in (401, 403)
-
-
-def test_without_permission_on_the_dag_it_is_403(get: Get, served: str) -> None:
-    for path in (served, served.replace("/reported/", "/nope/"), served.replace(REPORT_PAGE, "nope")):
-        assert get(path, "").status_code == 403
+    assert [get(path, role).status_code for role in (None, "")] == [401, 403]
+    assert [get(path, given=forged, cookie=cookie).status_code for cookie in (False, True)] == [403, 403]
+    assert get(path, None, method="HEAD").status_code == 401
 
 
 def test_permission_is_asked_for_the_runs_of_the_dag_in_the_path(
@@ -157,32 +167,19 @@ def test_permission_is_asked_for_the_runs_of_the_dag_in_the_path(
     assert asked == [("GET", DagAccessEntity.RUN, "reported")]
 
 
-def test_every_page_forbids_scripts_and_whatever_is_not_its_own(get: Get, served: str) -> None:
-    for answer in (get(served), get(served.replace("/reported/", "/nope/"))):
-        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
-    policy = HEADERS["Content-Security-Policy"]
-    assert "default-src 'none'" in policy and "script-src" not in policy and "frame-ancestors 'self'" in policy
-
-
 @pytest.mark.parametrize(
     "page",
     [
-        "secret.txt",
-        "nope.html",
-        "../report.html",
-        "..%2Freport.html",
-        "%2e%2e%2fsecret.txt",
-        "..%5creport.html",
-        "%2Fetc%2Fpasswd",
-        "report.html%00",
-        "....//report.html",
-        "",
+        *("secret.txt", "nope.html", "..%2F7%2Freport.html", "..%5creport.html", "%2Fetc%2Fpasswd", "report.html%00"),
+        *(f"{NODE}/files/1/{name}" for name in ("nope", "..%2Fbeside", "%2Fetc%2Fpasswd", "%ff", "secret.txt%00")),
+        *(f"{NODE}/files/{key}/secret.txt" for key in ("2", "release", "x", "1%2F..")),
+        "nodes/Nobody",
     ],
 )
-def test_only_the_reports_own_files_are_served(get: Get, served: str, page: str) -> None:
-    answer = get(served.removesuffix(REPORT_PAGE) + page)
-    assert answer.status_code in (404, 307)
-    assert b"secret" not in answer.content and b"root:" not in answer.content
+def test_only_the_reports_own_pages_and_the_artifacts_own_files_are_served(get: Get, served: str, page: str) -> None:
+    answer = get(served.replace(REPORT_PAGE, page))
+    assert answer.status_code == 404
+    assert not any(held in answer.text for held in ("secret", "report.html", "beside", "root:"))
 
 
 def test_a_run_whose_data_was_refused_has_datagates_page(
@@ -191,36 +188,41 @@ def test_a_run_whose_data_was_refused_has_datagates_page(
     folder = places / "pipeline_root" / "DataGate" / "refused_data" / "9"
     folder.mkdir(parents=True)
     (folder / REPORT_PAGE).write_text("refused")
-    run_id = report_run("refused_data", str(folder), refused_data=True)
-    answer = get(path_of("refused_data", run_id))
+    answer = get(path_of("refused_data", report_run("refused_data", str(folder), refused_data=True)))
     assert (answer.status_code, answer.text) == (200, "refused")
-    assert get(path_of("refused_data", run_id), role=None).status_code == 401
 
 
-def test_a_run_without_a_report_says_so(get: Get, served: str) -> None:
-    answer = get(served.replace("/reported/", "/nope/"))
-    assert answer.status_code == 404
-    assert "ModelReport has not ended" in answer.text
+@pytest.mark.parametrize(
+    ("page", "said"), [(REPORT_PAGE, "ModelReport has not ended"), (NODE, "no result"), (FILE, "no such file")]
+)
+def test_a_run_without_a_report_says_so(get: Get, served: str, page: str, said: str) -> None:
+    answer = get(served.replace(REPORT_PAGE, page).replace("/reported/", "/nope/"))
+    assert (answer.status_code, said in answer.text) == (404, True)
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
-def test_an_xcom_that_points_elsewhere_is_of_no_use(get: Get, places: Path, report_run: Callable[..., str]) -> None:
-    outside = places / "outside"
-    outside.mkdir()
-    (outside / REPORT_PAGE).write_text("outside")
-    link = places / "pipeline_root" / "link"
-    link.parent.mkdir(exist_ok=True)
-    link.symlink_to(outside)
-    for name, uri in (
-        ("outside", str(outside)),
-        ("up", f"{places}/pipeline_root/../outside"),
-        ("linked", str(link)),
-        ("beside", f"{places}/pipeline_root_of_another"),
-    ):
-        Path(f"{places}/pipeline_root_of_another").mkdir(exist_ok=True)
-        Path(f"{places}/pipeline_root_of_another", REPORT_PAGE).write_text("outside")
-        answer = get(path_of(name, report_run(name, uri)))
-        assert answer.status_code == 404, uri
-        assert "outside" not in answer.text
+@pytest.mark.parametrize(
+    ("dag_id", "uri"),
+    [
+        ("out", "outside"),
+        ("up", "pipeline_root/../outside"),
+        ("linked", "pipeline_root/link"),
+        ("beside", "pipeline_root_2"),
+    ],
+)
+def test_an_xcom_that_points_elsewhere_is_of_no_use(
+    get: Get, places: Path, report_run: Callable[..., str], dag_id: str, uri: str
+) -> None:
+    for folder in ("outside", "pipeline_root_2", "pipeline_root"):
+        (places / folder).mkdir(exist_ok=True)
+        (places / folder / REPORT_PAGE).write_text("hidden")
+    if not (link := places / "pipeline_root" / "link").exists():
+        link.symlink_to(places / "outside")
+    run_id = report_run(dag_id, f"{places}/{uri}")
+    for page in (REPORT_PAGE, f"{NODE}/files/1/{REPORT_PAGE}"):
+        assert get(path_of(dag_id, run_id, page)).status_code == 404
+    page = get(path_of(dag_id, run_id, NODE)).text
+    assert "so not listed" in page and "files/" not in page
 
 
 def test_a_page_that_is_a_link_out_of_its_folder_is_not_read(tmp_path: Path) -> None:
@@ -242,41 +244,8 @@ def test_a_page_that_is_a_link_out_of_its_folder_is_not_read(tmp_path: Path) -> 
     assert file_in(root, str(page), "report.json") is None
 
 
-def nodes_path(dag_id: str, run_id: str, node_id: str = REPORT_NODE) -> str:
-    return path_of(dag_id, run_id, f"nodes/{node_id}")
-
-
-def test_a_nodes_artifacts_are_listed_to_whoever_may_read_the_run(get: Get, served: str) -> None:
-    path = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
-    answer = get(path, "viewer", cookie=True)
-    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
-    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
-    for name in (REPORT_PAGE, "secret.txt", "report: Report 1"):
-        assert name in answer.text
-    assert [get(path, role).status_code for role in (None, "")] == [401, 403]
-    for nobody in (path.replace(REPORT_NODE, "Nobody"), path.replace("/reported/", "/nope/")):
-        assert get(nobody).status_code == 404
-    assert get(path.replace(REPORT_NODE, "..%2Fsecret.txt")).status_code == 404
-
-
-def test_nothing_outside_is_listed_and_nothing_is_markup(
-    get: Get, places: Path, report_run: Callable[..., str]
-) -> None:
-    outside = places / "elsewhere"
-    outside.mkdir()
-    (outside / "hidden").touch()
-    inside = places / "pipeline_root" / "inside"
-    inside.mkdir(parents=True)
-    (inside / "<b>").touch()
-    (inside / "link").symlink_to(outside)
-    for name, uri in (("listed-out", str(outside)), ("listed-up", f"{inside}/../../elsewhere")):
-        assert "hidden" not in get(nodes_path(name, report_run(name, uri))).text
-    text = get(nodes_path("listed-in", report_run("listed-in", str(inside)))).text
-    assert "&lt;b&gt;" in text and "<b>" not in text and "link" in text and "hidden" not in text
-
-
-def page_of(result: NodeResult, root: Path, releases: Path, number: int = 1) -> str:
-    return node_page(result, places_of(result, root, Releases(releases)), number, "/dags/d/runs/r").decode()
+def page_of(result: NodeResult, root: Path, releases: Path) -> str:
+    return node_page(result, places_of(result, root, Releases(releases)), "/dags/d/runs/r")
 
 
 def made(*uris: object) -> NodeResult:
@@ -300,99 +269,34 @@ def test_a_pushers_page_lists_its_release_and_a_full_folder_ends(tmp_path: Path)
     assert "1,234" not in page_of(result, root, tmp_path / "another")
 
 
-def test_whatever_is_on_the_disk_the_page_is_made(tmp_path: Path) -> None:
-    odd, deep, loop = tmp_path / "odd", tmp_path / "deep", tmp_path / "loop"
-    odd.mkdir()
-    Path(os.fsdecode(os.fsencode(odd) + b"/\xff\xfe")).touch()
-    (odd / "a b#c?.txt").touch()
+def test_whatever_is_on_the_disk_the_page_is_made_and_nothing_is_markup(tmp_path: Path) -> None:
+    odd, empty, loop = tmp_path / "odd", tmp_path / "empty", tmp_path / "loop"
+    for folder in (odd / "b", empty):
+        folder.mkdir(parents=True)
+    for name in ("b/a b#c?.txt", "<b>"):
+        (odd / name).touch()
     (odd / "self").symlink_to("self")
     loop.symlink_to(loop)
-    inner = os.open(tmp_path, os.O_RDONLY)
-    # Beyond a path's longest, so made step by step.
-    for name in ("deep", *["d" * 250] * 20):
-        os.mkdir(name, dir_fd=inner)
-        inner, outer = os.open(name, os.O_RDONLY, dir_fd=inner), inner
-        os.close(outer)
-    os.close(inner)
-    long = tmp_path / ("x" * 300)
-    page = page_of(made(odd, deep, loop, long, "\0", "\ud800", "s3://bucket/x"), tmp_path, tmp_path)
-    assert "\\udcff\\udcfe" in page and 'href="Pusher/files/1/a%20b%23c%3F.txt"' in page
-    assert "not all are listed: File name too long" in page
-    assert page.count('class="why"') == 6  # all but the first
-    subprocess.run(["rm", "-r", deep], check=True)  # pytest's own removal is recursive
+    page = page_of(
+        made(odd, odd / "<b>", empty, loop, tmp_path / ("x" * 300), tmp_path / "gone", "\0", "s3://b/x"),
+        tmp_path,
+        tmp_path,
+    )
+    assert 'href="Pusher/files/1/b/a%20b%23c%3F.txt"' in page and ">self<" in page
+    assert page.count("&lt;b&gt;") == 3 and "<b>" not in page
+    assert page.count('class="why"') == 6  # all but the first two
 
 
-def test_a_tree_deeper_than_pythons_stack_is_listed(tmp_path: Path) -> None:
-    folder = tmp_path / "deep"
-    folder.mkdir()
-    (folder / "z").touch()
-    for _ in range(1200):
-        folder /= "d"
-        folder.mkdir()
-    (folder / "last").touch()
-    try:
-        page = page_of(made(tmp_path / "deep"), tmp_path, tmp_path)
-    finally:  # pytest's own clean-up could not
-        subprocess.run(["rm", "-r", tmp_path / "deep"], check=True)
-    assert page.index("d/" * 1200 + "last<") < page.index(">z<")
-
-
-def test_of_many_artifacts_a_page_looks_at_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[str] = []
-
-    def listed(place: Place) -> Listing:
-        looked.append(place.key)
-        return Listing(place, [])
-
-    monkeypatch.setattr("pipeline_lib.airflow.node_page.listing", listed)
-    result = made(*[tmp_path] * 101)
-    pages = {number: page_of(result, tmp_path, tmp_path, number) for number in (1, 2, 3, 4)}
-    assert looked == [str(number) for number in range(1, 102)]
-    assert "1 to 50 of 101" in pages[1] and "?page=2" in pages[1] and "Previous" not in pages[1]
-    assert "101 to 101 of 101" in pages[3] and "?page=2" in pages[3] and "Next" not in pages[3]
-    assert "none on this page" in pages[4]
-
-
-def test_a_nodes_file_is_fetched_by_its_pages_link(get: Get, served: str, places: Path) -> None:
-    page = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
-    [link] = re.findall(r'href="([^"]*secret.txt)"', get(page).text)
-    answer = get(urllib.parse.urljoin(page, link))
+def test_a_nodes_file_is_fetched_by_its_pages_link(get: Get, served: str) -> None:
+    path = served.replace(REPORT_PAGE, NODE)
+    page = get(path).text
+    assert "report: Report 1" in page
+    [link] = re.findall(r'href="([^"]*secret.txt)"', page)
+    answer = get(urllib.parse.urljoin(path, link))
     assert (answer.status_code, answer.json()) == (200, "secret.txt")
     assert answer.headers["content-disposition"] == 'attachment; filename="secret.txt"'
-    assert {name: answer.headers[name] for name in FILE_HEADERS} == FILE_HEADERS
-    assert FILE_HEADERS["Content-Security-Policy"].startswith("sandbox;") and answer.headers["etag"]
-    html = get(urllib.parse.urljoin(page, link.replace("secret.txt", REPORT_PAGE)))
-    assert html.headers["content-type"] == "application/octet-stream"
-    [back] = re.findall(r'<nav><a href="([^"]*)"', get(page).text)
-    assert back == page.removeprefix(URL_PREFIX).split("/nodes/")[0]
-    (places / "pipeline_root" / "beside").write_text("beside")
-    for other in ("../../../beside", "%2e%2e/%2e%2e/%2e%2e/beside", "%2Fetc%2Fpasswd", "nope", "%ff", "secret.txt%00"):
-        answer = get(urllib.parse.urljoin(page, link).replace("secret.txt", other))
-        assert (answer.status_code, "beside" in answer.text) == (404, False), other
-    for other in ("2", "release", "x", "1%2F.."):
-        assert get(urllib.parse.urljoin(page, link).replace("/files/1/", f"/files/{other}/")).status_code == 404
-
-
-def test_files_and_pages_ask_for_the_same_permission(get: Get, served: str) -> None:
-    page = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
-    for path in (page, f"{page}/files/1/secret.txt", f"{page}/files/1/nope", f"{page}/files/9/secret.txt"):
-        assert [get(path, role).status_code for role in (None, "")] == [401, 403]
-
-
-def test_head_answers_as_get_does_without_a_body(get: Get, served: str) -> None:
-    page = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
-    for path in (served, page, f"{page}/files/1/secret.txt"):
-        whole, head = get(path), get(path, method="HEAD")
-        assert (head.status_code, head.content) == (200, b"")
-        told = ("content-type", "etag", "content-security-policy")
-        assert [head.headers.get(name) for name in told] == [whole.headers.get(name) for name in told]
-    assert get(served.replace("/reported/", "/nope/"), method="HEAD").status_code == 404
-    assert get(served, None, method="HEAD").status_code == 401
-
-
-def test_pages_of_what_is_no_number_are_refused(get: Get, served: str) -> None:
-    page = served.replace(REPORT_PAGE, f"nodes/{REPORT_NODE}")
-    assert [get(f"{page}?page={number}").status_code for number in ("0", "-1", "x", "9" * 30)] == [422] * 4
+    [back] = re.findall(r'<nav><a href="([^"]*)"', page)
+    assert back == path.removeprefix(URL_PREFIX).split("/nodes/")[0]
 
 
 def test_airflow_loads_the_plugin_and_shows_its_tab_on_a_run(get: Get) -> None:

@@ -51,20 +51,6 @@ def try_file(path: Path) -> Iterator[str | None]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def try_lock(folder: Path) -> Iterator[bool]:
-    """Hold `folder` itself, without a file in it, if no other process does; gives whether it is held.
-
-    Raises:
-      OSError: there is no such folder, or its file system has no locks.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield take(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def take(descriptor: int) -> bool:
     """Lock an open file if no other process has locked it; return whether it is locked now."""
     try:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from pipeline_lib import durable, native_log
+from pipeline_lib import native_log
 from pipeline_lib.mnist.dataset import Split
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 
@@ -26,7 +26,7 @@ def scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def write_split(split: Split, name: str, folder: Path, examples_per_shard: int = EXAMPLES_PER_SHARD) -> dict[str, int]:
-    """Write `<name>-00000-of-0000K.tfrecord.gz` and so on into `folder`, down to the disk; gives each file's bytes.
+    """Write `<name>-00000-of-0000K.tfrecord.gz` and so on into `folder`; gives each file's bytes.
 
     Each record is a tf.Example with `image_floats` (784 floats in [-0.5, 0.5]) and `image_class` (one int64).
 
@@ -41,7 +41,6 @@ def write_split(split: Split, name: str, folder: Path, examples_per_shard: int =
     for index, (images, labels) in enumerate(shown):
         path = folder / f"{name}-{index:05d}-of-{parts:05d}.tfrecord.gz"
         _write_shard(path, images, labels)
-        durable.sync(path)
         sizes[path.name] = path.stat().st_size
     return sizes
 

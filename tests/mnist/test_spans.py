@@ -19,7 +19,7 @@ from pipeline_lib.mnist import spans, tfrecords
 from pipeline_lib.mnist.dataset import Dataset
 from pipeline_lib.mnist.ingest import ingest
 from pipeline_lib.mnist.spans import write_span
-from pipeline_lib.spans import Span, latest_span, read
+from pipeline_lib.spans import latest_span
 from tests.mnist.made_digits import make_split
 
 # A fork, not a fresh process: that would spend ten seconds each on importing tensorflow.
@@ -112,11 +112,11 @@ def test_full_disk(tmp_path: Path, dataset: Dataset, limit: int) -> None:
     assert latest_span(tmp_path) is not None and before.path.name == "span-1"
 
 
-def test_disk_full_at_the_manifest(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_full_at_the_very_end(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_space(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(spans.durable, "write", no_space)
+    monkeypatch.setattr(spans.durable, "sync", no_space)
     with pytest.raises(DataError, match="No space left on device"):
         write_span(dataset, tmp_path)
     assert os.listdir(tmp_path) == []
@@ -136,16 +136,10 @@ def test_bad_source_leaves_no_data_dir(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("same", [True, False])
 def test_two_at_once(tmp_path: Path, dataset: Dataset, same: bool) -> None:
-    """Both have looked for the latest span and written their own before either publishes."""
-    both_written = FORK.Barrier(2)
-    publish = spans._publish
-
-    def publish_together(*args: object) -> Span:
-        both_written.wait(60)
-        return publish(*args)  # type: ignore[arg-type]
+    both_are_there = FORK.Barrier(2)
 
     def write(seed: int) -> None:
-        spans._publish = publish_together  # type: ignore[assignment]
+        both_are_there.wait(60)
         write_span(dataset if same else Dataset("other", make_split(9, seed), make_split(9, seed)), tmp_path)
 
     writers = [FORK.Process(target=write, args=(seed,)) for seed in (7, 8)]
@@ -157,31 +151,15 @@ def test_two_at_once(tmp_path: Path, dataset: Dataset, same: bool) -> None:
     assert sorted(os.listdir(tmp_path)) == (["span-1"] if same else ["span-1", "span-2"])
 
 
-def test_a_number_taken_in_the_last_moment(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = write_span(Dataset("other", make_split(9, seed=9), make_split(9, seed=10)), tmp_path)
-    outdated, now = iter([0, 0, 0]), spans._highest_number
-    monkeypatch.setattr(spans, "_highest_number", lambda data_dir: next(outdated, now(data_dir)))
-    assert write_span(dataset, tmp_path).number == 2
-    assert read(tmp_path, 1).manifest == first.manifest
-
-
 def test_a_killed_writers_folder_matches_no_reader_and_goes_with_the_next(tmp_path: Path, dataset: Dataset) -> None:
     def die() -> str:
-        spans.durable.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        spans.durable.sync = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
         return str(write_span(dataset, tmp_path))
 
     assert _in_a_fork(die) == ""
-    (unfinished,) = os.listdir(tmp_path)
-    assert not fnmatch.fnmatch(unfinished, "span-*")
+    assert fnmatch.filter(os.listdir(tmp_path), ".unfinished-*") and not list(tmp_path.glob("span-*"))
     assert latest_span(tmp_path) is None
     write_span(dataset, tmp_path)
-    assert os.listdir(tmp_path) == ["span-1"]
-
-
-def test_a_living_writers_folder_is_left_alone(tmp_path: Path, dataset: Dataset) -> None:
-    with spans._unfinished_folder(tmp_path) as folder:
-        write_span(dataset, tmp_path)
-        assert folder.is_dir()
     assert os.listdir(tmp_path) == ["span-1"]
 
 

@@ -1,27 +1,13 @@
 """Files and folders that are there whole or not at all, after a power cut too: temporary name, fsync, rename, fsync."""
 
 import contextlib
-import errno
 import os
 import shutil
-import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 _UNFINISHED = ".unfinished-"
-
-
-def read(path: Path) -> bytes:
-    """Return a regular file's content; a FIFO would be waited for, a device read forever.
-
-    Raises:
-      OSError: there is no such file, it cannot be read, or it is not a regular one.
-    """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", str(path))
-        return file.read()
 
 
 def write(path: Path, content: bytes, mode: int = 0o666) -> None:

@@ -1,6 +1,6 @@
 """`history.jsonl`: every push, rollback and prune of a folder of releases: who, when, why. No line is ever removed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -68,15 +68,6 @@ def withdrawn(events: Iterable[Event]) -> dict[str, Event]:
     return found
 
 
-def unrecorded_move(events: Sequence[Event], latest: int | None) -> str:
-    """Say how `latest` differs from where the last push or rollback moved it; empty where it does not."""
-    last = next((event for event in reversed(events) if event.action != "prune"), None)
-    if latest == (last.version if last else None):
-        return ""
-    recorded = f"the {last.action} of release {last.version} by {last.who}" if last else "nothing"
-    return f"points to {f'release {latest}' if latest else 'no release'}; the history's last move is {recorded}"
-
-
 def append(folder: Path, event: Event) -> None:
     """Add an event; the file is replaced whole, so that no reader and no crash sees half a line."""
     path = folder / HISTORY_FILE
@@ -85,6 +76,6 @@ def append(folder: Path, event: Event) -> None:
 
 def _content(path: Path) -> bytes:
     try:
-        return durable.read(path)
+        return path.read_bytes()
     except FileNotFoundError:
         return b""

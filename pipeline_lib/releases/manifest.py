@@ -14,7 +14,6 @@ MODEL_FILE = "model.tflite"
 LABELS_FILE = "labels.txt"
 MANIFEST_FILE = "manifest.json"
 SIGNATURE_FILE = "manifest.sig"
-_CHUNK = 1 << 20
 
 
 class Description(BaseModel):
@@ -76,8 +75,5 @@ class Manifest(Description):
 
 
 def sha256_of(file: Path) -> str:
-    digest = hashlib.sha256()
     with file.open("rb") as content:
-        while chunk := content.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline_lib import durable
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Manifest
 
@@ -97,6 +96,6 @@ class Release:
 
 def _read(path: Path) -> bytes:
     try:
-        return durable.read(path)
+        return path.read_bytes()
     except OSError as error:
         raise ReleaseError(f"{path}: a release's file cannot be read: {error.strerror}") from None

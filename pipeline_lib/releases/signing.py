@@ -7,9 +7,6 @@ The signature covers every file of the version's folder and is a Sigstore bundle
     openssl ec -in signing.pem -pubout -out verifying.pem
 """
 
-import contextlib
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline_lib.errors import ReleaseError
@@ -39,7 +36,7 @@ def sign(folder: Path, key: Path) -> None:
 
 
 def verify(release: Release, settings: Settings) -> str:
-    """Check a release's signature, where the settings have a key.
+    """Check a release's signature, where the settings have a verifying key.
 
     Returns:
       What was found, in words.
@@ -47,15 +44,14 @@ def verify(release: Release, settings: Settings) -> str:
     Raises:
       ReleaseError: there is a key, and the release is unsigned, or signed by another one, or changed since.
     """
-    if not (settings.verifying_key or settings.signing_key):
+    if not settings.verifying_key:
         if release.is_signed:
             return "signed, but not checked: MNIST_LITE_VERIFYING_KEY names no public key"
         return "not signed: MNIST_LITE_SIGNING_KEY names no key"
     path = release.folder / SIGNATURE_FILE
     if not release.is_signed:
         raise ReleaseError(f"release {release.version} is not signed: expected {path}. Received: no such file")
-    with _public_key(settings) as key:
-        _verify(release.folder, path, key)
+    _verify(release.folder, path, settings.verifying_key)
     return "signed, and the signature is good"
 
 
@@ -72,25 +68,3 @@ def _verify(folder: Path, signature: Path, key: Path) -> None:
         raise ReleaseError(f"{signature}: not a signature by the key in {key}: do not use this release") from None
     except (KeyError, OSError, TypeError, ValueError) as error:
         raise ReleaseError(f"{signature}: {str(error).strip()} Do not use this release") from None
-
-
-@contextlib.contextmanager
-def _public_key(settings: Settings) -> Iterator[Path]:
-    """The verifying key's file; where only the signing key is set, its public half in a temporary file."""
-    if settings.verifying_key:
-        yield settings.verifying_key
-        return
-    from cryptography.hazmat.primitives import serialization
-
-    assert settings.signing_key
-    try:
-        private = serialization.load_pem_private_key(settings.signing_key.read_bytes(), None)
-    except (OSError, TypeError, ValueError) as error:
-        raise ReleaseError(f"MNIST_LITE_SIGNING_KEY: {settings.signing_key} cannot be read: {error}") from None
-    public = private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(public)
-        file.flush()
-        yield Path(file.name)

@@ -117,22 +117,6 @@ class Releases:
                     raise ReleaseError(str(error)) from None  # a version that nobody named is no usage error
         return None
 
-    def require_recorded_latest(self) -> None:
-        """Check `latest` against the history.
-
-        Raises:
-          ReleaseError: it is not where the last push or rollback moved it, or one of them cannot be read.
-        """
-        if not history.unrecorded_move(self.history(), self.latest_version()):
-            return
-        with contextlib.suppress(ReleaseError), self._writing():
-            pass  # a push may be between its record and the link: it has ended now
-        if why := history.unrecorded_move(self.history(), self.latest_version()):
-            raise ReleaseError(
-                f"{self.folder / LATEST}: {why}. It was moved by hand, or a push was interrupted: "
-                "'mnist-lite models rollback VERSION' moves it and says so in the history"
-            )
-
     def history(self) -> list[Event]:
         """Every push, rollback and prune, oldest first.
 
@@ -268,8 +252,7 @@ class Releases:
         with self._writing():
             release = self.release(version)
             release.verify()
-            latest = self.latest_version()
-            if latest == version and not history.unrecorded_move(self.history(), latest):
+            if self.latest_version() == version:
                 raise ReleaseError(f"release {version} is the latest already")
             self._move_latest("rollback", release, who, why)
             return release
@@ -282,8 +265,6 @@ class Releases:
         Returns:
           The versions removed.
         """
-        if keep < 1:
-            raise ReleaseError(f"expected to keep 1 release or more. Received: {keep}")
         with self._writing():
             latest = self.latest_version()
             kept = {*self.versions()[-keep:], *([] if latest is None else [latest])}

@@ -22,7 +22,7 @@ def releases(found: Releases) -> Table:
     """One row a release, newest first; `barred` says who rolled back from it: no run pushes that file again."""
     created = Column("created (UTC)", no_wrap=True)
     table = Table("", "version", created, "accuracy", "bytes", "span", "signed", "barred", box=SIMPLE)
-    latest, withdrawn = found.latest_version(), _withdrawn(found, table)
+    latest, withdrawn = found.latest_version(), events_that_bar(found.history())
     for version in reversed(found.versions()):
         mark = "→" if version == latest else ""
         try:
@@ -32,15 +32,6 @@ def releases(found: Releases) -> Table:
         except ReleaseError as error:
             table.add_row(mark, str(version), f"[red]{escape(str(error))}[/]")
     return table
-
-
-def _withdrawn(found: Releases, table: Table) -> dict[str, Event]:
-    """Return the rollback that bars a file, by sha256; none, and a caption, where the history cannot be read."""
-    try:
-        return events_that_bar(found.history())
-    except ReleaseError as error:
-        table.caption = escape(f"barred: unknown, {error}")
-        return {}
 
 
 def _row(release: Release) -> list[str]:

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -220,8 +220,6 @@ def test_a_pruned_release_stays_withdrawn(three: Releases) -> None:
 
 def test_nothing_is_pruned_where_fewer_are_left(three: Releases) -> None:
     assert three.prune(3, who="ann", why="keep 3") == []
-    with pytest.raises(ReleaseError, match="1 release or more. Received: 0"):
-        three.prune(0, who="ann", why="keep 0")
 
 
 def rot_model(folder: Path) -> None:
@@ -269,20 +267,6 @@ def test_damage_is_one_sentence_that_names_the_file(three: Releases, damage: Cal
     assert [three.release(version).version for version in (1, 2)] == [1, 2]
 
 
-@pytest.mark.parametrize("name", ["model.tflite", "labels.txt", "manifest.json"])
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
-def test_what_is_no_file_is_neither_waited_for_nor_read(
-    three: Releases, name: str, make: Callable[[Path], None]
-) -> None:
-    path = three.folder / "3" / name
-    path.unlink()
-    make(path)
-    with pytest.raises(
-        ReleaseError, match=f"{name}: a release's file cannot be read: (Not a regular file|Is a directory)"
-    ):
-        three.release(3).verify()
-
-
 @pytest.mark.parametrize("name", ["03", "\u0663", "\u00b3", "0", "+3", "3\n"])
 def test_a_version_has_one_name(three: Releases, name: str) -> None:
     """\u0663 is 3 in Arabic digits; `latest -> 03` would be read as 3 and followed to folder 03."""
@@ -294,74 +278,24 @@ def test_a_version_has_one_name(three: Releases, name: str) -> None:
         three.latest()
 
 
-def move_latest(releases: Releases, version: str) -> None:
-    (releases.folder / "latest").unlink()
-    (releases.folder / "latest").symlink_to(version)
-
-
-def test_a_latest_that_was_moved_by_hand_is_noticed_until_a_rollback_records_it(three: Releases) -> None:
-    three.rollback(2, who="ann", why="3 mistakes sevens")
-    three.prune(2, who="ann", why="keep 2")
-    three.require_recorded_latest()
-    move_latest(three, "3")
-    with pytest.raises(ReleaseError, match=r"points to release 3; .* last move is the rollback of release 2 by ann"):
-        three.require_recorded_latest()
-    three.rollback(3, who="ben", why="3 was right")
-    three.require_recorded_latest()
-    (three.folder / "latest").unlink()
-    with pytest.raises(ReleaseError, match="points to no release"):
-        three.require_recorded_latest()
-
-
-def test_a_push_that_goes_on_is_not_taken_for_a_move_by_hand(three: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader comes between a push's line in the history and its link, and waits for its lock."""
-    move_latest(three, "2")
-
-    @contextlib.contextmanager
-    def the_pushs_end() -> Iterator[None]:
-        move_latest(three, "3")
-        yield
-
-    monkeypatch.setattr(three, "_writing", the_pushs_end)
-    three.require_recorded_latest()
-
-
 def test_a_latest_that_is_no_link_is_said(releases: Releases) -> None:
     (releases.folder / "latest").mkdir(parents=True)
     with pytest.raises(ReleaseError, match="expected a link to a version"):
         releases.latest()
 
 
-def test_a_broken_history_is_not_guessed_at(three: Releases) -> None:
-    with (three.folder / "history.jsonl").open("a") as file:
-        file.write('{"action": "pu')
-    with pytest.raises(ReleaseError, match="history.jsonl, line 4"):
-        push(three, "model 4", "run-4")
-    assert three.versions() == [1, 2, 3]
-
-
-@pytest.mark.parametrize("line", [b'{"action": "p\xffush"}', b"\xff"])
-def test_a_line_of_the_history_that_is_no_text_is_one_sentence(three: Releases, line: bytes) -> None:
+@pytest.mark.parametrize("line", [b'{"action": "pu', b'{"action": "p\xffush"}', b"\xff"])
+def test_a_broken_history_is_not_guessed_at(three: Releases, line: bytes) -> None:
     with (three.folder / "history.jsonl").open("ab") as file:
         file.write(line)
-    with pytest.raises(ReleaseError, match=r"history.jsonl, line 4: not an event \(.*\)\. Received: .*xff"):
-        three.history()
+    with pytest.raises(ReleaseError, match=r"history.jsonl, line 4: not an event \(.*\)\. Received: .*(pu|xff)"):
+        push(three, "model 4", "run-4")
+    assert three.versions() == [1, 2, 3]
 
 
 def test_a_reason_may_have_any_line_separator(three: Releases) -> None:
     three.rollback(1, who="ann", why="3 mistakes\u2028sevens\x85")
     assert three.history()[-1].why == "3 mistakes\u2028sevens\x85"
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
-def test_a_history_that_is_no_file_is_one_sentence(three: Releases, make: Callable[[Path], None]) -> None:
-    path = three.folder / "history.jsonl"
-    path.unlink()
-    make(path)
-    with pytest.raises(ReleaseError, match=r"history.jsonl: the history cannot be read: (Not a regular|Is a dir)"):
-        three.history()
-    with pytest.raises(ReleaseError, match="Not a regular file|Is a directory"):
-        three.rollback(1, who="ann", why="a whim")
 
 
 def test_an_export_is_a_whole_copy_and_never_overwrites(three: Releases, tmp_path: Path) -> None:
@@ -424,9 +358,3 @@ def test_the_list_shows_what_a_rollback_bars_and_who_said_so(three: Releases) ->
     three.rollback(1, who="ann", why="sevens [again]")
     rows = [line for line in listed(three).splitlines() if "99.00%" in line]
     assert ["ann: sevens [again]" in row for row in rows] == [True, True, False]
-
-
-def test_the_list_of_releases_is_shown_although_their_history_is_damaged(three: Releases) -> None:
-    with (three.folder / "history.jsonl").open("a") as file:
-        file.write("no event\n")
-    assert listed(three).count("99.00%") == 3 and "barred: unknown, " in listed(three)

@@ -46,11 +46,10 @@ def signed(tmp_path: Path, keys: tuple[Path, Path]) -> Release:
     ).release
 
 
-def test_a_good_signature_is_good_with_either_half_of_the_key(signed: Release, keys: tuple[Path, Path]) -> None:
+def test_a_good_signature_is_good_for_who_has_the_public_key(signed: Release, keys: tuple[Path, Path]) -> None:
     private, public = keys
-    for settings in (Settings(signing_key=private), Settings(verifying_key=public)):
-        assert signing.verify(signed, settings) == "signed, and the signature is good"
-    assert "not checked" in signing.verify(signed, Settings())
+    assert signing.verify(signed, Settings(verifying_key=public)) == "signed, and the signature is good"
+    assert "not checked" in signing.verify(signed, Settings(signing_key=private))
 
 
 def test_openssfs_own_command_accepts_it(signed: Release, keys: tuple[Path, Path]) -> None:

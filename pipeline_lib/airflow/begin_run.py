@@ -2,12 +2,10 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any, Protocol
 
 from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
-from pipeline_lib.airflow.local_config import USER
 from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.client.rest_answers import Dag
 from pipeline_lib.errors import StackError
@@ -17,66 +15,37 @@ _PARSE_SECONDS = 90
 _DUE_SECONDS = 90
 
 
-class RunningAirflow(Protocol):
-    """An Airflow that answers at `url`; `ui_url` is its address for people, and the two texts are told to them."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def ui_url(self) -> str: ...
-    @property
-    def password_place(self) -> str: ...
-    @property
-    def stop_command(self) -> str: ...
-    def password(self) -> str: ...
-
-
-def switch_on(airflow: RunningAirflow, console: Console) -> None:
+def switch_on(rest: AirflowRest, console: Console) -> None:
     """Have the DAG's file read as it is now, and its runs made."""
-    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        dag = _parsed_now(rest)
-        if dag.is_paused:
-            rest.unpause(PIPELINE_NAME)
-            console.print(
-                f"The DAG was paused and no longer is: while Airflow is up, it also runs on its schedule "
-                f"({dag.timetable_summary or 'none'}).",
-                soft_wrap=True,
-            )
+    dag = _parsed_now(rest)
+    if dag.is_paused:
+        rest.unpause(PIPELINE_NAME)
+        console.print(
+            f"The DAG was paused and no longer is: while Airflow is up, it also runs on its schedule "
+            f"({dag.timetable_summary or 'none'}).",
+            soft_wrap=True,
+        )
 
 
-def run_going_on(airflow: RunningAirflow) -> str | None:
-    """The run that is running or queued now."""
-    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        run = rest.active_run(PIPELINE_NAME)
-    return run.dag_run_id if run else None
-
-
-def run_under_way(airflow: RunningAirflow, patience: float = _DUE_SECONDS) -> str | None:
-    """The run that is queued or running, or that Airflow is about to make: its first, or that of a night it missed.
+def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | None:
+    """Return the run that is queued or running, or that Airflow is about to make: its first, or of a night it missed.
 
     None: there is no such run, or it has not come within `patience` seconds.
     """
-    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
 
-        def settled() -> tuple[str | None] | None:
-            dag = rest.dag(PIPELINE_NAME)  # before its runs: a run that is made in between is seen
-            if run := rest.active_run(PIPELINE_NAME):
-                return (run.dag_run_id,)
-            due = dag and not dag.is_paused and dag.next_dagrun_run_after
-            return None if due and due <= datetime.now(UTC) else (None,)
+    def settled() -> tuple[str | None] | None:
+        dag = rest.dag(PIPELINE_NAME)  # before its runs: a run that is made in between is seen
+        if run := rest.active_run(PIPELINE_NAME):
+            return (run.dag_run_id,)
+        due = dag and not dag.is_paused and dag.next_dagrun_run_after
+        return None if due and due <= datetime.now(UTC) else (None,)
 
-        waiting = Retrying(retry=retry_if_not_result(bool), wait=wait_fixed(0.3), stop=stop_after_delay(patience))
-        try:
-            found = waiting(settled)
-        except RetryError:
-            return None
+    waiting = Retrying(retry=retry_if_not_result(bool), wait=wait_fixed(0.3), stop=stop_after_delay(patience))
+    try:
+        found = waiting(settled)
+    except RetryError:
+        return None
     return found[0] if found else None
-
-
-def start_run(airflow: RunningAirflow, conf: dict[str, Any] | None = None) -> str:
-    """Trigger one run of the DAG with these parameters; returns the run id."""
-    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        return rest.trigger(PIPELINE_NAME, conf).dag_run_id
 
 
 def _parsed_now(rest: AirflowRest) -> Dag:

@@ -7,52 +7,36 @@ Exit code as `mnist-lite demo`'s: 0 a model was pushed, 1 the run failed, 3 noth
 
 import os
 import sys
-from dataclasses import dataclass
 
 from rich.console import Console
 
-from pipeline_lib.airflow.begin_run import run_under_way, start_run, switch_on
-from pipeline_lib.airflow.demo import EXIT_INTERRUPTED, show_run
-from pipeline_lib.errors import MnistLiteError, StackError
-from pipeline_lib.settings import settings
+from pipeline_lib.airflow.begin_run import run_under_way, switch_on
+from pipeline_lib.airflow.demo import show_run
+from pipeline_lib.airflow.local_config import USER
+from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.client.runs import EXIT_INTERRUPTED
+from pipeline_lib.errors import MnistLiteError
+from pipeline_lib.settings import PIPELINE_NAME, settings
 
 _VARIABLE = "MNIST_LITE_ADMIN_PASSWORD"
-
-
-@dataclass(frozen=True)
-class ComposeAirflow:
-    """The API server beside this container; `ui_url` is where its host's browsers find it."""
-
-    ui_url: str
-    url: str = "http://api-server:8080"
-    password_place: str = f".env ({_VARIABLE})"
-    stop_command: str = "docker compose down"
-
-    def password(self) -> str:
-        """The admin's password, as .env has it.
-
-        Raises:
-          StackError: this container was not given it.
-        """
-        if not (password := os.environ.get(_VARIABLE)):
-            raise StackError(f"expected {_VARIABLE} in the environment. Received: none; run 'make compose-demo'")
-        return password
 
 
 def main() -> int:
     console = Console()
     try:
-        airflow = ComposeAirflow(os.environ["AIRFLOW__API__BASE_URL"])
-        switch_on(airflow, console)
-        # A new deployment makes its first run itself.
-        run_id = run_under_way(airflow) or start_run(airflow)
-        return show_run(settings(), airflow, run_id, console)
+        with AirflowRest.login("http://api-server:8080", USER, os.environ[_VARIABLE]) as rest:
+            switch_on(rest, console)
+            # A new deployment makes its first run itself.
+            run_id = run_under_way(rest) or rest.trigger(PIPELINE_NAME).dag_run_id
+            code = show_run(settings(), rest, run_id, console, os.environ["AIRFLOW__API__BASE_URL"])
     except MnistLiteError as error:
         print(f"compose-demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         console.print("\nNot watching any more; the run goes on.")
         return EXIT_INTERRUPTED
+    console.print(f"Log in as: {USER}, password in .env ({_VARIABLE})\nTo stop:   docker compose down", soft_wrap=True)
+    return code
 
 
 if __name__ == "__main__":

@@ -12,22 +12,20 @@ from rich.table import Table
 
 from pipeline_lib import locks
 from pipeline_lib.airflow import stack
-from pipeline_lib.airflow.begin_run import RunningAirflow, run_going_on, run_under_way, start_run, switch_on
+from pipeline_lib.airflow.begin_run import run_under_way, switch_on
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.airflow.schedule import schedule
 from pipeline_lib.airflow.stack_start import settings_environment
 from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.client.rest_answers import DagRun
 from pipeline_lib.client.run_view import RunView, node_order, print_failures
+from pipeline_lib.client.runs import EXIT_INTERRUPTED, verdict_lines
 from pipeline_lib.errors import StackError
-from pipeline_lib.outcome import Outcome
 from pipeline_lib.places import PROJECT
 from pipeline_lib.report_files import REPORT_ROUTE
 from pipeline_lib.run_summary import RunSummary, report_page, summarize
 from pipeline_lib.setting_check import check_settings
 from pipeline_lib.settings import PIPELINE_NAME, Settings
-
-EXIT_INTERRUPTED = 130
 
 
 def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = None) -> int:
@@ -49,7 +47,7 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
     run_id: str | None = None
     try:
         with _only_one(settings):
-            run_id = run_going_on(airflow) if stack.is_up(airflow) else None
+            run_id = _run_going_on(airflow) if stack.is_up(airflow) else None
             if run_id:
                 console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
             else:
@@ -59,40 +57,53 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
                 _tfx(settings, "compile the pipeline", "pipeline_lib.tfx.compile")
                 _start_warm_server(settings)
                 airflow = stack.up(settings, console=console)
-                switch_on(airflow, console)
-                if run_id := run_under_way(airflow):
-                    console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
-                    _watch(settings, airflow, run_id, console)
-                # Named: a span that was there before need not be the newest.
-                run_id = start_run(airflow, {"span": str(span)})
-            return show_run(settings, airflow, run_id, console)
+                with _log_in(airflow) as rest:
+                    switch_on(rest, console)
+                    if run_id := run_under_way(rest):
+                        console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
+                        _watch(settings, rest, run_id, console)
+                    # Named: a span that was there before need not be the newest.
+                    run_id = rest.trigger(PIPELINE_NAME, {"span": str(span)}).dag_run_id
+            with _log_in(airflow) as rest:
+                code = show_run(settings, rest, run_id, console, airflow.url)
     except KeyboardInterrupt:
         console.print(_interrupted(airflow, run_id), soft_wrap=True)
         return EXIT_INTERRUPTED
+    console.print(f"Log in as: {USER}, password in {airflow.passwords_file}\nTo stop:   make down", soft_wrap=True)
+    return code
 
 
-def show_run(settings: Settings, airflow: RunningAirflow, run_id: str, console: Console) -> int:
+def show_run(settings: Settings, rest: AirflowRest, run_id: str, console: Console, ui_url: str) -> int:
     """Watch the run to its end and tell what came out; returns the exit code as `demo` does."""
-    view, run = _watch(settings, airflow, run_id, console)
-    if run.state != "success":
-        _print_where(airflow, run_id, console)
-        return Outcome.failed.exit_code
-    summary = summarize({task_id: result for task_id, result in view.results.items() if result})
-    _print_summary(summary, console)
-    if report_page(view.results.values()):
-        report = f"{airflow.ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}/plugin/{REPORT_ROUTE}"
-        console.print(f"Its report: {report}", soft_wrap=True, highlight=False)
-    _print_where(airflow, run_id, console)
+    view, run = _watch(settings, rest, run_id, console)
+    results = {task_id: result for task_id, result in view.results.items() if result}
+    summary = summarize(results, run.state == "failed")
+    if run.state == "success":
+        _print_figures(summary, console)
+    console.print(*verdict_lines(summary, run.state), sep="\n", soft_wrap=True, markup=False)
+    url = f"{ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}"
+    if report_page(results.values()):
+        console.print(f"Its report: {url}/plugin/{REPORT_ROUTE}", soft_wrap=True, highlight=False)
+    console.print(f"This run:  {url}", soft_wrap=True, highlight=False)
     return summary.exit_code
 
 
-def _watch(settings: Settings, airflow: RunningAirflow, run_id: str, console: Console) -> tuple[RunView, DagRun]:
-    """The run's nodes and the run itself once it has ended; those that failed are told of."""
-    with AirflowRest.login(airflow.url, USER, airflow.password()) as rest:
-        view = RunView(rest, PIPELINE_NAME, run_id, node_order(settings))
-        run = view.watch(console)
-        if run.state != "success":
-            print_failures(view, console)
+def _log_in(airflow: LocalAirflow) -> AirflowRest:
+    return AirflowRest.login(airflow.url, USER, airflow.password())
+
+
+def _run_going_on(airflow: LocalAirflow) -> str | None:
+    with _log_in(airflow) as rest:
+        run = rest.active_run(PIPELINE_NAME)
+    return run.dag_run_id if run else None
+
+
+def _watch(settings: Settings, rest: AirflowRest, run_id: str, console: Console) -> tuple[RunView, DagRun]:
+    """Return the run's nodes and the run itself once it has ended; those that failed are told of."""
+    view = RunView(rest, PIPELINE_NAME, run_id, node_order(settings))
+    run = view.watch(console)
+    if run.state != "success":
+        print_failures(view, console)
     return view, run
 
 
@@ -148,29 +159,12 @@ def _start_warm_server(settings: Settings) -> None:
         )
 
 
-def _print_summary(summary: RunSummary, console: Console) -> None:
+def _print_figures(summary: RunSummary, console: Console) -> None:
     table = Table("", "accuracy", "size", title="What came out", title_justify="left")
     for name, figures in (("Keras", summary.keras), ("TFLite", summary.tflite)):
         accuracy = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
         table.add_row(name, accuracy, "" if figures.bytes is None else f"{figures.bytes:,} bytes")
     console.print(table)
-    console.print(f"{'Blessed' if summary.blessed else 'Not blessed'}: {summary.blessed_why}", soft_wrap=True)
-    console.print(_shipped(summary), soft_wrap=True, markup=False)
-
-
-def _shipped(summary: RunSummary) -> str:
-    if not summary.pushed:
-        return f"The last good model stays: {summary.pushed_why or 'nothing was pushed'}"
-    return f"{summary.pushed_why}: {summary.pushed}" if summary.pushed_why else f"Pushed to {summary.pushed}"
-
-
-def _print_where(airflow: RunningAirflow, run_id: str, console: Console) -> None:
-    for line in (
-        f"This run:  {airflow.ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}",
-        f"Log in as: {USER}, password in {airflow.password_place}",
-        f"To stop:   {airflow.stop_command}",
-    ):
-        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _interrupted(airflow: LocalAirflow, run_id: str | None) -> str:

@@ -67,18 +67,6 @@ class LocalAirflow:
         return f"http://{HOST}:{self.port}"
 
     @property
-    def ui_url(self) -> str:
-        return self.url
-
-    @property
-    def password_place(self) -> str:
-        return str(self.passwords_file)
-
-    @property
-    def stop_command(self) -> str:
-        return "make down"
-
-    @property
     def passwords_file(self) -> Path:
         return self.home / "passwords.json"
 

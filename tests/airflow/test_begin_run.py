@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_lib.airflow import begin_run, compose_demo
+from pipeline_lib.airflow.begin_run import run_under_way
 
 LAST_NIGHT, TONIGHT = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-8, 16))
 RUN = SimpleNamespace(dag_run_id="scheduled__1")
@@ -18,11 +18,6 @@ class Rest:
 
     def __init__(self, *looks: tuple[Any, Any]) -> None:
         self.looks: Iterator[tuple[Any, Any]] = iter(looks)
-
-    def __enter__(self) -> "Rest":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
 
     def dag(self, _: str) -> Any:
         self.look = next(self.looks)
@@ -48,16 +43,13 @@ def dag(due: datetime | None, paused: bool = False) -> Any:
     ids=["about to be made", "made", "made before", "no schedule", "switched off"],
 )
 def test_it_waits_for_the_run_that_a_new_deployment_makes_itself(
-    monkeypatch: pytest.MonkeyPatch, looks: list[tuple[Any, Any]], expected: str | None
+    looks: list[tuple[Any, Any]], expected: str | None
 ) -> None:
-    rest = Rest(*looks)
-    monkeypatch.setattr(begin_run.AirflowRest, "login", lambda *_: rest)
-    monkeypatch.setenv("MNIST_LITE_ADMIN_PASSWORD", "secret")
-    assert begin_run.run_under_way(compose_demo.ComposeAirflow("http://localhost:8080")) == expected
+    rest: Any = Rest(*looks)
+    assert run_under_way(rest) == expected
     assert list(rest.looks) == []
 
 
-def test_a_run_that_does_not_come_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(begin_run.AirflowRest, "login", lambda *_: Rest(*[(dag(LAST_NIGHT), None)] * 9))
-    monkeypatch.setenv("MNIST_LITE_ADMIN_PASSWORD", "secret")
-    assert begin_run.run_under_way(compose_demo.ComposeAirflow("http://localhost:8080"), patience=0) is None
+def test_a_run_that_does_not_come_is_not_waited_for_for_ever() -> None:
+    rest: Any = Rest(*[(dag(LAST_NIGHT), None)] * 9)
+    assert run_under_way(rest, patience=0) is None

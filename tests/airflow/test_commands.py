@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from pipeline_lib import param_text
 from pipeline_lib.cli import run_commands
 from pipeline_lib.client.commands import app
-from pipeline_lib.client.runs import RunStatus, _verdict
+from pipeline_lib.client.runs import RunStatus, verdict_lines
 from pipeline_lib.run_params import parameters
 from pipeline_lib.run_summary import RunSummary
 
@@ -82,7 +82,8 @@ def test_the_exit_code_tells_a_run_by_what_came_of_it(state: str, summary: dict[
 
 def test_a_run_that_failed_before_its_gates_is_not_called_unjudged() -> None:
     """DataGate may have judged its data: the failure tells."""
-    assert _verdict(RunSummary(), "failed") == ["Release: nothing was pushed"]
-    judged = _verdict(RunSummary(blessed=False, blessed_why="max_loss"), "failed")
+    assert verdict_lines(RunSummary(), "failed") == ["Release: nothing was pushed"]
+    judged = verdict_lines(RunSummary(blessed=False, blessed_why="max_loss"), "failed")
     assert judged == ["Not blessed: max_loss", "Release: nothing was pushed"]
-    assert _verdict(RunSummary(), "success")[0].startswith("Not judged")
+    assert verdict_lines(RunSummary(), "success")[0].startswith("Not judged")
+    assert verdict_lines(RunSummary(blessed=True, pushed="/p/7"), "success")[1] == "Release: pushed to /p/7"

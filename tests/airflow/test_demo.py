@@ -1,7 +1,9 @@
 """The demo's refusals and interruptions, without an Airflow."""
 
+import contextlib
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,7 +73,8 @@ def test_an_interruption_while_watching_says_that_the_run_goes_on(
     monkeypatch.setattr(stack, "up", lambda settings, console: stack.local_airflow(settings))
     monkeypatch.setattr(demo, "switch_on", lambda *_: None)
     monkeypatch.setattr(demo, "run_under_way", lambda *_: None)
-    monkeypatch.setattr(demo, "start_run", lambda _, conf: f"run-7 of span {conf['span']}")
+    rest = SimpleNamespace(trigger=lambda _, conf: SimpleNamespace(dag_run_id=f"run-7 of span {conf['span']}"))
+    monkeypatch.setattr(demo, "_log_in", lambda _: contextlib.nullcontext(rest))
     monkeypatch.setattr(demo, "show_run", interrupted)
     assert demo.demo(settings) == 130
     out = capsys.readouterr().out

@@ -29,7 +29,7 @@ def test_an_answer_at_once_is_taken(tmp_path: Path) -> None:
     dags.mkdir()
     shutil.copy(QUESTION_DAG, dags)
     with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-        begin_run.switch_on(airflow, plain_console()[0])
+        begin_run.switch_on(rest, plain_console()[0])
         deadline = time.monotonic() + SECONDS
         runs = [rest.trigger(PIPELINE_NAME).dag_run_id for _ in range(RUNS)]
         silent = set(runs)

@@ -65,7 +65,7 @@ def rest(airflow: LocalAirflow) -> Iterator[AirflowRest]:
         yield rest
 
 
-def watched(airflow: LocalAirflow, rest: AirflowRest, run_id: str) -> tuple[DagRun, RunView, str]:
+def watched(rest: AirflowRest, run_id: str) -> tuple[DagRun, RunView, str]:
     console, text = plain_console()
     view = RunView(rest, PIPELINE_NAME, run_id, ["second", "first"])
     return view.watch(console), view, text.getvalue()
@@ -73,8 +73,8 @@ def watched(airflow: LocalAirflow, rest: AirflowRest, run_id: str) -> tuple[DagR
 
 def test_a_run_is_triggered_and_shown_to_its_end(airflow: LocalAirflow, rest: AirflowRest) -> None:
     console, said = plain_console()
-    begin_run.switch_on(airflow, console)
-    run, view, lines = watched(airflow, rest, begin_run.start_run(airflow))
+    begin_run.switch_on(rest, console)
+    run, view, lines = watched(rest, rest.trigger(PIPELINE_NAME).dag_run_id)
     assert run.state == "success"
     assert "no longer is" in said.getvalue()
     assert "first: cached" in lines and "same inputs as run x" in lines
@@ -84,44 +84,29 @@ def test_a_run_is_triggered_and_shown_to_its_end(airflow: LocalAirflow, rest: Ai
 
 
 def test_a_failed_run_shows_the_nodes_own_error(airflow: LocalAirflow, rest: AirflowRest) -> None:
-    run, view, _ = watched(airflow, rest, rest.trigger(PIPELINE_NAME, {"mode": "fail"}).dag_run_id)
+    run, view, _ = watched(rest, rest.trigger(PIPELINE_NAME, {"mode": "fail"}).dag_run_id)
     console, text = plain_console()
     demo.print_failures(view, console)
     assert run.state == "failed"
     assert "ValueError: the node's own error" in text.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("outcome", "pushed", "why", "said"),
-    [
-        ("released", "/p/7", None, "Pushed to /p/7"),
-        ("nothing_new", "/p/7", "nothing new: release 7 is it", "nothing new: release 7 is it: /p/7"),
-        ("rolled_back", None, "not pushed: ann rolled back", "The last good model stays: not pushed: ann rolled back"),
-    ],
-)
-def test_the_demo_ships_or_says_why_not(
-    airflow: LocalAirflow,
-    settings: Settings,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    outcome: str,
-    pushed: str | None,
-    why: str | None,
-    said: str,
+def test_the_demo_says_what_came_out_and_why_it_ships_nothing(
+    airflow: LocalAirflow, settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = RunSummary(
         keras=ModelFigures(accuracy=0.991, bytes=206284),
         tflite=ModelFigures(accuracy=0.99, bytes=56584),
-        blessed=pushed is not None,
+        blessed=True,
         blessed_why="accuracy against 0.97",
-        pushed=pushed,
-        pushed_why=why,
-        outcome=Outcome(outcome),
+        pushed_why="not pushed: ann rolled back",
+        outcome=Outcome.rolled_back,
     )
-    monkeypatch.setattr(demo, "summarize", lambda _: summary)
-    assert demo.demo(settings) == Outcome(outcome).exit_code
+    monkeypatch.setattr(demo, "summarize", lambda *_: summary)
+    assert demo.demo(settings) == Outcome.rolled_back.exit_code
     out = capsys.readouterr().out
-    for text in ("99.10%", "99.00%", "56,584 bytes", "accuracy against 0.97", said, airflow.url, "make down"):
+    said = "Blessed: accuracy against 0.97\nRelease: not pushed: ann rolled back\n"
+    for text in ("99.10%", "99.00%", "56,584 bytes", said, airflow.url, "make down"):
         assert text in out
 
 
@@ -146,7 +131,7 @@ def test_the_demo_watches_the_run_that_the_schedule_makes_before_it_starts_its_o
         assert demo.demo(settings) == Outcome.refused.exit_code
     finally:
         schedule.unlink()
-        begin_run.switch_on(airflow, plain_console()[0])
+        begin_run.switch_on(rest, plain_console()[0])
     runs = rest.runs(PIPELINE_NAME, 100)
     own, [made] = runs[0], [run for run in runs if run.run_type == "scheduled"]
     assert (made.state, own.run_type, own.state) == ("success", "manual", "success")
@@ -171,7 +156,7 @@ def test_a_dag_that_cannot_be_imported_any_more_is_told_instead_of_a_refusal(
     mode.unlink()
     try:
         for ask in (
-            lambda: begin_run.switch_on(airflow, plain_console()[0]),
+            lambda: begin_run.switch_on(rest, plain_console()[0]),
             lambda: runs.trigger(settings, {}),
             lambda: stack_start.prepare(airflow, settings, migrate=False),
         ):
@@ -179,7 +164,7 @@ def test_a_dag_that_cannot_be_imported_any_more_is_told_instead_of_a_refusal(
                 ask()
     finally:
         mode.write_text("ok")
-    begin_run.switch_on(airflow, plain_console()[0])
+    begin_run.switch_on(rest, plain_console()[0])
     assert rest.import_error(PIPELINE_NAME) is None
 
 
@@ -285,7 +270,7 @@ def test_an_up_brings_back_what_has_ended_and_lets_the_rest_run_on(
     assert {name for name in before if before[name] != after[name]} == {"scheduler"}
     assert not node.is_running() and not any(task.is_running() for task in tasks)
     assert stack_processes.members_of_sessions([before["scheduler"]]) == []
-    run, _, _ = watched(airflow, rest, rest.trigger(PIPELINE_NAME, {"mode": "ok"}).dag_run_id)
+    run, _, _ = watched(rest, rest.trigger(PIPELINE_NAME, {"mode": "ok"}).dag_run_id)
     assert run.state == "success"
 
 

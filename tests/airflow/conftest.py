@@ -22,6 +22,8 @@ os.environ.update(
 )
 Path(_HOME, "dags").mkdir()
 
+from airflow.sdk import DAG
+
 from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.operators import TfxNodeOperator
@@ -77,6 +79,45 @@ def pipeline() -> CompiledPipeline:
         ),
         ir={},
     )
+
+
+DAG_FILE = """
+from datetime import timedelta
+from pathlib import Path
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+
+config = AirflowPipelineConfig(
+    tfx_python={python!r},
+    grace_seconds=0.3,
+    airflow_dag_config={{"default_args": {{"retry_delay": timedelta()}}}},
+    node_settings={{{settings}}},
+    notice={notice},
+)
+dag = AirflowDagRunner(config).run(Path({compiled!r}))
+"""
+
+
+@pytest.fixture
+def dag_of(airflow_home: Path, airflow_database: None, stand_in: Path, tmp_path: Path) -> Callable[..., DAG]:
+    """Make a DAG of nodes {id: (behaviour, upstream, node settings)}, from a file as Airflow reads it."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    def make(name: str, nodes: dict[str, tuple[str, tuple[str, ...], str]], notice: bool = False) -> DAG:
+        compiled = tmp_path / f"{name}.json"
+        parts = tuple(Node(id=i, type="x.Trainer", upstream=upstream) for i, (_, upstream, _) in nodes.items())
+        epochs = Parameter(name="epochs", type="int", default=3)
+        CompiledPipeline(tfx_version="1.21.0", name=name, nodes=parts, parameters=(epochs,), ir={}).write(compiled)
+        settings = ", ".join(
+            f"{i!r}: {{'env': {{'BEHAVE': {behave!r}, 'PID_FILE': {str(tmp_path / 'pid')!r}}}, {more}}}"
+            for i, (behave, _, more) in nodes.items()
+        )
+        file = airflow_home / "dags" / f"{name}.py"
+        given = {"python": str(stand_in), "settings": settings, "notice": notice, "compiled": str(compiled)}
+        file.write_text(DAG_FILE.format(**given))
+        return DagBag(str(file)).dags[name]
+
+    return make
 
 
 @pytest.fixture

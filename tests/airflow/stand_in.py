@@ -61,10 +61,6 @@ match os.environ["BEHAVE"]:
         reason = "nothing new: release 3 is this very file already"
         result("skipped", pushed=False, outcome="nothing_new", pushed_version="3", pushed_to="/pushed/3", reason=reason)
         sys.exit(99)
-    case "rejected":
-        reason = "not pushed: rejected by ann, 2026-11-24 03:00 UTC"
-        result("skipped", pushed=False, outcome="not_approved", reason=reason)
-        sys.exit(99)
     case "skip":
         result("skipped", reason="not blessed: accuracy 0.91 < 0.97", blessed=False)
         sys.exit(99)

@@ -4,31 +4,24 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
 from pipeline_lib.airflow.notice import NOTICE_TASK, end_with_notice, tell_of_timeout
 from pipeline_lib.airflow.notice_message import Notice
-from pipeline_lib.graph import CompiledPipeline, Node
 from tests.airflow.receivers import Hook, http_server
 
-DAG_FILE = """
-from datetime import timedelta
-from pathlib import Path
-from pipeline_lib.airflow.config import AirflowPipelineConfig
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-
-config = AirflowPipelineConfig(tfx_python={python!r}, grace_seconds=0.3, node_settings={settings}, notice=True)
-dag = AirflowDagRunner(config).run(Path({compiled!r}))
-"""
 SECRET = "a-secret-that-nobody-may-see"
 
-pytestmark = pytest.mark.usefixtures("airflow_database")
+
+@pytest.fixture
+def dag_of(dag_of: Callable[..., DAG]) -> Callable[..., DAG]:
+    """DAGs that end with a notice."""
+    return partial(dag_of, notice=True)
 
 
 @pytest.fixture
@@ -40,25 +33,6 @@ def hook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
         caplog.set_level(logging.INFO)
         monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "pushed,refused,nothing_new,failed,late")
         yield server
-
-
-@pytest.fixture
-def dag_of(airflow_home: Path, stand_in: Path, tmp_path: Path) -> Callable[[str, dict[str, tuple]], DAG]:
-    """A DAG of nodes {id: (behaviour, upstream, node settings)} that ends with a notice."""
-
-    def make(name: str, nodes: dict[str, tuple]) -> DAG:
-        parts = tuple(Node(id=i, type="x.Trainer", upstream=upstream) for i, (_, upstream, _) in nodes.items())
-        CompiledPipeline(tfx_version="1.21.0", name=name, nodes=parts, ir={}).write(tmp_path / "compiled.json")
-        settings = ", ".join(
-            f"{i!r}: {{'env': {{'BEHAVE': {behave!r}, 'PID_FILE': {str(tmp_path / 'pid')!r}}}, {more}}}"
-            for i, (behave, _, more) in nodes.items()
-        )
-        file = airflow_home / "dags" / f"{name}.py"
-        compiled = str(tmp_path / "compiled.json")
-        file.write_text(DAG_FILE.format(python=str(stand_in), settings=f"{{{settings}}}", compiled=compiled))
-        return DagBag(str(file)).dags[name]
-
-    return make
 
 
 def outcome(dag: DAG, **more: object) -> tuple[str, dict[str, str]]:
@@ -131,13 +105,6 @@ def test_a_run_that_ships_nothing_says_why(dag_of, hook, behave, event, said):
     assert outcome(dag_of("kept", {"Pusher": (behave, (), "")}))[0] == "success"
     notice = told(hook)
     assert notice.event == event and said in (notice.verdict, *(reason.text for reason in notice.reasons))
-
-
-def test_a_rejected_model_is_told_though_nobody_asked_for_more_than_the_default(dag_of, hook, monkeypatch):
-    monkeypatch.delenv("MNIST_LITE_NOTIFY_ON")
-    assert outcome(dag_of("rejected", {"Pusher": ("rejected", (), "")}))[0] == "success"
-    notice = told(hook)
-    assert (notice.event, notice.verdict) == ("refused", "not pushed: rejected by ann, 2026-11-24 03:00 UTC")
 
 
 def test_a_variable_that_is_wrong_fails_its_own_task_and_is_named(dag_of, hook, monkeypatch, capsys):

@@ -1,34 +1,17 @@
 """The note on a run that has ended, written by Airflow's own call of the listener."""
 
-from pathlib import Path
-
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
 from pipeline_lib.airflow import run_note
 
-DAG_FILE = """
-from pathlib import Path
-from pipeline_lib.airflow.config import AirflowPipelineConfig
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-
-config = AirflowPipelineConfig(
-    airflow_dag_config={{"dag_id": {dag_id!r}, "schedule": None}},
-    tfx_python=Path({python!r}),
-    node_settings={{"*": {{"env": {{"BEHAVE": {behave!r}}}}}}},
-)
-dag = AirflowDagRunner(config).run(Path({compiled!r}))
-"""
-
 
 @pytest.fixture
-def note_of(airflow_home, airflow_database, stand_in, compiled, tmp_path):
+def note_of(dag_of):
     """Run the pipeline, its nodes behaving so; returns (the session, the run, its note)."""
     from airflow.models.dagrun import DagRun, DagRunNote
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    compiled.write(tmp_path / "compiled.json")
     with create_session() as session:
 
         def read(run):
@@ -36,12 +19,9 @@ def note_of(airflow_home, airflow_database, stand_in, compiled, tmp_path):
             return session.scalars(select(DagRunNote).where(DagRunNote.dag_run_id == run.id)).first()
 
         def run(behave):
-            dag_id = f"noted-{behave.replace(' ', '-')}"
-            file = Path(airflow_home, "dags", f"{dag_id}.py")
-            places = {"python": str(stand_in), "compiled": str(tmp_path / "compiled.json")}
-            file.write_text(DAG_FILE.format(dag_id=dag_id, behave=behave, **places))
-            finished = DagBag(str(file)).dags[dag_id].test()
-            found = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.id == finished.id)).one()
+            nodes = {"A": (behave, (), ""), "B": (behave, (), ""), "C": (behave, ("A", "B"), "")}
+            finished = dag_of(f"noted-{behave}", nodes).test()
+            found = session.scalars(select(DagRun).where(DagRun.id == finished.id)).one()
             # As the scheduler calls it, with a run of its session; `test()` has none.
             found.notify_dagrun_state_changed("")
             session.commit()
@@ -55,7 +35,7 @@ def test_a_pushed_and_a_failed_run_have_theirs(note_of):
     assert (run.state, note().content, note().user_id) == ("success", "released 3", run_note.AUTHOR)
     _, run, note = note_of("fail")
     # Two nodes fail side by side.
-    reasons = {f"failed: {node}: ValueError: no label in features" for node in ("latest", "ExampleGen")}
+    reasons = {f"failed: {node}: ValueError: no label in features" for node in "AB"}
     assert run.state == "failed" and note().content in reasons
 
 

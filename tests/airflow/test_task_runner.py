@@ -7,55 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
-
-from pipeline_lib.graph import CompiledPipeline, Node, Parameter
-
-DAG_FILE = """
-from datetime import timedelta
-from pathlib import Path
-
-from airflow.sdk import DAG
-
-from pipeline_lib.airflow.config import AirflowPipelineConfig
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-
-config = AirflowPipelineConfig(
-    tfx_python={python!r},
-    grace_seconds=0.3,
-    airflow_dag_config={{"default_args": {{"retry_delay": timedelta()}}}},
-    node_settings={settings},
-)
-dag = AirflowDagRunner(config).run(Path({compiled!r}))
-"""
-
-pytestmark = pytest.mark.usefixtures("airflow_database")
 
 
 @pytest.fixture
-def run(airflow_home: Path, stand_in: Path, tmp_path: Path):
-    """Run a DAG of nodes {id: (behaviour, upstream, node settings)}; return each task's state and XCom."""
+def run(dag_of):
+    """Run a DAG of nodes {id: (behaviour, upstream, node settings)}; return each task's state, XCom and tries."""
 
     def execute(name: str, nodes: dict[str, tuple], conf=None):
-        compiled = CompiledPipeline(
-            tfx_version="1.21.0",
-            name=name,
-            nodes=tuple(Node(id=i, type="x.Trainer", upstream=upstream) for i, (_, upstream, _) in nodes.items()),
-            parameters=(Parameter(name="epochs", type="int", default=3),),
-            ir={},
-        )
-        compiled.write(tmp_path / "compiled.json")
-        settings = ", ".join(
-            f"{i!r}: {{'env': {{'BEHAVE': {behave!r}, 'PID_FILE': {str(tmp_path / 'pid')!r}}}, {more}}}"
-            for i, (behave, _, more) in nodes.items()
-        )
-        file = airflow_home / "dags" / f"{name}.py"
-        file.write_text(
-            DAG_FILE.format(python=str(stand_in), settings=f"{{{settings}}}", compiled=str(tmp_path / "compiled.json"))
-        )
-        dag = DagBag(str(file)).dags[name]
-        run = dag.test(run_conf=conf)
-        tasks = run.get_task_instances()
+        tasks = dag_of(name, nodes).test(run_conf=conf).get_task_instances()
         return (
             {task.task_id: str(task.state) for task in tasks},
             {task.task_id: task.xcom_pull(task_ids=task.task_id) for task in tasks},

@@ -79,7 +79,7 @@ def test_no_route_takes_an_expired_or_invented_token(get: Get, cookie: bool) -> 
     expired = get_auth_manager().generate_jwt(admin, expiration_time_in_seconds=-60)
     for path in routes():
         for token in (expired, *GARBAGE):
-            answer = get(path, token=token, cookie=cookie)
+            answer = get(path, given=token, cookie=cookie)
             assert answer.status_code in (401, 403), (path, token[:40])
             assert "Traceback" not in answer.text
 

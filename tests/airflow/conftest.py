@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -28,6 +28,7 @@ from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.graph import CompiledPipeline, Node, Parameter
+from tests.airflow.receivers import statsd_server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -155,3 +156,28 @@ def is_gone() -> Callable[[int], bool]:
         return True
 
     return wait
+
+
+@pytest.fixture
+def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """Switch Airflow's StatsD client on; each call returns all that it has sent."""
+    from airflow.sdk.observability import stats
+    from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+
+    with statsd_server() as (port, received):
+        for name, value in (("ON", "True"), ("HOST", "127.0.0.1"), ("PORT", str(port)), ("PREFIX", "airflow")):
+            monkeypatch.setenv(f"AIRFLOW__METRICS__STATSD_{name}", value)
+        stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
+
+        def sent() -> list[str]:
+            # Sent last, so that whatever was counted before it has come.
+            ends, deadline = received.count("airflow.end:1|c"), time.monotonic() + 120
+            stats.incr("end")
+            while received.count("airflow.end:1|c") == ends:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            return [line for line in received if not line.startswith("airflow.end:")]
+
+        yield sent
+    monkeypatch.undo()
+    stats.initialize(factory=get_stats_factory(), export_legacy_names=True)

@@ -1,19 +1,15 @@
 """What there is to tell of a run: from its tasks' states and results and its report, or from a missed deadline."""
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline_lib.airflow.notice_message import Figures, Notice, Reason
 from pipeline_lib.airflow.report_link import report_url, run_url
-from pipeline_lib.errors import MnistLiteError
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.outcome import Outcome
-from pipeline_lib.releases.store import Releases
 from pipeline_lib.report import ModelColumn, Report
-from pipeline_lib.run_summary import ACCURACY, VERDICT, outcome_of, pusher_of, report_page, summarize
-from pipeline_lib.settings import settings
+from pipeline_lib.run_summary import VERDICT, outcome_of, pusher_of, report_page, summarize
 
 _LONGEST_REASON = 500  # characters: a mail is no log
 _NO_REASON = "left no reason: it was killed, or its worker died"
@@ -32,7 +28,7 @@ def finished(
     version = int(pusher.pushed_version) if pusher and pusher.pushed_version else None
     about = Notice(
         event="failed", verdict="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
-    ).model_copy(update=_figures(dag_id, run_id, results, version))
+    ).model_copy(update=_figures(dag_id, run_id, results))
 
     def tell(event: str, verdict: str, reasons: list[Reason]) -> None:
         told.append(about.model_copy(update={"event": event, "verdict": verdict, "reasons": tuple(reasons)}))
@@ -105,16 +101,13 @@ def _gates(count: int) -> str:
     return f"{count} gate{'' if count == 1 else 's'} not passed, nothing was pushed"
 
 
-def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult], version: int | None) -> dict[str, Any]:
-    """The run's and the last release's, from the report. Without one: from the nodes, and the latest release's
-    manifest, unless a release (`version`) holds the run's model, which is then no other one to compare it with.
-    """
+def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dict[str, Any]:
+    """Return the run's and the last release's, from the report. Without one: the run's alone, from the nodes."""
     page = report_page(results.values())
     report, address = _report(page), report_url(dag_id, run_id) if page else None
     if not report:
         tflite = summarize(results).tflite
-        model = Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes)
-        return {"model": model, "last_release": None if version else _latest_release(), "report_url": address}
+        return {"model": Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes), "report_url": address}
     released = report.model("released")
     return {
         "model": _of(report.model("tflite")),
@@ -129,18 +122,6 @@ def _report(page: str | None) -> Report | None:
         return Report.read(Path(page).parent) if page else None
     except (OSError, ValueError):
         return None
-
-
-def _latest_release() -> Figures | None:
-    # What cannot be read must not keep the rest from being told.
-    with contextlib.suppress(MnistLiteError, OSError):
-        if release := Releases(settings().push_dir).latest():
-            manifest = release.manifest
-            latency = (manifest.edge or {}).get("latency_ms") or {}
-            return Figures(
-                accuracy=manifest.metrics.get(ACCURACY), size_bytes=manifest.size_bytes, latency_ms=latency.get("p50")
-            )
-    return None
 
 
 def _of(column: ModelColumn | None) -> Figures:

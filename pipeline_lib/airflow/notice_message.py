@@ -39,8 +39,8 @@ class Notice(_Message):
     """The JSON body that a webhook receives; what people read is written from it.
 
     It may come twice, where it could not be known whether it had been sent: `pipeline`, `run_id` and `event` are the
-    same then. `model` is the run's TFLite file, `last_release` what it was compared with (without a report: the latest
-    release); `release` is the version that holds the run's model, if one does.
+    same then. `model` is the run's TFLite file, `last_release` what its report compares it with;
+    `release` is the version that holds the run's model, if one does.
     """
 
     schema_version: Literal[1] = 1

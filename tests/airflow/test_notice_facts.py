@@ -1,6 +1,6 @@
 """What is told of a run, from its tasks' states and results alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,25 +10,13 @@ from pipeline_lib.airflow.notice_facts import finished
 from pipeline_lib.airflow.notice_message import Figures, Notice
 from pipeline_lib.approval import Approval, refusal
 from pipeline_lib.node_result import NodeResult, OutputArtifact
-from pipeline_lib.releases.store import Releases
 from pipeline_lib.report import EdgeFigures, ModelColumn
 from pipeline_lib.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
 from pipeline_lib.run_summary import ACCURACY, PUSHER, VERDICT
-from pipeline_lib.settings import settings
-from tests.core.made_releases import DESCRIPTION
 from tests.core.test_report import column, report
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 RUN_URL = "/dags/mnist_tflite/runs/r"
-
-
-@pytest.fixture(autouse=True)
-def releases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Releases]:
-    """This deployment's, of which there are none yet."""
-    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
-    settings.cache_clear()
-    yield Releases(settings().push_dir)
-    settings.cache_clear()
 
 
 def node(node_id: str, **facts: object) -> NodeResult:
@@ -132,40 +120,14 @@ def test_the_first_push_has_no_last_release(reported: Callable[..., NodeResult])
     assert notice.last_release is None and notice.report_url
 
 
-def release(releases: Releases, folder: Path) -> None:
-    facts = {"metrics": {ACCURACY: 0.5}, "edge": {"latency_ms": {"p50": 0.4, "p95": 0.6}}}
-    (folder / "model").write_text("12345")
-    releases.push(folder / "model", DESCRIPTION.model_copy(update=facts), who="Pusher")
-
-
-def test_a_failure_without_a_report_is_told_with_the_latest_releases_figures(
-    releases: Releases, tmp_path: Path
-) -> None:
-    release(releases, tmp_path)
+def test_a_failure_without_a_report_is_told_with_the_nodes_own_figures() -> None:
     [notice] = told(TRAINER, EVALUATOR, **{VERDICT: "failed"})
-    assert (notice.event, notice.report_url) == ("failed", None)
+    assert (notice.event, notice.report_url, notice.last_release) == ("failed", None, None)
     assert notice.model == Figures(accuracy=0.75, size_bytes=1000)
-    assert notice.last_release == Figures(accuracy=0.5, size_bytes=5, latency_ms=0.4)
-    assert "accuracy: 75.00% (last release 50.00%)" in notice.text()
+    assert "accuracy: 75.00%\nsize: 1,000 bytes\n" in notice.text()
 
 
 def test_refused_data_is_told_with_the_address_of_its_page() -> None:
     [notice] = told(node("DataGate", state="failed", reason="3 anomalies", report="/x/report.html"), DataGate="failed")
     assert (notice.event, notice.model) == ("failed", Figures())
     assert (notice.report_url or "").endswith(f"{RUN_URL}/plugin/model-report")
-
-
-def test_a_release_of_the_runs_own_is_not_what_its_model_is_compared_with(releases: Releases, tmp_path: Path) -> None:
-    release(releases, tmp_path)
-    failed, pushed = told(
-        TRAINER, node(PUSHER, pushed=True, outcome="released", pushed_version="1"), **{REPORT_NODE: "failed"}
-    )
-    assert (failed.event, pushed.event) == ("failed", "pushed")
-    assert failed.last_release is pushed.last_release is None
-
-
-def test_releases_that_cannot_be_read_keep_nobody_from_being_told(releases: Releases, tmp_path: Path) -> None:
-    release(releases, tmp_path)
-    (releases.folder / "1" / "manifest.json").write_text("{")
-    [notice] = told(TRAINER, **{VERDICT: "failed"})
-    assert (notice.event, notice.last_release) == ("failed", None)

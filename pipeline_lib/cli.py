@@ -70,27 +70,25 @@ def main() -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0 if arguments else EXIT_USAGE
-    try:
-        read_settings_file()
-        if arguments[0] == "--version":
-            print(version())
-            return 0
-        if arguments[0] not in COMMANDS:
-            raise UsageError(_no_command(arguments[0]))
-        side, module, _ = COMMANDS[arguments[0]]
-        if side == "either" or (side == "airflow" and importlib.util.find_spec("airflow")):
-            return run_commands(importlib.import_module(module).app)
+    return run_commands(lambda prog_name: _run(prog_name, arguments))
+
+
+def _run(prog_name: str, arguments: list[str]) -> None:
+    read_settings_file()
+    name = arguments[0]
+    if name == "--version":
+        print(version())
+        return
+    if name not in COMMANDS:
+        from pipeline_lib.did_you_mean import did_you_mean
+
+        raise UsageError(f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}")
+    side, module, _ = COMMANDS[name]
+    if side == "either":
+        importlib.import_module(module).app(prog_name=prog_name)
+    else:
         python = _interpreter(side)
-    except MnistLiteError as error:
-        print(f"mnist-lite: {error}", file=sys.stderr)
-        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
-    os.execv(python, [python, "-m", module, *arguments])
-
-
-def _no_command(name: str) -> str:
-    from pipeline_lib.did_you_mean import did_you_mean
-
-    return f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}"
+        os.execv(python, [python, "-m", module, *arguments])
 
 
 def _interpreter(side: str) -> str:

@@ -160,7 +160,7 @@ def _last(data_dir: Path, known: list[int], span: str, as_of: str) -> int:
             raise DataError(f"expected 'latest' or a span's number. Received: {span!r}") from None
     if not as_of:
         return known[-1]
-    moment = _moment(as_of)
+    moment = _in_utc(datetime.fromisoformat(as_of))
     # A damaged manifest on the way ends the search: its span might be the one.
     for number in reversed(known):
         if _in_utc(read(data_dir, number).manifest.created) <= moment:
@@ -170,13 +170,6 @@ def _last(data_dir: Path, known: list[int], span: str, as_of: str) -> int:
         f"expected a span from before {moment:%Y-%m-%d %H:%M:%S} UTC. Received: none so early (span {known[0]} is from "
         f"{first:%Y-%m-%d %H:%M:%S}); choose a later date, or name a span"
     )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return _in_utc(datetime.fromisoformat(text))
-    except ValueError:
-        raise DataError(f"as_of: expected an ISO date and time. Received: {text!r}") from None
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -50,9 +50,6 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
 
 
 def _read(path: Path, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "no such file"
-        raise DataError(f"{path}: expected an IDX file. Received: {found}")
     try:
         content = path.read_bytes()
         if content.startswith(GZIP_MAGIC):
@@ -61,31 +58,19 @@ def _read(path: Path, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
         raise DataError(f"{path}: expected a whole gzip file. Received: {error}; fetch it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    header = 4 + 4 * (1 + len(item_shape))
-    count = _count(content[:header], path, item_shape)
-    expected, found_bytes = count * math.prod(item_shape), len(content) - header
-    if found_bytes != expected:
-        raise DataError(f"{path}: expected {expected:,} bytes of data after the header. Received: {found_bytes:,}")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(count, *item_shape)
-
-
-def _count(header: bytes, path: Path, item_shape: tuple[int, ...]) -> int:
     dimensions = 1 + len(item_shape)
-    magic = bytes([0, 0, _UNSIGNED_BYTE, dimensions])
-    if header[:4] != magic:
+    magic, header = bytes([0, 0, _UNSIGNED_BYTE, dimensions]), 4 + 4 * dimensions
+    if content[:4] != magic:
         raise DataError(
             f"{path}: expected an IDX file of bytes in {dimensions} dimension(s), which begins {magic.hex(' ')}. "
-            f"Received: {header[:4].hex(' ') or 'an empty file'}"
+            f"Received: {content[:4].hex(' ') or 'an empty file'}"
         )
-    if len(header) != 4 + 4 * dimensions:
-        raise DataError(f"{path}: expected a header of {4 + 4 * dimensions} bytes. Received: {len(header)}")
-    count, *shape = struct.unpack(f">{dimensions}I", header[4:])
-    if tuple(shape) != item_shape:
-        raise DataError(f"{path}: expected images of {_product(item_shape)} pixels. Received: {_product(shape)}")
-    if not count:
-        raise DataError(f"{path}: expected at least one example. Received: 0")
-    return int(count)
-
-
-def _product(shape: tuple[int, ...] | list[int]) -> str:
-    return " x ".join(str(side) for side in shape)
+    if len(content) < header:
+        raise DataError(f"{path}: expected a header of {header} bytes. Received: {len(content)}")
+    count, *shape = struct.unpack_from(f">{dimensions}I", content, offset=4)
+    if tuple(shape) != item_shape or not count:
+        raise DataError(f"{path}: expected one or more items of shape {item_shape}. Received: {count} of {(*shape,)}")
+    expected, found = count * math.prod(item_shape), len(content) - header
+    if found != expected:
+        raise DataError(f"{path}: expected {expected:,} bytes of data after the header. Received: {found:,}")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(count, *item_shape)

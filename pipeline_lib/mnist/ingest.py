@@ -1,6 +1,5 @@
 """Bring handwritten digits from a source into the pipeline: `mnist-lite ingest mnist5k|digits|mnist|FOLDER`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_lib.mnist.download import MIRRORS
@@ -10,19 +9,16 @@ from pipeline_lib.settings import settings
 from pipeline_lib.spans import Span
 
 
-def ingest(source: str, data_dir: Path, cache_dir: Path | None = None, mirrors: Sequence[str] = MIRRORS) -> Span:
+def ingest(source: str, data_dir: Path) -> Span:
     """Write the digits of `source` as the next span of `data_dir`; `str()` of what it gives is the sentence to print.
 
     Args:
       source: `mnist5k`, `digits`, `mnist` or a folder of IDX files.
       data_dir: the folder of spans; made where there is none.
-      cache_dir: where downloaded files are kept; default: `cache/mnist` under the setting `var_dir`.
-      mirrors: where `mnist` is downloaded from; default: the public mirrors.
 
     Raises:
       DataError: the source is not what it should be, or the span could not be written. Nothing was changed.
       DownloadError: no mirror gave the public files whole.
       SettingsError: a setting is malformed.
     """
-    cache = cache_dir or settings().var_dir / "cache" / "mnist"
-    return write_span(load(source, cache, mirrors), data_dir)
+    return write_span(load(source, settings().var_dir / "cache" / "mnist", MIRRORS), data_dir)

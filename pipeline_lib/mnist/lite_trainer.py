@@ -13,7 +13,8 @@ from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 from pipeline_lib.errors import ModelFileError
 from pipeline_lib.mnist import tflite_file
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, transformed_name
-from pipeline_lib.mnist.trainer import read_examples, training_params
+from pipeline_lib.mnist.trainer import read_examples
+from pipeline_lib.training_params import TrainingParams
 
 FILE_NAME = "tflite"
 _EXAMPLES_COMPARED = 256
@@ -30,10 +31,10 @@ def run_fn(fn_args: FnArgs) -> None:
         float32 [None, 10].
 
     Raises:
-      NodeRequestError: `custom_config` holds something else.
+      ValidationError: `custom_config` holds something else.
       ModelFileError: the file is not fit to ship.
     """
-    mode = training_params(fn_args.custom_config).quantization
+    mode = TrainingParams.model_validate(fn_args.custom_config or {}).quantization
     base_model = tf.saved_model.load(fn_args.base_model)
     lite = base_model.signatures["lite"]
     with tempfile.TemporaryDirectory() as folder:

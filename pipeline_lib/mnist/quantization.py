@@ -31,14 +31,12 @@ def quantize(file: Path, mode: Quantization, images: npt.NDArray[np.float32]) ->
     Args:
       file: TFLite file.
       mode: `dynamic`: int8 weights, activations quantized as they come; `float16`: weights; `int8`: weights and
-        activations, by the ranges that the activations have on `images`; `none`: the file stays as it is.
+        activations, by the ranges that the activations have on `images`.
       images: a representative sample of the training split, float32 [n, 784]; only int8 reads it.
 
     Raises:
       ModelFileError: the quantizer cannot work with this file.
     """
-    if mode == "none":
-        return
     original = file.read_bytes()
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints one that says more

@@ -55,21 +55,12 @@ class Recogniser:
 
         Args:
           images: each uint8 [28, 28], light ink on 0.
-
-        Raises:
-          ReleaseError: the answer is not one probability for each label.
         """
         manifest = self.release.manifest
         [taken], [given] = manifest.inputs, manifest.outputs
         pixels = np.stack(images).reshape(len(images), -1).astype(taken.dtype) / np.float32(255) - np.float32(0.5)
         with native_log.muted():
             probabilities = np.asarray(self._run(**{taken.name: pixels})[given.name])
-        expected = (len(images), len(manifest.labels))
-        if probabilities.shape != expected or not np.allclose(probabilities.sum(axis=1), 1, atol=0.01):
-            raise ReleaseError(
-                f"release {self.release.version}: expected probabilities of shape {expected}. "
-                f"Received: {probabilities.shape}, each image's summing up to {probabilities.sum(axis=1)[:3]}…"
-            )
         return [
             Answer(
                 digit=manifest.labels[int(row.argmax())],

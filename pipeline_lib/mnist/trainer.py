@@ -4,18 +4,16 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
-from pydantic import ValidationError
 from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
 from tfx_bsl.public import tfxio
 
-from pipeline_lib.errors import DataError, MnistLiteError, NodeRequestError
+from pipeline_lib.errors import DataError, MnistLiteError
 from pipeline_lib.mnist.augmentation import Distortion, distort
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, NUM_CLASSES, transformed_name
 from pipeline_lib.mnist.model import Tabulated, build_network, one_cycle
@@ -47,11 +45,11 @@ def run_fn(fn_args: FnArgs) -> None:
         SavedModel goes to `serving_model_dir`, TensorBoard's logs to `model_run_dir`.
 
     Raises:
-      NodeRequestError: `custom_config` holds something else.
+      ValidationError: `custom_config` holds something else.
       DataError: a split is empty or has labels outside 0-9.
       MnistLiteError: training diverged.
     """
-    params = training_params(fn_args.custom_config)
+    params = TrainingParams.model_validate(fn_args.custom_config or {})
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     train_split, eval_split = (
         read_examples(fn_args.data_accessor, files, transform_output)
@@ -59,20 +57,6 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     network = train(train_split, eval_split, params, fn_args.model_run_dir)
     export(network, transform_output, fn_args.serving_model_dir)
-
-
-def training_params(custom_config: Mapping[str, Any] | None) -> TrainingParams:
-    """The checked values of `custom_config`; what is left out has its default.
-
-    Raises:
-      NodeRequestError: a name or value that `TrainingParams` does not admit.
-    """
-    try:
-        return TrainingParams.model_validate(dict(custom_config or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise NodeRequestError(f"custom_config, {name}: {first['msg']}. Received: {first['input']!r}") from None
 
 
 def read_examples(data_accessor: DataAccessor, files: list[str], transform_output: tft.TFTransformOutput) -> Examples:

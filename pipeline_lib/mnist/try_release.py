@@ -3,8 +3,8 @@
     python -m pipeline_lib.mnist.try_release VERSION [SHA256]
 
 The digits are ten of `mnist5k`'s eval split, one of each. stdout: {"digits": "…", "truth": "0123456789",
-"right": n}. Exit code 1, with a sentence on stderr, if the release cannot be used, has another sum, or answers anything
-but probabilities; how many it gets right depends on what it was trained on, and is for the caller to judge.
+"right": n}. Exit code 1, with a sentence on stderr, if the release cannot be used or has another sum; how many it gets
+right depends on what it was trained on, and is for the caller to judge.
 """
 
 import json

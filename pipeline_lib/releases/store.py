@@ -159,7 +159,7 @@ class Releases:
                 return Push(
                     Outcome.released, release, f"pushed as release {release.version} by an earlier try of this run"
                 )
-            if known := self._known(sha256, sign is not None, policy):
+            if known := self.known(model, must_be_signed=sign is not None, policy=policy):
                 return known
             release = self._write(model, sha256, description, sign)
             self._move_latest("push", release, who, why)
@@ -167,7 +167,23 @@ class Releases:
 
     def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy | None = None) -> Push | None:
         """What a push of this file would answer without making a release; None where it would make one."""
-        return self._known(sha256_of(model), must_be_signed, policy)
+        sha256 = sha256_of(model)
+        try:
+            found = self.latest_model()
+        except ReleaseError:
+            return None  # damaged: the same file is welcome again
+        if not found:
+            return None
+        latest, _ = found
+        if latest.manifest.sha256 == sha256 and (latest.is_signed or not must_be_signed):
+            return Push(Outcome.nothing_new, latest, f"nothing new: release {latest.version} is this very file already")
+        if withdrawn := self._withdrawn(sha256, latest):
+            return withdrawn
+        if not policy or latest.manifest.sha256 == sha256:
+            return None  # the latest, again, to be signed
+        pushed = {event.sha256: event.version for event in self.history() if event.action == "push"}
+        why = policy(sha256, latest, pushed)
+        return Push(Outcome.no_better, latest, why) if why else None
 
     def preview(self, model: Path, *, signed: bool = False, policy: Policy | None = None) -> str:
         """What `push` would come to, in words; reads only.
@@ -194,24 +210,6 @@ class Releases:
             self._move_latest("push", release, who, f"run {release.manifest.run_id}, completed by a retry")
         elif (moves[-1].action, moves[-1].version) == ("push", release.version):
             durable.link(self.folder / LATEST, str(release.version))
-
-    def _known(self, sha256: str, must_be_signed: bool, policy: Policy | None) -> Push | None:
-        try:
-            found = self.latest_model()
-        except ReleaseError:
-            return None  # damaged: the same file is welcome again
-        if not found:
-            return None
-        latest, _ = found
-        if latest.manifest.sha256 == sha256 and (latest.is_signed or not must_be_signed):
-            return Push(Outcome.nothing_new, latest, f"nothing new: release {latest.version} is this very file already")
-        if withdrawn := self._withdrawn(sha256, latest):
-            return withdrawn
-        if not policy or latest.manifest.sha256 == sha256:
-            return None  # the latest, again, to be signed
-        pushed = {event.sha256: event.version for event in self.history() if event.action == "push"}
-        why = policy(sha256, latest, pushed)
-        return Push(Outcome.no_better, latest, why) if why else None
 
     def _withdrawn(self, sha256: str, release: Release) -> Push | None:
         event = history.withdrawn(self.history()).get(sha256)

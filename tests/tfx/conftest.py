@@ -40,7 +40,7 @@ class Deployment:
         self, node: str, run_id: str, *params: str, runtime: str | None = None, grace: float | None = None
     ) -> subprocess.Popen[str]:
         arguments = ["--pipeline", str(self.pipeline), "--node", node, "--run-id", run_id]
-        arguments += ["--result", str(self._result(node, run_id)), "--runtime", runtime or self.runtime]
+        arguments += ["--result", str(self.result_file(node, run_id)), "--runtime", runtime or self.runtime]
         arguments += [] if grace is None else ["--grace", str(grace)]
         arguments += [item for param in params for item in ("--param", param)]
         environment = {
@@ -59,18 +59,25 @@ class Deployment:
             start_new_session=True,
         )
 
+    def start_moody(
+        self, run_id: str, mood: str, runtime: str | None = None, grace: float | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a Moody after an Echo that no earlier run had, so that it is not answered from cache."""
+        assert self.run("Echo", run_id, f"word={run_id}")[0] == 0
+        return self.start("Moody", run_id, f"mood={mood}", runtime=runtime, grace=grace)
+
     def run(self, node: str, run_id: str, *params: str, runtime: str | None = None) -> tuple[int, NodeResult, str]:
         """Exit code, result and log of one node."""
         process = self.start(node, run_id, *params, runtime=runtime)
         log, _ = process.communicate(timeout=400)
-        path = self._result(node, run_id)
+        path = self.result_file(node, run_id)
         assert path.exists(), log
         return process.returncode, NodeResult.read(path), log
 
     def result(self, node: str, run_id: str) -> NodeResult:
-        return NodeResult.read(self._result(node, run_id))
+        return NodeResult.read(self.result_file(node, run_id))
 
-    def _result(self, node: str, run_id: str) -> Path:
+    def result_file(self, node: str, run_id: str) -> Path:
         return self.folder / f"{run_id}-{node}.json"
 
     def executions(self, run_id: str, node: str) -> list[tuple[int, str]]:
@@ -128,6 +135,13 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     deployment = Deployment(folder)
     yield deployment
     deployment.stop_servers()
+
+
+def until_asleep(process: subprocess.Popen[str], grandchildren: int = 0) -> list[int]:
+    """Wait until a Moody sleeps; gives its pid, and then those of as many grandchildren."""
+    assert process.stdout
+    said = (line for line in process.stdout if line.startswith(("asleep as", "grandchild")))
+    return [int(next(said).split()[-1]) for _ in range(1 + grandchildren)]
 
 
 def alive(pid: int) -> bool:

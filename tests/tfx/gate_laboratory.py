@@ -13,10 +13,15 @@ from tfx.orchestration import data_types_utils
 from tfx.orchestration.portable import inputs_utils
 from tfx.types import Artifact, standard_artifacts
 
+from pipeline_lib.gates import Gates
 from pipeline_lib.graph import CompiledPipeline
+from pipeline_lib.mnist.dataset import Dataset, Split
+from pipeline_lib.mnist.sources import load_digits
+from pipeline_lib.mnist.spans import write_span
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.settings import Settings
 from pipeline_lib.tfx import beam_memo
+from pipeline_lib.tfx.compile import mnist_tflite
 from pipeline_lib.tfx.data_gate import DataGates
 from pipeline_lib.tfx.node import bound_pipeline
 from pipeline_lib.tfx.run_local import run_local
@@ -97,6 +102,43 @@ class Laboratory:
         )
         return output
 
+    def judge(self, inputs: Mapping[str, Artifact], folder: Path, **parameters: Any) -> tuple[Gates, Artifact]:
+        """Run EdgeValidator; gives its gates and its blessing."""
+        blessing = new(standard_artifacts.InfraBlessing, folder / "blessing")
+        self.execute("EdgeValidator", inputs, blessing, folder, **parameters)
+        return Gates.read(folder / "blessing"), blessing
+
+    def push(self, run: Run, blessing: Artifact, folder: Path, model: Artifact | None = None) -> bool:
+        """Run the Pusher on the run's model, or on another one, with this InfraBlessing; gives whether it pushed."""
+        inputs = {
+            "model": model or output(run, "Trainer.mnist_lite", "model"),
+            "model_blessing": output(run, "Evaluator.mnist_lite", "blessing"),
+            "infra_blessing": blessing,
+        }
+        known = {
+            "push_destination": json.dumps({"filesystem": {"base_directory": str(folder / "releases")}}),
+            "evaluation_uri": output(run, "Evaluator.mnist_lite", "evaluation").uri,
+            "span": 1,
+        }
+        pushed = new(standard_artifacts.PushedModel, folder / "pushed")
+        self.execute("Pusher.mnist_lite", inputs, pushed, folder, known)
+        return bool(pushed.get_int_custom_property("pushed"))
+
+
+def few_digits(train: int = 300, evaluation: int = 100) -> Dataset:
+    digits = load_digits()
+    return Dataset(
+        "a few digits",
+        Split(digits.train.images[:train], digits.train.labels[:train]),
+        Split(digits.eval.images[:evaluation], digits.eval.labels[:evaluation]),
+    )
+
+
+def new_laboratory(folder: Path, dataset: Dataset) -> Laboratory:
+    settings = Settings(var_dir=folder)
+    write_span(dataset, settings.data_dir)
+    return Laboratory(settings, mnist_tflite(settings))
+
 
 _OUTPUTS = {
     "DataGate": "gates",
@@ -114,6 +156,20 @@ def new(kind: type[Artifact], folder: Path) -> Artifact:
     artifact = kind()
     artifact.uri = str(folder)
     return artifact
+
+
+def new_model(content: bytes, folder: Path) -> Artifact:
+    """Make a TFLite Trainer's output that holds this file."""
+    serving = folder / "model" / "Format-Serving"
+    serving.mkdir(parents=True)
+    (serving / "tflite").write_bytes(content)
+    model = new(standard_artifacts.Model, folder / "model")
+    model.id = 1
+    return model
+
+
+def file_of(run: Run) -> bytes:
+    return Path(output(run, "Trainer.mnist_lite", "model").uri, "Format-Serving", "tflite").read_bytes()
 
 
 def output(run: Run, node_id: str, key: str) -> Artifact:

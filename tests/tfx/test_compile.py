@@ -23,13 +23,17 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPipeline:
     return mnist_tflite(Settings(var_dir=tmp_path_factory.mktemp("var")))
 
 
+@pytest.fixture(scope="module")
+def upstream(compiled: CompiledPipeline) -> dict[str, set[str]]:
+    return {node.id: set(node.upstream) for node in compiled.nodes}
+
+
 def _exec_properties(pipeline: pipeline_pb2.Pipeline, node_id: str) -> dict[str, str]:
     [node] = [item.pipeline_node for item in pipeline.nodes if item.pipeline_node.node_info.id == node_id]
     return {key: value.field_value.string_value for key, value in node.parameters.parameters.items()}
 
 
-def test_the_pusher_waits_for_the_tflite_files_own_evaluator(compiled: CompiledPipeline) -> None:
-    upstream = {node.id: set(node.upstream) for node in compiled.nodes}
+def test_the_pusher_waits_for_the_tflite_files_own_evaluator(upstream: dict[str, set[str]]) -> None:
     assert upstream["Pusher.mnist_lite"] == {
         *("ImportExampleGen", "Trainer.mnist_lite", "Evaluator.mnist_lite", "EdgeValidator")
     }
@@ -112,16 +116,9 @@ def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: C
 
 def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: CompiledPipeline) -> None:
     assert compiled.parameters == (*run_params.parameters(), *run_params.facts())
-    config = json.loads(
-        _exec_properties(bound_pipeline(compiled, "run", {"epochs": 3}), "Trainer.mnist")["custom_config"]
-    )
-    defaults = run_params.RunParams()
-    assert config == {
-        "epochs": 3,
-        "batch_size": defaults.batch_size,
-        "learning_rate": defaults.learning_rate,
-        "seed": defaults.seed,
-    }
+    pipeline = bound_pipeline(compiled, "run", {"epochs": 3})
+    config = json.loads(_exec_properties(pipeline, "Trainer.mnist")["custom_config"])
+    assert config == {"epochs": 3, **run_params.RunParams().model_dump(include={"batch_size", "learning_rate", "seed"})}
 
 
 def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> None:
@@ -144,8 +141,7 @@ def test_without_a_curated_schema_one_is_inferred(tmp_path: Path) -> None:
     assert types["SchemaGen"] == "SchemaGen"
 
 
-def test_nothing_is_trained_before_the_data_gate(compiled: CompiledPipeline) -> None:
-    upstream = {node.id: set(node.upstream) for node in compiled.nodes}
+def test_nothing_is_trained_before_the_data_gate(upstream: dict[str, set[str]]) -> None:
     assert "DataGate" in upstream["Transform"]
     assert {"StatisticsGen", "SchemaGen", "ExampleValidator", "Resolver.previous_span"} <= upstream["DataGate"]
     assert "Transform" in upstream["Trainer.mnist"] and "Trainer.mnist" in upstream["Trainer.mnist_lite"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tfx.dsl.components.base import base_executor
 from tfx.proto import pusher_pb2
-from tfx.types import artifact, standard_artifacts
+from tfx.types import Artifact, standard_artifacts
 from tfx.utils import json_utils, proto_utils
 
 from pipeline_lib.approval import Approval
@@ -24,6 +24,7 @@ from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
 from pipeline_lib.tfx import facts, release_pusher
 from tests.pipelines.tiny_tflite import sure_of
+from tests.tfx.gate_laboratory import new
 from tests.tfx.test_signing import make_keys
 
 METRICS = {"sparse_categorical_accuracy": 0.99}
@@ -57,10 +58,9 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
     """Push a model as one run; returns what the PushedModel artifact says."""
     executions = iter(range(1, 100))
 
-    def artifact_of(kind: type[artifact.Artifact], folder: Path, identity: int) -> artifact.Artifact:
-        folder.mkdir(parents=True)
-        made = kind()
-        made.uri, made.id = str(folder), identity
+    def artifact_of(kind: type[Artifact], folder: Path, identity: int) -> Artifact:
+        made = new(kind, folder)
+        made.id = identity
         return made
 
     def run(
@@ -242,10 +242,13 @@ def test_the_retry_of_a_run_pushes_nothing_more_and_says_the_same(
     assert releases.versions() == [1]
 
 
-def test_the_same_file_in_another_run_is_nothing_new(push: Callable[..., Pushed], releases: Releases) -> None:
-    first, again = push(0, "run-1"), push(0, "run-2")
+@pytest.mark.parametrize("approval", ["none", "required"])
+def test_the_same_file_in_another_run_is_nothing_new_and_needs_no_approval(
+    push: Callable[..., Pushed], releases: Releases, approval: str
+) -> None:
+    first, again = push(0, "run-1"), push(0, "run-2", approval=approval)
     assert (again["outcome"], again["reason"]) == ("nothing_new", "nothing new: release 1 is this very file already")
-    assert again["pushed_to"] == first["pushed_to"]
+    assert (again["pushed"], again["pushed_version"], again["pushed_to"]) == (False, "1", first["pushed_to"])
     assert releases.versions() == [1]
 
 
@@ -257,29 +260,6 @@ def test_what_was_rolled_back_from_stays_so(push: Callable[..., Pushed], release
     assert (said["pushed"], said["pushed_to"]) == (False, None)
     assert said["reason"] == "not pushed: ann rolled back from this very file (it mistakes sevens)"
     assert releases.latest_version() == 1
-
-
-def test_the_retry_of_a_push_whose_pruning_failed_tells_of_no_release_that_was_rolled_back_from(
-    push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    push(0, "run-1")
-
-    def full(*_: object, **__: object) -> list[int]:
-        raise ReleaseError("the releases cannot be changed: No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Releases, "prune", full)
-        with pytest.raises(ReleaseError, match="No space left"):
-            push(1, "run-2")
-    assert releases.latest_version() == 2
-    releases.rollback(1, who="ann", why="it mistakes sevens")
-    assert push(1, "run-2") == {
-        "pushed": False,
-        **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256")),
-        "reason": "not pushed: ann rolled back from this very file (it mistakes sevens)",
-        "outcome": "rolled_back",
-    }
-    assert (releases.versions(), releases.latest_version()) == ([1, 2], 1)
 
 
 def test_old_releases_go_after_a_push(
@@ -331,13 +311,6 @@ def test_without_the_approval_that_a_run_requires_nothing_is_pushed(
     pushed = push(1, "run-2", approval="required", record=said)
     assert (pushed["outcome"], pushed["reason"]) == ("not_approved", why)
     assert releases.versions() == [1]
-
-
-def test_what_makes_no_release_needs_no_approval(push: Callable[..., Pushed], releases: Releases) -> None:
-    push(0, "run-1")
-    said = push(0, "run-2", approval="required")
-    assert (said["pushed"], said["reason"]) == (False, "nothing new: release 1 is this very file already")
-    assert said["pushed_version"] == "1"
 
 
 def test_an_approved_release_says_who_approved_it_and_when(push: Callable[..., Pushed], releases: Releases) -> None:

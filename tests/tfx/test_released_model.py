@@ -1,10 +1,8 @@
 """Which model is the baseline: the release, wherever a rollback has moved it, else the last that was blessed."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 from ml_metadata import MetadataStore
@@ -14,13 +12,11 @@ from tfx.types import standard_artifacts
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.made_by import MADE_BY
 from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.released_model import ReleasedModelStrategy
 from tests.core.made_releases import describe
-from tests.faults.tfx.nights import run_node
-from tests.pipelines import tiny_nights
+from tests.faults.tfx.nights import compiled_nights, run_node
 
 
 def blessing(artifact_id: int, model_id: int, blessed: bool) -> standard_artifacts.InfraBlessing:
@@ -144,32 +140,22 @@ def test_a_damaged_release_is_no_baseline_and_is_said(shelf: Shelf, caplog: pyte
     assert "nothing is compared with it" in caplog.text and "expected sha256" in caplog.text
 
 
-class Nights:
-    """The real launcher on a pipeline of a few bytes, night by night."""
+def made_by(run: dict[str, NodeResult]) -> str:
+    """The code that the night's model was made by, as MLMD has it."""
+    [model] = run["Train"].outputs["model"]
+    with open_store(settings().mlmd_url) as handle:
+        [artifact] = handle.store.get_artifacts_by_id([model.id])
+    return str(artifact.custom_properties[MADE_BY].string_value)
 
-    def __init__(self) -> None:
-        config = settings()
-        pipeline = tiny_nights.create_pipeline(str(config.pipeline_root), str(config.push_dir))
-        self.compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS)
-        self.compiled.write(config.compiled_path)
 
-    def made_by(self, run: dict[str, NodeResult]) -> str:
-        """The code that the night's model was made by, as MLMD has it."""
-        [model] = run["Train"].outputs["model"]
-        with open_store(settings().mlmd_url) as handle:
-            [artifact] = handle.store.get_artifacts_by_id([model.id])
-        return str(artifact.custom_properties[MADE_BY].string_value)
-
-    def run(self, night: int) -> dict[str, NodeResult]:
-        return {item.id: run_node(item.id, night, week=0) for item in self.compiled.nodes}
+Nights = Callable[[int], dict[str, NodeResult]]
 
 
 @pytest.fixture
-def nights(tmp_path: Path) -> Iterator[Nights]:
-    with mock.patch.dict(os.environ, MNIST_LITE_VAR_DIR=str(tmp_path)):
-        settings.cache_clear()
-        yield Nights()
-        settings.cache_clear()
+def nights(deployed: Settings) -> Nights:
+    """The real launcher on a pipeline of a few bytes, night by night."""
+    compiled = compiled_nights()
+    return lambda night: {item.id: run_node(item.id, night, week=0) for item in compiled.nodes}
 
 
 def baseline(run: dict[str, NodeResult]) -> bytes:
@@ -179,26 +165,27 @@ def baseline(run: dict[str, NodeResult]) -> bytes:
 
 
 def test_the_next_nights_baseline_is_the_model_that_was_rolled_back_to(nights: Nights) -> None:
-    first, second = nights.run(0), nights.run(1)
-    assert nights.made_by(first) == nights.made_by(second) != ""
+    first, second = nights(0), nights(1)
+    assert made_by(first) == made_by(second) != ""
     assert (first["Resolver.released"].outputs, baseline(second)) == ({}, b"model of night 0")
     Releases(settings().push_dir).rollback(1, who="ann", why="2 mistakes sevens")
-    third = nights.run(3)
+    third = nights(3)
     assert baseline(third) == b"model of night 0"
     assert third["Resolver.released"].outputs["model"] == first["Train"].outputs["model"]
-    assert baseline(nights.run(4)) == b"model of night 3"
+    assert baseline(nights(4)) == b"model of night 3"
 
 
-def test_with_a_metadata_store_made_anew_it_is_the_last_release_all_the_same(nights: Nights) -> None:
-    nights.run(0)
-    config: Settings = settings()
-    Path(config.mlmd_url.removeprefix("sqlite:///")).unlink()
-    refused, again = nights.run(5), nights.run(8)  # both of them refused, so that the release stays
+def test_with_a_metadata_store_made_anew_it_is_the_last_release_all_the_same(
+    nights: Nights, deployed: Settings
+) -> None:
+    nights(0)
+    Path(deployed.mlmd_url.removeprefix("sqlite:///")).unlink()
+    refused, again = nights(5), nights(8)  # both of them refused, so that the release stays
     assert baseline(refused) == baseline(again) == b"model of night 0"
     assert refused["Resolver.released"].outputs == again["Resolver.released"].outputs
     [model] = again["Resolver.released"].outputs["model"]
     assert model.id not in {run["Train"].outputs["model"][0].id for run in (refused, again)}
-    with open_store(config.mlmd_url) as handle:
+    with open_store(deployed.mlmd_url) as handle:
         assert [item.id for item in handle.store.get_artifacts_by_uri(model.uri)] == [model.id]
-    assert baseline(nights.run(9)) == b"model of night 0"
-    assert baseline(nights.run(10)) == b"model of night 9"
+    assert baseline(nights(9)) == b"model of night 0"
+    assert baseline(nights(10)) == b"model of night 9"

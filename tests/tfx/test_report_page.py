@@ -248,11 +248,6 @@ def test_runs_compare_where_their_eval_examples_are_the_same(changed: dict[str, 
     assert RUNS[0].model_copy(update=changed).compares_with(RUNS[0]) is compares
 
 
-def test_older_reports_compare_by_their_spans() -> None:
-    first, second = (run.model_copy(update={"eval_set": ""}) for run in RUNS[:2])
-    assert first.compares_with(second) and not first.compares_with(second.model_copy(update={"window": 3}))
-
-
 def test_data_parameters_and_versions_are_the_runs(sections: dict[str, str]) -> None:
     assert facts(sections["Data"]) == {
         "span": "17",

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,12 +62,7 @@ class Laboratory:
 
     def run(self, run_id: str, node: str = OURS, **asked: Any) -> tuple[int, NodeResult]:
         result = self.folder / "result.json"
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            code = execute(NodeRequest(self.pipeline, node, run_id, self.url, asked, result))
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        code = execute(NodeRequest(self.pipeline, node, run_id, self.url, asked, result))
         return code, NodeResult.read(result)
 
     def artifact(self, result: NodeResult) -> metadata_store_pb2.Artifact:

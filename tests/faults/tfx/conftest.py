@@ -1,30 +1,8 @@
 """One run of the real pipeline on few digits, for all the faults that come after it."""
 
-from pathlib import Path
-
 import pytest
 
-from pipeline_lib.mnist.dataset import Dataset, Split
-from pipeline_lib.mnist.sources import load_digits
-from pipeline_lib.mnist.spans import write_span
-from pipeline_lib.settings import Settings
-from pipeline_lib.tfx.compile import mnist_tflite
-from tests.tfx.gate_laboratory import Laboratory, Run
-
-
-def few_digits(train: int = 300, evaluation: int = 100) -> Dataset:
-    digits = load_digits()
-    return Dataset(
-        "a few digits",
-        Split(digits.train.images[:train], digits.train.labels[:train]),
-        Split(digits.eval.images[:evaluation], digits.eval.labels[:evaluation]),
-    )
-
-
-def new_laboratory(folder: Path, dataset: Dataset) -> Laboratory:
-    settings = Settings(var_dir=folder)
-    write_span(dataset, settings.data_dir)
-    return Laboratory(settings, mnist_tflite(settings))
+from tests.tfx.gate_laboratory import Laboratory, Run, few_digits, new_laboratory
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,13 @@ from unittest import mock
 import psutil
 from ml_metadata.metadata_store import metadata_store
 
+from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.history import HISTORY_FILE
 from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import settings
-from pipeline_lib.tfx import node
+from pipeline_lib.settings import Settings, settings
+from pipeline_lib.tfx import artifact_retention, node
 from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.request import NodeRequest
@@ -57,10 +58,7 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
     ):
         settings.cache_clear()
         try:
-            config = settings()
-            pipeline = tiny_nights.create_pipeline(str(config.pipeline_root), str(config.push_dir))
-            compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS)
-            compiled.write(config.compiled_path)
+            compiled = compiled_nights()
             for number in range(nights):
                 with counted_calls() as calls:
                     started = time.perf_counter()
@@ -72,24 +70,41 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
             settings.cache_clear()
 
 
-def request_of(node_id: str, number: int, run_id: str = "", **parameters: Any) -> NodeRequest:
-    """A node of one night, in the deployment that the settings tell of."""
+def compiled_nights(root: Path | None = None) -> CompiledPipeline:
+    """Compile the pipeline for the deployment that the settings tell of, its artifacts in `root`."""
     config = settings()
-    return NodeRequest(
-        pipeline=config.compiled_path,
+    pipeline = tiny_nights.create_pipeline(str(root or config.pipeline_root), str(config.push_dir))
+    compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS)
+    compiled.write(config.compiled_path)
+    return compiled
+
+
+def execute(node_id: str, number: int, run_id: str = "", pipeline: Path | None = None, **parameters: Any) -> NodeResult:
+    """Run a node of one night; a failure is a result."""
+    config = settings()
+    request = NodeRequest(
+        pipeline=pipeline or config.compiled_path,
         node_id=node_id,
         run_id=run_id or f"night-{number}",
         metadata_url=config.mlmd_url,
         parameters={"night": number, "week": number // 7, **parameters},
-        result=config.var_dir / "result.json",
+        result=(result := config.var_dir / "result.json"),
     )
+    node.execute(request)
+    return NodeResult.read(result)
 
 
 def run_node(node_id: str, number: int, run_id: str = "", **parameters: Any) -> NodeResult:
-    request = request_of(node_id, number, run_id, **parameters)
-    assert node.execute(request) == 0, f"{node_id} of night {number}"
-    assert request.result
-    return NodeResult.read(request.result)
+    result = execute(node_id, number, run_id, **parameters)
+    assert result.state in ("succeeded", "cached"), (node_id, number, result)
+    return result
+
+
+def prune(config: Settings, keep_runs: int = 1, push_dir: Path | None = None) -> int:
+    store = open_store(config.mlmd_url)
+    return artifact_retention.prune(
+        store, tiny_nights.NAME, config.pipeline_root, push_dir or config.push_dir, keep_runs
+    )
 
 
 def reopened(url: str) -> int:

@@ -3,8 +3,6 @@
 import itertools
 import os
 import sqlite3
-import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from unittest import mock
@@ -16,13 +14,10 @@ from pipeline_lib.mnist import spans as written_spans
 from pipeline_lib.mnist.spans import write_span
 from pipeline_lib.releases import store as release_store
 from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx import artifact_retention, warm_identity
+from pipeline_lib.settings import Settings
 from pipeline_lib.tfx.metadata_store import open_store
-from pipeline_lib.tfx.warm_server import Server
-from tests.faults.tfx.conftest import few_digits
-from tests.faults.tfx.nights import run_node, simulate
-from tests.pipelines import tiny_nights
+from tests.faults.tfx.nights import prune, run_node, simulate
+from tests.tfx.gate_laboratory import few_digits
 
 STEPS = (timedelta(hours=1), timedelta(days=1))
 BEFORE, NIGHTS = 4, 7  # of seven nights of one week, the clock is set back after the fourth
@@ -60,17 +55,15 @@ def step(request: pytest.FixtureRequest) -> timedelta:
 
 
 @pytest.fixture
-def lived(tmp_path: Path, step: timedelta, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def lived(tmp_path: Path, step: timedelta, deployed: Settings) -> Settings:
     """Seven nights; as the settings of the deployment."""
-    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
     nights = simulate(NIGHTS, tmp_path)
     with mock.patch.object(release_store, "datetime", wrong_by(step)):
         for _ in range(BEFORE):
             next(nights)
     date_ahead(tmp_path, step)
     list(nights)
-    yield settings()
-    settings.cache_clear()
+    return deployed
 
 
 def run_names(config: Settings, kind: str) -> set[str]:
@@ -102,8 +95,7 @@ def test_retention_leaves_the_runs_that_came_last(lived: Settings) -> None:
     releases = Releases(lived.push_dir)
     releases.prune(1, who="test", why="test")
     assert releases.versions() == [releases.latest_version()]
-    store = open_store(lived.mlmd_url)
-    artifact_retention.prune(store, tiny_nights.NAME, lived.pipeline_root, lived.push_dir, 2)
+    prune(lived, keep_runs=2)
     # And the night before, whose model these two were compared with.
     assert {"night-6", "night-5"} <= run_names(lived, "Model") <= {"night-6", "night-5", "night-4"}
 
@@ -149,22 +141,3 @@ def test_the_newest_span_is_the_one_with_the_highest_number(tmp_path: Path, step
     assert [span.number for span in spans.select(tmp_path, window=2)] == [1, 2]
     # By its date, too: of the two, the second was there at that moment, by the clock of that moment.
     assert [span.number for span in spans.select(tmp_path, as_of=newest.manifest.created.isoformat())] == [2]
-
-
-@pytest.mark.parametrize("seconds", [3600, -3600, 86400, -86400])
-def test_a_warm_server_knows_nothing_of_the_clock(
-    tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline = tmp_path / "pipeline.json"
-    pipeline.write_text("{}")
-    path = tmp_path / "s"
-    monkeypatch.setattr(warm_identity, "socket_path", lambda *_: path)
-    server = Server(path, pipeline, tmp_path, idle_seconds=900, culprit=None)
-    server._listen()
-    right = time.time()
-    monkeypatch.setattr(time, "time", lambda: right + seconds)
-    server._tick()
-    assert server._listener and path.exists()
-    monkeypatch.setattr(server, "_last_used", server._last_used - 901)
-    server._tick()
-    assert not server._listener and not path.exists()

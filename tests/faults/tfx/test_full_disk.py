@@ -5,15 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.mnist.spans import write_span
 from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import Settings
-from pipeline_lib.tfx.compile import mnist_tflite
 from pipeline_lib.tfx.metadata_store import open_store
-from tests.faults.tfx.conftest import few_digits
 from tests.faults.tfx.nodes import files_below, launch
 from tests.faults.tfx.small_disk import fill, small_disk
-from tests.tfx.gate_laboratory import LENIENT, Laboratory
+from tests.tfx.gate_laboratory import LENIENT, Laboratory, few_digits, new_laboratory
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +20,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]
         for name in ("pipeline_root", "pushed"):
             (disk / name).mkdir()
             (var / name).symlink_to(disk / name)
-        settings = Settings(var_dir=var)
-        write_span(few_digits(), settings.data_dir)
-        yield Laboratory(settings, mnist_tflite(settings))
+        yield new_laboratory(var, few_digits())
 
 
 def left_of_failure(laboratory: Laboratory) -> list[str]:

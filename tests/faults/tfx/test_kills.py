@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +17,13 @@ import psutil
 import pytest
 
 from pipeline_lib.node_result import NodeResult
-from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings
 from pipeline_lib.tfx import at_work
 from pipeline_lib.tfx.compile import compile_pipeline
 from pipeline_lib.tfx.metadata_store import open_store
 from tests.pipelines import tiny_nights
+from tests.tfx.conftest import Deployment
 
 KILLS = int(os.environ.get("MNIST_LITE_TEST_KILLS") or 3)
 SEED = int(os.environ.get("MNIST_LITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
@@ -34,45 +33,32 @@ TRIES = 3
 NIGHTS = 10 + 3 * KILLS  # a kill may come too early or too late to strike anything: that night does not count
 
 
-def is_server(process: psutil.Process, folder: Path) -> bool:
-    """Whether it is a warm server of that state folder, or a node that one has forked; not one that has ended."""
-    with contextlib.suppress(psutil.Error):
-        command = process.cmdline()
-        return "pipeline_lib.tfx.warm_server" in command and str(folder) in " ".join(command)
-    return False
-
-
 def below(process: psutil.Process) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
         return list(process.children(recursive=True))
     return []
 
 
-class Deployment:
+class Nights(Deployment):
     """The pipeline of the nights, its nodes run as Airflow's tasks run them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.config = Settings(var_dir=folder / "var")
+    def __post_init__(self) -> None:
+        self.config = Settings(var_dir=self.folder / "var")
         pipeline = tiny_nights.create_pipeline(str(self.config.pipeline_root), str(self.config.push_dir))
-        compile_pipeline(pipeline, tiny_nights.PARAMETERS).write(self.config.compiled_path)
+        compile_pipeline(pipeline, tiny_nights.PARAMETERS).write(self.pipeline)
 
-    def start(self, node_id: str, night: int) -> subprocess.Popen[bytes]:
-        arguments = [f"--pipeline={self.config.compiled_path}", f"--node={node_id}", f"--run-id=night-{night}"]
-        arguments += [f"--result={self.folder / 'result.json'}", f"--param=night={night}", f"--param=week={night // 7}"]
-        (self.folder / "result.json").unlink(missing_ok=True)
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipeline_lib.tfx.run_node", *arguments, "--runtime=warm"],
-            env={**os.environ, "MNIST_LITE_VAR_DIR": str(self.config.var_dir), "PYTHONPATH": str(PROJECT)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    @property
+    def pipeline(self) -> Path:
+        return self.config.compiled_path
+
+    def begin(self, node_id: str, night: int) -> subprocess.Popen[str]:
+        self.result_file(node_id, f"night-{night}").unlink(missing_ok=True)
+        return self.start(node_id, f"night-{night}", f"night={night}", f"week={night // 7}")
 
     def node(self, node_id: str, night: int) -> NodeResult | None:
         """The node's result; None where it left none."""
-        self.start(node_id, night).wait(400)
-        result = self.folder / "result.json"
+        self.begin(node_id, night).communicate(timeout=400)
+        result = self.result_file(node_id, f"night-{night}")
         return NodeResult.read(result) if result.exists() else None
 
     def night(self, number: int) -> None:
@@ -85,16 +71,9 @@ class Deployment:
 
     def processes(self, victim: str) -> list[psutil.Process]:
         """Those that `victim` names, now."""
-        servers = [process for process in psutil.process_iter() if is_server(process, self.config.var_dir)]
-        children = {child.pid: child for server in servers for child in below(server)}
-        parents = [server for server in servers if server.pid not in children]
-        return {"child": list(children.values()), "server": parents, "all": [*parents, *children.values()]}[victim]
-
-    def stop(self) -> None:
-        for process in self.processes("all"):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-                process.wait(120)
+        servers = self.servers()
+        children = [child for server in servers for child in below(server)]
+        return {"child": children, "server": servers, "all": [*servers, *children]}[victim]
 
     def require_whole(self, night: int) -> None:
         """Nothing of the run is at work or half there, and what `latest` points to is a whole release."""
@@ -117,14 +96,14 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    deployment = Deployment(tmp_path)
+def deployment(tmp_path: Path) -> Iterator[Nights]:
+    deployment = Nights(tmp_path)
     yield deployment
-    deployment.stop()
+    deployment.stop_servers()
 
 
 @pytest.mark.timeout(3600)
-def test_whatever_is_killed_the_retry_completes_the_night_and_the_next_one_works(deployment: Deployment) -> None:
+def test_whatever_is_killed_the_retry_completes_the_night_and_the_next_one_works(deployment: Nights) -> None:
     print(f"MNIST_LITE_TEST_SEED={SEED} MNIST_LITE_TEST_KILLS={KILLS}")
     chance = random.Random(SEED)
     deployment.night(0)
@@ -136,7 +115,7 @@ def test_whatever_is_killed_the_retry_completes_the_night_and_the_next_one_works
         for before in NODES[: NODES.index(node_id)]:
             result = deployment.node(before, night)
             assert result and result.state in ("succeeded", "cached"), (before, night, result)
-        client = deployment.start(node_id, night)
+        client = deployment.begin(node_id, night)
         time.sleep(chance.uniform(0, 0.8))
         killed = strike(deployment, victim, client)
         client.wait(400)
@@ -147,7 +126,7 @@ def test_whatever_is_killed_the_retry_completes_the_night_and_the_next_one_works
     print(f"{struck} kills struck, in {night} nights", flush=True)
 
 
-def strike(deployment: Deployment, victim: str, client: subprocess.Popen[bytes]) -> int:
+def strike(deployment: Nights, victim: str, client: subprocess.Popen[str]) -> int:
     """Kill what `victim` names; gives how many living processes that were."""
     struck = 0
     for process in [] if victim == "client" else deployment.processes(victim):

@@ -1,6 +1,5 @@
 """Models as a broken converter, calibration or training makes them: each is refused by name, and nothing ships."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tfx.components.trainer.rewriting import rewriter_factory
-from tfx.types import standard_artifacts
 
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.gates import Gates
 from pipeline_lib.mnist import lite_trainer, model, quantization
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
 from pipeline_lib.releases.store import Releases
 from tests.faults.tfx.nodes import files_below, until
 from tests.pipelines.tiny_tflite import sure_of
-from tests.tfx.gate_laboratory import LENIENT, Laboratory, Run, edge_inputs, new, output
+from tests.tfx.gate_laboratory import LENIENT, Laboratory, Run, edge_inputs, file_of, new_model, output
 
 LITE = "Trainer.mnist_lite"
 Garbage = Callable[[Path], None]  # makes of a good file, which is there, a bad one
@@ -121,21 +118,11 @@ def test_a_diverged_training_leaves_no_trainer(
 
 def judged(laboratory: Laboratory, run: Run, content: bytes, folder: Path, **parameters: object) -> set[str]:
     """The names of the gates that EdgeValidator refuses a file by, the last release being the run's own."""
-    candidate = new(standard_artifacts.Model, folder / "model")
-    file = folder / "model" / "Format-Serving" / "tflite"
-    file.parent.mkdir()
-    file.write_bytes(content)
-    candidate.id = 1
-    inputs = {**edge_inputs(run), "model": candidate, "baseline_model": output(run, LITE, "model")}
-    blessing = new(standard_artifacts.InfraBlessing, folder / "blessing")
-    laboratory.execute("EdgeValidator", inputs, blessing, folder, **parameters)
+    inputs = {**edge_inputs(run), "model": new_model(content, folder), "baseline_model": output(run, LITE, "model")}
+    gates, blessing = laboratory.judge(inputs, folder, **parameters)
     assert blessing.get_int_custom_property("blessed") == 0
     assert [path.name for path in (folder / "blessing").glob("INFRA_*")] == ["INFRA_NOT_BLESSED"]
-    return {gate.name for gate in Gates.read(folder / "blessing").refused if gate.node_id == "EdgeValidator"}
-
-
-def file_of(run: Run) -> bytes:
-    return Path(output(run, LITE, "model").uri, "Format-Serving", "tflite").read_bytes()
+    return {gate.name for gate in gates.refused if gate.node_id == "EdgeValidator"}
 
 
 def keras_signature(run: Run) -> tuple[object, Callable[[tf.Tensor], tf.Tensor]]:
@@ -194,23 +181,8 @@ def test_a_file_that_changed_after_it_was_measured_is_not_released(
     """One bit of one weight: it loads, answers, has its contract, and is not what the gates saw."""
     content = bytearray(file_of(good))
     content[len(content) // 2] ^= 1
-    changed = new(standard_artifacts.Model, tmp_path / "model")
-    (tmp_path / "model" / "Format-Serving").mkdir()
-    (tmp_path / "model" / "Format-Serving" / "tflite").write_bytes(content)
-    changed.id = 1
     blessing = output(good, "EdgeValidator", "blessing")
     blessing.set_int_custom_property("blessed", 1)
-    inputs = {
-        "model": changed,
-        "model_blessing": output(good, "Evaluator.mnist_lite", "blessing"),
-        "infra_blessing": blessing,
-    }
-    known = {
-        "push_destination": json.dumps({"filesystem": {"base_directory": str(tmp_path / "releases")}}),
-        "evaluation_uri": output(good, "Evaluator.mnist_lite", "evaluation").uri,
-        "span": 1,
-    }
-    pushed = new(standard_artifacts.PushedModel, tmp_path / "pushed")
     with pytest.raises(ReleaseError, match="expected the file that EdgeValidator measured"):
-        laboratory.execute("Pusher.mnist_lite", inputs, pushed, tmp_path, known)
+        laboratory.push(good, blessing, tmp_path, new_model(content, tmp_path))
     assert Releases(tmp_path / "releases").versions() == []

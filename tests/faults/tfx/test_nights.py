@@ -8,9 +8,8 @@ import pytest
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import REFUSED_DATA
 from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx import artifact_retention
 from pipeline_lib.tfx.metadata_store import open_store
-from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, reopened, run_node, simulate
+from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, prune, run_node, simulate
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
@@ -110,21 +109,10 @@ def test_what_latest_points_to_stays_after_a_rollback(tmp_path: Path) -> None:
     oldest = releases.versions()[0]
     releases.rollback(oldest, who="test", why="test")
     releases.prune(1, who="test", why="test")
-    artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, config.push_dir, 1)
+    prune(config)
     assert releases.latest_version() == oldest
     assert releases.release(oldest).manifest.model_artifact_id in live(tmp_path, "Model")
     assert len(live(tmp_path, "Model")) == 3  # and the newest release's, and the newest run's
-
-
-def test_a_run_at_work_keeps_its_artifacts_however_old(tmp_path: Path) -> None:
-    list(simulate(5, tmp_path))
-    config = Settings(var_dir=tmp_path)
-    reopened(config.mlmd_url)
-    before = live(tmp_path, "Model")
-    artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, tmp_path / "none", 1)
-    kept = live(tmp_path, "Model")
-    # The oldest run's, the newest's, and the one that the newest was compared with.
-    assert min(before) in kept and max(before) in kept and len(kept) == 3 < len(before)
 
 
 def test_what_mlmd_does_not_know_is_left_alone(tmp_path: Path) -> None:
@@ -132,7 +120,7 @@ def test_what_mlmd_does_not_know_is_left_alone(tmp_path: Path) -> None:
     config = Settings(var_dir=tmp_path)
     stranger = config.pipeline_root / "Train" / "model" / "99999"
     stranger.mkdir()
-    artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, config.push_dir, 1)
+    prune(config)
     assert stranger.is_dir() and files_below(config.push_dir)
 
 
@@ -144,5 +132,5 @@ def test_the_pages_of_refused_data_go_with_their_runs(tmp_path: Path) -> None:
     pages = [config.pipeline_root / "Gate" / REFUSED_DATA / str(execution_id) for execution_id in ids]
     for page in pages:
         page.mkdir(parents=True)
-    artifact_retention.prune(open_store(config.mlmd_url), tiny_nights.NAME, config.pipeline_root, config.push_dir, 1)
+    prune(config)
     assert [page.exists() for page in pages] == [False, False, True]

@@ -14,12 +14,11 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import Settings
-from pipeline_lib.tfx import artifact_retention, at_work, run_local
+from pipeline_lib.tfx import at_work, run_local
 from pipeline_lib.tfx.compile import compile_pipeline
-from pipeline_lib.tfx.metadata_store import open_store
-from tests.faults.tfx.nights import reopened, simulate
+from tests.faults.tfx.nights import prune, reopened, simulate
 from tests.pipelines import tiny_nights
-from tests.tfx.conftest import Deployment, wait_for
+from tests.tfx.conftest import Deployment, until_asleep, wait_for
 
 _HOLD = """
 import sys, time
@@ -76,16 +75,15 @@ def test_the_next_run_closes_what_a_killed_one_left_and_leaves_a_living_one_alon
     deployment: Deployment, runtime: str
 ) -> None:
     dead, living, later = (f"{name}-{runtime}" for name in ("dead", "living", "later"))
-    for run_id in (dead, living, later):
-        assert deployment.run("Echo", run_id, f"word={run_id}")[0] == 0
-    client = deployment.start("Moody", dead, "mood=sleep", runtime=runtime)
-    until_said(client, "asleep")
+    assert deployment.run("Echo", later, f"word={later}")[0] == 0
+    client = deployment.start_moody(dead, "sleep", runtime=runtime)
+    until_asleep(client)
     kill_all(deployment, client)
     [(dead_id, state)] = deployment.executions(dead, "Moody")
     assert state == "RUNNING" and folders(deployment, dead_id) and len(marks(deployment)) == 1
-    at_work_now = deployment.start("Moody", living, "mood=sleep")
+    at_work_now = deployment.start_moody(living, "sleep")
     try:
-        until_said(at_work_now, "asleep")
+        until_asleep(at_work_now)
         code, _, log = deployment.run("Moody", later)
         assert code == 0, log
         assert deployment.executions(dead, "Moody") == [(dead_id, "FAILED")]
@@ -122,8 +120,8 @@ def test_another_nodes_file_is_not_this_ones(tmp_path: Path) -> None:
     assert at_work.files_of(tmp_path, "p.Node") == [at_work.file_of(tmp_path, "p.Node", "run")]
 
 
-@pytest.mark.parametrize("lives", [True, False])
-def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, lives: bool) -> None:
+@pytest.mark.parametrize("holder", ["lives", "is dead", "is unknown"])
+def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, holder: str) -> None:
     list(simulate(5, tmp_path))
     config = Settings(var_dir=tmp_path)
     oldest = reopened(config.mlmd_url)
@@ -131,12 +129,13 @@ def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, lives: bool) 
     file = at_work.file_of(config.pipeline_root, "nights.Train", "night-0")
     with process_at_work(file, "night-0") as process:
         until_said(process, "held")
-        if not lives:
+        if holder == "is dead":
             process.kill()
             process.wait()
-        store = open_store(config.mlmd_url)
-        artifact_retention.prune(store, tiny_nights.NAME, config.pipeline_root, tmp_path / "none", 1)
-        assert model.exists() == lives
+        if holder == "is unknown":
+            at_work.remove(file)
+        prune(config, push_dir=tmp_path / "none")
+        assert model.exists() == (holder != "is dead")
 
 
 @pytest.mark.parametrize("ends_well", [True, False])

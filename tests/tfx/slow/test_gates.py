@@ -17,7 +17,6 @@ from pipeline_lib.errors import DataError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.mnist import quantization
 from pipeline_lib.mnist.dataset import Dataset, Split
-from pipeline_lib.mnist.sources import load_digits
 from pipeline_lib.mnist.spans import write_span
 from pipeline_lib.mnist.tfrecords import scale
 from pipeline_lib.releases.store import Releases
@@ -33,7 +32,18 @@ from pipeline_lib.tfx.metadata_store import open_store
 from pipeline_lib.tfx.node import describe
 from pipeline_lib.tfx.report.pages import figure
 from tests.core.made_releases import DESCRIPTION
-from tests.tfx.gate_laboratory import Laboratory, Run, edge_inputs, new, output, report_inputs
+from tests.tfx.gate_laboratory import (
+    Laboratory,
+    Run,
+    edge_inputs,
+    few_digits,
+    file_of,
+    new,
+    new_laboratory,
+    new_model,
+    output,
+    report_inputs,
+)
 from tests.tfx.odd_files import odd_file
 
 HELD_TO_IT = ("Evaluator.mnist_lite", "EdgeValidator")
@@ -53,20 +63,9 @@ def impossible() -> Iterator[tuple[str, float]]:
 IMPOSSIBLE = dict(impossible())
 
 
-def few_digits(train: int, evaluation: int) -> Dataset:
-    digits = load_digits()
-    return Dataset(
-        "a few digits",
-        Split(digits.train.images[:train], digits.train.labels[:train]),
-        Split(digits.eval.images[:evaluation], digits.eval.labels[:evaluation]),
-    )
-
-
 @pytest.fixture(scope="module")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
-    settings = Settings(var_dir=tmp_path_factory.mktemp("gates"))
-    write_span(few_digits(500, 120), settings.data_dir)
-    return Laboratory(settings, mnist_tflite(settings))
+    return new_laboratory(tmp_path_factory.mktemp("gates"), few_digits(500, 120))
 
 
 @pytest.fixture(scope="module")
@@ -191,36 +190,14 @@ def test_both_evaluations_have_every_metric(better: Run) -> None:
         assert ("multi_class_confusion_matrix_at_thresholds", None) in keys
 
 
-def _judged(
-    laboratory: Laboratory, inputs: dict[str, Artifact], folder: Path, **parameters: object
-) -> tuple[Gates, Artifact]:
-    blessing = laboratory.execute(
-        "EdgeValidator", inputs, new(standard_artifacts.InfraBlessing, folder / "blessing"), folder, **parameters
-    )
-    return Gates.read(folder / "blessing"), blessing
-
-
 def _is_pushed(laboratory: Laboratory, run: Run, blessing: Artifact, folder: Path) -> bool:
     """Whether the pipeline's own Pusher ships the run's model, blessed by its Evaluator, with this InfraBlessing."""
-    inputs = {
-        "model": output(run, "Trainer.mnist_lite", "model"),
-        "model_blessing": output(run, "Evaluator.mnist_lite", "blessing"),
-        "infra_blessing": blessing,
-    }
     # Where the run's own Pusher has been, the very same file would be nothing new.
     releases = Releases(folder / "releases")
     (folder / "before").write_text("what phones have")
     description = DESCRIPTION.model_copy(update={"span": 1})
     before = releases.push(folder / "before", description, who="an earlier run").release
-    known = {
-        "push_destination": json.dumps({"filesystem": {"base_directory": str(releases.folder)}}),
-        "evaluation_uri": output(run, "Evaluator.mnist_lite", "evaluation").uri,
-        "span": 1,
-    }
-    pushed = laboratory.execute(
-        "Pusher.mnist_lite", inputs, new(standard_artifacts.PushedModel, folder / "pushed"), folder, known
-    )
-    shipped = bool(pushed.get_int_custom_property("pushed"))
+    shipped = laboratory.push(run, blessing, folder)
     assert (releases.versions(), releases.latest_version()) == (([1, 2], 2) if shipped else ([1], 1))
     assert releases.release(1) == before and before.model() == b"what phones have"
     return shipped
@@ -251,7 +228,7 @@ def test_an_impossible_bound_of_edge_validator_blocks_the_push(
 ) -> None:
     inputs = {**edge_inputs(better), "baseline_model": output(first, "Trainer.mnist_lite", "model")}
     parameters = {name: IMPOSSIBLE[name], "quantization": "int8" if "quantized" in name else "none"}
-    judged, blessing = _judged(laboratory, inputs, tmp_path, **parameters)
+    judged, blessing = laboratory.judge(inputs, tmp_path, **parameters)
     [refused] = judged.refused
     assert refused.name == name and f"({name})" in str(refused)
     assert not _is_pushed(laboratory, better, blessing, tmp_path)
@@ -277,7 +254,7 @@ def test_an_impossible_bound_of_an_evaluator_blocks_the_push(
         evaluated["baseline_model"] = output(first, "Trainer.mnist_lite", "model")
     made = new(standard_artifacts.ModelEvaluation, tmp_path / "evaluation")
     inputs[key] = laboratory.execute(evaluator, evaluated, made, tmp_path, **{name: IMPOSSIBLE[name]})
-    judged, blessing = _judged(laboratory, inputs, tmp_path)
+    judged, blessing = laboratory.judge(inputs, tmp_path)
     [refused] = judged.refused
     assert (refused.node_id, refused.name) == (evaluator, name)
     assert not _is_pushed(laboratory, better, blessing, tmp_path)
@@ -305,14 +282,13 @@ def test_an_impossible_bound_of_data_gate_ends_the_run(
 def test_with_bounds_that_can_be_met_the_same_inputs_are_pushed(
     laboratory: Laboratory, better: Run, tmp_path: Path
 ) -> None:
-    judged, blessing = _judged(laboratory, edge_inputs(better), tmp_path)
+    judged, blessing = laboratory.judge(edge_inputs(better), tmp_path)
     assert judged.passed, judged.refused
     assert _is_pushed(laboratory, better, blessing, tmp_path)
 
 
-def half_a_file(run: Run, folder: Path) -> bytes:
-    good = Path(output(run, "Trainer.mnist_lite", "model").uri, "Format-Serving", "tflite").read_bytes()
-    return good[: len(good) // 2]
+def half_a_file(run: Run, _: Path) -> bytes:
+    return file_of(run)[: len(file_of(run)) // 2]
 
 
 @pytest.mark.parametrize(
@@ -333,12 +309,8 @@ def half_a_file(run: Run, folder: Path) -> bytes:
 def test_a_file_that_cannot_be_measured_fails_every_gate_of_edge_validator_and_its_contract_says_why(
     laboratory: Laboratory, better: Run, tmp_path: Path, make: Callable[[Run, Path], bytes], found: str
 ) -> None:
-    model = new(standard_artifacts.Model, tmp_path / "model")
-    file = tmp_path / "model" / "Format-Serving" / "tflite"
-    file.parent.mkdir()
-    file.write_bytes(make(better, tmp_path))
-    model.id = 1
-    judged, blessing = _judged(laboratory, {**edge_inputs(better), "model": model}, tmp_path)
+    model = new_model(make(better, tmp_path), tmp_path)
+    judged, blessing = laboratory.judge({**edge_inputs(better), "model": model}, tmp_path)
     contract, *others = judged.refused
     assert (contract.name, contract.value) == ("contract", 0) and found in contract.subject
     assert {gate.node_id for gate in judged.refused} == {"EdgeValidator"}

@@ -2,12 +2,10 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
-from tests.tfx.conftest import Deployment, alive, wait_for
+from tests.tfx.conftest import Deployment, alive, until_asleep, wait_for
 
 
 def test_run_parameters_of_each_type_reach_the_executor(deployment: Deployment) -> None:
@@ -51,9 +49,9 @@ def test_a_failure_ends_with_the_executors_own_words_and_a_retry_is_a_new_execut
     deployment: Deployment, runtime: str
 ) -> None:
     run_id = f"fails-{runtime}"
-    _fresh_echo(deployment, run_id)
-    code, failed, log = deployment.run("Moody", run_id, "mood=fail", runtime=runtime)
-    assert (code, failed.state) == (1, "failed")
+    process = deployment.start_moody(run_id, "fail", runtime=runtime)
+    log = process.communicate(timeout=400)[0]
+    assert (process.returncode, deployment.result("Moody", run_id).state) == (1, "failed")
     assert log.splitlines()[-1] == "Moody failed: ValueError: the mood was\\bad"
     assert "launcher.py" not in log
     assert "raise ValueError" in log
@@ -104,9 +102,8 @@ def test_what_cannot_be_run_as_asked_is_refused_in_one_sentence(
 @pytest.mark.parametrize("runtime", ["warm", "cold"])
 def test_sigterm_ends_the_node_and_all_that_it_started(deployment: Deployment, runtime: str) -> None:
     run_id = f"cancel-{runtime}"
-    _fresh_echo(deployment, run_id)
-    process = deployment.start("Moody", run_id, "mood=hog", runtime=runtime)
-    pids = _read_pids(process)
+    process = deployment.start_moody(run_id, "hog", runtime=runtime)
+    pids = until_asleep(process, grandchildren=1)
     os.killpg(process.pid, signal.SIGTERM)
     wait_for(lambda: process.poll() is not None)
     if runtime == "cold":
@@ -121,10 +118,10 @@ def test_sigterm_ends_the_node_and_all_that_it_started(deployment: Deployment, r
 @pytest.mark.parametrize("runtime", ["warm", "cold"])
 def test_a_child_killed_from_outside_says_so_and_leaves_nothing_running(deployment: Deployment, runtime: str) -> None:
     run_id = f"die-{runtime}"
-    _fresh_echo(deployment, run_id)
-    code, result, log = deployment.run("Moody", run_id, "mood=die", runtime=runtime)
-    assert code == 128 + signal.SIGKILL
-    assert result.state == "failed"
+    process = deployment.start_moody(run_id, "die", runtime=runtime)
+    log = process.communicate(timeout=400)[0]
+    assert process.returncode == 128 + signal.SIGKILL
+    assert deployment.result("Moody", run_id).state == "failed"
     assert "its last word" in log.splitlines()
     assert "killed by SIGKILL: out of memory is the usual reason" in log
     assert deployment.executions(run_id, "Moody")[-1][1] == "FAILED"
@@ -134,25 +131,3 @@ def test_nothing_is_left_in_tmpdir(deployment: Deployment) -> None:
     deployment.run("Echo", "litter")
     assert deployment.run("Moody", "litter", "mood=litter")[1].state == "succeeded"
     assert list((deployment.folder / "var" / "tmp").iterdir()) == []
-
-
-def test_help_has_an_example() -> None:
-    command = [sys.executable, "-m", "pipeline_lib.tfx.run_node", "--help"]
-    helped = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert "example:" in helped.stdout
-
-
-def _fresh_echo(deployment: Deployment, run_id: str) -> None:
-    """An input that no earlier run had, so that nothing after it is answered from cache."""
-    deployment.run("Echo", run_id, f"word={run_id}")
-
-
-def _read_pids(process: subprocess.Popen[str]) -> list[int]:
-    assert process.stdout
-    pids = []
-    for line in process.stdout:
-        if line.startswith(("asleep as", "grandchild")):
-            pids.append(int(line.split()[-1]))
-        if line.startswith("grandchild"):
-            return pids
-    raise AssertionError("the node ended before it slept")

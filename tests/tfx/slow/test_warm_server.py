@@ -1,8 +1,8 @@
 """The warm server as an operator meets it: killed, outdated, raced for, worn, and asked by somebody else."""
 
+import contextlib
 import fcntl
 import importlib
-import json
 import os
 import shutil
 import signal
@@ -13,17 +13,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from tensorflow.python.eager import context as eager_context
 
 from pipeline_lib.graph import CompiledPipeline, sealed
 from pipeline_lib.places import PROJECT
-from pipeline_lib.tfx import forking, preloading, warm_client, warm_identity, warm_session
-from pipeline_lib.tfx.warm_server import Server
-from pipeline_lib.tfx.warm_session import Session
-from tests.tfx.conftest import LONG, Deployment, alive, compile_odd, wait_for
+from pipeline_lib.tfx import forking, preloading, warm_identity
+from tests.tfx.conftest import LONG, Deployment, alive, compile_odd, until_asleep, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +32,16 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     deployment.stop_servers()
 
 
-def _with_executors_in(module: str, compiled: CompiledPipeline) -> CompiledPipeline:
+@contextlib.contextmanager
+def executors_in(module: str, deployment: Deployment) -> Iterator[None]:
+    """Have the odd pipeline's components in another module."""
+    compiled = CompiledPipeline.read(deployment.pipeline)
     text = compiled.model_dump_json().replace("tests.pipelines.odd.", f"{module}.")
-    return CompiledPipeline.model_validate_json(text)
+    CompiledPipeline.model_validate_json(text).write(deployment.pipeline)
+    try:
+        yield
+    finally:
+        compiled.write(deployment.pipeline)
 
 
 def _sockets(deployment: Deployment) -> list[Path]:
@@ -51,13 +54,8 @@ def test_first_nodes_at_once_start_one_server_and_share_it(own: Deployment) -> N
     assert [process.returncode for process in processes] == [0] * 4, logs
     assert len(own.servers()) == 1
     assert sum("starting the warm server" in log for log in logs) == 1
-    assert len(_sockets(own)) == 1
-
-
-def test_the_socket_is_in_a_private_folder(own: Deployment) -> None:
-    own.run("Echo", "private")
-    folder = warm_identity.socket_folder(own.folder / "var")
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    [path] = _sockets(own)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="NOT TESTED: only root can ask as somebody else")
@@ -77,12 +75,11 @@ def test_another_user_is_refused(own: Deployment) -> None:
 
 
 def test_a_nodes_log_ends_with_it_whatever_else_is_running(own: Deployment) -> None:
-    for run_id in ("short", "long"):
-        own.run("Echo", run_id, f"word={run_id}")
-    short = own.start("Moody", "short", "mood=nap")
-    _wait_until_asleep(short)
+    own.run("Echo", "long", "word=long")
+    short = own.start_moody("short", "nap")
+    until_asleep(short)
     long = own.start("Moody", "long", "mood=sleep")  # forked while the server has the short one's log open
-    _wait_until_asleep(long)
+    until_asleep(long)
     short.communicate(timeout=300)  # reads the log to its end
     assert short.returncode == 0
     assert long.poll() is None
@@ -90,15 +87,9 @@ def test_a_nodes_log_ends_with_it_whatever_else_is_running(own: Deployment) -> N
     long.communicate(timeout=300)
 
 
-def _wait_until_asleep(process: subprocess.Popen[str]) -> int:
-    assert process.stdout
-    return next(int(line.split()[-1]) for line in process.stdout if line.startswith("asleep as"))
-
-
 def test_a_server_killed_mid_node_takes_the_node_along_and_the_retry_starts_another(own: Deployment) -> None:
-    own.run("Echo", "killed", "word=killed")
-    process = own.start("Moody", "killed", "mood=sleep")
-    pid = _wait_until_asleep(process)
+    process = own.start_moody("killed", "sleep")
+    [pid] = until_asleep(process)
     [server] = own.servers()
     server.kill()
     log = process.communicate(timeout=300)[0]
@@ -121,15 +112,8 @@ def test_what_a_killed_server_left_in_tmp_is_cleared_by_the_next(own: Deployment
 
 
 def test_a_client_killed_mid_node_takes_the_node_along(own: Deployment) -> None:
-    own.run("Echo", "client", "word=client")
-    process = own.start("Moody", "client", "mood=hog")
-    assert process.stdout
-    pids = []
-    for line in process.stdout:
-        if line.startswith(("asleep as", "grandchild")):
-            pids.append(int(line.split()[-1]))
-        if line.startswith("grandchild"):
-            break
+    process = own.start_moody("client", "hog")
+    pids = until_asleep(process, grandchildren=1)
     process.kill()
     process.wait()
     wait_for(lambda: not any(map(alive, pids)))
@@ -148,35 +132,29 @@ def test_a_new_compiled_pipeline_gets_a_new_server_and_the_old_one_ends(own: Dep
 
 
 @LONG
-def test_a_server_ends_when_it_has_been_idle(own: Deployment) -> None:
+def test_a_server_ends_when_it_has_been_idle(own: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     own.stop_servers()
-    own.environment["MNIST_LITE_TEST_IDLE_SECONDS"] = "1"
-    try:
-        assert own.run("Echo", "idle")[0] == 0
-    finally:
-        del own.environment["MNIST_LITE_TEST_IDLE_SECONDS"]
+    monkeypatch.setitem(own.environment, "MNIST_LITE_TEST_IDLE_SECONDS", "1")
+    assert own.run("Echo", "idle")[0] == 0
     wait_for(lambda: not own.servers())
     assert _sockets(own) == []
 
 
 @LONG
-def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(own: Deployment) -> None:
+def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(
+    own: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own.stop_servers()
     # An executor's module that runs an op at import, as an installed package might: a user's is not imported here.
     guilty = own.folder / "site-packages" / "guilty.py"
     guilty.parent.mkdir()
     source = (PROJECT / "tests" / "pipelines" / "odd.py").read_text()
     guilty.write_text(f"{source}\n\nimport tensorflow as tf\n\ntf.constant(1)\n")
-    compiled = CompiledPipeline.read(own.pipeline)
-    _with_executors_in("guilty", compiled).write(own.pipeline)
-    own.environment["PYTHONPATH"] = f"{guilty.parent}:{PROJECT}"
-    try:
+    monkeypatch.setitem(own.environment, "PYTHONPATH", f"{guilty.parent}:{PROJECT}")
+    with executors_in("guilty", own):
         process = own.start("Echo", "guilty", "word=guilty")
         log = process.communicate(timeout=280)[0]
-    finally:
-        del own.environment["PYTHONPATH"]
-        compiled.write(own.pipeline)
-        own.stop_servers()
+    own.stop_servers()
     assert "guilty ran a TensorFlow op in the warm server" in log
     assert "running cold" in log
     assert process.returncode == 0, log
@@ -285,33 +263,27 @@ def test_each_edit_of_our_code_and_each_change_of_the_environment_is_another_ser
 
 
 def test_a_users_module_is_found_where_the_node_says_and_an_edit_of_it_takes_effect_at_the_next_node(
-    own: Deployment,
+    own: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toy = own.folder / "toys" / "toy.py"
     toy.parent.mkdir()
     source = (PROJECT / "tests" / "pipelines" / "odd.py").read_text()
-    compiled = CompiledPipeline.read(own.pipeline)
-    _with_executors_in("toy", compiled).write(own.pipeline)
-    try:
+    with executors_in("toy", own):
         log = own.start("Echo", "toy").communicate(timeout=280)[0]  # starts the server, which has no such folder
         assert "toy" in log and "echo" not in log
-        own.environment["PYTHONPATH"] = f"{PROJECT}:{toy.parent}"
+        monkeypatch.setitem(own.environment, "PYTHONPATH", f"{PROJECT}:{toy.parent}")
         said = []
         for word in ("first", "second"):
             toy.write_text(source.replace('print(f"echo', f'print(f"{word} echo'))
             said.append(own.run("Echo", f"toy-{word}", f"word={word}")[2])
-    finally:
-        own.environment.pop("PYTHONPATH", None)
-        compiled.write(own.pipeline)
     assert "first echo" in said[0], said
     assert "second echo" in said[1], said
     assert not any("starting the warm server" in log for log in said)
 
 
 def test_a_node_that_is_deaf_to_sigterm_is_killed_after_the_grace(own: Deployment) -> None:
-    own.run("Echo", "deaf", "word=deaf")
-    process = own.start("Moody", "deaf", "mood=deaf", grace=0.2)
-    pid = _wait_until_asleep(process)
+    process = own.start_moody("deaf", "deaf", grace=0.2)
+    [pid] = until_asleep(process)
     process.terminate()
     log = process.communicate(timeout=300)[0]
     assert process.returncode == 128 + signal.SIGKILL, log
@@ -319,21 +291,9 @@ def test_a_node_that_is_deaf_to_sigterm_is_killed_after_the_grace(own: Deploymen
     assert own.executions("deaf", "Moody")[-1][1] == "CANCELED"
 
 
-def test_the_grace_is_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warm_session.time, "monotonic", lambda: 1000.0)
-    for grace, kill_at in ((60, 1060.0), (None, 1000 + warm_session.GRACE_SECONDS)):
-        request = {"argv": [], "env": {}, "cwd": "/", "path": [], "grace": grace}
-        session = Session(socket.socket(), json.dumps(request).encode() + b"\n", files=[1, 2])
-        session.call()
-        monkeypatch.setattr(session, "signal", lambda _: None)
-        session.stop()
-        assert session.kill_at == kill_at
-
-
 def test_a_locked_metadata_store_keeps_only_those_waiting_who_need_it(own: Deployment) -> None:
-    own.run("Echo", "locked", "word=locked")
-    process = own.start("Moody", "locked", "mood=sleep")
-    pid = _wait_until_asleep(process)
+    process = own.start_moody("locked", "sleep")
+    [pid] = until_asleep(process)
     [path], [server] = _sockets(own), own.servers()
     lock = os.open(own.folder / "var" / "metadata" / "mlmd.sqlite.lock", os.O_RDWR)
     try:
@@ -370,109 +330,10 @@ def test_a_client_killed_while_its_server_imports_leaves_it_to_the_next(own: Dep
     assert [process.pid for process in own.servers()] == [server.pid]
 
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """One in this process, which listens and is never looped."""
-    (tmp_path / "p.json").write_text("{}")
-    monkeypatch.setattr(warm_identity, "socket_path", lambda *_: tmp_path / "s.sock")
-    server = Server(tmp_path / "s.sock", tmp_path / "p.json", tmp_path, idle_seconds=900, culprit=None)
-    server._listen()
-    return server
-
-
-def _asked(server: Server) -> dict[str, object]:
-    """What it answers to a request that came whole."""
-    ours, theirs = socket.socketpair()
-    request = {"argv": [], "env": {}, "cwd": "/", "path": [], "grace": None}
-    files = [os.open(os.devnull, os.O_WRONLY) for _ in range(2)]
-    server._start(Session(theirs, json.dumps(request).encode() + b"\n", files))
-    answer: dict[str, object] = {}
-    with ours, ours.makefile() as lines:
-        for line in lines:
-            answer |= json.loads(line)
-    return answer
-
-
-def test_a_server_in_which_an_op_ran_after_its_imports_forks_no_more(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(forking.os, "fork", lambda: pytest.fail("forked"))
-    monkeypatch.setattr(eager_context, "_context", SimpleNamespace(_initialized=True))
-    answer = _asked(server)
-    assert "something that ran after the imports ran a TensorFlow op" in str(answer["cold"])
-
-
-def test_a_server_that_cannot_fork_says_so_and_lives(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_memory(*_: object, **__: object) -> None:
-        raise OSError("Cannot allocate memory")
-
-    monkeypatch.setattr(forking, "eager_context_touched", lambda: False)
-    monkeypatch.setattr(forking, "start", no_memory)
-    assert "Cannot allocate memory" in str(_asked(server)["cold"])
-
-
-def test_a_source_file_that_vanishes_while_it_is_read_makes_a_server_outdated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline = tmp_path / "p.json"
-    path = warm_identity.socket_path(tmp_path, pipeline)
-    server = Server(path, pipeline, tmp_path, idle_seconds=900, culprit=None)
-    server._listen()
-    server._tick()
-    assert path.exists()
-    monkeypatch.setattr(warm_identity, "_our_files", lambda: [warm_identity._OURS / "gone.py"])
-    server._tick()
-    assert not path.exists()
-
-
-def test_a_client_whose_server_drains_before_its_node_begins_starts_anew(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect, met = warm_client._connect, []
-
-    def connected(path: Path, _: Path) -> socket.socket:
-        met.append(connection := connect(tmp_path / "s.sock"))
-        if len(met) == 1:  # it waits in the backlog, or has been accepted
-            server._drain("a test's wish")
-        else:
-            threading.Thread(target=_answer, args=(later,), daemon=True).start()
-        return connection
-
-    def _answer(listener: socket.socket) -> None:
-        with listener.accept()[0] as answering:
-            answering.recv(65536)
-            answering.sendall(b'{"started": true}\n{"exit": 99}\n')
-
-    monkeypatch.setattr(server, "_selector", SimpleNamespace(unregister=lambda _: None))
-    with socket.socket(socket.AF_UNIX) as later:
-        drain = server._drain
-
-        def drained(why: str) -> None:
-            drain(why)
-            later.bind(str(tmp_path / "s.sock"))
-            later.listen()
-
-        monkeypatch.setattr(server, "_drain", drained)
-        monkeypatch.setattr(warm_client, "_connected", connected)
-        assert warm_client.run([], tmp_path / "p.json", tmp_path) == 99
-    assert len(met) == 2
-
-
-def test_a_server_leaves_another_ones_socket_alone(server: Server, tmp_path: Path) -> None:
-    path = tmp_path / "s.sock"
-    path.unlink()
-    with socket.socket(socket.AF_UNIX) as another:
-        another.bind(str(path))
-        server._tick()
-        assert not server._listener
-        assert path.exists()
-
-
 def test_stopping_a_server_lets_its_nodes_finish(own: Deployment) -> None:
-    own.run("Echo", "drain", "word=drain")
+    process = own.start_moody("drain", "nap")
     [server] = own.servers()
-    process = own.start("Moody", "drain", "mood=nap")
-    _wait_until_asleep(process)
+    until_asleep(process)
     server.send_signal(signal.SIGTERM)
     log = process.communicate(timeout=300)[0]
     assert process.returncode == 0, log

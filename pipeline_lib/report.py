@@ -158,10 +158,6 @@ class PastRun(_Figures):
         span = "unknown span" if self.span is None else f"span {self.span}"
         return span if self.window == 1 else f"{span}, window {self.window}"
 
-    def compares_with(self, other: "PastRun") -> bool:
-        """Return whether both runs were evaluated on the same examples."""
-        return self.eval_set == other.eval_set
-
 
 class RunOutcome(_Figures):
     """The end of a run; `headline` says it in one line. `release` is the version that it made."""

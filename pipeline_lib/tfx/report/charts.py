@@ -156,7 +156,7 @@ def _over_runs(
 
 def _parts(runs: Sequence[PastRun]) -> list[slice]:
     """The runs in a row that were evaluated on the same examples."""
-    starts = [place for place in range(len(runs)) if place == 0 or not runs[place].compares_with(runs[place - 1])]
+    starts = [place for place in range(len(runs)) if place == 0 or runs[place].eval_set != runs[place - 1].eval_set]
     return [slice(start, end) for start, end in zip(starts, [*starts[1:], len(runs)], strict=True)]
 
 

@@ -5,11 +5,9 @@ import shutil
 import stat
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 _HOME = tempfile.mkdtemp(prefix="mnist-lite-airflow-")
@@ -29,6 +27,7 @@ from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.graph import CompiledPipeline, Node, Parameter
 from tests.airflow.receivers import statsd_server
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -136,28 +135,6 @@ def operator(stand_in: Path, compiled: CompiledPipeline, tmp_path: Path) -> Call
     return make
 
 
-def _runs(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-@pytest.fixture(scope="session")
-def is_gone() -> Callable[[int], bool]:
-    """Whether a process ends, given a moment. A container's first process may never reap: a zombie is gone too."""
-
-    def wait(pid: int) -> bool:
-        deadline = time.monotonic() + 120
-        while _runs(pid):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return True
-
-    return wait
-
-
 @pytest.fixture
 def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
     """Switch Airflow's StatsD client on; each call returns all that it has sent."""
@@ -171,11 +148,9 @@ def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]
 
         def sent() -> list[str]:
             # Sent last, so that whatever was counted before it has come.
-            ends, deadline = received.count("airflow.end:1|c"), time.monotonic() + 120
+            ends = received.count("airflow.end:1|c")
             stats.incr("end")
-            while received.count("airflow.end:1|c") == ends:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            wait_until("all packets", lambda: received.count("airflow.end:1|c") > ends, seconds=120, every=0.02)
             return [line for line in received if not line.startswith("airflow.end:")]
 
         yield sent

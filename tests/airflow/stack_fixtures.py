@@ -5,8 +5,8 @@ import io
 import os
 import random
 import socket
-import time
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -17,7 +17,9 @@ from rich.console import Console
 from pipeline_lib.airflow import stack
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.client.rest import AirflowRest
+from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import Settings
+from tests.waiting import wait_until
 
 
 def free_port() -> int:
@@ -40,6 +42,10 @@ def running_airflow(settings: Settings, dags_folder: Path) -> Iterator[LocalAirf
 
 def logged_in(airflow: LocalAirflow) -> AirflowRest:
     return AirflowRest.login(airflow.url, USER, airflow.password())
+
+
+def wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
+    wait_until(lambda: f"the DAG {dag_id}: {rest.import_errors()}", lambda: rest.dag(dag_id), seconds=300)
 
 
 @contextlib.contextmanager
@@ -81,10 +87,23 @@ def plain_console() -> tuple[Console, io.StringIO]:
 
 
 def wait_for_process(argument: str) -> psutil.Process:
-    for _ in range(1500):
+    """Wait for a process that is `sleep ARGUMENT`."""
+
+    def found() -> psutil.Process | None:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.cmdline() == ["sleep", argument]:
                     return process
-        time.sleep(0.2)
-    raise AssertionError(f"no process 'sleep {argument}' within five minutes")
+        return None
+
+    process: psutil.Process = wait_until(f"a process 'sleep {argument}'", found, seconds=300)
+    return process
+
+
+def tfx(settings: Settings, *arguments: str, ok: Collection[int] = (0,)) -> str:
+    """Run a module in the TFX environment; return what it printed. Another exit code fails the test."""
+    command = [str(settings.tfx_python), "-m", *arguments]
+    env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
+    assert done.returncode in ok, done.stdout + done.stderr
+    return done.stdout

@@ -19,7 +19,6 @@ from airflow.utils.types import DagRunType
 from pipeline_lib.airflow import dag_check
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.airflow.schedule import as_of
-from pipeline_lib.graph import CompiledPipeline, sealed
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import settings
 
@@ -30,11 +29,17 @@ NEW_YEAR = datetime(2026, 1, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def read_dags(monkeypatch, tmp_path):
+def compiled_file(compiled, tmp_path) -> Path:
+    compiled.write(tmp_path / "compiled.json")
+    return tmp_path / "compiled.json"
+
+
+@pytest.fixture
+def read_dags(monkeypatch, compiled_file):
     """Read dags/ with this compiled file and these settings."""
 
     def read(**variables) -> DagBag:
-        for name, value in {"compiled_pipeline": str(tmp_path / "compiled.json"), **variables}.items():
+        for name, value in {"compiled_pipeline": str(compiled_file), **variables}.items():
             monkeypatch.setenv(f"MNIST_LITE_{name.upper()}", value)
         monkeypatch.setenv("AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS", "False")
         settings.cache_clear()
@@ -44,8 +49,7 @@ def read_dags(monkeypatch, tmp_path):
     settings.cache_clear()
 
 
-def test_the_dag_is_as_the_settings_say(read_dags, compiled, tmp_path):
-    compiled.write(tmp_path / "compiled.json")
+def test_the_dag_is_as_the_settings_say(read_dags):
     bag = read_dags(schedule="30 3 * * *", timezone="Europe/Paris")
     assert bag.import_errors == {}
     assert set(bag.dags) == {"diamond", *OTHERS}
@@ -62,8 +66,7 @@ def by_time_and_assets(dag):
     return by_time.expression, by_time.timezone, assets
 
 
-def test_by_default_it_is_nightly_and_on_new_data(read_dags, compiled, tmp_path):
-    compiled.write(tmp_path / "compiled.json")
+def test_by_default_it_is_nightly_and_on_new_data(read_dags):
     nightly = read_dags().dags["diamond"]
     assert by_time_and_assets(nightly) == ("0 2 * * *", "UTC", [DATA])
     assert nightly.start_date is None  # a run of a date before it has no tasks, and is a success
@@ -81,10 +84,7 @@ def test_by_default_it_is_nightly_and_on_new_data(read_dags, compiled, tmp_path)
         *((False, now, 8) for now in ("04:30", "13:00", "23:59")),
     ],
 )
-def test_a_new_deployment_makes_up_for_last_night_if_it_is_told_to(
-    read_dags, compiled, tmp_path, monkeypatch, at_once, now, first_day
-):
-    compiled.write(tmp_path / "compiled.json")
+def test_a_new_deployment_makes_up_for_last_night_if_it_is_told_to(read_dags, monkeypatch, at_once, now, first_day):
     monkeypatch.setenv("AIRFLOW__NIGHTLY__FIRST_RUN_AT_ONCE", str(at_once))
     dag = read_dags().dags["diamond"]
     timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
@@ -103,8 +103,7 @@ def test_a_new_deployment_makes_up_for_last_night_if_it_is_told_to(
     ("schedule", "on_new_data", "expected"),
     [("", "True", [DATA]), ("", "False", None), ("@daily", "False", "0 0 * * *")],
 )
-def test_either_can_be_switched_off(read_dags, compiled, tmp_path, schedule, on_new_data, expected):
-    compiled.write(tmp_path / "compiled.json")
+def test_either_can_be_switched_off(read_dags, schedule, on_new_data, expected):
     found = read_dags(schedule=schedule, run_on_new_data=on_new_data).dags["diamond"].schedule
     assert getattr(found, "expression", found) == expected
 
@@ -113,8 +112,7 @@ def nodes_of(dag):
     return [task for task in dag.tasks if isinstance(task, TfxNodeOperator)]
 
 
-def test_a_stuck_node_times_out_a_failed_one_is_tried_again_and_a_late_run_is_told_of(read_dags, compiled, tmp_path):
-    compiled.write(tmp_path / "compiled.json")
+def test_a_stuck_node_times_out_a_failed_one_is_tried_again_and_a_late_run_is_told_of(read_dags):
     dag = read_dags().dags["diamond"]
     limits = {(task.retries, task.execution_timeout, task.retry_delay.total_seconds()) for task in nodes_of(dag)}
     assert limits == {(2, timedelta(hours=2), 30)}
@@ -140,8 +138,7 @@ def test_the_date_whose_data_a_run_reads(run_type, date, expected):
     assert as_of({"dag_run": run}) == expected
 
 
-def test_a_push_updates_the_asset_that_the_consumer_waits_for(read_dags, compiled, tmp_path):
-    compiled.write(tmp_path / "compiled.json")
+def test_a_push_updates_the_asset_that_the_consumer_waits_for(read_dags):
     dags = read_dags().dags
     outlets = {task.task_id: task.outlets for task in dags["diamond"].tasks}
     assert outlets.pop("Pusher") == [Asset("mnist_tflite_model")]
@@ -152,15 +149,13 @@ def test_a_push_updates_the_asset_that_the_consumer_waits_for(read_dags, compile
     assert dags["mnist_consumer"].task_dict["try_out"].upstream_task_ids == {"verify"}
 
 
-def test_the_environment_sets_a_run_parameters_default(read_dags, compiled, tmp_path):
-    compiled.write(tmp_path / "compiled.json")
+def test_the_environment_sets_a_run_parameters_default(read_dags):
     assert read_dags(epochs="9").dags["diamond"].params["epochs"] == 9
     (error,) = read_dags(epochs="0").import_errors.values()
     assert error.startswith("MNIST_LITE_EPOCHS: ") and "Received: '0'" in error
 
 
-def test_a_notify_variable_that_is_wrong_keeps_no_run_from_its_schedule(read_dags, compiled, tmp_path):
-    compiled.write(tmp_path / "compiled.json")
+def test_a_notify_variable_that_is_wrong_keeps_no_run_from_its_schedule(read_dags):
     assert "Notice" not in read_dags().dags["diamond"].task_ids
     bag = read_dags(notify_urls="abc")
     assert bag.import_errors == {}
@@ -168,53 +163,31 @@ def test_a_notify_variable_that_is_wrong_keeps_no_run_from_its_schedule(read_dag
     assert "Notice" in bag.dags["diamond"].task_ids
 
 
-def other_version(text: str) -> str:
-    return sealed(json.dumps(json.loads(text) | {"schema_version": 99}))
-
-
-def edge_to_nowhere(text: str) -> str:
-    compiled = json.loads(text)
-    compiled["nodes"][0]["upstream"] = ["Nobody"]
-    return sealed(json.dumps(compiled))
-
-
-def of_an_older_version(text: str) -> str:
-    return "{" + text.partition("\n")[2]
-
-
 @pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (None, "no compiled pipeline"),
-        (lambda text: text[:1000], "does not match its digest"),
-        (lambda text: text.replace("latest", "1atest"), "does not match its digest"),
-        (lambda text: "", "no digest"),
-        (lambda text: "[]", "no digest"),
-        (of_an_older_version, "no digest"),
-        (other_version, "schema_version"),
-        (edge_to_nowhere, "Nobody"),
-    ],
+    ("content", "reason"), [(None, "no compiled pipeline"), ("damaged", "its first line has no digest")]
 )
-def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compiled, tmp_path, damage, reason):
-    path: Path = tmp_path / "compiled.json"
-    compiled.write(path)
-    if damage:
-        path.write_text(damage(path.read_text()))
-    else:
-        path.unlink()
+def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compiled_file, content, reason):
+    """Each kind of damage: tests/core/test_graph.py."""
+    compiled_file.unlink()
+    if content:
+        compiled_file.write_text(content)
     bag = read_dags()
     (error,) = bag.import_errors.values()
     assert set(bag.dags) == OTHERS
-    assert reason in error and str(path) in error and error.endswith("run 'make compile'") and "\n" not in error
+    assert reason in error and str(compiled_file) in error and error.endswith("run 'make compile'")
+    assert "\n" not in error
 
 
-def test_a_schedule_that_is_none(read_dags, compiled, tmp_path):
-    compiled.write(tmp_path / "compiled.json")
+def test_a_schedule_that_is_none(read_dags):
     (error,) = read_dags(schedule="every night").import_errors.values()
     assert error.startswith("MNIST_LITE_SCHEDULE: expected a cron expression") and "'every night'" in error
 
 
-def test_the_check_before_a_start_tells_what_airflow_would_and_waits_for_no_first_compile(read_dags, tmp_path):
+def test_the_check_before_a_start_tells_what_airflow_would_and_waits_for_no_first_compile(
+    read_dags, compiled_file, tmp_path
+):
+    compiled_file.unlink()
+
     def checked(**variables) -> dict[str, str]:
         read_dags(**variables)
         dag_check.main(DAGS, tmp_path / "errors", migrate=False)
@@ -223,16 +196,15 @@ def test_the_check_before_a_start_tells_what_airflow_would_and_waits_for_no_firs
     (error,) = checked(schedule="99 2 * * *").values()
     assert error.startswith("MNIST_LITE_SCHEDULE: expected a cron expression")
     assert checked(schedule="@daily") == {}  # though there is no compiled pipeline yet
-    (tmp_path / "compiled.json").write_text("damaged")
+    compiled_file.write_text("damaged")
     assert list(checked()) == [str(DAGS / "mnist_tflite.py")]
 
 
-def test_parsing_imports_little(compiled, tmp_path):
+def test_parsing_imports_little(compiled_file, tmp_path):
     """The count of modules, which does not depend on the machine, stands for the 0.3 s that parsing may take.
 
     Without those of Airflow's SDK that any DAG has: Airflow 3.3 imports them with `airflow`, 3.4 when they are used.
     """
-    compiled.write(tmp_path / "compiled.json")
     sdk = "from airflow.sdk import DAG, Asset, BaseNotifier, BaseOperator, Param, TaskGroup, get_current_context, task"
     code = (
         f"import airflow, sys, runpy; {sdk}; before = set(sys.modules);"
@@ -240,21 +212,7 @@ def test_parsing_imports_little(compiled, tmp_path):
         "print(len(set(sys.modules) - before), 'apprise' in sys.modules)"
     )
     env = {"PYTHONPATH": str(PROJECT), "MNIST_LITE_NOTIFY_URLS": "slack://a/b/c"}
-    env |= {"MNIST_LITE_COMPILED_PIPELINE": str(tmp_path / "compiled.json"), "AIRFLOW_HOME": str(tmp_path)}
+    env |= {"MNIST_LITE_COMPILED_PIPELINE": str(compiled_file), "AIRFLOW_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     modules, sends = done.stdout.split()[-2:]
     assert int(modules) < 97 and sends == "False"
-
-
-def test_the_dag_file_is_short():
-    lines = (DAGS / "mnist_tflite.py").read_text().split('"""')[2:]
-    code = [
-        line for part in lines[::2] for line in part.splitlines() if line.strip() and not line.strip().startswith("#")
-    ]
-    assert len(code) < 30
-
-
-def test_the_compiled_file_is_read_whole_or_not_at_all(compiled, tmp_path):
-    compiled.write(tmp_path / "deep" / "compiled.json")
-    assert CompiledPipeline.read(tmp_path / "deep" / "compiled.json") == compiled
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["compiled.json"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from pipeline_lib.places import PROJECT
+from tests.waiting import wait_until_gone
 
 # Ignores SIGTERM, as a node stuck in native code does.
 NODE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
@@ -20,7 +21,7 @@ process.wait()
 """
 
 
-def test_the_node_ends_when_its_task_is_killed_outright(is_gone):
+def test_the_node_ends_when_its_task_is_killed_outright():
     # Airflow sends SIGKILL five seconds after SIGTERM; so does the kernel when memory runs out.
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER], env={"PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, text=True
@@ -29,10 +30,10 @@ def test_the_node_ends_when_its_task_is_killed_outright(is_gone):
         assert said == "deaf"
         assert psutil.pid_exists(int(pid))
         holder.kill()
-    assert is_gone(int(pid)), "the node outlived its task"
+    wait_until_gone(int(pid))
 
 
-def test_the_node_ends_when_its_tasks_supervisor_is_killed_outright(is_gone):
+def test_the_node_ends_when_its_tasks_supervisor_is_killed_outright():
     # Airflow takes the task for dead and tries it again; two tries at once would write and publish the same outputs.
     supervisor = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLDER!r}])"
     with subprocess.Popen(
@@ -41,7 +42,7 @@ def test_the_node_ends_when_its_tasks_supervisor_is_killed_outright(is_gone):
         said, pid = process.stdout.readline().split()
         assert said == "deaf"
         process.kill()
-        assert is_gone(int(pid)), "the node outlived its task's supervisor"
+        wait_until_gone(int(pid))
 
 
 def test_the_guard_leaves_alone_what_it_was_not_told_of():

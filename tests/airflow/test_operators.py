@@ -5,7 +5,6 @@ import logging
 import os
 import re
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from pipeline_lib.airflow.config import AirflowPipelineConfig
 from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.operators import TfxNodeOperator
 from pipeline_lib.graph import CompiledPipeline, Parameter
+from tests.waiting import wait_until, wait_until_gone
 
 
 class Xcoms(dict):
@@ -41,18 +41,11 @@ def run(monkeypatch, caplog):
     return execute
 
 
-def until(condition):
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def killed_while_it_hangs(run, task, caplog) -> None:
     """Execute it, and have Airflow kill it once its node hangs."""
 
     def kill():
-        until(lambda: "hanging" in caplog.text)
+        wait_until("a node that hangs", lambda: "hanging" in caplog.text, seconds=120)
         task.on_kill()
 
     killer = threading.Thread(target=kill)
@@ -63,7 +56,7 @@ def killed_while_it_hangs(run, task, caplog) -> None:
 
 
 def pid_in(path: Path) -> int:
-    until(lambda: path.exists() and path.read_text().endswith("\n"))
+    wait_until(f"a pid in {path}", lambda: path.exists() and path.read_text().endswith("\n"), seconds=120)
     return int(path.read_text())
 
 
@@ -136,11 +129,14 @@ def test_missing_interpreter(run, operator, tmp_path):
         run(task)
 
 
-NASTY = "{{ ds }} {% raw %} $(touch x) `id` ; 'q\" \\n \n \u2603 \x00"
+# Longer than the 128 KiB that one word of a command line may have.
+NASTY = "{{ ds }} {% raw %} $(touch x) `id` ; 'q\" \\n \n \u2603 \x00 \x1b[2J \u202e" + "x" * 200_000
 
 
 def test_parameters_arrive_unchanged(run, operator, caplog):
-    run(operator("succeed"), note=NASTY, epochs=5.0, rate=1)
+    task = operator("succeed")
+    assert task.template_fields == ()
+    run(task, note=NASTY, epochs=5.0, rate=1)
     line = next(record for record in caplog.records if '"epochs"' in record.getMessage())
     written = json.loads(line.getMessage().partition("] ")[2])
     assert written == {"epochs": 5, "rate": 1.0, "note": NASTY}
@@ -166,10 +162,15 @@ def test_a_run_id_may_begin_with_a_dash(run, operator):
     assert run(operator("succeed"), run_id="-x")["run_id"] == "-x"
 
 
-@pytest.mark.parametrize("params", [{"rate": float("nan")}, {"epochs": "many"}])
+@pytest.mark.parametrize(
+    "params",
+    [{"rate": float("nan")}, {"rate": 10**400}, {"epochs": "many" * 1000}, {"epochs": [1]}, {"note": "\ud800"}],
+    ids=lambda params: ascii(params)[:20],
+)
 def test_parameters_that_the_pipeline_does_not_take(run, operator, params):
-    with pytest.raises(AirflowFailException, match="expected .* Received"):
+    with pytest.raises(AirflowFailException, match="run parameter .*: expected .* Received") as error:
         run(operator("succeed"), **params)
+    assert len(str(error.value)) < 200
 
 
 def test_a_misspelt_parameter_is_told_with_the_right_name_first(run, operator):
@@ -224,15 +225,15 @@ def test_lines_are_logged_as_they_are_written(run, operator, tmp_path):
         logging.getLogger().removeHandler(handler)
 
 
-def test_what_a_node_leaves_behind_does_not_hold_its_task(run, operator, tmp_path, is_gone):
+def test_what_a_node_leaves_behind_does_not_hold_its_task(run, operator, tmp_path):
     assert run(operator("leave a child"))["state"] == "succeeded"
-    assert is_gone(pid_in(tmp_path / "pid"))
+    wait_until_gone(pid_in(tmp_path / "pid"))
 
 
-def test_on_kill_ends_the_whole_group(run, operator, tmp_path, caplog, is_gone):
+def test_on_kill_ends_the_whole_group(run, operator, tmp_path, caplog):
     killed_while_it_hangs(run, operator("hang"), caplog)
     assert "tidied up" in caplog.text
-    assert is_gone(pid_in(tmp_path / "pid"))
+    wait_until_gone(pid_in(tmp_path / "pid"))
 
 
 def test_what_airflow_gives_is_told_to_the_node_and_no_run_may_say_it(run, stand_in, compiled, tmp_path, caplog):

@@ -3,10 +3,11 @@
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until, wait_until_gone
 
 
 @pytest.fixture
@@ -30,8 +31,7 @@ def sigterm_once(tmp_path: Path):
     before = signal.getsignal(signal.SIGTERM)
 
     def send() -> None:
-        while not (tmp_path / "pid").exists():
-            time.sleep(0.02)
+        wait_until("a node", (tmp_path / "pid").exists)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=send, daemon=True).start()
@@ -75,14 +75,14 @@ def test_an_unknown_parameter_stops_the_run_before_any_node(run, tmp_path):
     assert not (tmp_path / "pid").exists()
 
 
-def test_sigterm_ends_the_node(run, sigterm_once, tmp_path, is_gone):
+def test_sigterm_ends_the_node(run, sigterm_once, tmp_path):
     states, _, _ = run("killed", {"A": ("hang", (), "")})
     assert states == {"A": "failed"}
-    assert is_gone(int((tmp_path / "pid").read_text()))
+    wait_until_gone(int((tmp_path / "pid").read_text()))
 
 
-def test_execution_timeout_ends_the_node(run, tmp_path, capsys, is_gone):
+def test_execution_timeout_ends_the_node(run, tmp_path, capsys):
     states, _, _ = run("slow", {"A": ("hang", (), "'execution_timeout': timedelta(seconds=20)")})
     assert states == {"A": "failed"}
-    assert is_gone(int((tmp_path / "pid").read_text()))
+    wait_until_gone(int((tmp_path / "pid").read_text()))
     assert "ran longer than its execution_timeout of 0:00:20" in capsys.readouterr().out

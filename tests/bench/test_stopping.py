@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from pipeline_lib.places import PROJECT
+from tests.waiting import wait_until
 
 
 def _commands_of(folder: Path) -> list[str]:
@@ -25,13 +25,6 @@ def _commands_of(folder: Path) -> list[str]:
         if process.pid != os.getpid() and any(str(folder) in text for text in told):
             found.append(" ".join(command))
     return found
-
-
-def _wait(condition, seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.2)
 
 
 @pytest.mark.skipif(
@@ -52,10 +45,10 @@ def test_a_stopped_bench_leaves_no_process_and_no_folder(tmp_path: Path, signum:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        _wait(lambda: any("scheduler" in command for command in _commands_of(folder)))
+        wait_until("a scheduler", lambda: any("scheduler" in command for command in _commands_of(folder)))
         bench.send_signal(signum)
         assert bench.wait(300) == code
     finally:
         bench.kill()
-    _wait(lambda: not _commands_of(folder))
+    wait_until("the end of them all", lambda: not _commands_of(folder))
     assert not list(folder.glob("bench-*"))

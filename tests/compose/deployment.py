@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,15 @@ from pipeline_lib.client.rest_answers import TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME
+from tests.waiting import wait_until
 
-WAIT_SECONDS = 900
+wait_for = partial(wait_until, seconds=900, every=1)
 REVISION = "the-tests"  # of the image
 # Bounds that another seed's model meets however it turns out, and however busy this host is.
 ANY_MODEL = {"min_accuracy": 0.5, "min_class_accuracy": 0.0, "max_loss": 10.0, "min_accuracy_change": -1.0}
 ANY_MODEL |= {"max_latency_ratio": 1e6, "max_latency_ms": 1e6, "max_load_ms": 1e6}
 ANY_MODEL |= {"min_p_if_worse": 0.0, "push": "even if no better"}
 THEIRS = {"postgres", "mariadb"}
-WHO_WAITS = """SELECT pid, client_addr, state, wait_event, now() - state_change AS since, pg_blocking_pids(pid),
-left(query, 100) FROM pg_stat_activity WHERE backend_type = 'client backend' ORDER BY state_change"""
 OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "init"}
 CELERY = {"COMPOSE_PROFILES": "celery", "MNIST_LITE_EXECUTOR": "CeleryExecutor", "MNIST_LITE_SCHEDULER_MEMORY": "512m"}
 
@@ -38,15 +37,6 @@ def docker(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
     return done.stdout
-
-
-def wait_for(what: str, found: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
-    """The first true answer of `found`."""
-    deadline = time.monotonic() + seconds
-    while not (answer := found()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(1)
-    return answer
 
 
 @dataclass(frozen=True)
@@ -106,24 +96,8 @@ class Deployment:
         return others | {name: states.get(name, "") for name in OURS | THEIRS if states.get(name) != "well"}
 
     def until_well(self, seconds: float = 300) -> None:
-        """Wait for that; where it does not come, the error holds what there is to see."""
-        try:
-            wait_for("all services to be well", lambda: not self.unwell(), seconds)
-        except AssertionError as error:
-            found = [self._evidence(name) for name, state in self.unwell().items() if state]
-            raise AssertionError(f"{error}: {self.unwell()}\n" + "\n".join(found)) from None
-
-    def _evidence(self, service: str) -> str:
-        """What Docker saw of a service, its processes, what it said last, who waits for whom in Airflow's database."""
-        container = self.container(service)
-        asked = (
-            ["inspect", "--format", "{{.RestartCount}} {{json .State}}", container],
-            ["top", container, "-eo", "pid,ppid,stat,wchan:20,etimes,args"],
-            ["logs", "--tail", "60", container],
-            ["exec", self.container("postgres"), "psql", "-U", "airflow", "-c", WHO_WAITS],
-        )
-        said = [subprocess.run(["docker", *one], capture_output=True, text=True, check=False) for one in asked]
-        return "\n".join(line[:2000] for one in said for line in (one.stdout + one.stderr).splitlines())
+        """Wait for that."""
+        wait_for(lambda: f"all well, but {self.unwell()}\n{self._logs()}", lambda: not self.unwell(), seconds=seconds)
 
     def _state(self, container: Any) -> str:
         service, state = container["Config"]["Labels"]["com.docker.compose.service"], container["State"]
@@ -203,10 +177,10 @@ class Run:
 
 
 @contextmanager
-def peak_memory(containers: list[str], at_least: int = 10) -> Iterator[list[int]]:
+def peak_memory(containers: list[str]) -> Iterator[list[int]]:
     """While it is open, the sum over the containers in bytes, as docker stats has it, look after look.
 
-    A look that fails, or fewer looks than `at_least`, fails whoever has opened it.
+    A look that fails, or fewer than ten, fails whoever has opened it.
     """
     looks: list[int] = []
     over = threading.Event()
@@ -223,7 +197,7 @@ def peak_memory(containers: list[str], at_least: int = 10) -> Iterator[list[int]
         finally:
             over.set()
     looking.result()
-    assert len(looks) >= at_least, f"only {len(looks)} looks: {looks}"
+    assert len(looks) >= 10, f"only {len(looks)} looks: {looks}"
 
 
 def _bytes(text: str) -> int:

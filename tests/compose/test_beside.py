@@ -1,7 +1,6 @@
 """`make up` on the host while the containers are at work there: neither knows of the other."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from pipeline_lib.airflow.local_config import LocalAirflow
 from pipeline_lib.places import PROJECT
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import PIPELINE_NAME, Settings
-from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
+from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow, tfx
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, wait_for
 
 long = pytest.mark.skipif(
@@ -25,10 +24,8 @@ def local(tmp_path: Path) -> Iterator[tuple[LocalAirflow, Releases]]:
     settings = Settings(var_dir=tmp_path / "var", port=free_port(), schedule="")
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     with environment(variables):
-        for command in (["pipeline_lib.tfx.commands", "ingest", "digits"], ["pipeline_lib.tfx.compile"]):
-            python = [str(settings.tfx_python), "-m", *command]
-            done = subprocess.run(python, cwd=PROJECT, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
+        tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
+        tfx(settings, "pipeline_lib.tfx.compile")
         with running_airflow(settings, PROJECT / "dags") as airflow:
             yield airflow, Releases(settings.push_dir)
 

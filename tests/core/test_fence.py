@@ -72,35 +72,13 @@ def test_core_imports_only_the_standard_library_and_what_both_environments_have(
     assert foreign == {f"pipeline_lib.releases.signing -> {name}" for name in SIGNING}
 
 
-BLOCK = """
-import sys
-class Fence:
-    def find_spec(self, name, path=None, target=None):
-        if any(name == banned or name.startswith(banned + ".") for banned in {forbidden!r}):
-            raise AssertionError("crossed the fence: " + name)
-sys.meta_path.insert(0, Fence())
-sys.path.insert(0, {project!r})
-"""
-
-
-def run_fenced(forbidden: set[str], code: str, python: str | Path = sys.executable) -> None:
-    text = BLOCK.format(forbidden=sorted(forbidden), project=str(PROJECT)) + code
-    done = subprocess.run(
-        [python, "-c", text], check=False, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_core_runs_without_either_side() -> None:
-    sides = {"airflow", "pipeline_lib.airflow", "pipeline_lib.tfx", "pipeline_lib.mnist", "ai_edge_litert"}
-    run_fenced(TFX | SIGNING | sides, "".join(f"import {name}\n" for name in core_modules()))
-
-
 def test_predict_and_models_run_without_tensorflow() -> None:
     """They need LiteRT, so this runs where it is; TensorFlow is in that environment, too, and must not be imported."""
     here = find_spec("ai_edge_litert") is not None
     python = sys.executable if here else PROJECT / ".venvs/tfx/bin/python"
-    code = "import pipeline_lib.mnist.commands, pipeline_lib.releases.commands, pipeline_lib.mnist.recognition\n"
+    code = "import sys, pipeline_lib.mnist.commands, pipeline_lib.releases.commands, pipeline_lib.mnist.recognition\n"
     code += "import pipeline_lib.mnist.try_release, model_signing.signing\n"
-    code += "assert 'tensorflow' not in sys.modules and 'ai_edge_litert' in sys.modules"
-    run_fenced(TFX | {"airflow", "pipeline_lib.tfx"}, code, python)
+    code += "print(*{name.split('.')[0] for name in sys.modules}, 'pipeline_lib.tfx' in sys.modules)"
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT)}
+    imported = subprocess.run([python, "-c", code], check=True, env=env, capture_output=True, text=True).stdout.split()
+    assert "ai_edge_litert" in imported and {*TFX, "airflow", "True"}.isdisjoint(imported)

@@ -1,10 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline_lib.access import AccessVariables
 from pipeline_lib.errors import NodeRequestError
 from pipeline_lib.param_text import assignments, checked_assignments
-from pipeline_lib.places import PROJECT
 from pipeline_lib.run_params import RunParams, parameters
 
 
@@ -80,12 +78,6 @@ def test_what_no_request_can_hold_is_refused(texts: list[str], said: str) -> Non
 def test_what_is_no_json_is_a_text_for_airflow_to_refuse() -> None:
     for text in ("many", "1" * 5000, "[" * 100_000):
         assert assignments([f"epochs={text}"]) == {"epochs": text}
-
-
-def test_the_readme_tells_how_to_say_who_asks() -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    for name in AccessVariables.model_fields:
-        assert f"`MNIST_LITE_{name.upper()}`" in readme
 
 
 @pytest.mark.parametrize(

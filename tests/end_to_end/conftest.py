@@ -2,12 +2,9 @@
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,89 +14,14 @@ import pytest
 
 from pipeline_lib.airflow.local_config import USER, LocalAirflow
 from pipeline_lib.client.rest import AirflowRest
-from pipeline_lib.client.rest_answers import TaskInstance
+from pipeline_lib.client.rest_answers import DagRun, TaskInstance
 from pipeline_lib.node_result import NodeResult
 from pipeline_lib.places import PROJECT
 from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
 from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server, statsd_server
-from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow
+from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow, tfx, wait_for_dag
+from tests.waiting import wait_until
 
-_ODD_DAG = """
-from pathlib import Path
-from pipeline_lib.airflow.config import AirflowPipelineConfig
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-
-config = AirflowPipelineConfig(airflow_dag_config={{"schedule": None}}, grace_seconds=5)
-dag = AirflowDagRunner(config).run(Path({path!r}))
-"""
-# The pipeline again, every twenty seconds, and a DAG whose every run is late. Both are off until asked for.
-_OFTEN_DAG = """
-import time
-from airflow.sdk import dag, task
-from pipeline_lib.airflow.config import AirflowPipelineConfig
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.airflow.schedule import as_of, deadline, schedule
-from pipeline_lib.settings import run_defaults, settings
-
-overrides = {"schedule": "* * * * * */20", "run_on_new_data": False, "deadline_minutes": 0.01}
-often = settings().model_copy(update=overrides)
-options = {"catchup": False, "max_active_runs": 1, "is_paused_upon_creation": True}
-config = AirflowPipelineConfig(
-    airflow_dag_config={"dag_id": "often", "schedule": schedule(often), **options},
-    parameter_defaults=run_defaults(),
-    run_facts={"as_of": as_of},
-)
-pipeline = AirflowDagRunner(config).run(settings().compiled_path)
-
-@dag(schedule=None, deadline=deadline(often), **options)
-def late():
-    task(task_id="sleep")(lambda: time.sleep(15))()
-
-late()
-"""
-# The pipeline's DAG as somebody who wants to be told has it: of every run, and of each that takes more than a second.
-_TOLD_DAG = """
-import os
-import time
-os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
-from datetime import timedelta
-from airflow.providers.standard.operators.python import PythonOperator
-from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
-from pipeline_lib.airflow.config import AirflowPipelineConfig
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.airflow.notice import end_with_notice, late_callback
-from pipeline_lib.notice_settings import tells_after_runs
-from pipeline_lib.settings import run_defaults, settings
-
-late = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
-config = AirflowPipelineConfig(
-    airflow_dag_config={"dag_id": "told", "schedule": None, "deadline": late}, notice=tells_after_runs(),
-    parameter_defaults=run_defaults(),
-)
-dag = AirflowDagRunner(config).run(settings().compiled_path)
-
-with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:
-    PythonOperator(task_id="Endless", python_callable=lambda: time.sleep(600))
-end_with_notice(timed)
-"""
-# This project's pipeline, whose approvals nobody can answer in time.
-_HURRIED_DAG = """
-from datetime import timedelta
-from functools import partial
-from pipeline_lib.airflow.approval import ModelApproval, approval_record
-from pipeline_lib.airflow.config import AirflowPipelineConfig
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.approval import APPROVAL_RECORD
-from pipeline_lib.settings import run_defaults, settings
-
-config = AirflowPipelineConfig(
-    airflow_dag_config={"dag_id": "hurried", "schedule": None},
-    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
-    run_facts={APPROVAL_RECORD: approval_record},
-    parameter_defaults=run_defaults(),
-)
-dag = AirflowDagRunner(config).run(settings().compiled_path)
-"""
 RUN_SECONDS = 600
 CONSUMER = "mnist_consumer"
 INGEST = "mnist_ingest"
@@ -180,10 +102,11 @@ class Deployment:
 
     def finished(self, dag_id: str, run_id: str) -> FinishedRun:
         """Wait for the end of a run."""
-        deadline = time.monotonic() + RUN_SECONDS
-        while not (run := self.rest.run(dag_id, run_id)).finished:
-            assert time.monotonic() < deadline, f"{run_id} did not end: {self.rest.tasks(dag_id, run_id)}"
-            time.sleep(0.5)
+        run: DagRun = wait_until(
+            lambda: f"the end of {run_id}: {self.rest.tasks(dag_id, run_id)}",
+            lambda: (now := self.rest.run(dag_id, run_id)).finished and now,
+            RUN_SECONDS,
+        )
         tasks = {task.task_id: task for task in self.rest.tasks(dag_id, run_id)}
         results = {task_id: self.rest.node_result(dag_id, run_id, task_id) for task_id in tasks}
         return FinishedRun(run_id, run.state, tasks, results)
@@ -193,68 +116,28 @@ class Deployment:
         answer = self.rest.http.get(f"dags/{dag_id}/dagRuns", params={"run_type": run_type, "order_by": "run_after"})
         return list(answer.raise_for_status().json()["dag_runs"])
 
-    def wait_for(self, what: str, found: Callable[[], Any]) -> Any:
-        """The first true answer of `found`."""
-        deadline = time.monotonic() + RUN_SECONDS
-        while not (answer := found()):
-            assert time.monotonic() < deadline, f"{what}: not within {RUN_SECONDS} s"
-            time.sleep(0.5)
-        return answer
-
     def asset_events(self, name: str = RELEASE_ASSET) -> list[dict[str, Any]]:
         """What an Asset was told, oldest first.
 
         Airflow 3.3.2 answers 500 until every run that came of it has started.
         """
         query = {"name_pattern": name, "order_by": "timestamp"}
-        answer = self.wait_for(
+        answer = wait_until(
             f"{name}'s events", lambda: (said := self.rest.http.get("assets/events", params=query)).is_success and said
         )
         return [event["extra"] for event in answer.json()["asset_events"]]
 
     def only_run(self, dag_id: str) -> FinishedRun:
         """Wait for the one run that something other than this test starts, and for its end."""
-        deadline = time.monotonic() + RUN_SECONDS
-        while True:
-            found = self.rest.http.get(f"dags/{dag_id}/dagRuns").raise_for_status().json()["dag_runs"]
-            if found and found[0]["state"] in ("success", "failed"):
-                break
-            assert time.monotonic() < deadline, f"{dag_id} did not run: {found}"
-            time.sleep(0.5)
-        [run] = found
-        tasks = {task.task_id: task for task in self.rest.tasks(dag_id, run["dag_run_id"])}
-        return FinishedRun(run["dag_run_id"], run["state"], tasks, {})
+        [run] = wait_until(f"a run of {dag_id}", lambda: self.rest.runs(dag_id, limit=2), RUN_SECONDS)
+        return self.finished(dag_id, run.dag_run_id)
 
-    def tfx(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a module in the TFX environment with this deployment's settings."""
-        command = [str(self.settings.tfx_python), "-m", *arguments]
-        env = {**os.environ, "PYTHONPATH": str(PROJECT)}
-        return subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
+    def tfx(self, *arguments: str, ok: Collection[int] = (0,)) -> str:
+        """What a module prints in the TFX environment with this deployment's settings."""
+        return tfx(self.settings, *arguments, ok=ok)
 
     def log(self, run: FinishedRun, task_id: str, dag_id: str = PIPELINE_NAME) -> list[str]:
         return self.rest.log_lines(dag_id, run.run_id, run.tasks[task_id])
-
-
-def _tfx(settings: Settings, *arguments: str) -> None:
-    command = [str(settings.tfx_python), "-m", *arguments]
-    done = subprocess.run(
-        command,
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout
-
-
-def _wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
-    deadline = time.monotonic() + 300
-    while not rest.dag(dag_id):
-        assert time.monotonic() < deadline, f"no DAG {dag_id}: {rest.import_errors()}"
-        time.sleep(0.5)
-    rest.unpause(dag_id)
 
 
 def _configure(settings: Settings, told: Told) -> None:
@@ -274,21 +157,18 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     dags, imported, odd = folder / "dags", folder / "imported", folder / "odd.json"
     dags.mkdir()
     imported.mkdir()
-    for dag_id in (PIPELINE_NAME, CONSUMER, INGEST):
-        shutil.copy(PROJECT / "dags" / f"{dag_id}.py", dags)
-    (dags / "often.py").write_text(_OFTEN_DAG)
-    (dags / "odd.py").write_text(_ODD_DAG.format(path=str(odd)))
-    (dags / "hurried.py").write_text(_HURRIED_DAG)
+    for file in (*(PROJECT / "dags").glob("mnist_*.py"), Path(__file__).with_name("more_dags.py")):
+        shutil.copy(file, dags)
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     # For what is trained on other data, room for one digit more that is taken for another.
     variables |= {"MNIST_LITE_MIN_ACCURACY_CHANGE": "-0.05", "MNIST_LITE_MAX_LATENCY_RATIO": "100"}
-    (dags / "told.py").write_text(_TOLD_DAG)
     with Told.listening() as told, environment({**variables, **told.variables()}):
         _configure(settings, told)
-        _tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
-        _tfx(settings, "pipeline_lib.tfx.compile")
-        _tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
+        tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
+        tfx(settings, "pipeline_lib.tfx.compile")
+        tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
             for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED):
-                _wait_for_dag(rest, dag_id)
+                wait_for_dag(rest, dag_id)
+                rest.unpause(dag_id)
             yield Deployment(settings, airflow, rest, told)

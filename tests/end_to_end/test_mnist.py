@@ -8,12 +8,9 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
 from pipeline_lib.airflow.demo import demo
-from pipeline_lib.errors import StackError
 from pipeline_lib.outcome import Outcome
 from pipeline_lib.releases.store import Releases
-from pipeline_lib.run_summary import summarize
 from tests.end_to_end.conftest import CONSUMER, Deployment, FinishedRun
 
 ACCURACY = "sparse_categorical_accuracy"
@@ -91,12 +88,11 @@ def test_the_asset_is_told_of_the_release_and_its_consumer_runs(deployment: Depl
 def test_predict_reads_digits_of_any_size_and_colour(
     deployment: Deployment, pushed: FinishedRun, tmp_path: Path
 ) -> None:
-    drawn = deployment.tfx("tests.pipelines.drawn_digits", str(tmp_path))
-    assert drawn.returncode == 0, drawn.stderr
+    deployment.tfx("tests.pipelines.drawn_digits", str(tmp_path))
     pictures = sorted(map(str, tmp_path.glob("*.*")))
-    done = deployment.tfx("pipeline_lib.mnist.commands", "predict", "--json", *pictures)
-    assert done.returncode in (0, 3), done.stderr  # 3: not sure of one, which counts as wrong
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    # 3: not sure of one, which counts as wrong
+    said = deployment.tfx("pipeline_lib.mnist.commands", "predict", "--json", *pictures, ok=(0, 3))
+    answers = [json.loads(line) for line in said.splitlines()]
     right = [answer["digit"] == Path(answer["image"]).name[0] for answer in answers]
     assert len(right) == 360
     # TFMA says 0.99 of the same 360 digits as they are in the examples; 7 more may go wrong.
@@ -122,29 +118,6 @@ def test_what_did_not_change_was_answered_from_cache_and_says_so(
     assert pushed.result("Trainer.mnist").outputs == refused.result("Trainer.mnist").outputs
 
 
-def test_the_summary_has_the_figures_and_the_verdict(refused: FinishedRun, pushed: FinishedRun) -> None:
-    summary = summarize({task_id: result for task_id, result in pushed.results.items() if result})
-    assert summary.blessed is True
-    assert summary.pushed == pushed.result("Pusher.mnist_lite").pushed_to
-    assert 0 < (summary.tflite.bytes or 0) < (summary.keras.bytes or 0)
-    before = summarize({task_id: result for task_id, result in refused.results.items() if result})
-    assert (before.blessed, before.pushed) == (False, None)
-    assert "expected >= 1.01 (min_accuracy)" in before.blessed_why
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("epochs", "many"), ("epochs", 0), ("epochs", 501), ("learning_rate", -1), ("min_accuracy", None)],
-)
-def test_a_parameter_out_of_bounds_is_refused_before_the_run(deployment: Deployment, name: str, value: object) -> None:
-    with pytest.raises(StackError, match=rf"^{name}: expected .* Received: "):
-        deployment.rest.trigger("mnist_tflite", {name: value})
-
-
-def test_mlmd_knows_the_run_by_airflows_run_id(deployment: Deployment, pushed: FinishedRun) -> None:
-    assert pushed.result("Pusher.mnist_lite").run_id == pushed.run_id
-
-
 def test_the_demo_of_what_is_known_makes_no_second_release_and_says_so(
     deployment: Deployment, pushed: FinishedRun, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,11 +134,6 @@ def test_the_demo_of_what_is_known_makes_no_second_release_and_says_so(
     run_id = unquote(re.findall(r"/runs/([^/\s]+)", said)[0])
     released = deployment.rest.node_result("mnist_tflite", run_id, "Resolver.released")
     assert released and released.outputs["model"] == pushed.result("Trainer.mnist_lite").outputs["model"]
-
-
-def test_the_dag_that_ran_is_the_compiled_pipeline(deployment: Deployment, pushed: FinishedRun) -> None:
-    dag = AirflowDagRunner().run(deployment.settings.compiled_path)
-    assert set(pushed.tasks) == {*dag.task_ids, "Approval.mnist_lite"}
 
 
 def test_each_run_has_a_report_that_airflow_serves_to_whoever_is_logged_in(

@@ -1,9 +1,7 @@
 """Another pipeline under the same Airflow: Importer, Resolver, a false Cond, a failing node, a killed one."""
 
-import os
-import time
-
 from tests.end_to_end.conftest import Deployment
+from tests.waiting import wait_until, wait_until_gone
 
 
 def test_a_false_condition_ends_skipped_and_the_rest_green(deployment: Deployment) -> None:
@@ -33,26 +31,13 @@ def test_a_failing_node_fails_with_its_own_words_and_what_follows_does_not_run(d
 
 def test_a_task_that_is_marked_failed_ends_its_node(deployment: Deployment) -> None:
     run_id = deployment.rest.trigger("odd", {"mood": "sleep", "number": 5}).dag_run_id
-    deadline = time.monotonic() + 300
-    pid = 0
-    while not pid:
-        assert time.monotonic() < deadline
-        tasks = {task.task_id: task for task in deployment.rest.tasks("odd", run_id)}
-        if tasks["Moody"].state == "running":
-            for line in deployment.rest.log_lines("odd", run_id, tasks["Moody"]):
-                if line.startswith("asleep as"):
-                    pid = int(line.split()[-1])
-        time.sleep(0.5)
+
+    def asleep() -> list[str]:
+        [task] = [task for task in deployment.rest.tasks("odd", run_id) if task.task_id == "Moody"]
+        lines = deployment.rest.log_lines("odd", run_id, task) if task.state == "running" else []
+        return [line for line in lines if line.startswith("asleep as")]
+
+    line = wait_until("a node asleep", asleep)[-1]
     path = f"dags/odd/dagRuns/{run_id}/taskInstances/Moody"
     assert deployment.rest.http.patch(path, json={"new_state": "failed"}).is_success
-    while _alive(pid):
-        assert time.monotonic() < deadline, "the node outlived its task"
-        time.sleep(0.2)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    wait_until_gone(int(line.split()[-1]))

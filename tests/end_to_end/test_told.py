@@ -1,7 +1,6 @@
 """Notices and metrics of real runs under the real Airflow: what arrives, and that no secret is left anywhere."""
 
 import contextlib
-import time
 from urllib.parse import quote
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from pipeline_lib.airflow.notice import NOTICE_TASK
 from pipeline_lib.airflow.notice_message import Notice
 from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, TIMED, TOLD, Deployment, FinishedRun, Told
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,8 @@ def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
 
 def waited_for(told: Told, run: FinishedRun, event: str) -> Notice:
     """A notice that something else than the run's own last task sends."""
-    deadline = time.monotonic() + 300
-    while event not in notices(told, run):
-        assert time.monotonic() < deadline, f"nobody was told: {notices(told, run)}"
-        time.sleep(0.5)
-    return notices(told, run)[event]
+    notice: Notice = wait_until(f"a notice that it is {event}", lambda: notices(told, run).get(event), seconds=300)
+    return notice
 
 
 def test_a_run_past_its_deadline_is_told_by_the_triggerer(deployment: Deployment, refused: FinishedRun) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pipeline_lib.client.rest_answers import DagRun
 from tests.airflow.stack_fixtures import logged_in
 from tests.end_to_end.conftest import Deployment
+from tests.waiting import wait_until
 
 COUNT = 20
 PAUSED = "often"  # the project's pipeline: its runs wait in the queue, and no node runs
@@ -18,7 +19,7 @@ PAUSED = "often"  # the project's pipeline: its runs wait in the queue, and no n
 @pytest.fixture
 def queue(deployment: Deployment) -> Iterator[set[str]]:
     """The runs of the paused DAG before the test; those that it adds are gone after it."""
-    deployment.wait_for(f"the DAG {PAUSED}", lambda: deployment.rest.dag(PAUSED))
+    wait_until(f"the DAG {PAUSED}", lambda: deployment.rest.dag(PAUSED))
     before = set(runs_of(deployment))
     yield before
     for run_id in set(runs_of(deployment)) - before:
@@ -53,7 +54,7 @@ def test_a_hundred_looks_at_once_are_all_answered(deployment: Deployment) -> Non
         with logged_in(deployment.airflow) as rest:
             return rest.dag(PAUSED) is not None
 
-    deployment.wait_for(f"the DAG {PAUSED}", lambda: deployment.rest.dag(PAUSED))
+    wait_until(f"the DAG {PAUSED}", lambda: deployment.rest.dag(PAUSED))
     log = deployment.airflow.log_folder / "api-server.log"
     before = log.stat().st_size
     with ThreadPoolExecutor(100) as people:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import stat
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,8 @@ from pipeline_lib.airflow import stack_processes
 from pipeline_lib.airflow.stack_start import read_stack
 from pipeline_lib.settings import PIPELINE_NAME
 from pipeline_lib.tfx.warm_identity import socket_folder
-from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, RUN_SECONDS, Deployment, FinishedRun
+from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, Deployment, FinishedRun
+from tests.waiting import wait_until
 
 # The only files that hold secrets, 0600 in a folder of 0700.
 HOLD_SECRETS = ("airflow.cfg", "passwords.json")
@@ -45,12 +45,14 @@ def observed(deployment: Deployment) -> Observed:
     components = read_stack(deployment.airflow.home).components
     run_id = deployment.rest.trigger(PIPELINE_NAME, {"push": "dry run"}).dag_run_id
     found = Observed(FinishedRun(run_id, "running", {}, {}))
-    deadline = time.monotonic() + RUN_SECONDS
-    while not deployment.rest.run(PIPELINE_NAME, run_id).finished:
-        assert time.monotonic() < deadline
+
+    def is_finished() -> bool:
         found.tasks += len(stack_processes.running_tasks(components))
         for process in stack_processes.alive(components, deployment.airflow.home):
             look_at(process, found)
+        return deployment.rest.run(PIPELINE_NAME, run_id).finished
+
+    wait_until(f"the end of {run_id}", is_finished, every=0)
     found.run = deployment.finished(PIPELINE_NAME, run_id)
     return found
 

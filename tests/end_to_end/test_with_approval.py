@@ -1,6 +1,5 @@
 """Runs that a person must approve, over Airflow's REST API. It comes after test_mnist, which counts releases from 1."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,8 @@ from pipeline_lib.airflow.local_config import USER
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.report_files import OUTCOME_NODE
 from pipeline_lib.settings import PIPELINE_NAME
-from tests.end_to_end.conftest import HURRIED, RUN_SECONDS, Deployment, FinishedRun
+from tests.end_to_end.conftest import HURRIED, Deployment, FinishedRun
+from tests.waiting import wait_until
 
 APPROVAL, PUSHER = "Approval.mnist_lite", "Pusher.mnist_lite"
 # The trained model as it is, in a file that no run before has made.
@@ -23,15 +23,14 @@ def versions(deployment: Deployment) -> list[int]:
 
 def question(deployment: Deployment, run_id: str) -> dict[str, Any]:
     """Wait until the run asks, and nothing else of it is going on."""
-    deadline = time.monotonic() + RUN_SECONDS
-    while True:
+
+    def waiting() -> bool:
         states = {task.task_id: task.state for task in deployment.rest.tasks(PIPELINE_NAME, run_id)}
         after = {states.pop(PUSHER, "?"), states.pop(OUTCOME_NODE, "?")}
-        waiting = states.pop(APPROVAL, None) == "awaiting_input" and after == {None}
-        if waiting and set(states.values()) == {"success"}:
-            break
-        assert time.monotonic() < deadline, f"{run_id} did not ask: {states}"
-        time.sleep(0.5)
+        asks = states.pop(APPROVAL, None) == "awaiting_input"
+        return asks and (after, set(states.values())) == ({None}, {"success"})
+
+    wait_until(f"a question of {run_id}", waiting)
     path = f"dags/{PIPELINE_NAME}/dagRuns/{run_id}/hitlDetails"
     [asked] = deployment.rest.http.get(path).raise_for_status().json()["hitl_details"]
     return dict(asked)

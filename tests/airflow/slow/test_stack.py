@@ -1,13 +1,11 @@
 """`make up` and `make down`, and what the demo does between them, on a real Airflow."""
 
-import contextlib
 import functools
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline_lib.airflow import begin_run, demo, stack, stack_processes, stack_start
@@ -215,14 +213,6 @@ def test_a_taken_port_is_named_with_its_holder(airflow: LocalAirflow, tmp_path: 
     assert not (tmp_path / "airflow" / "airflow.cfg").exists()
 
 
-def test_secrets_are_private_and_not_logged(airflow: LocalAirflow) -> None:
-    assert airflow.home.stat().st_mode & 0o077 == 0
-    for name in ("airflow.cfg", "passwords.json", "stack.json"):
-        assert (airflow.home / name).stat().st_mode & 0o777 == 0o600
-    logs = "".join(log.read_text() for log in airflow.log_folder.iterdir())
-    assert airflow.password() not in logs
-
-
 def test_no_proxy_is_asked_for_this_machine(airflow: LocalAirflow) -> None:
     proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), f"http://127.0.0.1:{free_port()}")
     with environment({**proxy, "NO_PROXY": "example.com", "no_proxy": "example.com"}):
@@ -237,16 +227,6 @@ def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StackError, match=r"a folder .*/file/airflow. Received: .*; MNIST_LITE_VAR_DIR names another"):
         stack.up(Settings(var_dir=tmp_path / "file"))
-
-
-def test_it_listens_on_this_machine_only(airflow: LocalAirflow) -> None:
-    components = read_stack(airflow.home).components
-    addresses = set()
-    for process in stack_processes.alive(components, airflow.home):
-        with contextlib.suppress(psutil.NoSuchProcess):  # a task, say, that has just ended
-            connections = process.net_connections("tcp")
-            addresses |= {item.laddr.ip for item in connections if item.status == psutil.CONN_LISTEN}
-    assert addresses == {"127.0.0.1"}
 
 
 def test_an_up_brings_back_what_has_ended_and_lets_the_rest_run_on(

@@ -1,5 +1,5 @@
 """The private Airflow of tests/airflow, which must be there before anything imports airflow."""
 
-from tests.airflow.conftest import airflow_database, airflow_home, compiled, pipeline, stand_in
+from tests.airflow.conftest import airflow_database, airflow_home
 
-__all__ = ["airflow_database", "airflow_home", "compiled", "pipeline", "stand_in"]
+__all__ = ["airflow_database", "airflow_home"]

@@ -18,7 +18,7 @@ import pytest
 from pipeline_lib.airflow import stack
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import PIPELINE_NAME, Settings
-from tests.airflow.stack_fixtures import environment, free_port
+from tests.airflow.stack_fixtures import environment, free_port, tfx, wait_for_dag
 from tests.faults.stack import victims
 from tests.faults.stack.deployment import NAME, Deployment
 
@@ -43,21 +43,22 @@ min_heartbeat_interval = 1
 
 
 @contextmanager
-def under_airflow(folder: Path, dag_file: str, dag_id: str, commands: Sequence[list[str]]) -> Iterator[Deployment]:
-    """A real Airflow with the DAG of that file beside this one, once the TFX side has run these modules."""
+def under_airflow(folder: Path, dag_id: str, commands: Sequence[list[str]]) -> Iterator[Deployment]:
+    """A real Airflow with the DAG of the compiled pipeline, once the TFX side has run these modules."""
     settings = Settings(var_dir=folder / "var", port=free_port())
     dags = folder / "dags"
     dags.mkdir()
-    shutil.copy(Path(__file__).with_name(dag_file), dags)
+    shutil.copy(Path(__file__).with_name("killed_dag.py"), dags)
     deployment = Deployment(settings, dags, dag_id)
     deployment.home.mkdir(parents=True)
     (deployment.home / "airflow.cfg").write_text(CONFIGURATION)
     with environment({"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}):
         for command in commands:
-            deployment.python(*command)
+            tfx(settings, *command)
         try:
             deployment.up()
-            deployment.wait_for_dag()
+            with deployment.rest() as rest:
+                wait_for_dag(rest, dag_id)
             yield deployment
         finally:
             stack.down(settings)
@@ -68,7 +69,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
     settings = Settings(var_dir=tmp_path / "var")
     places = [settings.compiled_path, settings.pipeline_root, settings.push_dir]
     compile_nights = ["tests.pipelines.tiny_nights", *map(str, places)]
-    with under_airflow(tmp_path, "night_dag.py", NAME, [compile_nights]) as deployment:
+    with under_airflow(tmp_path, NAME, [compile_nights]) as deployment:
         yield deployment
 
 
@@ -76,7 +77,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
 def mnist(tmp_path: Path) -> Iterator[Deployment]:
     """The project's own pipeline, with data."""
     commands = [["pipeline_lib.tfx.commands", "ingest", "digits", "--no-tell"], ["pipeline_lib.tfx.compile"]]
-    with under_airflow(tmp_path, "mnist_dag.py", PIPELINE_NAME, commands) as deployment:
+    with under_airflow(tmp_path, PIPELINE_NAME, commands) as deployment:
         yield deployment
 
 

@@ -1,0 +1,53 @@
+"""DAGs beside the project's own: another pipeline, and this one as others have it. `often` and `late` begin paused."""
+
+import os
+import time
+from datetime import timedelta
+from functools import partial
+
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
+
+from pipeline_lib.airflow.approval import ModelApproval, approval_record
+from pipeline_lib.airflow.config import AirflowPipelineConfig
+from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from pipeline_lib.airflow.notice import end_with_notice, late_callback
+from pipeline_lib.airflow.schedule import as_of, deadline, schedule
+from pipeline_lib.approval import APPROVAL_RECORD
+from pipeline_lib.notice_settings import tells_after_runs
+from pipeline_lib.settings import run_defaults, settings
+
+here = settings()
+odd = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": None}, grace_seconds=5)).run(
+    here.var_dir.with_name("odd.json")
+)
+
+
+def pipeline(dag_id: str, dag_config: dict[str, object], **config: object) -> DAG:
+    config = {"parameter_defaults": run_defaults(), "airflow_dag_config": {"dag_id": dag_id, **dag_config}, **config}
+    return AirflowDagRunner(AirflowPipelineConfig(**config)).run(here.compiled_path)
+
+
+# Every twenty seconds; and a DAG whose every run is late.
+overrides = {"schedule": "* * * * * */20", "run_on_new_data": False, "deadline_minutes": 0.01}
+twenty = here.model_copy(update=overrides)
+one = {"catchup": False, "max_active_runs": 1, "is_paused_upon_creation": True}
+often = pipeline("often", {"schedule": schedule(twenty), **one}, run_facts={"as_of": as_of})
+with DAG("late", schedule=None, deadline=deadline(twenty), **one) as late:
+    PythonOperator(task_id="sleep", python_callable=lambda: time.sleep(15))
+
+# As somebody has it who wants to be told: of every run, and of each that takes more than a second.
+os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
+slow = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
+told = pipeline("told", {"schedule": None, "deadline": slow}, notice=tells_after_runs())
+with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:
+    PythonOperator(task_id="Endless", python_callable=lambda: time.sleep(600))
+end_with_notice(timed)
+
+# Whose approvals nobody can answer in time.
+hurried = pipeline(
+    "hurried",
+    {"schedule": None},
+    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
+    run_facts={APPROVAL_RECORD: approval_record},
+)

@@ -49,14 +49,12 @@ def wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
 
 
 @contextlib.contextmanager
-def api_application(apps: str = "core", **variables: str) -> Iterator[FastAPI]:
+def api_application(apps: str = "core") -> Iterator[FastAPI]:
     """Airflow's own API application, made anew, with our plugin in it. `apps` "all": with the tasks' API, too."""
     from airflow.api_fastapi import app  # it reads Airflow's home, which a conftest sets first
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
-        for name, value in variables.items():
-            patch.setenv(name, value)
         app.purge_cached_app()
         yield app.create_app(apps=apps)
         app.purge_cached_app()

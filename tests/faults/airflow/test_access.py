@@ -81,9 +81,9 @@ def test_no_route_takes_an_expired_an_invented_or_a_tasks_token(get: Get, cookie
     admin = SimpleAuthManagerUser(username="somebody", role="admin")
     expired = get_auth_manager().generate_jwt(admin, expiration_time_in_seconds=-60)
     for path in routes():
-        for token in (expired, of_task, *GARBAGE):
-            answer = get(path, given=token, cookie=cookie)
-            assert answer.status_code in (401, 403), (path, token[:40])
+        for given in (expired, of_task, *GARBAGE):
+            answer = get(path, given=given, cookie=cookie)
+            assert answer.status_code in (401, 403), (path, given[:40])
             assert "Traceback" not in answer.text
 
 

@@ -1,76 +1,53 @@
 """Telling Airflow of a span: once, and never a failure. A stand-in plays Airflow; the real one is in end_to_end."""
 
 import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import portpicker
 import pytest
 
+from pipeline_lib.client import asset_event
 from pipeline_lib.client.asset_event import tell_of
+from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.settings import Settings
 from pipeline_lib.spans import Manifest, Span, SplitManifest
 
 
-class Airflow(ThreadingHTTPServer):
+class Airflow:
     """Knows one user and the asset `mnist_data`, beside another whose name begins like it."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.events: list[dict[str, object]] = []
         self.assets = [{"id": 3, "name": "mnist_data_old"}, {"id": 7, "name": "mnist_data"}]
-        self.refusal: tuple[int, bytes] | None = None
+        self.refusal: httpx.Response | None = None
         self.answer_of_events = 200
 
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Airflow
-
-    def do_GET(self) -> None:
-        if self.path.startswith("/api/v2/assets/events?asset_id=7"):
-            events = {"asset_events": [{"extra": event} for event in self.server.events]}
-            code = self.server.answer_of_events
-            self._answer(events if code == 200 else {"detail": "no"}, code)
-        else:
-            self._answer({"assets": self.server.assets})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/auth/token":
-            known = body == {"username": "operator", "password": "secret"}
-            self._answer({"access_token": "a token"} if known else {}, 201 if known else 401)
-        elif self.server.refusal:
-            self.send_response(self.server.refusal[0])
-            self.end_headers()
-            self.wfile.write(self.server.refusal[1])
-        else:
-            assert (self.headers["Authorization"], body["asset_id"]) == ("Bearer a token", 7)
-            self.server.events.append({**body["extra"], "from_rest_api": True})
-            self._answer({})
-
-    def _answer(self, body: object, code: int = 200) -> None:
-        self.send_response(code)
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        form = json.loads(request.content or b"null")
+        if request.url.path == "/auth/token":
+            known = form == {"username": "operator", "password": "secret"}
+            return httpx.Response(201 if known else 401, json={"access_token": "a token"} if known else {})
+        if request.method == "POST":
+            if not self.refusal:
+                assert (request.headers["Authorization"], form["asset_id"]) == ("Bearer a token", 7)
+                self.events.append({**form["extra"], "from_rest_api": True})
+            return self.refusal or httpx.Response(200, json={})
+        if request.url.path.endswith("/assets/events"):
+            assert request.url.params["asset_id"] == "7"
+            return httpx.Response(self.answer_of_events, json={"asset_events": [{"extra": e} for e in self.events]})
+        return httpx.Response(200, json={"assets": self.assets})
 
 
 @pytest.fixture
-def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
-    with Airflow() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("MNIST_LITE_URL", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setenv("MNIST_LITE_USER", "operator")
-        monkeypatch.setenv("MNIST_LITE_PASSWORD", "secret")
-        for name in ("HTTP_PROXY", "http_proxy"):  # none leads back to this machine
-            monkeypatch.setenv(name, "http://127.0.0.1:9")
-        yield server
-        server.shutdown()
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    server = Airflow()
+    monkeypatch.setattr(asset_event, "AirflowRest", lambda access: AirflowRest(access, httpx.MockTransport(server)))
+    monkeypatch.setenv("MNIST_LITE_URL", "http://127.0.0.1:8080")
+    monkeypatch.setenv("MNIST_LITE_USER", "operator")
+    monkeypatch.setenv("MNIST_LITE_PASSWORD", "secret")
+    return server
 
 
 @pytest.fixture
@@ -105,7 +82,7 @@ def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(
 ) -> None:
     config = Settings(var_dir=tmp_path)
     said = {}
-    airflow.refusal = (403, b'{"detail": "Forbidden"}')
+    airflow.refusal = httpx.Response(403, json={"detail": "Forbidden"})
     said["refused POST /api/v2/assets/events (403): Forbidden"] = tell_of(span, config)
     airflow.assets = []
     said["has no Asset mnist_data"] = tell_of(span, config)
@@ -119,7 +96,9 @@ def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(
     said["no local Airflow ('make up') and MNIST_LITE_URL is not set"] = tell_of(span, config)
     monkeypatch.setenv("MNIST_LITE_URL", f"http://127.0.0.1:{portpicker.pick_unused_port()}")
     monkeypatch.setenv("MNIST_LITE_TOKEN", "secret three")
-    said["expected Airflow to answer at http://127.0.0.1:"] = tell_of(span, config)
+    monkeypatch.setattr(asset_event, "AirflowRest", AirflowRest)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid")  # it would be another error
+    said["/api/v2/. Received: [Errno 111] Connection refused"] = tell_of(span, config)
     for expected, sentence in said.items():
         assert expected in sentence, said
         assert sentence.startswith("Airflow was not told: ") and "secret" not in sentence and "\n" not in sentence

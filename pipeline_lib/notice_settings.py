@@ -6,9 +6,8 @@ Nothing here is put into a DAG: what a DAG holds is stored in Airflow's database
 import re
 from pathlib import Path
 from typing import Annotated, get_args
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, HttpUrl, Secret, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
@@ -31,7 +30,9 @@ class NoticeSettings(BaseSettings):
     )
     urls: SecretStr | None = Field(default=None, description="people: apprise's URLs, separated by spaces or commas")
     urls_file: Path | None = Field(default=None, description="file of such URLs")
-    webhook: SecretStr | None = Field(default=None, description="a program: address that receives the notice as JSON")
+    webhook: Secret[HttpUrl] | None = Field(
+        default=None, description="a program: address that receives the notice as JSON"
+    )
     webhook_secret: SecretStr | None = Field(default=None, description="signs what is sent there (HMAC-SHA256)")
 
     @field_validator("on", mode="before")
@@ -45,14 +46,6 @@ class NoticeSettings(BaseSettings):
         if urls and not re.match(r"\s*\w+://", urls.get_secret_value()):
             raise ValueError("expected addresses such as mailtos://… or slack://…, separated by spaces or commas")
         return urls
-
-    @field_validator("webhook")
-    @classmethod
-    def _address(cls, url: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit(url.get_secret_value()) if url else None
-        if parts and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError("expected an address that begins with https:// or http://")
-        return url
 
     @property
     def somebody(self) -> bool:

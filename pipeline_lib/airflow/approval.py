@@ -3,14 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.sdk.types import TaskInstanceKey
 
-from pipeline_lib.airflow.report_link import ModelReportLink
+from pipeline_lib.airflow.report_link import report_url
 from pipeline_lib.airflow.run_results import upstream_results
 from pipeline_lib.approval import Approval
 from pipeline_lib.gate_table import SHARES
@@ -70,7 +69,7 @@ class ModelApproval(ApprovalOperator):
         for model in _model_files(results):
             if known := releases.known(model, must_be_signed=settings().signs, policy=policy):
                 self._pass(context, f"nothing to approve: {known.why}")
-        report = ModelReportLink().get_link(self, ti_key=cast(TaskInstanceKey, context["ti"]))
+        report = report_url(self.dag_id, str(context["run_id"]))
         self.subject, self.body = question(results, releases.latest(), report)
         self.log.info("%s Answer it under 'Required actions', or see %s", self.subject, report)
         super().execute(context)
@@ -156,20 +155,22 @@ def _model_files(results: Mapping[str, NodeResult]) -> list[Path]:
 def _gates(results: Mapping[str, NodeResult]) -> "tuple[Gate, ...]":
     from pipeline_lib.gates import GATES_FILE, Gates
 
-    for item in _artifacts(results):
-        if item.type == "InfraBlessing" and (Path(item.uri) / GATES_FILE).exists():
-            return Gates.read(Path(item.uri)).gates
-    return ()
+    file = _of_edge_validator(results, GATES_FILE)
+    return Gates.read(file.parent).gates if file else ()
 
 
 def _edge(results: Mapping[str, NodeResult]) -> dict[str, Any] | None:
     """EdgeValidator's measurements, if the pipeline has any."""
     from pipeline_lib.edge import EDGE_FILE
 
-    for item in _artifacts(results):
-        if item.type == "InfraBlessing" and (Path(item.uri) / EDGE_FILE).exists():
-            return dict(json.loads((Path(item.uri) / EDGE_FILE).read_text(encoding="utf-8")))
-    return None
+    file = _of_edge_validator(results, EDGE_FILE)
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file else None
+
+
+def _of_edge_validator(results: Mapping[str, NodeResult], name: str) -> Path | None:
+    """Return a file of its blessing."""
+    files = (Path(item.uri, name) for item in _artifacts(results) if item.type == "InfraBlessing")
+    return next(filter(Path.exists, files), None)
 
 
 def _gate_row(gate: "Gate") -> str:

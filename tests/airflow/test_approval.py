@@ -68,7 +68,13 @@ def ask(dag, monkeypatch, caplog, tmp_path):
         xcoms = TaskInstance({result.node_id: result.model_dump(mode="json") for result in results})
         try:
             task.execute(
-                {"params": {"approval": approval, "push": push}, "task": task, "ti": xcoms, "task_instance": xcoms}
+                {
+                    "params": {"approval": approval, "push": push},
+                    "run_id": "r",
+                    "task": task,
+                    "ti": xcoms,
+                    "task_instance": xcoms,
+                }
             )
         except TaskAwaitingInput as waiting:
             assert waiting.timeout == timedelta(hours=1)

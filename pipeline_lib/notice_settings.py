@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pydantic import Field, HttpUrl, Secret, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
@@ -30,9 +30,7 @@ class NoticeSettings(BaseSettings):
     )
     urls: SecretStr | None = Field(default=None, description="people: apprise's URLs, separated by spaces or commas")
     urls_file: Path | None = Field(default=None, description="file of such URLs")
-    webhook: Secret[HttpUrl] | None = Field(
-        default=None, description="a program: address that receives the notice as JSON"
-    )
+    webhook: SecretStr | None = Field(default=None, description="a program: address that receives the notice as JSON")
     webhook_secret: SecretStr | None = Field(default=None, description="signs what is sent there (HMAC-SHA256)")
 
     @field_validator("on", mode="before")
@@ -46,6 +44,13 @@ class NoticeSettings(BaseSettings):
         if urls and not re.match(r"\s*\w+://", urls.get_secret_value()):
             raise ValueError("expected addresses such as mailtos://… or slack://…, separated by spaces or commas")
         return urls
+
+    @field_validator("webhook")
+    @classmethod
+    def _address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not re.match(r"https?://[^/]", url.get_secret_value()):
+            raise ValueError("expected an address that begins with https:// or http://")
+        return url
 
     @property
     def somebody(self) -> bool:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import logging
 import re
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]
@@ -73,14 +73,14 @@ def _notify_program(settings: NoticeSettings, notice: Notice) -> str | None:
       Why it was not received. It names the host alone: the rest of the address may be secret.
     """
     assert settings.webhook
-    address, body = settings.webhook.get_secret_value(), notice.model_dump_json().encode()
-    url, host = str(address), address.host
+    url, body = settings.webhook.get_secret_value(), notice.model_dump_json().encode()
     mask_secret(url)
     headers = {"Content-Type": "application/json", "User-Agent": "mnist-lite"}
     if settings.webhook_secret:
         secret = settings.webhook_secret.get_secret_value()
         mask_secret(secret)
         headers[SIGNATURE] = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+    host = urlsplit(url).hostname
     try:
         answer = httpx.post(url, content=body, headers=headers, timeout=20)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -16,6 +16,11 @@ def render(compiled, **config):
     return AirflowDagRunner(AirflowPipelineConfig(**config)).run(compiled)
 
 
+def stored(dag):
+    """A DAG as Airflow's database holds it."""
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+
+
 def with_parameter(compiled, **parameter):
     return compiled.model_copy(update={"parameters": (Parameter(**parameter),)})
 
@@ -30,14 +35,10 @@ def test_the_graph_is_the_pipeline_s(compiled, tmp_path):
         }
 
 
-def test_it_survives_airflow_s_serialization(compiled):
-    again = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(render(compiled)))
+def test_tasks_have_names_docs_and_groups_that_leave_their_ids_alone(compiled):
+    again = stored(render(compiled))
     assert again.get_task("Trainer.mnist").downstream_task_ids == {"Pusher"}
     assert "tfx.components.trainer.component.Trainer" in again.get_task("Trainer.mnist").doc_md
-
-
-def test_tasks_have_names_docs_and_groups_that_leave_their_ids_alone(compiled):
-    again = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(render(compiled)))
     names = {task.task_id: task.task_display_name for task in again.tasks}
     assert names == {
         "ExampleGen": "Import examples",
@@ -81,7 +82,7 @@ def test_unknown_components_have_no_group(compiled):
 def test_a_pipeline_that_does_not_fit_the_groups_has_none(compiled, nodes):
     dag = render(compiled.model_copy(update={"nodes": nodes}))
     assert {task.task_group.group_id for task in dag.tasks} == {None}
-    assert DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).task_group.topological_sort()
+    assert stored(dag).task_group.topological_sort()
 
 
 def test_two_renderings_are_equal(compiled):
@@ -94,7 +95,7 @@ def test_two_renderings_are_equal(compiled):
 )
 def test_airflow_refuses_a_wrong_value_before_there_is_a_run(compiled, conf):
     # What the API server does with a trigger's conf; it answers this error with 400.
-    dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(render(compiled)))
+    dag = stored(render(compiled))
     assert dag.params.deep_merge({"epochs": 7, "rate": 1, "note": "{{ x }}"}).validate()["epochs"] == 7
     with pytest.raises(ParamValidationError, match=next(iter(conf))):
         dag.params.deep_merge(conf).validate()
@@ -110,7 +111,7 @@ def test_params_of_the_config_and_of_the_pipeline(compiled):
 
 def test_a_parameter_without_default_must_be_given(compiled):
     required = with_parameter(compiled, name="span", type="int")
-    dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(render(required)))
+    dag = stored(render(required))
     with pytest.raises(ParamValidationError, match="span"):
         dag.params.deep_merge({}).validate()
     with pytest.raises(SettingsError, match="required params without default"):

@@ -122,7 +122,7 @@ def test_nobody_is_told_unless_somebody_is_named(monkeypatch):
     [
         ({"on": "pushed,pusht"}, "MNIST_LITE_NOTIFY_ON: Input should be 'pushed'"),
         ({"urls": "hooks/secret-path"}, "MNIST_LITE_NOTIFY_URLS: expected addresses"),
-        ({"webhook": "hooks/secret-path"}, "MNIST_LITE_NOTIFY_WEBHOOK: Input should be a valid URL"),
+        ({"webhook": "hooks/secret-path"}, "MNIST_LITE_NOTIFY_WEBHOOK: expected an address"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_without_a_secret(settings, values, sentence):

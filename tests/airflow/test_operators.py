@@ -76,10 +76,6 @@ def test_its_temporary_files_are_where_those_of_killed_tasks_are_looked_for(
     assert list(folder.iterdir()) == []
 
 
-def test_an_answer_from_cache_is_a_success_that_says_so(run, operator):
-    assert run(operator("cached"))["state"] == "cached"
-
-
 def test_skip_gives_its_reason_and_its_result(run, operator):
     xcoms = Xcoms()
     with pytest.raises(AirflowSkipException, match="not blessed: accuracy 0.91 < 0.97"):

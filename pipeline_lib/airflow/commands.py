@@ -37,11 +37,8 @@ def demo(
 @app.command(epilog="Example: MNIST_LITE_PORT=8081 mnist-lite up")
 def up() -> None:
     """Start the local Airflow, unless it is up."""
-    from pipeline_lib.airflow import stack, stack_start
+    from pipeline_lib.airflow import stack
 
-    airflow = stack.local_airflow(settings())
-    if stack.is_up(airflow):  # a start does so itself
-        stack_start.prepare(airflow, settings(), migrate=False)
     stack.up(settings())
     if not settings().compiled_path.exists():
         print(f"The DAG mnist_tflite is not there yet: no compiled pipeline at {settings().compiled_path}. {_COMPILE}")

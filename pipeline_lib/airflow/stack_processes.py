@@ -9,7 +9,7 @@ where setproctitle has overwritten it, as Airflow's workers do).
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -59,18 +59,32 @@ def alive(components: Iterable[Component], home: Path) -> list[psutil.Process]:
     components = list(components)
     sessions = _sessions(components)
     leaders = {component.pid for component in components if component.process()}
-    found: dict[int, psutil.Process] = {}
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            ours = process.pid in leaders or _in_session(process, sessions) or _marked(process, home)
-            if (ours or _warm_server(process, home.parent)) and _runs(process):
-                found[process.pid] = process
-    for process in list(found.values()):
-        with contextlib.suppress(psutil.Error):
-            found.update({child.pid: child for child in process.children(recursive=True)})
+
+    def ours(process: psutil.Process) -> bool:
+        started_here = process.pid in leaders or _in_session(process, sessions) or _marked(process, home)
+        return (started_here or _warm_server(process, home.parent)) and _runs(process)
+
+    found = _with_children(_all_that(ours))
     for pid in (os.getpid(), *(parent.pid for parent in psutil.Process().parents())):
         found.pop(pid, None)
     return list(found.values())
+
+
+def _all_that(is_wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if is_wanted(process):
+                found.append(process)
+    return found
+
+
+def _with_children(processes: Iterable[psutil.Process]) -> dict[int, psutil.Process]:
+    found = {process.pid: process for process in processes}
+    for process in list(found.values()):
+        with contextlib.suppress(psutil.Error):
+            found.update({child.pid: child for child in process.children(recursive=True)})
+    return found
 
 
 def _sessions(components: Iterable[Component]) -> set[int]:
@@ -94,12 +108,7 @@ def _warm_server(process: psutil.Process, var_dir: Path) -> bool:
 
 def warm_servers(var_dir: Path) -> list[psutil.Process]:
     """The warm servers of that state folder, and the nodes that they have forked: a child keeps the command line."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if _warm_server(process, var_dir):
-                found.append(process)
-    return found
+    return _all_that(lambda process: _warm_server(process, var_dir))
 
 
 def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
@@ -120,22 +129,14 @@ def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
 def members_of_sessions(components: Iterable[Component]) -> list[psutil.Process]:
     """What runs in the sessions of these components, they themselves included."""
     sessions = _sessions(components)
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if _in_session(process, sessions) and _runs(process):
-                found.append(process)
-    return found
+    return _all_that(lambda process: _in_session(process, sessions) and _runs(process))
 
 
 def end_what_is_left_of(components: Iterable[Component], task_grace_seconds: float, grace_seconds: float) -> None:
     """End what components that have ended themselves left behind; their tasks first, which may still tell Airflow."""
     components = list(components)
     members = members_of_sessions(components)
-    nodes: dict[int, psutil.Process] = {}
-    for process in members:
-        with contextlib.suppress(psutil.Error):
-            nodes.update({child.pid: child for child in process.children(recursive=True)})
+    nodes = _with_children(members)
     terminate(running_tasks(components), task_grace_seconds)
     # An executor's worker ignores SIGTERM.
     kill({*members, *members_of_sessions(components)})

@@ -41,22 +41,18 @@ def test_a_component_is_known_after_the_clock_was_set(monkeypatch: pytest.Monkey
     assert component.process() is not None
 
 
-def test_a_port_may_be_waited_for() -> None:
+def test_a_taken_port_is_named_with_its_holder_and_may_be_waited_for() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = server.getsockname()[1]
-        with pytest.raises(StackError, match=f"port {port} .* is taken"):
+        with pytest.raises(
+            StackError,
+            match=rf"port {port} .* is taken by .*\(pid {psutil.Process().pid}\)\. .*MNIST_LITE_PORT={port + 1} ",
+        ):
             stack.require_free(port)
         threading.Timer(0.5, server.close).start()
         stack.require_free(port, patience_seconds=60)
-
-
-def test_the_holder_of_a_port_is_found() -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        assert f"(pid {psutil.Process().pid})" in stack_processes.port_holder(server.getsockname()[1])
 
 
 def test_a_task_is_given_time_only_while_a_server_takes_its_report() -> None:

@@ -15,7 +15,7 @@ from pipeline_lib.client import runs
 from pipeline_lib.client.rest import AirflowRest
 from pipeline_lib.client.rest_answers import DagRun
 from pipeline_lib.client.run_view import RunView
-from pipeline_lib.errors import SettingsError, StackError
+from pipeline_lib.errors import StackError
 from pipeline_lib.graph import CompiledPipeline, Node
 from pipeline_lib.outcome import Outcome
 from pipeline_lib.run_summary import ModelFigures, RunSummary
@@ -166,32 +166,16 @@ def test_a_dag_that_cannot_be_imported_any_more_is_told_instead_of_a_refusal(
     assert rest.import_error(PIPELINE_NAME) is None
 
 
-def test_a_second_up_says_so_and_whether_anything_was_set_since(
-    airflow: LocalAirflow, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    console, text = plain_console()
+def test_a_second_up_says_so_and_whether_anything_was_set_since(airflow: LocalAirflow, settings: Settings) -> None:
     before = read_stack(airflow.home)
-    assert stack.up(settings, airflow.dags_folder, console).url == airflow.url
-    assert f"up already: {airflow.url}" in text.getvalue() and "changed" not in text.getvalue()
-    assert "settings have changed" not in text.getvalue()
-    monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", "https://example.com/secret")
-    stack.up(settings, airflow.dags_folder, console)
-    assert "settings have changed" in text.getvalue()
+    since = ({}, {"MNIST_LITE_NOTIFY_WEBHOOK": "https://example.com/secret"}, {"MNIST_LITE_MIN_ACCURACY": "0.98"})
+    for variables in since:
+        console, text = plain_console()
+        with environment(variables):
+            assert stack.up(settings, airflow.dags_folder, console).url == airflow.url
+        assert f"up already: {airflow.url}" in text.getvalue()
+        assert ("settings have changed since: 'make down'" in text.getvalue()) == bool(variables)
     assert read_stack(airflow.home) == before
-
-
-def test_an_up_with_another_default_of_a_run_parameter_says_that_it_is_not_applied(
-    airflow: LocalAirflow, settings: Settings
-) -> None:
-    console, text = plain_console()
-    with environment({"MNIST_LITE_MIN_ACCURACY": "0.98"}):
-        stack.up(settings, airflow.dags_folder, console)
-    assert "settings have changed since: 'make down'" in text.getvalue()
-    with (
-        environment({"MNIST_LITE_MIN_ACCURACY": "7"}),
-        pytest.raises(SettingsError, match="MIN_ACCURACY.*Received: '7'"),
-    ):
-        stack.up(settings, airflow.dags_folder, console)
 
 
 def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
@@ -205,12 +189,6 @@ def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
     stack_processes.kill(others)
     assert demo.demo(settings) in (0, Outcome.refused.exit_code)
     assert "half up (scheduler, dag-processor, triggerer ended)" in capsys.readouterr().out
-
-
-def test_a_taken_port_is_named_with_its_holder(airflow: LocalAirflow, tmp_path: Path) -> None:
-    with pytest.raises(StackError, match=rf"port {airflow.port} .*airflow.*pid \d+.*MNIST_LITE_PORT="):
-        stack.up(Settings(var_dir=tmp_path, port=airflow.port))
-    assert not (tmp_path / "airflow" / "airflow.cfg").exists()
 
 
 def test_no_proxy_is_asked_for_this_machine(airflow: LocalAirflow) -> None:

@@ -96,8 +96,12 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     assert "refused: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b and "older data: span 1" in of_c
     assert "I say" not in said and "released 7" not in said
     runs.runs(Settings(), 10, as_json=True)
-    listed = [(run["outcome"], run["pushed"]) for run in json.loads(capsys.readouterr().out)]
-    assert listed == [("refused", REFUSED.reason), ("failed", None), ("older_data", "older data: span 1")]
+    listed = [(run["run_id"], run["outcome"], run["pushed"]) for run in json.loads(capsys.readouterr().out)]
+    assert listed == [
+        ("a", "refused", REFUSED.reason),
+        ("b", "failed", None),
+        ("c", "older_data", "older data: span 1"),
+    ]
     airflow.tasks_of.clear()
     assert [runs.status(Settings(), run_id) for run_id in "abc"] == [3, 1, 3]
 
@@ -127,12 +131,3 @@ def test_the_status_of_a_run_tells_that_its_dag_cannot_be_imported_now(
     runs.status(Settings(), None, as_json=True)
     out, err = capsys.readouterr()
     assert json.loads(out)["run_id"] == "a" and airflow.broken in err
-
-
-def test_a_run_has_one_name_for_its_id_in_every_json(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
-    airflow.add("a", "success", results={PUSHER: REFUSED})
-    runs.runs(Settings(), 10, as_json=True)
-    [listed] = json.loads(capsys.readouterr().out)
-    runs.status(Settings(), "a", as_json=True)
-    assert listed["run_id"] == json.loads(capsys.readouterr().out)["run_id"] == "a"
-    assert "dag_run_id" not in listed

@@ -20,8 +20,8 @@ DESCRIPTION = Description(
 )
 
 
-def describe(run_id: str) -> Description:
-    return DESCRIPTION.model_copy(update={"run_id": run_id})
+def describe(run_id: str, labels: tuple[str, ...] = DESCRIPTION.labels) -> Description:
+    return DESCRIPTION.model_copy(update={"run_id": run_id, "labels": labels})
 
 
 def push(releases: Releases, content: str, run_id: str) -> Push:

@@ -87,15 +87,10 @@ def test_a_thin_stroke_keeps_its_proportions(save: Callable[..., Path]) -> None:
     assert np.count_nonzero(found.max(axis=1) > 50) == 20
 
 
-@pytest.mark.parametrize("colour", [0, 128, 255])
-def test_an_even_picture_is_refused(save: Callable[..., Path], colour: int) -> None:
+@pytest.mark.parametrize(("mode", "colour"), [("L", 0), ("L", 128), ("L", 255), ("RGBA", (9, 9, 9, 0))])
+def test_an_even_or_transparent_picture_is_refused(save: Callable[..., Path], mode: str, colour: object) -> None:
     with pytest.raises(UnclearPictureError, match="^nothing stands out$"):
-        pictures.read(save(Image.new("L", (50, 50), colour)))
-
-
-def test_a_wholly_transparent_picture_is_refused(save: Callable[..., Path]) -> None:
-    with pytest.raises(UnclearPictureError, match="^nothing stands out$"):
-        pictures.read(save(Image.new("RGBA", (50, 50), (9, 9, 9, 0))))
+        pictures.read(save(Image.new(mode, (50, 50), colour)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("side", [28, 280])

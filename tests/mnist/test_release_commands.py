@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline_lib.edge import TensorContract
 from pipeline_lib.mnist import try_release
-from pipeline_lib.mnist.features import IMAGE_SIZE, LABELS
+from pipeline_lib.mnist.features import LABELS
 from pipeline_lib.places import PROJECT
-from pipeline_lib.releases.manifest import Description
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings
+from tests.core.made_releases import describe
 from tests.pipelines.tiny_tflite import sure_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -51,17 +50,7 @@ def run(tmp_path: Path) -> Run:
 def released(tmp_path: Path, tiny_models: list[Path]) -> Releases:
     releases = Releases(tmp_path / "pushed" / "mnist_lite")
     for number, model in enumerate(tiny_models):
-        description = Description(
-            labels=LABELS,
-            inputs=(TensorContract(name="image_floats", dtype="float32", shape=(-1, IMAGE_SIZE)),),
-            outputs=(TensorContract(name="probabilities", dtype="float32", shape=(-1, 10)),),
-            metrics={"accuracy": 0.1},
-            code_revision="c",
-            run_id=f"run-{number}",
-            model_artifact_id=number,
-            execution_id=number,
-        )
-        releases.push(model, description, who="Pusher")
+        releases.push(model, describe(f"run-{number}", LABELS), who="Pusher")
     return releases
 
 

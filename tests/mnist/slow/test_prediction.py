@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline_lib.edge import TensorContract
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.mnist.dataset import Dataset
-from pipeline_lib.mnist.features import IMAGE_SIZE, LABELS
+from pipeline_lib.mnist.features import LABELS
 from pipeline_lib.mnist.prediction import FAILED, NOT_SURE, SURE, exit_code, predict
 from pipeline_lib.mnist.recognition import Recogniser
 from pipeline_lib.mnist.sources import load_folder
-from pipeline_lib.releases.manifest import Description
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import Settings
+from tests.core.made_releases import describe
 from tests.mnist.photographs import QUALITY, drawn, photographed
 
 
@@ -28,17 +27,7 @@ def settings(float_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Set
     settings = Settings(var_dir=folder)
     file = folder / "tflite"
     file.write_bytes(float_file)
-    description = Description(
-        labels=LABELS,
-        inputs=(TensorContract(name="image_floats", dtype="float32", shape=(-1, IMAGE_SIZE)),),
-        outputs=(TensorContract(name="probabilities", dtype="float32", shape=(-1, 10)),),
-        metrics={"accuracy": 0.9},
-        code_revision="c",
-        run_id="run",
-        model_artifact_id=1,
-        execution_id=1,
-    )
-    Releases(settings.push_dir).push(file, description, who="Pusher")
+    Releases(settings.push_dir).push(file, describe("run", LABELS), who="Pusher")
     return settings
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +21,7 @@ def app(airflow_database: None) -> Iterator[ASGIApp]:
         yield application
 
 
-def sent(app: ASGIApp, path: str, headers: dict[str, str] | None = None, method: str = "POST") -> tuple[int, str, int]:
+def sent(app: ASGIApp, path: str) -> tuple[int, str, int]:
     """Send a body without an end and without a length; return the status, the answer, and the bytes that were taken."""
     taken = 0
     answer: list[Any] = []
@@ -37,9 +36,9 @@ def sent(app: ASGIApp, path: str, headers: dict[str, str] | None = None, method:
         answer.append(message)
 
     scope = {
-        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http"},
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http"},
         **{"path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"", "client": ("127.0.0.1", 1)},
-        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+        "headers": [(b"content-type", b"application/json"), (b"sec-fetch-site", b"same-origin")],
         "server": ("airflow", 80),
         "state": {},
     }
@@ -57,17 +56,9 @@ PATHS = (
 @pytest.mark.parametrize("path", PATHS)
 def test_a_mib_is_read_and_of_a_tasks_own_64(app: ASGIApp, path: str) -> None:
     bound = TASK_BYTES if path.startswith("/execution/") else REQUEST_BYTES
-    status, body, taken = sent(app, path, {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"})
+    status, body, taken = sent(app, path)
     assert (status, taken) == (413, bound + PART)
     assert json.loads(body) == {"detail": f"expected a body of at most {bound >> 10} KiB. Received: a longer one"}
-
-
-def test_on_every_route_a_body_is_bounded_or_not_read(app: ASGIApp) -> None:
-    from tests.faults.airflow.test_open_routes import routes
-
-    for method, path in sorted(set(routes(app))):
-        bound = TASK_BYTES if path.startswith("/execution/") else REQUEST_BYTES
-        assert sent(app, re.sub(r"\{[^}]*\}", "1", path), method=method)[2] <= bound + PART, (method, path)
 
 
 def test_the_order_of_writers_holds_no_more_than_the_bound() -> None:

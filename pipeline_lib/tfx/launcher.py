@@ -15,13 +15,12 @@ from tfx import types
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import data_types, execution_publish_utils, launcher, resolver_node_handler
-from tfx.orchestration.portable.input_resolution import exceptions
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline_lib.approval import APPROVAL_RECORD
 from pipeline_lib.errors import NodeRequestError
-from pipeline_lib.tfx import at_work, beam_args, beam_memo, beam_ports, lineage, made_by, node_log, resolver_handler
+from pipeline_lib.tfx import at_work, beam_memo, beam_ports, lineage, made_by, node_log, resolver_handler
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -161,7 +160,6 @@ class NodeLauncher(launcher.Launcher):
         inputs = [item for items in execution_info.input_dict.values() for item in items]
         outputs = [item for items in execution_info.output_dict.values() for item in items]
         made_by.mark(outputs, inputs, execution_info.exec_properties)
-        beam_args.give_workers(self._executor_operator, inputs)
         started = time.monotonic()
         try:
             return super()._run_executor(execution_info)
@@ -202,10 +200,6 @@ class NodeLauncher(launcher.Launcher):
         error = sys.exc_info()[1]
         if executor_output is None and error is not None:
             executor_output = self._build_error_output(code=1, msg=f"{type(error).__name__}: {error}")
-        elif isinstance(error, exceptions.InsufficientInputError):
-            with self._store as handle:
-                if missing := resolver_handler.missing_input(handle, self._node):
-                    executor_output = self._build_error_output(code=1, msg=missing)
         super()._publish_failed_execution(execution_id, contexts, executor_output)
 
 

@@ -9,7 +9,7 @@ import sys
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import data_types, execution_publish_utils, resolver_node_handler
-from tfx.orchestration.portable.input_resolution import channel_resolver, exceptions
+from tfx.orchestration.portable.input_resolution import exceptions
 from tfx.orchestration.portable.mlmd import context_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from tfx.utils import typing_utils
@@ -46,18 +46,6 @@ class ResolverHandler(resolver_node_handler.ResolverNodeHandler):
             unexplained = type(error) is exceptions.InputResolutionError and error.__cause__ is None
             self._found_nothing = unexplained or isinstance(error, exceptions.InsufficientInputError)
         return super()._build_error_output(code, msg)
-
-
-def missing_input(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> str | None:
-    """Return a sentence on the first input that is not optional and of which there is nothing."""
-    for key, spec in node.inputs.inputs.items():
-        found = channel_resolver.resolve_union_channels(handle, spec.channels) if spec.channels else None
-        if found is not None and len(found) < spec.min_count:
-            return (
-                f"expected {_producers(spec)} to have found something for the input {key!r}, which is not optional. "
-                f"Received: {len(found)} of {spec.min_count} artifacts"
-            )
-    return None
 
 
 def missing_blessing(node: pipeline_pb2.PipelineNode, found: typing_utils.ArtifactMultiMap) -> str | None:

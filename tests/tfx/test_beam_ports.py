@@ -16,7 +16,7 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.worker import worker_pool_main
 from grpc import _server
 
-from pipeline_lib.tfx import beam_args, beam_ports
+from pipeline_lib.tfx import beam_ports
 from tests.tfx.listening import listening_ports, look_around, note_ports
 
 
@@ -37,7 +37,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_other_user_gets_an_answer_while_two_workers_do_a_job(tmp_path: Path, installed: None) -> None:
-    arguments = [*beam_args.MULTI_PROCESSING, "--direct_num_workers=2"]
+    arguments = ["--runner=DirectRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     others = {child.pid for child in psutil.Process().children(recursive=True)}
     with beam.Pipeline(options=PipelineOptions(arguments)) as pipeline:
         numbers = pipeline | beam.Create(range(100)) | beam.Reshuffle()

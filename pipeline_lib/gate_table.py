@@ -94,6 +94,11 @@ class Threshold(GateRow):
     kind: Kind
     each_class: bool = field(default=False, kw_only=True)
 
+    @property
+    def is_least(self) -> bool:
+        """Return whether the bound is the least value that passes; a threshold of another pipeline has any name."""
+        return self.kind != "upper_bound"
+
 
 @dataclass(frozen=True)
 class EdgeGate(GateRow):

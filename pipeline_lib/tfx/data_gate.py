@@ -55,22 +55,9 @@ class DataGate(base_component.BaseComponent):
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(
-        self,
-        examples: BaseChannel,
-        statistics: BaseChannel,
-        schema: BaseChannel,
-        anomalies: BaseChannel,
-        previous: BaseChannel,
-        label_key: str,
-        run_values: Mapping[str, RunValue],
-    ) -> None:
+    def __init__(self, *, label_key: str, run_values: Mapping[str, RunValue], **inputs: BaseChannel) -> None:
         spec = DataGateSpec(
-            examples=examples,
-            statistics=statistics,
-            schema=schema,
-            anomalies=anomalies,
-            previous=previous,
+            **inputs,
             gates=channel.Channel(type=DataGates),
             label_key=label_key,
             **{row.name: run_values[row.name] for row in DATA},

@@ -99,6 +99,7 @@ def _kinds(metric: str, by: str, threshold: Any) -> Iterator[tuple[str, Kind, st
 def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: str) -> Gate:
     metric, kind, by, limit = bound
     known = {(item.metric, item.kind, item.each_class): item for item in THRESHOLDS}.get((metric, kind, bool(by)))
+    row = known or Threshold(f"{metric}.{kind}", limit, (limit, limit), "", metric, metric, kind)
     found = [
         (item.value, item.slice)
         for item in metrics
@@ -108,19 +109,7 @@ def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: 
     ]
     worst = (max if kind == "upper_bound" else min)(found, default=None)
     where = f", {worst[1][0][1]}" if worst and by else ""
-    value = worst[0] if worst else None
-    if known:
-        return known.judge({known.name: limit}, value, node_id, known.subject + where)
-    at_most = kind == "upper_bound"
-    return Gate(
-        name=f"{metric}.{kind}",
-        node_id=node_id,
-        subject=metric + where,
-        relation="<=" if at_most else ">=",
-        bound=limit,
-        value=value,
-        passed=value is not None and (value <= limit if at_most else value >= limit),
-    )
+    return row.judge({row.name: limit}, worst[0] if worst else None, node_id, row.subject + where)
 
 
 def _failed_otherwise(node_id: str) -> Gate:

@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
-from tfx.orchestration import data_types
 from tfx.types import artifact, component_spec, standard_artifacts
 
 from pipeline_lib.report_files import REPORT_TYPE
 from pipeline_lib.tfx.report.executor import Executor
+from pipeline_lib.tfx.runtime_params import RunValue
 
 
 class Report(artifact.Artifact):
@@ -29,11 +29,9 @@ class ModelReportSpec(component_spec.ComponentSpec):
         "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
-        "lite_model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "lite_evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing),
-        "baseline_model": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = {"report": component_spec.ChannelParameter(type=Report)}
 
@@ -47,45 +45,14 @@ class ModelReport(base_component.BaseComponent):
       examples: raw examples; their span is read.
       statistics, anomalies: of StatisticsGen and ExampleValidator.
       model, model_run: the Keras Trainer's SavedModel and its TensorBoard logs.
-      lite_model: a file named `tflite`.
       evaluation, lite_evaluation: the two Evaluators'.
       run_parameters: what the run was told, as a JSON object.
       infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `edge.json` and `probabilities.npz`, with images
         that are square, as floats in [-0.5, 0.5].
-      baseline_model: the TFLite model of the last release.
     """
 
     SPEC_CLASS = ModelReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(
-        self,
-        *,
-        examples: types.BaseChannel,
-        statistics: types.BaseChannel,
-        anomalies: types.BaseChannel,
-        model: types.BaseChannel,
-        model_run: types.BaseChannel,
-        lite_model: types.BaseChannel,
-        evaluation: types.BaseChannel,
-        lite_evaluation: types.BaseChannel,
-        infra_blessing: types.BaseChannel,
-        run_parameters: str | data_types.RuntimeParameter = "{}",
-        baseline_model: types.BaseChannel | None = None,
-    ) -> None:
-        super().__init__(
-            ModelReportSpec(
-                examples=examples,
-                statistics=statistics,
-                anomalies=anomalies,
-                model=model,
-                model_run=model_run,
-                lite_model=lite_model,
-                evaluation=evaluation,
-                lite_evaluation=lite_evaluation,
-                run_parameters=run_parameters,
-                infra_blessing=infra_blessing,
-                baseline_model=baseline_model,
-                report=types.Channel(type=Report),
-            )
-        )
+    def __init__(self, **values: types.BaseChannel | RunValue) -> None:
+        super().__init__(ModelReportSpec(report=types.Channel(type=Report), **values))

@@ -34,7 +34,5 @@ class OutcomeReport(base_component.BaseComponent):
     SPEC_CLASS = OutcomeReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, *, report: types.BaseChannel, pushed_model: types.BaseChannel) -> None:
-        super().__init__(
-            OutcomeReportSpec(report=report, pushed_model=pushed_model, outcome_report=types.Channel(type=Report))
-        )
+    def __init__(self, **inputs: types.BaseChannel) -> None:
+        super().__init__(OutcomeReportSpec(outcome_report=types.Channel(type=Report), **inputs))

@@ -170,11 +170,9 @@ def create_pipeline(
         anomalies=example_validator.outputs["anomalies"],
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
-        lite_model=lite_trainer.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
         lite_evaluation=lite_evaluator.outputs["evaluation"],
         infra_blessing=edge_validator.outputs["blessing"],
-        baseline_model=released.outputs["model"],
         run_parameters=runtime_params.every_value(),
     )
 

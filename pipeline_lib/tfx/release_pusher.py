@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from tfx.utils import io_utils, json_utils, proto_utils
 
 from pipeline_lib.approval import APPROVAL_RECORD, approval_of, refusal
 from pipeline_lib.code_revision import code_revision
-from pipeline_lib.edge import EDGE_FILE
+from pipeline_lib.edge import EDGE_FILE, TensorContract
 from pipeline_lib.errors import ReleaseError
-from pipeline_lib.gates import GATES_FILE, Gates
+from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.outcome import OUTCOME, Outcome
 from pipeline_lib.releases import signing
 from pipeline_lib.releases.anchor import anchor as anchor_of
@@ -26,7 +27,6 @@ from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Push, Releases, Signer
 from pipeline_lib.run_params import DRY_RUN, LATEST
 from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx import tflite_contract
 from pipeline_lib.tfx.evaluation_gates import overall_metrics
 
 _QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")
@@ -60,7 +60,7 @@ class Executor(executor.Executor):
         model = _only_file(Path(self.GetModelPath(input_dict)))
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         older = _older_data(releases, exec_properties)
-        _, edge = _judgements(input_dict.get(standard_component_specs.INFRA_BLESSING_KEY))
+        _, edge = _judgements(input_dict)
         policy = policy_of(edge, custom.get("push"))
         if custom.get("push") == DRY_RUN:
             would = older or releases.preview(model, signed=config.signs, policy=policy)
@@ -96,24 +96,23 @@ class Executor(executor.Executor):
         # TFX puts an underscore before the inputs that only an exec property speaks of.
         ids = {name.removeprefix("_"): artifacts[0].id for name, artifacts in input_dict.items() if artifacts}
         [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
-        gates, edge = _judgements(input_dict.get(standard_component_specs.INFRA_BLESSING_KEY))
+        gates, edge = _judgements(input_dict)
         _require_the_measured(model, edge)
-        inputs, outputs = tflite_contract.signature(model)
-        if len(labels) != outputs[0].shape[-1]:
-            raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {outputs[0].shape}")
+        if len(labels) != edge["output"]["shape"][-1]:
+            raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {edge['output']}")
         metrics = overall_metrics(exec_properties["evaluation_uri"])
-        metrics |= {name: edge[name] for name in _QUALITY if edge and edge.get(name) is not None}
+        metrics |= {name: edge[name] for name in _QUALITY if edge.get(name) is not None}
         return Description(
             labels=labels,
-            inputs=inputs,
-            outputs=outputs,
+            inputs=(TensorContract.model_validate(edge["input"]),),
+            outputs=(TensorContract.model_validate(edge["output"]),),
             # JSON has no word for what could not be computed.
             metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
             gates=gates,
             edge=edge,
             span=int(exec_properties["span"]),
             parameters=json.loads(exec_properties["run_parameters"]),
-            versions=tflite_contract.versions(model, model_artifact),
+            versions=_versions(model, model_artifact),
             code_revision=code_revision(),
             run_id=self._context.pipeline_run_id,
             model_artifact_id=model_artifact.id,
@@ -161,7 +160,7 @@ def _older_data(releases: Releases, exec_properties: dict[str, Any]) -> str | No
     return f"older data: span {span}, and release {latest.version} has span {newer}; span={span} would release it"
 
 
-def _anchored(releases: Releases, edge: dict[str, Any] | None) -> dict[str, Any]:
+def _anchored(releases: Releases, edge: dict[str, Any]) -> dict[str, Any]:
     """Return the Description's fields on the anchor."""
     anchor = anchor_of(releases)
     if anchor is None:
@@ -170,11 +169,10 @@ def _anchored(releases: Releases, edge: dict[str, Any] | None) -> dict[str, Any]
     return {"anchor": anchor.version, "beat_anchor": bool(found and found.better)}
 
 
-def _require_the_measured(model: Path, edge: dict[str, Any] | None) -> None:
-    measured = (edge or {}).get("sha256")
-    if measured and (found := sha256_of(model)) != measured:
+def _require_the_measured(model: Path, edge: dict[str, Any]) -> None:
+    if (found := sha256_of(model)) != edge["sha256"]:
         raise ReleaseError(
-            f"{model}: expected the file that EdgeValidator measured, sha256 {measured}. Received: {found}; "
+            f"{model}: expected the file that EdgeValidator measured, sha256 {edge['sha256']}. Received: {found}; "
             "it was changed or damaged since, nothing is released"
         )
 
@@ -192,13 +190,24 @@ def _signer(config: Settings) -> Signer | None:
     return sign
 
 
-def _judgements(infra_blessing: list[types.Artifact] | None) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
-    """The run's gates, and EdgeValidator's measurements; empty and None in a pipeline that has no such node."""
-    if not infra_blessing:
-        return (), None
-    folder = Path(infra_blessing[0].uri)
-    edge = folder / EDGE_FILE
-    return (
-        Gates.read(folder).gates if (folder / GATES_FILE).exists() else (),
-        json.loads(edge.read_text(encoding="utf-8")) if edge.exists() else None,
-    )
+def _judgements(input_dict: Artifacts) -> tuple[tuple[Gate, ...], dict[str, Any]]:
+    """The run's gates, and EdgeValidator's measurements."""
+    folder = Path(artifact_utils.get_single_uri(input_dict[standard_component_specs.INFRA_BLESSING_KEY]))
+    return Gates.read(folder).gates, json.loads((folder / EDGE_FILE).read_text(encoding="utf-8"))
+
+
+def _versions(model: Path, artifact: types.Artifact) -> dict[str, str]:
+    """Versions of what made the file, which may have been answered from an older version's cache.
+
+    TFX's is a property of the artifact, TensorFlow's is in the file (`CONVERSION_METADATA`); of a file that does not
+    hold it, none is told. LiteRT's is that of the runtime which loads the file here.
+    """
+    from tensorflow.lite.python import util
+
+    found = {"ai-edge-litert": metadata.version("ai-edge-litert")}
+    if tfx_version := artifact.get_string_custom_property("tfx_version"):
+        found["tfx"] = tfx_version
+    converted = util.get_conversion_metadata(bytearray(model.read_bytes()))
+    if converted and converted.environment and converted.environment.tensorflowVersion:
+        found["tensorflow"] = converted.environment.tensorflowVersion.decode()
+    return found

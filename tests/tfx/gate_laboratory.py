@@ -205,6 +205,5 @@ def report_inputs(run: Run) -> dict[str, Artifact]:
         "anomalies": output(run, "ExampleValidator", "anomalies"),
         "model": edge["keras_model"],
         "model_run": output(run, "Trainer.mnist", "model_run"),
-        "lite_model": edge["model"],
         "infra_blessing": output(run, "EdgeValidator", "blessing"),
     }

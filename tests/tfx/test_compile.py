@@ -84,7 +84,7 @@ def test_a_node_that_does_not_read_a_value_is_the_same_node_whatever_it_is(compi
 
 def test_the_report_comes_after_every_judgement_and_no_push_waits_for_it(compiled: CompiledPipeline) -> None:
     upstream = {node.id: set(node.upstream) for node in compiled.nodes}
-    assert {"Evaluator.mnist", "Evaluator.mnist_lite", "EdgeValidator", "Resolver.released"} <= upstream["ModelReport"]
+    assert {"Evaluator.mnist", "Evaluator.mnist_lite", "EdgeValidator"} <= upstream["ModelReport"]
     assert [node for node, others in upstream.items() if "ModelReport" in others] == ["OutcomeReport"]
     assert upstream["OutcomeReport"] == {"ModelReport", "Pusher.mnist_lite"}
     assert compiled.nodes[-1].id == "OutcomeReport"  # retention comes after the last node

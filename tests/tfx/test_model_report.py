@@ -56,7 +56,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, split: Split, weights: t
     _answered(folder, "model", "baseline_model").write(folder / "infra_blessing")
     Gates(gates=gates).write(folder / "infra_blessing")
     baseline = {"size_bytes": 1, "latency_ms": {"p50": 3.5}}
-    edge = {"load_ms": 1.25, "latency_ms": {"p50": 2.5}, "accuracy": 1, "baseline": baseline}
+    edge = {"size_bytes": 2, "load_ms": 1.25, "latency_ms": {"p50": 2.5}, "accuracy": 1, "baseline": baseline}
     (folder / "infra_blessing" / "edge.json").write_text(json.dumps(edge))
     return folder
 
@@ -67,13 +67,10 @@ _TYPES = {
     "anomalies": standard_artifacts.ExampleAnomalies,
     "model": standard_artifacts.Model,
     "model_run": standard_artifacts.ModelRun,
-    "lite_model": standard_artifacts.Model,
     "evaluation": standard_artifacts.ModelEvaluation,
     "lite_evaluation": standard_artifacts.ModelEvaluation,
     "infra_blessing": standard_artifacts.InfraBlessing,
-    "baseline_model": standard_artifacts.Model,
 }
-_FOLDERS = {"model": "keras", "lite_model": "lite", "baseline_model": "lite"}
 
 
 def _artifact(kind: Any, uri: Path) -> list[Any]:
@@ -93,16 +90,13 @@ def _answered(folder: Path, *files: str) -> EvalAnswers:
     return edge_executor._measure(inputs, parameters, None)[1]
 
 
-def run(artifacts: Path, folder: Path, without: tuple[str, ...] = (), **keys: str) -> Report:
-    """Run the executor as TFX does; `without`: optional inputs that nothing was connected to."""
-
+def run(artifacts: Path, folder: Path, **keys: str) -> Report:
+    """Run the executor as TFX does."""
     folder.mkdir(parents=True)
     inputs = {
-        name: _artifact(kind, artifacts / _FOLDERS.get(name, name))
-        for name, kind in _TYPES.items()
-        if name not in without
+        name: _artifact(kind, artifacts / ("keras" if name == "model" else name)) for name, kind in _TYPES.items()
     }
-    inputs["examples"][0].span = 12
+    inputs["examples"][0].set_int_custom_property("span", 12)
     Executor(None).Do(inputs, {"report": _artifact(model_report.Report, folder)}, {**KEYS, **keys})
     return Report.read(folder)
 
@@ -164,7 +158,8 @@ def test_the_last_release_stands_beside_them_with_its_latency(report: Report) ->
     released, tflite = report.model("released"), report.model("tflite")
     assert released.accuracy == tflite.accuracy
     assert (tflite.edge.latency_ms["p50"], released.edge.latency_ms["p50"]) == (2.5, 3.5)
-    assert report.model("keras").edge is None
+    assert (tflite.size_bytes, released.size_bytes) == (2, 1)
+    assert report.model("keras").edge is None and report.model("keras").size_bytes > 784 * 10 * 4
 
 
 def test_the_gates_decide_the_verdict(report: Report) -> None:
@@ -264,7 +259,7 @@ def test_a_first_run_without_a_release_has_a_report_too(artifacts: Path, tmp_pat
     first = tmp_path / "first"
     shutil.copytree(artifacts, first)
     _answered(first, "model").write(first / "infra_blessing")
-    report = run(first, tmp_path / "1", without=("baseline_model",))
+    report = run(first, tmp_path / "1")
     assert [column.key for column in report.models] == ["keras", "tflite"]
     assert "Last release" not in Page((tmp_path / "1" / "report.html").read_text(encoding="utf-8")).text
 

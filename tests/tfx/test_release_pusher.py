@@ -19,6 +19,7 @@ from pipeline_lib.errors import NodeRequestError, ReleaseError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.mnist.features import LABELS
 from pipeline_lib.paired import Comparison
+from pipeline_lib.releases.manifest import sha256_of
 from pipeline_lib.releases.release import Release
 from pipeline_lib.releases.store import Releases
 from pipeline_lib.settings import settings
@@ -28,7 +29,11 @@ from tests.tfx.gate_laboratory import new
 from tests.tfx.test_signing import make_keys
 
 METRICS = {"sparse_categorical_accuracy": 0.99}
-EDGE = {"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None}
+EDGE = {
+    **{"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None},
+    "input": {"name": "image_floats", "dtype": "float32", "shape": [-1, 784]},
+    "output": {"name": "probabilities", "dtype": "float32", "shape": [-1, 10]},
+}
 GATE = Gate(name="min_accuracy", node_id="E", subject="accuracy", relation=">=", bound=0.9, value=0.99, passed=True)
 Pushed = dict[str, Any]
 
@@ -68,7 +73,7 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         run_id: str,
         *,
         blessed: bool = True,
-        infra: bool | None = True,
+        infra: bool = True,
         labels: Any = LABELS,
         push: str = "yes",
         approval: str = "none",
@@ -88,11 +93,11 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         serving.mkdir()
         shutil.copy(models[model], serving / "tflite")
         inputs["model_blessing"][0].set_int_custom_property("blessed", int(blessed))
-        if infra is not None:
-            inputs["infra_blessing"] = [artifact_of(standard_artifacts.InfraBlessing, root / "infra", 40)]
-            inputs["infra_blessing"][0].set_int_custom_property("blessed", int(infra))
-            Gates(gates=(GATE,)).write(root / "infra")
-            (root / "infra" / "edge.json").write_text(json.dumps(EDGE | (edge or {})))
+        inputs["infra_blessing"] = [artifact_of(standard_artifacts.InfraBlessing, root / "infra", 40)]
+        inputs["infra_blessing"][0].set_int_custom_property("blessed", int(infra))
+        Gates(gates=(GATE,)).write(root / "infra")
+        measured = EDGE | {"sha256": sha256_of(models[model])} | (edge or {})
+        (root / "infra" / "edge.json").write_text(json.dumps(measured))
         pushed = artifact_of(standard_artifacts.PushedModel, root / "pushed_model", 50)
         destination = pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(releases.folder))
@@ -137,16 +142,11 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
     assert (manifest.model_artifact_id, manifest.execution_id) == (10, 1)
     ids = {"model": 10, "model_blessing": 20, "ImportExampleGen.examples": 30, "infra_blessing": 40}
     assert manifest.artifact_ids == ids
-    assert (manifest.gates, manifest.edge) == ((GATE,), EDGE)
+    assert (manifest.gates, manifest.edge) == ((GATE,), EDGE | {"sha256": manifest.sha256})
+    assert (str(manifest.inputs[0]), str(manifest.outputs[0])) == (
+        *("image_floats float32[-1, 784]", "probabilities float32[-1, 10]"),
+    )
     assert manifest.versions["tensorflow"].startswith("2.")
-
-
-def test_a_pipeline_without_infra_blessing_is_pushed_without_its_facts(
-    push: Callable[..., Pushed], releases: Releases
-) -> None:
-    assert push(0, "run-1", infra=None)["metrics"] == METRICS
-    release = releases.latest()
-    assert release and (release.manifest.gates, release.manifest.edge) == ((), None)
 
 
 @pytest.mark.parametrize("refused", [{"blessed": False}, {"infra": False}])
@@ -179,11 +179,7 @@ def test_a_dry_run_says_what_would_be_released_and_writes_nothing(
     assert sorted((path, path.stat().st_mtime_ns) for path in releases.folder.rglob("*")) == before
 
 
-MADE_OF = {
-    **{"code": "c", "data": "d", "quantization": "none"},
-    "input": {"name": "image_floats", "dtype": "float32", "shape": [-1, 784]},
-    "output": {"name": "probabilities", "dtype": "float32", "shape": [-1, 10]},
-}
+MADE_OF = {"code": "c", "data": "d", "quantization": "none"}
 
 
 def against(release: Release | None, won: int, lost: int, p: float) -> dict[str, Any]:

@@ -55,12 +55,9 @@ def agreement(keras: Probabilities, tflite: Probabilities) -> Agreement:
     )
 
 
-def mistakes(answers: EvalAnswers, found: Mapping[ModelKey, Probabilities]) -> Mistakes:
-    """Show images on which Keras and TFLite disagree, most different first; then those on which both err, surest first.
-
-    Args:
-      found: the probabilities of the models that are compared.
-    """
+def mistakes(answers: EvalAnswers) -> Mistakes:
+    """Show images on which Keras and TFLite disagree, most different first; then those on which both err."""
+    found = answers.probabilities
     odd = odd_ones(answers.labels, found["keras"], found["tflite"])
     return Mistakes(
         disagreements=len(odd["disagree"]),

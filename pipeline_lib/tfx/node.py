@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -20,8 +20,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline_lib.errors import CompiledPipelineError, DataError, DataRefusedError, MnistLiteError, NodeRequestError
-from pipeline_lib.graph import HOW_TO_COMPILE, CompiledPipeline
+from pipeline_lib.errors import DataError, DataRefusedError, MnistLiteError, NodeRequestError
+from pipeline_lib.graph import CompiledPipeline
 from pipeline_lib.node_exit import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from pipeline_lib.node_result import NodeResult, OutputArtifact, State
 from pipeline_lib.outcome import Outcome
@@ -125,30 +125,12 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
       CompiledPipelineError, NodeRequestError, SettingsError: it cannot be run as asked.
     """
     compiled = CompiledPipeline.read(request.pipeline)
-    with _said_in_a_sentence(request):
-        pipeline = bound_pipeline(
-            compiled, request.run_id, request.parameters, request.node_id, request.own_environment
-        )
-        nodes = {item.pipeline_node.node_info.id: item.pipeline_node for item in pipeline.nodes}
+    pipeline = bound_pipeline(compiled, request.run_id, request.parameters, request.node_id, request.own_environment)
+    nodes = {item.pipeline_node.node_info.id: item.pipeline_node for item in pipeline.nodes}
     if request.node_id not in nodes:
         raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")
     store = open_store(request.metadata_url)
-    with _said_in_a_sentence(request):
-        return NodeLauncher(pipeline, nodes[request.node_id], store), store
-
-
-@contextlib.contextmanager
-def _said_in_a_sentence(request: NodeRequest) -> Iterator[None]:
-    """For whatever TFX raises where a file has its digest, but is not what our compiler writes."""
-    try:
-        yield
-    except (MnistLiteError, ImportError):
-        raise
-    except Exception as error:
-        found = " ".join(f"{type(error).__name__}: {error}".split())
-        raise CompiledPipelineError(
-            f"{request.pipeline}: {request.node_id} cannot be prepared ({found[:500]}): {HOW_TO_COMPILE}"
-        ) from None
+    return NodeLauncher(pipeline, nodes[request.node_id], store), store
 
 
 def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:

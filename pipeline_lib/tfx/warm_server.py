@@ -144,7 +144,7 @@ class Server:
             return
         try:
             call = session.call()
-        except ValueError as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             say(f"not a request: {error}")
             session.reply(error=f"expected a request as warm_client sends it. Received: {error}")
             self._forget(session)

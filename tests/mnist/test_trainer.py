@@ -28,7 +28,6 @@ from pipeline_lib.errors import DataError, MnistLiteError
 from pipeline_lib.mnist import tflite_file, trainer
 from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 from pipeline_lib.mnist.preprocessing import preprocessing_fn
-from pipeline_lib.tfx import training_curves
 
 CONFIG: dict[str, Any] = {"epochs": 1, "batch_size": 16, "learning_rate": 0.005, "seed": 1}
 
@@ -180,12 +179,6 @@ def test_tensorboard_itself_shows_the_curves(tensorboard: str) -> None:
     points = httpx.get(f"{tensorboard}/data/plugin/scalars/scalars", params=query, timeout=60).json()
     assert [step for _, step, _ in points] == [0, 1]
     assert all(0 <= value <= 1 for *_, value in points)
-
-
-def test_without_a_run_tensorboard_is_not_started(tmp_path: Path) -> None:
-    (tmp_path / "Trainer.mnist_lite" / "model_run" / "8").mkdir(parents=True)
-    with pytest.raises(DataError, match="Received: none yet. Run 'make demo' first"):
-        training_curves.curves(tmp_path)
 
 
 def test_progress_is_one_line_per_epoch_and_logs_are_tensorboards(trained: Path) -> None:

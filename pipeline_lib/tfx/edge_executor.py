@@ -198,8 +198,7 @@ def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[Ru
 
 
 def _tflite_file(model: Artifact) -> Path:
-    folder = Path(path_utils.serving_model_path(model.uri))
-    return folder / TFLITE_FILE if folder.is_dir() else folder
+    return Path(path_utils.serving_model_path(model.uri), TFLITE_FILE)
 
 
 def _keras_outputs(saved_model: str, input_name: str, images: Floats) -> Floats:

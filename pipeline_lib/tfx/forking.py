@@ -148,8 +148,6 @@ def _run_node(arguments: Sequence[str]) -> int:
     except MnistLiteError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
-    except SystemExit as error:  # argparse
-        return int(error.code or 0)
 
 
 def _leave(code: int) -> None:

@@ -14,7 +14,7 @@ from tfx.utils import io_utils, json_utils, proto_utils
 
 from pipeline_lib.approval import APPROVAL_RECORD, approval_of, refusal
 from pipeline_lib.code_revision import code_revision
-from pipeline_lib.edge import EDGE_FILE, TensorContract
+from pipeline_lib.edge import EDGE_FILE, TFLITE_FILE, TensorContract
 from pipeline_lib.errors import ReleaseError
 from pipeline_lib.gates import Gate, Gates
 from pipeline_lib.outcome import OUTCOME, Outcome
@@ -57,7 +57,7 @@ class Executor(executor.Executor):
             return
         config = settings()
         releases = Releases(_push_dir(exec_properties))
-        model = _only_file(Path(self.GetModelPath(input_dict)))
+        model = Path(self.GetModelPath(input_dict), TFLITE_FILE)
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         older = _older_data(releases, exec_properties)
         _, edge = _judgements(input_dict)
@@ -141,13 +141,6 @@ def _push_dir(exec_properties: dict[str, Any]) -> Path:
     destination = pusher_pb2.PushDestination()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
     return Path(destination.filesystem.base_directory)
-
-
-def _only_file(folder: Path) -> Path:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    if len(files) != 1:
-        raise ReleaseError(f"{folder}: expected one TFLite file. Received: {sorted(path.name for path in files)}")
-    return files[0]
 
 
 def _older_data(releases: Releases, exec_properties: dict[str, Any]) -> str | None:

@@ -26,7 +26,6 @@ from pipeline_lib.tfx.warm_session import Session, peer_uid
 
 IDLE_SECONDS = 900.0
 _TICK_SECONDS = 2.0
-_LONGEST_REQUEST = 16 * 1024 * 1024
 
 
 class Server:
@@ -127,13 +126,11 @@ class Server:
             session.stop()
         else:
             session.received += data
-            request, end, rest = session.received.partition(b"\n")
+            _, end, rest = session.received.partition(b"\n")
             if end:
                 self._start(session)
                 if rest and session.child:
                     session.stop()
-            elif len(request) > _LONGEST_REQUEST:
-                self._forget(session)
 
     def _start(self, session: Session) -> None:
         self._last_used = time.monotonic()

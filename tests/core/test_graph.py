@@ -1,5 +1,4 @@
 import pytest
-from pydantic import ValidationError
 
 from pipeline_lib.errors import CompiledPipelineError
 from pipeline_lib.graph import CompiledPipeline, Node, Parameter, sealed
@@ -25,19 +24,6 @@ def test_it_is_read_as_it_was_written(tmp_path):
     assert read == written
     assert [type(parameter.default) for parameter in read.parameters] == [int, float, str, type(None)]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["p.json"]
-
-
-@pytest.mark.parametrize(
-    ("nodes", "message"),
-    [
-        ([Node(id="A", type="x"), Node(id="A", type="x")], "'A' appears twice"),
-        ([Node(id="A", type="x", upstream=("B",)), Node(id="B", type="x")], "'A' comes after .*'B'"),
-        ([Node(id="A", type="x", upstream=("A",))], "'A' comes after .*'A'"),
-    ],
-)
-def test_impossible_edges(nodes, message):
-    with pytest.raises(ValidationError, match=message):
-        pipeline(*nodes)
 
 
 @pytest.mark.parametrize(

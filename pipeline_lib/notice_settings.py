@@ -7,17 +7,16 @@ import re
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
 from pipeline_lib.outcome import Event
+from pipeline_lib.settings import read_variables
 
 PREFIX = "MNIST_LITE_NOTIFY_"
 
 _EVENTS: tuple[Event, ...] = get_args(Event)
-# An address may hold a token, too.
-_HIDDEN = frozenset({"urls", "webhook", "webhook_secret"})
 
 
 class NoticeSettings(BaseSettings):
@@ -89,13 +88,7 @@ def notice_settings() -> NoticeSettings:
     Raises:
       SettingsError: a variable does not hold what it should. The sentence never shows what may be a secret.
     """
-    try:
-        return NoticeSettings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        message, field = first["msg"].removeprefix("Value error, "), str(first["loc"][0])
-        received = "something else" if field in _HIDDEN else repr(first["input"])
-        raise SettingsError(f"{PREFIX}{field.upper()}: {message}. Received: {received}") from None
+    return read_variables(NoticeSettings)
 
 
 def tells_after_runs() -> bool:

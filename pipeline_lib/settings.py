@@ -5,12 +5,12 @@ import os
 import zoneinfo
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline_lib.errors import SettingsError
-from pipeline_lib.metadata_url import metadata_url_fault
 from pipeline_lib.places import PROJECT, var_dir
 from pipeline_lib.run_params import RunParams
 
@@ -98,8 +98,22 @@ class Settings(BaseSettings):
     @field_validator("metadata_url")
     @classmethod
     def _usable_store(cls, url: str) -> str:
-        if url and (fault := metadata_url_fault(url)):
-            raise ValueError(fault)
+        form = "expected sqlite:////folder/file or mysql://user:password@host[:port]/database"
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # raises where it is no number
+        except ValueError:
+            raise ValueError(form) from None
+        scheme = parts.scheme.split("+")[0]
+        if scheme in ("postgres", "postgresql"):
+            raise ValueError(
+                "PostgreSQL is refused, because with this ml-metadata it mixes up cached artifacts; use mysql://… "
+                "(MySQL or MariaDB) or sqlite:///…. Airflow's own database may be PostgreSQL"
+            )
+        is_file = scheme == "sqlite" and parts.path.startswith("/")
+        is_server = scheme in ("mysql", "mariadb") and parts.hostname and parts.username
+        if url and not (parts.path.strip("/") and (is_file or is_server)):
+            raise ValueError(form)
         return url
 
     @field_validator("timezone")
@@ -180,8 +194,9 @@ def read_variables(kind: type[_Kind]) -> _Kind:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
-        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        field = str(first["loc"][0])
+        name = f"{kind.model_config['env_prefix']}{field}".upper()
         # A secret is not for a log; an address may hold one.
-        secret = "PASSWORD" in name or "TOKEN" in name or "@" in str(first["input"])
+        secret = "SecretStr" in str(kind.model_fields[field].annotation) or "@" in str(first["input"])
         received = "what may hold a secret" if secret else repr(first["input"])
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}. Received: {received}") from None

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,19 +26,8 @@ from pipeline_lib.settings import Settings, settings
 _STILL_ALIVE_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class User:
-    """Somebody who may log in; `role` is one of Airflow's own."""
-
-    name: str
-    role: str
-
-    @property
-    def variable(self) -> str:
-        return f"MNIST_LITE_{self.name.upper()}_PASSWORD"
-
-
-USERS = (User("admin", "Admin"), User("operator", "Op"), User("viewer", "Viewer"))
+# Who may log in, and in which of Airflow's own roles.
+USERS = {"admin": "Admin", "operator": "Op", "viewer": "Viewer"}
 
 
 def initialize(config: Settings) -> None:
@@ -131,18 +119,18 @@ def make_users() -> None:
         with get_application_builder() as builder:
             builder.add_permissions(update_perms=True)  # type: ignore[no-untyped-call]
             builder.sm.sync_roles()
-            for user in USERS:
-                if builder.sm.find_user(user.name):
+            for user, role in USERS.items():
+                if builder.sm.find_user(user):
                     continue
-                password = os.environ.get(user.variable)
+                variable = f"MNIST_LITE_{user.upper()}_PASSWORD"
+                password = os.environ.get(variable)
                 if not password:
                     raise SettingsError(
-                        f"{user.variable}: expected a password for the new user. Received: none; run 'make env'"
+                        f"{variable}: expected a password for the new user. Received: none; run 'make env'"
                     )
-                role = builder.sm.find_role(user.role)
-                if not builder.sm.add_user(user.name, user.name, "", f"{user.name}@localhost", role, password):
-                    raise StackError(f"the user {user.name} could not be made: the reason is above")
-                say(f"made the user {user.name}, role {user.role}")
+                if not builder.sm.add_user(user, user, "", f"{user}@localhost", builder.sm.find_role(role), password):
+                    raise StackError(f"the user {user} could not be made: the reason is above")
+                say(f"made the user {user}, role {role}")
 
     providers_configuration_loaded(make)()
 

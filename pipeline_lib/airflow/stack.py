@@ -22,7 +22,6 @@ from pipeline_lib.airflow.stack_start import (
     is_migrated,
     prepare,
     read_stack,
-    settings_environment,
     start,
     told_digest,
     wait_until_healthy,
@@ -111,7 +110,7 @@ def down(settings: Settings, console: Console | None = None) -> list[str]:
     stopped: list[str] = []
     if home.exists():
         with _locked(home), console.status("stopping Airflow"):
-            stack = read_stack(home) or Stack(port=settings.port, settings={})
+            stack = read_stack(home) or Stack(port=settings.port)
             stopped = _stop(stack, home)
     console.print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.", soft_wrap=True)
     return stopped
@@ -157,8 +156,7 @@ def _bind_error(port: int) -> OSError | None:
 
 
 def _changed(stack: Stack, settings: Settings) -> bool:
-    started_with = (stack.settings, stack.port, stack.told)
-    return started_with != (settings_environment(settings), settings.port, told_digest())
+    return (stack.port, stack.told) != (settings.port, told_digest(settings))
 
 
 def _keep_what_works(

@@ -43,7 +43,6 @@ class Stack(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     port: int
-    settings: dict[str, str]
     told: str = ""
     components: tuple[Component, ...] = ()
 
@@ -58,11 +57,11 @@ def settings_environment(settings: Settings) -> dict[str, str]:
     return {f"MNIST_LITE_{name.upper()}": str(value) for name, value in values.items()}
 
 
-def told_digest() -> str:
-    """Tells whether the runs' defaults, or who is told of runs, have changed, without keeping the secrets among it."""
+def told_digest(settings: Settings) -> str:
+    """Digest of the settings, the runs' defaults and who is told of runs: it keeps none of the secrets among them."""
     defaults = {f"MNIST_LITE_{name.upper()}" for name in RunParams.model_fields}
     told = {name: value for name, value in os.environ.items() if name.startswith(NOTIFY_PREFIX) or name in defaults}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(told | settings_environment(settings), sort_keys=True).encode()).hexdigest()
 
 
 def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
@@ -123,12 +122,12 @@ def start(
 ) -> dict[str, subprocess.Popen[bytes]]:
     """Start every component that is not among the `kept` ones, which run already."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    stack = Stack(port=airflow.port, settings=settings_environment(settings), told=told_digest(), components=kept)
+    stack = Stack(port=airflow.port, told=told_digest(settings), components=kept)
     for name in stack.dead():
         with open(airflow.log_folder / f"{name}.log", "wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", *COMPONENTS[name]],
-                env=_airflow_environment(airflow) | stack.settings,
+                env=_airflow_environment(airflow) | settings_environment(settings),
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -10,8 +10,6 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from pipeline_lib import locks
-from pipeline_lib.errors import SettingsError
-from pipeline_lib.metadata_url import metadata_url_fault
 
 # ml-metadata's own 5 tries are too few where processes that do not take turns write to one SQLite, or a server is busy.
 RETRIES = 30
@@ -66,13 +64,8 @@ def connection_config(url: str) -> metadata_store_pb2.ConnectionConfig:
 
     Args:
       url: `sqlite:////absolute/path` or `mysql://user:password@host[:port]/database` (MariaDB too).
-
-    Raises:
-      SettingsError: another kind of store, or an URL that misses a part. Never quotes the password.
     """
     parts = urlsplit(url)
-    if fault := metadata_url_fault(url):
-        raise SettingsError(f"MNIST_LITE_METADATA_URL: {fault}. Received: {parts.scheme.split('+')[0] or url!r}")
     if parts.scheme.startswith("sqlite"):
         config = _sqlite(Path(parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path))
     else:

@@ -49,6 +49,26 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value
         read(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://airflow:secret@db/mlmd", "PostgreSQL is refused"),
+        ("postgresql+psycopg2://airflow:secret@db/mlmd", "mixes up cached artifacts"),
+        ("mysql://db/", "expected .* or mysql://user:password@host"),
+        ("mysql://me:secret@db:port/mlmd", "expected .* or mysql://user:password@host"),
+        ("sqlite:relative.sqlite", "expected sqlite:////folder/file or"),
+        ("oracle://x:secret@y/z", "expected sqlite:.* Received: what may hold a secret"),
+        ("nonsense", "Received: 'nonsense'"),
+    ],
+)
+def test_another_store_is_refused_in_one_sentence_without_its_password(read, url, words):
+    with pytest.raises(SettingsError, match=f"^MNIST_LITE_METADATA_URL: .*{words}") as refusal:
+        read(metadata_url=url)
+    assert ":secret@" not in str(refusal.value)
+    for usable in ("sqlite:////folder/file", "mysql://user@host/mlmd", "mariadb+x://user:p%2Fw@host:3307/mlmd"):
+        assert read(metadata_url=usable).mlmd_url == usable
+
+
 def test_a_deployment_sets_the_run_parameters_defaults(monkeypatch):
     assert run_defaults() == {}
     monkeypatch.setenv("MNIST_LITE_MIN_ACCURACY", "0.95")

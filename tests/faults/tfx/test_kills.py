@@ -5,6 +5,7 @@ MNIST_LITE_TEST_SEED: the seed, which is printed.
 """
 
 import contextlib
+import dataclasses
 import os
 import random
 import signal
@@ -39,6 +40,7 @@ def below(process: psutil.Process) -> list[psutil.Process]:
     return []
 
 
+@dataclasses.dataclass
 class Nights(Deployment):
     """The pipeline of the nights, its nodes run as Airflow's tasks run them."""
 

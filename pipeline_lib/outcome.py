@@ -1,12 +1,11 @@
 """The outcome of a run, decided where it is known and carried in the Pusher's NodeResult."""
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 # The custom property of a PushedModel that holds it.
 OUTCOME: Final = "outcome"
 Event = Literal["pushed", "refused", "nothing_new", "failed", "late"]
-_Mark = Literal["good", "bad", "none"]
 
 
 class Outcome(StrEnum):
@@ -24,12 +23,13 @@ class Outcome(StrEnum):
     words: str
     event: Event
     exit_code: int
-    mark: _Mark
+    mark: Literal["good", "bad", "none"]
 
-    def __new__(cls, value: str, words: str, event: Event, exit_code: int, mark: _Mark) -> "Outcome":
+    def __new__(cls, value: str, *columns: Any) -> "Outcome":
         """Return a row of the table."""
         row = str.__new__(cls, value)
-        row._value_, row.words, row.event, row.exit_code, row.mark = value, words, event, exit_code, mark
+        row._value_ = value
+        row.words, row.event, row.exit_code, row.mark = columns
         return row
 
     released = "released", "released", "pushed", 0, "good"

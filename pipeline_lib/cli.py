@@ -84,7 +84,8 @@ def _run(prog_name: str, arguments: list[str]) -> None:
 
         raise UsageError(f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}")
     side, module, _ = COMMANDS[name]
-    if side == "either":
+    # The image has Airflow elsewhere than a checkout has.
+    if side == "either" or (side == "airflow" and importlib.util.find_spec("airflow")):
         importlib.import_module(module).app(prog_name=prog_name)
     else:
         python = _interpreter(side)

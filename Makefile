@@ -42,7 +42,7 @@ down: ## stop Airflow and all that it started
 	@[ ! -x $(MNIST_LITE) ] || $(MNIST_LITE) down
 
 compile: setup ## write the compiled pipeline that the DAG reads
-	@$(TFX)/python -m pipeline_lib.tfx.compile
+	@$(TFX)/python -m nightlite.runner.in_tfx.compile
 
 env: ## write the secrets that docker compose needs to .env, unless they are there
 	@python3 docker/make_env.py
@@ -52,7 +52,7 @@ image: ## build the containers' image, with the revision that it is of
 
 compose-demo: env image ## the demo in containers: build the image, start everything, one run, the outcome; needs only Docker
 	@docker compose up -d --wait
-	@docker compose run --rm --no-deps init python -m pipeline_lib.airflow.compose_demo
+	@docker compose run --rm --no-deps init python -m nightlite.deployment.containers.demo
 
 compose-test: setup test-compose ## prove the containers with a real Docker engine, half an hour; `make test` does so, too
 
@@ -62,8 +62,8 @@ check: setup ## lint and the unit tests of both sides, which start no Airflow: t
 test: setup ## everything: lint, tests of both sides, real runs under a real Airflow, side by side (JOBS=3)
 	@$(SIDE_BY_SIDE) $(LINTS) $(TESTS)
 
-AIRFLOW_SIDE := tests/core tests/setup tests/bench tests/docker tests/airflow
-TFX_SIDE := tests/tfx tests/mnist
+AIRFLOW_SIDE := tests/foundation tests/runner tests/ondevice tests/deployment tests/setup tests/bench tests/docker --ignore-glob='*/in_tfx'
+TFX_SIDE := tests/runner/in_tfx tests/ondevice/in_tfx tests/models
 check-airflow:
 	@$(AIRFLOW)/python -m pytest $(AIRFLOW_SIDE) --ignore-glob='*/slow'
 check-tfx:
@@ -94,7 +94,7 @@ test-next-airflow: setup ## the tests of Airflow's side on the newest 3.4 of PyP
 	@$(UV) pip install --quiet --upgrade --python $(NEXT_AIRFLOW)/bin/python --override setup/next-airflow.txt \
 	  --group dev --editable '.[airflow,celery]'
 	@$(NEXT_AIRFLOW)/bin/python -c 'import importlib.metadata as m; print("Airflow", m.version("apache-airflow-core"))'
-	@$(NEXT_AIRFLOW)/bin/python -m pytest tests/airflow
+	@$(NEXT_AIRFLOW)/bin/python -m pytest tests/runner tests/ondevice tests/deployment --ignore-glob='*/in_tfx'
 
 # --strict: a pin that the index of advisories does not know is a failure, and is named.
 audit: setup ## both locks against known advisories, by pip-audit; not in CI
@@ -116,10 +116,13 @@ lint-docs:
 lint-fence:
 	@$(AIRFLOW)/lint-imports --no-cache --no-logo
 # Each side is checked where its packages are.
+NIGHTLITE := pipeline_lib/nightlite
+MYPY_TFX := $(NIGHTLITE)/deployment/in_tfx $(NIGHTLITE)/runner/in_tfx $(NIGHTLITE)/ondevice/in_tfx $(NIGHTLITE)/ondevice/releases $(NIGHTLITE)/litert.py pipeline_lib/models
+MYPY_AIRFLOW := $(filter-out $(NIGHTLITE)/litert.py,$(wildcard $(NIGHTLITE)/*.py $(NIGHTLITE)/runner/*.py $(NIGHTLITE)/ondevice/*.py)) $(NIGHTLITE)/runner/in_airflow $(NIGHTLITE)/ondevice/gates $(NIGHTLITE)/ondevice/in_airflow $(filter-out %/in_tfx %/__pycache__,$(wildcard $(NIGHTLITE)/deployment/*))
 lint-airflow:
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py pipeline_lib/*.py pipeline_lib/client pipeline_lib/airflow dags bench/__main__.py bench/parse_folder.py
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py $(MYPY_AIRFLOW) dags bench/__main__.py bench/parse_folder.py
 lint-tfx:
-	@$(TFX)/mypy --cache-dir .mypy_cache/tfx pipeline_lib/tfx pipeline_lib/mnist pipeline_lib/releases bench/tfx
+	@$(TFX)/mypy --cache-dir .mypy_cache/tfx $(MYPY_TFX) bench/tfx
 
 bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')
 	@$(AIRFLOW)/python -m bench $(if $(ONLY),--only $(ONLY))
@@ -128,7 +131,7 @@ bench-quick: setup ## the DAG parse, the overheads and the whole run, in six min
 	@$(AIRFLOW)/python -m bench --quick
 
 tensorboard: setup ## training curves of all runs, on 127.0.0.1 (PORT=6006)
-	@$(TFX)/python -m pipeline_lib.tfx.training_curves $(if $(PORT),--port=$(PORT))
+	@$(TFX)/python -m nightlite.ondevice.in_tfx.training_curves $(if $(PORT),--port=$(PORT))
 
 # Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
 lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)

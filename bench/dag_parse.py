@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline_lib.airflow.stack_start import settings_environment
-from pipeline_lib.errors import MnistLiteError
-from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import Settings
+from nightlite.deployment.local.components import settings_environment
+from nightlite.errors import MnistLiteError
+from nightlite.paths import PROJECT
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.settings import Settings
 
 
 def parse(settings: Settings, folder: Path) -> float:

@@ -13,16 +13,16 @@ from rich.console import Console
 
 from bench import program
 from bench.peak_memory import PeakMemory
-from pipeline_lib.airflow import stack, stack_processes
-from pipeline_lib.airflow.local_config import USER
-from pipeline_lib.airflow.stack_start import read_stack
-from pipeline_lib.client.rest import AirflowRest
-from pipeline_lib.client.rest_answers import TaskInstance
-from pipeline_lib.errors import StackError
-from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.node_result import NodeResult
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import PIPELINE_NAME, Settings
+from nightlite.deployment.client.answers import TaskInstance
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.local import processes, stack
+from nightlite.deployment.local.airflow_config import USER
+from nightlite.deployment.local.components import read_stack
+from nightlite.errors import StackError
+from nightlite.paths import PROJECT
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import PIPELINE_NAME, Settings
 
 NOOP = "noop"
 COLD = "cold"
@@ -47,8 +47,8 @@ def {NOOP}():
 _COLD_DAG = """
 from pathlib import Path
 
-from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
+from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
+from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 
 cold = {{"*": NodeSettings(env={{"MNIST_LITE_RUNTIME": "cold"}})}}
 config = AirflowPipelineConfig(airflow_dag_config={{"dag_id": {dag_id!r}, "schedule": None}}, node_settings=cold)
@@ -147,11 +147,11 @@ class Deployment:
 
 def ensure_warm(settings: Settings) -> None:
     """Start the warm server where there is none, and return once it listens."""
-    program.run(settings, "pipeline_lib.tfx.warm_client", str(settings.compiled_path))
+    program.run(settings, "nightlite.runner.in_tfx.warm.client", str(settings.compiled_path))
 
 
 def warm_servers(settings: Settings) -> list[int]:
-    return [process.pid for process in stack_processes.warm_servers(settings.var_dir)]
+    return [process.pid for process in processes.warm_servers(settings.var_dir)]
 
 
 @contextlib.contextmanager

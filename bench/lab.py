@@ -9,9 +9,9 @@ from typing import Any
 
 from bench import dag_parse, program
 from bench.deployment import COLD, NOOP, Deployment, TimedRun, deployment, ensure_warm
-from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import PIPELINE_NAME, Settings
+from nightlite.paths import PROJECT
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.settings import PIPELINE_NAME, Settings
 
 RUNS = 3
 # Fewer than the nightly run's 20: the less there is to train, the more of a run is overhead, ours and Airflow's.

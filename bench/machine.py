@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import psutil
 
-from pipeline_lib.places import PROJECT
+from nightlite.paths import PROJECT
 
 
 def machine() -> str:

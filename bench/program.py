@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.peak_memory import PeakMemory
-from pipeline_lib.airflow.stack_start import settings_environment
-from pipeline_lib.errors import MnistLiteError
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import Settings
+from nightlite.deployment.local.components import settings_environment
+from nightlite.errors import MnistLiteError
+from nightlite.paths import PROJECT, SOURCES
+from nightlite.settings import Settings
 
 _LAST_LINES = 15
 
@@ -44,7 +44,7 @@ def run(settings: Settings, module: str, *arguments: str, temporary: str | None 
     Raises:
       MnistLiteError: it failed; its last lines are in the message.
     """
-    environment = {**os.environ, **settings_environment(settings), "PYTHONPATH": str(PROJECT)}
+    environment = {**os.environ, **settings_environment(settings), "PYTHONPATH": str(SOURCES)}
     if temporary:
         environment["TMPDIR"] = temporary  # Beam leaves things behind
     with (settings.var_dir / f"{module}.log").open("w+", encoding="utf-8", errors="replace") as log:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from rich.console import Group
 from rich.table import Table
 
-from pipeline_lib import durable
-from pipeline_lib.errors import MnistLiteError
+from nightlite import durable
+from nightlite.errors import MnistLiteError
 
 
 class Row(BaseModel):

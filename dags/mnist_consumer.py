@@ -8,8 +8,8 @@ from typing import Any
 
 from airflow.sdk import Asset, dag, task
 
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import RELEASE_ASSET, settings
+from nightlite.paths import PROJECT, SOURCES
+from nightlite.settings import RELEASE_ASSET, settings
 
 RELEASES = Asset(RELEASE_ASSET)
 
@@ -30,8 +30,8 @@ def mnist_consumer() -> None:
 
         Gives its version and sum: the next task reads the release again, and it may have been exchanged by then.
         """
-        from pipeline_lib.errors import ReleaseError
-        from pipeline_lib.releases.store import Releases
+        from nightlite.errors import ReleaseError
+        from nightlite.ondevice.releases.store import Releases
 
         announced = [event.extra for event in triggering_asset_events.get(RELEASES, ()) if "version" in event.extra]
         newest: dict[str, Any] = max(announced, key=lambda extra: extra["version"], default={})
@@ -53,9 +53,9 @@ def mnist_consumer() -> None:
         It shows the answers and judges none, not even ten wrong ones: they are MNIST's digits, the model may have been
         trained on others, and whether it is good the gates have said.
         """
-        command = [str(settings().tfx_python), "-m", "pipeline_lib.mnist.try_release", *release]
+        command = [str(settings().tfx_python), "-m", "models.mnist.predict.try_release", *release]
         # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
-        env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        env = {**os.environ, "PYTHONPATH": str(SOURCES)}
         done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
         if done.returncode:
             raise RuntimeError(done.stderr.strip() or f"it ended without a word, exit code {done.returncode}")

@@ -12,9 +12,9 @@ from typing import Any
 
 from airflow.sdk import Asset, TriggerRule, dag, task
 
-from pipeline_lib.airflow import drop
-from pipeline_lib.airflow.schedule import node_limits
-from pipeline_lib.settings import DATA_ASSET, settings
+from nightlite.ondevice.in_airflow import drop_folder
+from nightlite.ondevice.in_airflow.schedule import node_limits
+from nightlite.settings import DATA_ASSET, settings
 
 DATA = Asset(DATA_ASSET)
 
@@ -36,15 +36,17 @@ def mnist_ingest() -> None:
     @task(outlets=[DATA], execution_timeout=node_limits(settings()).execution_timeout)
     def ingest(name: str, outlet_events: Any = None) -> None:
         """The drop becomes a span, whose number, size and sha256 the Asset's event has."""
-        outlet_events[DATA].extra = drop.ingest(name, settings())
+        outlet_events[DATA].extra = drop_folder.ingest(name, settings())
 
     # After the event: where this is lost, the drop is ingested again, which makes no second span.
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def put_away(name: str | None) -> None:
         """The drop goes to `var/drop/ingested/`."""
-        print(f"moved to {drop.put_away(name, settings())}" if name else "there was none")
+        print(f"moved to {drop_folder.put_away(name, settings())}" if name else "there was none")
 
-    waited = drop.WaitForDrop(task_id="wait", doc_md="A folder of `var/drop/` with a file `READY`; it gives its name.")
+    waited = drop_folder.WaitForDrop(
+        task_id="wait", doc_md="A folder of `var/drop/` with a file `READY`; it gives its name."
+    )
     ingest(waited.output) >> put_away(waited.output)  # type: ignore[arg-type]
 
 

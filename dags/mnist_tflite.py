@@ -5,13 +5,13 @@ from functools import partial
 
 from airflow.sdk import Asset
 
-from pipeline_lib.airflow.approval import ModelApproval, approval_record
-from pipeline_lib.airflow.config import AirflowPipelineConfig, NodeSettings
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.airflow.schedule import as_of, deadline, node_limits, schedule
-from pipeline_lib.approval import APPROVAL_RECORD
-from pipeline_lib.notice_settings import tells_after_runs
-from pipeline_lib.settings import RELEASE_ASSET, run_defaults, settings
+from nightlite.ondevice.approval import APPROVAL_RECORD
+from nightlite.ondevice.in_airflow.approval import ModelApproval, approval_record
+from nightlite.ondevice.in_airflow.notice.settings import tells_after_runs
+from nightlite.ondevice.in_airflow.schedule import as_of, deadline, node_limits, schedule
+from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
+from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
+from nightlite.settings import RELEASE_ASSET, run_defaults, settings
 
 DOCS = """
 Retrains a small digit classifier, converts it to TFLite, evaluates both and ships the second if it is good enough.

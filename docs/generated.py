@@ -4,35 +4,37 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline_lib import gate_table, param_text, run_params
-from pipeline_lib.graph import Parameter
-from pipeline_lib.notice_settings import PREFIX as NOTIFY
-from pipeline_lib.notice_settings import NoticeSettings
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import PREFIX, RunDefaults, Settings
+from nightlite.ondevice import run_parameters
+from nightlite.ondevice.gates import table
+from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY
+from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
+from nightlite.paths import PROJECT
+from nightlite.runner import parameter_text
+from nightlite.runner.compiled_pipeline import Parameter
+from nightlite.settings import PREFIX, RunDefaults, Settings
 
 _CONTRACT = (
     "| `contract` | | | | `image_floats` float32 [n, 784] in, float32 [n, 10] out; else it says what was found |"
 )
 _GROUPS = (
-    ("**both Evaluators** (TFMA, eval split)", (), gate_table.EVALUATORS),
+    ("**both Evaluators** (TFMA, eval split)", (), table.EVALUATORS),
     (
         "**against the last release and the anchor** (the TFLite Evaluator, EdgeValidator)",
         (),
-        gate_table.AGAINST_RELEASES,
+        table.AGAINST_RELEASES,
     ),
     (
         "**EdgeValidator** (LiteRT with its default delegates, so with XNNPACK, one thread, a process of its own)",
         (_CONTRACT,),
-        gate_table.EDGE,
+        table.EDGE,
     ),
-    ("**DataGate** (fails the run before training, naming each anomaly)", (), gate_table.DATA),
+    ("**DataGate** (fails the run before training, naming each anomaly)", (), table.DATA),
 )
 
 
 def gates() -> str:
     """Return the table of all gates: what a blessing means."""
-    parameters = {parameter.name: parameter for parameter in run_params.parameters()}
+    parameters = {parameter.name: parameter for parameter in run_parameters.parameters()}
     lines = ["| gate | default | allowed range | unit | of |", "| --- | --- | --- | --- | --- |"]
     for heading, first, rows in _GROUPS:
         lines += [f"| | | | | {heading} |", *first]
@@ -42,9 +44,9 @@ def gates() -> str:
 
 def parameters() -> str:
     """Return the table of the run parameters that are no gate's bound."""
-    bounds = {row.name for row in (*gate_table.OF_MODELS, *gate_table.DATA)}
+    bounds = {row.name for row in (*table.OF_MODELS, *table.DATA)}
     lines = ["| parameter | default | allowed | |", "| --- | --- | --- | --- |"]
-    for parameter in run_params.parameters():
+    for parameter in run_parameters.parameters():
         if parameter.name not in bounds:
             lines.append(f"{_start(parameter)} {parameter.json_schema['description']} |")
     return _block(lines)
@@ -61,7 +63,7 @@ def settings() -> str:
 
 def settings_file() -> str:
     """Return every setting with its default, all commented out: a copy of it changes nothing."""
-    bounds = {row.name for row in (*gate_table.OF_MODELS, *gate_table.DATA)}
+    bounds = {row.name for row in (*table.OF_MODELS, *table.DATA)}
     of_runs = [(PREFIX, item) for item in RunDefaults.model_fields.items()]
     parts = (
         ("The nightly run", [(PREFIX, item) for item in Settings.model_fields.items()]),
@@ -96,7 +98,7 @@ def default(field: Any) -> str:
 
 
 def _start(parameter: Parameter) -> str:
-    return f"| `{parameter.name}` | {param_text.default(parameter)} | {param_text.bounds(parameter)} |"
+    return f"| `{parameter.name}` | {parameter_text.default(parameter)} | {parameter_text.bounds(parameter)} |"
 
 
 def _block(lines: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.settings import Settings, settings
+from nightlite.settings import Settings, settings
 
 # As a process of an Airflow that is started: no settings.env of the person who runs the tests.
 os.environ["MNIST_LITE_STACK"] = "the tests"

@@ -15,13 +15,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.places import var_dir
-from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx import artifact_retention, lineage, node, node_log
-from pipeline_lib.tfx.compile import mnist_tflite
-from pipeline_lib.tfx.request import NodeRequest
-from pipeline_lib.tfx.run_local import run_local
+from nightlite.ondevice.in_tfx import retention
+from nightlite.paths import var_dir
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.in_tfx import node, node_log
+from nightlite.runner.in_tfx.compile import mnist_tflite
+from nightlite.runner.in_tfx.mlmd import lineage
+from nightlite.runner.in_tfx.request import NodeRequest
+from nightlite.runner.in_tfx.run_local import run_local
+from nightlite.settings import Settings, settings
 
 HISTORIES = (1, 50, 200, 400)
 RUNS = 3
@@ -64,7 +66,7 @@ class History:
                 raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")
         if keep := self._config.keep_artifact_runs:
             root, push_dir = self._config.pipeline_root, self._config.push_dir
-            artifact_retention.prune(store, self._compiled.name, root, push_dir, keep)
+            retention.prune(store, self._compiled.name, root, push_dir, keep)
         return time.perf_counter() - started
 
     def tfxs_own(self) -> float:

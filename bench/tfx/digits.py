@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline_lib.mnist.dataset import Dataset, Split
-from pipeline_lib.mnist.features import IMAGE_SIDE
-from pipeline_lib.mnist.sources import DIGIT_BOX, load_digits
-from pipeline_lib.mnist.spans import write_span
+from models.mnist.data.dataset import Dataset, Split
+from models.mnist.data.sources import DIGIT_BOX, load_digits
+from models.mnist.data.write_span import write_span
+from models.mnist.model.features import IMAGE_SIDE
 
 EVAL_SHARE = 0.2
 # As far as a digit can move before it leaves the image.

@@ -15,16 +15,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline_lib.node_result import NodeResult
+from nightlite.runner.node_result import NodeResult
 
 STARTED = time.perf_counter()
 
 
 def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The result as the module's docstring has it, of a run whose artifacts and metadata go to `folder`."""
-    from pipeline_lib.settings import settings
-    from pipeline_lib.tfx import compile as tfx_compile
-    from pipeline_lib.tfx import preloading, run_local
+    from nightlite.runner.in_tfx import compile as tfx_compile
+    from nightlite.runner.in_tfx import run_local
+    from nightlite.runner.in_tfx.warm import preloading
+    from nightlite.settings import settings
 
     imported = time.perf_counter() - STARTED
     (folder / "data").symlink_to(settings().data_dir)
@@ -58,16 +59,17 @@ def _require_all_succeeded(results: dict[str, NodeResult], expected: int) -> Non
 
 def _require_unpatched() -> None:
     """A yardstick with our speed-ups in place would be none."""
-    from pipeline_lib.tfx import beam_memo, lineage
+    from nightlite.runner.in_tfx.beam import memo
+    from nightlite.runner.in_tfx.mlmd import lineage
 
-    used = [getattr(owner, name) for owner, name, _ in (*lineage.REPLACEMENTS, *beam_memo.REPLACEMENTS)]
-    if ours := [function for function in used if function.__module__.startswith("pipeline_lib.")]:
+    used = [getattr(owner, name) for owner, name, _ in (*lineage.REPLACEMENTS, *memo.REPLACEMENTS)]
+    if ours := [function for function in used if function.__module__.startswith(("nightlite.", "models."))]:
         raise SystemExit(f"expected TFX's and Beam's own functions. Received: {ours}")
 
 
 def main() -> None:
-    from pipeline_lib.param_text import assignments
-    from pipeline_lib.places import var_dir
+    from nightlite.paths import var_dir
+    from nightlite.runner.parameter_text import assignments
 
     parser = argparse.ArgumentParser(prog="python -m bench.tfx.local_run", description=__doc__.split("\n")[0])
     parser.add_argument("--result", required=True, type=Path, metavar="FILE")

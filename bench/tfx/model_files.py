@@ -18,9 +18,9 @@ import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from pipeline_lib.mnist.features import IMAGE_SIZE
-from pipeline_lib.mnist.sources import load_digits
-from pipeline_lib.mnist.tflite_file import TOLERANCE
+from models.mnist.data.sources import load_digits
+from models.mnist.model.features import IMAGE_SIZE
+from models.mnist.model.tflite_file import TOLERANCE
 
 RUNS = 3
 WARM_UP = 100

@@ -4,9 +4,9 @@ python -m bench.tfx.prepare
 """
 
 from bench.tfx.digits import dataset
-from pipeline_lib.mnist.spans import write_span
-from pipeline_lib.settings import settings
-from pipeline_lib.tfx.compile import mnist_tflite
+from models.mnist.data.write_span import write_span
+from nightlite.runner.in_tfx.compile import mnist_tflite
+from nightlite.settings import settings
 
 EXAMPLES = 1_000
 

@@ -12,9 +12,9 @@ from bench.deployment import TimedRun
 from bench.lab import Pair
 from bench.row import Row
 from bench.rows import QUICK, ROWS
-from pipeline_lib.client.rest_answers import TaskInstance
-from pipeline_lib.errors import MnistLiteError
-from pipeline_lib.node_result import NodeResult
+from nightlite.deployment.client.answers import TaskInstance
+from nightlite.errors import MnistLiteError
+from nightlite.runner.node_result import NodeResult
 
 
 def task(task_id: str, duration: float) -> TaskInstance:

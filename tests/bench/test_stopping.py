@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline_lib.places import PROJECT
+from nightlite.paths import PROJECT
 from tests.waiting import wait_until
 
 

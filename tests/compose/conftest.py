@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import PIPELINE_NAME
-from tests.airflow.stack_fixtures import free_port
+from nightlite.paths import PROJECT
+from nightlite.settings import PIPELINE_NAME
 from tests.compose.deployment import OURS, REVISION, Deployment, Run, peak_memory
+from tests.real_airflow import free_port
 
 GIB = 1024**3
 ENGINE = "MNIST_LITE_TEST_DOCKER_ENGINE"
@@ -94,7 +94,7 @@ def second_run(whole: Deployment, first_run: str) -> str:
 
     A test asserts on it; whatever it says, the others have their deployment.
     """
-    demo = ("run", "--rm", "-T", "--no-deps", "init", "python", "-m", "pipeline_lib.airflow.compose_demo")
+    demo = ("run", "--rm", "-T", "--no-deps", "init", "python", "-m", "nightlite.deployment.containers.demo")
     return whole.compose(*demo, check=False)
 
 

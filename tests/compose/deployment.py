@@ -14,11 +14,11 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from pipeline_lib.client.rest import AirflowRest
-from pipeline_lib.client.rest_answers import TaskInstance
-from pipeline_lib.node_result import NodeResult
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import PIPELINE_NAME
+from nightlite.deployment.client.answers import TaskInstance
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.paths import PROJECT
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import PIPELINE_NAME
 from tests.waiting import wait_until
 
 wait_for = partial(wait_until, seconds=900, every=1)

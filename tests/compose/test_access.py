@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline_lib.errors import RunRefusedError, StackError
-from pipeline_lib.settings import PIPELINE_NAME
+from nightlite.errors import RunRefusedError, StackError
+from nightlite.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, Run, docker, wait_for
 
 RUNS = f"/api/v2/dags/{PIPELINE_NAME}/dagRuns"

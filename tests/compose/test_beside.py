@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.airflow.local_config import LocalAirflow
-from pipeline_lib.places import PROJECT
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import PIPELINE_NAME, Settings
-from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow, tfx
+from nightlite.deployment.local.airflow_config import LocalAirflow
+from nightlite.ondevice.releases.store import Releases
+from nightlite.paths import PROJECT
+from nightlite.settings import PIPELINE_NAME, Settings
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, wait_for
+from tests.real_airflow import environment, free_port, logged_in, running_airflow, tfx
 
 long = pytest.mark.skipif(
     not os.environ.get("MNIST_LITE_TEST_LONG"), reason="NOT TESTED: takes minutes; set MNIST_LITE_TEST_LONG=1"
@@ -24,8 +24,8 @@ def local(tmp_path: Path) -> Iterator[tuple[LocalAirflow, Releases]]:
     settings = Settings(var_dir=tmp_path / "var", port=free_port(), schedule="")
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     with environment(variables):
-        tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
-        tfx(settings, "pipeline_lib.tfx.compile")
+        tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")
+        tfx(settings, "nightlite.runner.in_tfx.compile")
         with running_airflow(settings, PROJECT / "dags") as airflow:
             yield airflow, Releases(settings.push_dir)
 

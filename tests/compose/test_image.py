@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.places import PROJECT
+from nightlite.paths import PROJECT
 from tests.compose.deployment import REVISION, Deployment, docker
 
 SIZE = 4 * 10**9
@@ -46,7 +46,7 @@ def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in [PROJECT / ".dockerignore", *PROJECT.glob("requirements*.txt")]:
         shutil.copy2(path, tmp_path)
-    with (tmp_path / "pipeline_lib" / "cli.py").open("a", encoding="utf-8") as file:
+    with (tmp_path / "pipeline_lib" / "nightlite" / "deployment" / "cli.py").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
     private = ("dags", "docker/airflow", "docker/bin", "pipeline_lib", "schema")
     subprocess.run(["chmod", "-R", "go-rwx", *private], cwd=tmp_path, check=True)
@@ -58,7 +58,7 @@ def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_it_has_the_data_that_a_deployment_starts_with(image: str) -> None:
-    count = "from pipeline_lib.mnist.sources import load_mnist5k; print(len(load_mnist5k().train))"
+    count = "from models.mnist.data.sources import load_mnist5k; print(len(load_mnist5k().train))"
     done = in_image(image, "/opt/tfx/bin/python", "-c", count)
     assert done.stdout.strip() == "4000", done.stderr
 

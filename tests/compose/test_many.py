@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from pipeline_lib.errors import StackError
-from pipeline_lib.settings import PIPELINE_NAME
+from nightlite.errors import StackError
+from nightlite.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, Run, docker, wait_for
 
 MANY = 20

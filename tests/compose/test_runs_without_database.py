@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pipeline_lib.client.rest import AirflowRest
-from pipeline_lib.errors import StackError
-from pipeline_lib.settings import PIPELINE_NAME
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.errors import StackError
+from nightlite.settings import PIPELINE_NAME
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, docker, wait_for
 
 OUTAGE_SECONDS = 120

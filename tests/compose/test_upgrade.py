@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.places import PROJECT
+from nightlite.paths import PROJECT
 from tests.compose.deployment import Deployment, Run, docker
 
 OLDER = "3.2.2"
@@ -49,7 +49,7 @@ def test_a_newer_image_migrates_the_same_volumes_once(first_run: str, deployment
 
 def test_no_migration_under_a_scheduler_that_is_at_work(first_run: str, deployment: Deployment) -> None:
     code = (
-        "from pipeline_lib.airflow import initialize as i;"
+        "from nightlite.deployment.containers import initialize as i;"
         "i._is_migrated = lambda: False; i._STILL_ALIVE_SECONDS = 3; i.migrate()"
     )
     said = deployment.compose("run", "--rm", "-T", "--no-deps", "init", "python", "-c", code, check=False)

@@ -41,7 +41,10 @@ def test_the_queue_ends_well_when_it_is_told_to(celery: Deployment) -> None:
 
 @pytest.mark.parametrize(
     ("executor", "component"),
-    [("pipeline_lib.airflow.local_executor.LocalExecutor", ["celery", "worker"]), ("CeleryExecutor", ["scheduler"])],
+    [
+        ("nightlite.deployment.airflow_fixes.local_executor.LocalExecutor", ["celery", "worker"]),
+        ("CeleryExecutor", ["scheduler"]),
+    ],
     ids=["profile without executor", "executor without profile"],
 )
 def test_one_without_the_other_is_one_sentence(image: str, executor: str, component: list[str]) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from pipeline_lib.errors import SettingsError
-from pipeline_lib.setting_check import refuse_unknown_variables
-from pipeline_lib.settings_file import read_settings_file
+from nightlite.deployment.setting_check import refuse_unknown_variables
+from nightlite.deployment.settings_file import read_settings_file
+from nightlite.errors import SettingsError
 
 OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"}
 MISSPELT = "MNIST_LITE_" + "MIN_ACURACY"

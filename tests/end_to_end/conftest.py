@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from pipeline_lib.airflow.local_config import USER, LocalAirflow
-from pipeline_lib.client.rest import AirflowRest
-from pipeline_lib.client.rest_answers import DagRun, TaskInstance
-from pipeline_lib.node_result import NodeResult
-from pipeline_lib.places import PROJECT
-from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
-from tests.airflow.receivers import Hook, Mailbox, http_server, mail_server, statsd_server
-from tests.airflow.stack_fixtures import environment, free_port, logged_in, running_airflow, tfx, wait_for_dag
+from nightlite.deployment.client.answers import DagRun, TaskInstance
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.local.airflow_config import USER, LocalAirflow
+from nightlite.paths import PROJECT
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
+from tests.real_airflow import environment, free_port, logged_in, running_airflow, tfx, wait_for_dag
+from tests.receivers import Hook, Mailbox, http_server, mail_server, statsd_server
 from tests.waiting import wait_until
 
 RUN_SECONDS = 600
@@ -164,8 +164,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     variables |= {"MNIST_LITE_MIN_ACCURACY_CHANGE": "-0.05", "MNIST_LITE_MAX_LATENCY_RATIO": "100"}
     with Told.listening() as told, environment({**variables, **told.variables()}):
         _configure(settings, told)
-        tfx(settings, "pipeline_lib.tfx.commands", "ingest", "digits")
-        tfx(settings, "pipeline_lib.tfx.compile")
+        tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")
+        tfx(settings, "nightlite.runner.in_tfx.compile")
         tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
             for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED):

@@ -8,14 +8,14 @@ from functools import partial
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
 
-from pipeline_lib.airflow.approval import ModelApproval, approval_record
-from pipeline_lib.airflow.config import AirflowPipelineConfig
-from pipeline_lib.airflow.dag_runner import AirflowDagRunner
-from pipeline_lib.airflow.notice import end_with_notice, late_callback
-from pipeline_lib.airflow.schedule import as_of, deadline, schedule
-from pipeline_lib.approval import APPROVAL_RECORD
-from pipeline_lib.notice_settings import tells_after_runs
-from pipeline_lib.settings import run_defaults, settings
+from nightlite.ondevice.approval import APPROVAL_RECORD
+from nightlite.ondevice.in_airflow.approval import ModelApproval, approval_record
+from nightlite.ondevice.in_airflow.notice.settings import tells_after_runs
+from nightlite.ondevice.in_airflow.notice.task import end_with_notice, late_callback
+from nightlite.ondevice.in_airflow.schedule import as_of, deadline, schedule
+from nightlite.runner.in_airflow.config import AirflowPipelineConfig
+from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
+from nightlite.settings import run_defaults, settings
 
 here = settings()
 odd = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": None}, grace_seconds=5)).run(

@@ -8,9 +8,9 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
-from pipeline_lib.airflow.demo import demo
-from pipeline_lib.outcome import Outcome
-from pipeline_lib.releases.store import Releases
+from nightlite.deployment.local.demo import demo
+from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.releases.store import Releases
 from tests.end_to_end.conftest import CONSUMER, Deployment, FinishedRun
 
 ACCURACY = "sparse_categorical_accuracy"
@@ -91,7 +91,7 @@ def test_predict_reads_digits_of_any_size_and_colour(
     deployment.tfx("tests.pipelines.drawn_digits", str(tmp_path))
     pictures = sorted(map(str, tmp_path.glob("*.*")))
     # 3: not sure of one, which counts as wrong
-    said = deployment.tfx("pipeline_lib.mnist.commands", "predict", "--json", *pictures, ok=(0, 3))
+    said = deployment.tfx("models.mnist.predict.commands", "predict", "--json", *pictures, ok=(0, 3))
     answers = [json.loads(line) for line in said.splitlines()]
     right = [answer["digit"] == Path(answer["image"]).name[0] for answer in answers]
     assert len(right) == 360

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline_lib.airflow.stack_start import read_stack
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import DATA_ASSET, PIPELINE_NAME
-from pipeline_lib.spans import MANIFEST, read
+from nightlite.deployment.local.components import read_stack
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.spans import MANIFEST, read
+from nightlite.settings import DATA_ASSET, PIPELINE_NAME
 from tests.end_to_end.conftest import INGEST, NIGHT_MONTH, Deployment, FinishedRun
 from tests.waiting import wait_until
 
@@ -51,7 +51,7 @@ def first_span_is_released(deployment: Deployment) -> int:
 @pytest.fixture(scope="module")
 def ingested(deployment: Deployment, first_span_is_released: int, fewer_digits: Path) -> str:
     """What the ingest of a second span said."""
-    return deployment.tfx("pipeline_lib.tfx.commands", "ingest", str(fewer_digits))
+    return deployment.tfx("nightlite.deployment.in_tfx.commands", "ingest", str(fewer_digits))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_from_an_ingest_to_a_pushed_model_without_a_hand_on_the_keyboard(
 
 def test_the_same_data_again_is_no_span_and_tells_nobody(deployment: Deployment, ingested: str) -> None:
     before = deployment.asset_events(DATA_ASSET)
-    [said] = deployment.tfx("pipeline_lib.tfx.commands", "ingest", "digits").splitlines()
+    [said] = deployment.tfx("nightlite.deployment.in_tfx.commands", "ingest", "digits").splitlines()
     assert said.startswith("span-1 already holds exactly these")
     assert deployment.asset_events(DATA_ASSET) == before
 

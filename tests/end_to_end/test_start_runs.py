@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from airflow_client import client
 
-from pipeline_lib.access import find_access
-from pipeline_lib.client.rest import AirflowRest
-from pipeline_lib.places import PROJECT
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.run_params import RunParams
-from pipeline_lib.settings import PIPELINE_NAME, RELEASE_ASSET, run_defaults
+from nightlite.deployment.client.access import find_access
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.run_parameters import RunParams
+from nightlite.paths import PROJECT
+from nightlite.settings import PIPELINE_NAME, RELEASE_ASSET, run_defaults
 from tests.end_to_end.conftest import VIEWER, Deployment
 from tests.waiting import wait_until
 
@@ -66,7 +66,7 @@ def ended(runs: client.DagRunApi, run_id: str) -> str:
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """`mnist-lite …` against the deployment, whose settings are in this process's environment."""
     return subprocess.run(
-        [sys.executable, "-m", "pipeline_lib.cli", *arguments],
+        [sys.executable, "-m", "nightlite.deployment.cli", *arguments],
         cwd=PROJECT,
         env={**os.environ, "PYTHONPATH": str(PROJECT), **variables},
         check=False,

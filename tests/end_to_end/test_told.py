@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from pipeline_lib.airflow.notice import NOTICE_TASK
-from pipeline_lib.airflow.notice_message import Notice
+from nightlite.ondevice.in_airflow.notice.message import Notice
+from nightlite.ondevice.in_airflow.notice.task import NOTICE_TASK
 from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, TIMED, TOLD, Deployment, FinishedRun, Told
 from tests.waiting import wait_until
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline_lib.client.rest_answers import DagRun
-from tests.airflow.stack_fixtures import logged_in
+from nightlite.deployment.client.answers import DagRun
 from tests.end_to_end.conftest import Deployment
+from tests.real_airflow import logged_in
 from tests.waiting import wait_until
 
 COUNT = 20

@@ -15,10 +15,10 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from pipeline_lib.airflow import stack_processes
-from pipeline_lib.airflow.stack_start import read_stack
-from pipeline_lib.settings import PIPELINE_NAME
-from pipeline_lib.tfx.warm_identity import socket_folder
+from nightlite.deployment.local import processes
+from nightlite.deployment.local.components import read_stack
+from nightlite.runner.in_tfx.warm.identity import socket_folder
+from nightlite.settings import PIPELINE_NAME
 from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, Deployment, FinishedRun
 from tests.waiting import wait_until
 
@@ -47,8 +47,8 @@ def observed(deployment: Deployment) -> Observed:
     found = Observed(FinishedRun(run_id, "running", {}, {}))
 
     def is_finished() -> bool:
-        found.tasks += len(stack_processes.running_tasks(components))
-        for process in stack_processes.alive(components, deployment.airflow.home):
+        found.tasks += len(processes.running_tasks(components))
+        for process in processes.alive(components, deployment.airflow.home):
             look_at(process, found)
         return deployment.rest.run(PIPELINE_NAME, run_id).finished
 
@@ -154,7 +154,7 @@ def test_only_this_machine_can_reach_it_while_a_run_goes_on(observed: Observed) 
     }
     assert observed.listening and open_to_others == {}
     # Those that come and go were seen, too.
-    assert observed.tasks and any("pipeline_lib.tfx.warm_server" in command for command in observed.commands)
+    assert observed.tasks and any("nightlite.runner.in_tfx.warm.server" in command for command in observed.commands)
 
 
 def test_no_secret_is_in_what_airflow_answers(

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pipeline_lib.airflow.local_config import USER
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.report_files import OUTCOME_NODE
-from pipeline_lib.settings import PIPELINE_NAME
+from nightlite.deployment.local.airflow_config import USER
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.report_files import OUTCOME_NODE
+from nightlite.settings import PIPELINE_NAME
 from tests.end_to_end.conftest import HURRIED, Deployment, FinishedRun
 from tests.waiting import wait_until
 

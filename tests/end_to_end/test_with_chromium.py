@@ -11,11 +11,11 @@ from urllib.parse import quote
 import pytest
 
 from docs import chromium
-from pipeline_lib.airflow.local_config import USER
-from pipeline_lib.gates import Gates
-from pipeline_lib.places import PROJECT
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import PIPELINE_NAME
+from nightlite.deployment.local.airflow_config import USER
+from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.releases.store import Releases
+from nightlite.paths import PROJECT
+from nightlite.settings import PIPELINE_NAME
 from tests.end_to_end.conftest import Deployment, FinishedRun
 from tests.end_to_end.test_with_approval import APPROVAL, clear, note, skipped, versions
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from pipeline_lib.mnist.sources import load_digits
+from models.mnist.data.sources import load_digits
 
 SIZES = (20, 28, 50, 113, 400)
 

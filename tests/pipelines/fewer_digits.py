@@ -6,8 +6,8 @@ python -m tests.pipelines.fewer_digits FOLDER COUNT    (TFX environment)
 import sys
 from pathlib import Path
 
-from pipeline_lib.mnist.sources import load_digits
-from tests.mnist.made_digits import idx_bytes
+from models.mnist.data.sources import load_digits
+from tests.models.mnist.made_digits import idx_bytes
 
 if __name__ == "__main__":
     folder, count, digits = Path(sys.argv[1]), int(sys.argv[2]), load_digits()

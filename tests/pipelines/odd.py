@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 from typing import TypedDict
 
-from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.types import Channel, standard_artifacts
 
-from pipeline_lib.graph import Parameter as RunParameter
-from pipeline_lib.tfx.runtime_params import runtime_parameter
+from nightlite.runner.compiled_pipeline import Parameter as RunParameter
+from nightlite.runner.in_tfx.run_parameters import runtime_parameter
+from tfx import v1 as tfx
 
 NAME = "odd"
 _STUBBORN = """
@@ -103,7 +103,7 @@ def create_pipeline(pipeline_root: str, imported: str) -> tfx.dsl.Pipeline:
 
 
 if __name__ == "__main__":
-    from pipeline_lib.tfx.compile import compile_pipeline  # no node needs it: a second of imports
+    from nightlite.runner.in_tfx.compile import compile_pipeline  # no node needs it: a second of imports
     from tests.pipelines.odd import create_pipeline  # run_node cannot import an executor from __main__
 
     compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS).write(Path(sys.argv[1]))

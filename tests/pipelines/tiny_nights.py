@@ -8,18 +8,18 @@ import sys
 from pathlib import Path
 from typing import TypedDict
 
-from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Channel, standard_artifacts
 
-from pipeline_lib.graph import Parameter as RunParameter
-from pipeline_lib.releases.manifest import Description
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.run_params import FORCE
-from pipeline_lib.settings import settings
-from pipeline_lib.tfx.released_model import ReleasedModelStrategy
-from pipeline_lib.tfx.runtime_params import runtime_parameter
+from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
+from nightlite.ondevice.releases.manifest import Description
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.run_parameters import FORCE
+from nightlite.runner.compiled_pipeline import Parameter as RunParameter
+from nightlite.runner.in_tfx.run_parameters import runtime_parameter
+from nightlite.settings import settings
+from tfx import v1 as tfx
 
 NAME = "nights"
 PARAMETERS = (
@@ -112,7 +112,7 @@ def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
 
 
 if __name__ == "__main__":
-    from pipeline_lib.tfx.compile import compile_pipeline  # no node needs it: a second of imports
+    from nightlite.runner.in_tfx.compile import compile_pipeline  # no node needs it: a second of imports
     from tests.pipelines.tiny_nights import create_pipeline  # run_node cannot import an executor from __main__
 
     compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS).write(Path(sys.argv[1]))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
 
 
 def sure_of(digit: int, folder: Path) -> Path:

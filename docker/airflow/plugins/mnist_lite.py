@@ -1,5 +1,5 @@
 """Registers our plugin where the project is not an installed distribution: Airflow reads this folder."""
 
-from pipeline_lib.airflow.plugin import MnistLitePlugin
+from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
 
 __all__ = ["MnistLitePlugin"]

@@ -11,11 +11,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from pipeline_lib.airflow.local_config import _TUNING, LocalAirflow
-from pipeline_lib.airflow.plugin import MnistLitePlugin
-from pipeline_lib.places import PROJECT
-from pipeline_lib.report_files import REPORT_PAGE
-from tests.airflow.test_report_app import get, places, report_run, served
+from nightlite.deployment.local.airflow_config import _TUNING, LocalAirflow
+from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
+from nightlite.ondevice.report_files import REPORT_PAGE
+from nightlite.paths import PROJECT
+from tests.ondevice.in_airflow.pages.test_app import get, places, report_run, served
 
 __all__ = ["get", "places", "report_run", "served"]
 
@@ -48,7 +48,7 @@ def routes() -> Iterator[str]:
     """Each path of each application of our plugin, with words in the place of its parameters."""
     plugin = MnistLitePlugin()
     assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
-    # They have no routes; that they tell nobody anything: tests/airflow/test_conf_guard.py.
+    # They have no routes; that they tell nobody anything: tests/deployment/airflow_fixes/test_unknown_parameters.py.
     middlewares = {item["middleware"].__name__ for item in plugin.fastapi_root_middlewares}
     assert middlewares == {"ConfGuard", "OneWriter", "BodyLimit", "SameOrigin"}
     for served_app in plugin.fastapi_apps:

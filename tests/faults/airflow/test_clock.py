@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pipeline_lib.airflow.schedule import as_of, schedule
-from pipeline_lib.settings import Settings
-from pipeline_lib.spans import Manifest, SplitManifest, select
+from nightlite.ondevice.in_airflow.schedule import as_of, schedule
+from nightlite.ondevice.spans import Manifest, SplitManifest, select
+from nightlite.settings import Settings
 
 YEAR = 2026
 NIGHTS = ("0 2 * * *", "30 2 * * *")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline_lib.airflow import stack
-from pipeline_lib.client.rest import AirflowRest
-from pipeline_lib.client.rest_answers import DagRun
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import Settings
-from tests.airflow.stack_fixtures import logged_in
+from nightlite.deployment.client.answers import DagRun
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.local import stack
+from nightlite.ondevice.releases.store import Releases
+from nightlite.settings import Settings
+from tests.real_airflow import logged_in
 from tests.waiting import wait_until
 
 NAME = "nights"

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.airflow import stack
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import PIPELINE_NAME, Settings
-from tests.airflow.stack_fixtures import environment, free_port, tfx, wait_for_dag
+from nightlite.deployment.local import stack
+from nightlite.ondevice.releases.store import Releases
+from nightlite.settings import PIPELINE_NAME, Settings
 from tests.faults.stack import victims
 from tests.faults.stack.deployment import NAME, Deployment
+from tests.real_airflow import environment, free_port, tfx, wait_for_dag
 
 KILLS = int(os.environ.get("MNIST_LITE_TEST_KILLS") or 7)
 SEED = int(os.environ.get("MNIST_LITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
@@ -76,7 +76,10 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
 @pytest.fixture
 def mnist(tmp_path: Path) -> Iterator[Deployment]:
     """The project's own pipeline, with data."""
-    commands = [["pipeline_lib.tfx.commands", "ingest", "digits", "--no-tell"], ["pipeline_lib.tfx.compile"]]
+    commands = [
+        ["nightlite.deployment.in_tfx.commands", "ingest", "digits", "--no-tell"],
+        ["nightlite.runner.in_tfx.compile"],
+    ]
     with under_airflow(tmp_path, PIPELINE_NAME, commands) as deployment:
         yield deployment
 

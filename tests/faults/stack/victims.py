@@ -5,8 +5,8 @@ from pathlib import Path
 
 import psutil
 
-from pipeline_lib.airflow import stack_processes
-from pipeline_lib.airflow.stack_start import Stack, read_stack
+from nightlite.deployment.local import processes as stack_processes
+from nightlite.deployment.local.components import Stack, read_stack
 
 # Those of a node are there only while one runs.
 NODE_KINDS = ("child", "runtime", "task")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tfx.gate_laboratory import Laboratory, Run, few_digits, new_laboratory
+from tests.ondevice.in_tfx.gate_laboratory import Laboratory, Run, few_digits, new_laboratory
 
 
 @pytest.fixture(scope="session")

@@ -17,16 +17,17 @@ from unittest import mock
 import psutil
 from ml_metadata.metadata_store import metadata_store
 
-from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.node_result import NodeResult
-from pipeline_lib.places import PROJECT
-from pipeline_lib.releases.history import HISTORY_FILE
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx import artifact_retention, node
-from pipeline_lib.tfx.compile import compile_pipeline
-from pipeline_lib.tfx.metadata_store import open_store
-from pipeline_lib.tfx.request import NodeRequest
+from nightlite.ondevice.in_tfx import retention
+from nightlite.ondevice.releases.history import HISTORY_FILE
+from nightlite.ondevice.releases.store import Releases
+from nightlite.paths import PROJECT
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.in_tfx import node
+from nightlite.runner.in_tfx.compile import compile_pipeline
+from nightlite.runner.in_tfx.mlmd.store import open_store
+from nightlite.runner.in_tfx.request import NodeRequest
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import Settings, settings
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
@@ -102,9 +103,7 @@ def run_node(node_id: str, number: int, run_id: str = "", **parameters: Any) -> 
 
 def prune(config: Settings, keep_runs: int = 1, push_dir: Path | None = None) -> int:
     store = open_store(config.mlmd_url)
-    return artifact_retention.prune(
-        store, tiny_nights.NAME, config.pipeline_root, push_dir or config.push_dir, keep_runs
-    )
+    return retention.prune(store, tiny_nights.NAME, config.pipeline_root, push_dir or config.push_dir, keep_runs)
 
 
 def reopened(url: str) -> int:

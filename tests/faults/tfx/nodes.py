@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline_lib.node_result import NodeResult
-from pipeline_lib.tfx import node
-from pipeline_lib.tfx.request import NodeRequest
-from tests.tfx.gate_laboratory import Laboratory
+from nightlite.runner.in_tfx import node
+from nightlite.runner.in_tfx.request import NodeRequest
+from nightlite.runner.node_result import NodeResult
+from tests.ondevice.in_tfx.gate_laboratory import Laboratory
 
 GATE = "DataGate"
 

@@ -9,15 +9,15 @@ from unittest import mock
 
 import pytest
 
-from pipeline_lib import spans
-from pipeline_lib.mnist import spans as written_spans
-from pipeline_lib.mnist.spans import write_span
-from pipeline_lib.releases import store as release_store
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import Settings
-from pipeline_lib.tfx.metadata_store import open_store
+from models.mnist.data import write_span as written_spans
+from models.mnist.data.write_span import write_span
+from nightlite.ondevice import spans
+from nightlite.ondevice.releases import store as release_store
+from nightlite.ondevice.releases.store import Releases
+from nightlite.runner.in_tfx.mlmd.store import open_store
+from nightlite.settings import Settings
 from tests.faults.tfx.nights import prune, run_node, simulate
-from tests.tfx.gate_laboratory import few_digits
+from tests.ondevice.in_tfx.gate_laboratory import few_digits
 
 STEPS = (timedelta(hours=1), timedelta(days=1))
 BEFORE, NIGHTS = 4, 7  # of seven nights of one week, the clock is set back after the fourth

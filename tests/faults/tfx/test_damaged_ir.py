@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.graph import CompiledPipeline
-from pipeline_lib.node_exit import EXIT_USAGE
-from pipeline_lib.node_result import NodeResult
-from pipeline_lib.tfx import node, preloading
-from pipeline_lib.tfx.compile import compile_pipeline
-from pipeline_lib.tfx.request import NodeRequest
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.exit_codes import EXIT_USAGE
+from nightlite.runner.in_tfx import node
+from nightlite.runner.in_tfx.compile import compile_pipeline
+from nightlite.runner.in_tfx.request import NodeRequest
+from nightlite.runner.in_tfx.warm import preloading
+from nightlite.runner.node_result import NodeResult
 from tests.pipelines import tiny_nights
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.tfx.metadata_store import open_store
+from nightlite.ondevice.releases.store import Releases
+from nightlite.runner.in_tfx.mlmd.store import open_store
 from tests.faults.tfx.nodes import files_below, launch
 from tests.faults.tfx.small_disk import fill, small_disk
-from tests.tfx.gate_laboratory import LENIENT, Laboratory, few_digits, new_laboratory
+from tests.ondevice.in_tfx.gate_laboratory import LENIENT, Laboratory, few_digits, new_laboratory
 
 
 @pytest.fixture(scope="module")

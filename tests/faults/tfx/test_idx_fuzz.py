@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.errors import DataError
-from pipeline_lib.mnist.dataset import Split
-from pipeline_lib.mnist.idx import read_images, read_labels
-from tests.mnist.made_digits import idx_bytes
+from models.mnist.data.dataset import Split
+from models.mnist.data.idx import read_images, read_labels
+from nightlite.errors import DataError
+from tests.models.mnist.made_digits import idx_bytes
 
 IMAGES = idx_bytes(np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8))
 LABELS = idx_bytes(np.array([0, 9, 5], np.uint8))

@@ -17,14 +17,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline_lib.node_result import NodeResult
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.settings import Settings
-from pipeline_lib.tfx import at_work
-from pipeline_lib.tfx.compile import compile_pipeline
-from pipeline_lib.tfx.metadata_store import open_store
+from nightlite.ondevice.releases.store import Releases
+from nightlite.runner.in_tfx.compile import compile_pipeline
+from nightlite.runner.in_tfx.mlmd import running_nodes
+from nightlite.runner.in_tfx.mlmd.store import open_store
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import Settings
 from tests.pipelines import tiny_nights
-from tests.tfx.conftest import Deployment
+from tests.run_nodes import Deployment
 
 KILLS = int(os.environ.get("MNIST_LITE_TEST_KILLS") or 3)
 SEED = int(os.environ.get("MNIST_LITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
@@ -87,7 +87,7 @@ class Nights(Deployment):
         there = [Path(model.uri) for model in models if model.state == model.LIVE]
         assert all((path / "tflite").stat().st_size == tiny_nights.MODEL_BYTES for path in there)
         assert set(there) == set((self.config.pipeline_root / "Train" / "model").iterdir())
-        assert list((self.config.pipeline_root / at_work.FOLDER).iterdir()) == []
+        assert list((self.config.pipeline_root / running_nodes.FOLDER).iterdir()) == []
         releases = Releases(self.config.push_dir)
         for version in releases.versions():
             releases.release(version).verify()

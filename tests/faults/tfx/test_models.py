@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer.rewriting import rewriter_factory
 
-from pipeline_lib.errors import ReleaseError
-from pipeline_lib.mnist import lite_trainer, model, quantization
-from pipeline_lib.mnist.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
-from pipeline_lib.releases.store import Releases
+from models.mnist.model import lite_trainer, network, quantization
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
+from nightlite.errors import ReleaseError
+from nightlite.ondevice.releases.store import Releases
 from tests.faults.tfx.nodes import files_below, until
+from tests.ondevice.in_tfx.gate_laboratory import LENIENT, Laboratory, Run, edge_inputs, file_of, new_model, output
 from tests.pipelines.tiny_tflite import sure_of
-from tests.tfx.gate_laboratory import LENIENT, Laboratory, Run, edge_inputs, file_of, new_model, output
 
 LITE = "Trainer.mnist_lite"
 Garbage = Callable[[Path], None]  # makes of a good file, which is there, a bad one
@@ -110,7 +110,7 @@ def test_a_diverged_training_leaves_no_trainer(
     laboratory: Laboratory, good: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = lambda *_: lambda step: tf.constant(np.inf) + 0 * tf.cast(step, tf.float32)  # noqa: E731
-    monkeypatch.setattr(model, "one_cycle", endless)
+    monkeypatch.setattr(network, "one_cycle", endless)
     result = until(laboratory, "Trainer.mnist", "diverged", **LENIENT, epochs=1, seed=7)
     assert (result.node_id, result.state) == ("Trainer.mnist", "failed")
     assert "training diverged: expected a finite loss. Received: nan" in str(result.reason)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.releases.store import Releases
-from pipeline_lib.report_files import REFUSED_DATA
-from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx.metadata_store import open_store
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.report_files import REFUSED_DATA
+from nightlite.runner.in_tfx.mlmd.store import open_store
+from nightlite.settings import Settings, settings
 from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, prune, run_node, simulate
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights

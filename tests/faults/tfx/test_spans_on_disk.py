@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline_lib.mnist.dataset import Dataset, Split
-from pipeline_lib.mnist.sources import load_digits
-from pipeline_lib.mnist.spans import write_span
-from pipeline_lib.node_result import NodeResult
-from pipeline_lib.report_files import REFUSED_DATA, REPORT_PAGE
+from models.mnist.data.dataset import Dataset, Split
+from models.mnist.data.sources import load_digits
+from models.mnist.data.write_span import write_span
+from nightlite.ondevice.report_files import REFUSED_DATA, REPORT_PAGE
+from nightlite.runner.node_result import NodeResult
 from tests.faults.tfx.nodes import GATE, launch, until
-from tests.tfx.gate_laboratory import Laboratory, few_digits, new_laboratory
+from tests.ondevice.in_tfx.gate_laboratory import Laboratory, few_digits, new_laboratory
 
 Damage = Callable[[Path], None]
 
@@ -44,7 +44,7 @@ def break_gzip(span: Path) -> None:
     shard(span).write_bytes(bytes(content))
 
 
-# Whatever changes a file's size is one of these to what reads it; tests/core/test_spans.py has the others.
+# Whatever changes a file's size is one of these to what reads it; tests/ondevice/test_spans.py has the others.
 DAMAGES: dict[str, Damage] = {
     "records lost": lose_records,
     "broken gzip": break_gzip,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.settings import Settings, settings
-from pipeline_lib.tfx.metadata_store import open_store
+from nightlite.runner.in_tfx.mlmd.store import open_store
+from nightlite.settings import Settings, settings
 from tests.faults.tfx.nights import compiled_nights, execute
 from tests.faults.tfx.small_disk import fill, small_disk
 

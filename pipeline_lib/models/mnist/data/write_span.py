@@ -1,0 +1,60 @@
+"""Write spans; what they are and how they are read: `nightlite/ondevice/spans.py`.
+
+One writer at a time. A span is written to a folder that no pattern of a reader's matches, and gets its name in one
+rename once all of it is on the disk.
+"""
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from models.mnist.data.dataset import Dataset, Split
+from models.mnist.data.tfrecords import write_split
+from nightlite import durable
+from nightlite.errors import DataError
+from nightlite.locks import lock
+from nightlite.ondevice.spans import MANIFEST, Manifest, Span, SplitManifest, numbers, read
+
+
+def write_span(dataset: Dataset, data_dir: Path) -> Span:
+    """Write `dataset` as the next span, unless a span holds exactly the same images and labels already.
+
+    A process that does this at the same time waits for its turn.
+
+    Raises:
+      DataError: it could not be written (a full disk, say); no span and no unfinished folder is left.
+    """
+    digests = {name: split.sha256() for name, split in dataset.splits.items()}
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with lock(data_dir, waiting_for="another ingest"):
+            durable.clear_unfinished(data_dir)
+            if found := _span_with(digests, data_dir):
+                return found
+            number = max(numbers(data_dir), default=0) + 1
+            with durable.new_folder(data_dir / f"span-{number}") as folder:
+                splits = {name: _write(split, name, digests[name], folder) for name, split in dataset.splits.items()}
+                # Now, not before: a run of an earlier moment could not have read it.
+                manifest = Manifest(source=dataset.source, created=datetime.now(UTC), splits=splits)
+                (folder / MANIFEST).write_text(f"{manifest.model_dump_json(indent=1)}\n", encoding="utf-8")
+            return Span(number, data_dir / f"span-{number}", manifest, created=True)
+    except OSError as error:
+        raise DataError(
+            f"{data_dir}: no span could be written: {error.strerror or error}. Nothing was kept of it, "
+            "and the spans before it are as they were; see to the disk, then ingest again"
+        ) from None
+
+
+def _write(split: Split, name: str, digest: str, folder: Path) -> SplitManifest:
+    shards = write_split(split, name, folder)
+    return SplitManifest(examples=len(split), per_class=split.per_class(), content_sha256=digest, shards=shards)
+
+
+def _span_with(digests: dict[str, str], data_dir: Path) -> Span | None:
+    """The newest whole span of exactly this content: a damaged one must not keep a good one from being written."""
+    for number in reversed(numbers(data_dir)):
+        with contextlib.suppress(DataError):
+            span = read(data_dir, number)
+            if span.manifest.digests() == digests:
+                return span.require_whole()
+    return None

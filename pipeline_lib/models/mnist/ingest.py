@@ -1,0 +1,24 @@
+"""Bring handwritten digits from a source into the pipeline: `mnist-lite ingest mnist5k|digits|mnist|FOLDER`."""
+
+from pathlib import Path
+
+from models.mnist.data.download import MIRRORS
+from models.mnist.data.sources import load
+from models.mnist.data.write_span import write_span
+from nightlite.ondevice.spans import Span
+from nightlite.settings import settings
+
+
+def ingest(source: str, data_dir: Path) -> Span:
+    """Write the digits of `source` as the next span of `data_dir`; `str()` of what it gives is the sentence to print.
+
+    Args:
+      source: `mnist5k`, `digits`, `mnist` or a folder of IDX files.
+      data_dir: the folder of spans; made where there is none.
+
+    Raises:
+      DataError: the source is not what it should be, or the span could not be written. Nothing was changed.
+      DownloadError: no mirror gave the public files whole.
+      SettingsError: a setting is malformed.
+    """
+    return write_span(load(source, settings().var_dir / "cache" / "mnist", MIRRORS), data_dir)

@@ -1,0 +1,1 @@
+"""What the Trainers run: their cache key holds these modules."""

@@ -1,0 +1,87 @@
+"""A float TFLite file made smaller, by ai-edge-quantizer; why by that: docs/decisions/0006-quantization.md."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.tools import flatbuffer_utils
+from ai_edge_quantizer import quantizer, recipe
+from ai_edge_quantizer.qtyping import (
+    ComputePrecision,
+    OpQuantizationConfig,
+    TensorDataType,
+    TensorQuantizationConfig,
+    TFLOperationName,
+)
+from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
+
+from models.mnist.model.features import IMAGE_KEY
+from nightlite import durable
+from nightlite.errors import ModelFileError
+from nightlite.ondevice.training_parameters import Quantization
+
+SIGNATURE = "serving_default"
+
+
+def quantize(file: Path, mode: Quantization, images: npt.NDArray[np.float32]) -> None:
+    """Replace a float file by its quantized form; input and output stay float32, whatever the mode.
+
+    Args:
+      file: TFLite file.
+      mode: `dynamic`: int8 weights, activations quantized as they come; `float16`: weights; `int8`: weights and
+        activations, by the ranges that the activations have on `images`.
+      images: a representative sample of the training split, float32 [n, 784]; only int8 reads it.
+
+    Raises:
+      ModelFileError: the quantizer cannot work with this file.
+    """
+    original = file.read_bytes()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints one that says more
+            work = quantizer.Quantizer(original, _recipe(mode))
+            ranges = work.calibrate({SIGNATURE: [{IMAGE_KEY: image[np.newaxis]} for image in images]}, num_threads=1)
+            quantized = _as_outside(work.quantize(ranges).quantized_model, original)
+    except Exception as error:  # of whatever the flatbuffer's reader, the interpreter or the quantizer trips over
+        raise ModelFileError(f"{file}: cannot be quantized to {mode}. Received: {error!r}") from None
+    durable.write(file, quantized)
+
+
+def _recipe(mode: Quantization) -> list[dict[str, object]]:
+    recipes = RecipeManager()
+    if mode == "dynamic":
+        recipes.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+    elif mode == "float16":
+        half = TensorQuantizationConfig(num_bits=16, dtype=TensorDataType.FLOAT)
+        config = OpQuantizationConfig(
+            weight_tensor_config=half, compute_precision=ComputePrecision.FLOAT, explicit_dequantize=True
+        )
+        recipes.add_quantization_config(".*", TFLOperationName.ALL_SUPPORTED, config, AlgorithmName.FLOAT_CASTING)
+    else:
+        recipes.load_quantization_recipe(recipe.static_wi8_ai8())
+        # Phones pass floats, and TFMA casts to int8 without rounding: the file itself quantizes and dequantizes.
+        for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
+            recipes.add_quantization_config(".*", end, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    found: list[dict[str, object]] = recipes.get_quantization_recipe()
+    return found
+
+
+def _as_outside(quantized: bytes, original: bytes) -> bytes:
+    """The quantized file with the float file's inputs and outputs, and without names that nobody can ask for.
+
+    The tensors that ai-edge-quantizer puts at the ends have names of their own and a fixed batch size. The inner names
+    are 3 KB, a twentieth of an int8 file.
+    """
+    model, before = (
+        flatbuffer_utils.read_model_from_bytearray(bytearray(content)) for content in (quantized, original)
+    )
+    for graph, float_graph in zip(model.subgraphs, before.subgraphs, strict=True):
+        outer = [*graph.inputs, *graph.outputs]
+        for index, tensor in enumerate(graph.tensors):
+            if index not in outer:
+                tensor.name = b""
+        for index, float_index in zip(outer, [*float_graph.inputs, *float_graph.outputs], strict=True):
+            tensor, float_tensor = graph.tensors[index], float_graph.tensors[float_index]
+            tensor.name, tensor.shapeSignature = float_tensor.name, float_tensor.shapeSignature
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

@@ -1,0 +1,204 @@
+"""Trainer.mnist: train the network on the transformed examples, export it with two signatures."""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
+from tfx_bsl.public import tfxio
+
+from models.mnist.model.augmentation import Distortion, distort
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, NUM_CLASSES, transformed_name
+from models.mnist.model.network import Tabulated, build_network, one_cycle
+from nightlite.errors import DataError, MnistLiteError
+from nightlite.ondevice.training_parameters import TrainingParams
+
+# A small data set is passed over several times in an epoch: what training needs is steps, not passes.
+MIN_STEPS_PER_EPOCH = 30
+_WEIGHT_DECAY = 0.01
+_READ_BATCH = 1024
+_EVAL_BATCH = 500
+
+# What tf.summary.scalar writes: TensorFlow 2.21 no longer brings the tensorboard package, which that function needs.
+_SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class="DATA_CLASS_SCALAR")
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """One split in memory: images float32 [n, 784] in [-0.5, 0.5], labels int64 [n] in 0-9."""
+
+    images: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """TFX's `run_fn`.
+
+    Args:
+      fn_args: `custom_config` holds `epochs`, `batch_size`, `learning_rate` and `seed`, as in `TrainingParams`. The
+        SavedModel goes to `serving_model_dir`, TensorBoard's logs to `model_run_dir`.
+
+    Raises:
+      ValidationError: `custom_config` holds something else.
+      DataError: a split is empty or has labels outside 0-9.
+      MnistLiteError: training diverged.
+    """
+    params = TrainingParams.model_validate(fn_args.custom_config or {})
+    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    train_split, eval_split = (
+        read_examples(fn_args.data_accessor, files, transform_output)
+        for files in (fn_args.train_files, fn_args.eval_files)
+    )
+    network = train(train_split, eval_split, params, fn_args.model_run_dir)
+    export(network, transform_output, fn_args.serving_model_dir)
+
+
+def read_examples(data_accessor: DataAccessor, files: list[str], transform_output: tft.TFTransformOutput) -> Examples:
+    """Read a whole split: 60,000 images are 190 MB.
+
+    Raises:
+      DataError: it is empty, or has labels outside 0-9.
+    """
+    batches = data_accessor.tf_dataset_factory(
+        files,
+        tfxio.TensorFlowDatasetOptions(batch_size=_READ_BATCH, num_epochs=1, shuffle=False),
+        transform_output.transformed_metadata.schema,
+    )
+    image_batches, label_batches = [], []
+    for batch in batches:
+        image_batches.append(batch[transformed_name(IMAGE_KEY)].numpy())
+        label_batches.append(batch[transformed_name(LABEL_KEY)].numpy())
+    if not image_batches:
+        raise DataError(f"{', '.join(files)}: expected at least one example. Received: none")
+    images = np.concatenate(image_batches).reshape(-1, IMAGE_SIZE)
+    labels = np.concatenate(label_batches).reshape(-1)
+    if len(outside := labels[(labels < 0) | (labels >= NUM_CLASSES)]):
+        raise DataError(f"{', '.join(files)}: expected labels from 0 to {NUM_CLASSES - 1}. Received: {outside[0]}")
+    # Beam shuffles with random keys, so that two runs read the same examples in another order.
+    order = sorted(range(len(labels)), key=lambda i: (hashlib.sha256(images[i].tobytes()).digest(), labels[i]))
+    return Examples(images[order], labels[order])
+
+
+def train(train_split: Examples, eval_split: Examples, params: TrainingParams, log_dir: str) -> keras.Model:
+    """Train a new network, one line of progress per epoch; the same arguments give the same weights.
+
+    Raises:
+      MnistLiteError: the loss is no longer a finite number.
+    """
+    keras.utils.set_random_seed(params.seed)
+    steps_per_epoch = max(MIN_STEPS_PER_EPOCH, math.ceil(len(train_split.labels) / params.batch_size))
+    schedule = Tabulated(
+        one_cycle(params.learning_rate, params.epochs * steps_per_epoch), params.epochs * steps_per_epoch
+    )
+    network = build_network()
+    network.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY),
+        keras.losses.SparseCategoricalCrossentropy(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        jit_compile=False,  # XLA on a CPU: up to 20 s to compile, and slower steps
+    )
+    # With every variable there before the first step, Keras traces the step once instead of twice.
+    network.optimizer.build(network.trainable_variables)
+    print(
+        f"{len(train_split.labels):,} examples to train on, {len(eval_split.labels):,} to evaluate on, "
+        f"{params.epochs} epochs of {steps_per_epoch} steps, {network.count_params():,} parameters",
+        flush=True,
+    )
+    network.fit(
+        training_batches(train_split, params.batch_size, params.seed),
+        epochs=params.epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=tf.data.Dataset.from_tensor_slices((eval_split.images, eval_split.labels)).batch(_EVAL_BATCH),
+        shuffle=False,
+        verbose=0,
+        callbacks=[_EpochReport(params, log_dir)],
+    )
+    return network
+
+
+def training_batches(split: Examples, batch_size: int, seed: int) -> tf.data.Dataset:
+    """Endless shuffled, distorted batches: (images float32 [batch, 784], labels int64 [batch])."""
+
+    @tf.autograph.experimental.do_not_convert
+    def distorted(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        # The batch's number seeds its distortions: the same whichever thread draws them.
+        images, labels = batch
+        return distort(images, tf.stack([tf.constant(seed, tf.int64), number]), Distortion()), labels
+
+    batches = (
+        tf.data.Dataset.from_tensor_slices((split.images, split.labels))
+        .shuffle(len(split.labels), seed=seed)
+        .repeat()
+        .batch(batch_size)
+    )
+    numbered = tf.data.Dataset.zip(tf.data.Dataset.counter(), batches)
+    return numbered.map(distorted, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder: str) -> None:
+    """Write a SavedModel with two signatures over the same variables, each returning `probabilities`, float32 [n, 10].
+
+    `serving_default` takes serialized tf.Examples, string [n], with raw features; `lite` takes `image_floats`,
+    float32 [n, 784].
+    """
+    transform = transform_output.transform_features_layer()
+    # Outside of the tf.function: traced, this takes autograph 3.6 s.
+    feature_spec = {name: spec for name, spec in transform_output.raw_feature_spec().items() if name != LABEL_KEY}
+
+    # Neither has control flow for autograph to convert, and converting takes it seconds.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
+    def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        transformed = transform(tf.io.parse_example(examples, feature_spec))
+        return {"probabilities": network(transformed[transformed_name(IMAGE_KEY)], training=False)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)], autograph=False)
+    def serve_images(image_floats: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": network(image_floats, training=False)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    # Lookup tables, if the preprocessing has any. Tracking the layer itself makes Keras trace its call: seconds.
+    for part in tf.train.TrackableView(transform).descendants():
+        if isinstance(part, tf.saved_model.experimental.TrackableResource):
+            archive.track(part)
+    archive.add_endpoint("serving_default", serve_examples)
+    archive.add_endpoint("lite", serve_images)
+    archive.write_out(folder, verbose=False)
+
+
+class _EpochReport(keras.callbacks.Callback):
+    """One plain line and TensorBoard's scalars per epoch, and an end to training that has diverged."""
+
+    def __init__(self, params: TrainingParams, log_dir: str) -> None:
+        super().__init__()
+        self._run_params = params
+        self._log_dir = log_dir
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        self._writer = tf.summary.create_file_writer(self._log_dir)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        reached, values = f"epoch {epoch + 1} of {self._run_params.epochs}", logs or {}
+        if not math.isfinite(values["loss"]):
+            raise MnistLiteError(
+                f"training diverged: expected a finite loss. Received: {values['loss']} in {reached}, with "
+                f"learning_rate {self._run_params.learning_rate}. Lower it, or look for images that are not numbers"
+            )
+        print(
+            f"{reached}: loss {values['loss']:.4f}, accuracy {values['accuracy']:.4f}, "
+            f"eval loss {values['val_loss']:.4f}, eval accuracy {values['val_accuracy']:.4f}",
+            flush=True,
+        )
+        with self._writer.as_default(step=epoch):
+            for name, value in values.items():
+                tf.summary.write(name, value, metadata=_SCALAR)
+        self._writer.flush()
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        self._writer.close()

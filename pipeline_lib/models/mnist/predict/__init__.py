@@ -1,0 +1,1 @@
+"""Asks a release what a picture shows."""

@@ -1,0 +1,39 @@
+"""Which code this is: what a release says that it was made by."""
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+from nightlite.paths import PROJECT
+
+
+def code_revision(project: Path = PROJECT) -> str:
+    """Return what the image's file REVISION says, else git's revision, else a fingerprint of the code.
+
+    Returns:
+      The file's line; or 40 hex digits, with `-dirty` where files differ from that commit; or `sha256:` and 64 digits.
+    """
+    baked = project / "REVISION"
+    said = baked.read_text(encoding="utf-8").strip() if baked.exists() else _git(project)
+    return said or f"sha256:{fingerprint(project / 'pipeline_lib')}"
+
+
+def fingerprint(*folders: Path) -> str:
+    """sha256 (hex) of the names and contents of the Python files under `folders`."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _git(project: Path) -> str:
+    # A folder inside somebody else's checkout would get that one's revision.
+    if not (project / ".git").exists():
+        return ""
+    command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,0 +1,1 @@
+"""One installation: its command line, the local Airflow, the containers."""

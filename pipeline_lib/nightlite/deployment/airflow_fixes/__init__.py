@@ -1,0 +1,1 @@
+"""Patches of Airflow, switched on by this deployment."""

@@ -1,0 +1,39 @@
+"""Lets the API server's writing requests go one after the other, where Airflow's database is SQLite.
+
+SQLite has one writer at a time. Airflow 3.3 writes its audit log from an `async` dependency
+(`airflow/api_fastapi/logging/decorators.py`), which is to say in the event loop. While another request of the same
+process is between its write and its commit, that waits for a lock whose holder waits for the event loop: nothing moves
+until SQLite gives up, after five seconds, with "database is locked". Whoever had triggered the run was answered 500.
+
+The lock is taken after the whole body is read and released before the answer is sent, so a slow client blocks no one.
+BodyLimit, which stands before this, bounds the body.
+"""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nightlite.deployment.airflow_fixes.request import READING, read_again, read_whole
+
+
+class OneWriter:
+    """ASGI middleware: a request waits for the one before it, a reading one for none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in READING:
+            await self.app(scope, receive, send)
+            return
+        message = await read_whole(receive)
+        answer: list[Message] = []
+
+        async def keep(part: Message) -> None:
+            answer.append(part)
+
+        async with self._turn:
+            await self.app(scope, read_again(message, receive), keep)
+        for part in answer:
+            await send(part)

@@ -1,0 +1,121 @@
+"""`mnist-lite`: each command runs in the environment that it needs, whichever one it was called from."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+
+from nightlite.deployment.settings_file import read_settings_file
+from nightlite.errors import MnistLiteError, UsageError
+from nightlite.paths import PROJECT
+
+VERSION = "0.1.0"  # as pyproject.toml has it, which is not in the containers' image
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+
+# command: (environment, module of its commands, its one line in --help). TFX's always run in another process.
+COMMANDS = {
+    "demo": (
+        "airflow",
+        "nightlite.deployment.airflow_commands",
+        "run everything once under Airflow and print the verdict",
+    ),
+    "up": ("airflow", "nightlite.deployment.airflow_commands", "start the local Airflow"),
+    "down": ("airflow", "nightlite.deployment.airflow_commands", "stop the local Airflow and all that belongs to it"),
+    "trigger": ("either", "nightlite.deployment.client.commands", "start a run over REST, and wait for it if asked to"),
+    "status": (
+        "either",
+        "nightlite.deployment.client.commands",
+        "show a run: its nodes, its verdict, what it released",
+    ),
+    "runs": ("either", "nightlite.deployment.client.commands", "list the newest runs"),
+    "ingest": ("tfx", "nightlite.deployment.in_tfx.commands", "add a span of data: mnist5k, digits, mnist or a folder"),
+    "run-local": (
+        "tfx",
+        "nightlite.deployment.in_tfx.commands",
+        "run the whole pipeline in this process, without Airflow",
+    ),
+    "schema": (
+        "tfx",
+        "nightlite.deployment.in_tfx.commands",
+        "infer, diff or accept the schema that the data is held to",
+    ),
+    "models": ("tfx", "nightlite.ondevice.releases.commands", "list, check, roll back, prune or export the releases"),
+    "predict": ("tfx", "models.mnist.predict.commands", "ask the latest release what digit a picture shows"),
+}
+
+
+def usage() -> str:
+    lines = [f"  {name:<11} {line}" for name, (_, _, line) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: mnist-lite COMMAND [OPTION ...]",
+            "",
+            "Retrain a small on-device model, prove the TFLite file, ship it only then.",
+            "",
+            *lines,
+            "",
+            "mnist-lite COMMAND --help tells more. Examples: mnist-lite ingest mnist5k; mnist-lite run-local",
+            "mnist-lite --version tells version and revision.",
+            "",
+            "Exit code: 0 done; 1 it could not be done; 2 usage: a wrong option or value, or the name of a folder, a",
+            "release or a run that does not exist; 3 a run released no model (demo, trigger --wait, status).",
+        ]
+    )
+
+
+def run_commands(app: Callable[..., object]) -> int:
+    """Run one environment's commands (a typer app); an error that a user can act on is one line and its exit code."""
+    try:
+        app(prog_name="mnist-lite")
+    except MnistLiteError as error:
+        print(f"mnist-lite: {error}", file=sys.stderr)
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
+    return 0
+
+
+def version() -> str:
+    """Return the version and the revision of this code."""
+    from nightlite.code_revision import code_revision
+
+    return f"mnist-lite {VERSION}, revision {code_revision()}"
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else EXIT_USAGE
+    return run_commands(lambda prog_name: _run(prog_name, arguments))
+
+
+def _run(prog_name: str, arguments: list[str]) -> None:
+    read_settings_file()
+    name = arguments[0]
+    if name == "--version":
+        print(version())
+        return
+    if name not in COMMANDS:
+        from nightlite.did_you_mean import did_you_mean
+
+        raise UsageError(f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}")
+    side, module, _ = COMMANDS[name]
+    # The image has Airflow elsewhere than a checkout has.
+    if side == "either" or (side == "airflow" and importlib.util.find_spec("airflow")):
+        importlib.import_module(module).app(prog_name=prog_name)
+    else:
+        python = _interpreter(side)
+        os.execv(python, [python, "-m", module, *arguments])
+
+
+def _interpreter(side: str) -> str:
+    from nightlite.settings import settings
+
+    python = settings().tfx_python if side == "tfx" else PROJECT / ".venvs" / "airflow" / "bin" / "python"
+    if not python.exists():
+        raise MnistLiteError(f"no {side} environment at {python}: run 'make setup'")
+    return str(python)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Where Airflow's REST API is and who asks it: from the environment, a file or a prompt, never from argv."""
+
+import getpass
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nightlite.errors import SettingsError
+from nightlite.settings import Settings, read_variables
+
+# What the local Airflow of this checkout has: its API server's interface, and its one user.
+LOCAL_HOST = "127.0.0.1"
+LOCAL_USER = "admin"
+_SECRETS = "MNIST_LITE_PASSWORD, MNIST_LITE_PASSWORD_FILE or MNIST_LITE_TOKEN"
+
+
+class Access(BaseModel):
+    """An Airflow and who asks it. With a `token`, user and password are not needed; all secrets print as stars."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    token: SecretStr | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the proxy of the environment is asked for it: none leads back to this machine."""
+        return urlsplit(self.url).hostname not in (LOCAL_HOST, "localhost", "::1")
+
+
+class AccessVariables(BaseSettings):
+    """The variables that say so; none of them: the local Airflow of this checkout."""
+
+    model_config = SettingsConfigDict(env_prefix="MNIST_LITE_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    url: str | None = Field(default=None, description="address of an Airflow, such as https://airflow.example.com")
+    user: str | None = Field(default=None, description="who asks it")
+    password: SecretStr | None = None
+    password_file: Path | None = Field(default=None, description="holds the password")
+    token: SecretStr | None = Field(default=None, description="of Airflow's /auth/token, instead of user and password")
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://local")
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("expected http://HOST[:PORT][/PATH] or https://…, without a user and password in it")
+        return url and url.rstrip("/")
+
+
+def find_access(config: Settings, ask: Callable[[str], str] | None = None) -> Access | None:
+    """The Airflow that the environment names, else this checkout's local one; None where there is neither.
+
+    Args:
+      config: where the local Airflow is.
+      ask: asks a person for a password that is not set (see `ask_password`); None: nobody is there to be asked.
+
+    Raises:
+      SettingsError: an address is set without a user or a password, or a variable or file does not hold what it should.
+    """
+    given = read_variables(AccessVariables)
+    if given.url is None:
+        return _local(config, given)
+    if given.token:
+        return Access(url=given.url, token=given.token)
+    if not given.user:
+        raise SettingsError("expected MNIST_LITE_USER or MNIST_LITE_TOKEN beside MNIST_LITE_URL. Received: neither")
+    return Access(url=given.url, user=given.user, password=_password(given, ask))
+
+
+def ask_password(whose: str) -> str:
+    """Ask the terminal for a password, unseen. Raises SettingsError where there is no terminal."""
+    if not sys.stdin.isatty():
+        raise SettingsError(f"Password of {whose}: expected {_SECRETS}, or a terminal. Received: neither")
+    return getpass.getpass(f"Password of {whose}: ")
+
+
+def _password(given: AccessVariables, ask: Callable[[str], str] | None) -> SecretStr:
+    if given.password and given.password_file:
+        raise SettingsError("expected one of MNIST_LITE_PASSWORD and MNIST_LITE_PASSWORD_FILE. Received: both")
+    if given.password_file:
+        try:
+            return SecretStr(given.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"MNIST_LITE_PASSWORD_FILE: expected a file that holds a password. Received: {error}"
+            ) from None
+    if password := given.password or (ask and SecretStr(ask(f"{given.user} at {given.url}"))):
+        return password
+    raise SettingsError(f"expected {_SECRETS} beside MNIST_LITE_URL. Received: none of them")
+
+
+def _local(config: Settings, given: AccessVariables) -> Access | None:
+    """The local Airflow at the port where it was started last; its password file is made by `make up`."""
+    home = config.var_dir / "airflow"
+    try:
+        port = int(json.loads((home / "stack.json").read_text(encoding="utf-8"))["port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        port = config.port
+    url = f"http://{LOCAL_HOST}:{port}"
+    if given.token:
+        return Access(url=url, token=given.token)
+    user = given.user or LOCAL_USER
+    if given.password or given.password_file:
+        return Access(url=url, user=user, password=_password(given, None))
+    passwords = home / "passwords.json"
+    try:
+        return Access(url=url, user=user, password=json.loads(passwords.read_text(encoding="utf-8"))[user])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"expected the password of {user} in {passwords}. Received: {error!r}") from None

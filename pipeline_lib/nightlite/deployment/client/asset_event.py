@@ -1,0 +1,36 @@
+"""Tell Airflow of a new span: an event of its Asset, over REST, for which the pipeline's DAG waits."""
+
+from nightlite.deployment.client.access import find_access
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.errors import SettingsError, StackError
+from nightlite.ondevice.spans import Span
+from nightlite.settings import DATA_ASSET, Settings
+
+
+def tell_of(span: Span, config: Settings) -> str:
+    """Tell Airflow of a span, unless it knows; return the sentence that says what came of it.
+
+    Never a failure: the span is there, and the next run by time, or the same ingest again, makes up for it.
+    """
+    try:
+        access = find_access(config)
+        if access is None:
+            raise StackError("there is no local Airflow ('make up') and MNIST_LITE_URL is not set")
+        with AirflowRest(access) as rest:
+            return f"Airflow at {access.url} {_tell(rest, span)}"
+    except (KeyError, TypeError, ValueError):
+        reason = "expected Airflow 3's REST API. Received: another answer"
+    except (SettingsError, StackError) as error:
+        reason = " ".join(str(error).split())
+    return f"Airflow was not told: {reason}. The next run reads {span.path.name} all the same"
+
+
+def _tell(rest: AirflowRest, span: Span) -> str:
+    asset = rest.asset_id(DATA_ASSET)
+    if asset is None:
+        raise StackError(f"it has no Asset {DATA_ASSET}, because no DAG there names it")
+    extra = span.event()
+    if any(extra.items() <= event.items() for event in rest.asset_events(asset)):
+        return f"knows of {span.path.name} already"
+    rest.add_asset_event(asset, extra)
+    return f"was told of {span.path.name}"

@@ -1,0 +1,100 @@
+"""The commands of `mnist-lite` that ask an Airflow over REST: trigger, status, runs."""
+
+import math
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from nightlite.deployment.cli import run_commands
+from nightlite.settings import settings
+
+# What one command alone needs is imported there: a script asks for the status every few seconds.
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+class _Trigger(TyperCommand):
+    """The command `trigger`, whose help lists the run parameters."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.epilog = _parameter_lines()
+        super().format_help(ctx, formatter)
+
+
+def _parameter_lines() -> str:
+    from nightlite.ondevice import run_parameters
+    from nightlite.runner import parameter_text as param_text
+
+    about = [
+        f"{parameter.name}: {parameter.type}, {param_text.bounds(parameter).replace('`', '')}, "
+        f"default {param_text.default(parameter)}. {parameter.json_schema.get('description', '')}."
+        for parameter in run_parameters.parameters()
+    ]
+    where = (
+        "Where: MNIST_LITE_URL, and who asks: MNIST_LITE_USER and MNIST_LITE_PASSWORD or MNIST_LITE_PASSWORD_FILE, or "
+        "MNIST_LITE_TOKEN. A password that is not set is asked for. None of them: the local Airflow of this checkout."
+    )
+    examples = "Example: mnist-lite trigger --wait --param epochs=3 --param 'push=dry run'"
+    return "\n\n".join(["Parameters:", *about, where, examples])
+
+
+@app.command(cls=_Trigger)
+def trigger(
+    param: Annotated[list[str] | None, typer.Option(help="a run parameter as NAME=VALUE, repeatable")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="watch the run to its end; the exit code tells its verdict")
+    ] = False,
+    run_id: Annotated[
+        str | None, typer.Option(help="names the run; a run of that name that is there already is the answer")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="for people, shown beside the run")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="with --wait: seconds to wait; the run goes on")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the run as JSON; progress goes to stderr")] = False,
+) -> None:
+    """Start a run of the pipeline over REST.
+
+    Exit code: 0 the run is started, or with --wait: the model is released, there is nothing new, or it was a dry run;
+    1 the run failed, could not be started, or took longer than --timeout; 2 usage, or the parameters were refused;
+    3 it ran, but the model was not released; 130 interrupted: the run goes on.
+    """
+    from nightlite.deployment.client import runs
+    from nightlite.runner import parameter_text as param_text
+
+    if timeout is not None and not wait:
+        raise typer.BadParameter("expected --wait beside --timeout. Received: --timeout alone")
+    conf = param_text.assignments(param or [])
+    seconds = math.inf if timeout is None else timeout
+    raise typer.Exit(
+        runs.trigger(settings(), conf, run_id=run_id, note=note, wait=wait, seconds=seconds, as_json=as_json)
+    )
+
+
+@app.command(epilog="Example: mnist-lite status --json")
+def status(
+    run_id: Annotated[str | None, typer.Argument(help="default: the newest run")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print it as JSON")] = False,
+) -> None:
+    """Show a run: its nodes, its verdict, what it released.
+
+    Exit code: 0 released, nothing new, a dry run, or it goes on; 1 it failed, or cannot be read; 2 there is no such
+    run; 3 it ran, but the model was not released.
+    """
+    from nightlite.deployment.client import runs
+
+    raise typer.Exit(runs.status(settings(), run_id, as_json=as_json))
+
+
+@app.command("runs", epilog="Example: mnist-lite runs --limit 3 --json")
+def list_runs(
+    limit: Annotated[int, typer.Option(min=1, max=100, help="how many")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
+) -> None:
+    """List the newest runs, newest first, with what each was told and released."""
+    from nightlite.deployment.client import runs
+
+    raise typer.Exit(runs.runs(settings(), limit, as_json=as_json))
+
+
+if __name__ == "__main__":
+    sys.exit(run_commands(app))

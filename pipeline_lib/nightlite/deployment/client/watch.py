@@ -1,0 +1,115 @@
+"""Watching one run: a live table in a terminal, else one plain line per change."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from nightlite.deployment.client.answers import DagRun, TaskInstance
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.errors import CompiledPipelineError
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import Settings
+
+_POLL_SECONDS = 0.5
+_LOG_LINES = 15
+_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+_STYLE = {"success": "green", "cached": "cyan", "failed": "red", "upstream_failed": "red", "skipped": "magenta"}
+
+
+@dataclass
+class RunView:
+    """One run's nodes as they were seen last; `results` grows as nodes finish."""
+
+    rest: AirflowRest
+    dag_id: str
+    run_id: str
+    order: Sequence[str] = ()
+    tasks: list[TaskInstance] = field(default_factory=list)
+    results: dict[str, NodeResult | None] = field(default_factory=dict)
+
+    def watch(self, console: Console, seconds: float = math.inf) -> DagRun:
+        """Show the nodes until the run has finished, or for so many seconds; returns the run as it is then."""
+        until = time.monotonic() + seconds
+        if not console.is_terminal:
+            return self._watch_lines(console, until)
+        with Live(console=console, auto_refresh=False, transient=False) as live:
+            while True:
+                run = self.look()
+                live.update(self.table(), refresh=True)
+                if run.finished or time.monotonic() > until:
+                    return run
+                time.sleep(_POLL_SECONDS)
+
+    def _watch_lines(self, console: Console, until: float) -> DagRun:
+        shown: dict[str, str] = {}
+        while True:
+            run = self.look()
+            for task in self.tasks:
+                state = self._state(task)
+                if state not in ("", "scheduled", "queued", shown.get(task.task_id)):
+                    shown[task.task_id] = state
+                    line = f"{task.task_id}: {state} {_seconds(task)} {self._note(task)}"
+                    console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
+            if run.finished or time.monotonic() > until:
+                return run
+            time.sleep(_POLL_SECONDS)
+
+    def look(self) -> DagRun:
+        """Read the run and its nodes once."""
+        # The run first: once it has finished, the tasks read after it are all in their last state.
+        run = self.rest.run(self.dag_id, self.run_id)
+        position = {task_id: index for index, task_id in enumerate(self.order)}
+        tasks = self.rest.tasks(self.dag_id, self.run_id)
+        self.tasks = sorted(tasks, key=lambda task: (position.get(task.task_id, len(position)), task.task_id))
+        for task in self.tasks:
+            if task.state in _OVER and task.task_id not in self.results:
+                self.results[task.task_id] = self.rest.node_result(self.dag_id, self.run_id, task.task_id)
+        return run
+
+    def _state(self, task: TaskInstance) -> str:
+        result = self.results.get(task.task_id)
+        return "cached" if task.state == "success" and result and result.state == "cached" else task.state or ""
+
+    def _note(self, task: TaskInstance) -> str:
+        if task.state == "awaiting_input":
+            return "asks somebody: answer under 'Required actions' in Airflow"
+        result = self.results.get(task.task_id)
+        return (result.reason if result else None) or ""
+
+    def table(self) -> Table:
+        table = Table("node", "state", "seconds", "note", title=f"{self.dag_id} {self.run_id}", title_justify="left")
+        for task in self.tasks:
+            state = self._state(task)
+            table.add_row(task.task_id, f"[{_STYLE.get(state, 'default')}]{state}[/]", _seconds(task), self._note(task))
+        return table
+
+
+def print_failures(view: RunView, console: Console) -> None:
+    """The failed nodes' last log lines."""
+    console.print(f"Run {view.run_id} failed.", soft_wrap=True)
+    for task in view.tasks:
+        if task.state == "failed":
+            console.print(f"{task.task_id}, the end of its log:")
+            for line in view.rest.log_lines(view.dag_id, view.run_id, task)[-_LOG_LINES:]:
+                console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
+
+
+def node_order(settings: Settings) -> list[str]:
+    """The nodes as the pipeline has them; none where it is not compiled here, as on a machine that only triggers."""
+    try:
+        return [node.id for node in CompiledPipeline.read(settings.compiled_path).nodes]
+    except CompiledPipelineError:
+        return []
+
+
+def _seconds(task: TaskInstance) -> str:
+    if task.duration is not None:
+        return f"{task.duration:.1f}"
+    return f"{(datetime.now(UTC) - task.start_date).total_seconds():.0f}" if task.start_date else ""

@@ -1,0 +1,27 @@
+"""The variables of `.env` that only docker-compose.yml reads: which containers run, and who may log in."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nightlite.settings import PREFIX
+
+
+class ContainerVariables(BaseSettings):
+    """Settings of the containers. Compose itself checks the memory limits."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    executor: (
+        Literal["CeleryExecutor", "LocalExecutor", "nightlite.deployment.airflow_fixes.local_executor.LocalExecutor"]
+        | None
+    ) = None
+    paused: bool = Field(default=False, description="a new deployment's DAG waits until somebody switches it on")
+    image: str | None = None
+    scheduler_memory: str | None = None
+    worker_memory: str | None = None
+    domain: str | None = Field(default=None, description="the host's name, behind TLS")
+    admin_password: SecretStr | None = None
+    operator_password: SecretStr | None = None
+    viewer_password: SecretStr | None = None

@@ -1,0 +1,1 @@
+"""What containers do besides Airflow's own commands."""

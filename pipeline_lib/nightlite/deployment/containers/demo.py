@@ -1,0 +1,43 @@
+"""One run of the deployment that this container belongs to, watched to its end: `make compose-demo`.
+
+    python -m nightlite.deployment.containers.demo      (in the `init` service, which knows the admin's password)
+
+Exit code as `mnist-lite demo`'s: 0 a model was pushed, 1 the run failed, 3 nothing was pushed, 130 interrupted.
+"""
+
+import os
+import sys
+
+from rich.console import Console
+
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.client.runs import EXIT_INTERRUPTED
+from nightlite.deployment.local.airflow_config import USER
+from nightlite.deployment.local.demo import show_run
+from nightlite.deployment.local.start_run import run_under_way, switch_on
+from nightlite.errors import MnistLiteError
+from nightlite.settings import PIPELINE_NAME, settings
+
+_VARIABLE = "MNIST_LITE_ADMIN_PASSWORD"
+
+
+def main() -> int:
+    console = Console()
+    try:
+        with AirflowRest.login("http://api-server:8080", USER, os.environ[_VARIABLE]) as rest:
+            switch_on(rest, console)
+            # A new deployment makes its first run itself.
+            run_id = run_under_way(rest) or rest.trigger(PIPELINE_NAME).dag_run_id
+            code = show_run(settings(), rest, run_id, console, os.environ["AIRFLOW__API__BASE_URL"])
+    except MnistLiteError as error:
+        print(f"compose-demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nNot watching any more; the run goes on.")
+        return EXIT_INTERRUPTED
+    console.print(f"Log in as: {USER}, password in .env ({_VARIABLE})\nTo stop:   docker compose down", soft_wrap=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

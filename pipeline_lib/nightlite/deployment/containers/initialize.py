@@ -1,0 +1,192 @@
+"""Bring a deployment's database, users and first data to where this version expects them: `docker compose`'s `init`.
+
+    python -m nightlite.deployment.containers.initialize
+
+Run before anything else starts, at every start: what is there already is kept. One `MNIST_LITE_*_PASSWORD` per user is
+read where that user does not exist yet; later, Airflow's own database is the only place of a password.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from nightlite.deployment.dag_check import import_errors, refuse_broken_dags
+from nightlite.deployment.setting_check import check_settings
+from nightlite.errors import MnistLiteError, SettingsError, StackError
+from nightlite.paths import PROJECT
+from nightlite.settings import Settings, settings
+
+# A scheduler that was killed looks alive until its last heartbeat is 30 s old.
+_STILL_ALIVE_SECONDS = 60
+
+
+# Who may log in, and in which of Airflow's own roles.
+USERS = {"admin": "Admin", "operator": "Op", "viewer": "Viewer"}
+
+
+def initialize(config: Settings) -> None:
+    """Migrate, make the users, ingest the first data; each step says what it did.
+
+    Raises:
+      SettingsError: a variable is unknown or not what it should be; or a user who does not exist yet has no password.
+      StackError: a DAG file cannot be imported; the database is a newer version's, or in use by an older one; or there
+        is no data to train on.
+    """
+    from airflow.configuration import conf
+
+    check_settings(config, with_files=False)
+    refuse_broken_dags(import_errors(Path(conf.get_mandatory_value("core", "dags_folder"))))
+    migrate()
+    make_users()
+    first_data(config)
+    if config.keep_runs_days:
+        forget_runs(datetime.now(UTC) - timedelta(days=config.keep_runs_days))
+
+
+def migrate() -> None:
+    """Migrate Airflow's database where this version needs it, and only while nobody works on it.
+
+    Raises:
+      StackError: a scheduler is at work on it, or it holds migrations that this version does not know.
+    """
+    from airflow.utils import db
+    from alembic.util.exc import CommandError
+
+    if _is_migrated():
+        say("the database is up to date: nothing to migrate")
+        return
+    _wait_until_unused()
+    say("migrating the database")
+    try:
+        db.upgradedb()
+    except CommandError as error:
+        raise StackError(
+            f"expected a database that this version or an older one made. Received: {error}. "
+            "Use the newer image again, or restore the backup made before it"
+        ) from None
+    say("the database is migrated")
+
+
+def _is_migrated() -> bool:
+    from airflow.utils import db
+
+    try:
+        db.check_migrations(1)  # type: ignore[no-untyped-call]
+    except TimeoutError:
+        return False
+    return True
+
+
+def _wait_until_unused() -> None:
+    """A running scheduler of the old version would work on tables that change under it."""
+    deadline = time.monotonic() + _STILL_ALIVE_SECONDS
+    while _scheduler_is_alive():
+        if time.monotonic() > deadline:
+            raise StackError(
+                "the database needs a migration, but a scheduler of the version before it is at work on it: "
+                "'docker compose down' first, then 'docker compose up'"
+            )
+        time.sleep(2)
+
+
+def _scheduler_is_alive() -> bool:
+    from airflow.jobs.job import most_recent_job
+    from sqlalchemy.exc import ProgrammingError
+
+    try:
+        job = most_recent_job("SchedulerJob")
+    except ProgrammingError:  # an empty database
+        return False
+    return job is not None and job.is_alive()
+
+
+def make_users() -> None:
+    """Make the users that do not exist yet, and keep the roles' permissions as this version has them.
+
+    Raises:
+      SettingsError: the variable with a new user's password is missing.
+    """
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+    from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+    def make() -> None:
+        with get_application_builder() as builder:
+            builder.add_permissions(update_perms=True)  # type: ignore[no-untyped-call]
+            builder.sm.sync_roles()
+            for user, role in USERS.items():
+                if builder.sm.find_user(user):
+                    continue
+                variable = f"MNIST_LITE_{user.upper()}_PASSWORD"
+                password = os.environ.get(variable)
+                if not password:
+                    raise SettingsError(
+                        f"{variable}: expected a password for the new user. Received: none; run 'make env'"
+                    )
+                if not builder.sm.add_user(user, user, "", f"{user}@localhost", builder.sm.find_role(role), password):
+                    raise StackError(f"the user {user} could not be made: the reason is above")
+                say(f"made the user {user}, role {role}")
+
+    providers_configuration_loaded(make)()
+
+
+def first_data(config: Settings) -> None:
+    """Ingest `config.dataset` where there is no data yet: an operator's later spans are never put behind it.
+
+    Raises:
+      StackError: that failed.
+    """
+    if any(config.data_dir.glob("span-*")):
+        say("there is data already: nothing to ingest")
+        return
+    say(f"ingesting {config.dataset}")
+    command = [
+        str(config.tfx_python),
+        "-m",
+        "nightlite.deployment.in_tfx.commands",
+        "ingest",
+        config.dataset,
+        "--no-tell",
+    ]
+    if subprocess.call(command, cwd=PROJECT):
+        raise StackError(f"could not ingest MNIST_LITE_DATASET ({config.dataset}): the reason is above")
+
+
+def forget_runs(before: datetime) -> None:
+    """Remove records, and logs of tasks and DAG processor, from before `before`, but for the last scheduled run."""
+    import pendulum
+    from airflow.configuration import conf
+    from airflow.utils.db_cleanup import run_cleanup
+
+    with contextlib.redirect_stdout(io.StringIO()):  # a page on every table, whether or not anything was there
+        run_cleanup(clean_before_timestamp=pendulum.instance(before), confirm=False, skip_archive=True)
+    logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
+    of_runs, of_days = (
+        [path for path in logs.glob(folders) if path.stat().st_mtime < before.timestamp()]
+        for folders in ("dag_id=*/run_id=*", "dag_processor/????-??-??")
+    )
+    for path in (*of_runs, *of_days):
+        shutil.rmtree(path, ignore_errors=True)
+    say(f"runs from before {before:%Y-%m-%d} are forgotten; the logs of {len(of_runs)} of them were removed")
+
+
+def say(text: str) -> None:
+    print(f"init: {text}", flush=True)
+
+
+def main() -> int:
+    try:
+        initialize(settings())
+    except MnistLiteError as error:
+        print(f"init: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

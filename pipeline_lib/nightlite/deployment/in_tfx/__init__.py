@@ -1,0 +1,1 @@
+"""The command line's part that runs in the TFX environment."""

@@ -1,0 +1,147 @@
+"""The commands of `mnist-lite` that need TFX or the data: ingest, run-local, schema."""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nightlite import native_log
+from nightlite.deployment.cli import run_commands
+from nightlite.errors import NodeRequestError
+from nightlite.ondevice.run_summary import summarize
+from nightlite.paths import temporary_dir
+from nightlite.runner.parameter_text import checked_assignments
+from nightlite.settings import settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+schema_app = typer.Typer(no_args_is_help=True, help="What the data must be: the curated schema.")
+app.add_typer(schema_app, name="schema")
+
+
+@contextlib.contextmanager
+def _own_temporary_folder() -> Iterator[None]:
+    """Beam and TFX leave folders behind in TMPDIR; this one goes when the command ends."""
+    with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+
+
+@schema_app.callback()
+def _schema(context: typer.Context) -> None:
+    context.with_resource(_own_temporary_folder())
+
+
+def _curated_schema() -> ModuleType:
+    """Import TFDV's side without what TensorFlow writes meanwhile."""
+    from nightlite.runner.in_tfx import node_log
+
+    node_log.quiet()
+    with native_log.muted():
+        from nightlite.ondevice.in_tfx import curated_schema
+    return curated_schema
+
+
+@app.command(epilog="Examples: mnist-lite ingest mnist5k; mnist-lite ingest ~/mnist")
+def ingest(
+    source: Annotated[str, typer.Argument(help="mnist5k, digits, mnist, or a folder of IDX files")],
+    tell: Annotated[bool, typer.Option(help="tell Airflow of a new span, whose run then begins")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
+) -> None:
+    """Add a span of data, unless a span already holds exactly that, and tell Airflow's asset of it.
+
+    Airflow is where MNIST_LITE_URL says, else the local one. That it cannot be told is said, and is no failure.
+    """
+    from models.mnist.ingest import ingest as write_next_span
+    from nightlite.ondevice.spans import numbers
+
+    span = write_next_span(source, settings().data_dir)
+    if not as_json:
+        print(span, flush=True)
+    newest = span.number == numbers(settings().data_dir)[-1]
+    told = None
+    if tell and newest:
+        from nightlite.deployment.client.asset_event import tell_of
+
+        told = tell_of(span, settings())
+    if as_json:
+        facts = {"new": span.created, "newest": newest, "said": str(span), "told": told}
+        print(json.dumps({**span.event(), **facts}))
+    elif told:
+        print(told)
+
+
+@app.command("run-local", epilog="Example: mnist-lite run-local --param epochs=3 --param min_accuracy=0.9")
+def run_whole_pipeline(
+    run_id: Annotated[str, typer.Option(help="names the run in MLMD; default: the time")] = "",
+    param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable")] = None,
+) -> None:
+    """Run the whole pipeline in this process, node after node, without Airflow.
+
+    Exit code 0: every node ran, whatever the gates said, which the JSON at the end tells; 1 a node failed; 2 usage.
+    """
+    try:
+        values = checked_assignments(param or [])
+    except NodeRequestError as error:
+        print(f"mnist-lite: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    from nightlite.runner.in_tfx import node_log
+    from nightlite.runner.in_tfx.compile import mnist_tflite
+    from nightlite.runner.in_tfx.run_local import run_local
+
+    node_log.quiet(progress=True)
+    run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    with _own_temporary_folder():
+        results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, values)
+    Console().print_json(summarize(results).model_dump_json())
+
+
+@schema_app.command("infer", epilog="Example: mnist-lite schema infer")
+def infer_schema() -> None:
+    """Print a schema as the latest span of data has it."""
+    curated_schema = _curated_schema()
+
+    print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(settings().data_dir))), end="")
+
+
+@schema_app.command("diff", epilog="Exit code 1: the latest span is not what the curated schema says.")
+def diff_schema() -> None:
+    """Show where the latest span is not what the curated schema says, and what 'accept' would change."""
+    curated_schema = _curated_schema()
+
+    file, span = settings().schema_file, curated_schema.latest_statistics(settings().data_dir)
+    if (curated := curated_schema.read(file)) is not None:
+        for line in curated_schema.anomalies(curated, span):
+            print(line)
+    if difference := curated_schema.difference(file, curated_schema.proposed(file, span)):
+        print(difference, end="")
+        raise typer.Exit(1)
+    print(f"The latest span is what {file} says")
+
+
+@schema_app.command("accept", epilog="Then look at the file, commit it, and run 'make compile'.")
+def accept_schema() -> None:
+    """Widen the curated schema to what the latest span is; where there is none, write the inferred one."""
+    curated_schema = _curated_schema()
+
+    file = settings().schema_file
+    schema = curated_schema.proposed(file, curated_schema.latest_statistics(settings().data_dir))
+    if not (difference := curated_schema.difference(file, schema)):
+        print(f"{file} stays as it is: the latest span is what it says")
+        return
+    curated_schema.write(file, schema)
+    print(f"{difference}Written to {file}: look at it, commit it, and run 'make compile'")
+
+
+if __name__ == "__main__":
+    sys.exit(run_commands(app))

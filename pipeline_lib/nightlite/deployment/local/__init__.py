@@ -1,0 +1,1 @@
+"""The local Airflow: `make up`, `make down`, `make demo`."""

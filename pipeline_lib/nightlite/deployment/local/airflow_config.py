@@ -1,0 +1,161 @@
+"""The local Airflow's configuration: one private airflow.cfg that holds what differs from Airflow's defaults.
+
+The user manager is Airflow's SimpleAuthManager: it needs no table, no Flask and no command to make a user, and on a
+laptop there is one admin, on 127.0.0.1 only. It writes a new user's password to its log, so the password is put into
+its file before it looks. A deployment that others reach needs FAB's real users and roles.
+"""
+
+import base64
+import configparser
+import io
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nightlite import durable
+from nightlite.deployment.client.access import LOCAL_HOST, LOCAL_USER
+from nightlite.errors import StackError
+
+HOST = LOCAL_HOST
+USER = LOCAL_USER
+
+# One run on two cores at a time, not a cluster: short pauses between two looks, few processes.
+_TUNING: Mapping[str, Mapping[str, str]] = {
+    "core": {
+        "parallelism": "8",  # LocalExecutor's workers; the default is 32
+        "min_serialized_dag_update_interval": "0",  # `make compile` shows at the next parse, not 30 s later
+        "killed_task_cleanup_time": "30",
+        "dagbag_import_error_tracebacks": "False",  # our import errors are one sentence that says what to run
+    },
+    "scheduler": {
+        # 1 s by default, waited before each task of a chain. At 0.1 s an idle scheduler takes 15 % of a core.
+        "scheduler_idle_sleep_time": "0.2",
+    },
+    # Also how long a supervisor may overlook that its task has ended; its worker takes no other meanwhile. Default: 5.
+    "workers": {"min_heartbeat_interval": "1"},
+    "dag_processor": {"parsing_processes": "1", "refresh_interval": "30"},
+    "api": {"workers": "1", "expose_config": "non-sensitive-only", "enable_swagger_ui": "False"},
+    "usage_data_collection": {"enabled": "False"},
+}
+
+# How long a component waits for its turn to write to SQLite, which four of them want. Python's 5 are too few on a busy
+# machine; in half of the minute below, nobody is taken for dead for it.
+_TURN_SECONDS = 30
+
+# Until what was killed with its scheduler, worker or supervisor is tried again; two to twelve minutes by default.
+_PATIENCE_SECONDS: Mapping[str, str] = {
+    "task_instance_heartbeat_timeout": "60",
+    "orphaned_tasks_check_interval": "30",
+    "task_queued_timeout": "60",
+    "task_queued_timeout_check_interval": "30",
+}
+
+
+@dataclass(frozen=True)
+class LocalAirflow:
+    """Where one local Airflow lives: `home` (absolute) holds its database, logs, secrets; `port` is on 127.0.0.1."""
+
+    home: Path
+    port: int
+    dags_folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def passwords_file(self) -> Path:
+        return self.home / "passwords.json"
+
+    @property
+    def log_folder(self) -> Path:
+        return self.home / "logs" / "stack"
+
+    def password(self) -> str:
+        """The admin's password.
+
+        Raises:
+          StackError: there is none yet, or the file is not Airflow's JSON object of passwords by user.
+        """
+        try:
+            return str(json.loads(self.passwords_file.read_text(encoding="utf-8"))[USER])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StackError(
+                f'expected {{"{USER}": "<password>"}} in {self.passwords_file}. Received: {error}. '
+                "Delete that file, then run 'make down' and 'make up'"
+            ) from None
+
+    def write(self) -> None:
+        """Write the configuration and, where there are none yet, new secrets and a password. All files are 0600.
+
+        Keys that somebody added to airflow.cfg stay.
+        """
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        # Also the database and the logs, which Airflow creates itself, are nobody else's to read.
+        self.home.chmod(0o700)
+        if not self.passwords_file.exists():
+            write_private(self.passwords_file, json.dumps({USER: secrets.token_urlsafe(18)}) + "\n")
+        self.passwords_file.chmod(0o600)
+        config = configparser.RawConfigParser()
+        path = self.home / "airflow.cfg"
+        try:
+            config.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise StackError(
+                f"expected an Airflow configuration in {path}. Received: {error}. Mend or delete it"
+            ) from None
+        for part in (_TUNING, self._places(), _kept(config)):
+            for section, values in part.items():
+                config.read_dict({section: {key: value.replace("%", "%%") for key, value in values.items()}})
+        text = io.StringIO()
+        config.write(text)
+        write_private(path, text.getvalue())
+
+    def _places(self) -> dict[str, dict[str, str]]:
+        return {
+            "core": {
+                "dags_folder": str(self.dags_folder),
+                "plugins_folder": str(self.home / "plugins"),
+                "load_examples": "False",
+                "executor": "nightlite.deployment.airflow_fixes.local_executor.LocalExecutor",
+                "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+                "simple_auth_manager_passwords_file": str(self.passwords_file),
+                # Airflow's own default is port 8080, whatever [api] port says.
+                "execution_api_server_url": f"{self.url}/execution/",
+            },
+            "database": {
+                "sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}?timeout={_TURN_SECONDS}",
+                # As many connections as requests. The API server asks for some in its event loop, and with 15, the
+                # default, waits there for requests that wait for the loop: 30 s for each, and tasks' heartbeats, too.
+                "sql_alchemy_max_overflow": "-1",
+            },
+            "logging": {"base_log_folder": str(self.home / "logs")},
+            "api": {"host": HOST, "port": str(self.port), "base_url": self.url},
+        }
+
+
+def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
+    """What must outlive a restart, taken over where it is there: secrets (the Fernet key reads the stored connections),
+    the users, to whom somebody may have added, and how long Airflow waits for what may be dead.
+    """
+
+    def kept(section: str, key: str, fresh: str) -> str:
+        return config.get(section, key, fallback="").replace("%%", "%") or fresh
+
+    return {
+        "core": {
+            "fernet_key": kept("core", "fernet_key", base64.urlsafe_b64encode(os.urandom(32)).decode()),
+            "simple_auth_manager_users": kept("core", "simple_auth_manager_users", f"{USER}:admin"),
+        },
+        "scheduler": {key: kept("scheduler", key, seconds) for key, seconds in _PATIENCE_SECONDS.items()},
+        "api": {"secret_key": kept("api", "secret_key", secrets.token_urlsafe(32))},
+        "api_auth": {"jwt_secret": kept("api_auth", "jwt_secret", secrets.token_urlsafe(64))},
+    }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a 0600 file whole or not at all."""
+    durable.write(path, text.encode(), mode=0o600)

@@ -1,0 +1,187 @@
+"""The local Airflow's components: their processes started one by one, watched until each one works."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nightlite.deployment.dag_check import refuse_broken_dags
+from nightlite.deployment.local.airflow_config import HOST, LocalAirflow, write_private
+from nightlite.deployment.local.processes import MARK, Component, started
+from nightlite.errors import StackError
+from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY_PREFIX
+from nightlite.ondevice.run_parameters import RunParams
+from nightlite.paths import PROJECT, SOURCES
+from nightlite.settings import Settings
+
+START_SECONDS = 180
+_LOG_LINES = 15
+
+
+# Logs are read from the disk that all components share: no log servers.
+COMPONENTS: dict[str, tuple[str, ...]] = {
+    "api-server": ("api-server",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+}
+
+
+class Stack(BaseModel):
+    """What was started last: written to `<var_dir>/airflow/stack.json` as each component starts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    port: int
+    told: str = ""
+    components: tuple[Component, ...] = ()
+
+    def dead(self) -> list[str]:
+        running = {component.name for component in self.components if component.process()}
+        return [name for name in COMPONENTS if name not in running]
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The settings as the components and their tasks read them again."""
+    values = settings.model_dump(exclude={"port"}, exclude_none=True)
+    return {f"MNIST_LITE_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def told_digest(settings: Settings) -> str:
+    """Digest of the settings, the runs' defaults and who is told of runs: it keeps none of the secrets among them."""
+    defaults = {f"MNIST_LITE_{name.upper()}" for name in RunParams.model_fields}
+    told = {name: value for name, value in os.environ.items() if name.startswith(NOTIFY_PREFIX) or name in defaults}
+    return hashlib.sha256(json.dumps(told | settings_environment(settings), sort_keys=True).encode()).hexdigest()
+
+
+def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
+    # Variables of another Airflow of this user would go before our airflow.cfg: their database would be migrated.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+    # Tasks ask the API server, too, and no proxy leads back to this machine.
+    direct = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), HOST, "localhost")))
+    return kept | {
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "AIRFLOW_HOME": str(airflow.home),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(SOURCES), os.environ.get("PYTHONPATH")))),
+        "PYTHONUNBUFFERED": "1",
+        MARK: str(airflow.home),
+    }
+
+
+def is_migrated(airflow: LocalAirflow) -> bool:
+    """Whether the database is there, in the form of the Airflow that is installed now."""
+    done = _migrated_to(airflow)
+    there = (airflow.home / "airflow.db").exists() and done.exists()
+    return there and done.read_text(encoding="utf-8") == version("apache-airflow-core")
+
+
+def _migrated_to(airflow: LocalAirflow) -> Path:
+    return airflow.home / "migrated-to"
+
+
+def prepare(airflow: LocalAirflow, settings: Settings, *, migrate: bool) -> None:
+    """Parse the DAG files, then make or migrate the database if asked to; nothing of Airflow is started.
+
+    Raises:
+      StackError: a DAG file cannot be imported, or the database cannot be migrated.
+    """
+    log, found = airflow.log_folder / "prepare.log", airflow.home / "dag-errors.json"
+    command = [sys.executable, "-m", "nightlite.deployment.dag_check"]
+    with open(log, "wb") as output:
+        code = subprocess.call(
+            [*command, airflow.dags_folder, found, *(["--migrate"] if migrate else [])],
+            env=_airflow_environment(airflow) | settings_environment(settings),
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    if found.exists():
+        errors = json.loads(found.read_text(encoding="utf-8"))
+        found.unlink()
+        refuse_broken_dags(errors)
+    if code:
+        raise StackError(f"Airflow's database could not be made or migrated (exit code {code}).{_tail(log)}")
+    if migrate:
+        write_private(_migrated_to(airflow), version("apache-airflow-core"))
+
+
+def start(
+    airflow: LocalAirflow, settings: Settings, kept: tuple[Component, ...] = ()
+) -> dict[str, subprocess.Popen[bytes]]:
+    """Start every component that is not among the `kept` ones, which run already."""
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    stack = Stack(port=airflow.port, told=told_digest(settings), components=kept)
+    for name in stack.dead():
+        with open(airflow.log_folder / f"{name}.log", "wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *COMPONENTS[name]],
+                env=_airflow_environment(airflow) | settings_environment(settings),
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        processes[name] = process
+        component = Component(name=name, pid=process.pid, started=started(psutil.Process(process.pid)))
+        stack = stack.model_copy(update={"components": (*stack.components, component)})
+        write_private(airflow.home / "stack.json", stack.model_dump_json(indent=1))
+    return processes
+
+
+def wait_until_healthy(
+    airflow: LocalAirflow, processes: dict[str, subprocess.Popen[bytes]], say: Callable[[str], None]
+) -> None:
+    began, by_the_clock = time.monotonic(), time.time()
+    missing = set(processes)
+    while missing:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                log = airflow.log_folder / f"{name}.log"
+                raise StackError(f"Airflow's {name} ended at once (exit code {process.returncode}).{_tail(log)}")
+        if time.monotonic() - began > START_SECONDS:
+            log = airflow.log_folder / f"{sorted(missing)[0]}.log"
+            raise StackError(
+                f"Airflow's {', '.join(sorted(missing))} did not start within {START_SECONDS} s.{_tail(log)}"
+            )
+        time.sleep(0.2)
+        missing = set(processes) - _healthy(airflow.url, since=by_the_clock)
+        say(f"Airflow: starting, waiting for {', '.join(sorted(missing))} ({time.monotonic() - began:.0f} s)")
+
+
+def _healthy(url: str, since: float) -> set[str]:
+    """Components that work. A heartbeat from before `since` is a predecessor's, killed less than 30 s ago."""
+    try:
+        health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5, trust_env=False).raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        return set()
+    working = {"api-server"}
+    for key in ("scheduler", "dag_processor", "triggerer"):
+        heartbeat = (health.get(key) or {}).get(f"latest_{key}_heartbeat")
+        if heartbeat and datetime.fromisoformat(heartbeat).timestamp() > since:
+            working.add(key.replace("_", "-"))
+    return working
+
+
+def read_stack(home: Path) -> Stack | None:
+    try:
+        return Stack.model_validate_json((home / "stack.json").read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-_LOG_LINES:]
+    return "\n".join((f" The end of {log}:", *(f"  {line}" for line in lines)))

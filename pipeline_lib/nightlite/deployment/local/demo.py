@@ -1,0 +1,176 @@
+"""`make demo`: data, compile, Airflow, one run, a live view of it, and what came out."""
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from nightlite import locks
+from nightlite.deployment.client.answers import DagRun
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.client.runs import EXIT_INTERRUPTED, verdict_lines
+from nightlite.deployment.client.watch import RunView, node_order, print_failures
+from nightlite.deployment.local import stack
+from nightlite.deployment.local.airflow_config import USER, LocalAirflow
+from nightlite.deployment.local.components import settings_environment
+from nightlite.deployment.local.start_run import run_under_way, switch_on
+from nightlite.deployment.setting_check import check_settings
+from nightlite.errors import StackError
+from nightlite.ondevice.in_airflow.schedule import schedule
+from nightlite.ondevice.report_files import REPORT_ROUTE
+from nightlite.ondevice.run_summary import RunSummary, report_page, summarize
+from nightlite.paths import PROJECT
+from nightlite.settings import PIPELINE_NAME, Settings
+
+
+def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = None) -> int:
+    """Run the pipeline once on `dataset`, or on `mnist_dir`, a folder of IDX files.
+
+    Where a run is going on already, it watches that one. Returns the exit code: 0 the model is released (by
+    this run, or it was already) or it was a dry run, 1 the run failed, 3 it ran but the model was not released, 130
+    interrupted.
+
+    Raises:
+      SettingsError: a variable is unknown, or is not what it should be.
+      StackError: another `make demo` is at work, a step before the run failed, or Airflow is not to be had.
+    """
+    console = Console()
+    # Before the data is ingested and compiled, which takes half a minute.
+    check_settings(settings)
+    schedule(settings)
+    airflow = stack.local_airflow(settings)
+    run_id: str | None = None
+    try:
+        with _only_one(settings):
+            run_id = _run_going_on(airflow) if stack.is_up(airflow) else None
+            if run_id:
+                console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
+            else:
+                if not stack.has_its_port(airflow):
+                    stack.require_free(airflow.port)
+                span = _ingest(settings, str(mnist_dir or dataset), console)
+                _tfx(settings, "compile the pipeline", "nightlite.runner.in_tfx.compile")
+                _start_warm_server(settings)
+                airflow = stack.up(settings, console=console)
+                with _log_in(airflow) as rest:
+                    switch_on(rest, console)
+                    if run_id := run_under_way(rest):
+                        console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
+                        _watch(settings, rest, run_id, console)
+                    # Named: a span that was there before need not be the newest.
+                    run_id = rest.trigger(PIPELINE_NAME, {"span": str(span)}).dag_run_id
+            with _log_in(airflow) as rest:
+                code = show_run(settings, rest, run_id, console, airflow.url)
+    except KeyboardInterrupt:
+        console.print(_interrupted(airflow, run_id), soft_wrap=True)
+        return EXIT_INTERRUPTED
+    console.print(f"Log in as: {USER}, password in {airflow.passwords_file}\nTo stop:   make down", soft_wrap=True)
+    return code
+
+
+def show_run(settings: Settings, rest: AirflowRest, run_id: str, console: Console, ui_url: str) -> int:
+    """Watch the run to its end and tell what came out; returns the exit code as `demo` does."""
+    view, run = _watch(settings, rest, run_id, console)
+    results = {task_id: result for task_id, result in view.results.items() if result}
+    summary = summarize(results, run.state == "failed")
+    if run.state == "success":
+        _print_figures(summary, console)
+    console.print(*verdict_lines(summary, run.state), sep="\n", soft_wrap=True, markup=False)
+    url = f"{ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}"
+    if report_page(results.values()):
+        console.print(f"Its report: {url}/plugin/{REPORT_ROUTE}", soft_wrap=True, highlight=False)
+    console.print(f"This run:  {url}", soft_wrap=True, highlight=False)
+    return summary.exit_code
+
+
+def _log_in(airflow: LocalAirflow) -> AirflowRest:
+    return AirflowRest.login(airflow.url, USER, airflow.password())
+
+
+def _run_going_on(airflow: LocalAirflow) -> str | None:
+    with _log_in(airflow) as rest:
+        run = rest.active_run(PIPELINE_NAME)
+    return run.dag_run_id if run else None
+
+
+def _watch(settings: Settings, rest: AirflowRest, run_id: str, console: Console) -> tuple[RunView, DagRun]:
+    """Return the run's nodes and the run itself once it has ended; those that failed are told of."""
+    view = RunView(rest, PIPELINE_NAME, run_id, node_order(settings))
+    run = view.watch(console)
+    if run.state != "success":
+        print_failures(view, console)
+    return view, run
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    with locks.try_file(settings.var_dir / "demo.lock") as other:
+        if other:
+            raise StackError(f"'make demo' is running already ({other}): wait for it, or watch its run in Airflow's UI")
+        yield
+
+
+def _ingest(settings: Settings, source: str, console: Console) -> int:
+    """Ingest, without a word to Airflow: the demo starts its own run. Returns the span's number."""
+    arguments = ("ingest", source, "--no-tell", "--json")
+    answer = json.loads(
+        _tfx(settings, "ingest the data", "nightlite.deployment.in_tfx.commands", *arguments, stdout=subprocess.PIPE)
+    )
+    console.print(answer["said"], soft_wrap=True, highlight=False, markup=False)
+    return int(answer["span"])
+
+
+def _tfx(settings: Settings, purpose: str, *arguments: str, stdout: int | None = None) -> str:
+    """Run a command of the other environment; its progress and its errors go to the terminal as they are.
+
+    Returns what it wrote to stdout, where `stdout` is a pipe.
+    """
+    command = [str(settings.tfx_python), "-m", *arguments]
+    environment = os.environ | settings_environment(settings)
+    try:
+        done = subprocess.run(command, cwd=PROJECT, env=environment, check=False, text=True, stdout=stdout)
+    except OSError as error:
+        raise StackError(
+            f"expected the TFX environment's Python at {settings.tfx_python}. "
+            f"Received: {error.strerror}. Run 'make setup'"
+        ) from None
+    if done.returncode:
+        raise StackError(f"could not {purpose}: the reason is above")
+    return done.stdout or ""
+
+
+def _start_warm_server(settings: Settings) -> None:
+    """While Airflow starts, TFX can be imported: the first node then need not wait for it."""
+    if settings.runtime == "warm":
+        subprocess.Popen(
+            [str(settings.tfx_python), "-m", "nightlite.runner.in_tfx.warm.client", str(settings.compiled_path)],
+            cwd=PROJECT,
+            env=os.environ | settings_environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def _print_figures(summary: RunSummary, console: Console) -> None:
+    table = Table("", "accuracy", "size", title="What came out", title_justify="left")
+    for name, figures in (("Keras", summary.keras), ("TFLite", summary.tflite)):
+        accuracy = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
+        table.add_row(name, accuracy, "" if figures.bytes is None else f"{figures.bytes:,} bytes")
+    console.print(table)
+
+
+def _interrupted(airflow: LocalAirflow, run_id: str | None) -> str:
+    if run_id:
+        return (
+            f"\nNot watching any more; run {run_id} goes on. See it at {airflow.url}, watch it again with 'make demo', "
+            "or stop it and Airflow with 'make down'."
+        )
+    return "\nInterrupted before a run was started; nothing is half done. 'make demo' takes it up again."

@@ -1,0 +1,206 @@
+"""Start and stop the local Airflow: API server, scheduler (LocalExecutor), DAG processor and triggerer, on SQLite.
+
+Not `airflow standalone`: it binds two log servers to every network interface on fixed ports, ends without telling a
+running task, migrates the database at each start, and its health is "the job heartbeats", a dead server included.
+"""
+
+import contextlib
+import errno
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from nightlite import locks
+from nightlite.deployment.local import processes
+from nightlite.deployment.local.airflow_config import HOST, USER, LocalAirflow
+from nightlite.deployment.local.components import (
+    Stack,
+    is_migrated,
+    prepare,
+    read_stack,
+    start,
+    told_digest,
+    wait_until_healthy,
+)
+from nightlite.deployment.local.processes import Component
+from nightlite.deployment.setting_check import check_settings
+from nightlite.errors import StackError
+from nightlite.paths import PROJECT
+from nightlite.settings import Settings
+
+# Longer than the operator's own grace for a node that is asked to stop.
+TASK_GRACE_SECONDS = 45
+GRACE_SECONDS = 8
+
+
+def local_airflow(settings: Settings, dags_folder: Path = PROJECT / "dags") -> LocalAirflow:
+    """The local Airflow of these settings, at the port where it runs now, else at the one that it would get."""
+    home = settings.var_dir / "airflow"
+    stack = read_stack(home)
+    running = stack is not None and not stack.dead()
+    return LocalAirflow(home, stack.port if stack and running else settings.port, dags_folder)
+
+
+def is_up(airflow: LocalAirflow) -> bool:
+    """Whether all components of this Airflow run."""
+    stack = read_stack(airflow.home)
+    return stack is not None and not stack.dead()
+
+
+def has_its_port(airflow: LocalAirflow) -> bool:
+    """Whether it is this Airflow itself that listens on its port, whatever else of it has ended."""
+    stack = read_stack(airflow.home)
+    return stack is not None and stack.port == airflow.port and "api-server" not in stack.dead()
+
+
+def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Console | None = None) -> LocalAirflow:
+    """Start the local Airflow and wait until it answers and its scheduler and DAG processor work; 20 to 35 s.
+
+    Does nothing but say so where it runs already. Where some components have ended, it starts those; what the others
+    do, running tasks too, goes on, unless settings have changed. All is stopped again if the start fails or is
+    interrupted.
+
+    Raises:
+      SettingsError: a variable is unknown, or is not what it should be.
+      StackError: the port is taken, a DAG file cannot be imported, a component ended at once (its last log lines are in
+        the message), or the wait took longer than three minutes.
+    """
+    console = console or Console()
+    check_settings(settings)
+    airflow = local_airflow(settings, dags_folder)
+    with _locked(airflow.home):
+        stack = read_stack(airflow.home)
+        if stack and not stack.dead():
+            hint = "; settings have changed since: 'make down', then 'make up' applies them"
+            changed = hint if _changed(stack, settings) else ""
+            console.print(f"Airflow is up already: {airflow.url}{changed}", soft_wrap=True)
+            return airflow
+        kept = _keep_what_works(stack, settings, airflow, console) if stack else ()
+        if "api-server" not in {component.name for component in kept}:
+            # One that was killed is a zombie already while its last threads still hold its sockets.
+            require_free(airflow.port, patience_seconds=GRACE_SECONDS if stack else 0)
+        airflow.write()
+        started = time.monotonic()
+        with console.status("Airflow: its DAG files and database") as status:
+            prepare(airflow, settings, migrate=not is_migrated(airflow))
+            status.update("Airflow: starting")
+            try:
+                wait_until_healthy(airflow, start(airflow, settings, kept), status.update)
+            except BaseException:
+                if stack := read_stack(airflow.home):
+                    _stop(stack, airflow.home)
+                raise
+    console.print(f"Airflow is up after {time.monotonic() - started:.0f} s: {airflow.url}")
+    console.print(f"Log in as {USER}; password in {airflow.passwords_file}. 'make down' stops it.", soft_wrap=True)
+    return airflow
+
+
+def down(settings: Settings, console: Console | None = None) -> list[str]:
+    """Stop everything that `up` started, running tasks included, and say what; SIGKILL for what does not end.
+
+    A running task is told first, while the API server still takes its report: it ends as failed, not as a zombie.
+
+    Returns: the names of what was stopped; empty when nothing ran.
+    """
+    console = console or Console()
+    home = settings.var_dir / "airflow"
+    stopped: list[str] = []
+    if home.exists():
+        with _locked(home), console.status("stopping Airflow"):
+            stack = read_stack(home) or Stack(port=settings.port)
+            stopped = _stop(stack, home)
+    console.print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.", soft_wrap=True)
+    return stopped
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    with contextlib.ExitStack() as held:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            other = held.enter_context(locks.try_file(home / "stack.lock"))
+        except OSError as error:
+            raise StackError(
+                f"expected a folder of this user's for Airflow at {home}. Received: {error.strerror}; "
+                "MNIST_LITE_VAR_DIR names another"
+            ) from None
+        if other:
+            raise StackError(
+                f"another 'make up', 'make demo' or 'make down' is running ({other}): try again when it is done"
+            )
+        yield
+
+
+def require_free(port: int, patience_seconds: float = 0) -> None:
+    """Raises StackError where somebody listens on the port, and still does after `patience_seconds`."""
+    until = time.monotonic() + patience_seconds
+    while error := _bind_error(port):
+        if time.monotonic() > until:
+            taken = f"port {port} of {HOST} is taken by {processes.port_holder(port)}"
+            reason = taken if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
+            raise StackError(f"{reason}. Choose another: MNIST_LITE_PORT={port + 1} make demo (or make up)")
+        time.sleep(0.1)
+
+
+def _bind_error(port: int) -> OSError | None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            return error
+    return None
+
+
+def _changed(stack: Stack, settings: Settings) -> bool:
+    return (stack.port, stack.told) != (settings.port, told_digest(settings))
+
+
+def _keep_what_works(
+    stack: Stack, settings: Settings, airflow: LocalAirflow, console: Console
+) -> tuple[Component, ...]:
+    """The components that may run on beside new ones. What the others have left behind is ended."""
+    kept = tuple(component for component in stack.components if component.process())
+    ended = f"Airflow is half up ({', '.join(stack.dead())} ended)"
+    changed = _changed(stack, settings)
+    if not kept or changed or not is_migrated(airflow):
+        if processes.alive(stack.components, airflow.home):
+            settings_too = ", with the settings of now" if changed else ""
+            console.print(f"{ended}: starting it anew{settings_too}")
+            _stop(stack, airflow.home)
+        return ()
+    console.print(f"{ended}: starting what has ended; the rest runs on")
+    left = [component for component in stack.components if component not in kept]
+    # A scheduler's workers outlive it and would run their tasks beside the next scheduler's second try of them.
+    processes.end_what_is_left_of(left, _task_grace_seconds(stack), GRACE_SECONDS)
+    return kept
+
+
+def _task_grace_seconds(stack: Stack) -> float:
+    # Without an API server a task has nobody to report to, and one that waits for leave to start ignores SIGTERM.
+    return GRACE_SECONDS if "api-server" in stack.dead() else TASK_GRACE_SECONDS
+
+
+def _stop(stack: Stack, home: Path) -> list[str]:
+    before = processes.alive(stack.components, home)
+    if not before:
+        return []
+    names = [component.name for component in stack.components if component.process()]
+    tasks = processes.running_tasks(stack.components)
+    scheduler = [p for c in stack.components if c.name == "scheduler" and (p := c.process())]
+    # First the scheduler, so that no task is started or retried; it waits for the tasks that run.
+    processes.terminate([*scheduler, *tasks], _task_grace_seconds(stack) if tasks else GRACE_SECONDS)
+    processes.terminate(processes.alive(stack.components, home), GRACE_SECONDS)
+    # Looked up again: a process that ended late may have left children.
+    processes.kill(processes.alive(stack.components, home))
+    (home / "stack.json").unlink(missing_ok=True)
+    others = len(before) - len(names)
+    tasks_ended = f"{len(tasks)} running task{'s' * (len(tasks) > 1)}"
+    return [
+        *names,
+        *([tasks_ended] if tasks else []),
+        *([f"{others} process{'es' * (others > 1)} of theirs"] if others else []),
+    ]

@@ -1,0 +1,67 @@
+"""A run of the pipeline in a running Airflow: the DAG as its file is now, and no run beside one that goes on."""
+
+import time
+from datetime import UTC, datetime
+
+from rich.console import Console
+from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
+
+from nightlite.deployment.client.answers import Dag
+from nightlite.deployment.client.rest import AirflowRest
+from nightlite.errors import StackError
+from nightlite.settings import PIPELINE_NAME
+
+_PARSE_SECONDS = 90
+_DUE_SECONDS = 90
+
+
+def switch_on(rest: AirflowRest, console: Console) -> None:
+    """Have the DAG's file read as it is now, and its runs made."""
+    dag = _parsed_now(rest)
+    if dag.is_paused:
+        rest.unpause(PIPELINE_NAME)
+        console.print(
+            f"The DAG was paused and no longer is: while Airflow is up, it also runs on its schedule "
+            f"({dag.timetable_summary or 'none'}).",
+            soft_wrap=True,
+        )
+
+
+def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | None:
+    """Return the run that is queued or running, or that Airflow is about to make: its first, or of a night it missed.
+
+    None: there is no such run, or it has not come within `patience` seconds.
+    """
+
+    def settled() -> tuple[str | None] | None:
+        dag = rest.dag(PIPELINE_NAME)  # before its runs: a run that is made in between is seen
+        if run := rest.active_run(PIPELINE_NAME):
+            return (run.dag_run_id,)
+        due = dag and not dag.is_paused and dag.next_dagrun_run_after
+        return None if due and due <= datetime.now(UTC) else (None,)
+
+    waiting = Retrying(retry=retry_if_not_result(bool), wait=wait_fixed(0.3), stop=stop_after_delay(patience))
+    try:
+        found = waiting(settled)
+    except RetryError:
+        return None
+    return found[0] if found else None
+
+
+def _parsed_now(rest: AirflowRest) -> Dag:
+    """The DAG, parsed after this call: an Airflow that was up already may hold it as it was compiled last time."""
+    before = rest.dag(PIPELINE_NAME)
+    if before:
+        rest.parse_again(before)
+    started, asked = time.monotonic(), datetime.now(UTC)
+    while time.monotonic() - started < _PARSE_SECONDS:
+        dag = rest.dag(PIPELINE_NAME)
+        # One that was found before may be mended: 'make up' comes before the first 'make compile'.
+        if why := rest.import_error(PIPELINE_NAME, since=asked):
+            raise StackError(f"the DAG {PIPELINE_NAME} cannot be imported. Received: {why}")
+        if dag and (not before or dag.last_parsed_time != before.last_parsed_time):
+            return dag
+        time.sleep(0.3)
+    raise StackError(
+        f"expected Airflow to read the DAG {PIPELINE_NAME} within {_PARSE_SECONDS} s: see its dag-processor.log"
+    )

@@ -1,0 +1,64 @@
+"""The check of every `MNIST_LITE_…` variable, made before Airflow is started: a bad one would only end the nights."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from nightlite.deployment.client.access import AccessVariables
+from nightlite.deployment.container_settings import ContainerVariables
+from nightlite.did_you_mean import did_you_mean
+from nightlite.errors import SettingsError
+from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice_settings
+from nightlite.settings import PREFIX, RunDefaults, Settings, read_variables, run_defaults
+
+_READ_BY = (Settings, RunDefaults, NoticeSettings, AccessVariables, ContainerVariables)
+# Read where pydantic is not at hand, or set by this project for its own processes.
+_OTHERS = frozenset({"MNIST_LITE_RUNTIME_DIR", "MNIST_LITE_STACK"})
+_OF_TESTS = "MNIST_LITE_TEST_"
+
+
+def known_variables() -> frozenset[str]:
+    """Return the names of all variables that anything here reads, but for the tests' own."""
+    names = {f"{kind.model_config['env_prefix']}{name}".upper() for kind in _READ_BY for name in kind.model_fields}
+    return _OTHERS | names
+
+
+def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
+    """Refuse a name that has our prefix and that nothing reads.
+
+    Raises:
+      SettingsError: it names them, and never their values, which may be secrets.
+    """
+    known = known_variables()
+    given = {name for name in environ if name.upper().startswith(PREFIX) and not name.upper().startswith(_OF_TESTS)}
+    if unknown := sorted(name for name in given if name.upper() not in known):
+        raise SettingsError(
+            f"{did_you_mean([name.upper() for name in unknown], sorted(known), PREFIX)}Expected only variables "
+            f"{PREFIX}… that README.md, settings.env.example or .env.example lists. Received: {', '.join(unknown)}"
+        )
+
+
+def check_settings(config: Settings, *, with_files: bool = True) -> None:
+    """Check every variable.
+
+    Args:
+      config: the settings, which are checked by having been read.
+      with_files: also the files that they name; some containers have not all of these.
+
+    Raises:
+      SettingsError: a name is unknown, a value is not what it should be, or a file cannot be read.
+    """
+    refuse_unknown_variables()
+    run_defaults()
+    notices = notice_settings()
+    read_variables(AccessVariables)
+    read_variables(ContainerVariables)
+    if with_files:
+        notices.addresses()
+        _require_file("signing_key", config.signing_key)
+        _require_file("verifying_key", config.verifying_key)
+
+
+def _require_file(name: str, path: Path | None) -> None:
+    if path and not (path.is_file() and os.access(path, os.R_OK)):
+        raise SettingsError(f"{PREFIX}{name.upper()}: expected a file that can be read. Received: {path}")

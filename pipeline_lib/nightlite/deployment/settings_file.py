@@ -1,0 +1,35 @@
+"""settings.env: the settings of the local commands and of the containers, beneath the environment's variables."""
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from nightlite.errors import SettingsError
+from nightlite.paths import PROJECT
+
+# Processes of the local Airflow have it: they keep the settings that it was started with.
+_STARTED = "MNIST_LITE_STACK"
+
+
+def read_settings_file(environ: MutableMapping[str, str] = os.environ, file: Path = PROJECT / "settings.env") -> None:
+    """Add the variables of settings.env to those of the environment, which win.
+
+    Values are read as Compose reads them, except that no `$` is special.
+
+    Raises:
+      SettingsError: the file cannot be read, or one of its lines is no assignment.
+    """
+    if _STARTED in environ or not file.exists():
+        return
+    from dotenv.parser import parse_stream
+
+    try:
+        with open(file, encoding="utf-8") as text:
+            bindings = list(parse_stream(text))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"expected a file of settings. Received: {file}, {error}") from None
+    for binding in bindings:
+        if binding.error or (binding.key and binding.value is None):
+            raise SettingsError(f"{file}, line {binding.original.line}: expected NAME=VALUE. Received: something else")
+        if binding.key and binding.value is not None:
+            environ.setdefault(binding.key, binding.value)

@@ -1,0 +1,1 @@
+"""What a model must pass before phones get it, and how they get it."""

@@ -1,0 +1,66 @@
+"""EdgeValidator's gates: bounds on what the runtime that ships made of the file."""
+
+from collections.abc import Iterator, Mapping
+
+from nightlite.ondevice.gates.gate import Gate
+from nightlite.ondevice.gates.measurements import EdgeMeasurements, TensorContract
+from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGE, EDGE
+
+# The run parameters that hold the bounds; one of the two agreements counts, by the quantization.
+BOUNDS = tuple(row.name for row in (*EDGE, *AGAINST_RELEASES))
+
+
+def edge_gates(
+    measured: EdgeMeasurements | None,
+    bounds: Mapping[str, float],
+    expected: tuple[TensorContract, TensorContract],
+    quantization: str,
+    node_id: str,
+    found: str = "",
+) -> tuple[Gate, ...]:
+    """Every gate, passed ones too; without a last release there is none that compares with it.
+
+    Args:
+      measured: None where the runtime could not run the file: every gate has failed.
+      bounds: by the names in `BOUNDS`.
+      expected: the file's input and its output; of the output, the name is free.
+      quantization: the run parameter; decides which agreement is asked for.
+      node_id: EdgeValidator's.
+      found: what there was in place of a file that can be measured, for the contract's gate.
+    """
+    gates = [_contract_gate(measured, expected, node_id, found)]
+    for row in EDGE:
+        if quantization in row.quantizations and (not row.compares or (measured and measured.baseline)):
+            gates.append(row.judge(bounds, row.measure(measured) if measured else None, node_id))
+    return (*gates, *_paired_gates(measured, bounds, node_id))
+
+
+def _paired_gates(measured: EdgeMeasurements | None, bounds: Mapping[str, float], node_id: str) -> Iterator[Gate]:
+    """Yield those on losses to the last release and to the anchor; the last release's margin is the Evaluator's."""
+    found = (measured.against_baseline, measured.against_anchor) if measured else (None, None)
+    for whose, comparison in zip(("the last release", "the anchor"), found, strict=True):
+        if comparison:
+            subject = f"{CHANCE.subject} to {whose} ({comparison})"
+            yield CHANCE.judge(bounds, comparison.p_if_worse, node_id, subject)
+    if measured and measured.against_anchor:
+        yield CHANGE.judge(bounds, measured.against_anchor.change, node_id, "accuracy less the anchor's")
+
+
+def _contract_gate(
+    measured: EdgeMeasurements | None, expected: tuple[TensorContract, TensorContract], node_id: str, found: str
+) -> Gate:
+    """Not a number: 1 is kept, 0 is broken; what the file has instead is part of the subject."""
+    kept = False
+    if measured:
+        taken, given = expected
+        kept = measured.input == taken and (measured.output.dtype, measured.output.shape) == (given.dtype, given.shape)
+        found = "" if kept else f"{measured.input} to {measured.output}"
+    return Gate(
+        name="contract",
+        node_id=node_id,
+        subject=f"contract of {expected[0]} to {expected[1]} kept" + (f"; found {found}" if found else ""),
+        relation=">=",
+        bound=1,
+        value=float(kept) if found or kept else None,
+        passed=kept,
+    )

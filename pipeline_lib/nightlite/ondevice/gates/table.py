@@ -1,0 +1,177 @@
+"""The gates, one row each: the run parameter that holds the bound, and what is measured.
+
+A row in `EDGE` is all that a new gate of EdgeValidator needs: run parameter, variable, form, documentation and verdict
+are made of it. So is one in `EVALUATORS`; DataGate's executor computes the values for `DATA`. Then run `make docs`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+# Every parse of the DAG, which has the parameters, would pay for them.
+if TYPE_CHECKING:
+    from nightlite.ondevice.gates.gate import Gate
+    from nightlite.ondevice.gates.measurements import EdgeMeasurements
+
+SHARE = "share"
+Kind = Literal["lower_bound", "upper_bound", "change"]
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """One gate.
+
+    Attributes:
+      name: the run parameter that holds the bound; `min_` or `max_` says which kind of bound it is.
+      default: the bound, unless a run is told another; its type is the run parameter's.
+      allowed: the least and the largest bound; the stricter of them refuses every model.
+      unit: of bound and value; a share is a number in [0, 1] and shown in percent.
+      subject: what is measured, in the words of the verdict.
+      about: what is measured, for form and documentation; default: `subject`.
+    """
+
+    name: str
+    default: float
+    allowed: tuple[float, float]
+    unit: str
+    subject: str
+    about: str = field(default="", kw_only=True)
+
+    @property
+    def is_least(self) -> bool:
+        """Return whether the bound is the least value that passes."""
+        return self.name.startswith("min_")
+
+    def parameter(self, section: str) -> Any:
+        """Return the run parameter as a pydantic field, in a section of Airflow's trigger form."""
+        least, most = self.allowed
+        what = self.about or self.subject
+        unit = f", in {self.unit}" if self.unit not in ("", SHARE) else ""
+        return Field(
+            default=self.default,
+            ge=least,
+            le=most,
+            title=f"{'At least' if self.is_least else 'At most'}: {self.subject}",
+            description=f"{what[0].upper()}{what[1:]}{unit}; {most if self.is_least else least:g} refuses everything",
+            json_schema_extra={"section": section},
+        )
+
+    def judge(self, bounds: Mapping[str, Any], value: float | None, node_id: str, subject: str = "") -> "Gate":
+        """Return the gate with its verdict; a value that could not be measured fails.
+
+        Args:
+          bounds: by the names of the rows.
+          value: what was measured.
+          node_id: the node that judges.
+          subject: more exact words than the row's.
+        """
+        from nightlite.ondevice.gates.gate import Gate
+
+        bound = float(bounds[self.name])
+        return Gate(
+            name=self.name,
+            node_id=node_id,
+            subject=subject or self.subject,
+            relation=">=" if self.is_least else "<=",
+            bound=bound,
+            value=value,
+            unit="" if self.unit == SHARE else self.unit,
+            passed=value is not None and (value >= bound if self.is_least else value <= bound),
+        )
+
+
+@dataclass(frozen=True)
+class Threshold(GateRow):
+    """A bound of a TFMA metric, judged by the Evaluators.
+
+    `metric` is the metric's class, `each_class` whether it holds for the slice of each class instead of all the
+    examples. The bound of a `change` is a least difference from the baseline.
+    """
+
+    metric: str
+    kind: Kind
+    each_class: bool = field(default=False, kw_only=True)
+
+    @property
+    def is_least(self) -> bool:
+        """Return whether the bound is the least value that passes; a threshold of another pipeline has any name."""
+        return self.kind != "upper_bound"
+
+
+@dataclass(frozen=True)
+class EdgeGate(GateRow):
+    """A bound on what LiteRT made of the file, judged by EdgeValidator.
+
+    `measure` returns None where there is no value. `quantizations` are those that the gate is for. `compares` says that
+    there is no such gate without a last release.
+    """
+
+    measure: "Callable[[EdgeMeasurements], float | None]"
+    quantizations: tuple[str, ...] = field(default=("none", "float16", "dynamic", "int8"), kw_only=True)
+    compares: bool = field(default=False, kw_only=True)
+
+
+def _latency_ratio(measured: "EdgeMeasurements") -> float | None:
+    return measured.latency_ms.p50 / measured.baseline.latency_ms.p50 if measured.baseline else None
+
+
+def _tfma_difference(measured: "EdgeMeasurements") -> float | None:
+    return None if measured.tfma_accuracy is None else abs(measured.tfma_accuracy - measured.accuracy)
+
+
+_SHARES, _DIFFERENCES, _SIZES = (0, 1.01), (-1, 1), (-1, 1e6)
+_ACCURACY, _LOSS = "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"
+_AGREEMENT = "share of images given the same digit as by Keras"
+_KERAS_DIGIT = "share of images given Keras's digit; quantization"
+_CHANGE = "change in accuracy; below 0: so much worse is admitted; no release yet: no such gate"
+_ANOMALIES = "ExampleValidator's anomalies: missing or new features, wrong types, shapes, labels, not-a-numbers"
+_RAREST = "share of the rarest digit in either split: data of one digit makes a perfect model of no use"
+
+# fmt: off
+EVALUATORS: tuple[Threshold, ...] = (
+    Threshold("min_accuracy", 0.97, _SHARES, SHARE, "accuracy", _ACCURACY, "lower_bound"),
+    Threshold("min_class_accuracy", 0.9, _SHARES, SHARE, "accuracy of the worst digit", _ACCURACY, "lower_bound",
+              each_class=True),
+    Threshold("max_loss", 0.2, (0, 100), "", "loss", _LOSS, "upper_bound", about="mean cross-entropy"),
+)
+
+CHANGE = Threshold("min_accuracy_change", -0.01, (-1, 1.01), SHARE, "accuracy less the last release's", _ACCURACY,
+                   "change", about=_CHANGE)
+CHANCE = GateRow("min_p_if_worse", 0.05, _SHARES, "", "p of its losses",
+                 about="McNemar's exact p of losing more images than it wins; 1 where it does not")
+AGAINST_RELEASES: tuple[GateRow, ...] = (CHANGE, CHANCE)
+
+EDGE: tuple[EdgeGate, ...] = (
+    EdgeGate("max_size_kib", 300.0, _SIZES, "KiB", "size of the file", lambda found: found.size_bytes / 1024),
+    EdgeGate("max_load_ms", 200.0, _SIZES, "ms", "time to load the file", lambda found: found.load_ms),
+    EdgeGate("max_latency_ms", 20.0, _SIZES, "ms", "95th percentile of latency", lambda found: found.latency_ms.p95,
+             about="95th percentile of the latency of one image"),
+    EdgeGate("max_latency_ratio", 1.5, _SIZES, "", "median latency over the last release's", _latency_ratio,
+             about="median latency over the last release's, both measured in turn", compares=True),
+    EdgeGate("max_memory_mib", 64.0, _SIZES, "MiB", "peak memory of the file in use",
+             lambda found: found.peak_memory_mib, about="peak memory that the file in use adds"),
+    EdgeGate("min_keras_agreement", 0.999, _SHARES, SHARE, _AGREEMENT, lambda found: found.keras_agreement,
+             about=f"{_KERAS_DIGIT} none, float16", quantizations=("none", "float16")),
+    EdgeGate("min_quantized_agreement", 0.99, _SHARES, SHARE, _AGREEMENT, lambda found: found.keras_agreement,
+             about=f"{_KERAS_DIGIT} dynamic, int8", quantizations=("dynamic", "int8")),
+    EdgeGate("max_output_difference", 0.6, _DIFFERENCES, "", "largest difference of a probability from Keras's",
+             lambda found: found.max_abs_difference),
+    EdgeGate("max_mean_output_difference", 0.005, _DIFFERENCES, "", "mean difference of the probabilities from Keras's",
+             lambda found: found.mean_abs_difference),
+    EdgeGate("max_keras_accuracy_drop", 0.003, _DIFFERENCES, SHARE, "Keras's accuracy less the file's",
+             lambda found: found.keras_accuracy - found.accuracy),
+    EdgeGate("max_tfma_difference", 0.003, _DIFFERENCES, SHARE,
+             "difference between TFMA's accuracy of the file and LiteRT's", _tfma_difference),
+)
+
+ANOMALIES = GateRow("max_anomalies", 0, (-1, 1000), "", "anomalies in the data", about=_ANOMALIES)
+RAREST_LABEL = GateRow("min_label_share", 0.01, _SHARES, SHARE, "share of the rarest label", about=_RAREST)
+LABEL_DRIFT = GateRow("max_label_drift", 0.1, _DIFFERENCES, SHARE, "drift of the labels' shares",
+                      about="change of any digit's share since the last span that passed (L-infinity)")
+DATA: tuple[GateRow, ...] = (ANOMALIES, RAREST_LABEL, LABEL_DRIFT)
+# fmt: on
+
+OF_MODELS: tuple[GateRow, ...] = (*EVALUATORS, *AGAINST_RELEASES, *EDGE)
+SHARES = frozenset(row.name for row in (*OF_MODELS, *DATA) if row.unit == SHARE)

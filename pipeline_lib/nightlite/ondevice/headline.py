@@ -1,0 +1,50 @@
+"""What came of a run, in one line: the note in Airflow's grid, and the subject of a question about it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.run_summary import outcome_of, pusher_of, summarize
+from nightlite.runner.node_result import NodeResult
+
+_LONGEST = 200
+
+
+def figures(accuracy: float | None, size_bytes: int | None) -> str:
+    """For example "99.17 %, 209.4 KiB"; what is not known is left out."""
+    known = [] if accuracy is None else [f"{accuracy * 100:.4g} %"]
+    return ", ".join([*known, *([] if size_bytes is None else [f"{size_bytes / 1024:.1f} KiB"])])
+
+
+def verdict(results: Mapping[str, NodeResult], failed: Sequence[str] | None = None) -> str:
+    """Return the outcome of a run in at most 200 characters.
+
+    Args:
+      results: the nodes' results by node id; nodes that left none are missing.
+      failed: of a run that failed, the nodes that failed of themselves, the first one first; else None.
+    """
+    outcome, pusher = outcome_of(results.values(), failed is not None), pusher_of(results.values())
+    if outcome is None:
+        return "done"
+    if outcome is Outcome.failed:
+        reasons = [results[node_id].reason for node_id in (failed or ())[:1] if node_id in results]
+        return _short(": ".join(filter(None, [outcome.words, *(failed or ())[:1], *reasons])))
+    if outcome is Outcome.refused:
+        refusals = refusals_of(results.values()) or ["the model is not blessed"]
+        end = f"; and {len(refusals) - 1} more" if len(refusals) > 1 else ""
+        return _short(f"{outcome.words}: {refusals[0]}", end)
+    if outcome is Outcome.released:
+        model = summarize(results).tflite
+        told = figures(model.accuracy, model.bytes)
+        return f"{outcome.words} {pusher and pusher.pushed_version}" + (f": {told}" if told else "")
+    return _short((pusher and pusher.reason) or outcome.words)
+
+
+def refusals_of(results: Iterable[NodeResult]) -> list[str]:
+    """Each gate that refused, in words: of the node that lists most, because EdgeValidator lists the others', too."""
+    return max((result.refusals for result in results if result.blessed is False), key=len, default=[])
+
+
+def _short(text: str, end: str = "") -> str:
+    line = " ".join(text.split())
+    room = _LONGEST - len(end)
+    return (line if len(line) <= room else line[: room - 1] + "…") + end

@@ -1,0 +1,1 @@
+"""The DAG's own parts: schedule, approval, watched folder."""

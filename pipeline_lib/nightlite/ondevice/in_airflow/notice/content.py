@@ -1,0 +1,131 @@
+"""What there is to tell of a run: from its tasks' states and results and its report, or from a missed deadline."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nightlite.ondevice.in_airflow.notice.message import Figures, Notice, Reason
+from nightlite.ondevice.in_airflow.pages.links import report_url, run_url
+from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.report import ModelColumn, Report
+from nightlite.ondevice.run_summary import VERDICT, outcome_of, pusher_of, report_page, summarize
+from nightlite.runner.node_result import NodeResult
+
+_LONGEST_REASON = 500  # characters: a mail is no log
+_NO_REASON = "left no reason: it was killed, or its worker died"
+
+
+def finished(
+    dag_id: str, run_id: str, states: Mapping[str, str | None], results: Mapping[str, NodeResult]
+) -> list[Notice]:
+    """What can be told of a run whose tasks have all ended, the worst first. More than one: pushed, but a task failed.
+
+    Args:
+      states: each task's, by task id. `results`: of the nodes that left one, by task id.
+    """
+    told: list[Notice] = []
+    outcome, pusher = outcome_of(results.values()), pusher_of(results.values())
+    version = int(pusher.pushed_version) if pusher and pusher.pushed_version else None
+    about = Notice(
+        event="failed", verdict="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
+    ).model_copy(update=_figures(dag_id, run_id, results))
+
+    def tell(event: str, verdict: str, reasons: list[Reason]) -> None:
+        told.append(about.model_copy(update={"event": event, "verdict": verdict, "reasons": tuple(reasons)}))
+
+    failed = [task_id for task_id, state in states.items() if state == "failed"]
+    if failed or "upstream_failed" in states.values():
+        reasons = [_failure(about.run_url, task_id, results.get(task_id)) for task_id in failed]
+        tell(Outcome.failed.event, f"{', '.join(failed) or 'a task'} failed", reasons)
+    # The node that judges has the others' gates, too.
+    judges = [results[VERDICT]] if VERDICT in results else list(results.values())
+    refusals = [text for result in judges for text in result.refusals]
+    if outcome is Outcome.released:
+        tell(outcome.event, f"release {version}", [])
+    elif outcome is Outcome.refused and refusals:
+        tell(outcome.event, _gates(len(refusals)), [Reason(text=text) for text in refusals])
+    elif outcome and pusher:
+        why = _shortened(pusher.reason or outcome.words)
+        of_log = [Reason(text=why, url=_log_url(about.run_url, pusher.node_id))]
+        tell(outcome.event, why, of_log if outcome.is_refusal else [])
+    elif not told and (skipped := [task_id for task_id, state in states.items() if state == "skipped"]):
+        # Such as a Pusher below a condition that is false.
+        tell(Outcome.refused.event, f"{', '.join(skipped)} skipped, nothing was pushed", _reasons_of(skipped, results))
+    return told
+
+
+def timed_out(dag_id: str, run_id: str) -> Notice:
+    """A run that Airflow ended because it took longer than its DAG's `dagrun_timeout`."""
+    return Notice(
+        event="failed",
+        pipeline=dag_id,
+        run_id=run_id,
+        verdict="ended: the run took longer than it may",
+        run_url=run_url(dag_id, run_id),
+    )
+
+
+def late(context: Mapping[str, Any]) -> Notice:
+    """A run that has not finished by its deadline, from what Airflow tells a deadline's callback."""
+    run, deadline = context.get("dag_run") or {}, context.get("deadline") or {}
+    dag_id, run_id = str(run.get("dag_id")), str(run.get("dag_run_id"))
+    return Notice(
+        event="late",
+        pipeline=dag_id,
+        run_id=run_id,
+        verdict=f"not finished by {deadline.get('deadline_time')}: {run.get('state')} since "
+        f"{run.get('start_date') or run.get('queued_at')}",
+        run_url=run_url(dag_id, run_id),
+    )
+
+
+def _failure(address: str, task_id: str, result: NodeResult | None) -> Reason:
+    why = (result and result.reason) or _NO_REASON
+    return Reason(text=f"{task_id}: {_shortened(why)}", url=_log_url(address, task_id))
+
+
+def _log_url(address: str, task_id: str) -> str:
+    return f"{address}/tasks/{task_id}"
+
+
+def _reasons_of(task_ids: list[str], results: Mapping[str, NodeResult]) -> list[Reason]:
+    given = [(task_id, results[task_id].reason) for task_id in task_ids if task_id in results]
+    return [Reason(text=f"{task_id}: {_shortened(reason)}") for task_id, reason in given if reason]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} […]"
+
+
+def _gates(count: int) -> str:
+    return f"{count} gate{'' if count == 1 else 's'} not passed, nothing was pushed"
+
+
+def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dict[str, Any]:
+    """Return the run's and the last release's, from the report. Without one: the run's alone, from the nodes."""
+    page = report_page(results.values())
+    report, address = _report(page), report_url(dag_id, run_id) if page else None
+    if not report:
+        tflite = summarize(results).tflite
+        return {"model": Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes), "report_url": address}
+    released = report.model("released")
+    return {
+        "model": _of(report.model("tflite")),
+        "last_release": _of(released) if released else None,
+        "report_url": address,
+    }
+
+
+def _report(page: str | None) -> Report | None:
+    """A page's figures; None where it has none of a model, as that of refused data, or they cannot be read."""
+    try:
+        return Report.read(Path(page).parent) if page else None
+    except (OSError, ValueError):
+        return None
+
+
+def _of(column: ModelColumn | None) -> Figures:
+    if not column:
+        return Figures()
+    latency = column.edge.latency_ms.get("p50") if column.edge else None
+    return Figures(accuracy=column.accuracy, size_bytes=column.size_bytes, latency_ms=latency)

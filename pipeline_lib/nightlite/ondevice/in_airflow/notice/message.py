@@ -1,0 +1,91 @@
+"""The text of a notice: JSON for a program, plain text for people."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from nightlite.ondevice.outcome import Event
+
+_TITLES: Mapping[Event, str] = {
+    "pushed": "pushed",
+    "refused": "refused",
+    "nothing_new": "nothing new",
+    "failed": "FAILED",
+    "late": "LATE",
+}
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Figures(_Message):
+    """Of one TFLite file: accuracy in [0, 1] on the eval split, bytes, and the median latency of one image in ms."""
+
+    accuracy: float | None = None
+    size_bytes: int | None = None
+    latency_ms: float | None = None
+
+
+class Reason(_Message):
+    """A gate that refused, or a task that failed with the address of its log."""
+
+    text: str
+    url: str | None = None
+
+
+class Notice(_Message):
+    """The JSON body that a webhook receives; what people read is written from it.
+
+    It may come twice, where it could not be known whether it had been sent: `pipeline`, `run_id` and `event` are the
+    same then. `model` is the run's TFLite file, `last_release` what its report compares it with;
+    `release` is the version that holds the run's model, if one does.
+    """
+
+    schema_version: Literal[1] = 1
+    event: Event
+    pipeline: str
+    run_id: str
+    verdict: str
+    reasons: tuple[Reason, ...] = ()
+    model: Figures = Figures()
+    last_release: Figures | None = None
+    release: int | None = None
+    run_url: str
+    report_url: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """One line, at most 200 characters: a mail's subject holds no more."""
+        return " ".join(f"{self.pipeline} {_TITLES[self.event]}: {self.verdict}".split())[:200]
+
+    def text(self) -> str:
+        """Return what follows the subject."""
+        lines = [f"run {self.run_id}"]
+        lines += [f"- {reason.text}{f' ({reason.url})' if reason.url else ''}" for reason in self.reasons]
+        lines += [f"{name}: {new}{f' (last release {old})' if old else ''}" for name, new, old in self._rows()]
+        lines += [f"Report: {self.report_url}"] if self.report_url else []
+        return "\n".join([*lines, f"Run: {self.run_url}"])
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        """Name, this run's, the last release's; without what this run has not."""
+        new, old = self.model, self.last_release or Figures()
+        rows = [
+            ("accuracy", _percent(new.accuracy), _percent(old.accuracy)),
+            ("size", _bytes(new.size_bytes), _bytes(old.size_bytes)),
+            ("latency", _milliseconds(new.latency_ms), _milliseconds(old.latency_ms)),
+        ]
+        return [row for row in rows if row[1]]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"
+
+
+def _bytes(size: int | None) -> str:
+    return "" if size is None else f"{size:,} bytes"
+
+
+def _milliseconds(duration: float | None) -> str:
+    return "" if duration is None else f"{duration:.3g} ms"

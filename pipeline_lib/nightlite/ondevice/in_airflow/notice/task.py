@@ -1,0 +1,122 @@
+"""Tells people what a run came to: a last task of the run, and what Airflow calls where there can be no such task.
+
+| event | told by | where it runs |
+| --- | --- | --- |
+| pushed, refused, nothing_new, failed | `NoticeOperator`, the run's last task | a worker; its log is in the UI |
+| failed, at `dagrun_timeout`: Airflow skips every task | `tell_of_timeout`, the DAG's callback | DAG processor |
+| late | `late_callback`, for a `DeadlineAlert` | triggerer |
+
+Who is told stands in the environment of the process that tells (`notice_settings.py`), never in the DAG. Telling fails
+no run. Every DAG parse imports this module: what sends is imported where it is needed. Decision 11 says why so.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, BaseOperator, Context
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.exceptions import AirflowFailException
+
+from nightlite.errors import SettingsError
+from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice_settings
+from nightlite.runner.in_airflow.xcom import node_result
+
+if TYPE_CHECKING:
+    from nightlite.ondevice.in_airflow.notice.message import Notice
+
+NOTICE_TASK = "Notice"
+_log = logging.getLogger(__name__)
+
+
+class NoticeOperator(BaseOperator):
+    """Tells what the run came to. Put it after all other tasks, as a teardown: so it neither hides nor makes a failure.
+
+    Where somebody could not be told, it fails when everybody else has been: red in a run that is what it was.
+    """
+
+    template_fields = ()
+    ui_color = "#fff9c4"
+
+    def execute(self, context: Context) -> None:
+        from nightlite.ondevice.in_airflow.notice.content import finished
+
+        try:
+            settings = notice_settings()
+        except SettingsError as error:
+            raise AirflowFailException(f"nobody was told: {error}") from None  # another try would read the same
+        run_id, ti = str(context["run_id"]), context["ti"]
+        others = [task_id for task_id in self.dag.task_ids if task_id in self.upstream_task_ids]
+        states = ti.get_task_states(dag_id=self.dag_id, run_ids=[run_id])[run_id]
+        results = {task_id: node_result(ti.xcom_pull(task_ids=task_id)) for task_id in others}
+        notices = finished(
+            self.dag_id,
+            run_id,
+            {task_id: states.get(task_id) for task_id in others},
+            {task_id: result for task_id, result in results.items() if result},
+        )
+        wanted = [notice for notice in notices if settings.tells(notice.event)]
+        if not wanted:
+            events = ", ".join(notice.event for notice in notices)
+            self.log.info("nobody is to be told of this run (%s)", events or "nothing came of it")
+        if untold := [name for notice in wanted for name in _tell(settings, notice)]:
+            raise AirflowFailException(f"not told: {', '.join(untold)}. The run itself is what it was")
+
+
+def end_with_notice(dag: DAG) -> NoticeOperator:
+    """Give a DAG that has all its other tasks a last one, and the callback for the end at which no task runs."""
+    others = list(dag.tasks)
+    # Tries beyond the first are for a worker that dies: what the task itself finds wrong is not tried again.
+    notice = NoticeOperator(
+        dag=dag, task_id=NOTICE_TASK, retries=2, retry_delay=timedelta(seconds=10), doc_md=NoticeOperator.__doc__
+    )
+    # After each of them, not the last ones alone: those end early where one before them fails while others still run.
+    notice.set_upstream(others)
+    notice.as_teardown()
+    given = dag.on_failure_callback or []
+    dag.on_failure_callback = [*(given if isinstance(given, list) else [given]), tell_of_timeout]
+    dag.has_on_failure_callback = True
+    return notice
+
+
+def tell_of_timeout(context: Mapping[str, Any]) -> None:
+    """A DAG's `on_failure_callback`: tells of a run that Airflow ended at its `dagrun_timeout`, and of no other."""
+    from nightlite.ondevice.in_airflow.notice.content import timed_out
+
+    settings = notice_settings()
+    if context.get("reason") == "timed_out" and settings.tells("failed"):
+        _tell(settings, timed_out(context["dag"].dag_id, str(context["run_id"])))
+
+
+def late_callback() -> AsyncCallback:
+    """What a `DeadlineAlert` calls. In the triggerer: where executors are full or gone, runs are late, too."""
+    return AsyncCallback(tell_late)
+
+
+async def tell_late(context: Mapping[str, Any] | None = None) -> str:
+    """Tell of a run that missed its deadline; returns what Airflow's database is to remember of it."""
+    from nightlite.ondevice.in_airflow.notice.content import late
+
+    notice = late(context or {})
+    _log.warning("%s (run %s)", notice.subject, notice.run_id)
+    settings = notice_settings()
+    if not settings.tells(notice.event):
+        return "nobody is to be told"
+    # In a thread: the triggerer's other triggers go on meanwhile.
+    untold = await asyncio.to_thread(_tell, settings, notice)
+    return f"not told: {', '.join(untold)}" if untold else "told"
+
+
+def _tell(settings: NoticeSettings, notice: "Notice") -> list[str]:
+    """Send it, log how that went, and return who could not be told."""
+    from nightlite.ondevice.in_airflow.notice.senders import send
+
+    outcomes = send(settings, notice)
+    for name, failure in outcomes.items():
+        if failure:
+            _log.error("%s: not told of %r: %s", name, notice.subject, failure)
+        else:
+            _log.info("%s: told of %r", name, notice.subject)
+    return [name for name, failure in outcomes.items() if failure]

@@ -1,0 +1,109 @@
+"""Serves a run's report and its nodes' files within Airflow's UI: behind its login, to anyone who may read the runs.
+
+Airflow mounts a plugin's app as it is, without asking for a login: the routes here ask for themselves, as Airflow's own
+do.
+"""
+
+from pathlib import Path
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import FileResponse
+from sqlalchemy.orm import Session
+
+from nightlite.ondevice.in_airflow.pages.artifact_files import Place, file_in, places_of
+from nightlite.ondevice.in_airflow.pages.artifacts_page import node_page
+from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX, run_path
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.report_files import (
+    EVALUATIONS_PAGE,
+    REPORT_JSON,
+    REPORT_PAGE,
+    STATISTICS_PAGE,
+)
+from nightlite.ondevice.run_summary import report_page
+from nightlite.runner.in_airflow.xcom import stored_results
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import settings
+
+_MEDIA_TYPES = {
+    REPORT_PAGE: "text/html",
+    STATISTICS_PAGE: "text/html",
+    EVALUATIONS_PAGE: "text/html",
+    REPORT_JSON: "application/json",
+}
+# The pages hold text from outside (feature names, run ids): they may style themselves, and nothing else.
+# 'unsafe-inline' is for styles alone: the charts' SVG carries its colours as style attributes.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-cache",
+}
+# A file may be anything that a node wrote: it is saved, and not shown as a page of this server.
+FILE_HEADERS = HEADERS | {"Content-Security-Policy": f"sandbox; {HEADERS['Content-Security-Policy']}"}
+_NOTHING = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<title>Nothing here</title><body style="font: 15px/1.5 system-ui, sans-serif; margin: 2rem">
+<p>{}</p>"""
+_NO_REPORT = _NOTHING.format("This run has no report: ModelReport has not ended in it, or its files were removed.")
+_NO_FILE = _NOTHING.format("This task has made no such file, or it was removed.")
+_NO_NODE = _NOTHING.format("This task has left no result: it has not ended, or its XCom was removed.")
+
+_may_read_run = requires_access_dag("GET", DagAccessEntity.RUN)
+
+
+def report_app() -> FastAPI:
+    """Return the app that Airflow mounts. Reports and artifacts come from below the pipeline root, and releases."""
+    app = FastAPI(title="mnist-lite: model report", docs_url=None, redoc_url=None, openapi_url=None)
+    run = "/dags/{dag_id}/runs/{run_id}"
+    for path, endpoint in (
+        (f"{run}/nodes/{{node_id}}", _node),
+        (f"{run}/nodes/{{node_id}}/files/{{key}}/{{path:path}}", _file),
+        (f"{run}/{{page}}", _page),
+    ):
+        app.add_api_route(path, endpoint, methods=["GET", "HEAD"], dependencies=[Depends(_may_read_run)])
+    return app
+
+
+# The routes are plain functions: FastAPI runs them in a thread, where a database and a disk may be waited for.
+def _node(request: Request, dag_id: str, run_id: str, node_id: str, session: SessionDep) -> Response:
+    """Answer with what a task made."""
+    result = stored_results(session, dag_id, run_id, node_id).get(node_id)
+    if result is None:
+        return Response(_NO_NODE, 404, HEADERS, "text/html")
+    run_url = request.scope["root_path"].removesuffix(URL_PREFIX) + run_path(dag_id, run_id)
+    return Response(node_page(result, _places(result), run_url), 200, HEADERS, "text/html")
+
+
+def _file(dag_id: str, run_id: str, node_id: str, key: str, path: str, session: SessionDep) -> Response:
+    """Answer with a file that a task made, to be saved."""
+    result = stored_results(session, dag_id, run_id, node_id).get(node_id)
+    place = next((place for place in _places(result) if place.key == key), None) if result else None
+    found = file_in(place.within, place.uri, path) if place else None
+    if found is None:
+        return Response(_NO_FILE, 404, HEADERS, "text/html")
+    return FileResponse(found, 200, FILE_HEADERS, "application/octet-stream", filename=found.name)
+
+
+def _page(dag_id: str, run_id: str, page: str, session: SessionDep) -> Response:
+    """Answer with a page of the run's report."""
+    folder = report_folder(session, dag_id, run_id) if page in _MEDIA_TYPES else None
+    found = file_in(settings().pipeline_root, folder, page) if folder else None
+    if found is None:
+        return Response(_NO_REPORT, 404, HEADERS, "text/html")
+    return FileResponse(found, 200, HEADERS, _MEDIA_TYPES[page])
+
+
+def _places(result: NodeResult) -> list[Place]:
+    return places_of(result, settings().pipeline_root, Releases(settings().push_dir))
+
+
+def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
+    """Where the run's report is, as the node says that wrote it."""
+    page = report_page(stored_results(session, dag_id, run_id).values())
+    return str(Path(page).parent) if page else None

@@ -1,0 +1,88 @@
+"""The buttons of a task: the run's report, pages beside it, and what the task itself made.
+
+They lead to `report_app`, which asks whoever follows them for permission.
+"""
+
+from urllib.parse import quote
+
+from airflow.sdk import BaseOperatorLink
+from airflow.sdk.bases.operator import BaseOperator
+from airflow.sdk.configuration import conf
+from airflow.sdk.types import TaskInstanceKey
+
+from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_ROUTE, STATISTICS_PAGE
+
+URL_PREFIX = "/mnist-lite"
+# Components whose tasks have a button for a page that ModelReport draws.
+_REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport", "OutcomeReport"})
+_STATISTICS = frozenset({"StatisticsGen", "ExampleValidator", "DataGate"})
+_EVALUATIONS = frozenset({"Evaluator"})
+
+
+def links_of(component: str, has_report: bool) -> tuple[BaseOperatorLink, ...]:
+    """The buttons of a component's task; without a ModelReport in the pipeline, only what it made itself."""
+    pages: list[BaseOperatorLink] = []
+    if has_report and component in _REPORTED:
+        pages.append(ModelReportLink())
+    if has_report and component in _STATISTICS:
+        pages.append(StatisticsLink())
+    if has_report and component in _EVALUATIONS:
+        pages.append(EvaluationsLink())
+    return (*pages, ArtifactsLink())
+
+
+class ModelReportLink(BaseOperatorLink):
+    """Leads to the report of the task's own run; known before there is one."""
+
+    name = "Model report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        return report_url(ti_key.dag_id, ti_key.run_id)
+
+
+class StatisticsLink(BaseOperatorLink):
+    """Leads to the page of statistics and anomalies beside the run's report."""
+
+    name = "Data statistics"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        return f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{STATISTICS_PAGE}"
+
+
+class EvaluationsLink(BaseOperatorLink):
+    """Leads to the page of both Evaluators' slices beside the run's report."""
+
+    name = "Evaluations"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        return f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{EVALUATIONS_PAGE}"
+
+
+class ArtifactsLink(BaseOperatorLink):
+    """Leads to the list of what the task's node made: artifacts, their files, the release."""
+
+    name = "Artifacts"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        return (
+            f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/nodes/{quote(ti_key.task_id, safe='')}"
+        )
+
+
+def run_url(dag_id: str, run_id: str) -> str:
+    """The run's page in Airflow's UI."""
+    return f"{_base_url()}{run_path(dag_id, run_id)}"
+
+
+def report_url(dag_id: str, run_id: str) -> str:
+    """The tab *Model report* of the run's page."""
+    return f"{run_url(dag_id, run_id)}/plugin/{REPORT_ROUTE}"
+
+
+def _base_url() -> str:
+    return str(conf.get("api", "base_url", fallback="")).rstrip("/")
+
+
+def run_path(dag_id: str, run_id: str) -> str:
+    """Return the run's place below the address of Airflow's UI."""
+    return f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"

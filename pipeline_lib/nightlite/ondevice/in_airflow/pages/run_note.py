@@ -1,0 +1,68 @@
+"""A note on each finished run in Airflow's grid: what came of it, in one line.
+
+A listener: Airflow calls it in the process that ends a run, which is the scheduler, within its transaction. So all that
+it asks of the database is in a savepoint, and nothing that goes wrong here goes further than a log.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from airflow.listeners import hookimpl
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy.orm import Session
+
+# Says whose note it is. A person's note has a person's id, and stays.
+AUTHOR = "mnist-lite"
+_OURS = "TfxNodeOperator"
+_LOG = logging.getLogger(__name__)
+
+
+@hookimpl
+def on_dag_run_success(dag_run: "DagRun", msg: str) -> None:
+    _note(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: "DagRun", msg: str) -> None:
+    _note(dag_run)
+
+
+def _note(dag_run: "DagRun") -> None:
+    try:
+        from sqlalchemy.orm import object_session
+
+        if session := object_session(dag_run):
+            session.flush()  # else a note that a person has just written would not be seen
+            # Of the connection: the scheduler forbids its session whatever looks like a commit, as a savepoint's does.
+            with session.no_autoflush, session.connection().begin_nested():
+                write_note(session, dag_run)
+    except Exception:
+        _LOG.exception("no note was written on run %s", getattr(dag_run, "run_id", "?"))
+
+
+def write_note(session: "Session", dag_run: "DagRun") -> None:
+    """Write the run's note, unless it is no run of a rendered pipeline, or a person's note is there."""
+    from airflow.models.dagrun import DagRunNote
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import insert, select, update
+
+    from nightlite.ondevice.headline import verdict
+    from nightlite.runner.in_airflow.xcom import stored_results
+
+    of_run = (TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id)
+    query = select(TaskInstance.task_id, TaskInstance.state, TaskInstance.operator).where(*of_run)
+    tasks = session.execute(query.order_by(TaskInstance.end_date)).all()
+    if not any(operator == _OURS for _, _, operator in tasks):
+        return
+    author = session.execute(select(DagRunNote.user_id).where(DagRunNote.dag_run_id == dag_run.id)).first()
+    if author and author[0] != AUTHOR:
+        return
+    failed = [task_id for task_id, state, _ in tasks if state == "failed"] if dag_run.state == "failed" else None
+    line = verdict(stored_results(session, dag_run.dag_id, dag_run.run_id), failed)
+    values = {"content": line, "user_id": AUTHOR}
+    if author:
+        session.connection().execute(update(DagRunNote.__table__).where(DagRunNote.dag_run_id == dag_run.id), values)
+    else:
+        session.connection().execute(insert(DagRunNote.__table__), {"dag_run_id": dag_run.id, **values})

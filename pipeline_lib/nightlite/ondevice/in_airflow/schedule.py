@@ -1,0 +1,66 @@
+"""When the pipeline's DAG runs, on the data of which day, and when it is late: its settings in Airflow's terms."""
+
+from datetime import timedelta
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, Context, CronTriggerTimetable
+from airflow.sdk.bases.timetable import BaseTimetable
+from airflow.sdk.configuration import conf
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.exceptions import AirflowTimetableInvalid
+
+from nightlite.errors import SettingsError
+from nightlite.ondevice.in_airflow.notice.task import late_callback
+from nightlite.runner.in_airflow.config import NodeSettings
+from nightlite.settings import DATA_ASSET, Settings
+
+_BACKFILL = "backfill"
+_RETRY_DELAY = timedelta(seconds=30)
+
+
+def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
+    """By time, on new data, on either, or never.
+
+    Raises:
+      SettingsError: it is no cron expression.
+    """
+    data = [Asset(DATA_ASSET)] if settings.run_on_new_data else []
+    if not settings.schedule:
+        return data or None
+    # A DAG that has never run by time makes up for its last date: in containers, by docker/airflow/airflow.cfg.
+    at_once = conf.getboolean("nightly", "first_run_at_once", fallback=False)
+    by_time = CronTriggerTimetable(settings.schedule, timezone=settings.timezone, run_immediately=at_once)
+    try:
+        # Airflow validates a timetable, but not one within another.
+        by_time.validate()
+    except AirflowTimetableInvalid as error:
+        raise SettingsError(
+            f"MNIST_LITE_SCHEDULE: expected a cron expression or preset ({error}). Received: {settings.schedule!r}"
+        ) from None
+    return AssetOrTimeSchedule(timetable=by_time, assets=data) if data else by_time
+
+
+def as_of(context: Context) -> str:
+    """The date whose data a run reads, ISO; empty: the newest.
+
+    Only a backfill's. A nightly run that begins late, after an outage or in a new deployment, would pass over data that
+    is there; and the trigger form fills in the browser's time as the date of a run that means now.
+    """
+    run = context["dag_run"]
+    return run.logical_date.isoformat() if run.run_type == _BACKFILL and run.logical_date else ""
+
+
+def deadline(settings: Settings) -> DeadlineAlert | None:
+    """An alert for a run that is not over in time, counted from when it was queued: runs on new data have no date."""
+    if not settings.deadline_minutes:
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(minutes=settings.deadline_minutes),
+        callback=late_callback(),
+    )
+
+
+def node_limits(settings: Settings) -> NodeSettings:
+    """How often any node is tried, and how long one try may take."""
+    limit = timedelta(minutes=settings.node_timeout_minutes)
+    return NodeSettings(retries=settings.node_retries, retry_delay=_RETRY_DELAY, execution_timeout=limit)

@@ -1,0 +1,1 @@
+"""The pipeline (`pipeline.py`) and its components, a package each."""

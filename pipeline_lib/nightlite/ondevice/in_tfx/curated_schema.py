@@ -1,0 +1,140 @@
+"""The curated schema: what `mnist-lite schema infer`, `diff` and `accept` do."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from nightlite import durable
+from nightlite.errors import DataError
+from nightlite.ondevice.spans import latest_span
+
+_SPLITS = ("train", "eval")
+
+
+@dataclasses.dataclass(frozen=True)
+class SpanStatistics:
+    """TFDV's statistics of one span, split by split."""
+
+    name: str
+    by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList]
+
+
+def latest_statistics(data_dir: Path) -> SpanStatistics:
+    """Of the latest span; takes seconds.
+
+    Raises:
+      DataError: there is no span yet, or it cannot be read.
+    """
+    span = latest_span(data_dir)
+    if span is None:
+        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'mnist-lite ingest mnist5k' first")
+    found = {split: tfdv.generate_statistics_from_tfrecord(str(span.path / f"{split}-*")) for split in _SPLITS}
+    return SpanStatistics(span.path.name, found)
+
+
+def infer(span: SpanStatistics) -> schema_pb2.Schema:
+    """A schema as the span's training split has it, with the ranges that its numbers have."""
+    statistics = span.by_split["train"]
+    schema = tfdv.infer_schema(statistics, infer_feature_shape=True)
+    for feature in statistics.datasets[0].features:
+        if feature.HasField("num_stats"):
+            [name] = feature.path.step
+            found, numbers = tfdv.get_feature(schema, name), feature.num_stats
+            if found.type == schema_pb2.FeatureType.INT:
+                found.int_domain.min, found.int_domain.max = int(numbers.min), int(numbers.max)
+            else:
+                found.float_domain.min, found.float_domain.max = numbers.min, numbers.max
+                found.float_domain.disallow_nan = found.float_domain.disallow_inf = True
+    return schema
+
+
+def proposed(schema_file: Path, span: SpanStatistics) -> schema_pb2.Schema:
+    """The curated schema, widened where the span is not what it says; without one, the inferred schema.
+
+    Raises:
+      DataError: the schema file cannot be read.
+    """
+    inferred, curated = infer(span), read(schema_file)
+    if curated is None:
+        return inferred
+    schema = _with_features_of(inferred, curated)
+    for statistics in span.by_split.values():
+        schema = tfdv.update_schema(schema, statistics, infer_feature_shape=True)
+    return schema
+
+
+def _with_features_of(inferred: schema_pb2.Schema, curated: schema_pb2.Schema) -> schema_pb2.Schema:
+    """Take in new features and those of another type or shape, and leave out what the span no longer has.
+
+    TFDV would add them without shapes, which Transform reads as sparse tensors, and keep the old ones as DEPRECATED.
+    """
+    found = {feature.name: feature for feature in inferred.feature}
+    kept = [feature for feature in curated.feature if _stays(feature, found.get(feature.name))]
+    names = {feature.name for feature in kept}
+    taken = [feature for feature in inferred.feature if feature.name not in names]
+    domains = {feature.domain for feature in taken}
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(curated)
+    del schema.feature[:], schema.string_domain[:]
+    schema.feature.extend([*kept, *taken])
+    schema.string_domain.extend(domain for domain in curated.string_domain if domain.name not in domains)
+    schema.string_domain.extend(domain for domain in inferred.string_domain if domain.name in domains)
+    return schema
+
+
+def _stays(feature: schema_pb2.Feature, now: schema_pb2.Feature | None) -> bool:
+    """Say whether the curated feature stays; one that the data lacks does so where its stage was set by hand."""
+    if now is None:
+        return bool(feature.lifecycle_stage)
+    reshaped = feature.HasField("shape") and now.HasField("shape") and feature.shape != now.shape
+    return bool(feature.type == now.type and not reshaped)
+
+
+def anomalies(schema: schema_pb2.Schema, span: SpanStatistics) -> Iterator[str]:
+    """One sentence for each way in which the span is not what the schema says."""
+    for split, statistics in span.by_split.items():
+        found = tfdv.validate_statistics(statistics, schema).anomaly_info
+        for feature, info in sorted(found.items()):
+            yield f"{span.name}, {split}, {feature}: {info.short_description} ({info.description})"
+
+
+def difference(schema_file: Path, schema: schema_pb2.Schema) -> str:
+    """A unified diff from the curated file's content, without its comments, to `schema`; "" where they are the same."""
+    before, after = read(schema_file), as_text(schema)
+    lines = (as_text(before) if before is not None else "").splitlines(keepends=True)
+    return "".join(difflib.unified_diff(lines, after.splitlines(keepends=True), str(schema_file), "proposed"))
+
+
+def as_text(schema: schema_pb2.Schema) -> str:
+    return str(text_format.MessageToString(schema))
+
+
+def read(schema_file: Path) -> schema_pb2.Schema | None:
+    """The curated schema; None where there is no such file.
+
+    Raises:
+      DataError: it is not a schema.
+    """
+    if not schema_file.exists():
+        return None
+    try:
+        return text_format.Parse(schema_file.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise DataError(f"{schema_file}: expected a Schema as protobuf text. Received: {error}") from None
+
+
+def write(schema_file: Path, schema: schema_pb2.Schema) -> None:
+    """Replace the curated file, whole or not at all; the comment on top of it stays.
+
+    Raises:
+      OSError: it could not be written; what was there still is.
+    """
+    before = schema_file.read_text(encoding="utf-8").splitlines(keepends=True) if schema_file.exists() else []
+    comment = "".join(before[: next((i for i, line in enumerate(before) if not line.startswith("#")), len(before))])
+    schema_file.parent.mkdir(parents=True, exist_ok=True)
+    durable.write(schema_file, (comment + as_text(schema)).encode())

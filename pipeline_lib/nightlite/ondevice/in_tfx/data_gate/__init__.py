@@ -1,0 +1,1 @@
+"""DataGate: refuses data before anything trains on it."""

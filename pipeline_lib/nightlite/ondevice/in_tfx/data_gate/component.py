@@ -1,0 +1,82 @@
+"""DataGate: the data's anomalies, and a drift of its labels, end a run before anything is trained on it."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import ml_metadata
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.components.common import resolver
+from tfx.types import Artifact, BaseChannel, channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from nightlite.ondevice.gates.table import DATA
+from nightlite.ondevice.in_tfx.data_gate.executor import SPAN, Executor
+from nightlite.runner.in_tfx.run_parameters import RunValue
+
+
+class DataGates(Artifact):
+    """What DataGate leaves of a span that passed: `gates.json`, and the labels' statistics for the next span."""
+
+    TYPE_NAME = "DataGates"
+
+
+class DataGateSpec(ComponentSpec):
+    """DataGate's inputs, outputs and parameters; what they are: `DataGate`."""
+
+    INPUTS: ClassVar = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "schema": ChannelParameter(type=standard_artifacts.Schema),
+        "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        "previous": ChannelParameter(type=DataGates, optional=True),
+    }
+    OUTPUTS: ClassVar = {"gates": ChannelParameter(type=DataGates)}
+    PARAMETERS: ClassVar = {
+        **{row.name: ExecutionParameter(type=type(row.default)) for row in DATA},
+        "label_key": ExecutionParameter(type=str),
+    }
+
+
+class DataGate(base_component.BaseComponent):
+    """Fails, naming each anomaly, where the data is not what the schema says or its labels have drifted.
+
+    TFX's ExampleValidator only records anomalies. Whatever must not train on refused data has to come after this node:
+    `add_upstream_node`.
+
+    Args:
+      examples: an ExampleGen's, which alone tells the span: TFX's later artifacts all have span 0.
+      statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
+      previous: the DataGates of the last span that passed, if any.
+      label_key: the label's feature, an integer; StatisticsGen must have counted its values (`label_schema`).
+      run_values: the bounds by the names in `gate_table.DATA`. Anomalies are those of all splits together; the drift
+        is the one between the train split and the previous span's.
+    """
+
+    SPEC_CLASS = DataGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(self, *, label_key: str, run_values: Mapping[str, RunValue], **inputs: BaseChannel) -> None:
+        spec = DataGateSpec(
+            **inputs,
+            gates=channel.Channel(type=DataGates),
+            label_key=label_key,
+            **{row.name: run_values[row.name] for row in DATA},
+        )
+        super().__init__(spec=spec)
+
+
+class PreviousSpanStrategy(resolver.ResolverStrategy):
+    """Resolves `gates` to those of the newest span before this run's that passed.
+
+    A span that was refused leaves none: the next one like it is compared with the same good span, and refused again.
+    """
+
+    def resolve_artifacts(
+        self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[Artifact]]
+    ) -> dict[str, list[Artifact]]:
+        """`examples` (this run's) as it is, and of all `gates` one or none."""
+        [examples] = input_dict["examples"]
+        span = examples.get_int_custom_property(SPAN)
+        earlier = [item for item in input_dict["gates"] if item.get_int_custom_property(SPAN) < span]
+        newest = max(earlier, key=lambda item: (item.get_int_custom_property(SPAN), item.id), default=None)
+        return {"examples": [examples], "gates": [newest] if newest else []}

@@ -1,0 +1,178 @@
+"""What DataGate runs."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tensorflow_data_validation.utils import anomalies_util
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tfx.components.example_validator import executor as example_validator
+from tfx.components.schema_gen import executor as schema_gen
+from tfx.components.statistics_gen import executor as statistics_gen
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+
+from nightlite.errors import DataRefusedError
+from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.gates.table import ANOMALIES, LABEL_DRIFT, RAREST_LABEL
+from nightlite.ondevice.report_files import REFUSED_DATA
+from nightlite.runner.in_tfx import node_log
+
+SPAN = "span"
+LABEL_STATISTICS = "label_stats.pbtxt"
+NODE_ID = "DataGate"
+_TRAIN = "train"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Judges what ExampleValidator recorded, and how the labels' shares moved."""
+
+    def Do(
+        self,
+        input_dict: Mapping[str, list[Artifact]],
+        output_dict: Mapping[str, list[Artifact]],
+        exec_properties: Mapping[str, Any],
+    ) -> None:
+        """Inputs, outputs and parameters as in `DataGateSpec`.
+
+        Raises:
+          DataRefusedError: a gate refused the data; names each anomaly.
+        """
+        output = artifact_utils.get_single_instance(output_dict["gates"])
+        statistics = artifact_utils.get_single_instance(input_dict["statistics"])
+        anomalies = tuple(_anomalies(artifact_utils.get_single_instance(input_dict["anomalies"])))
+        label_key = exec_properties["label_key"]
+        by_split = {split: _label_statistics(statistics, split, label_key) for split in _splits(statistics)}
+        schema = _read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
+        rarest, share = rarest_label(by_split, schema, label_key)
+        gates = [
+            ANOMALIES.judge(exec_properties, len(anomalies), NODE_ID),
+            RAREST_LABEL.judge(exec_properties, share, NODE_ID, f"{RAREST_LABEL.subject}, {rarest}"),
+        ]
+        labels = by_split[_TRAIN]
+        if input_dict.get("previous"):
+            [previous] = input_dict["previous"]
+            before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
+            subject = f"{LABEL_DRIFT.subject} since span {previous.get_int_custom_property(SPAN)}"
+            drift = label_drift(labels, before, label_key)
+            gates.append(LABEL_DRIFT.judge(exec_properties, drift, NODE_ID, subject))
+        verdict = Gates(gates=tuple(gates))
+        if not verdict.passed:
+            raise DataRefusedError(_refusal(verdict, anomalies), self._page(verdict, input_dict, output))
+        verdict.write(Path(output.uri))
+        tfdv.write_stats_text(labels, str(Path(output.uri, LABEL_STATISTICS)))
+        examples = artifact_utils.get_single_instance(input_dict["examples"])
+        output.set_int_custom_property(SPAN, examples.get_int_custom_property(SPAN))
+        for gate in verdict.gates:
+            print(f"pass  {gate}", flush=True)
+
+    def _page(self, verdict: Gates, input_dict: Mapping[str, list[Artifact]], output: Artifact) -> str | None:
+        """The page of the refusal. Not in the output's folder: TFX removes that of an execution that failed."""
+        from nightlite.ondevice.in_tfx.report import refused_data
+
+        folder = Path(output.uri)
+        span = artifact_utils.get_single_instance(input_dict["examples"]).get_int_custom_property(SPAN)
+        try:
+            place = folder.parent.with_name(REFUSED_DATA) / folder.name
+            return str(refused_data.write(place, verdict, input_dict, span, self._context))
+        except Exception as error:  # whatever it is, what is told is why the data was refused
+            node_log.say(f"its page could not be drawn: {type(error).__name__}: {error}", logging.WARNING)
+            return None
+
+
+def label_drift(
+    current: statistics_pb2.DatasetFeatureStatisticsList,
+    previous: statistics_pb2.DatasetFeatureStatisticsList,
+    label_key: str,
+) -> float:
+    """The L-infinity distance between two distributions of the label, as TFDV's drift comparator has it, in [0, 1]."""
+    schema = label_schema(label_key)
+    tfdv.get_feature(schema, label_key).drift_comparator.infinity_norm.threshold = 0
+    found = tfdv.validate_statistics(current, schema, previous_statistics=previous)
+    [measured] = [item for info in found.drift_skew_info for item in info.drift_measurements]
+    return float(measured.value)
+
+
+def rarest_label(
+    by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList], schema: schema_pb2.Schema, label_key: str
+) -> tuple[str, float]:
+    """Which label has the least share of a split's examples, in words, and that share; 0 where a split has no example.
+
+    A label counts if the schema's domain has it, or any split does.
+    """
+    counts = {split: _label_counts(statistics) for split, statistics in by_split.items()}
+    expected = _domain(schema, label_key).union(*counts.values())
+    shares = {
+        (split, label): found.get(label, 0) / max(1.0, sum(found.values()))
+        for split, found in counts.items()
+        for label in sorted(expected)
+    }
+    if not shares:
+        return "of none at all", 0.0
+    split, label = min(shares, key=lambda key: shares[key])
+    return f"{label} in {split}", shares[split, label]
+
+
+def _label_counts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, float]:
+    # As text, for labels of a wrong type are counted here, too: the anomalies name them.
+    [dataset] = statistics.datasets
+    buckets = [bucket for feature in dataset.features for bucket in feature.string_stats.rank_histogram.buckets]
+    return {bucket.label: bucket.sample_count for bucket in buckets}
+
+
+def _domain(schema: schema_pb2.Schema, label_key: str) -> set[str]:
+    domains = [feature.int_domain for feature in schema.feature if feature.name == label_key]
+    return {str(label) for domain in domains for label in range(domain.min, domain.max + 1)}
+
+
+def label_schema(label_key: str) -> schema_pb2.Schema:
+    """The label, an integer, as a category: what TFDV needs to count each of its values."""
+    domain = schema_pb2.IntDomain(is_categorical=True)
+    return schema_pb2.Schema(
+        feature=[schema_pb2.Feature(name=label_key, type=schema_pb2.FeatureType.INT, int_domain=domain)]
+    )
+
+
+def _anomalies(artifact: Artifact) -> Iterator[str]:
+    """One sentence for each reason of each anomaly of each split."""
+    for split in _splits(artifact):
+        [uri] = artifact_utils.get_split_uris([artifact], split)
+        found = anomalies_util.load_anomalies_binary(str(Path(uri, example_validator.DEFAULT_FILE_NAME)))
+        for feature, info in sorted(found.anomaly_info.items()):
+            for reason in info.reason:
+                yield f"{split}, {feature}: {reason.short_description} ({reason.description})"
+        for reason in found.dataset_anomaly_info.reason:
+            yield f"{split}: {reason.short_description} ({reason.description})"
+
+
+def _splits(artifact: Artifact) -> list[str]:
+    found: list[str] = artifact_utils.decode_split_names(artifact.split_names)
+    return found
+
+
+def _read_schema(artifact: Artifact) -> schema_pb2.Schema:
+    schema: schema_pb2.Schema = tfdv.load_schema_text(str(Path(artifact.uri, schema_gen.DEFAULT_FILE_NAME)))
+    return schema
+
+
+def _label_statistics(statistics: Artifact, split: str, label_key: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """The label's part of a split's statistics."""
+    [uri] = artifact_utils.get_split_uris([statistics], split)
+    whole = tfdv.load_stats_binary(str(Path(uri, statistics_gen.DEFAULT_FILE_NAME)))
+    [dataset] = whole.datasets
+    features = [feature for feature in dataset.features if list(feature.path.step) == [label_key]]
+    labels = statistics_pb2.DatasetFeatureStatistics(
+        name=dataset.name, num_examples=dataset.num_examples, features=features
+    )
+    return statistics_pb2.DatasetFeatureStatisticsList(datasets=[labels])
+
+
+def _refusal(verdict: Gates, anomalies: tuple[str, ...]) -> str:
+    parts = [*map(str, verdict.refused), *anomalies]
+    return (
+        f"the data is refused, nothing is trained on it: {'; '.join(parts)}. "
+        "See to the data and ingest it again. If it is right as it is: 'mnist-lite schema diff' tells what the schema "
+        "lacks, and the run parameter in parentheses takes another bound for one run"
+    )

@@ -1,0 +1,1 @@
+"""EdgeValidator: runs the file as a phone would."""

@@ -1,0 +1,91 @@
+"""EdgeValidator: whether the TFLite file, in the runtime that ships, is fit for phones; the verdict of all gates."""
+
+import json
+from collections.abc import Mapping
+from typing import ClassVar
+
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import BaseChannel, channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from nightlite.ondevice.gates.edge import BOUNDS
+from nightlite.ondevice.gates.measurements import TensorContract
+from nightlite.ondevice.in_tfx.data_gate.component import DataGates
+from nightlite.ondevice.in_tfx.edge_validator.executor import Executor
+from nightlite.runner.in_tfx.run_parameters import RunValue
+
+# One thread is what a build host can measure again tomorrow; phones mostly use two to four.
+THREADS = 1
+
+
+class EdgeValidatorSpec(ComponentSpec):
+    """EdgeValidator's inputs, outputs and parameters; what they are: `EdgeValidator`."""
+
+    INPUTS: ClassVar = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "keras_model": ChannelParameter(type=standard_artifacts.Model),
+        "data_gates": ChannelParameter(type=DataGates),
+        "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "lite_evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "anchor_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
+    }
+    OUTPUTS: ClassVar = {"blessing": ChannelParameter(type=standard_artifacts.InfraBlessing)}
+    PARAMETERS: ClassVar = {
+        **{name: ExecutionParameter(type=float) for name in BOUNDS},
+        "quantization": ExecutionParameter(type=str),
+        "threads": ExecutionParameter(type=int),
+        "contract_json": ExecutionParameter(type=str),
+        "label_key": ExecutionParameter(type=str),
+        "evaluator_id": ExecutionParameter(type=str),
+        "lite_evaluator_id": ExecutionParameter(type=str),
+    }
+
+
+class EdgeValidator(base_component.BaseComponent):
+    """Loads the file with LiteRT in a process of its own, measures it, and judges all of the run's gates.
+
+    Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`: blessed only if every gate of the
+    run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). Where LiteRT could run
+    the file, there are also `edge.json` (`EdgeMeasurements`) and `probabilities.npz` (`EvalAnswers`, for ModelReport).
+
+    Args:
+      examples: raw examples; the eval split is used.
+      model: the TFLite file's.
+      keras_model: the one it was made from, with a `lite` signature.
+      data_gates: DataGate's.
+      evaluation, lite_evaluation: the two models' evaluations.
+      baseline_model: the last release's TFLite file, if any.
+      anchor_model: the anchor's, where that is another one.
+      contract: the file's input, whose name is also the feature's, and its output, whose name is free.
+      label_key: the label's feature, one integer.
+      run_values: the bounds by the names in `edge_gates.BOUNDS`, and `quantization`.
+    """
+
+    SPEC_CLASS = EdgeValidatorSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        evaluation: channel.OutputChannel,
+        lite_evaluation: channel.OutputChannel,
+        contract: tuple[TensorContract, TensorContract],
+        label_key: str,
+        run_values: Mapping[str, RunValue],
+        **inputs: BaseChannel,
+    ) -> None:
+        spec = EdgeValidatorSpec(
+            **inputs,
+            evaluation=evaluation,
+            lite_evaluation=lite_evaluation,
+            blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
+            **{name: run_values[name] for name in (*BOUNDS, "quantization")},
+            threads=THREADS,
+            contract_json=json.dumps([tensor.model_dump() for tensor in contract]),
+            label_key=label_key,
+            evaluator_id=evaluation.producer_component_id,
+            lite_evaluator_id=lite_evaluation.producer_component_id,
+        )
+        super().__init__(spec=spec)

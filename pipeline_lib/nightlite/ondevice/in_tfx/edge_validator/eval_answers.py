@@ -1,0 +1,85 @@
+"""Each model's answers on the eval split. EdgeValidator leaves it beside `edge.json`, ModelReport reads it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nightlite.errors import DataError
+
+PROBABILITIES_FILE = "probabilities.npz"
+_MODELS = ("keras", "tflite", "released")
+_SHOWN_OF_A_KIND = 24
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class EvalAnswers:
+    """The models' probabilities, and the few images of the split that a page shows.
+
+    Attributes:
+      labels: int64 [n].
+      probabilities: float32 [n, classes] by "keras", "tflite" and, where there is one, "released".
+      images: of `shown`, in that order, float32 [k, …].
+      eval_set: hash of all examples in their order.
+    """
+
+    labels: Labels
+    probabilities: Mapping[str, Floats]
+    images: Floats
+    eval_set: str
+
+    @classmethod
+    def of(cls, images: Floats, labels: Labels, probabilities: Mapping[str, Floats]) -> Self:
+        """Keep of all images [n, …] those that are worth a look."""
+        digest = hashlib.sha256(images.tobytes())
+        digest.update(labels.tobytes())
+        indices = [index for index, _ in shown(odd_ones(labels, probabilities["keras"], probabilities["tflite"]))]
+        return cls(labels, probabilities, images[indices], digest.hexdigest()[:16])
+
+    def write(self, folder: Path) -> None:
+        """Write `probabilities.npz`."""
+        arrays: dict[str, Any] = {**self.probabilities, "labels": self.labels, "images": self.images}
+        np.savez_compressed(folder / PROBABILITIES_FILE, **arrays, eval_set=np.array(self.eval_set))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read `probabilities.npz`.
+
+        Raises:
+          DataError: there is none, as LiteRT could not run the file.
+        """
+        try:
+            with np.load(folder / PROBABILITIES_FILE) as file:
+                found = {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            raise DataError(
+                f"{folder}: expected {PROBABILITIES_FILE} of EdgeValidator's. Received: none, for it could not run the "
+                "TFLite file. Its gate 'contract' says why"
+            ) from None
+        models = {name: found[name] for name in _MODELS if name in found}
+        return cls(found["labels"], models, found["images"], str(found["eval_set"]))
+
+
+def odd_ones(labels: Labels, keras: Floats, tflite: Floats) -> dict[str, Labels]:
+    """Return indices of images: on which the models disagree, most different first, and both err, surest first."""
+    predicted = keras.argmax(1)
+    differ = predicted != tflite.argmax(1)
+    err = ~differ & (predicted != labels)
+    return {"disagree": _ordered(differ, np.abs(keras - tflite).max(1)), "both err": _ordered(err, keras.max(1))}
+
+
+def shown(odd: Mapping[str, Labels]) -> list[tuple[int, str]]:
+    """Return index and kind of the first few of each kind."""
+    return [(int(index), kind) for kind, indices in odd.items() for index in indices[:_SHOWN_OF_A_KIND]]
+
+
+def _ordered(chosen: npt.NDArray[np.bool_], order: Floats) -> Labels:
+    indices = np.flatnonzero(chosen)
+    return indices[np.argsort(-order[indices], kind="stable")]

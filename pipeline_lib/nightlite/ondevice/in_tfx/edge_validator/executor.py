@@ -1,0 +1,242 @@
+"""What EdgeValidator runs."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from pydantic import TypeAdapter
+from tfx.components.evaluator import constants
+from tfx.components.example_gen import utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from nightlite.errors import DataError, MnistLiteError, ModelFileError
+from nightlite.ondevice.gates.edge import edge_gates
+from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.gates.measurements import TFLITE_FILE, EdgeMeasurements, RuntimeFigures, TensorContract
+from nightlite.ondevice.gates.paired import Comparison
+from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats, Labels
+from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
+from nightlite.ondevice.in_tfx.edge_validator.measure import EXIT_UNUSABLE
+from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
+from nightlite.ondevice.releases.manifest import sha256_of
+from nightlite.paths import SOURCES
+from nightlite.runner.in_tfx import node_log
+from nightlite.runner.in_tfx.made_by import MADE_BY
+
+NODE_ID = "EdgeValidator"
+_ACCURACY = "sparse_categorical_accuracy"
+_BATCH = 500
+_CHILD_SECONDS = 600
+
+
+class Executor(base_executor.BaseExecutor):
+    """Measures, judges, and writes the blessing; a refusal is a result, not a failure."""
+
+    def Do(
+        self,
+        input_dict: Mapping[str, list[Artifact]],
+        output_dict: Mapping[str, list[Artifact]],
+        exec_properties: Mapping[str, Any],
+    ) -> None:
+        """Inputs, outputs and parameters as in `EdgeValidatorSpec`.
+
+        Raises:
+          MnistLiteError: the measuring process crashed for another reason than the file.
+        """
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        folder = Path(blessing.uri)
+        evaluations = {key: artifact_utils.get_single_uri(input_dict[key]) for key in ("evaluation", "lite_evaluation")}
+        tfma_accuracy = overall_metrics(evaluations["lite_evaluation"]).get(_ACCURACY)
+        measured, found = None, ""
+        try:
+            measured, answers = _measure(input_dict, exec_properties, tfma_accuracy)
+            measured.write(folder)
+            answers.write(folder)
+        except ModelFileError as error:
+            found = str(error)
+        quantization, contract = exec_properties["quantization"], _contract(exec_properties)
+        gates = Gates(
+            gates=(
+                *Gates.read(Path(artifact_utils.get_single_uri(input_dict["data_gates"]))).gates,
+                *evaluation_gates(evaluations["evaluation"], exec_properties["evaluator_id"]),
+                *evaluation_gates(evaluations["lite_evaluation"], exec_properties["lite_evaluator_id"]),
+                *edge_gates(measured, exec_properties, contract, quantization, NODE_ID, found),
+            )
+        )
+        gates.write(folder)
+        _bless(blessing, gates.passed, artifact_utils.get_single_instance(input_dict["model"]).id)
+        for gate in gates.gates:
+            level = logging.INFO if gate.passed else logging.ERROR
+            node_log.say(f"{'pass' if gate.passed else 'FAIL'}  {gate.node_id}: {gate}", level)
+
+
+def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
+    """As TFX's InfraValidator does (its module would load Docker's and Kubernetes's clients), and for which model."""
+    Path(blessing.uri, "INFRA_BLESSED" if passed else "INFRA_NOT_BLESSED").touch()
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(passed))
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model_id)
+
+
+def _measure(
+    input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
+) -> tuple[EdgeMeasurements, EvalAnswers]:
+    contract, label_key = _contract(exec_properties), exec_properties["label_key"]
+    images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract[0], label_key)
+    files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
+    sha256 = sha256_of(files[0])
+    (candidate, *baseline), (outputs, *others) = measure_in_child(files, images, exec_properties["threads"])
+    expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), contract[0].name, images)
+    if outputs.shape != expected.shape:
+        found = f"{candidate.input} to {candidate.output}"
+        raise ModelFileError(f"{found}: answers of shape {outputs.shape} to {len(images)} images")
+    right = outputs.argmax(axis=1) == labels
+    against = [compare(right, other.argmax(axis=1) == labels, sha256_of(files[1])) for other in others]
+    measured = EdgeMeasurements(
+        **candidate.model_dump(),
+        **_comparison(outputs, expected, labels),
+        tfma_accuracy=tfma_accuracy,
+        quantization=exec_properties["quantization"],
+        sha256=sha256,
+        baseline=baseline[0] if baseline else None,
+        against_baseline=against[0] if against else None,
+        against_anchor=_against_anchor(right, input_dict, images, labels, exec_properties["threads"]),
+        code=input_dict["model"][0].get_string_custom_property(MADE_BY),
+        data=input_dict["examples"][0].get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME),
+    )
+    probabilities = dict(zip(("keras", "tflite", "released"), (expected, outputs, *others), strict=False))
+    return measured, EvalAnswers.of(images, labels, probabilities)
+
+
+def _against_anchor(
+    right: npt.NDArray[np.bool_],
+    input_dict: Mapping[str, list[Artifact]],
+    images: Floats,
+    labels: Labels,
+    threads: int,
+) -> Comparison | None:
+    """Return None where the anchor is the last release, or cannot answer these images: then the last release serves."""
+    if not input_dict.get("anchor_model"):
+        return None
+    file = _tflite_file(input_dict["anchor_model"][0])
+    try:
+        _, outputs = _child([file], images, threads)
+    except ModelFileError as error:
+        node_log.say(f"the anchor {file} cannot be run, nothing is compared with it: {error}", logging.WARNING)
+        return None
+    return compare(right, outputs.argmax(axis=1) == labels, sha256_of(file))
+
+
+def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, float | None]:
+    """Fields of EdgeMeasurements from the file's and Keras's probabilities, float32 [n, classes], labels int64 [n]."""
+    difference = np.abs(outputs - expected)
+    finite = bool(np.isfinite(difference).all())
+    chosen, wanted = outputs.argmax(axis=1), expected.argmax(axis=1)
+    return {
+        "keras_agreement": float(np.mean(chosen == wanted)),
+        "max_abs_difference": float(difference.max()) if finite else None,
+        "mean_abs_difference": float(difference.mean()) if finite else None,
+        "accuracy": float(np.mean(chosen == labels)),
+        "keras_accuracy": float(np.mean(wanted == labels)),
+    }
+
+
+def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], list[Floats]]:
+    """Return what `edge_measure`, in fresh processes, says of a file and its baseline, and what each answers.
+
+    The two are timed in one process, in turn. There the second one finds memory that the first has made room in, so its
+    peak comes from a process of its own.
+
+    Raises:
+      ModelFileError: LiteRT cannot run the first file; what was found in place of one that it can.
+      MnistLiteError: the process failed otherwise.
+    """
+    figures, outputs = _child(files, images, threads)
+    if len(files) == 1:
+        return figures, [outputs]
+    candidate, baseline = figures
+    try:
+        [alone], others = _child(files[1:], images, threads)
+    except ModelFileError as error:
+        raise MnistLiteError(f"the last release {files[1]} cannot be run on its own: {error}") from None
+    return [candidate, baseline.model_copy(update={"peak_memory_mib": alone.peak_memory_mib})], [outputs, others]
+
+
+def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats]:
+    """One process. A crash or no end is the file's doing: what stops the runtime here must not reach a phone."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder, name) for name in ("images.npy", "outputs.npy", "result.json")}
+        np.save(paths["images.npy"], images)
+        command = [
+            *(
+                sys.executable,
+                "-m",
+                "nightlite.ondevice.in_tfx.edge_validator.measure",
+                *map(str, files),
+                "--threads",
+                str(threads),
+            ),
+            *("--images", str(paths["images.npy"]), "--outputs", str(paths["outputs.npy"])),
+            *("--result", str(paths["result.json"])),
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+        try:
+            done = subprocess.run(command, env=environment, check=False, timeout=_CHILD_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise ModelFileError(f"LiteRT had not measured it after {_CHILD_SECONDS} s") from None
+        if done.returncode == EXIT_UNUSABLE:
+            raise ModelFileError(json.loads(paths["result.json"].read_text(encoding="utf-8")))
+        if done.returncode < 0:
+            raise ModelFileError(f"LiteRT's process was ended by signal {-done.returncode}")
+        if done.returncode:
+            raise MnistLiteError(f"measuring {files[0]}: expected exit code 0. Received: {done.returncode}, see above")
+        figures = TypeAdapter(list[RuntimeFigures]).validate_python(json.loads(paths["result.json"].read_text()))
+        return figures, np.load(paths["outputs.npy"])
+
+
+def _tflite_file(model: Artifact) -> Path:
+    return Path(path_utils.serving_model_path(model.uri), TFLITE_FILE)
+
+
+def _keras_outputs(saved_model: str, input_name: str, images: Floats) -> Floats:
+    loaded = tf.saved_model.load(saved_model)
+    signature = loaded.signatures["lite"]
+    batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+    outputs = [next(iter(signature(**{input_name: tf.constant(batch)}).values())).numpy() for batch in batches]
+    return np.concatenate(outputs)
+
+
+def _contract(exec_properties: Mapping[str, Any]) -> tuple[TensorContract, TensorContract]:
+    return TypeAdapter(tuple[TensorContract, TensorContract]).validate_json(exec_properties["contract_json"])
+
+
+def _eval_split(examples: Artifact, taken: TensorContract, label_key: str) -> tuple[Floats, Labels]:
+    """Return what the file takes, float32 [n, …], and labels, int64 [n], in the files' order.
+
+    Raises:
+      DataError: the split holds no example.
+    """
+    [uri] = artifact_utils.get_split_uris([examples], "eval")
+    spec = {
+        taken.name: tf.io.FixedLenFeature(taken.shape[1:], tf.float32),
+        label_key: tf.io.FixedLenFeature([], tf.int64),
+    }
+    files = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(uri)))
+    images, labels = [], []
+    for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
+        parsed = tf.io.parse_example(batch, spec)
+        images.append(parsed[taken.name].numpy())
+        labels.append(parsed[label_key].numpy())
+    if not images:
+        raise DataError(f"{uri}: expected at least one example to compare models on. Received: none")
+    return np.concatenate(images), np.concatenate(labels)

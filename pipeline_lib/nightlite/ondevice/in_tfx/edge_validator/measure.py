@@ -1,0 +1,179 @@
+"""Measure a TFLite file in the runtime that ships. This docstring is the contract with EdgeValidator, which calls it.
+
+    python -m nightlite.ondevice.in_tfx.edge_validator.measure FILE [BASELINE] --images FILE.npy --threads N
+                                            --outputs FILE.npy --result FILE
+
+FILE, BASELINE    TFLite files; the second one's load time and latency are measured in turn with the first one's.
+--images          float32 [n, …]: what the first file is fed, all of it for `--outputs`, a part of it for the figures.
+--threads         of the interpreter.
+--outputs         receives the first file's output for every image, float32 [n, classes].
+--result          receives a JSON list of `RuntimeFigures`, one for each file; or, with exit code 3, a JSON string:
+                  what was found in their place.
+
+Exits 0; 3 if the runtime cannot load FILE or run it on the images, or if it has not one signature with one input and
+one output; 1 if that is true of BASELINE, with one sentence on stderr; a signal is a crash in the runtime. A fresh
+process that imports nothing of TensorFlow, so that memory and times are the runtime's own, with its default delegates:
+where LiteRT has XNNPACK, that is on.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+from ai_edge_litert.interpreter import Interpreter
+
+from nightlite import litert
+from nightlite.errors import ModelFileError
+from nightlite.ondevice.gates.measurements import Percentiles, RuntimeFigures, TensorContract
+
+EXIT_UNUSABLE = 3
+_LOADS = 5
+_WARM_UP = 20
+_ROUNDS = 20
+_CALLS_PER_ROUND = 50
+_BATCH = 256
+
+Array = npt.NDArray[np.float32]
+
+
+class Loaded:
+    """One file in an interpreter."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        self.interpreter = Interpreter(model_path=str(file), num_threads=threads)
+        self.interpreter.allocate_tensors()
+        signatures = [(item["inputs"], item["outputs"]) for item in self.interpreter.get_signature_list().values()]
+        inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
+        if [(len(taken), len(given)) for taken, given in signatures] != [(1, 1)]:
+            names = "; ".join(f"{', '.join(taken)} to {', '.join(given)}" for taken, given in signatures)
+            raise ValueError(f"{len(signatures)} signatures ({names})" if signatures else "no signature")
+        [[self.taken], [self.given]] = inputs, outputs
+        [[[input_name], [output_name]]] = signatures
+        # By the names that the signature gives them, which are those that a phone's code uses.
+        self.contract = _contract(input_name, self.taken), _contract(output_name, self.given)
+
+    def invoke(self, images: Array) -> None:
+        self.interpreter.set_tensor(self.taken["index"], images)
+        self.interpreter.invoke()
+
+    def outputs(self, images: Array) -> Array:
+        return np.concatenate(list(litert.outputs(self.interpreter, images, _BATCH)))
+
+
+def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[RuntimeFigures], Array]:
+    """The figures of each file, and the first one's outputs.
+
+    Peak memory comes first: it is the process's, and only grows.
+
+    Raises:
+      ModelFileError: the runtime cannot load a file or run it; the file is the error's second argument.
+    """
+    singles = [images[index : index + 1] for index in range(min(len(images), _CALLS_PER_ROUND))]
+    memory, models = [], []
+    for file in files:
+        before = psutil.Process().memory_info().rss
+        models.append(_tried(file, threads, singles[:_WARM_UP]))
+        memory.append((peak_resident_bytes() - before) / 2**20)
+    loads = [[_milliseconds(lambda file=file: Loaded(file, threads)) for file in files] for _ in range(_LOADS)]
+    # In turn, so that whatever else the host does slows both down.
+    calls: list[list[float]] = [[] for _ in files]
+    for _ in range(_ROUNDS):
+        for model, times in zip(models, calls, strict=True):
+            times += [_milliseconds(lambda image=image, model=model: model.invoke(image)) for image in singles]
+    figures = [
+        RuntimeFigures(
+            size_bytes=file.stat().st_size,
+            load_ms=float(np.median([load[index] for load in loads])),
+            latency_ms=_percentiles(calls[index]),
+            threads=threads,
+            peak_memory_mib=memory[index],
+            input=model.contract[0],
+            output=model.contract[1],
+            litert_version=importlib.metadata.version("ai-edge-litert"),
+        )
+        for index, (file, model) in enumerate(zip(files, models, strict=True))
+    ]
+    try:
+        return figures, models[0].outputs(images)
+    except (ValueError, RuntimeError) as error:
+        raise _unusable(files[0], models[0], f"on more than one image: {error}") from None
+
+
+def _tried(file: Path, threads: int, images: Sequence[Array]) -> Loaded:
+    model = None
+    try:
+        model = Loaded(file, threads)
+        for image in images:
+            model.invoke(image)
+    except (ValueError, RuntimeError) as error:
+        raise _unusable(file, model, str(error)) from None
+    return model
+
+
+def _unusable(file: Path, model: Loaded | None, error: str) -> ModelFileError:
+    found = f"{model.contract[0]} to {model.contract[1]}: " if model else ""
+    return ModelFileError(f"{found}LiteRT cannot load it or run it: {error}", file)
+
+
+def _percentiles(milliseconds: list[float]) -> Percentiles:
+    p50, p90, p95, p99 = np.percentile(milliseconds, [50, 90, 95, 99]).tolist()
+    return Percentiles(p50=p50, p90=p90, p95=p95, p99=p99)
+
+
+def peak_resident_bytes() -> int:
+    """The largest resident memory that this process ever had.
+
+    On Linux from /proc: getrusage's ru_maxrss starts with what the parent had before exec.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        [line] = [line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
+
+
+def _contract(name: str, details: dict[str, Any]) -> TensorContract:
+    shape = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
+    return TensorContract(name=name, dtype=np.dtype(details["dtype"]).name, shape=tuple(int(size) for size in shape))
+
+
+def _milliseconds(call: Any) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m nightlite.ondevice.in_tfx.edge_validator.measure", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--outputs", type=Path, required=True)
+    parser.add_argument("--result", type=Path, required=True)
+    options = parser.parse_args()
+    try:
+        figures, outputs = measure(options.files, np.load(options.images), options.threads)
+    except ModelFileError as error:
+        found, file = error.args
+        print(f"{file}: {found}", file=sys.stderr)
+        options.result.write_text(json.dumps(found), encoding="utf-8")
+        return EXIT_UNUSABLE if file == options.files[0] else 1
+    np.save(options.outputs, outputs)
+    options.result.write_text(json.dumps([item.model_dump() for item in figures]), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What both Evaluators measure and demand."""

@@ -1,0 +1,118 @@
+"""The Evaluators' gates: the thresholds that this pipeline sets, and what an evaluation says of its thresholds."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nightlite.ondevice.gates.gate import Gate
+from nightlite.ondevice.gates.table import CHANGE, EVALUATORS, Kind, Threshold
+
+_HIGHER_IS_BETTER = 2  # tfma.MetricDirection, whose import takes 7 s
+THRESHOLDS = (*EVALUATORS, CHANGE)
+
+
+def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], label_key: str) -> list[dict[str, Any]]:
+    """A metric's `per_slice_thresholds` in proto3 JSON form; a plain `threshold` would hold for every slice."""
+    forms: dict[bool, dict[str, Any]] = {}
+    for threshold in THRESHOLDS:
+        if threshold.metric == metric:
+            slices = {"feature_keys": [label_key]} if threshold.each_class else {}
+            form = forms.setdefault(threshold.each_class, {"slicing_specs": [slices], "threshold": {}})
+            form["threshold"].update(_form(threshold, run_values[threshold.name]))
+    return list(forms.values())
+
+
+def _form(threshold: Threshold, bound: Any) -> dict[str, Any]:
+    """Return a part of `tfma.MetricThreshold` in proto3 JSON form; `bound` may be a RuntimeParameter."""
+    if threshold.kind == "change":
+        return {"change_threshold": {"direction": "HIGHER_IS_BETTER", "absolute": bound}}
+    return {"value_threshold": {threshold.kind: bound}}
+
+
+def evaluation_gates(uri: str, node_id: str) -> tuple[Gate, ...]:
+    """Every threshold of an evaluation, passed ones too; a sliced one with the value of its worst slice.
+
+    Args:
+      uri: folder of a ModelEvaluation artifact.
+      node_id: the Evaluator's.
+
+    Returns:
+      None of them where the Evaluator had no threshold. Without a baseline there is no gate on a change.
+    """
+    import tensorflow_model_analysis as tfma  # 7 s, and only an Evaluator's outputs need it
+
+    config = tfma.load_eval_result(uri).config
+    metrics = list(_metrics(uri))
+    gates = [_gate(bound, metrics, node_id) for spec in config.metrics_specs for bound in _bounds(spec)]
+    if gates and all(gate.passed for gate in gates) and not tfma.load_validation_result(uri).validation_ok:
+        # A form of threshold that is not read here: relative changes, missing slices.
+        gates.append(_failed_otherwise(node_id))
+    return tuple(gates)
+
+
+def overall_metrics(uri: str) -> dict[str, float]:
+    """The candidate's metrics over all examples that are plain numbers, by TFMA's names."""
+    return {item.name: item.value for item in _metrics(uri) if not item.slice and not item.is_diff}
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """A candidate's metric of one slice; `slice` is () overall, else (feature, value) pairs; `is_diff`: its change."""
+
+    name: str
+    slice: tuple[tuple[str, Any], ...]
+    is_diff: bool
+    value: float
+
+
+def _metrics(uri: str) -> Iterator[_Metric]:
+    import tensorflow_model_analysis as tfma
+
+    for by_slice in tfma.load_metrics(uri):
+        parts = by_slice.slice_key.single_slice_keys
+        where = tuple((part.column, getattr(part, part.WhichOneof("kind"))) for part in parts)
+        for item in by_slice.metric_keys_and_values:
+            key = item.key
+            if item.value.HasField("double_value") and not key.HasField("sub_key") and key.model_name != "baseline":
+                yield _Metric(key.name, where, key.is_diff, item.value.double_value.value)
+
+
+def _bounds(spec: Any) -> Iterator[tuple[str, Kind, str, float]]:
+    """(metric's class, kind, sliced by, bound) of a `tfma.MetricsSpec`'s thresholds."""
+    for metric in spec.metrics:
+        for item in metric.per_slice_thresholds:
+            by = ",".join(item.slicing_specs[0].feature_keys) if item.slicing_specs else ""
+            yield from _kinds(metric.class_name, by, item.threshold)
+        yield from _kinds(metric.class_name, "", metric.threshold)
+
+
+def _kinds(metric: str, by: str, threshold: Any) -> Iterator[tuple[str, Kind, str, float]]:
+    value, change = threshold.value_threshold, threshold.change_threshold
+    if value.HasField("lower_bound"):
+        yield metric, "lower_bound", by, value.lower_bound.value
+    if value.HasField("upper_bound"):
+        yield metric, "upper_bound", by, value.upper_bound.value
+    if change.HasField("absolute") and change.direction == _HIGHER_IS_BETTER:
+        yield metric, "change", by, change.absolute.value
+
+
+def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: str) -> Gate:
+    metric, kind, by, limit = bound
+    known = {(item.metric, item.kind, item.each_class): item for item in THRESHOLDS}.get((metric, kind, bool(by)))
+    row = known or Threshold(f"{metric}.{kind}", limit, (limit, limit), "", metric, metric, kind)
+    found = [
+        (item.value, item.slice)
+        for item in metrics
+        if item.name.replace("_", "") == metric.lower()
+        and item.is_diff == (kind == "change")
+        and ",".join(name for name, _ in item.slice) == by
+    ]
+    worst = (max if kind == "upper_bound" else min)(found, default=None)
+    where = f", {worst[1][0][1]}" if worst and by else ""
+    return row.judge({row.name: limit}, worst[0] if worst else None, node_id, row.subject + where)
+
+
+def _failed_otherwise(node_id: str) -> Gate:
+    return Gate(
+        name="validation", node_id=node_id, subject="TFMA's validation", relation=">=", bound=1, value=0, passed=False
+    )

@@ -1,0 +1,57 @@
+"""SpanExampleGen's interface."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from tfx.components.example_gen import utils
+from tfx.components.example_gen.import_example_gen import component as import_example_gen
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.proto import example_gen_pb2
+from tfx.types import channel, standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ExecutionParameter
+
+from nightlite.ondevice.in_tfx.example_gen.driver import AS_OF, ASKED_SPAN, WINDOW, Driver
+from nightlite.ondevice.in_tfx.example_gen.executor import Executor
+from nightlite.runner.in_tfx.run_parameters import RunValue
+from tfx import v1 as tfx
+
+
+class SpanExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
+    """ImportExampleGen's parameters, and which spans are asked for."""
+
+    PARAMETERS: ClassVar = {
+        **standard_component_specs.FileBasedExampleGenSpec.PARAMETERS,
+        ASKED_SPAN: ExecutionParameter(type=str),
+        WINDOW: ExecutionParameter(type=int),
+        AS_OF: ExecutionParameter(type=str),
+    }
+
+
+class SpanExampleGen(import_example_gen.ImportExampleGen):
+    """Reads the spans that a run is told to: TFX's own reads the newest one, or one that is fixed when it is compiled.
+
+    The same spans have the same cache key, whichever way they were asked for. The artifact's `span` is the highest of
+    them, its `spans` names all.
+
+    Args:
+      input_base: the folder of spans, as `nightlite/ondevice/spans.py` has them.
+      input_config: its splits, each with a pattern that holds `{SPAN}`.
+      run_values: `span`, `window` and `as_of`, as `nightlite.ondevice.spans.select` takes them.
+    """
+
+    SPEC_CLASS = SpanExampleGenSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = Driver
+
+    def __init__(self, input_base: str, input_config: tfx.proto.Input, run_values: Mapping[str, RunValue]) -> None:
+        spec = SpanExampleGenSpec(
+            input_base=input_base,
+            input_config=input_config,
+            output_config=utils.make_default_output_config(input_config),
+            output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
+            output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
+            examples=channel.Channel(type=standard_artifacts.Examples),
+            **{ASKED_SPAN: run_values["span"], WINDOW: run_values["window"], AS_OF: run_values["as_of"]},
+        )
+        # Not ImportExampleGen's own constructor: it would make the spec without these three.
+        base_beam_component.BaseBeamComponent.__init__(self, spec=spec)

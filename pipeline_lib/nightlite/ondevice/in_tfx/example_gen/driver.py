@@ -1,0 +1,80 @@
+"""What SpanExampleGen does before the cache is asked: the spans of this run, found and looked at."""
+
+import glob
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.example_gen import driver, utils
+from tfx.orchestration import data_types
+from tfx.orchestration.portable import data_types as portable_data_types
+from tfx.proto import example_gen_pb2
+from tfx.proto.orchestration import driver_output_pb2
+from tfx.types import standard_component_specs
+from tfx.utils import io_utils, proto_utils
+
+from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.example_gen.executor import PATTERN_SEPARATOR
+from nightlite.ondevice.spans import select
+
+# Not `span`: that is the exec property in which TFX's own driver leaves the number that it found.
+ASKED_SPAN = "asked_span"
+WINDOW = "window"
+AS_OF = "as_of"
+SPANS = "spans"
+_PLACEHOLDER = "{SPAN}"
+
+
+class Driver(driver.FileBasedDriver):
+    """Turns what was asked for into spans that are there, and takes the question out of the cache key.
+
+    MLMD keeps the question: the execution was registered with it before this is called.
+    """
+
+    def resolve_exec_properties(
+        self,
+        exec_properties: dict[str, Any],
+        pipeline_info: data_types.PipelineInfo,
+        component_info: data_types.ComponentInfo,
+    ) -> dict[str, Any]:
+        """The exec properties as the executor and the cache key have them.
+
+        Raises:
+          DataError: a span is not there, has no files of a split, or is damaged.
+        """
+        del pipeline_info, component_info
+        base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+        found = select(Path(base), exec_properties[ASKED_SPAN], exec_properties[WINDOW], exec_properties[AS_OF])
+        numbers = [span.number for span in found]
+        print(f"reads {', '.join(span.path.name for span in found)} of {base}", flush=True)
+        config = example_gen_pb2.Input()
+        proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
+        fingerprints = []
+        for split in config.splits:
+            patterns = [split.pattern.replace(_PLACEHOLDER, str(number)) for number in numbers]
+            fingerprints += [_fingerprint(split.name, Path(base, pattern)) for pattern in patterns]
+            split.pattern = PATTERN_SEPARATOR.join(patterns)
+        return {
+            **exec_properties,
+            standard_component_specs.INPUT_CONFIG_KEY: proto_utils.proto_to_json(config),
+            utils.SPAN_PROPERTY_NAME: numbers[-1],
+            utils.VERSION_PROPERTY_NAME: None,
+            utils.FINGERPRINT_PROPERTY_NAME: "\n".join(fingerprints),
+            SPANS: ",".join(map(str, numbers)),
+            # The same spans are the same work, asked for in whatever words.
+            **{ASKED_SPAN: "", WINDOW: 0, AS_OF: ""},
+        }
+
+    def run(self, execution_info: portable_data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """TFX's, and the names of all spans on the artifact."""
+        result = super().run(execution_info)
+        artifact: metadata_store_pb2.Artifact
+        [artifact] = result.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts
+        artifact.custom_properties[SPANS].string_value = result.exec_properties[SPANS].string_value
+        return result
+
+
+def _fingerprint(split: str, pattern: Path) -> str:
+    if not glob.glob(str(pattern)):
+        raise DataError(f"expected files {pattern} for the split {split!r}. Received: none; ingest again")
+    return str(io_utils.generate_fingerprint(split, str(pattern)))

@@ -1,0 +1,205 @@
+"""The pipeline: from spans of handwritten digits to a TFLite file that may ship."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tensorflow_data_validation as tfdv
+import tensorflow_model_analysis as tfma
+from tfx.dsl.components.base import executor_spec
+from tfx.types import Channel, standard_artifacts
+
+from models.mnist.model.features import LABEL_KEY, LABELS, LITE_CONTRACT
+from nightlite.ondevice.approval import APPROVAL_RECORD
+from nightlite.ondevice.in_tfx.data_gate.component import DataGate, DataGates, PreviousSpanStrategy
+from nightlite.ondevice.in_tfx.data_gate.executor import label_schema
+from nightlite.ondevice.in_tfx.edge_validator.component import EdgeValidator
+from nightlite.ondevice.in_tfx.evaluation.eval_config import eval_config
+from nightlite.ondevice.in_tfx.example_gen.component import SpanExampleGen
+from nightlite.ondevice.in_tfx.pusher import executor
+from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
+from nightlite.ondevice.in_tfx.report.component import ModelReport
+from nightlite.ondevice.in_tfx.report.outcome_component import OutcomeReport
+from nightlite.runner.in_tfx import run_parameters
+from nightlite.runner.in_tfx.run_parameters import RunValue
+from tfx import v1 as tfx
+
+# An empty list keeps Beam in this process: any argument at all makes TFX build a source package on every Beam node.
+IN_MEMORY: tuple[str, ...] = ()
+
+
+def create_pipeline(
+    pipeline_name: str,
+    pipeline_root: str,
+    data_dir: str,
+    push_dir: str,
+    run_values: Mapping[str, RunValue],
+    schema_file: Path | None = None,
+    beam_pipeline_args: Sequence[str] = IN_MEMORY,
+) -> tfx.dsl.Pipeline:
+    """Retrain, convert, evaluate both forms, and push the TFLite file if it passes every gate.
+
+    Args:
+      pipeline_name: names the pipeline's context in MLMD; runs of one name share their cache.
+      pipeline_root: folder that receives every artifact.
+      data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example; `run_values` say which spans are read.
+      push_dir: receives the releases, as `nightlite/ondevice/releases/store.py` has them.
+      run_values: what a run is told, by the names of `RunParams` and of `run_params.facts()`: RuntimeParameters, or
+        plain values.
+      schema_file: the curated schema; without one, each run's is inferred from its own training split.
+      beam_pipeline_args: for data larger than one process should hold.
+    """
+    example_gen = SpanExampleGen(
+        input_base=data_dir,
+        input_config=tfx.proto.Input(
+            splits=[
+                tfx.proto.Input.Split(name="train", pattern="span-{SPAN}/train-*"),
+                tfx.proto.Input.Split(name="eval", pattern="span-{SPAN}/eval-*"),
+            ]
+        ),
+        run_values=run_values,
+    ).with_id("ImportExampleGen")
+    examples = example_gen.outputs["examples"]
+
+    # With the label as a category its values are counted, and only then can a drift of them be measured.
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema(LABEL_KEY))
+    )
+    statistics = statistics_gen.outputs["statistics"]
+    if schema_file:
+        schema_gen = tfx.components.ImportSchemaGen(schema_file=str(schema_file)).with_id("SchemaGen")
+    else:
+        schema_gen = tfx.components.SchemaGen(statistics=statistics, infer_feature_shape=True)
+    schema = schema_gen.outputs["schema"]
+    example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
+    previous_span = tfx.dsl.Resolver(
+        strategy_class=PreviousSpanStrategy,
+        examples=examples,
+        gates=Channel(type=DataGates, producer_component_id="DataGate"),
+    ).with_id("Resolver.previous_span")
+    data_gate = DataGate(
+        examples=examples,
+        statistics=statistics,
+        schema=schema,
+        anomalies=example_validator.outputs["anomalies"],
+        previous=previous_span.outputs["gates"],
+        label_key=LABEL_KEY,
+        run_values=run_values,
+    )
+
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="models.mnist.model.preprocessing.preprocessing_fn",
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(data_gate)
+
+    trainer = tfx.components.Trainer(
+        run_fn="models.mnist.model.trainer.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        custom_config={name: run_values[name] for name in ("epochs", "batch_size", "learning_rate", "seed")},
+    ).with_id("Trainer.mnist")
+
+    # The same weights in another file: whatever the two Evaluators disagree on, the conversion did.
+    lite_trainer = tfx.components.Trainer(
+        run_fn="models.mnist.model.lite_trainer.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        base_model=trainer.outputs["model"],
+        custom_config={"quantization": run_values["quantization"]},
+    ).with_id("Trainer.mnist_lite")
+
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        model=trainer.outputs["model"],
+        eval_config=eval_config(tfma.ModelSpec(signature_name="serving_default", label_key=LABEL_KEY), run_values),
+    ).with_id("Evaluator.mnist")
+
+    # What phones have now: the last release, not the last model.
+    released = tfx.dsl.Resolver(
+        strategy_class=ReleasedModelStrategy,
+        config={"push_dir": push_dir, "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model")},
+        model=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
+        anchor=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
+        blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="EdgeValidator"),
+    ).with_id("Resolver.released")
+
+    lite_evaluator = tfx.components.Evaluator(
+        examples=examples,
+        model=lite_trainer.outputs["model"],
+        baseline_model=released.outputs["model"],
+        eval_config=eval_config(tfma.ModelSpec(model_type="tf_lite", label_key=LABEL_KEY), run_values),
+    ).with_id("Evaluator.mnist_lite")
+
+    edge_validator = EdgeValidator(
+        examples=examples,
+        model=lite_trainer.outputs["model"],
+        keras_model=trainer.outputs["model"],
+        data_gates=data_gate.outputs["gates"],
+        evaluation=evaluator.outputs["evaluation"],
+        lite_evaluation=lite_evaluator.outputs["evaluation"],
+        baseline_model=released.outputs["model"],
+        anchor_model=released.outputs["anchor"],
+        contract=LITE_CONTRACT,
+        label_key=LABEL_KEY,
+        run_values=run_values,
+    )
+
+    pusher = tfx.components.Pusher(
+        model=lite_trainer.outputs["model"],
+        model_blessing=lite_evaluator.outputs["blessing"],
+        infra_blessing=edge_validator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
+        ),
+        custom_config={"labels": LABELS, "push": run_values["push"]},
+        custom_executor_spec=executor_spec.ExecutorClassSpec(executor.Executor),
+    ).with_id("Pusher.mnist_lite")
+    # The manifest tells them; the Pusher's own interface has no inputs for them.
+    pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
+    pusher.exec_properties["run_parameters"] = run_parameters.every_value()
+    pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
+    pusher.exec_properties.update({name: run_values[name] for name in ("approval", APPROVAL_RECORD)})
+
+    # No push waits for it: a refused run has its report, and a broken report blocks none.
+    model_report = ModelReport(
+        examples=examples,
+        statistics=statistics,
+        anomalies=example_validator.outputs["anomalies"],
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        lite_evaluation=lite_evaluator.outputs["evaluation"],
+        infra_blessing=edge_validator.outputs["blessing"],
+        run_parameters=run_parameters.every_value(),
+    )
+
+    outcome_report = OutcomeReport(report=model_report.outputs["report"], pushed_model=pusher.outputs["pushed_model"])
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=pipeline_name,
+        pipeline_root=pipeline_root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            previous_span,
+            data_gate,
+            transform,
+            trainer,
+            lite_trainer,
+            evaluator,
+            released,
+            lite_evaluator,
+            edge_validator,
+            pusher,
+            model_report,
+            outcome_report,
+        ],
+        enable_cache=True,
+        beam_pipeline_args=list(beam_pipeline_args),
+    )

@@ -1,0 +1,1 @@
+"""The Pusher that makes releases."""

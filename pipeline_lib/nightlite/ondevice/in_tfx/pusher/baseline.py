@@ -1,0 +1,122 @@
+"""Which model a new one has to hold its own against: the release that phones have now."""
+
+from pathlib import Path
+
+import ml_metadata
+from absl import logging
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.evaluator import constants
+from tfx.dsl.components.common import resolver
+from tfx.types import standard_artifacts
+from tfx.utils import path_utils
+
+from nightlite import durable
+from nightlite.errors import ReleaseError
+from nightlite.ondevice.gates.measurements import TFLITE_FILE
+from nightlite.ondevice.releases.anchor import anchor as anchor_of
+from nightlite.ondevice.releases.manifest import sha256_of
+from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.releases.store import Releases
+from tfx import types
+
+_MODEL_ID = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
+_BLESSED = constants.ARTIFACT_PROPERTY_BLESSED_KEY
+_LIVE = metadata_store_pb2.Artifact.LIVE
+
+
+class ReleasedModelStrategy(resolver.ResolverStrategy):
+    """Resolves `model` to what `push_dir/latest` was made of, else to the model that was blessed last.
+
+    `anchor` is the model of the release that `releases.anchor` names, where that is not the latest.
+
+    A rollback moves `latest`, and with it the baseline. A release counts by its file's sha256: in a metadata store that
+    was made anew, the id in its manifest is missing or another model's, maybe one that was refused. Then the release's
+    own file is the baseline, as a copy in `imported_dir`, which is what a model's artifact looks like.
+
+    Of the two blessings, `blessing` is EdgeValidator's InfraBlessing, which is given only when every gate passed, the
+    Evaluators' among them: a model that one of them refused is never a baseline. No release and no blessed model:
+    nothing, and the bounds on values alone decide.
+    """
+
+    def __init__(self, push_dir: str, imported_dir: str) -> None:
+        self._releases = Releases(Path(push_dir))
+        self._imported_dir = Path(imported_dir)
+
+    def resolve_artifacts(
+        self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]]:
+        """The input channels' keys with one artifact each, or none.
+
+        Args:
+          store: asked for a copy of a release that an earlier run imported.
+          input_dict: `model` and, where the anchor is asked for, `anchor`, each with all of the TFLite Trainer's;
+            `blessing`, all of EdgeValidator's.
+
+        Raises:
+          ReleaseError: the latest release's manifest cannot be read.
+        """
+        blessings = {
+            item.get_int_custom_property(_MODEL_ID): item
+            for item in sorted(input_dict["blessing"], key=lambda item: int(item.id))
+            if item.get_int_custom_property(_BLESSED) == 1
+        }
+        if release := self._releases.latest():
+            model = self._model_of(release, store, input_dict["model"])
+        else:
+            wanted = max(blessings, key=lambda model_id: int(blessings[model_id].id), default=0)
+            model = [item for item in input_dict["model"] if item.id == wanted]
+        found = {"model": model, "blessing": [blessings[item.id] for item in model if item.id in blessings]}
+        if "anchor" in input_dict:
+            found["anchor"] = self._anchor(release, store, input_dict["model"])
+        return found
+
+    def _anchor(
+        self, latest: Release | None, store: ml_metadata.MetadataStore, models: list[types.Artifact]
+    ) -> list[types.Artifact]:
+        """The anchor of the releases, unless that is the latest one's very file."""
+        anchor = anchor_of(self._releases)
+        if not latest or not anchor or anchor.manifest.sha256 == latest.manifest.sha256:
+            return []
+        return self._model_of(anchor, store, models)
+
+    def _model_of(
+        self, release: Release, store: ml_metadata.MetadataStore, models: list[types.Artifact]
+    ) -> list[types.Artifact]:
+        manifest = release.manifest
+        for item in models:
+            if item.id == manifest.model_artifact_id and _holds(Path(item.uri), manifest.sha256):
+                return [item]
+        what = f"release {release.version} was made of model {manifest.model_artifact_id}"
+        what += f", whose file, sha256 {manifest.sha256}, this metadata store does not have"
+        try:
+            model = self._imported(release, store)
+        except ReleaseError as error:
+            logging.warning("%s; nor can its own file be used: nothing is compared with it. %s", what, error)
+            return []
+        logging.warning("%s: the release's own file takes its place", what)
+        return [model]
+
+    def _imported(self, release: Release, store: ml_metadata.MetadataStore) -> types.Artifact:
+        content = release.model()
+        # Not a number, as the executions' folders are: these are not retention's to remove.
+        folder = self._imported_dir / f"sha256-{release.manifest.sha256}"
+        if not _holds(folder, release.manifest.sha256):
+            if folder.exists():
+                durable.remove(folder)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with durable.new_folder(folder) as partial:
+                serving = Path(path_utils.serving_model_dir(str(partial)))
+                serving.mkdir()
+                durable.write(serving / TFLITE_FILE, content)
+        model = standard_artifacts.Model()
+        # The same artifact every night: else no Evaluator would be answered from cache.
+        known = [item for item in store.get_artifacts_by_uri(str(folder)) if item.state == _LIVE]
+        if known:
+            model.set_mlmd_artifact(known[0])
+        else:
+            model.uri, model.is_external, model.mlmd_artifact.state = str(folder), True, _LIVE
+        return model
+
+
+def _holds(folder: Path, sha256: str) -> bool:
+    return any(path.is_file() and sha256_of(path) == sha256 for path in folder.rglob("*"))

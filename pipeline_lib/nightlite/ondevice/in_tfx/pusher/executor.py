@@ -1,0 +1,206 @@
+"""The executor of Pusher.mnist_lite: TFX's Pusher, but a release is made whole, described, signed and never twice."""
+
+import json
+import math
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tfx.components.pusher import executor
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils, json_utils, proto_utils
+
+from nightlite.code_revision import code_revision
+from nightlite.errors import ReleaseError
+from nightlite.ondevice.approval import APPROVAL_RECORD, approval_of, refusal
+from nightlite.ondevice.gates.gate import Gate, Gates
+from nightlite.ondevice.gates.measurements import EDGE_FILE, TFLITE_FILE, TensorContract
+from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics
+from nightlite.ondevice.outcome import OUTCOME, Outcome
+from nightlite.ondevice.releases import signing
+from nightlite.ondevice.releases.anchor import anchor as anchor_of
+from nightlite.ondevice.releases.manifest import Description, sha256_of
+from nightlite.ondevice.releases.policy import comparison_with
+from nightlite.ondevice.releases.policy import policy as policy_of
+from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.releases.store import Push, Releases, Signer
+from nightlite.ondevice.run_parameters import DRY_RUN, LATEST
+from nightlite.settings import Settings, settings
+from tfx import types
+
+_QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")
+Artifacts = dict[str, list[types.Artifact]]
+
+
+class Executor(executor.Executor):
+    """Pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
+
+    Further exec properties: `custom_config` holds `labels` and, optionally, the run parameter `push`; `span`,
+    `run_parameters` (JSON) and `evaluation_uri` go to the manifest, the last being the TFLite file's ModelEvaluation;
+    `approval` is the run parameter, `approval_record` the answer. Nothing is pushed without an approval where one is
+    required, nor of a span older than the latest release's, unless the run asks for that span, nor where `policy` says
+    that it is no better. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`, `pushed_destination`),
+    and `sha256`, `metrics` (JSON), the `outcome` and, where nothing was pushed, the `reason`.
+    """
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Release the model if it was blessed.
+
+        Raises:
+          ReleaseError: the release could not be made; the releases are as they were.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed_model = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
+        if not self.CheckBlessing(input_dict):
+            self._mark(pushed_model, Outcome.refused)
+            return
+        config = settings()
+        releases = Releases(_push_dir(exec_properties))
+        model = Path(self.GetModelPath(input_dict), TFLITE_FILE)
+        custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        older = _older_data(releases, exec_properties)
+        _, edge = _judgements(input_dict)
+        policy = policy_of(edge, custom.get("push"))
+        if custom.get("push") == DRY_RUN:
+            would = older or releases.preview(model, signed=config.signs, policy=policy)
+            self._mark(pushed_model, Outcome.dry_run, f"{DRY_RUN}: {would}")
+            return
+        if older:
+            self._mark(pushed_model, Outcome.older_data, older)
+            return
+        approval = approval_of(exec_properties.get(APPROVAL_RECORD, ""))
+        if why_not := refusal(exec_properties.get("approval") == "required", approval):
+            # What would make no release needs no approval, and no one was asked for it.
+            if known := releases.known(model, must_be_signed=config.signs, policy=policy):
+                self._tell(known, pushed_model)
+            else:
+                self._mark(pushed_model, Outcome.not_approved, why_not)
+            return
+        description = self._describe(model, input_dict, exec_properties, config, tuple(custom["labels"]))
+        push = releases.push(model, description, who="Pusher.mnist_lite", sign=_signer(config), policy=policy)
+        self._tell(push, pushed_model)
+        if push.outcome is Outcome.released:
+            io_utils.copy_dir(str(push.release.folder), pushed_model.uri)
+            pruned = releases.prune(config.keep_releases, who="Pusher.mnist_lite", why=f"keep {config.keep_releases}")
+            print(f"{push.why}: {signing.verify(push.release, config)}; pruned: {pruned or 'none'}", flush=True)
+
+    def _describe(
+        self,
+        model: Path,
+        input_dict: Artifacts,
+        exec_properties: dict[str, Any],
+        config: Settings,
+        labels: tuple[str, ...],
+    ) -> Description:
+        # TFX puts an underscore before the inputs that only an exec property speaks of.
+        ids = {name.removeprefix("_"): artifacts[0].id for name, artifacts in input_dict.items() if artifacts}
+        [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
+        gates, edge = _judgements(input_dict)
+        _require_the_measured(model, edge)
+        if len(labels) != edge["output"]["shape"][-1]:
+            raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {edge['output']}")
+        metrics = overall_metrics(exec_properties["evaluation_uri"])
+        metrics |= {name: edge[name] for name in _QUALITY if edge.get(name) is not None}
+        return Description(
+            labels=labels,
+            inputs=(TensorContract.model_validate(edge["input"]),),
+            outputs=(TensorContract.model_validate(edge["output"]),),
+            # JSON has no word for what could not be computed.
+            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
+            gates=gates,
+            edge=edge,
+            span=int(exec_properties["span"]),
+            parameters=json.loads(exec_properties["run_parameters"]),
+            versions=_versions(model, model_artifact),
+            code_revision=code_revision(),
+            run_id=self._context.pipeline_run_id,
+            model_artifact_id=model_artifact.id,
+            artifact_ids=ids,
+            execution_id=int(self._context._unique_id),  # TFX has no public name for it
+            approval=approval_of(exec_properties.get(APPROVAL_RECORD, "")),
+            **_anchored(Releases(_push_dir(exec_properties)), edge),
+        )
+
+    def _tell(self, push: Push, pushed_model: types.Artifact) -> None:
+        manifest = push.release.manifest
+        if push.outcome in (Outcome.released, Outcome.nothing_new):
+            self._MarkPushed(pushed_model, str(push.release.folder), str(push.release.version))
+            pushed_model.set_string_custom_property("sha256", manifest.sha256)
+            pushed_model.set_string_custom_property("metrics", json.dumps(manifest.metrics))
+        self._mark(pushed_model, push.outcome, push.why)
+
+    def _mark(self, pushed_model: types.Artifact, outcome: Outcome, why: str = "") -> None:
+        pushed_model.set_string_custom_property(OUTCOME, outcome.value)
+        if outcome is not Outcome.released:
+            self._MarkNotPushed(pushed_model)
+            pushed_model.set_string_custom_property("reason", why)
+
+
+def _push_dir(exec_properties: dict[str, Any]) -> Path:
+    destination = pusher_pb2.PushDestination()
+    proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
+    return Path(destination.filesystem.base_directory)
+
+
+def _older_data(releases: Releases, exec_properties: dict[str, Any]) -> str | None:
+    """Why a run that came upon older data than the latest release's releases nothing: a backfill, a late approval."""
+    latest, span = releases.latest(), int(exec_properties["span"])
+    asked_for = json.loads(exec_properties["run_parameters"]).get("span", LATEST)
+    newer = latest.manifest.span if latest else None
+    if not latest or newer is None or span >= newer or asked_for != LATEST:
+        return None
+    return f"older data: span {span}, and release {latest.version} has span {newer}; span={span} would release it"
+
+
+def _anchored(releases: Releases, edge: dict[str, Any]) -> dict[str, Any]:
+    """Return the Description's fields on the anchor."""
+    anchor = anchor_of(releases)
+    if anchor is None:
+        return {}
+    found = comparison_with(edge, anchor.manifest.sha256)
+    return {"anchor": anchor.version, "beat_anchor": bool(found and found.better)}
+
+
+def _require_the_measured(model: Path, edge: dict[str, Any]) -> None:
+    if (found := sha256_of(model)) != edge["sha256"]:
+        raise ReleaseError(
+            f"{model}: expected the file that EdgeValidator measured, sha256 {edge['sha256']}. Received: {found}; "
+            "it was changed or damaged since, nothing is released"
+        )
+
+
+def _signer(config: Settings) -> Signer | None:
+    if not config.signs:
+        return None
+
+    def sign(folder: Path) -> None:
+        if config.signing_key:
+            signing.sign(folder, config.signing_key)
+        # Before it is the latest: with a pair of keys that do not belong together no reader would take it.
+        signing.verify(Release.read(folder), config)
+
+    return sign
+
+
+def _judgements(input_dict: Artifacts) -> tuple[tuple[Gate, ...], dict[str, Any]]:
+    """The run's gates, and EdgeValidator's measurements."""
+    folder = Path(artifact_utils.get_single_uri(input_dict[standard_component_specs.INFRA_BLESSING_KEY]))
+    return Gates.read(folder).gates, json.loads((folder / EDGE_FILE).read_text(encoding="utf-8"))
+
+
+def _versions(model: Path, artifact: types.Artifact) -> dict[str, str]:
+    """Versions of what made the file, which may have been answered from an older version's cache.
+
+    TFX's is a property of the artifact, TensorFlow's is in the file (`CONVERSION_METADATA`); of a file that does not
+    hold it, none is told. LiteRT's is that of the runtime which loads the file here.
+    """
+    from tensorflow.lite.python import util
+
+    found = {"ai-edge-litert": metadata.version("ai-edge-litert")}
+    if tfx_version := artifact.get_string_custom_property("tfx_version"):
+        found["tfx"] = tfx_version
+    converted = util.get_conversion_metadata(bytearray(model.read_bytes()))
+    if converted and converted.environment and converted.environment.tensorflowVersion:
+        found["tensorflow"] = converted.environment.tensorflowVersion.decode()
+    return found

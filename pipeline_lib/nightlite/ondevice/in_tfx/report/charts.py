@@ -1,0 +1,208 @@
+"""The report's charts: matplotlib draws them, the page's style sheet colours them.
+
+Each is an SVG element without a script, its text as text. A colour in it is one of the page's variables, so that the
+chart is light or dark as the page is.
+"""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends import backend_svg  # noqa: F401  matplotlib imports it at the first chart: here it is preloaded
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from nightlite.ondevice.report import Agreement, Bucket, ModelColumn, PastRun
+
+# Stand-ins that no palette holds; `_svg` puts the page's variables in their place.
+_INK, _LINE, _GOOD, _BAD, _PAGE = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a08"
+_MODELS = {"keras": "#0a0a05", "tflite": "#0a0a06", "released": "#0a0a07"}
+_MARKERS = {"keras": "o", "tflite": "s", "released": "^"}
+_VARIABLES = {
+    _INK: "--ink",
+    _LINE: "--line",
+    _GOOD: "--good",
+    _BAD: "--bad",
+    _PAGE: "--card",
+    **{color: f"--{key}" for key, color in _MODELS.items()},
+}
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _LINE,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _LINE,
+    "grid.linewidth": 0.5,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+}
+_WIDTH = 4.9  # inches: on a phone 350 pixels wide, the text is still 9 pixels high
+_ACCURACY = "accuracy"
+_MOST_WORDS = 6  # in a chart, so that they do not overlap
+_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}%")
+
+
+def class_accuracy(models: Sequence[ModelColumn]) -> Markup:
+    """Each class's accuracy, one mark per model."""
+
+    def draw(axes: Axes) -> None:
+        for position, model in enumerate(models):
+            shares = [np.nan if share is None else share for share in model.class_accuracy]
+            places = np.arange(len(shares)) + 0.2 * (position - (len(models) - 1) / 2)
+            axes.plot(places, shares, _MARKERS[model.key], color=_MODELS[model.key], label=model.title)
+        axes.set_xticks(range(len(models[0].class_accuracy)))
+        axes.yaxis.set_major_formatter(_PERCENT)
+        axes.set_xlabel("digit")
+        axes.grid(visible=False, axis="x")
+        _legend(axes, len(models))
+
+    return _chart("Accuracy of each digit", draw)
+
+
+def differences(found: Agreement) -> Markup:
+    """How many examples have which largest difference of a probability between TFLite and Keras."""
+
+    def draw(axes: Axes) -> None:
+        axes.bar(found.edges[:-1], found.counts, np.diff(found.edges), align="edge", color=_MODELS["tflite"])
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda power, _: f"1e{power:.0f}"))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        axes.set_xlabel("largest difference of a probability")
+        axes.set_ylabel("images")
+
+    return _chart("Distribution of the differences between TFLite and Keras", draw, height=2.2)
+
+
+def training(curves: dict[str, tuple[float, ...]]) -> dict[str, Markup]:
+    """One chart per quantity: on the training split, and (`val_…`, as Keras names it) on the eval split."""
+    names = [name for name in curves if not name.startswith("val_")]
+    return {name: _curve(name, curves[name], curves.get(f"val_{name}", ())) for name in names}
+
+
+def _curve(name: str, trained: Sequence[float], evaluated: Sequence[float]) -> Markup:
+    def draw(axes: Axes) -> None:
+        for values, style, label in ((trained, "--", "train"), (evaluated, "-", "eval")):
+            if values:
+                mark = "o" if len(values) < 3 else ""
+                axes.plot(range(1, len(values) + 1), values, style, marker=mark, color=_MODELS["keras"], label=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch")
+        if "accuracy" in name:
+            axes.yaxis.set_major_formatter(_PERCENT)
+        _legend(axes, 2)
+
+    return _chart(f"Training: {name}", draw, height=2.2)
+
+
+def history(runs: Sequence[PastRun]) -> dict[str, Markup]:
+    """Draw accuracy, size and latency of the runs, oldest first; a refused run's mark is hollow.
+
+    The line of accuracies ends where the eval set changes: those of two sets say nothing of the model.
+    """
+    lines: list[tuple[str, dict[str, str], FuncFormatter | None, float]] = [
+        (_ACCURACY, {"keras": "keras_accuracy", "tflite": "tflite_accuracy"}, _PERCENT, 1),
+        ("size of the TFLite file, kB", {"tflite": "size_bytes"}, None, 1000),
+    ]
+    if any(run.latency_p50_ms is not None for run in runs):
+        lines.append(("median latency of the TFLite file, ms", {"tflite": "latency_p50_ms"}, None, 1))
+    return {title: _over_runs(title, runs, fields, formatter, divisor) for title, fields, formatter, divisor in lines}
+
+
+def _over_runs(
+    title: str, runs: Sequence[PastRun], fields: dict[str, str], formatter: FuncFormatter | None, divisor: float
+) -> Markup:
+    parts = _parts(runs) if title == _ACCURACY else [slice(0, len(runs))]
+
+    def draw(axes: Axes) -> None:
+        for key, field in fields.items():
+            values = [np.nan if (value := getattr(run, field)) is None else value / divisor for run in runs]
+            for part in parts:
+                label = key if part.start == 0 else None
+                axes.plot(range(part.start, part.stop), values[part], color=_MODELS[key], label=label)
+            for place, (run, value) in enumerate(zip(runs, values, strict=True)):
+                edge, fill = (_BAD, _PAGE) if run.blessed is False else (_MODELS[key], _MODELS[key])
+                wider = 8 if key == "keras" else 5  # where both models are alike, the one beneath still shows
+                axes.plot(place, value, _MARKERS[key], markersize=wider, markeredgecolor=edge, markerfacecolor=fill)
+        if title == _ACCURACY:
+            _mark_parts(axes, runs, parts)
+        last = len(runs) - 1
+        axes.set_xlim(-0.5, last + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda place, _: "this run" if place == last else f"{place - last:.0f}")
+        )
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        if formatter:
+            axes.yaxis.set_major_formatter(formatter)
+        if len(fields) > 1:
+            _legend(axes, len(fields))
+
+    return _chart(title, draw, height=1.7)
+
+
+def _parts(runs: Sequence[PastRun]) -> list[slice]:
+    """The runs in a row that were evaluated on the same examples."""
+    starts = [place for place in range(len(runs)) if place == 0 or runs[place].eval_set != runs[place - 1].eval_set]
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], len(runs)], strict=True)]
+
+
+def _mark_parts(axes: Axes, runs: Sequence[PastRun], parts: Sequence[slice]) -> None:
+    axes.margins(y=0.3)  # room for the words below the marks
+    step = -(-len(parts) // _MOST_WORDS)
+    for number, part in enumerate(parts):
+        if number:
+            axes.axvline(part.start - 0.5, color=_INK, linewidth=0.6, linestyle=":")
+        if number % step == 0:
+            place = {"x": part.start - 0.4, "y": 0.03, "transform": axes.get_xaxis_transform()}
+            axes.text(s=runs[part.start].data, fontsize=7, clip_on=True, **place)
+
+
+def histogram(title: str, buckets: Sequence[Bucket]) -> Markup:
+    """A feature's distribution."""
+
+    def draw(axes: Axes) -> None:
+        axes.bar(range(len(buckets)), [bucket.count for bucket in buckets], color=_MODELS["keras"])
+        axes.set_xticks(range(len(buckets)), [bucket.label for bucket in buckets], rotation=40, ha="right")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        axes.grid(visible=False, axis="x")
+
+    return _chart(title, draw, height=2.2)
+
+
+def _legend(axes: Axes, columns: int) -> None:
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handletextpad=0.4)
+
+
+def _chart(title: str, draw: Callable[[Axes], None], height: float = 2.6) -> Markup:
+    style: Any = {**_STYLE, "svg.hashsalt": title}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        figure.patch.set_alpha(0)
+        draw(figure.subplots())
+        content = io.StringIO()
+        figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+    return _svg(title, content.getvalue())
+
+
+def _svg(title: str, text: str) -> Markup:
+    # Inline, a group's id would be another chart's too; those of clip paths and marks hold the title's hash.
+    text = re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
+    text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r"<svg \1>", text, count=1)
+    for color, variable in _VARIABLES.items():
+        text = text.replace(color, f"var({variable})")
+    label = Markup.escape(title)
+    return Markup(text.replace("<svg ", f'<svg class="chart" role="img" aria-label="{label}" ', 1))  # noqa: S704

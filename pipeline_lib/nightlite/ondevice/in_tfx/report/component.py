@@ -1,0 +1,58 @@
+"""ModelReport: one page, and the same figures as JSON, on what a run made of the data and how good it is."""
+
+from typing import Any, ClassVar
+
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import artifact, component_spec, standard_artifacts
+
+from nightlite.ondevice.in_tfx.report.executor import Executor
+from nightlite.ondevice.report_files import REPORT_TYPE
+from nightlite.runner.in_tfx.run_parameters import RunValue
+from tfx import types
+
+
+class Report(artifact.Artifact):
+    """A folder with `report.html`, `report.json`, `statistics.html` and `evaluations.html`."""
+
+    TYPE_NAME = REPORT_TYPE
+
+
+class ModelReportSpec(component_spec.ComponentSpec):
+    """Inputs, output and parameters of ModelReport."""
+
+    PARAMETERS: ClassVar[dict[str, Any]] = {
+        "run_parameters": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS: ClassVar[dict[str, Any]] = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
+        "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "lite_evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing),
+    }
+    OUTPUTS: ClassVar[dict[str, Any]] = {"report": component_spec.ChannelParameter(type=Report)}
+
+
+class ModelReport(base_component.BaseComponent):
+    """Keras, TFLite and the last release side by side, as a page that needs no network.
+
+    It only reads, and nothing waits for it: a run that was refused gets its report too.
+
+    Args:
+      examples: raw examples; their span is read.
+      statistics, anomalies: of StatisticsGen and ExampleValidator.
+      model, model_run: the Keras Trainer's SavedModel and its TensorBoard logs.
+      evaluation, lite_evaluation: the two Evaluators'.
+      run_parameters: what the run was told, as a JSON object.
+      infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `edge.json` and `probabilities.npz`, with images
+        that are square, as floats in [-0.5, 0.5].
+    """
+
+    SPEC_CLASS = ModelReportSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(self, **values: types.BaseChannel | RunValue) -> None:
+        super().__init__(ModelReportSpec(report=types.Channel(type=Report), **values))

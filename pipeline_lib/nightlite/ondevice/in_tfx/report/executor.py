@@ -1,0 +1,76 @@
+"""ModelReport's executor: reads a run's artifacts, compares its models, writes the pages. It runs no model."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from tfx.components.example_gen.utils import SPAN_PROPERTY_NAME
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.gates.measurements import EDGE_FILE
+from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Labels
+from nightlite.ondevice.in_tfx.report import comparison, history, pages, sources
+from nightlite.ondevice.report import EdgeFigures, ModelColumn, ModelKey, Report
+from tfx import types
+
+Artifacts = Mapping[str, list[types.Artifact]]
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes `report.html`, `report.json`, `statistics.html` and `evaluations.html` into the output's folder."""
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Mapping[str, Any]) -> None:
+        folder = Path(artifact_utils.get_single_uri(output_dict["report"]))
+        judged = Path(_uri(input_dict, "infra_blessing"))
+        answers = EvalAnswers.read(judged)
+        found = cast(Mapping[ModelKey, comparison.Probabilities], answers.probabilities)
+        evaluations: dict[ModelKey, tuple[Any, ...]] = {
+            "keras": sources.evaluation(_uri(input_dict, "evaluation")),
+            "tflite": sources.evaluation(_uri(input_dict, "lite_evaluation")),
+        }
+        span = artifact_utils.get_single_instance(input_dict["examples"]).get_int_custom_property(SPAN_PROPERTY_NAME)
+        data = (_uri(input_dict, "statistics"), _uri(input_dict, "anomalies"))
+        report = Report(
+            **sources.of_any_run(self._context, Gates.read(judged).gates, span, *data),
+            models=_columns(_uri(input_dict, "model"), answers.labels, found, evaluations, judged),
+            agreement=comparison.agreement(found["keras"], found["tflite"]),
+            mistakes=comparison.mistakes(answers),
+            training=sources.training_curves(_uri(input_dict, "model_run")),
+            evaluations=evaluations,
+            parameters=json.loads(exec_properties["run_parameters"]),
+            eval_set=answers.eval_set,
+        )
+        report = report.model_copy(update={"history": (*history.past_runs(folder), report.as_past_run())})
+        pages.write(pages.render(report), folder)
+        report.write(folder)
+        print(f"{report.verdict}. {folder / 'report.html'}", flush=True)
+
+
+def _uri(artifacts: Artifacts, name: str) -> str:
+    return str(artifact_utils.get_single_uri(artifacts[name]))
+
+
+def _columns(
+    keras_uri: str,
+    labels: Labels,
+    found: Mapping[ModelKey, comparison.Probabilities],
+    evaluations: Mapping[ModelKey, tuple[Any, ...]],
+    judged: Path,
+) -> tuple[ModelColumn, ...]:
+    edge = json.loads((judged / EDGE_FILE).read_text(encoding="utf-8"))
+    saved_model = Path(path_utils.serving_model_path(keras_uri)).rglob("*")
+    keras = {"size_bytes": sum(file.stat().st_size for file in saved_model if file.is_file())}
+    measured = {"keras": keras, "tflite": edge, "released": edge["baseline"]}
+    return tuple(
+        comparison.model_column(key, labels, found[key], measured[key]["size_bytes"]).model_copy(
+            update={
+                "tfma_accuracy": sources.overall_accuracy(evaluations.get(key, ())),
+                "edge": None if key == "keras" else EdgeFigures.model_validate(measured[key]),
+            }
+        )
+        for key in found
+    )

@@ -1,0 +1,98 @@
+"""The report's pages: jinja2 templates over a `Report`, each one file that needs no other and no network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from nightlite import durable
+from nightlite.ondevice.in_tfx.report import charts
+from nightlite.ondevice.report import Report, RunOutcome, RunReport
+from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
+
+_TEMPLATES = Path(__file__).with_name("templates")
+PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
+# In report.html before the push; the outcome takes its place.
+_BEFORE_PUSH = Markup('<p class="small soft">Written before the push. The outcome is on the page of OutcomeReport.</p>')
+# Probabilities below it are drawn as nothing.
+_VISIBLE = 0.005
+
+
+def render(report: Report) -> dict[str, str]:
+    """The pages' text by file name."""
+    return _rendered(report, {name: f"{name}.j2" for name in PAGES}, _charts(report))
+
+
+def render_refused_data(report: RunReport) -> dict[str, str]:
+    """The pages' text, by file name, of a run whose data was refused: nothing was trained."""
+    return _rendered(report, {REPORT_PAGE: "refused_data.html.j2", STATISTICS_PAGE: f"{STATISTICS_PAGE}.j2"}, {})
+
+
+def with_outcome(page: str, found: RunOutcome, figures_of: str) -> str:
+    """Return ModelReport's `report.html` with the outcome of the run.
+
+    Args:
+      figures_of: the run that computed the figures, another one where they were answered from cache.
+    """
+    text = _environment().get_template("outcome.html.j2").render(found=found, figures_of=figures_of)
+    return page.replace(_BEFORE_PUSH, text, 1)
+
+
+def write(pages: Mapping[str, str], folder: Path) -> None:
+    """Write the pages into the folder, each whole or not at all."""
+    for name, text in pages.items():
+        durable.write(folder / name, text.encode())
+
+
+def _rendered(report: RunReport, templates: Mapping[str, str], drawn: Mapping[str, Any]) -> dict[str, str]:
+    environment = _environment()
+    drawn = {**drawn, "feature_charts": _feature_charts(report)}
+    return {name: environment.get_template(file).render(report=report, **drawn) for name, file in templates.items()}
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "figure": figure, "bytes": size}
+    return environment
+
+
+def _feature_charts(report: RunReport) -> list[str]:
+    return [
+        charts.histogram(f"{feature.name}, {feature.split}", feature.histogram) if feature.histogram else ""
+        for feature in report.statistics
+    ]
+
+
+def _charts(report: Report) -> Mapping[str, Any]:
+    return {
+        "class_accuracy_chart": charts.class_accuracy(report.models),
+        "differences_chart": charts.differences(report.agreement),
+        "training_charts": charts.training(report.training),
+        "history_charts": charts.history(report.history),
+        "visible": _VISIBLE,
+        "before_push": _BEFORE_PUSH,
+    }
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    return "n/a" if share is None else f"{share:.{digits}%}"
+
+
+def figure(value: float | None, unit: str = "") -> str:
+    """A number as people write it: four significant digits, thousands apart."""
+    if value is None:
+        return "n/a"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{text} {unit}".rstrip()
+
+
+def size(count: int | None) -> str:
+    return "n/a" if count is None else f"{count:,} bytes"

@@ -1,0 +1,37 @@
+"""The page of a run whose data was refused: the gates, the anomalies, the statistics. DataGate writes it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+
+from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.in_tfx.report import pages, sources
+from nightlite.ondevice.report import RunReport
+from nightlite.ondevice.report_files import REPORT_PAGE
+
+
+def write(
+    folder: Path,
+    judged: Gates,
+    input_dict: Mapping[str, list[Artifact]],
+    span: int,
+    context: base_executor.BaseExecutor.Context | None,
+) -> Path:
+    """Write `report.html`, `statistics.html` and `report.json` into `folder`, which is made; returns the first's path.
+
+    Args:
+      judged: the gates, of which one at least has refused.
+      input_dict: DataGate's; `statistics` and `anomalies` are read.
+      context: DataGate's executor's.
+
+    Raises:
+      OSError: the folder takes no files.
+    """
+    data = [artifact_utils.get_single_uri(input_dict[key]) for key in ("statistics", "anomalies")]
+    report = RunReport(**sources.of_any_run(context, judged.gates, span, *data))
+    folder.mkdir(parents=True, exist_ok=True)
+    pages.write(pages.render_refused_data(report), folder)
+    report.write(folder)
+    return folder / REPORT_PAGE

@@ -1,0 +1,39 @@
+"""The anchor: the release that a candidate is held to beside the latest, so that small losses do not add up."""
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from nightlite.errors import ReleaseError
+from nightlite.ondevice.releases import history
+from nightlite.ondevice.releases.release import Release
+
+if TYPE_CHECKING:
+    from nightlite.ondevice.releases.store import Releases
+
+
+def anchor(releases: "Releases") -> Release | None:
+    """Return the anchor, often the latest release itself; None before the first release.
+
+    The latest names it. Where it was removed, is damaged, or was rolled back from, the latest takes its place.
+
+    Raises:
+      ReleaseError: the latest release or the history cannot be read.
+    """
+    latest = releases.latest()
+    if latest is None or latest.manifest.next_anchor == latest.version:
+        return latest
+    with contextlib.suppress(ReleaseError):
+        found = releases.release(latest.manifest.next_anchor)
+        found.model()
+        if found.manifest.sha256 not in history.withdrawn(releases.history()):
+            return found
+    return latest
+
+
+def anchors_of(releases: "Releases", versions: set[int]) -> set[int]:
+    """Return the anchors that these releases would have as the latest; a rollback may make any of them that."""
+    found = set()
+    for version in versions:
+        with contextlib.suppress(ReleaseError):
+            found.add(releases.release(version).manifest.next_anchor)
+    return found

@@ -1,0 +1,144 @@
+"""`mnist-lite models`: what was released, whether it is what it says, and which of it is served."""
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nightlite.deployment.cli import run_commands
+from nightlite.errors import ReleaseError
+from nightlite.ondevice.releases import tables
+from nightlite.ondevice.releases.checked import checked
+from nightlite.ondevice.releases.checked import export as export_checked
+from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.releases.store import Releases
+from nightlite.settings import settings
+from nightlite.table_console import table_console
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+models = typer.Typer(no_args_is_help=True, help="The releases: what phones get.")
+app.add_typer(models, name="models")
+
+Version = Annotated[int | None, typer.Argument(help="default: the latest", show_default=False)]
+
+
+@app.callback()
+def _as_a_group() -> None:
+    """A typer app with one command only would not take its name."""
+
+
+@models.command("list", epilog="Example: mnist-lite models list")
+def list_releases(
+    history: Annotated[bool, typer.Option("--history", help="every push, rollback and prune instead")] = False,
+) -> None:
+    """List the releases, newest first; the arrow is where `latest` points."""
+    releases = _releases()
+    if history:
+        table_console().print(tables.history(releases.history()))
+    elif releases.versions():
+        table_console().print(tables.releases(releases))
+    else:
+        print(_no_release(releases))
+
+
+@models.command(epilog="Examples: mnist-lite models show; mnist-lite models show 3 --json")
+def show(
+    version: Version = None,
+    json: Annotated[bool, typer.Option("--json", help="the manifest itself")] = False,
+) -> None:
+    """Show what a release's manifest says."""
+    release = find(version)
+    if json:
+        print(release.manifest.model_dump_json(indent=1))
+        return
+    for table in tables.manifest(release):
+        table_console().print(table)
+
+
+@models.command(epilog="Examples: mnist-lite models verify; mnist-lite models verify 3")
+def verify(
+    version: Version = None,
+    all_: Annotated[bool, typer.Option("--all", help="every release there is")] = False,
+) -> None:
+    """Check a release's files against its manifest, and its signature. Exit code 1: do not use it."""
+    releases, bad = _releases(), 0
+    latest = releases.latest_version()
+    for number in releases.versions() if all_ else [find(version).version]:
+        try:
+            with checked(find(number), settings()) as (release, signature):
+                said = release.manifest
+            print(f"release {number}: {said.size_bytes:,} bytes, sha256 {said.sha256}; {signature}")
+        except ReleaseError as error:
+            bad += 1
+            hint = "; `latest` points to it: roll back to another release" if number == latest else ""
+            print(f"release {number}: BAD: {error}{hint}", file=sys.stderr)
+    raise typer.Exit(1 if bad else 0)
+
+
+@models.command(epilog='Example: mnist-lite models rollback 3 --reason "4 mistakes sevens for ones"')
+def rollback(
+    version: Annotated[int, typer.Argument(help="what `latest` shall point to")],
+    reason: Annotated[str, typer.Option(help="goes to the history")],
+    who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
+) -> None:
+    """Point `latest` to another release. The next run compares its model with that one."""
+    with checked(find(version), settings()):
+        pass
+    release = _releases().rollback(version, who=who or _user(), why=reason)
+    print(f"latest is release {release.version} now (sha256 {release.manifest.sha256})")
+
+
+@models.command(epilog="Example: mnist-lite models prune --keep 5")
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="how many of the newest to keep")],
+    who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
+) -> None:
+    """Remove old releases. What `latest` points to stays in any case."""
+    pruned = _releases().prune(keep, who=who or _user(), why=f"keep {keep}")
+    print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, _releases().versions()))}")
+
+
+@models.command(epilog="Example: mnist-lite models export ~/app/src/main/assets/digits")
+def export(
+    destination: Annotated[Path, typer.Argument(help="a folder that is not there yet")],
+    version: Annotated[int | None, typer.Option(help="default: the latest")] = None,
+) -> None:
+    """Copy a checked release into a new folder, for an app's build."""
+    release = find(version)
+    export_checked(release, destination.expanduser().absolute(), settings())
+    print(f"release {release.version} is in {destination}")
+
+
+def find(version: int | None) -> Release:
+    """That release, or the latest.
+
+    Raises:
+      ReleaseError: there is none.
+    """
+    releases = _releases()
+    release = releases.latest() if version is None else releases.release(version)
+    if release is None:
+        raise ReleaseError(_no_release(releases))
+    return release
+
+
+def _releases() -> Releases:
+    return Releases(settings().push_dir)
+
+
+def _no_release(releases: Releases) -> str:
+    return f"no release yet in {releases.folder}: a blessed model's Pusher makes the first ('make demo')"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"  # a container's user may have no name
+
+
+if __name__ == "__main__":
+    sys.exit(run_commands(app))

@@ -1,0 +1,81 @@
+"""`history.jsonl`: every push, rollback and prune of a folder of releases: who, when, why. No line is ever removed."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from nightlite import durable
+from nightlite.errors import ReleaseError
+
+HISTORY_FILE = "history.jsonl"
+
+
+class Event(BaseModel):
+    """One line. `previous` is what `latest` pointed to before; a prune leaves it where it was."""
+
+    model_config = ConfigDict(frozen=True)
+
+    action: Literal["push", "rollback", "prune"]
+    version: int
+    sha256: str
+    previous: int | None
+    when: AwareDatetime
+    who: str
+    why: str
+
+
+def read(folder: Path) -> list[Event]:
+    """Every event, oldest first.
+
+    Raises:
+      ReleaseError: it cannot be read, or a line is not an event; it names the line.
+    """
+    path = folder / HISTORY_FILE
+    try:
+        content = _content(path)
+    except OSError as error:
+        raise ReleaseError(f"{path}: the history cannot be read: {error.strerror}") from None
+    events = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            events.append(Event.model_validate_json(line))
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            received = line[:60].decode("utf-8", "backslashreplace")
+            raise ReleaseError(f"{path}, line {number}: not an event ({why}). Received: {received!r}") from None
+    return events
+
+
+def withdrawn(events: Iterable[Event]) -> dict[str, Event]:
+    """Files that somebody rolled back from, by sha256, with the rollback that says who and why.
+
+    A rollback withdraws every release newer than its target, and restores its target.
+    """
+    pushed: dict[int, str] = {}
+    found: dict[str, Event] = {}
+    for event in events:
+        if event.action == "push":
+            pushed[event.version] = event.sha256
+        if event.action != "rollback":
+            continue
+        for version, sha256 in pushed.items():
+            # Also one newer than `latest` was: its push was interrupted before that moved, and may be tried again.
+            if event.version < version:
+                found.setdefault(sha256, event)
+        found.pop(event.sha256, None)
+    return found
+
+
+def append(folder: Path, event: Event) -> None:
+    """Add an event; the file is replaced whole, so that no reader and no crash sees half a line."""
+    path = folder / HISTORY_FILE
+    durable.write(path, _content(path) + event.model_dump_json().encode() + b"\n")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""

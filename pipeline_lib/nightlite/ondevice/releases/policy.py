@@ -1,0 +1,65 @@
+"""The rule by which a blessed model replaces the latest release: for the Pusher and its Approval task alike.
+
+Both models are known by their `edge.json`, which says what each was made of; the release's is in its manifest.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from nightlite.ondevice.gates.paired import Comparison
+from nightlite.ondevice.releases.release import Release
+
+# The value of the run parameter `push` that overrides it.
+EVEN_IF_NO_BETTER: Final = "even if no better"
+
+# Given the latest release and all files ever pushed (version by sha256): why a file is no better, or None.
+Policy = Callable[[str, Release, Mapping[str, int]], str | None]
+
+
+def policy(edge: Mapping[str, Any] | None, push: str | None) -> Policy | None:
+    """Return the rule for one candidate; None where anything that is blessed may be pushed.
+
+    Args:
+      edge: the candidate's measurements, if its pipeline measures any.
+      push: the run parameter.
+    """
+    if edge is None or push == EVEN_IF_NO_BETTER:
+        return None
+    return lambda sha256, latest, pushed: _no_better(edge, sha256, latest, pushed)
+
+
+def comparison_with(edge: Mapping[str, Any] | None, sha256: str) -> Comparison | None:
+    """Return a candidate's comparison with the file of that sha256, if it was compared with it."""
+    found = [(edge or {}).get(name) for name in ("against_baseline", "against_anchor")]
+    comparisons = [Comparison.model_validate(item) for item in found if item]
+    return next((item for item in comparisons if item.sha256 == sha256), None)
+
+
+def _no_better(edge: Mapping[str, Any], sha256: str, latest: Release, pushed: Mapping[str, int]) -> str | None:
+    manifest = latest.manifest
+    if _made_of(edge) is None or _made_of(edge) != _made_of(manifest.edge or {}):
+        return None  # new data, code or form: the gates have judged it
+    last = f"release {latest.version}"
+    if sha256 in pushed:
+        return f"no better: this very file is release {pushed[sha256]}, which {last} replaced on the same data"
+    found = comparison_with(edge, manifest.sha256)
+    if found is None:
+        return f"no better: not compared with {last}, which is of the same data; the next run will be"
+    if found.better:
+        return None
+    if found.worse:
+        return f"no better: worse than {last} on the same data ({found})"
+    return f"no detectable difference from {last} on the same data ({found})"
+
+
+def _made_of(edge: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """Return what a file was made of and its form; None where that is not recorded, and so counts as new."""
+    code, data, taken, given = (edge.get(name) for name in ("code", "data", "input", "output"))
+    if not (code and data and taken and given):
+        return None
+    # An output's name is free.
+    return code, data, edge.get("quantization"), _form(taken), _form(given)[1:]
+
+
+def _form(tensor: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tensor["name"], tensor["dtype"], tuple(tensor["shape"])

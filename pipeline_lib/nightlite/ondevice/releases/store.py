@@ -1,0 +1,304 @@
+"""A folder of releases: `VERSION/`, `latest` (a link to one of them) and `history.jsonl`.
+
+One writer at a time (`nightlite/locks.py`); readers need no lock. A version's folder appears whole, never changes;
+`latest` moves last. Version numbers only grow, and one that was pruned is not given again.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from nightlite import durable
+from nightlite.errors import NoReleaseError, ReleaseError
+from nightlite.locks import lock
+from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.releases import history
+from nightlite.ondevice.releases.anchor import anchors_of
+from nightlite.ondevice.releases.history import Event
+from nightlite.ondevice.releases.manifest import (
+    LABELS_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    Description,
+    Manifest,
+    sha256_of,
+)
+from nightlite.ondevice.releases.policy import Policy
+from nightlite.ondevice.releases.release import Release
+
+LATEST = "latest"
+# No leading zeros, no other script's digits: each version has one name.
+_VERSION = re.compile("[1-9][0-9]*")
+Action = Literal["push", "rollback", "prune"]
+Signer = Callable[[Path], None]
+_Content = TypeVar("_Content")
+
+
+@dataclass(frozen=True)
+class Push:
+    """The result of a push, with the reason in words. `release` is the new one, or else the latest."""
+
+    outcome: Outcome  # released, nothing_new, rolled_back or no_better
+    release: Release
+    why: str
+
+
+class Releases:
+    """The releases in one folder, which need not exist yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def versions(self) -> list[int]:
+        """The versions that are there, oldest first; also of a folder that cannot be read as a release."""
+        entries = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted(int(entry.name) for entry in entries if _VERSION.fullmatch(entry.name) and entry.is_dir())
+
+    def release(self, version: int) -> Release:
+        """One release.
+
+        Raises:
+          NoReleaseError: there is no such version.
+          ReleaseError: it cannot be read.
+        """
+        if version not in self.versions():
+            known = ", ".join(map(str, self.versions())) or "none"
+            raise NoReleaseError(
+                f"{self.folder}: expected one of the versions there are ({known}). Received: {version}"
+            )
+        return Release.read(self.folder / str(version))
+
+    def latest_version(self) -> int | None:
+        """The version that `latest` points to; None before the first release.
+
+        Raises:
+          ReleaseError: `latest` is not a link to a version.
+        """
+        path = self.folder / LATEST
+        try:
+            target = os.readlink(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ReleaseError(f"{path}: expected a link to a version. Received: {error.strerror}") from None
+        if not _VERSION.fullmatch(target):
+            raise ReleaseError(f"{path}: expected a link to a version. Received: {target!r}")
+        return int(target)
+
+    def latest(self) -> Release | None:
+        """The release that `latest` points to; None before the first one.
+
+        Raises:
+          ReleaseError: it cannot be read.
+        """
+        found = self.read_latest(lambda release: None)
+        return found[0] if found else None
+
+    def latest_model(self) -> tuple[Release, bytes] | None:
+        """The release that `latest` points to, and its checked TFLite file; None before the first one.
+
+        Raises:
+          ReleaseError: it cannot be read, or the file is not the one that the manifest speaks of.
+        """
+        return self.read_latest(Release.model)
+
+    def read_latest(self, read: Callable[[Release], _Content]) -> tuple[Release, _Content] | None:
+        """Return the release that `latest` points to and what `read` makes of it; None before the first one.
+
+        Raises:
+          ReleaseError: it cannot be read, and `latest` still points to it.
+        """
+        while (version := self.latest_version()) is not None:
+            try:
+                release = self.release(version)
+                return release, read(release)
+            except ReleaseError as error:
+                # Pruned while it was read: `latest` points to another one by now.
+                if self.latest_version() == version:
+                    raise ReleaseError(str(error)) from None  # a version that nobody named is no usage error
+        return None
+
+    def history(self) -> list[Event]:
+        """Every push, rollback and prune, oldest first.
+
+        Raises:
+          ReleaseError: the history cannot be read.
+        """
+        return history.read(self.folder)
+
+    def push(
+        self,
+        model: Path,
+        description: Description,
+        *,
+        who: str,
+        sign: Signer | None = None,
+        policy: Policy | None = None,
+    ) -> Push:
+        """Release a model file, unless it has been released already.
+
+        Another push of the same file by the same run completes or finds the first one. A file that `latest` holds is
+        nothing new. One that somebody rolled back from stays withdrawn, whichever run pushes it: else the next run
+        would undo the rollback, and a retry would announce what phones do not get.
+
+        Args:
+          model: the TFLite file.
+          description: goes to the manifest.
+          who: goes to the history.
+          sign: signs a complete version folder in place.
+          policy: says why a file is no better than the latest.
+
+        Raises:
+          ReleaseError: it could not be written; the releases are as they were.
+        """
+        why = f"run {description.run_id}"
+        with self._writing():
+            sha256 = sha256_of(model)
+            if release := self._of_this_run(sha256, description.run_id, who):
+                if withdrawn := self._withdrawn(sha256, release):
+                    return withdrawn
+                return Push(
+                    Outcome.released, release, f"pushed as release {release.version} by an earlier try of this run"
+                )
+            if known := self.known(model, must_be_signed=sign is not None, policy=policy):
+                return known
+            release = self._write(model, sha256, description, sign)
+            self._move_latest("push", release, who, why)
+            return Push(Outcome.released, release, f"pushed as release {release.version}")
+
+    def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy | None = None) -> Push | None:
+        """What a push of this file would answer without making a release; None where it would make one."""
+        sha256 = sha256_of(model)
+        try:
+            found = self.latest_model()
+        except ReleaseError:
+            return None  # damaged: the same file is welcome again
+        if not found:
+            return None
+        latest, _ = found
+        if latest.manifest.sha256 == sha256 and (latest.is_signed or not must_be_signed):
+            return Push(Outcome.nothing_new, latest, f"nothing new: release {latest.version} is this very file already")
+        if withdrawn := self._withdrawn(sha256, latest):
+            return withdrawn
+        if not policy or latest.manifest.sha256 == sha256:
+            return None  # the latest, again, to be signed
+        pushed = {event.sha256: event.version for event in self.history() if event.action == "push"}
+        why = policy(sha256, latest, pushed)
+        return Push(Outcome.no_better, latest, why) if why else None
+
+    def preview(self, model: Path, *, signed: bool = False, policy: Policy | None = None) -> str:
+        """What `push` would come to, in words; reads only.
+
+        Raises:
+          ReleaseError: the history cannot be read.
+        """
+        known = self.known(model, must_be_signed=signed, policy=policy)
+        return known.why if known else f"release {self._next_version()} would have been made"
+
+    def _of_this_run(self, sha256: str, run_id: str, who: str) -> Release | None:
+        for version in reversed(self.versions()):
+            with contextlib.suppress(ReleaseError):
+                release = self.release(version)
+                if (release.manifest.sha256, release.manifest.run_id) == (sha256, run_id):
+                    self._complete(release, who)
+                    return release
+        return None
+
+    def _complete(self, release: Release, who: str) -> None:
+        """Finish a push whose process was killed before it was recorded, or after that but before `latest` moved."""
+        moves = [event for event in self.history() if event.action != "prune"]
+        if all(event.version != release.version for event in moves):
+            self._move_latest("push", release, who, f"run {release.manifest.run_id}, completed by a retry")
+        elif (moves[-1].action, moves[-1].version) == ("push", release.version):
+            durable.link(self.folder / LATEST, str(release.version))
+
+    def _withdrawn(self, sha256: str, release: Release) -> Push | None:
+        event = history.withdrawn(self.history()).get(sha256)
+        if not event:
+            return None
+        return Push(
+            Outcome.rolled_back, release, f"not pushed: {event.who} rolled back from this very file ({event.why})"
+        )
+
+    def _next_version(self) -> int:
+        return max([*self.versions(), *(event.version for event in self.history())], default=0) + 1
+
+    def _write(self, model: Path, sha256: str, description: Description, sign: Signer | None) -> Release:
+        version = self._next_version()
+        path = self.folder / str(version)
+        with durable.new_folder(path) as folder:
+            shutil.copyfile(model, folder / MODEL_FILE)
+            manifest = Manifest(
+                **dict(description),
+                version=version,
+                created=datetime.now(UTC),
+                sha256=sha256,
+                size_bytes=(folder / MODEL_FILE).stat().st_size,
+            )
+            (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in manifest.labels), encoding="utf-8")
+            (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            Release(folder, manifest).verify()
+            if sign:
+                sign(folder)
+        return Release(path, manifest)
+
+    def rollback(self, version: int, *, who: str, why: str) -> Release:
+        """Point `latest` to another release, older or newer.
+
+        Raises:
+          ReleaseError: there is no such release, it is damaged, or `latest` points to it already.
+        """
+        with self._writing():
+            release = self.release(version)
+            release.verify()
+            if self.latest_version() == version:
+                raise ReleaseError(f"release {version} is the latest already")
+            self._move_latest("rollback", release, who, why)
+            return release
+
+    def prune(self, keep: int, *, who: str, why: str) -> list[int]:
+        """Remove all but the newest `keep` releases (at least 1), what `latest` points to, and their anchors.
+
+        The next run's model is compared with them, also after a rollback.
+
+        Returns:
+          The versions removed.
+        """
+        with self._writing():
+            latest = self.latest_version()
+            kept = {*self.versions()[-keep:], *([] if latest is None else [latest])}
+            kept |= anchors_of(self, kept)
+            versions = [version for version in self.versions() if version not in kept]
+            for version in versions:
+                sha256 = ""
+                with contextlib.suppress(ReleaseError):
+                    sha256 = self.release(version).manifest.sha256
+                self._record("prune", version, sha256, latest, who, why)
+                durable.remove(self.folder / str(version))
+            return versions
+
+    def _move_latest(self, action: Action, release: Release, who: str, why: str) -> None:
+        self._record(action, release.version, release.manifest.sha256, self.latest_version(), who, why)
+        durable.link(self.folder / LATEST, str(release.version))
+
+    def _record(self, action: Action, version: int, sha256: str, previous: int | None, who: str, why: str) -> None:
+        now = datetime.now(UTC)
+        event = Event(action=action, version=version, sha256=sha256, previous=previous, when=now, who=who, why=why)
+        history.append(self.folder, event)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with lock(self.folder, waiting_for="another push, rollback or prune"):
+                durable.clear_unfinished(self.folder)
+                yield
+        except OSError as error:
+            where = error.filename2 or error.filename or self.folder  # of a copy, what is written
+            raise ReleaseError(f"{where}: the releases cannot be changed: {error.strerror or error}") from None

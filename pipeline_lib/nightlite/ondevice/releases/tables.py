@@ -1,0 +1,106 @@
+"""Releases as tables for a terminal."""
+
+from collections.abc import Iterable
+
+from rich.box import SIMPLE
+from rich.markup import escape
+from rich.table import Column, Table
+
+from nightlite.errors import ReleaseError
+from nightlite.ondevice.gates.measurements import TensorContract
+from nightlite.ondevice.releases.history import Event
+from nightlite.ondevice.releases.history import withdrawn as events_that_bar
+from nightlite.ondevice.releases.manifest import Manifest
+from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.releases.store import Releases
+
+_TIME = "%Y-%m-%d %H:%M"
+_ACCURACIES = ("accuracy", "sparse_categorical_accuracy")
+
+
+def releases(found: Releases) -> Table:
+    """One row a release, newest first; `barred` says who rolled back from it: no run pushes that file again."""
+    created = Column("created (UTC)", no_wrap=True)
+    table = Table("", "version", created, "accuracy", "bytes", "span", "signed", "barred", box=SIMPLE)
+    latest, withdrawn = found.latest_version(), events_that_bar(found.history())
+    for version in reversed(found.versions()):
+        mark = "→" if version == latest else ""
+        try:
+            release = found.release(version)
+            barred = withdrawn.get(release.manifest.sha256)
+            table.add_row(mark, str(version), *_row(release), escape(f"{barred.who}: {barred.why}") if barred else "")
+        except ReleaseError as error:
+            table.add_row(mark, str(version), f"[red]{escape(str(error))}[/]")
+    return table
+
+
+def _row(release: Release) -> list[str]:
+    manifest = release.manifest
+    accuracy = next((manifest.metrics[name] for name in _ACCURACIES if name in manifest.metrics), None)
+    return [
+        f"{manifest.created:{_TIME}}",
+        "" if accuracy is None else f"{accuracy:.2%}",
+        f"{manifest.size_bytes:,}",
+        "" if manifest.span is None else str(manifest.span),
+        "yes" if release.is_signed else "no",
+    ]
+
+
+def history(events: Iterable[Event]) -> Table:
+    """One row an event, newest first."""
+    table = Table("when (UTC)", "what", "version", "latest before", "who", "why", box=SIMPLE)
+    for event in reversed(list(events)):
+        previous = "" if event.previous is None else str(event.previous)
+        who, why = escape(event.who), escape(event.why)
+        table.add_row(f"{event.when:{_TIME}}", event.action, str(event.version), previous, who, why)
+    return table
+
+
+def manifest(release: Release) -> list[Table]:
+    """What a person wants to know of one release: two tables, or three where it has gates."""
+    said = release.manifest
+    facts = Table("", Column(overflow="fold"), title=f"release {said.version}", title_justify="left", show_header=False)
+    for name, value in {
+        "folder": release.folder,
+        "created": f"{said.created:{_TIME}} UTC",
+        "sha256": said.sha256,
+        "size": f"{said.size_bytes:,} bytes",
+        "input": _signature(said.inputs),
+        "output": _signature(said.outputs),
+        "labels": " ".join(said.labels),
+        "trained on": "an unknown span" if said.span is None else f"span {said.span}",
+        "made by": ", ".join(f"{name} {version}" for name, version in sorted(said.versions.items())),
+        "code": said.code_revision,
+        "run": said.run_id,
+        "approval": said.approval or "not asked for",
+        "anchor": _anchor(said),
+        "in MLMD": f"model artifact {said.model_artifact_id}, Pusher's execution {said.execution_id}",
+        "signed": "yes" if release.is_signed else "no",
+    }.items():
+        facts.add_row(name, escape(str(value)))
+    metrics = Table("metric", "value")
+    for name, metric in said.metrics.items():
+        metrics.add_row(escape(name), f"{metric:.6g}")
+    return [facts, metrics, *([_gates(release)] if said.gates else [])]
+
+
+def _anchor(said: Manifest) -> str:
+    if said.anchor is None:
+        return "itself: there was none before it"
+    return f"release {said.anchor}, {'detectably better than it' if said.beat_anchor else 'not detectably better'}"
+
+
+def _gates(release: Release) -> Table:
+    gates = Table("gate", "judged by", "found", "bound", "")
+    for gate in release.manifest.gates:
+        value = "not measured" if gate.value is None else f"{gate.value:.6g} {gate.unit}"
+        verdict = "passed" if gate.passed else "REFUSED"
+        gates.add_row(escape(gate.subject), gate.node_id, value, f"{gate.relation} {gate.bound:g} {gate.unit}", verdict)
+    return gates
+
+
+def _signature(tensors: Iterable[TensorContract]) -> str:
+    return "; ".join(
+        f"{tensor.name}: {tensor.dtype} [{', '.join('any' if size < 0 else str(size) for size in tensor.shape)}]"
+        for tensor in tensors
+    )

@@ -1,0 +1,116 @@
+"""What a run can be told: the single source of the run parameters' names, types, bounds and defaults.
+
+Airflow's trigger form, TFX's RuntimeParameters, `mnist-lite trigger --help` and its check of what it is given are made
+from this model. Gates are rows of `gates/table.py`. To add another parameter, add a field here, in its section of the
+form, and use it in `in_tfx/pipeline.py`; `make docs` writes it into README.md and settings.env.example.
+"""
+
+from typing import Any, Final, Literal
+
+from pydantic import Field, create_model
+
+from nightlite.ondevice.approval import APPROVAL_RECORD
+from nightlite.ondevice.gates.table import DATA, OF_MODELS
+from nightlite.ondevice.training_parameters import TrainingParams, in_section
+from nightlite.runner.compiled_pipeline import Parameter
+
+Push = Literal["yes", "even if no better", "dry run"]
+Approval = Literal["none", "required"]
+
+# What the code that obeys them calls them.
+FORCE: Final = "force"
+APPROVAL: Final = "approval"
+DRY_RUN: Final = "dry run"
+LATEST: Final = "latest"
+
+_SECTIONS = ("Training", "File", "Gates", "Data", "Run")
+_TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
+# No node works differently for it: mentioned in one, it would be part of its cache key.
+_READ_BY_THE_RUN = frozenset({FORCE})
+
+
+class _Told(TrainingParams):
+    """The run parameters that are no bound of a gate."""
+
+    span: str = Field(
+        default=LATEST,
+        pattern=r"^(latest|[1-9][0-9]{0,8})$",
+        title="Data span",
+        description="latest, or a number; a backfill's latest is its date's, never released over newer data",
+        examples=["latest", "7"],
+        # As a number, too: over REST 7 is what "7" is. The form shows the first type.
+        json_schema_extra={**in_section("Data"), "type": ["string", "integer"], "minimum": 1, "maximum": 999_999_999},
+    )
+    window: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        title="Window of spans",
+        description="Trains on the last so many, up to that one",
+        json_schema_extra=in_section("Data"),
+    )
+    force: bool = Field(
+        default=False,
+        title="Ignore the cache",
+        description="Every node runs again, also where nothing changed; what it makes is cached for later runs",
+        json_schema_extra=in_section("Run"),
+    )
+    push: Push = Field(
+        default="yes",
+        title="Push",
+        description="Of the same data and code, yes releases only what is detectably better; a dry run only says so",
+        json_schema_extra=in_section(
+            "Run",
+            {
+                "yes": "yes: release a blessed model that is new or better",
+                "even if no better": "even if no better: release any blessed model",
+                "dry run": "dry run: release nothing",
+            },
+        ),
+    )
+    approval: Approval = Field(
+        default="none",
+        title="Approval",
+        description="Whether a person must approve a blessed model before it is released",
+        json_schema_extra=in_section(
+            "Run", {"none": "none: the gates decide", "required": "required: a person decides"}
+        ),
+    )
+
+
+def _bounds() -> dict[str, Any]:
+    sections = [*((row, "Gates") for row in OF_MODELS), *((row, "Data") for row in DATA)]
+    return {row.name: (type(row.default), row.parameter(section)) for row, section in sections}
+
+
+class RunParams(create_model("Bounds", __base__=_Told, **_bounds())):  # type: ignore[misc]
+    """Parameters of one run; defaults are what the nightly run uses.
+
+    Those named `min_…` and `max_…` are the bounds of gates: each admits a value that nothing meets.
+    """
+
+
+def parameters() -> tuple[Parameter, ...]:
+    """Return the fields of RunParams in the compiled pipeline's form, in the order of the form's sections."""
+    schema = RunParams.model_json_schema()["properties"]
+    by_section = sorted(RunParams.model_fields.items(), key=lambda item: _SECTIONS.index(schema[item[0]]["section"]))
+    return tuple(
+        Parameter(
+            name=name,
+            type=_TYPES[type(field.default)],
+            default=field.default,
+            json_schema={key: value for key, value in schema[name].items() if key != "default"},
+            read_by="run" if name in _READ_BY_THE_RUN else "nodes",
+        )
+        for name, field in by_section
+    )
+
+
+def facts() -> tuple[Parameter, ...]:
+    """What Airflow tells a run, and no run may say of itself.
+
+    `as_of`: the ISO date whose data a run reads, "" for the newest. `approval_record`: JSON of a
+    `nightlite.ondevice.approval.Approval`, "" where nobody was asked.
+    """
+    names = ("as_of", APPROVAL_RECORD)
+    return tuple(Parameter(name=name, type="str", default="", given_by="airflow") for name in names)

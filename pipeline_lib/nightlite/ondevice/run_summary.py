@@ -1,0 +1,96 @@
+"""What a run decided, and on what figures, from its nodes' results."""
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.report_files import OUTCOME_NODE
+from nightlite.runner.node_result import NodeResult
+
+# The node that judges every gate of a run, the Evaluators' among them.
+VERDICT = "EdgeValidator"
+PUSHER = "Pusher.mnist_lite"
+ACCURACY = "sparse_categorical_accuracy"
+
+
+class ModelFigures(BaseModel):
+    """One model: accuracy in [0, 1] on the eval split, and bytes of what its Trainer left to serve."""
+
+    model_config = ConfigDict(frozen=True)
+
+    accuracy: float | None = None
+    bytes: int | None = None
+
+
+class RunSummary(BaseModel):
+    """A run's figures and verdict; `None` is what the run did not come to.
+
+    `pushed` is the folder of the release that holds the run's model; `pushed_why` says why the run did not make it;
+    `outcome` is None where the run goes on, or pushes nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    keras: ModelFigures = ModelFigures()
+    tflite: ModelFigures = ModelFigures()
+    blessed: bool | None = None
+    blessed_why: str = "the run did not come to its gates"
+    pushed: str | None = None
+    pushed_why: str | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code of a command that waited for the run's end."""
+        return (self.outcome or Outcome.refused).exit_code
+
+
+def pusher_of(results: Iterable[NodeResult]) -> NodeResult | None:
+    """Return the result of the Pusher, if it has come to a decision."""
+    return next((result for result in results if result.pushed is not None), None)
+
+
+def outcome_of(results: Iterable[NodeResult], failed: bool = False) -> Outcome | None:
+    """Return the outcome of a run; None where none of its nodes decides it.
+
+    Args:
+      results: of the nodes that left one.
+      failed: whether the run failed, which counts for more than what a node decided before.
+    """
+    found = list(results)
+    if failed:
+        return Outcome.failed
+    if (pusher := pusher_of(found)) and pusher.outcome:
+        return pusher.outcome
+    return Outcome.refused if any(result.blessed is False for result in found) else None
+
+
+def summarize(results: Mapping[str, NodeResult], failed: bool = False) -> RunSummary:
+    """Return the summary of a run from its nodes' results by node id; nodes that did not end are left out."""
+    verdict, pusher = results.get(VERDICT), results.get(PUSHER)
+    summary = RunSummary(
+        keras=_figures(results, "mnist"),
+        tflite=_figures(results, "mnist_lite"),
+        outcome=outcome_of(results.values(), failed),
+    )
+    if verdict and verdict.blessed is not None:
+        why = "; ".join(verdict.refusals) or "every gate was passed"
+        summary = summary.model_copy(update={"blessed": verdict.blessed, "blessed_why": why})
+    if pusher:
+        summary = summary.model_copy(update={"pushed": pusher.pushed_to, "pushed_why": pusher.reason})
+    return summary
+
+
+def report_page(results: Iterable[NodeResult | None]) -> str | None:
+    """Return the path of the run's page: OutcomeReport's, else ModelReport's, or a DataGate's that refused the data."""
+    found = [result for result in results if result and result.report]
+    return max(found, key=lambda result: result.node_id == OUTCOME_NODE).report if found else None
+
+
+def _figures(results: Mapping[str, NodeResult], model: str) -> ModelFigures:
+    trainer, evaluator = results.get(f"Trainer.{model}"), results.get(f"Evaluator.{model}")
+    return ModelFigures(
+        accuracy=evaluator.metrics.get(ACCURACY) if evaluator else None,
+        bytes=trainer.model_bytes if trainer else None,
+    )

@@ -1,0 +1,1 @@
+"""Runs any compiled TFX pipeline as an Airflow DAG."""

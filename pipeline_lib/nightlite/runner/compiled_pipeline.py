@@ -1,0 +1,116 @@
+"""The compiled pipeline: the one file that the Airflow side reads and the TFX side writes.
+
+It holds TFX's own intermediate representation (`pipeline_pb2.Pipeline` as JSON, for run_node) and the little that
+Airflow needs of it: nodes, edges and run parameters. Written by `in_tfx/compile.py`. Its first line
+carries a digest of all the others: what a disk or a hand has damaged is refused on either side, wherever the damage is.
+The digest is no signature; who writes the file anew can make one.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nightlite.errors import CompiledPipelineError
+
+SCHEMA_VERSION: Final = 1
+HOW_TO_COMPILE = "run 'make compile'"
+_DIGEST_LINE = re.compile(rb'\{ "sha256": "([0-9a-f]{64})",\n')
+
+
+class Node(BaseModel):
+    """One node of the pipeline. `type` is TFX's class path; `system` nodes have no executor."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    type: str
+    upstream: tuple[str, ...] = ()
+    system: bool = False
+
+
+class Parameter(BaseModel):
+    """One run parameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` as it is.
+
+    `given_by` "airflow": not a run's to say, such as its logical date; `AirflowPipelineConfig.run_facts` tells it.
+    `read_by` "nodes": a TFX RuntimeParameter (never a bool), which some node mentions. "run": no node need mention it,
+    because the whole run obeys it; it is offered, checked and recorded all the same.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    type: Literal["int", "float", "str", "bool"]
+    default: bool | int | float | str | None = None
+    json_schema: dict[str, Any] = {}
+    given_by: Literal["user", "airflow"] = "user"
+    read_by: Literal["nodes", "run"] = "nodes"
+
+
+class CompiledPipeline(BaseModel):
+    """A TFX pipeline, compiled: nodes in topological order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    tfx_version: str
+    name: str
+    nodes: tuple[Node, ...]
+    parameters: tuple[Parameter, ...] = ()
+    ir: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        from nightlite import durable  # no parse of the DAG writes
+
+        durable.write(path, sealed(self.model_dump_json(indent=1)).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> "CompiledPipeline":
+        """Read and check a compiled pipeline.
+
+        Raises:
+          CompiledPipelineError: it is missing, damaged or from another version; one sentence that says what to run.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise CompiledPipelineError(
+                f"no compiled pipeline at {path} ({error.strerror or error}): {HOW_TO_COMPILE}"
+            ) from None
+        digest = _DIGEST_LINE.match(content)
+        if not digest:
+            raise CompiledPipelineError(
+                f"{path} is not a compiled pipeline of this version (its first line has no digest): {HOW_TO_COMPILE}"
+            )
+        if hashlib.sha256(content[digest.end() :]).hexdigest() != digest[1].decode():
+            raise CompiledPipelineError(f"{path} does not match its digest (damaged, or edited): {HOW_TO_COMPILE}")
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "file"
+            raise CompiledPipelineError(
+                f"{path} is not a compiled pipeline of version {SCHEMA_VERSION} "
+                f"({where}: {first['msg']}): {HOW_TO_COMPILE}"
+            ) from None
+
+
+def require_json(value: Any) -> None:
+    """Check that a run parameter's value can be sent, stored and read again: Python's JSON takes more than that.
+
+    Raises:
+      UnicodeError: it holds half a character.
+      ValueError: it holds a number that is not finite.
+      TypeError: it is nothing that JSON has.
+    """
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+
+
+def sealed(document: str) -> str:
+    """Return the text of a JSON object that is not empty with the line that carries its digest."""
+    rest = document.partition("{")[2].lstrip()
+    return f'{{ "sha256": "{hashlib.sha256(rest.encode()).hexdigest()}",\n{rest}'

@@ -1,0 +1,124 @@
+"""What a deployment decides about its DAG, beyond what the compiled pipeline says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Asset, BaseOperator, Context
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nightlite.errors import SettingsError
+from nightlite.paths import PROJECT
+from nightlite.settings import settings
+
+# A node pattern says what to change; what it leaves out stays as an earlier pattern, or Airflow, has it.
+_TASK_ARGUMENTS = (
+    *("pool", "pool_slots", "priority_weight", "queue", "retries", "retry_delay", "execution_timeout", "outlets"),
+)
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(
+                f"{type(self).__name__}, {name}: {first['msg']}. Received: {first['input']!r}"
+            ) from None
+
+
+class NodeSettings(_Config):
+    """How Airflow runs a node. None: as the DAG's `default_args`, or Airflow's own configuration, say.
+
+    Attributes:
+      pool: Airflow pool, which must exist; `pool_slots`: how many of its slots the node takes.
+      priority_weight: order among queued tasks; higher first.
+      queue: for executors with queues (Celery).
+      retries: new tries after a failure; each is a new execution in MLMD.
+      retry_delay: between tries.
+      execution_timeout: the node is ended and fails after it.
+      outlets: Airflow Assets that the node updates when it succeeds; not when it is skipped. Their events carry what
+        `NodeResult.asset_extra` says.
+      env: environment variables of the node's process, on top of the task's own.
+    """
+
+    pool: str | None = None
+    pool_slots: int | None = Field(default=None, ge=1)
+    priority_weight: int | None = None
+    queue: str | None = None
+    retries: int | None = Field(default=None, ge=0)
+    retry_delay: timedelta | None = None
+    execution_timeout: timedelta | None = Field(default=None, gt=timedelta())
+    outlets: tuple[Asset, ...] | None = None
+    env: Mapping[str, str] = {}
+
+    def over(self, other: "NodeSettings") -> "NodeSettings":
+        """These settings where they are given, else the other's; the environments merged."""
+        given = self.model_dump(exclude_none=True) | {"env": {**other.env, **self.env}}
+        return NodeSettings(**{**other.model_dump(), **given})
+
+    def task_arguments(self) -> dict[str, Any]:
+        """What was given, as BaseOperator's arguments."""
+        return self.model_dump(include=set(_TASK_ARGUMENTS), exclude_none=True)
+
+
+class AirflowPipelineConfig(_Config):
+    """How a compiled pipeline becomes a DAG.
+
+    Attributes:
+      airflow_dag_config: arguments of `airflow.sdk.DAG`. `dag_id` defaults to the pipeline's name; the pipeline's own
+        parameters are added to `params`.
+      node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`); of several that match, later ones override.
+      parameter_defaults: by run parameter, over what the pipeline was compiled with.
+      gates_before: by node id pattern, what makes a task that stands between a node and all that it comes after: called
+        with the node's id as `gated`, and `dag` and `task_group` as any operator takes them. Where it is skipped, so is
+        the node, unless the task's class says `skip_passes = True`.
+      run_facts: by parameter that Airflow gives (`Parameter.given_by`), what tells it from a task's context.
+      notice: the run ends with a task `Notice`, which tells people what it came to (`notice.py`).
+      tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.
+      project_dir: the nodes' working directory, and where they import `pipeline_lib` from.
+      grace_seconds: between SIGTERM and SIGKILL where a task is killed or timed out.
+    """
+
+    airflow_dag_config: dict[str, Any] = {}
+    node_settings: dict[str, NodeSettings] = {}
+    parameter_defaults: dict[str, Any] = {}
+    gates_before: dict[str, Callable[..., BaseOperator]] = {}
+    run_facts: dict[str, Callable[[Context], int | float | str]] = {}
+    notice: bool = False
+    tfx_python: Path = Field(default_factory=lambda: settings().tfx_python)
+    project_dir: Path = PROJECT
+    grace_seconds: float = Field(default=10, ge=0)
+
+    def settings_of(self, node_id: str) -> NodeSettings:
+        """All patterns that match the node id, merged in their order."""
+        merged = NodeSettings()
+        for pattern, given in self.node_settings.items():
+            if fnmatchcase(node_id, pattern):
+                merged = given.over(merged)
+        return merged
+
+    def gate_before(self, node_id: str) -> Callable[..., BaseOperator] | None:
+        """What makes the task before this node; of several patterns that match, the last one's."""
+        return next(
+            (make for pattern, make in reversed(self.gates_before.items()) if fnmatchcase(node_id, pattern)), None
+        )
+
+    def refuse_idle_patterns(self, node_ids: Sequence[str]) -> None:
+        """A pattern without a node is a misspelling.
+
+        Raises:
+          SettingsError: it names the pattern and the nodes that there are.
+        """
+        for name in ("node_settings", "gates_before"):
+            for pattern in getattr(self, name):
+                if not any(fnmatchcase(node_id, pattern) for node_id in node_ids):
+                    raise SettingsError(
+                        f"{name}: expected a pattern that matches one of {', '.join(node_ids)}. Received: {pattern!r}"
+                    )

@@ -1,0 +1,151 @@
+"""Renders a compiled TFX pipeline as an Airflow DAG: one task per node, the pipeline's edges between them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
+
+from nightlite.errors import CompiledPipelineError, SettingsError
+from nightlite.ondevice.in_airflow.notice.task import end_with_notice
+from nightlite.ondevice.in_airflow.pages.links import links_of
+from nightlite.ondevice.report_files import OUTCOME_NODE, REPORT_NODE
+from nightlite.runner.compiled_pipeline import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
+from nightlite.runner.in_airflow import component_docs
+from nightlite.runner.in_airflow.config import AirflowPipelineConfig
+from nightlite.runner.in_airflow.operators import TfxNodeOperator
+
+_JSON_TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
+
+
+class AirflowDagRunner:
+    """Makes DAGs of compiled pipelines, as TFX's runner of that name makes them of pipelines.
+
+    >>> dag = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": "@daily"})).run(compiled)
+    """
+
+    def __init__(self, config: AirflowPipelineConfig | None = None) -> None:
+        self.config = config or AirflowPipelineConfig()
+
+    def run(self, compiled_pipeline: CompiledPipeline | Path) -> DAG:
+        """Render a compiled pipeline.
+
+        Args:
+          compiled_pipeline: what `python -m nightlite.runner.in_tfx.compile` made, or its file.
+
+        Returns:
+          The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters; the
+          config's gates are tasks of their own. Task groups have no part in the ids.
+
+        Raises:
+          CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.
+          SettingsError: the config holds what Airflow's DAG does not take, a pattern that matches no node, or a
+            default of a parameter that the pipeline does not have.
+        """
+        compiled = compiled_pipeline
+        if isinstance(compiled, Path):
+            compiled = CompiledPipeline.read(compiled)
+        self.config.refuse_idle_patterns([node.id for node in compiled.nodes])
+        dag = self._dag(compiled)
+        groups = _task_groups(dag, compiled.nodes)
+        has_report = any(node.id == REPORT_NODE for node in compiled.nodes)
+        tasks: dict[str, TfxNodeOperator] = {}
+        for node in compiled.nodes:
+            task = tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters, groups.get(node.id))
+            task.operator_extra_links = links_of(component_docs.component(node), has_report)
+            task.set_upstream([tasks[upstream] for upstream in node.upstream])
+            if node.id == OUTCOME_NODE:  # it reports a skipped Pusher, too
+                task.trigger_rule = TriggerRule.NONE_FAILED
+            if make_gate := self.config.gate_before(node.id):
+                gate = make_gate(gated=node.id, dag=dag, task_group=groups.get(node.id))
+                gate.set_upstream([tasks[upstream] for upstream in node.upstream])
+                task.set_upstream(gate)
+                if getattr(gate, "skip_passes", False):
+                    task.trigger_rule = TriggerRule.NONE_FAILED
+        if self.config.notice:
+            end_with_notice(dag)
+        return dag
+
+    def _dag(self, compiled: CompiledPipeline) -> DAG:
+        params = {parameter.name: _param(parameter) for parameter in self._with_defaults(compiled.parameters)}
+        given = {"dag_id": compiled.name, **self.config.airflow_dag_config}
+        try:
+            dag = DAG(**{**given, "params": {**given.get("params", {}), **params}})
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"airflow_dag_config: expected what airflow.sdk.DAG takes. Received: {error}") from None
+        try:
+            # Airflow itself would say what is wrong with a cron expression, but not where it was written.
+            dag.timetable.validate()
+        except AirflowTimetableInvalid as error:
+            raise SettingsError(
+                f"schedule: expected a cron expression or preset ({error}). Received: {dag.schedule!r}"
+            ) from None
+        return dag
+
+    def _with_defaults(self, parameters: tuple[Parameter, ...]) -> Iterator[Parameter]:
+        defaults = self.config.parameter_defaults
+        if unknown := sorted(set(defaults) - {parameter.name for parameter in parameters}):
+            raise SettingsError(
+                f"parameter_defaults: expected some of {', '.join(parameter.name for parameter in parameters)}. "
+                f"Received: {', '.join(unknown)}"
+            )
+        for parameter in parameters:
+            if parameter.given_by == "airflow":
+                continue
+            yield parameter.model_copy(update={"default": defaults.get(parameter.name, parameter.default)})
+
+    def _task(
+        self,
+        dag: DAG,
+        node: Node,
+        pipeline: CompiledPipeline | Path,
+        parameters: tuple[Parameter, ...],
+        group: TaskGroup | None,
+    ) -> TfxNodeOperator:
+        settings = self.config.settings_of(node.id)
+        try:
+            task = TfxNodeOperator(
+                dag=dag,
+                task_id=node.id,
+                task_display_name=component_docs.display_name(node),
+                task_group=group,
+                pipeline=pipeline,
+                tfx_node_id=node.id,
+                parameters=parameters,
+                config=self.config,
+                env=settings.env,
+                doc_md=component_docs.doc_md(node),
+                **settings.task_arguments(),
+            )
+        except ValueError as error:
+            raise CompiledPipelineError(
+                f"node {node.id!r} cannot be an Airflow task ({error}): "
+                f"rename it with .with_id(), then {HOW_TO_COMPILE}"
+            ) from None
+        task.ui_color = component_docs.color(node)
+        return task
+
+
+def _task_groups(dag: DAG, nodes: tuple[Node, ...]) -> dict[str, TaskGroup]:
+    """The group of each node that has one."""
+    found = component_docs.groups(nodes)
+    made = {
+        name: TaskGroup(name, prefix_group_id=False, group_display_name=name.capitalize(), tooltip=tooltip, dag=dag)
+        for name, tooltip in component_docs.GROUPS.items()
+        if name in found.values()
+    }
+    return {node_id: made[name] for node_id, name in found.items()}
+
+
+def _param(parameter: Parameter) -> Param:
+    schema = {"type": _JSON_TYPES[parameter.type], **parameter.json_schema}
+    description = schema.pop("description", None)
+    if parameter.default is None:
+        return Param(description=description, schema=schema)
+    param = Param(parameter.default, description=description, schema=schema)
+    try:
+        param.resolve()
+    except ParamValidationError as error:
+        reason = str(error).partition("\n")[0]
+        raise CompiledPipelineError(f"run parameter {parameter.name}: its default is refused ({reason})") from None
+    return param

@@ -1,0 +1,37 @@
+"""The results of a run's nodes, out of the XComs of their tasks."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context
+
+from nightlite.runner.node_result import NodeResult
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def upstream_results(context: Context) -> Mapping[str, NodeResult]:
+    """In a task: the results of the nodes directly before it, by node id; those that left none are missing."""
+    task_ids = sorted(context["task"].upstream_task_ids)
+    values = {task_id: context["ti"].xcom_pull(task_ids=task_id) for task_id in task_ids}
+    return {task_id: result for task_id, value in values.items() if (result := node_result(value))}
+
+
+def stored_results(session: "Session", dag_id: str, run_id: str, node_id: str | None = None) -> dict[str, NodeResult]:
+    """In Airflow's own processes: the results of a run's nodes (or of one of them), by node id."""
+    from airflow.models.xcom import XComModel
+
+    query = XComModel.get_many(run_id=run_id, key="return_value", task_ids=node_id, dag_ids=dag_id)
+    entries: Iterable[Any] = session.scalars(query)
+    found = {entry.task_id: node_result(entry.value) for entry in entries}
+    return {task_id: result for task_id, result in found.items() if result}
+
+
+def node_result(value: Any) -> NodeResult | None:
+    """An XCom as a NodeResult; None where it is something else."""
+    try:
+        return NodeResult.model_validate(json.loads(value) if isinstance(value, str) else value)
+    except ValueError:
+        return None

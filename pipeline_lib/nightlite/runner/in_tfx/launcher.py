@@ -1,0 +1,228 @@
+"""TFX's Launcher, made safe to retry and to kill."""
+
+import contextlib
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import data_types, execution_publish_utils, launcher, resolver_node_handler
+from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
+
+from nightlite.errors import NodeRequestError
+from nightlite.ondevice.approval import APPROVAL_RECORD
+from nightlite.runner.in_tfx import made_by, node_log, resolver_handler
+from nightlite.runner.in_tfx.beam import memo, ports
+from nightlite.runner.in_tfx.mlmd import lineage, running_nodes
+from tfx import types
+
+Execution: TypeAlias = metadata_store_pb2.Execution
+
+
+class NodeLauncher(launcher.Launcher):
+    """One node of one run, as TFX launches it, but for two things.
+
+    A retry is a new execution: TFX would write into the failed try's folders and publish under its id. And a failure's
+    own words go to MLMD: TFX records only that it failed, and not even that where it was the node's driver.
+    """
+
+    def __init__(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        node: pipeline_pb2.PipelineNode,
+        store: metadata.Metadata,
+    ):
+        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        lineage.install()
+        memo.install()
+        ports.install()
+        self._store = store
+        self._node = node
+        self.pipeline_name = pipeline.pipeline_info.id
+        self.pipeline_root = pipeline.runtime_spec.pipeline_root.field_value.string_value
+        self.last_node_id = pipeline.nodes[-1].pipeline_node.node_info.id
+        contexts = {context.type.name: context.name.field_value.string_value for context in node.contexts.contexts}
+        self._run_id, self._node_name = contexts["pipeline_run"], f"{contexts['pipeline']}.{node.node_info.id}"
+        self._work_file = running_nodes.file_of(Path(self.pipeline_root), self._node_name, self._run_id)
+        super().__init__(
+            pipeline_node=node,
+            mlmd_connection=store,
+            pipeline_info=pipeline.pipeline_info,
+            pipeline_runtime_spec=pipeline.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, node.node_info.id),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node.node_info.id),
+        )
+        if isinstance(self._system_node_handler, resolver_node_handler.ResolverNodeHandler):
+            self._system_node_handler = resolver_handler.ResolverHandler()
+
+    _system_node_handler: Any
+    was_done = False
+    executor_seconds = 0.0
+
+    def launch(self) -> data_types.ExecutionInfo:
+        """Launch the node.
+
+        Raises:
+          NodeRequestError: a node upstream has not succeeded in this run, or a Pusher's Resolver has found no
+            blessing. TFX would take that for an optional input that is not there, and push.
+          Exception: whatever the executor raises.
+        """
+        if missing := self._upstream_not_done():
+            raise NodeRequestError(f"expected {', '.join(missing)} to have succeeded in this run; run it first")
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # a full disk, say; the node will tell
+                stack.enter_context(running_nodes.held(self._work_file, self._run_id))
+            self._close(self._run_id, "an earlier try of this node ended without a word")
+            self._close_dead_runs()
+            try:
+                info = super().launch()
+            except Exception as error:
+                # TFX closes an execution whose executor failed, but not one whose driver did.
+                with contextlib.suppress(Exception):  # the store may be what failed
+                    self._close(self._run_id, f"{type(error).__name__}: {error}")
+                    running_nodes.remove(self._work_file)
+                raise
+            running_nodes.remove(self._work_file)
+            return info
+
+    def _upstream_not_done(self) -> list[str]:
+        pipeline = self._node_name.removesuffix(self._node.node_info.id)
+        with self._store as handle:
+            return [
+                node_id
+                for node_id in sorted(self._node.upstream_nodes)
+                if not any(
+                    execution_lib.is_execution_successful(execution)
+                    for execution in _executions(handle.store, self._run_id, f"{pipeline}{node_id}")
+                )
+            ]
+
+    def abandon(self, reason: str, state: int = Execution.FAILED) -> list[int]:
+        """Close this node's executions in this run that are still open, and remove what they had begun to write.
+
+        Nothing where a later try is at work: it has closed them, and what is open is its own.
+
+        Returns:
+          The ids of the executions closed.
+        """
+        with running_nodes.left_by_dead(self._work_file) as left:
+            if left is None:
+                return []
+            closed = self._close(self._run_id, reason, state)
+            running_nodes.remove(self._work_file)
+        return closed
+
+    def _close_dead_runs(self) -> None:
+        """What was killed in its last try has no next one in its run; any later run of the node clears up after it."""
+        for file in running_nodes.files_of(Path(self.pipeline_root), self._node_name):
+            with running_nodes.left_by_dead(file) as run_id:
+                if file == self._work_file or run_id is None:
+                    continue
+                try:
+                    closed = self._close(run_id, "its last try ended without a word") if run_id else []
+                except Exception as error:
+                    why = f"what run {run_id} left is still there: {type(error).__name__}: {error}"
+                    node_log.say(why, logging.WARNING)
+                    continue
+                running_nodes.remove(file)
+                if closed:
+                    print(f"closed what a killed try of run {run_id} had left (execution {closed[-1]})", flush=True)
+
+    def _close(self, run_id: str, reason: str, state: int = Execution.FAILED) -> list[int]:
+        result = execution_result_pb2.ExecutionResult(code=1, result_message=reason)
+        with self._store as handle:
+            found = _executions(handle.store, run_id, self._node_name)
+            open_ones = [execution for execution in found if execution_lib.is_execution_active(execution)]
+            for execution in open_ones:
+                execution.last_known_state = state
+                execution_lib.set_execution_result(result, execution)
+            if open_ones:
+                handle.store.put_executions(open_ones)
+        for execution in open_ones:
+            for folder in self._output_folders(execution.id):
+                if folder.exists():
+                    shutil.rmtree(folder)
+        return [execution.id for execution in open_ones]
+
+    def _output_folders(self, execution_id: int) -> list[Path]:
+        artifacts = self._output_resolver.generate_output_artifacts(execution_id).values()
+        places = [Path(item.uri) for items in artifacts for item in items if not item.is_external]
+        # The URI of a number or a text is the file in its folder.
+        return [place if place.name == str(execution_id) else place.parent for place in places]
+
+    def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
+        inputs = [item for items in execution_info.input_dict.values() for item in items]
+        outputs = [item for items in execution_info.output_dict.values() for item in items]
+        made_by.mark(outputs, inputs, execution_info.exec_properties)
+        started = time.monotonic()
+        try:
+            return super()._run_executor(execution_info)
+        finally:
+            self.executor_seconds = time.monotonic() - started
+
+    def _register_or_reuse_execution(
+        self,
+        metadata_handle: metadata.Metadata,
+        contexts: Sequence[metadata_store_pb2.Context],
+        input_artifacts: Any = None,
+        exec_properties: Mapping[str, Any] | None = None,
+    ) -> Execution:
+        if input_artifacts is not None and (missing := resolver_handler.missing_blessing(self._node, input_artifacts)):
+            raise NodeRequestError(missing)
+        for execution in execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts):
+            if (
+                execution_lib.is_execution_successful(execution)
+                and _was_asked(execution, exec_properties or {})
+                and _had(metadata_handle.store, execution, input_artifacts or {})
+            ):
+                self.was_done = True
+                return execution
+        return execution_publish_utils.register_execution(
+            metadata_handle=metadata_handle,
+            execution_type=self._node.node_info.type,
+            contexts=contexts,
+            input_artifacts=input_artifacts,
+            exec_properties=exec_properties,
+        )
+
+    def _publish_failed_execution(
+        self,
+        execution_id: int,
+        contexts: Sequence[metadata_store_pb2.Context],
+        executor_output: execution_result_pb2.ExecutorOutput | None = None,
+    ) -> None:
+        error = sys.exc_info()[1]
+        if executor_output is None and error is not None:
+            executor_output = self._build_error_output(code=1, msg=f"{type(error).__name__}: {error}")
+        super()._publish_failed_execution(execution_id, contexts, executor_output)
+
+
+def _executions(store: metadata_store.MetadataStore, run_id: str, node_name: str) -> list[Execution]:
+    run = store.get_context_by_type_and_name("pipeline_run", run_id)
+    node = store.get_context_by_type_and_name("node", node_name) if run else None
+    return lineage.executions_in_all(store, [run, node]) if node else []
+
+
+def _had(
+    store: metadata_store.MetadataStore, execution: Execution, inputs: Mapping[str, Sequence[types.Artifact]]
+) -> bool:
+    """Return whether an execution of this run had these inputs: the Pusher before it may have run again since."""
+    events = store.get_events_by_execution_ids([execution.id])
+    had = {event.artifact_id for event in events if event.type == metadata_store_pb2.Event.INPUT}
+    return {artifact.id for artifacts in inputs.values() for artifact in artifacts} <= had
+
+
+def _was_asked(execution: Execution, exec_properties: Mapping[str, Any]) -> bool:
+    """Whether an execution of this run answers what is asked now: an approval may have been asked for again since."""
+    if APPROVAL_RECORD not in exec_properties:
+        return True
+    recorded = execution.custom_properties.get(APPROVAL_RECORD)
+    return bool((recorded.string_value if recorded else "") == exec_properties[APPROVAL_RECORD])

@@ -1,0 +1,23 @@
+"""A custom property of every artifact: the code that made it and its inputs."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from tfx.types import Artifact
+
+from nightlite.runner.in_tfx.fingerprints import FILE_FINGERPRINT, FINGERPRINT
+
+MADE_BY: Final = "made_by_code"
+_DIGITS = 16
+
+
+def mark(outputs: Iterable[Artifact], inputs: Iterable[Artifact], exec_properties: Mapping[str, Any]) -> None:
+    """Write into each output the fingerprints of its node's code and of all that made the inputs.
+
+    They are a set: a model that starts from the last one is made by the same code every night.
+    """
+    own = [str(exec_properties[name])[:_DIGITS] for name in (FINGERPRINT, FILE_FINGERPRINT) if name in exec_properties]
+    before = [digest for item in inputs for digest in item.get_string_custom_property(MADE_BY).split()]
+    if found := sorted({*own, *before}):
+        for item in outputs:
+            item.set_string_custom_property(MADE_BY, " ".join(found))

@@ -1,0 +1,239 @@
+"""The one code path of a node: everything below the fork, warm or cold."""
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeAlias
+
+from google.protobuf import json_format
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.proto.orchestration import pipeline_pb2
+
+from nightlite.errors import DataError, DataRefusedError, MnistLiteError, NodeRequestError
+from nightlite.ondevice.in_tfx.node_outcome import facts_of
+from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.run_parameters import FORCE
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
+from nightlite.runner.in_tfx import fingerprints, node_log, run_parameters
+from nightlite.runner.in_tfx.launcher import NodeLauncher
+from nightlite.runner.in_tfx.mlmd.store import open_store
+from nightlite.runner.in_tfx.request import NodeRequest
+from nightlite.runner.node_result import NodeResult, OutputArtifact, State
+from nightlite.settings import settings
+
+Execution: TypeAlias = metadata_store_pb2.Execution
+_EXIT_CODES: dict[State, int] = {
+    "succeeded": EXIT_OK,
+    "cached": EXIT_OK,
+    "skipped": EXIT_SKIPPED,
+    "failed": EXIT_FAILED,
+    "cancelled": EXIT_SIGNAL + signal.SIGTERM,
+}
+
+
+class NodeCancelled(BaseException):
+    """SIGTERM: not an Exception, so that no executor takes it for a failure of its own."""
+
+
+def execute(request: NodeRequest) -> int:
+    """Run the node, print its outcome and write its result file.
+
+    Returns:
+      run_node's exit code.
+    """
+    signal.signal(signal.SIGTERM, _cancel)
+    signal.signal(signal.SIGINT, _cancel)
+    node_log.quiet(levels=request.log_levels)
+    started = time.monotonic()
+    try:
+        launcher, store = prepare(request)
+    except (MnistLiteError, ImportError) as error:
+        finish(request, NodeResult(node_id=request.node_id, run_id=request.run_id, state="failed", reason=str(error)))
+        return EXIT_USAGE
+    result = _launch(request, launcher, store)
+    times = {"seconds": time.monotonic() - started, "executor_seconds": launcher.executor_seconds}
+    result = result.model_copy(update={name: round(value, 3) for name, value in times.items()})
+    finish(request, result)
+    if request.node_id == launcher.last_node_id and result.state != "failed":
+        _prune_artifacts(launcher, store)
+    return EXIT_FINAL if result.final else _EXIT_CODES[result.state]
+
+
+def _prune_artifacts(launcher: NodeLauncher, store: metadata.Metadata) -> None:
+    """What could not be removed is no failure of the node, and is there the next time."""
+    config = settings()
+    if not config.keep_artifact_runs:
+        return
+    from nightlite.ondevice.in_tfx import retention
+
+    root = Path(launcher.pipeline_root)
+    try:
+        removed = retention.prune(store, launcher.pipeline_name, root, config.push_dir, config.keep_artifact_runs)
+    except Exception as error:
+        node_log.say(f"old artifacts below {root} are still there: {type(error).__name__}: {error}", logging.WARNING)
+        return
+    if removed:
+        print(f"removed {removed} artifacts, older than {config.keep_artifact_runs} runs, below {root}", flush=True)
+
+
+def bound_pipeline(
+    compiled: CompiledPipeline,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    node_id: str | None = None,
+    own_environment: Iterable[str] = (),
+) -> pipeline_pb2.Pipeline:
+    """The pipeline's IR with run id, run parameters and code fingerprints filled in; no cache if the run says so.
+
+    Where `node_id` names the one node that will run, only that one is given its fingerprints; `own_environment` names
+    the environment variables that were set for it.
+
+    Raises:
+      NodeRequestError: it cannot be run as asked.
+    """
+    if not run_id:
+        raise NodeRequestError("expected a run id. Received: ''")
+    # Through a text: ParseDict would reorder the dictionary that it is given.
+    pipeline = json_format.Parse(json.dumps(compiled.ir), pipeline_pb2.Pipeline())
+    used = run_parameters.bind(pipeline, run_id, compiled.parameters, parameters)
+    for item in pipeline.nodes:
+        if node_id in (None, item.pipeline_node.node_info.id):
+            fingerprints.add_fingerprints(item.pipeline_node, compiled.ir.get("deploymentConfig", {}), own_environment)
+        if used.get(FORCE) is True:  # a pipeline's own RuntimeParameter of that name is never a bool
+            item.pipeline_node.execution_options.caching_options.enable_cache = False
+    return pipeline
+
+
+def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
+    """Everything but the launch; fails before anything is recorded.
+
+    Raises:
+      CompiledPipelineError, NodeRequestError, SettingsError: it cannot be run as asked.
+    """
+    compiled = CompiledPipeline.read(request.pipeline)
+    pipeline = bound_pipeline(compiled, request.run_id, request.parameters, request.node_id, request.own_environment)
+    nodes = {item.pipeline_node.node_info.id: item.pipeline_node for item in pipeline.nodes}
+    if request.node_id not in nodes:
+        raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")
+    store = open_store(request.metadata_url)
+    return NodeLauncher(pipeline, nodes[request.node_id], store), store
+
+
+def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:
+    try:
+        info = launcher.launch()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done: what remains is to say so
+        if not info.execution_id:
+            return _result(request, "skipped", "its condition is false")
+        return read_outcome(request.run_id, request.node_id, store, info.execution_id, launcher.was_done)
+    except NodeCancelled:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        launcher.abandon("cancelled: the task was stopped", state=Execution.CANCELED)
+        return _result(request, "cancelled", "the task was stopped")
+    except NodeRequestError as error:
+        return _result(request, "failed", str(error))
+    except DataError as error:
+        report = error.report if isinstance(error, DataRefusedError) else None
+        return _result(request, "failed", f"{type(error).__name__}: {error}", final=True, report=report)
+    except Exception as error:
+        _print_executors_part(error)
+        return _result(request, "failed", _reason(error, launcher.pipeline_root))
+
+
+def _reason(error: Exception, root: str) -> str:
+    """An error in a sentence. A full disk's has kept the system's words at best, and SQLite says "disk I/O error"."""
+    reason = f"{type(error).__name__}: {error}"
+    if os.strerror(errno.ENOSPC) not in reason and not _is_full(root):
+        return reason
+    return f"{reason}; free some below {root} (or {tempfile.gettempdir()}), then clear this task"
+
+
+def _is_full(root: str) -> bool:
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(root).free < 2**20
+    return False
+
+
+def _result(request: NodeRequest, state: State, reason: str | None = None, **fields: Any) -> NodeResult:
+    return NodeResult(node_id=request.node_id, run_id=request.run_id, state=state, reason=reason, **fields)
+
+
+def read_outcome(
+    run_id: str, node_id: str, store: metadata.Metadata, execution_id: int, was_done: bool = False
+) -> NodeResult:
+    """What MLMD and the outputs' files say of one execution."""
+    with store as handle:
+        [execution] = handle.store.get_executions_by_id([execution_id])
+        events = handle.store.get_events_by_execution_ids([execution_id])
+        written = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
+        keys = {event.artifact_id: event.path.steps[0].key for event in events if event.type in written}
+        artifacts = sorted(handle.store.get_artifacts_by_id(list(keys)), key=lambda artifact: artifact.id)
+        types = {item.id: item.name for item in handle.store.get_artifact_types()}
+    result = NodeResult(node_id=node_id, run_id=run_id, state="succeeded", execution_id=execution_id)
+    if execution.last_known_state == Execution.FAILED:
+        return result.model_copy(update={"state": "failed", "reason": _recorded_error(execution)})
+    outputs: dict[str, list[OutputArtifact]] = {}
+    for artifact in artifacts:
+        reference = OutputArtifact(id=artifact.id, type=types[artifact.type_id], uri=artifact.uri)
+        outputs.setdefault(keys[artifact.id], []).append(reference)
+    facts = facts_of((types[artifact.type_id], artifact) for artifact in artifacts)
+    outcome: dict[str, Any] = {"outputs": outputs, **facts}
+    decided: Outcome | None = facts.get("outcome")
+    if facts.get("pushed") is False or (decided and decided.is_refusal):
+        outcome |= {"state": "skipped", "reason": facts["reason"] or "not pushed: the model is not blessed"}
+    elif execution.last_known_state == Execution.CACHED:
+        outcome |= {"state": "cached", "reason": "answered from cache"}
+    elif was_done:
+        outcome["reason"] = "it had already succeeded in this run"
+    return result.model_copy(update=outcome)
+
+
+def _recorded_error(execution: Execution) -> str:
+    text = execution.custom_properties["__execution_result__"].string_value or "{}"
+    message = str(json.loads(text).get("resultMessage", "its inputs could not be resolved"))
+    return message.strip().splitlines()[-1]
+
+
+def finish(request: NodeRequest, result: NodeResult) -> None:
+    """Write the result file and the log's last line; a caller that was killed may have taken both away."""
+    with contextlib.suppress(OSError):
+        bad = result.state == "failed" or result.blessed is False
+        node_log.say(describe(result), logging.ERROR if bad else logging.INFO)
+    with contextlib.suppress(OSError):
+        if request.result:
+            result.write(request.result)
+
+
+def describe(result: NodeResult) -> str:
+    """The node's last line in its log."""
+    execution = f" (execution {result.execution_id})" if result.execution_id else ""
+    reason = f": {result.reason}" if result.reason else ""
+    verdict = {None: "", True: "; blessed", False: f"; NOT blessed: {'; '.join(result.refusals) or 'see its outputs'}"}
+    return f"{result.node_id} {result.state}{execution}{reason}{verdict[result.blessed]}"
+
+
+def _print_executors_part(error: BaseException) -> None:
+    """The traceback without the launcher's frames: a reader wants the executor's."""
+    report = traceback.TracebackException.from_exception(error)
+    frames = report.stack
+    launchers = [
+        index for index, frame in enumerate(frames) if "/tfx/orchestration/" in Path(frame.filename).as_posix()
+    ]
+    report.stack = traceback.StackSummary.from_list(frames[launchers[-1] + 1 :] if launchers else frames)
+    node_log.say("".join(report.format()), logging.ERROR)
+
+
+def _cancel(_signum: int, _frame: FrameType | None) -> None:
+    raise NodeCancelled

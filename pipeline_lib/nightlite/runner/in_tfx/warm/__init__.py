@@ -1,0 +1,1 @@
+"""One process that has imported TFX, and a forked child for each node."""

@@ -1,0 +1,242 @@
+"""Fork a child that runs one node. Importing this module imports TFX, and must never run an op of it.
+
+A process that has imported TFX may fork as long as TensorFlow's eager context is untouched: a context holds threads
+and locks that a fork does not carry over, and the child would hang on one of them.
+"""
+
+import contextlib
+import dataclasses
+import gc
+import importlib
+import io
+import logging
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import psutil
+from ml_metadata.proto import metadata_store_pb2
+from tensorflow.python.eager import context as eager_context
+
+from nightlite.errors import MnistLiteError
+from nightlite.paths import TEMPORARY, runtime_dir, temporary_dir
+from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE
+from nightlite.runner.in_tfx import node, node_log, run_node
+from nightlite.runner.node_result import NodeResult
+
+# Collections walk every object that TFX's import made; a node's own garbage is small beside them.
+_GC_THRESHOLD = 50_000
+
+
+@dataclasses.dataclass(frozen=True)
+class ChildCall:
+    """What a child needs of its caller: arguments of run_node, environment, folder, and where its output goes.
+
+    `import_path` is the caller's `sys.path`: a node's settings may have added to it.
+    """
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    stdout: int
+    stderr: int
+    import_path: Sequence[str] = dataclasses.field(default_factory=lambda: list(sys.path))
+
+
+@dataclasses.dataclass(frozen=True)
+class Child:
+    """A running child. `temporary` is its TMPDIR, removed once it has ended."""
+
+    pid: int
+    call: ChildCall
+    temporary: Path
+
+
+class Lifeline:
+    """A pipe whose write end only the parent holds: a child that reads its end knows when the parent is gone."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+
+    def hold(self) -> None:
+        """In the child: end this process group as soon as the parent has ended, however it ended."""
+        os.close(self._write)
+        threading.Thread(target=self._wait, daemon=True, name="lifeline").start()
+
+    def _wait(self) -> None:
+        os.read(self._read, 1)
+        os.write(2, b"the process that started this node has ended; so does the node\n")
+        os.killpg(0, signal.SIGKILL)
+
+
+def eager_context_touched() -> bool:
+    """Whether anything in this process has run a TensorFlow op, so that a forked child could hang."""
+    context = eager_context._context
+    return context is not None and context._initialized
+
+
+def freeze() -> None:
+    """Move what is imported out of the garbage collector's sight, so that no child copies its pages."""
+    gc.collect()
+    gc.freeze()
+
+
+def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child: Collection[int] = ()) -> Child:
+    """Fork a child that runs `run_node` with the call's arguments; it closes the files `not_for_child`."""
+    temporary = Path(tempfile.mkdtemp(prefix=f"node-{os.getpid()}-", dir=temporary_dir(call.environment)))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = EXIT_FAILED
+        try:
+            _become_child(call, lifeline, temporary, own_session, not_for_child)
+            code = _run_node(call.arguments)
+        except BaseException:
+            node_log.say(traceback.format_exc(), logging.ERROR)
+        finally:
+            # Whatever happened: a child that returned from here would go on as a second parent.
+            _leave(code)
+    return Child(pid, call, temporary)
+
+
+def clear_temporaries(state_dir: Path) -> None:
+    """Remove the temporary folders of processes that were killed before they could."""
+    for folder in (state_dir / TEMPORARY).glob("node-*-*"):
+        parent = folder.name.split("-")[1]
+        if parent.isdigit() and not psutil.pid_exists(int(parent)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _become_child(
+    call: ChildCall, lifeline: Lifeline, temporary: Path, own_session: bool, not_for_child: Collection[int]
+) -> None:
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(signum, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    if own_session:
+        os.setsid()
+    os.dup2(call.stdout, 1)
+    os.dup2(call.stderr, 2)
+    for number in not_for_child:
+        if number > 2:
+            os.close(number)
+    # Made for the parent's file, which takes blocks: a log has each line as it is written.
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True, write_through=True)
+    os.environ.clear()
+    os.environ.update({**call.environment, "TMPDIR": str(temporary)})
+    tempfile.tempdir = None
+    os.chdir(call.folder)
+    sys.path[:] = call.import_path
+    lifeline.hold()
+    gc.set_threshold(_GC_THRESHOLD, 50, 50)
+    # The user's code must never come from the parent's memory: it may have been edited since.
+    importlib.invalidate_caches()
+
+
+def _run_node(arguments: Sequence[str]) -> int:
+    try:
+        return node.execute(run_node.request_from(list(arguments)))
+    except MnistLiteError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+
+
+def _leave(code: int) -> None:
+    """End at once: Beam's and gRPC's threads would hold up a normal exit."""
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool) -> tuple[int, str | None]:
+    """Clear up after a child, however it ended.
+
+    Args:
+      child: the child that was waited for.
+      status: its wait status.
+      rusage: what it used.
+      stopped: whether its death was asked for.
+
+    Returns:
+      run_node's exit code; and, where the child could not close its execution in MLMD itself, what `close_execution`
+      is to say of it.
+    """
+    shutil.rmtree(child.temporary, ignore_errors=True)
+    if not os.WIFSIGNALED(status):
+        return os.WEXITSTATUS(status), None
+    signum = os.WTERMSIG(status)
+    return EXIT_SIGNAL + signum, _death(signum, rusage, stopped)
+
+
+def _death(signum: int, rusage: resource.struct_rusage, stopped: bool) -> str:
+    name = signal.Signals(signum).name
+    if stopped:
+        return f"the task was stopped ({name})"
+    mebibytes = rusage.ru_maxrss // (1024 if sys.platform == "linux" else 1024 * 1024)
+    hint = ": out of memory is the usual reason" if signum == signal.SIGKILL else ""
+    return f"killed by {name}{hint} (it had used {mebibytes:,} MiB at its peak)"
+
+
+def close_execution(
+    child: Child,
+    reason: str,
+    stopped: bool,
+    lifeline: Lifeline,
+    own_session: bool,
+    not_for_child: Collection[int] = (),
+) -> int:
+    """Fork a child that does so, because a parent that has opened MLMD can no longer fork.
+
+    Returns:
+      Its pid, to be waited for: MLMD may be locked, and keep it waiting.
+    """
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(Exception):
+            _become_child(child.call, lifeline, child.temporary, own_session, not_for_child)
+            request = run_node.request_from(list(child.call.arguments))
+            launcher, _ = node.prepare(request)
+            state = metadata_store_pb2.Execution.CANCELED if stopped else metadata_store_pb2.Execution.FAILED
+            launcher.abandon(reason, state=state)
+            result = NodeResult(
+                node_id=request.node_id,
+                run_id=request.run_id,
+                state="cancelled" if stopped else "failed",
+                reason=reason,
+            )
+            node.finish(request, result)
+        _leave(0)
+    return pid
+
+
+def run_here(arguments: Sequence[str]) -> int:
+    """Cold: run the node in a child of this very process and wait for it."""
+    call = ChildCall(arguments, dict(os.environ), os.getcwd(), 1, 2)
+    lifeline = Lifeline()
+    clear_temporaries(runtime_dir())
+    child = start(call, lifeline, own_session=False)
+    stopped = False
+
+    def stop(signum: int, _frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    _, status, rusage = os.wait4(child.pid, 0)
+    code, death = end(child, status, rusage, stopped)
+    if death:
+        os.waitpid(close_execution(child, death, stopped, lifeline, own_session=False), 0)
+    return code

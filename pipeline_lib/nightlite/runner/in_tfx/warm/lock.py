@@ -1,0 +1,64 @@
+"""Who may listen on a warm server's socket: whoever holds the `.lock` beside it. Stdlib only.
+
+The client takes it and the server that it starts inherits it, so that a second one is never started while the first
+still imports TFX, whatever becomes of the client. A server lets go of it when it drains.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from nightlite import locks
+from nightlite.runner.in_tfx.warm.identity import family_of
+
+_A_DAY = 86_400.0
+
+
+def take(socket: Path) -> int | None:
+    """The lock's file descriptor; None while another process holds it."""
+    path = socket.with_suffix(".lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if not (locks.take(descriptor) and locks.is_at(path, descriptor)):
+        os.close(descriptor)
+        return None
+    os.ftruncate(descriptor, 0)  # the last holder's pid may be somebody else's by now
+    return descriptor
+
+
+def sign(descriptor: int) -> None:
+    """Write down that it is this process that holds an inherited lock, and pass it on to no program of its own."""
+    os.set_inheritable(descriptor, False)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def drain_others(socket: Path) -> None:
+    """Tell older servers of the same pipeline to finish what they run and end; clear up after those that have ended."""
+    for path in socket.parent.glob("*.lock"):
+        same_pipeline = family_of(path) == family_of(socket)
+        if path.stem == socket.stem or not (same_pipeline or _is_old(path)):
+            continue
+        other = path.with_suffix(".sock")
+        descriptor = take(other)
+        if descriptor is not None:
+            for suffix in (".sock", ".log", ".lock"):
+                other.with_suffix(suffix).unlink(missing_ok=True)
+            locks.release(descriptor)
+        elif same_pipeline:
+            # Empty where it still imports: it will see by itself whether it is the older one.
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(int(path.read_text()), signal.SIGTERM)
+
+
+def mark(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another that has taken its name since."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_ino, path.stat().st_mtime_ns
+    return None
+
+
+def _is_old(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime > _A_DAY
+    return False

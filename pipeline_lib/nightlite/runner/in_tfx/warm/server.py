@@ -1,0 +1,248 @@
+"""The warm server: a process that has imported TFX and forks a child per node.
+
+    python -m nightlite.runner.in_tfx.warm.server SOCKET PIPELINE VAR_DIR LOCK
+
+Started by warm_client, which has the protocol, and takes the lock that this inherits as an open file (warm_lock).
+
+It only imports: it never runs an op, opens MLMD or starts Beam, so that forking it stays safe. It has one thread and
+one loop. It ends after an idle time, and drains (finishes what runs, takes nothing new) on SIGTERM, when its code, its
+environment or the compiled pipeline is no longer what it imported, or when a newer server of the pipeline has started.
+"""
+
+import contextlib
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from nightlite import locks
+from nightlite.runner.in_tfx.warm import forking, identity, preloading
+from nightlite.runner.in_tfx.warm import lock as warm_lock
+from nightlite.runner.in_tfx.warm.client import EXIT_OUTDATED
+from nightlite.runner.in_tfx.warm.session import Session, peer_uid
+
+IDLE_SECONDS = 900.0
+_TICK_SECONDS = 2.0
+
+
+class Server:
+    """Forks a child per request; `culprit` names the module that made forking unsafe, if one did."""
+
+    def __init__(
+        self, path: Path, pipeline: Path, var_dir: Path, idle_seconds: float, culprit: str | None, lock: int = -1
+    ):
+        self._path, self._pipeline, self._var_dir = path, pipeline, var_dir
+        self._idle_seconds, self._culprit, self._lock = idle_seconds, culprit, lock
+        self._selector = selectors.DefaultSelector()
+        self._sessions: set[Session] = set()
+        self._by_pid: dict[int, Session] = {}
+        self._lifeline = forking.Lifeline()
+        self._listener: socket.socket | None = None
+        self._last_used = time.monotonic()
+        self._own_files: set[int] = set()
+        self._told = False
+        self._made: tuple[int, int] | None = None
+
+    def serve(self) -> None:
+        """Serve until idle, outdated or told to drain."""
+        wakeup, signalled = socket.socketpair()
+        for end in (wakeup, signalled):
+            end.setblocking(False)
+        signal.set_wakeup_fd(signalled.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._told_to_drain)
+        self._selector.register(wakeup, selectors.EVENT_READ, "signal")
+        self._own_files = {wakeup.fileno(), signalled.fileno(), self._selector.fileno()}
+        self._listen()
+        while self._listener or self._sessions:
+            for key, _ in self._selector.select(timeout=self._until_next_kill()):
+                if key.data == "signal":
+                    with contextlib.suppress(BlockingIOError):
+                        wakeup.recv(4096)
+                elif key.data == "listener":
+                    self._accept()
+                else:
+                    self._read(key.data)
+            self._reap()
+            self._tick()
+
+    def _until_next_kill(self) -> float:
+        first = min((session.kill_at for session in self._by_pid.values()), default=float("inf"))
+        return max(0.0, min(_TICK_SECONDS, first - time.monotonic()))
+
+    def _told_to_drain(self, *_: object) -> None:
+        self._told = True
+
+    def _listen(self) -> None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._path.unlink(missing_ok=True)
+        listener.bind(str(self._path))
+        listener.listen(64)
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, "listener")
+        self._listener, self._made = listener, warm_lock.mark(self._path)
+        say(f"listening on {self._path}")
+
+    def _drain(self, why: str) -> None:
+        if self._listener:
+            say(f"taking no more nodes ({why}); {len(self._by_pid)} still running")
+            # Unlinked first: whoever comes now starts a new server instead of meeting a closed door.
+            if warm_lock.mark(self._path) == self._made:
+                self._path.unlink(missing_ok=True)
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            self._listener = None
+            if self._lock >= 0:
+                locks.release(self._lock)
+                self._lock = -1
+            # Nothing of theirs has begun: they start anew, as those do that nobody has answered yet.
+            for session in [session for session in self._sessions if not session.child]:
+                self._forget(session)
+
+    def _accept(self) -> None:
+        assert self._listener
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = self._listener.accept()
+            if (uid := peer_uid(connection)) != os.getuid():
+                say(f"refused a connection from uid {uid}")
+                connection.close()
+                return
+            session = Session(connection)
+            self._sessions.add(session)
+            self._selector.register(connection, selectors.EVENT_READ, session)
+
+    def _read(self, session: Session) -> None:
+        try:
+            data, files, _, _ = socket.recv_fds(session.socket, 65536, 2)
+        except OSError:
+            data, files = b"", []
+        session.files.extend(files)
+        if not data:
+            self._client_gone(session)
+        elif session.child:
+            session.stop()
+        else:
+            session.received += data
+            _, end, rest = session.received.partition(b"\n")
+            if end:
+                self._start(session)
+                if rest and session.child:
+                    session.stop()
+
+    def _start(self, session: Session) -> None:
+        self._last_used = time.monotonic()
+        if self._culprit or forking.eager_context_touched():
+            module = self._culprit or "something that ran after the imports"
+            session.reply(cold=f"{module} ran a TensorFlow op in the warm server, which can no longer fork safely")
+            self._forget(session)
+            return
+        try:
+            call = session.call()
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            say(f"not a request: {error}")
+            session.reply(error=f"expected a request as warm_client sends it. Received: {error}")
+            self._forget(session)
+            return
+        session.reply(started=True)
+        try:
+            session.runs(forking.start(call, self._lifeline, own_session=True, not_for_child=self._open_files()))
+        except (OSError, ValueError) as error:  # a full disk, no memory for another process, a NUL in a folder's name
+            session.reply(cold=f"the warm server cannot start a child ({error})")
+            self._forget(session)
+            return
+        self._by_pid[session.group] = session
+
+    def _open_files(self) -> set[int]:
+        """Our files, and every client's: a child that held another node's log open would keep its task waiting."""
+        files = set(self._own_files)
+        if self._listener:
+            files.add(self._listener.fileno())
+        if self._lock >= 0:
+            files.add(self._lock)
+        for session in self._sessions:
+            files.update([session.socket.fileno(), *session.files])
+        return files
+
+    def _client_gone(self, session: Session) -> None:
+        self._selector.unregister(session.socket)
+        if session.child:
+            session.stop()  # forgotten when its child is reaped
+        else:
+            self._sessions.discard(session)
+            session.close()
+
+    def _forget(self, session: Session) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(session.socket)
+        self._sessions.discard(session)
+        session.close()
+
+    def _reap(self) -> None:
+        for pid, session in list(self._by_pid.items()):
+            ended, status, rusage = os.wait4(pid, os.WNOHANG)
+            if ended:
+                del self._by_pid[pid]
+                # Whatever the node started and left behind goes with it.
+                session.signal(signal.SIGKILL)
+                if session.code is None:
+                    self._node_ended(session, status, rusage)
+                if session.group not in self._by_pid:
+                    session.reply(exit=session.code)
+                    self._forget(session)
+                    self._last_used = time.monotonic()
+
+    def _node_ended(self, session: Session, status: int, rusage: resource.struct_rusage) -> None:
+        assert session.child
+        session.code, death = forking.end(session.child, status, rusage, session.stopped)
+        if death:
+            with contextlib.suppress(OSError):  # no process for it: the next try closes the execution
+                others = self._open_files()
+                pid = forking.close_execution(session.child, death, session.stopped, self._lifeline, True, others)
+                session.closes(pid)
+                self._by_pid[pid] = session
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for session in self._by_pid.values():
+            if now >= session.kill_at:
+                session.signal(signal.SIGKILL)
+                session.kill_at = now + _TICK_SECONDS
+        if not self._listener:
+            return
+        if self._told:
+            self._drain("told to")
+        elif not self._by_pid and now - self._last_used > self._idle_seconds:
+            self._drain(f"idle for {self._idle_seconds:.0f} s")
+        elif identity.is_outdated(self._path, self._pipeline, self._var_dir):
+            self._drain("its code, environment or pipeline has changed")
+        elif warm_lock.mark(self._path) != self._made:
+            self._drain("its socket is gone")
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} [{os.getpid()}] {text}", flush=True)
+
+
+def main(path: Path, pipeline: Path, var_dir: Path, lock: int) -> int:
+    idle_seconds = float(os.environ.get("MNIST_LITE_TEST_IDLE_SECONDS") or IDLE_SECONDS)
+    culprit = preloading.preload(pipeline)
+    forking.freeze()
+    if culprit:
+        say(f"{culprit} ran a TensorFlow op: every node will run cold")
+    if identity.is_outdated(path, pipeline, var_dir):
+        say("ended: its code, environment or pipeline changed while it was imported")
+        return EXIT_OUTDATED
+    warm_lock.sign(lock)  # not before: whoever reads the pid sends SIGTERM, which only a server that serves understands
+    warm_lock.drain_others(path)
+    forking.clear_temporaries(var_dir)
+    Server(path, pipeline, var_dir, idle_seconds, culprit, lock).serve()
+    say("ended")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))

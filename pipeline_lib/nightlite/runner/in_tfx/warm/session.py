@@ -1,0 +1,79 @@
+"""One client of the warm server: what it has sent, and what runs for it. The protocol is in warm_client."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import struct
+import time
+
+from nightlite.runner.in_tfx.warm import forking
+
+GRACE_SECONDS = 5.0
+# MLMD's own retries take half a minute at most; a lock on its file, for ever.
+CLOSING_SECONDS = 120.0
+
+
+@dataclasses.dataclass(eq=False)
+class Session:
+    """A connection. `group` is the process group that runs for it: its node, or what closes the node's execution."""
+
+    socket: socket.socket
+    received: bytes = b""
+    files: list[int] = dataclasses.field(default_factory=list)
+    grace_seconds: float = GRACE_SECONDS
+    child: forking.Child | None = None
+    group: int = 0
+    stopped: bool = False
+    kill_at: float = float("inf")
+    code: int | None = None
+
+    def call(self) -> forking.ChildCall:
+        """What was asked for.
+
+        Raises:
+          ValueError, LookupError, TypeError, RecursionError: it is no request.
+        """
+        asked = json.loads(self.received.partition(b"\n")[0])
+        stdout, stderr = self.files
+        if asked["grace"] is not None:
+            self.grace_seconds = asked["grace"]
+        return forking.ChildCall(asked["argv"], asked["env"], asked["cwd"], stdout, stderr, asked["path"])
+
+    def reply(self, **fields: object) -> None:
+        with contextlib.suppress(OSError):
+            self.socket.sendall(json.dumps(fields).encode() + b"\n")
+
+    def runs(self, child: forking.Child) -> None:
+        self.child, self.group = child, child.pid
+
+    def closes(self, pid: int) -> None:
+        """The node has ended and cannot close its execution itself: the process `pid` does."""
+        self.group, self.kill_at = pid, time.monotonic() + CLOSING_SECONDS
+
+    def stop(self) -> None:
+        if not self.stopped and self.code is None:
+            self.stopped, self.kill_at = True, time.monotonic() + self.grace_seconds
+            self.signal(signal.SIGTERM)
+
+    def signal(self, signum: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.group, signum)
+
+    def close(self) -> None:
+        for number in self.files:
+            os.close(number)
+        self.files = []
+        self.socket.close()
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """The uid of the process at the other end of a Unix socket (unix(7), SO_PEERCRED; getpeereid(3) on macOS)."""
+    if hasattr(socket, "SO_PEERCRED"):
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[1])
+    # struct xucred from sys/ucred.h: version, uid, ...
+    credentials = connection.getsockopt(0, 1, 76)
+    return int(struct.unpack_from("2I", credentials)[1])

@@ -1,4 +1,0 @@
-"""SpanExampleGen: ImportExampleGen for one span or several, by number, newest, or as of a date.
-
-A package of its own: its files' fingerprint is part of the node's cache key, and the rest of `pipeline_lib/tfx` is not.
-"""

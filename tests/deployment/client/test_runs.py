@@ -1,0 +1,133 @@
+"""What `mnist-lite runs` and `status` say, of an Airflow that answers from here."""
+
+import json
+from typing import Any
+
+import pytest
+
+from nightlite.deployment.client import runs
+from nightlite.deployment.client.access import Access
+from nightlite.deployment.client.answers import DagRun, TaskInstance
+from nightlite.errors import RefusedError, StackError
+from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.run_summary import PUSHER, VERDICT
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import Settings
+
+ASKED = TaskInstance(task_id="Approval", state="awaiting_input", start_date=None, duration=None, try_number=1)
+REFUSED = NodeResult.model_validate(
+    {
+        **{"node_id": PUSHER, "run_id": "r", "state": "skipped", "reason": "not pushed: the model is not blessed"},
+        **{"pushed": False, "outcome": "refused"},
+    }
+)
+
+
+class Airflow:
+    """Its runs by id, the newest first; each has one task."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, DagRun] = {}
+        self.results: dict[str, dict[str, NodeResult]] = {}
+        self.tasks_of: dict[str, list[TaskInstance]] = {}
+        self.broken: str | None = None
+
+    def __enter__(self) -> "Airflow":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def add(
+        self, run_id: str, state: str, note: str | None = None, results: dict[str, NodeResult] | None = None
+    ) -> None:
+        self.found[run_id] = DagRun(dag_run_id=run_id, state=state, note=note)
+        self.results[run_id] = results or {}
+
+    def runs(self, dag_id: str, limit: int) -> list[DagRun]:
+        return list(self.found.values())[:limit]
+
+    def run(self, dag_id: str, run_id: str) -> DagRun:
+        return self.found[run_id]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        finished = [
+            ASKED.model_copy(update={"task_id": node_id, "state": "success"}) for node_id in self.results[run_id]
+        ]
+        return self.tasks_of.get(run_id, finished or [ASKED])
+
+    def node_result(self, dag_id: str, run_id: str, task_id: str) -> NodeResult | None:
+        return self.results[run_id].get(task_id)
+
+    def lost_scheduler(self) -> None:
+        return None
+
+    def log_lines(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
+        return []
+
+    def import_error(self, dag_id: str) -> str | None:
+        return self.broken
+
+    def trigger(self, dag_id: str, conf: dict[str, Any], note: str | None) -> DagRun:
+        raise RefusedError("Airflow refused POST /api/v2/dags/mnist_tflite/dagRuns (404): Dag was not found")
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    found = Airflow()
+    monkeypatch.setattr(runs, "connect", lambda config: (Access(url="http://airflow"), found))
+    monkeypatch.setattr(runs, "node_order", lambda config: [])
+    return found
+
+
+def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
+    airflow: Airflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = NodeResult(node_id=VERDICT, run_id="r", state="succeeded", blessed=False, refusals=["size [KiB]"])
+    broken = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="two anomalies")
+    kept_back = REFUSED.model_copy(update={"outcome": Outcome.older_data, "reason": "older data: span 1"})
+    # A person's note decides nothing, whatever it begins with.
+    airflow.add("a", "success", "failed: I say", {PUSHER: REFUSED, VERDICT: gate})
+    airflow.add("b", "failed", "refused: I say", {"DataGate": broken})
+    airflow.add("c", "success", "released 7", {PUSHER: kept_back})
+    airflow.tasks_of["b"] = [ASKED.model_copy(update={"task_id": "DataGate", "state": "failed"})]
+    assert runs.runs(Settings(), 10) == 0
+    said = capsys.readouterr().out
+    [of_a, of_b, of_c] = [line for line in said.splitlines() if line[2:3] in "abc"]
+    assert "refused: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b and "older data: span 1" in of_c
+    assert "I say" not in said and "released 7" not in said
+    runs.runs(Settings(), 10, as_json=True)
+    listed = [(run["run_id"], run["outcome"], run["pushed"]) for run in json.loads(capsys.readouterr().out)]
+    assert listed == [
+        ("a", "refused", REFUSED.reason),
+        ("b", "failed", None),
+        ("c", "older_data", "older data: span 1"),
+    ]
+    airflow.tasks_of.clear()
+    assert [runs.status(Settings(), run_id) for run_id in "abc"] == [3, 1, 3]
+
+
+def test_a_run_that_asks_somebody_says_so_and_where(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
+    airflow.add("waits", "running")
+    runs.status(Settings(), None)
+    said = capsys.readouterr().out
+    assert "answer under 'Required actions'" in " ".join(said.split())
+    assert "This run is running: http://airflow/dags/mnist_tflite/runs/waits\n" in said
+
+
+def test_a_dag_that_cannot_be_imported_is_why_a_trigger_is_refused(airflow: Airflow) -> None:
+    with pytest.raises(StackError, match=r"\(404\): Dag was not found"):
+        runs.trigger(Settings(), {})
+    airflow.broken = "mnist_tflite.py: schedule: expected a cron expression"
+    for ask in (lambda: runs.trigger(Settings(), {}), lambda: runs.status(Settings(), None)):
+        with pytest.raises(StackError, match="cannot be imported.* Received: mnist_tflite.py: schedule: "):
+            ask()
+
+
+def test_the_status_of_a_run_tells_that_its_dag_cannot_be_imported_now(
+    airflow: Airflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.add("a", "success", results={PUSHER: REFUSED})
+    airflow.broken = "mnist_tflite.py: schedule: expected a cron expression"
+    runs.status(Settings(), None, as_json=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["run_id"] == "a" and airflow.broken in err

@@ -1,0 +1,81 @@
+"""What `docker compose`'s init does by itself; tests/compose runs the whole of it against real databases."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from airflow.configuration import conf
+
+from nightlite.deployment.containers import initialize
+from nightlite.errors import MnistLiteError, StackError
+from nightlite.paths import PROJECT
+from nightlite.settings import Settings
+from nightlite.settings import settings as current_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings whose TFX interpreter writes down what it is asked, and fails for a dataset called bad."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n[ "$4" != bad ]\n')
+    python.chmod(0o755)
+    return Settings(var_dir=tmp_path / "var", tfx_python=python, dataset="mnist")
+
+
+def test_the_first_data_is_the_settings_dataset(settings: Settings, tmp_path: Path) -> None:
+    initialize.first_data(settings)
+    assert (tmp_path / "asked").read_text() == "-m nightlite.deployment.in_tfx.commands ingest mnist --no-tell\n"
+
+
+def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Settings, tmp_path: Path) -> None:
+    (settings.data_dir / "span-7").mkdir(parents=True)
+    initialize.first_data(settings)
+    assert not (tmp_path / "asked").exists()
+
+
+def test_data_that_cannot_be_had_is_one_sentence(settings: Settings) -> None:
+    with pytest.raises(StackError, match=r"could not ingest MNIST_LITE_DATASET \(bad\): the reason is above"):
+        initialize.first_data(settings.model_copy(update={"dataset": "bad"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*MNIST_LITE_SCHEDULE: .* Received: '99 2 \* \* \*'"),
+        ("MIN_ACCURACY", "7", "^MNIST_LITE_MIN_ACCURACY: "),
+        ("MIN_" + "ACURACY", "0.98", r"^Did you mean MNIST_LITE_MIN_ACCURACY\? "),
+    ],
+)
+def test_a_bad_setting_ends_init_before_it_changes_anything(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setattr(initialize, "migrate", lambda: pytest.fail("the database was migrated"))
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(PROJECT / "dags"))
+    monkeypatch.setenv(f"MNIST_LITE_{name}", value)
+    current_settings.cache_clear()
+    with pytest.raises(MnistLiteError, match=said):
+        initialize.initialize(settings)
+    current_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_old_logs_go_and_new_ones_stay() -> None:
+    logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
+    old = {logs / "dag_id=d" / "run_id=old", logs / "dag_processor" / "2026-01-01"}
+    new = {logs / "dag_id=d" / "run_id=new", logs / "dag_processor" / "2026-01-02"}
+    for folder in old | new:
+        folder.mkdir(parents=True)
+    month_ago = time.time() - timedelta(days=30).total_seconds()
+    for folder in old:
+        os.utime(folder, (month_ago, month_ago))
+    initialize.forget_runs(datetime.now(UTC) - timedelta(days=7))
+    assert {folder for folder in old | new if folder.exists()} == new
+
+
+def test_the_locked_celery_is_one_that_the_executor_can_be_imported_with() -> None:
+    """With celery 5.7, provider 3.26's import fails; nothing but a Celery deployment would notice."""
+    from airflow.providers.celery.executors.celery_executor import CeleryExecutor
+
+    assert not CeleryExecutor.is_local

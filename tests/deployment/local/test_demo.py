@@ -1,0 +1,81 @@
+"""The demo's refusals and interruptions, without an Airflow."""
+
+import contextlib
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from nightlite.deployment.local import demo, stack
+from nightlite.errors import StackError
+from nightlite.settings import Settings
+from tests.real_airflow import free_port
+
+INGESTED = """echo '{"span": 4, "said": "span-4 it is"}'"""
+
+
+def tfx_python(folder: Path, script: str) -> Settings:
+    """Settings whose TFX interpreter is this shell script."""
+    python = folder / "tfx-python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    return Settings(var_dir=folder / "var", tfx_python=python, port=free_port())
+
+
+def test_a_missing_tfx_environment_says_make_setup(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=r"No such file.*make setup"):
+        demo.demo(Settings(var_dir=tmp_path, tfx_python=tmp_path / "nope", port=free_port()))
+
+
+def test_bad_data_ends_it_before_airflow_is_started(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    settings = tfx_python(tmp_path, 'echo "$4 is no folder" >&2; exit 1')
+    with pytest.raises(StackError, match="could not ingest the data: the reason is above"):
+        demo.demo(settings, mnist_dir=Path("/idx"))
+    assert "/idx is no folder" in capfd.readouterr().err
+    assert not (settings.var_dir / "airflow" / "stack.json").exists()
+
+
+def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        settings = tfx_python(tmp_path, f"touch {tmp_path}/ran")
+        with pytest.raises(StackError, match="is taken by"):
+            demo.demo(settings.model_copy(update={"port": holder.getsockname()[1]}))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_second_demo_is_told_of_the_first(tmp_path: Path) -> None:
+    settings = tfx_python(tmp_path, "true")
+    with demo._only_one(settings), pytest.raises(StackError, match=r"running already \(pid \d+ on "):
+        demo.demo(settings)
+
+
+def test_an_interruption_before_the_run_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack, "up", interrupted)
+    assert demo.demo(tfx_python(tmp_path, INGESTED)) == 130
+    assert "before a run was started" in capsys.readouterr().out
+
+
+def test_an_interruption_while_watching_says_that_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    settings = tfx_python(tmp_path, INGESTED)
+    monkeypatch.setattr(stack, "up", lambda settings, console: stack.local_airflow(settings))
+    monkeypatch.setattr(demo, "switch_on", lambda *_: None)
+    monkeypatch.setattr(demo, "run_under_way", lambda *_: None)
+    rest = SimpleNamespace(trigger=lambda _, conf: SimpleNamespace(dag_run_id=f"run-7 of span {conf['span']}"))
+    monkeypatch.setattr(demo, "_log_in", lambda _: contextlib.nullcontext(rest))
+    monkeypatch.setattr(demo, "show_run", interrupted)
+    assert demo.demo(settings) == 130
+    out = capsys.readouterr().out
+    assert "span-4 it is" in out and "run-7 of span 4 goes on" in out and "make down" in out

@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+
+from nightlite.errors import SettingsError
+from nightlite.paths import runtime_dir
+from nightlite.settings import run_defaults, settings
+
+
+@pytest.fixture
+def read(monkeypatch):
+    def with_variables(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(f"MNIST_LITE_{name.upper()}", value)
+        settings.cache_clear()
+        return settings()
+
+    yield with_variables
+    settings.cache_clear()
+
+
+def test_everything_hangs_on_var_dir(read, tmp_path):
+    of = read(var_dir=str(tmp_path))
+    assert of.compiled_path == tmp_path / "compiled" / "mnist_tflite.json"
+    assert of.push_dir == tmp_path / "pushed" / "mnist_lite"
+    assert of.mlmd_url == f"sqlite:///{tmp_path}/metadata/mlmd.sqlite"
+
+
+def test_relative_paths_become_absolute_without_following_links(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "python").symlink_to("/bin/sh")
+    assert read(tfx_python="python", var_dir="state").tfx_python == tmp_path / "python"
+    assert settings().var_dir == tmp_path / "state"
+
+
+def test_a_file_that_is_named_by_nothing_is_none(read):
+    of = read(signing_key="", verifying_key="")
+    assert (of.signing_key, of.verifying_key) == (None, None)
+    assert not of.signs and of.mlmd_url.startswith("sqlite:///")
+
+
+def test_the_compiled_file_may_lie_elsewhere(read):
+    assert read(compiled_pipeline="/elsewhere/p.json").compiled_path == Path("/elsewhere/p.json")
+
+
+@pytest.mark.parametrize(("name", "value"), [("runtime", "tepid"), ("keep_releases", "0"), ("port", "x")])
+def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value):
+    with pytest.raises(SettingsError, match=f"^MNIST_LITE_{name.upper()}: .* Received: '{value}'$"):
+        read(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://airflow:secret@db/mlmd", "PostgreSQL is refused"),
+        ("postgresql+psycopg2://airflow:secret@db/mlmd", "mixes up cached artifacts"),
+        ("mysql://db/", "expected .* or mysql://user:password@host"),
+        ("mysql://me:secret@db:port/mlmd", "expected .* or mysql://user:password@host"),
+        ("sqlite:relative.sqlite", "expected sqlite:////folder/file or"),
+        ("oracle://x:secret@y/z", "expected sqlite:.* Received: what may hold a secret"),
+        ("nonsense", "Received: 'nonsense'"),
+    ],
+)
+def test_another_store_is_refused_in_one_sentence_without_its_password(read, url, words):
+    with pytest.raises(SettingsError, match=f"^MNIST_LITE_METADATA_URL: .*{words}") as refusal:
+        read(metadata_url=url)
+    assert ":secret@" not in str(refusal.value)
+    for usable in ("sqlite:////folder/file", "mysql://user@host/mlmd", "mariadb+x://user:p%2Fw@host:3307/mlmd"):
+        assert read(metadata_url=usable).mlmd_url == usable
+
+
+def test_a_deployment_sets_the_run_parameters_defaults(monkeypatch):
+    assert run_defaults() == {}
+    monkeypatch.setenv("MNIST_LITE_MIN_ACCURACY", "0.95")
+    monkeypatch.setenv("MNIST_LITE_EPOCHS", "3")
+    monkeypatch.setenv("MNIST_LITE_" + "SEED", "3")  # the model's, which no deployment sets
+    assert run_defaults() == {"epochs": 3, "min_accuracy": 0.95}
+    monkeypatch.setenv("MNIST_LITE_EPOCHS", "501")
+    with pytest.raises(SettingsError, match="^MNIST_LITE_EPOCHS: .* 500. Received: '501'$"):
+        run_defaults()
+
+
+def test_sockets_and_temporary_files_may_lie_apart_from_the_state(tmp_path):
+    state, own = str(tmp_path / "state"), str(tmp_path / "own")
+    assert runtime_dir({"MNIST_LITE_VAR_DIR": state}) == tmp_path / "state"
+    assert runtime_dir({"MNIST_LITE_VAR_DIR": state, "MNIST_LITE_RUNTIME_DIR": own}) == tmp_path / "own"
+
+
+def test_an_empty_path_is_the_default_and_not_the_folder_of_whoever_asks(read, tmp_path):
+    names = ("var_dir", "tfx_python", "compiled_pipeline", "schema_file")
+    assert read(**dict.fromkeys(names, "")) == read()
+    assert read(schedule="").schedule == ""

@@ -1,0 +1,77 @@
+"""Small IDX files, so that every test of the data works offline; and the real network, trained once on real digits."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.mnist.data.dataset import Dataset
+from models.mnist.data.sources import load_mnist5k
+from models.mnist.data.tfrecords import scale
+from models.mnist.model import trainer
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE
+from models.mnist.model.lite_trainer import rewrite
+from nightlite.ondevice.run_parameters import RunParams
+from tests.models.mnist.made_digits import idx_bytes, make_split
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return Dataset("test", make_split(23, seed=1), make_split(10, seed=2))
+
+
+@pytest.fixture
+def idx_folder(tmp_path: Path, dataset: Dataset) -> Path:
+    """A folder with the four files of `dataset`, gzip-compressed."""
+    folder = tmp_path / "idx"
+    folder.mkdir()
+    for prefix, split in (("train", dataset.train), ("t10k", dataset.eval)):
+        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(split.images)))
+        (folder / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(split.labels)))
+    return folder
+
+
+@pytest.fixture
+def write_file(tmp_path: Path) -> Callable[[bytes], Path]:
+    def write(content: bytes) -> Path:
+        path = tmp_path / "some-idx-file.gz"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def mnist5k() -> Dataset:
+    return load_mnist5k()
+
+
+@pytest.fixture(scope="session")
+def data(mnist5k: Dataset) -> tuple[trainer.Examples, trainer.Examples]:
+    train, evaluation = (
+        trainer.Examples(scale(split.images), split.labels.astype(np.int64)) for split in mnist5k.splits.values()
+    )
+    return train, evaluation
+
+
+@pytest.fixture(scope="session")
+def network(data: tuple[trainer.Examples, trainer.Examples], tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
+    return trainer.train(*data, RunParams(epochs=4), str(tmp_path_factory.mktemp("logs")))
+
+
+@pytest.fixture(scope="session")
+def float_file(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    spec = tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint(
+        "serving_default", tf.function(lambda x: {"probabilities": network(x)}, input_signature=[spec])
+    )
+    folder = tmp_path_factory.mktemp("model")
+    archive.write_out(str(folder / "saved"), verbose=False)
+    rewrite(str(folder / "saved"), str(folder / "lite"))
+    return (folder / "lite" / "tflite").read_bytes()

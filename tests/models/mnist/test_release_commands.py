@@ -1,0 +1,185 @@
+"""`mnist-lite models` and `mnist-lite predict`, each in a process of its own, on releases of a tiny TFLite file."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from models.mnist.model.features import LABELS
+from models.mnist.predict import try_release
+from nightlite.ondevice.releases.store import Releases
+from nightlite.paths import PROJECT
+from nightlite.settings import Settings
+from tests.ondevice.releases.made_releases import describe
+from tests.pipelines.tiny_tflite import sure_of
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return [sure_of(digit, folder) for digit in range(3)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run a command line as `mnist-lite` does once it is in the right environment."""
+
+    def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        module = (
+            "models.mnist.predict.commands" if arguments[0] == "predict" else "nightlite.ondevice.releases.commands"
+        )
+        env = {
+            **os.environ,
+            "MNIST_LITE_VAR_DIR": str(tmp_path),
+            "PYTHONPATH": str(PROJECT),
+            "COLUMNS": "160",
+        } | variables
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments], env=env, check=False, capture_output=True, text=True
+        )
+
+    return command
+
+
+@pytest.fixture
+def released(tmp_path: Path, tiny_models: list[Path]) -> Releases:
+    releases = Releases(tmp_path / "pushed" / "mnist_lite")
+    for number, model in enumerate(tiny_models):
+        releases.push(model, describe(f"run-{number}", LABELS), who="Pusher")
+    return releases
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    image = Image.new("L", (80, 80), 255)
+    ImageDraw.Draw(image).ellipse([20, 10, 60, 70], outline=0, width=6)
+    image.save(tmp_path / "zero.png")
+    return str(tmp_path / "zero.png")
+
+
+def test_predict_asks_the_latest_release_and_draws_the_picture(run: Run, released: Releases, picture: str) -> None:
+    done = run("predict", picture)
+    assert done.returncode == 0, done.stderr
+    assert "zero.png: 2 (release 3)" in done.stdout
+    assert "█" in done.stdout and "99.89%" in done.stdout
+    assert done.stderr == ""
+
+
+def test_each_picture_has_its_line_and_the_exit_code_says_the_worst(
+    run: Run, released: Releases, picture: str, tmp_path: Path
+) -> None:
+    blank, text = str(tmp_path / "blank.png"), str(tmp_path / "text.png")
+    Image.new("L", (80, 80), 255).save(blank)
+    Path(text).write_text("no picture")
+    done = run("predict", picture, blank, picture)
+    assert done.returncode == 3
+    assert done.stdout.count("zero.png: 2 (release 3)") == 2
+    assert "blank.png: not sure: nothing stands out\n" in done.stdout
+    done = run("predict", picture, text, blank, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    zero, unreadable, unclear = map(json.loads, done.stdout.splitlines())
+    assert (zero["image"], zero["digit"], zero["release"]) == (picture, "2", 3)
+    assert (unreadable["image"], unreadable["digit"]) == (text, None)
+    assert "expected a PNG or JPEG file" in unreadable["error"]
+    assert unclear == {"image": blank, "digit": None, "not_sure": "nothing stands out"}
+    done = run("predict", text, picture)
+    assert (done.returncode, "zero.png: 2" in done.stdout) == (1, True)
+    assert done.stderr.startswith(f"mnist-lite: {text}: expected a PNG or JPEG file")
+
+
+def test_after_a_rollback_predict_asks_the_other_release(run: Run, released: Releases, picture: str) -> None:
+    done = run("models", "rollback", "1", "--reason", "two is no digit", "--who", "ann")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(run("predict", picture, "--json").stdout)
+    assert (answer["digit"], answer["release"]) == ("0", 1)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert json.loads(run("predict", picture, "--json", "--version", "2").stdout)["digit"] == "1"
+    history = run("models", "list", "--history").stdout
+    assert "rollback" in history and "ann" in history and "two is no digit" in history
+
+
+def test_the_releases_are_listed_shown_verified_pruned_and_exported(
+    run: Run, released: Releases, tmp_path: Path
+) -> None:
+    assert "→   3" in run("models", "list").stdout
+    assert json.loads(run("models", "show", "--json").stdout)["version"] == 3
+    assert "image_floats: float32 [any, 784]" in run("models", "show", "1").stdout
+    verified = run("models", "verify", "--all")
+    assert verified.returncode == 0
+    assert verified.stdout.count("not signed: MNIST_LITE_SIGNING_KEY names no key") == 3
+    assert run("models", "prune", "--keep", "2").stdout == "pruned: 1; left: 2, 3\n"
+    assert run("models", "export", str(tmp_path / "app")).returncode == 0
+    exported = (tmp_path / "app" / "model.tflite").read_bytes()
+    assert exported == (released.folder / "latest" / "model.tflite").read_bytes()
+
+
+def test_a_damaged_release_is_not_verified_and_not_used(run: Run, released: Releases, picture: str) -> None:
+    with (released.folder / "3" / "model.tflite").open("ab") as file:
+        file.write(b" ")
+    verified = run("models", "verify", "--all")
+    assert verified.returncode == 1
+    assert "release 3: BAD" in verified.stderr and "release 2:" in verified.stdout
+    assert "`latest` points to it: roll back to another release" in verified.stderr
+    for arguments in (["predict", picture], ["models", "verify"]):
+        done = run(*arguments)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        assert "expected sha256" in done.stderr
+
+
+def test_one_clear_sentence_where_there_is_nothing_to_do(run: Run, tmp_path: Path, picture: str) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    for arguments, code, said in (
+        (["predict", picture], 1, "no release yet"),
+        (["models", "show"], 1, "no release yet"),
+        (["predict", str(tmp_path / "notes.txt")], 1, "expected a PNG or JPEG file"),
+        (["models", "rollback", "3", "--reason", "x"], 2, "expected one of the versions there are (none). Received: 3"),
+        (["predict", picture, "--version", "3"], 2, "expected one of the versions there are (none). Received: 3"),
+    ):
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (code, ""), arguments
+        assert said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    done = run("models", "list")
+    assert (done.returncode, "no release yet" in done.stdout) == (0, True)
+
+
+def test_a_broken_history_is_one_sentence(run: Run, released: Releases) -> None:
+    with (released.folder / "history.jsonl").open("ab") as file:
+        file.write(b"\xff\n")
+    for arguments in (["models", "list"], ["models", "list", "--history"]):
+        done = run(*arguments)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+        assert "history.jsonl, line 4: not an event" in done.stderr
+
+
+def test_a_release_that_is_not_the_announced_file_is_not_tried(
+    released: Releases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(try_release, "settings", lambda: Settings(var_dir=tmp_path))
+    assert try_release.main(3, "0" * 64) == 1
+    assert f"expected the file {'0' * 64}. Received: " in capsys.readouterr().err
+    assert try_release.main(3, released.release(3).manifest.sha256) == 0
+
+
+def test_a_reader_with_a_key_refuses_what_is_not_signed(
+    run: Run, released: Releases, tmp_path: Path, picture: str
+) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("")
+    for arguments in (
+        ["predict", picture],
+        ["models", "verify"],
+        ["models", "rollback", "1", "--reason", "x"],
+        ["models", "export", str(tmp_path / "app")],
+    ):
+        done = run(*arguments, MNIST_LITE_VERIFYING_KEY=str(key))
+        assert done.returncode == 1
+        assert "is not signed" in done.stderr, done.stderr
+    assert released.latest_version() == 3
+    assert not (tmp_path / "app").exists()

@@ -1,0 +1,110 @@
+"""EdgeValidator's gates on figures made up for each."""
+
+import pytest
+
+from nightlite.ondevice.gates.edge import BOUNDS, edge_gates
+from nightlite.ondevice.gates.gate import Gate
+from nightlite.ondevice.gates.measurements import EdgeMeasurements, Percentiles, TensorContract
+from nightlite.ondevice.gates.paired import Comparison
+from nightlite.ondevice.run_parameters import RunParams
+
+CONTRACT = (
+    TensorContract(name="image_floats", dtype="float32", shape=(-1, 784)),
+    TensorContract(name="probabilities", dtype="float32", shape=(-1, 10)),
+)
+MEASURED = EdgeMeasurements(
+    size_bytes=2048,
+    load_ms=1,
+    latency_ms=Percentiles(p50=0.1, p90=0.2, p95=0.3, p99=0.4),
+    threads=1,
+    peak_memory_mib=3,
+    input=CONTRACT[0],
+    output=CONTRACT[1].model_copy(update={"name": "output_0"}),
+    litert_version="2.3.0",
+    keras_agreement=1,
+    max_abs_difference=1e-6,
+    mean_abs_difference=1e-9,
+    accuracy=0.98,
+    keras_accuracy=0.98,
+    tfma_accuracy=0.98,
+    quantization="none",
+)
+DEFAULTS = {name: getattr(RunParams(), name) for name in BOUNDS}
+
+
+def refused(measured: EdgeMeasurements | None, quantization: str = "none") -> list[str]:
+    gates = edge_gates(measured, DEFAULTS, CONTRACT, quantization, "EdgeValidator")
+    return [gate.name for gate in gates if not gate.passed]
+
+
+def with_baseline(p50: float) -> EdgeMeasurements:
+    slower = MEASURED.model_copy(update={"latency_ms": Percentiles(p50=p50, p90=9, p95=9, p99=9)})
+    return MEASURED.model_copy(update={"baseline": slower})
+
+
+def test_good_figures_pass_every_gate() -> None:
+    assert refused(MEASURED) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"size_bytes": 400_000}, "max_size_kib"),
+        ({"load_ms": 201}, "max_load_ms"),
+        ({"latency_ms": Percentiles(p50=1, p90=9, p95=21, p99=30)}, "max_latency_ms"),
+        ({"peak_memory_mib": 65}, "max_memory_mib"),
+        ({"keras_agreement": 0.998}, "min_keras_agreement"),
+        ({"max_abs_difference": 0.7}, "max_output_difference"),
+        ({"max_abs_difference": None}, "max_output_difference"),
+        ({"mean_abs_difference": 0.006}, "max_mean_output_difference"),
+        ({"keras_accuracy": 0.984}, "max_keras_accuracy_drop"),
+        ({"tfma_accuracy": 0.086}, "max_tfma_difference"),
+        ({"tfma_accuracy": None}, "max_tfma_difference"),
+        ({"input": CONTRACT[0].model_copy(update={"name": "pixels"})}, "contract"),
+        ({"output": CONTRACT[1].model_copy(update={"dtype": "int8"})}, "contract"),
+    ],
+)
+def test_each_figure_has_a_gate_of_its_own(change: dict[str, object], name: str) -> None:
+    assert refused(MEASURED.model_copy(update=change)) == [name]
+
+
+def test_latency_is_held_to_the_last_releases() -> None:
+    assert refused(with_baseline(0.1)) == []
+    assert refused(with_baseline(0.06)) == ["max_latency_ratio"]
+    assert "max_latency_ratio" not in {gate.name for gate in edge_gates(MEASURED, DEFAULTS, CONTRACT, "none", "E")}
+
+
+def test_losses_to_the_last_release_and_to_the_anchor_have_gates_of_their_own() -> None:
+    lost = Comparison(sha256="a", won=3, lost=14, n=1000, p=0.0127)
+    assert refused(MEASURED.model_copy(update={"against_baseline": lost})) == ["min_p_if_worse"]
+    assert refused(MEASURED.model_copy(update={"against_anchor": lost})) == ["min_p_if_worse", "min_accuracy_change"]
+    found = {"against_baseline": lost.model_copy(update={"won": 14, "lost": 3})}
+    gate = edge_gates(MEASURED.model_copy(update=found), DEFAULTS, CONTRACT, "none", "E")[-1]
+    assert str(gate) == (
+        "p of its losses to the last release (14 won, 3 lost of 1,000): 1, expected >= 0.05 (min_p_if_worse)"
+    )
+
+
+def test_a_quantized_file_may_disagree_more_often() -> None:
+    measured = MEASURED.model_copy(update={"keras_agreement": 0.995})
+    assert refused(measured) == refused(measured, "float16") == ["min_keras_agreement"]
+    assert refused(measured, "int8") == refused(measured, "dynamic") == []
+    assert refused(MEASURED.model_copy(update={"keras_agreement": 0.98}), "int8") == ["min_quantized_agreement"]
+
+
+def test_a_file_that_could_not_be_measured_passes_nothing() -> None:
+    gates = edge_gates(None, DEFAULTS, CONTRACT, "none", "EdgeValidator")
+    assert gates and not any(gate.passed or gate.value is not None for gate in gates)
+
+
+def test_a_broken_contract_names_what_was_found() -> None:
+    measured = MEASURED.model_copy(update={"input": CONTRACT[0].model_copy(update={"name": "pixels"})})
+    [gate] = [item for item in edge_gates(measured, DEFAULTS, CONTRACT, "none", "E") if not item.passed]
+    assert isinstance(gate, Gate) and "found pixels float32[-1, 784] to output_0 float32[-1, 10]" in str(gate)
+
+
+def test_what_could_not_be_measured_is_said_by_the_contracts_gate() -> None:
+    contract, *others = edge_gates(None, DEFAULTS, CONTRACT, "none", "E", "pixels int8[-1, 784] to p")
+    assert (contract.name, contract.value, contract.passed) == ("contract", 0, False)
+    assert "kept; found pixels int8[-1, 784] to p: 0, expected >= 1 (contract)" in str(contract)
+    assert {gate.value for gate in others} == {None}

@@ -1,0 +1,322 @@
+"""The Pusher's executor on artifacts of a made-up run; the whole pipeline is in tests/end_to_end."""
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfx.dsl.components.base import base_executor
+from tfx.proto import pusher_pb2
+from tfx.types import Artifact, standard_artifacts
+from tfx.utils import json_utils, proto_utils
+
+from models.mnist.model.features import LABELS
+from nightlite.errors import NodeRequestError, ReleaseError
+from nightlite.ondevice.approval import Approval
+from nightlite.ondevice.gates.gate import Gate, Gates
+from nightlite.ondevice.gates.paired import Comparison
+from nightlite.ondevice.in_tfx import node_outcome
+from nightlite.ondevice.in_tfx.pusher import executor
+from nightlite.ondevice.releases.manifest import sha256_of
+from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.releases.store import Releases
+from nightlite.settings import settings
+from tests.ondevice.in_tfx.gate_laboratory import new
+from tests.ondevice.in_tfx.pusher.test_signing import make_keys
+from tests.pipelines.tiny_tflite import sure_of
+
+METRICS = {"sparse_categorical_accuracy": 0.99}
+EDGE = {
+    **{"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None},
+    "input": {"name": "image_floats", "dtype": "float32", "shape": [-1, 784]},
+    "output": {"name": "probabilities", "dtype": "float32", "shape": [-1, 10]},
+}
+GATE = Gate(name="min_accuracy", node_id="E", subject="accuracy", relation=">=", bound=0.9, value=0.99, passed=True)
+Pushed = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return [sure_of(digit, folder) for digit in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(executor, "overall_metrics", lambda uri: METRICS | {"calibration": math.nan})
+    monkeypatch.setattr(executor, "code_revision", lambda: "r42")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Releases:
+    return Releases(tmp_path / "pushed")
+
+
+@pytest.fixture
+def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[..., Pushed]:
+    """Push a model as one run; returns what the PushedModel artifact says."""
+    executions = iter(range(1, 100))
+
+    def artifact_of(kind: type[Artifact], folder: Path, identity: int) -> Artifact:
+        made = new(kind, folder)
+        made.id = identity
+        return made
+
+    def run(
+        model: int,
+        run_id: str,
+        *,
+        blessed: bool = True,
+        infra: bool = True,
+        labels: Any = LABELS,
+        push: str = "yes",
+        approval: str = "none",
+        record: str = "",
+        span: int = 3,
+        asked_span: str = "latest",
+        edge: dict[str, Any] | None = None,
+    ) -> Pushed:
+        execution = next(executions)
+        root = tmp_path / "root" / str(execution)
+        inputs = {
+            "model": [artifact_of(standard_artifacts.Model, root / "model", 10 + model)],
+            "model_blessing": [artifact_of(standard_artifacts.ModelBlessing, root / "blessing", 20)],
+            "_ImportExampleGen.examples": [artifact_of(standard_artifacts.Examples, root / "examples", 30)],
+        }
+        serving = root / "model" / "Format-Serving"
+        serving.mkdir()
+        shutil.copy(models[model], serving / "tflite")
+        inputs["model_blessing"][0].set_int_custom_property("blessed", int(blessed))
+        inputs["infra_blessing"] = [artifact_of(standard_artifacts.InfraBlessing, root / "infra", 40)]
+        inputs["infra_blessing"][0].set_int_custom_property("blessed", int(infra))
+        Gates(gates=(GATE,)).write(root / "infra")
+        measured = EDGE | {"sha256": sha256_of(models[model])} | (edge or {})
+        (root / "infra" / "edge.json").write_text(json.dumps(measured))
+        pushed = artifact_of(standard_artifacts.PushedModel, root / "pushed_model", 50)
+        destination = pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(releases.folder))
+        )
+        context = base_executor.BaseExecutor.Context(
+            tmp_dir=str(root), unique_id=str(execution), pipeline_run_id=run_id
+        )
+        executor.Executor(context).Do(
+            inputs,
+            {"pushed_model": [pushed]},
+            {
+                "push_destination": proto_utils.proto_to_json(destination),
+                "custom_config": json_utils.dumps({"labels": labels, "push": push}),
+                "span": span,
+                "run_parameters": json.dumps({"epochs": 3, "push": push, "force": False, "span": asked_span}),
+                "evaluation_uri": "evaluation",
+                "approval": approval,
+                "approval_record": record,
+            },
+        )
+        return node_outcome.facts_of([("PushedModel", pushed.mlmd_artifact)])
+
+    return run
+
+
+def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pushed], releases: Releases) -> None:
+    said = push(0, "run-1")
+    release = releases.latest()
+    assert release
+    assert said == {
+        "pushed": True,
+        "pushed_version": "1",
+        "pushed_to": str(release.folder),
+        "pushed_sha256": release.manifest.sha256,
+        "reason": None,
+        "outcome": "released",
+        "metrics": METRICS | {"accuracy": 0.98},
+    }
+    manifest = release.manifest
+    assert (manifest.span, manifest.code_revision, manifest.run_id) == (3, "r42", "run-1")
+    assert manifest.parameters == {"epochs": 3, "push": "yes", "force": False, "span": "latest"}
+    assert (manifest.model_artifact_id, manifest.execution_id) == (10, 1)
+    ids = {"model": 10, "model_blessing": 20, "ImportExampleGen.examples": 30, "infra_blessing": 40}
+    assert manifest.artifact_ids == ids
+    assert (manifest.gates, manifest.edge) == ((GATE,), EDGE | {"sha256": manifest.sha256})
+    assert (str(manifest.inputs[0]), str(manifest.outputs[0])) == (
+        *("image_floats float32[-1, 784]", "probabilities float32[-1, 10]"),
+    )
+    assert manifest.versions["tensorflow"].startswith("2.")
+
+
+@pytest.mark.parametrize("refused", [{"blessed": False}, {"infra": False}])
+def test_what_is_not_blessed_is_not_pushed(
+    push: Callable[..., Pushed], releases: Releases, refused: dict[str, Any]
+) -> None:
+    push(0, "run-1")
+    assert push(1, "run-2", **refused) == {
+        "pushed": False,
+        **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256", "reason")),
+        "outcome": "refused",
+    }
+    assert releases.versions() == [1]
+
+
+def test_a_dry_run_says_what_would_be_released_and_writes_nothing(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    assert push(0, "run-1", push="dry run")["reason"] == "dry run: release 1 would have been made"
+    assert not releases.folder.exists()
+    push(0, "run-2")
+    before = sorted((path, path.stat().st_mtime_ns) for path in releases.folder.rglob("*"))
+    said = push(0, "run-3", push="dry run")
+    assert (said["outcome"], said["reason"]) == (
+        "dry_run",
+        "dry run: nothing new: release 1 is this very file already",
+    )
+    assert push(1, "run-4", push="dry run")["reason"] == "dry run: release 2 would have been made"
+    assert push(1, "run-5", push="dry run", blessed=False)["reason"] is None
+    assert sorted((path, path.stat().st_mtime_ns) for path in releases.folder.rglob("*")) == before
+
+
+MADE_OF = {"code": "c", "data": "d", "quantization": "none"}
+
+
+def against(release: Release | None, won: int, lost: int, p: float) -> dict[str, Any]:
+    assert release
+    found = Comparison(sha256=release.manifest.sha256, won=won, lost=lost, n=1000, p=p)
+    return {**MADE_OF, "against_baseline": found.model_dump()}
+
+
+def test_on_the_same_data_only_a_better_model_is_released_and_no_one_is_asked_about_another(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    push(0, "run-1", edge=MADE_OF)
+    by_chance = against(releases.latest(), 7, 4, 0.55)
+    why = "no detectable difference from release 1 on the same data (7 won, 4 lost of 1,000)"
+    for said in (push(1, "run-2", edge=by_chance), push(1, "run-3", edge=by_chance, approval="required")):
+        assert (said["outcome"], said["reason"], said["pushed_version"]) == ("no_better", why, None)
+    assert push(1, "look", edge=by_chance, push="dry run")["reason"] == f"dry run: {why}"
+    assert releases.versions() == [1]
+    assert push(1, "run-4", edge=by_chance, push="even if no better")["pushed_version"] == "2"
+    # Release 1 was not beaten, so it stays the anchor; the last plain run's file is not pushed over 2.
+    assert (releases.release(2).manifest.anchor, releases.release(2).manifest.beat_anchor) == (1, False)
+    again = push(0, "run-5", edge=against(releases.latest(), 4, 7, 0.55))
+    assert again["reason"] == "no better: this very file is release 1, which release 2 replaced on the same data"
+    better = against(releases.latest(), 40, 10, 1e-5) | {
+        "against_anchor": against(releases.release(1), 44, 11, 1e-5)["against_baseline"]
+    }
+    assert push(2, "run-6", edge=better)["outcome"] == "released"
+    manifest = releases.release(3).manifest
+    assert (manifest.anchor, manifest.beat_anchor, manifest.next_anchor) == (1, True, 3)
+    assert push(2, "run-6", edge=better)["outcome"] == "released"  # a retry
+
+
+def test_older_data_is_released_over_newer_only_where_a_run_asks_for_it(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    push(0, "run-1", span=6)
+    why = "older data: span 5, and release 1 has span 6; span=5 would release it"
+    assert push(1, "backfill", span=5) == {
+        "pushed": False,
+        **dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256")),
+        "reason": why,
+        "outcome": "older_data",
+    }
+    assert push(1, "look", span=5, push="dry run")["reason"] == f"dry run: {why}"
+    assert releases.versions() == [1]
+    assert push(2, "run-2", span=6)["pushed_version"] == "2"
+    assert push(1, "by hand", span=5, asked_span="5")["pushed_version"] == "3"
+    # From then on that is what phones have.
+    assert push(3, "run-3", span=5)["pushed_version"] == "4"
+
+
+def test_the_retry_of_a_run_pushes_nothing_more_and_says_the_same(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    assert push(0, "run-1") == push(0, "run-1")
+    assert releases.versions() == [1]
+
+
+@pytest.mark.parametrize("approval", ["none", "required"])
+def test_the_same_file_in_another_run_is_nothing_new_and_needs_no_approval(
+    push: Callable[..., Pushed], releases: Releases, approval: str
+) -> None:
+    first, again = push(0, "run-1"), push(0, "run-2", approval=approval)
+    assert (again["outcome"], again["reason"]) == ("nothing_new", "nothing new: release 1 is this very file already")
+    assert (again["pushed"], again["pushed_version"], again["pushed_to"]) == (False, "1", first["pushed_to"])
+    assert releases.versions() == [1]
+
+
+def test_what_was_rolled_back_from_stays_so(push: Callable[..., Pushed], releases: Releases) -> None:
+    push(0, "run-1")
+    push(1, "run-2")
+    releases.rollback(1, who="ann", why="it mistakes sevens")
+    said = push(1, "run-3")
+    assert (said["pushed"], said["pushed_to"]) == (False, None)
+    assert said["reason"] == "not pushed: ann rolled back from this very file (it mistakes sevens)"
+    assert releases.latest_version() == 1
+
+
+def test_old_releases_go_after_a_push(
+    push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_LITE_KEEP_RELEASES", "2")
+    settings.cache_clear()
+    for model in range(4):
+        push(model, f"run-{model}")
+    assert releases.versions() == [1, 3, 4]  # none beat the first, so that is their anchor
+
+
+def test_labels_that_are_not_the_models_are_refused(push: Callable[..., Pushed], releases: Releases) -> None:
+    with pytest.raises(ReleaseError, match="expected 2 outputs, one per label"):
+        push(0, "run-1", labels=("0", "1"))
+    assert releases.versions() == []
+
+
+def test_a_release_is_signed_and_one_that_readers_would_refuse_is_not_made(
+    push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys, others = make_keys(tmp_path, "ours"), make_keys(tmp_path, "theirs")
+    monkeypatch.setenv("MNIST_LITE_SIGNING_KEY", str(keys[0]))
+    push(0, "run-1")
+    assert releases.release(1).is_signed
+    monkeypatch.setenv("MNIST_LITE_VERIFYING_KEY", str(others[1]))
+    settings.cache_clear()
+    with pytest.raises(ReleaseError, match="[Dd]o not use this release"):
+        push(1, "run-2")
+    assert (releases.versions(), releases.latest_version()) == ([1], 1)
+
+
+def record(decision: Any, user: str | None = "ann") -> str:
+    return Approval(decision=decision, user=user, at=datetime(2026, 11, 24, 3, tzinfo=UTC)).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("", "not pushed: approval is required, and nobody was asked"),
+        (record("rejected"), "not pushed: rejected by ann, 2026-11-24 03:00 UTC"),
+        (record("timed out", None), "not pushed: nobody approved it until 2026-11-24 03:00 UTC"),
+    ],
+)
+def test_without_the_approval_that_a_run_requires_nothing_is_pushed(
+    push: Callable[..., Pushed], releases: Releases, said: str, why: str
+) -> None:
+    push(0, "run-1")
+    pushed = push(1, "run-2", approval="required", record=said)
+    assert (pushed["outcome"], pushed["reason"]) == ("not_approved", why)
+    assert releases.versions() == [1]
+
+
+def test_an_approved_release_says_who_approved_it_and_when(push: Callable[..., Pushed], releases: Releases) -> None:
+    push(0, "run-1", approval="required", record=record("approved"))
+    approval = releases.release(1).manifest.approval
+    assert str(approval) == "approved by ann, 2026-11-24 03:00 UTC"
+
+
+def test_a_record_that_is_none_is_refused(push: Callable[..., Pushed], releases: Releases) -> None:
+    with pytest.raises(NodeRequestError, match="approval_record: expected JSON of an approval .*Received: 'yes'"):
+        push(0, "run-1", approval="required", record="yes")
+    assert releases.versions() == []

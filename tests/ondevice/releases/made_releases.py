@@ -1,0 +1,38 @@
+"""Releases of made-up files."""
+
+import json
+from pathlib import Path
+
+from nightlite.ondevice.gates.measurements import TensorContract
+from nightlite.ondevice.releases.manifest import Description
+from nightlite.ondevice.releases.store import Push, Releases
+
+DESCRIPTION = Description(
+    labels=("0", "1"),
+    inputs=(TensorContract(name="image_floats", dtype="float32", shape=(-1, 784)),),
+    outputs=(TensorContract(name="probabilities", dtype="float32", shape=(-1, 2)),),
+    metrics={"accuracy": 0.99},
+    span=4,
+    code_revision="abc",
+    run_id="run-1",
+    model_artifact_id=8,
+    execution_id=9,
+)
+
+
+def describe(run_id: str, labels: tuple[str, ...] = DESCRIPTION.labels) -> Description:
+    return DESCRIPTION.model_copy(update={"run_id": run_id, "labels": labels})
+
+
+def push(releases: Releases, content: str, run_id: str) -> Push:
+    """Push a file of this content, as the Pusher of that run would."""
+    releases.folder.parent.mkdir(parents=True, exist_ok=True)
+    model = releases.folder.parent / f"model-of-{run_id}"
+    model.write_text(content)
+    return releases.push(model, describe(run_id), who="Pusher")
+
+
+def history(folder: Path) -> list[tuple[str, int, int | None]]:
+    lines = (folder / "history.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    return [(event["action"], event["version"], event["previous"]) for event in events]

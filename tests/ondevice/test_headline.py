@@ -1,0 +1,70 @@
+"""A run's outcome in one line."""
+
+import pytest
+
+from nightlite.ondevice.headline import figures, verdict
+from nightlite.ondevice.outcome import Outcome
+from nightlite.runner.node_result import NodeResult
+
+ACCURACY = {"sparse_categorical_accuracy": 0.99166}
+TRAINER = NodeResult(node_id="Trainer.mnist_lite", run_id="r", state="cached", model_bytes=214_476)
+EVALUATOR = NodeResult(node_id="Evaluator.mnist_lite", run_id="r", state="succeeded", blessed=True, metrics=ACCURACY)
+GATE = "E: accuracy: 0.9, expected >= 0.97 (min_accuracy)"
+
+
+def of(*results: NodeResult, failed: tuple[str, ...] | None = None) -> str:
+    return verdict({result.node_id: result for result in results}, failed)
+
+
+def pusher(**facts: object) -> NodeResult:
+    return NodeResult.model_validate({"node_id": "Pusher.mnist_lite", "run_id": "r", "state": "succeeded", **facts})
+
+
+def test_a_release_with_its_figures() -> None:
+    assert (
+        of(TRAINER, EVALUATOR, pusher(pushed=True, outcome="released", pushed_version="7"))
+        == "released 7: 99.17 %, 209.4 KiB"
+    )
+    assert of(pusher(pushed=True, outcome="released", pushed_version="7")) == "released 7"
+
+
+@pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.released, Outcome.refused, Outcome.failed}))
+def test_what_was_not_pushed_says_why(outcome: Outcome) -> None:
+    assert of(EVALUATOR, pusher(pushed=False, outcome=outcome, reason="released 7: not this one")) == (
+        "released 7: not this one"
+    )
+    assert of(EVALUATOR, pusher(pushed=False, outcome=outcome)) == outcome.words
+
+
+def test_a_refusal_names_the_first_gate_and_counts_the_rest() -> None:
+    refused = EVALUATOR.model_copy(update={"blessed": False, "refusals": [GATE]})
+    edge = refused.model_copy(update={"node_id": "EdgeValidator", "refusals": [GATE, "another", "a third"]})
+    skipped = pusher(pushed=False, outcome="refused", reason="not pushed: the model is not blessed")
+    assert of(refused, edge, skipped) == f"refused: {GATE}; and 2 more"
+    assert of(refused, skipped) == f"refused: {GATE}"
+    assert of(EVALUATOR.model_copy(update={"blessed": False})) == "refused: the model is not blessed"
+
+
+def test_a_failure_names_the_node_and_its_reason_and_stays_one_short_line() -> None:
+    gate = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="DataError: 3 anomalies\n" + "x" * 500)
+    line = of(gate, failed=("DataGate", "Other"))
+    assert line.startswith("failed: DataGate: DataError: 3 anomalies xxx") and line.endswith("…") and len(line) == 200
+    assert of(failed=("Trainer.mnist",)) == "failed: Trainer.mnist"
+    pushed = pusher(pushed=True, outcome="released", pushed_version="7")
+    assert (of(pushed, failed=()), of(pushed, failed=("ModelReport",))) == ("failed", "failed: ModelReport")
+
+
+def test_a_run_that_pushes_nothing_at_all() -> None:
+    assert of(TRAINER) == "done"
+
+
+def test_figures_leave_out_what_is_not_known() -> None:
+    assert (figures(None, None), figures(1.0, None), figures(None, 1024)) == ("", "100 %", "1.0 KiB")
+
+
+def test_every_outcome_has_its_row() -> None:
+    assert {outcome.exit_code for outcome in Outcome if outcome.is_refusal} == {3}
+    assert [outcome for outcome in Outcome if outcome.exit_code == 0] == ["released", "nothing_new", "dry_run"]
+    assert (Outcome.released.event, Outcome.released.mark) == ("pushed", "good")
+    assert (Outcome.failed.event, Outcome.failed.exit_code, Outcome.failed.mark) == ("failed", 1, "bad")
+    assert all(outcome.words for outcome in Outcome)

@@ -1,0 +1,104 @@
+import pytest
+from pydantic import ValidationError
+
+from nightlite.errors import NodeRequestError
+from nightlite.ondevice.run_parameters import RunParams, parameters
+from nightlite.runner.parameter_text import assignments, checked_assignments
+
+
+def test_every_field_is_a_parameter_with_its_default():
+    assert {parameter.name: parameter.default for parameter in parameters()} == RunParams().model_dump()
+
+
+def test_bounds_go_along():
+    epochs = next(parameter for parameter in parameters() if parameter.name == "epochs")
+    assert (epochs.type, epochs.json_schema["minimum"], epochs.json_schema["maximum"]) == ("int", 1, 500)
+    assert "default" not in epochs.json_schema
+
+
+def test_a_choice_is_a_string_of_which_airflow_knows_the_values():
+    quantization = next(parameter for parameter in parameters() if parameter.name == "quantization")
+    assert (quantization.type, quantization.json_schema["enum"]) == ("str", ["none", "dynamic", "float16", "int8"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"epochs": 0},
+        {"epochs": "many"},
+        {"epoch": 3},
+        {"learning_rate": 0},
+        {"quantization": "int4"},
+        {"span": "latest\n"},
+    ],
+)
+def test_what_it_refuses(values):
+    with pytest.raises(ValidationError):
+        RunParams(**values)
+
+
+def test_the_form_has_its_sections_in_order_and_a_label_for_every_choice() -> None:
+    sections = [parameter.json_schema["section"] for parameter in parameters()]
+    assert list(dict.fromkeys(sections)) == ["Training", "File", "Gates", "Data", "Run"]
+    assert sections == sorted(sections, key=["Training", "File", "Gates", "Data", "Run"].index)
+    for parameter in parameters():
+        schema = parameter.json_schema
+        assert set(schema.get("values_display", {})) == set(schema.get("enum", ()))
+        assert schema["title"] and schema["description"]
+
+
+def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
+    said = assignments(
+        ["epochs=3", "force=true", "push=dry run", "quantization=none", "approval=1", "span=7", "x=[1]", "y=a=b"]
+    )
+    assert said == {
+        **{"epochs": 3, "force": True, "push": "dry run", "quantization": "none", "approval": "1", "span": "7"},
+        **{"x": [1], "y": "a=b"},
+    }
+    with pytest.raises(NodeRequestError, match="expected NAME=VALUE. Received: 'epochs'"):
+        assignments(["epochs"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["min_accuracy=NaN"], "finite numbers .* Received: 'min_accuracy=NaN'$"),
+        (["min_accuracy=1e999"], "finite numbers .* Received: 'min_accuracy=1e999'$"),
+        (["x=[-Infinity]"], "finite numbers"),
+        (["span=\udcff"], "whole characters"),
+        (["\udcff=1"], "whole characters"),
+    ],
+)
+def test_what_no_request_can_hold_is_refused(texts: list[str], said: str) -> None:
+    with pytest.raises(NodeRequestError, match=f"^--param: expected .*{said}") as error:
+        assignments(texts)
+    str(error.value).encode()
+
+
+def test_what_is_no_json_is_a_text_for_airflow_to_refuse() -> None:
+    for text in ("many", "1" * 5000, "[" * 100_000):
+        assert assignments([f"epochs={text}"]) == {"epochs": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("epoch=2", "Did you mean epochs? Received: epoch. Expected run parameters among epochs, batch_size"),
+        ("epochs=0", "run parameter 'epochs': expected int, 1 to 500. Received: 0"),
+        ("epochs=two", "run parameter 'epochs': expected int, 1 to 500. Received: \"two\""),
+        (
+            "push=maybe",
+            "run parameter 'push': expected str, `yes`, `even if no better`, `dry run`. Received: \"maybe\"",
+        ),
+        ("as_of=2026-01-01", "Received: as_of. Expected run parameters among epochs"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_with_what_would_be_right(text: str, sentence: str) -> None:
+    with pytest.raises(NodeRequestError) as caught:
+        checked_assignments([text])
+    assert str(caught.value).startswith(sentence)
+    assert checked_assignments(["epochs=3", "min_accuracy=1", "span=7"]) == {
+        "epochs": 3,
+        "min_accuracy": 1,
+        "span": "7",
+    }

@@ -1,0 +1,205 @@
+"""What compiling keeps of a pipeline, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from google.protobuf import json_format
+from tfx.proto.orchestration import pipeline_pb2
+
+from nightlite.errors import CompiledPipelineError, NodeRequestError
+from nightlite.ondevice import run_parameters as run_params
+from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
+from nightlite.runner.in_tfx import run_parameters as runtime_params
+from nightlite.runner.in_tfx.compile import compile_pipeline, mnist_tflite
+from nightlite.runner.in_tfx.node import bound_pipeline
+from nightlite.settings import Settings
+from tests.pipelines import odd
+from tfx import v1 as tfx
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPipeline:
+    return mnist_tflite(Settings(var_dir=tmp_path_factory.mktemp("var")))
+
+
+@pytest.fixture(scope="module")
+def upstream(compiled: CompiledPipeline) -> dict[str, set[str]]:
+    return {node.id: set(node.upstream) for node in compiled.nodes}
+
+
+def _exec_properties(pipeline: pipeline_pb2.Pipeline, node_id: str) -> dict[str, str]:
+    [node] = [item.pipeline_node for item in pipeline.nodes if item.pipeline_node.node_info.id == node_id]
+    return {key: value.field_value.string_value for key, value in node.parameters.parameters.items()}
+
+
+def test_the_pusher_waits_for_the_tflite_files_own_evaluator(upstream: dict[str, set[str]]) -> None:
+    assert upstream["Pusher.mnist_lite"] == {
+        *("ImportExampleGen", "Trainer.mnist_lite", "Evaluator.mnist_lite", "EdgeValidator")
+    }
+    assert upstream["Evaluator.mnist_lite"] == {"ImportExampleGen", "Trainer.mnist_lite", "Resolver.released"}
+    assert {"Evaluator.mnist", "Evaluator.mnist_lite", "DataGate"} <= upstream["EdgeValidator"]
+    assert "Trainer.mnist" in upstream["Trainer.mnist_lite"]
+    assert upstream["Evaluator.mnist"] == {"ImportExampleGen", "Trainer.mnist"}
+
+
+def test_only_the_pusher_is_never_answered_from_cache(compiled: CompiledPipeline) -> None:
+    pipeline = bound_pipeline(compiled, "run", {})
+    nodes = [item.pipeline_node for item in pipeline.nodes]
+    uncached = [node.node_info.id for node in nodes if not node.execution_options.caching_options.enable_cache]
+    assert uncached == ["Pusher.mnist_lite"]
+
+
+def test_force_switches_the_cache_off_for_every_node_of_that_run_only(compiled: CompiledPipeline) -> None:
+    nodes = [item.pipeline_node for item in bound_pipeline(compiled, "run", {"force": True}).nodes]
+    assert not any(node.execution_options.caching_options.enable_cache for node in nodes)
+    with pytest.raises(NodeRequestError, match="'force': expected bool. Received: 'yes'"):
+        bound_pipeline(compiled, "run", {"force": "yes"})
+
+
+def test_what_a_run_was_told_is_in_its_context_and_with_the_nodes_that_tell_it_on(compiled: CompiledPipeline) -> None:
+    told = {"epochs": 3, "learning_rate": 0.01, "approval": "required", "push": "dry run"}
+    pipeline = bound_pipeline(compiled, "run", told)
+    expected = run_params.RunParams().model_dump() | told
+    for node_id in ("ModelReport", "Pusher.mnist_lite"):
+        assert json.loads(_exec_properties(pipeline, node_id)["run_parameters"]) == expected
+    assert json.loads(_exec_properties(pipeline, "Pusher.mnist_lite")["custom_config"])["push"] == "dry run"
+    for item in pipeline.nodes:
+        [run] = [c for c in item.pipeline_node.contexts.contexts if c.type.name == "pipeline_run"]
+        recorded = {name: value.field_value for name, value in run.properties.items()}
+        assert recorded.keys() == expected.keys()
+        assert (recorded["epochs"].int_value, recorded["learning_rate"].double_value) == (3, 0.01)
+        assert (recorded["approval"].string_value, recorded["force"].string_value) == ("required", "false")
+
+
+def test_a_node_that_does_not_read_a_value_is_the_same_node_whatever_it_is(compiled: CompiledPipeline) -> None:
+    def parameters(**values: object) -> dict[str, dict[str, str]]:
+        pipeline = bound_pipeline(compiled, "run", values)
+        ids = [item.pipeline_node.node_info.id for item in pipeline.nodes]
+        return {node_id: _exec_properties(pipeline, node_id) for node_id in ids}
+
+    before, after = parameters(), parameters(approval="required", push="dry run", force=True)
+    assert {node_id for node_id in before if before[node_id] != after[node_id]} == {"ModelReport", "Pusher.mnist_lite"}
+
+
+def test_the_report_comes_after_every_judgement_and_no_push_waits_for_it(compiled: CompiledPipeline) -> None:
+    upstream = {node.id: set(node.upstream) for node in compiled.nodes}
+    assert {"Evaluator.mnist", "Evaluator.mnist_lite", "EdgeValidator"} <= upstream["ModelReport"]
+    assert [node for node, others in upstream.items() if "ModelReport" in others] == ["OutcomeReport"]
+    assert upstream["OutcomeReport"] == {"ModelReport", "Pusher.mnist_lite"}
+    assert compiled.nodes[-1].id == "OutcomeReport"  # retention comes after the last node
+    assert "Pusher.mnist_lite" not in upstream["ModelReport"]
+
+
+def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: CompiledPipeline) -> None:
+    pipeline = bound_pipeline(compiled, "run", {"min_accuracy": 0.5, "min_class_accuracy": 0.4})
+    configs = [
+        json.loads(_exec_properties(pipeline, f"Evaluator.{name}")["eval_config"]) for name in ("mnist", "mnist_lite")
+    ]
+    for form in configs:
+        [spec] = form.pop("model_specs")
+        assert spec["label_key"] == "image_class"
+    assert configs[0] == configs[1]
+    [metrics] = [spec["metrics"] for spec in configs[0]["metrics_specs"]]
+    thresholds = {item["class_name"]: item.get("per_slice_thresholds") for item in metrics}
+    change = {"direction": "HIGHER_IS_BETTER", "absolute": -0.01}
+    overall = {"value_threshold": {"lower_bound": 0.5}, "change_threshold": change}
+    assert thresholds["SparseCategoricalCrossentropy"] == [
+        {"slicing_specs": [{}], "threshold": {"value_threshold": {"upper_bound": 0.2}}}
+    ]
+    assert thresholds["SparseCategoricalAccuracy"] == [
+        {"slicing_specs": [{}], "threshold": overall},
+        {"slicing_specs": [{"feature_keys": ["image_class"]}], "threshold": {"value_threshold": {"lower_bound": 0.4}}},
+    ]
+    assert {"feature_keys": ["image_class"]} in configs[0]["slicing_specs"]
+
+
+def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: CompiledPipeline) -> None:
+    assert compiled.parameters == (*run_params.parameters(), *run_params.facts())
+    pipeline = bound_pipeline(compiled, "run", {"epochs": 3})
+    config = json.loads(_exec_properties(pipeline, "Trainer.mnist")["custom_config"])
+    assert config == {"epochs": 3, **run_params.RunParams().model_dump(include={"batch_size", "learning_rate", "seed"})}
+
+
+def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> None:
+    file = tmp_path / "schema.pbtxt"
+    file.write_text('feature { name: "a" }')
+    compiled = mnist_tflite(Settings(var_dir=tmp_path, schema_file=file))
+
+    def fingerprint() -> str:
+        return _exec_properties(bound_pipeline(compiled, "run", {}), "SchemaGen")["file_sha256"]
+
+    before = fingerprint()
+    assert before == fingerprint()
+    file.write_text('feature { name: "b" }')
+    assert fingerprint() != before
+
+
+def test_without_a_curated_schema_one_is_inferred(tmp_path: Path) -> None:
+    compiled = mnist_tflite(Settings(var_dir=tmp_path, schema_file=tmp_path / "none.pbtxt"))
+    types = {node.id: node.type.rpartition(".")[2] for node in compiled.nodes}
+    assert types["SchemaGen"] == "SchemaGen"
+
+
+def test_nothing_is_trained_before_the_data_gate(upstream: dict[str, set[str]]) -> None:
+    assert "DataGate" in upstream["Transform"]
+    assert {"StatisticsGen", "SchemaGen", "ExampleValidator", "Resolver.previous_span"} <= upstream["DataGate"]
+    assert "Transform" in upstream["Trainer.mnist"] and "Trainer.mnist" in upstream["Trainer.mnist_lite"]
+
+
+def test_the_same_pipeline_compiles_to_the_same_bytes(compiled: CompiledPipeline) -> None:
+    def ordered(form: object) -> bool:
+        if isinstance(form, dict):
+            return list(form) == sorted(form) and all(map(ordered, form.values()))
+        return all(map(ordered, form)) if isinstance(form, list) else True
+
+    assert ordered(compiled.ir)
+
+
+def test_nothing_secret_and_no_store_is_compiled_in(compiled: CompiledPipeline) -> None:
+    assert "connection" not in json.dumps(compiled.ir).lower()
+
+
+@pytest.mark.parametrize("value", ['quote " and \\ backslash', "\u0000", '{"__class__": 1}', "ü\n"])
+def test_a_string_inside_json_survives_as_it_is(value: str) -> None:
+    word = runtime_params.runtime_parameter(Parameter(name="word", type="str", default="x"))
+    trainer = tfx.components.Trainer(
+        run_fn="a.b.c",
+        examples=tfx.components.ImportExampleGen(input_base="x").outputs["examples"],
+        custom_config={"first": [1, {"word": word}], "second": "constant"},
+    )
+    compiled = compile_pipeline(tfx.dsl.Pipeline("p", "root", components=[trainer]))
+    assert compiled.parameters == (Parameter(name="word", type="str", default="x"),)
+    config = _exec_properties(bound_pipeline(compiled, "run", {"word": value}), "Trainer")["custom_config"]
+    assert json.loads(config) == {"first": [1, {"word": value}], "second": "constant"}
+
+
+def test_a_parameter_without_default_must_be_given() -> None:
+    echo = odd.Echo(number=tfx.dsl.experimental.RuntimeParameter("count", ptype=int), ratio=0.5, word="w")
+    compiled = compile_pipeline(tfx.dsl.Pipeline("p", "root", components=[echo]))
+    with pytest.raises(NodeRequestError, match=r"'count': expected int\. Received: None"):
+        bound_pipeline(compiled, "run", {})
+    bound_pipeline(compiled, "run", {"count": 1})
+
+
+def test_the_odd_pipeline_keeps_its_edges_types_and_parameters(tmp_path: Path) -> None:
+    compiled = compile_pipeline(odd.create_pipeline(str(tmp_path), str(tmp_path)), odd.PARAMETERS)
+    assert {node.id for node in compiled.nodes if node.system} == {"Importer", "Resolver"}
+    upstream = {node.id: set(node.upstream) for node in compiled.nodes}
+    assert upstream["Guarded"] == {"Echo"}
+    assert upstream["Resolver"] == {"Importer"}
+    assert compiled.parameters == odd.PARAMETERS
+    json_format.ParseDict(compiled.ir, pipeline_pb2.Pipeline())
+
+
+def test_a_pipeline_within_the_pipeline_is_refused() -> None:
+    inner = tfx.dsl.Pipeline("inner", "root", components=[odd.Echo(number=1, ratio=0.5, word="w")])
+    with pytest.raises(CompiledPipelineError, match="'inner' is a pipeline within the pipeline"):
+        compile_pipeline(tfx.dsl.Pipeline("outer", "root", components=[inner]))
+
+
+def test_a_pipeline_of_long_lived_nodes_is_refused() -> None:
+    echo = odd.Echo(number=1, ratio=0.5, word="w")
+    pipeline = tfx.dsl.Pipeline("p", "root", components=[echo], execution_mode=tfx.dsl.ExecutionMode.ASYNC)
+    with pytest.raises(CompiledPipelineError, match=r"ExecutionMode\.SYNC\. Received: ASYNC"):
+        compile_pipeline(pipeline)

@@ -1,0 +1,63 @@
+"""Resolvers that find nothing, run as Airflow runs them but in this process."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_OK
+from nightlite.runner.in_tfx import node
+from nightlite.runner.in_tfx.compile import compile_pipeline
+from nightlite.runner.in_tfx.request import NodeRequest
+from nightlite.runner.node_result import NodeResult
+from nightlite.settings import settings
+from tests.pipelines import first_run
+
+Run = Callable[[str], tuple[int, NodeResult]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    folder = tmp_path_factory.mktemp("first")
+    compile_pipeline(first_run.create_pipeline(str(folder / "root"))).write(folder / "first.json")
+
+    def run_node(node_id: str) -> tuple[int, NodeResult]:
+        result = folder / f"{node_id}.json"
+        url = f"sqlite:///{folder}/mlmd.sqlite"
+        code = node.execute(NodeRequest(folder / "first.json", node_id, "first-run", url, {}, result))
+        return code, NodeResult.read(result)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MNIST_LITE_VAR_DIR", str(folder))
+        settings.cache_clear()
+        for node_id in ("Earlier", "Blessed"):
+            code, result = run_node(node_id)
+            assert (code, result.state, result.outputs) == (EXIT_OK, "succeeded", {})
+        yield run_node
+        settings.cache_clear()
+
+
+def test_what_needs_nothing_of_a_resolver_goes_on(run: Run) -> None:
+    code, result = run("Train")
+    assert code == EXIT_OK
+    assert Path(result.outputs["warm"][0].uri).read_text() == "no"
+
+
+def test_an_input_that_is_not_optional_fails_with_a_sentence(run: Run) -> None:
+    code, result = run("Compare")
+    assert code == EXIT_FAILED
+    assert result.reason and "inputs[earlier] has min_count = 1 but only got 0 artifacts" in result.reason
+
+
+def test_a_pusher_pushes_nothing_without_the_blessing_it_waits_for(run: Run) -> None:
+    assert run("Train")[0] == EXIT_OK
+    code, result = run("Pusher")
+    assert code == EXIT_FAILED
+    assert result.reason == (
+        "expected Blessed to have found a blessing (model_blessing). Received: none, so nothing is pushed"
+    )
+
+
+def test_a_strategy_that_breaks_still_fails(run: Run) -> None:
+    code, result = run("Broken")
+    assert (code, result.state) == (EXIT_FAILED, "failed")

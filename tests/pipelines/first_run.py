@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import TypedDict
 
+from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.types import Channel, standard_artifacts
-
-from tfx import v1 as tfx
 
 
 @component

@@ -1,5 +1,6 @@
 """A pipeline with the node ids of `tiny_nights`, whose baseline is TFX's own: the model that was blessed last."""
 
+from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
@@ -7,7 +8,6 @@ from tfx.types import Channel, standard_artifacts
 
 from nightlite.runner.in_tfx.run_parameters import runtime_parameter
 from tests.pipelines.tiny_nights import PARAMETERS, Data, Train
-from tfx import v1 as tfx
 
 NAME = "neighbour"
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TypedDict
 
+from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
@@ -18,7 +19,6 @@ from tfx.types import Channel, standard_artifacts
 
 from nightlite.runner.compiled_pipeline import Parameter as RunParameter
 from nightlite.runner.in_tfx.run_parameters import runtime_parameter
-from tfx import v1 as tfx
 
 NAME = "odd"
 _STUBBORN = """

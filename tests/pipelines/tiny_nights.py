@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TypedDict
 
+from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Channel, standard_artifacts
@@ -19,7 +20,6 @@ from nightlite.ondevice.run_parameters import FORCE
 from nightlite.runner.compiled_pipeline import Parameter as RunParameter
 from nightlite.runner.in_tfx.run_parameters import runtime_parameter
 from nightlite.settings import settings
-from tfx import v1 as tfx
 
 NAME = "nights"
 PARAMETERS = (

@@ -20,6 +20,7 @@ import tensorflow_transform as tft
 from pydantic import ValidationError
 from tensorflow_transform import beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+from tfx import v1 as tfx
 from tfx.components.util import tfxio_utils
 from tfx.proto import example_gen_pb2
 
@@ -27,7 +28,6 @@ from models.mnist.model import tflite_file, trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 from models.mnist.model.preprocessing import preprocessing_fn
 from nightlite.errors import DataError, MnistLiteError
-from tfx import v1 as tfx
 
 CONFIG: dict[str, Any] = {"epochs": 1, "batch_size": 16, "learning_rate": 0.005, "seed": 1}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import json_format
+from tfx import v1 as tfx
 from tfx.proto.orchestration import pipeline_pb2
 
 from nightlite.errors import CompiledPipelineError, NodeRequestError
@@ -15,7 +16,6 @@ from nightlite.runner.in_tfx.compile import compile_pipeline, mnist_tflite
 from nightlite.runner.in_tfx.node import bound_pipeline
 from nightlite.settings import Settings
 from tests.pipelines import odd
-from tfx import v1 as tfx
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tfx import v1 as tfx
 
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
@@ -13,7 +14,6 @@ from nightlite.runner.in_tfx.compile import compile_pipeline, mnist_tflite
 from nightlite.runner.in_tfx.node import bound_pipeline
 from nightlite.settings import Settings
 from tests.pipelines import odd
-from tfx import v1 as tfx
 
 Edit = Callable[[Path], object]
 _TRAINERS = {"Trainer.mnist", "Trainer.mnist_lite"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
+from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
@@ -21,7 +22,6 @@ from nightlite.ondevice.in_tfx.report.component import ModelReport
 from nightlite.ondevice.in_tfx.report.outcome_component import OutcomeReport
 from nightlite.runner.in_tfx import run_parameters
 from nightlite.runner.in_tfx.run_parameters import RunValue
-from tfx import v1 as tfx
 
 # An empty list keeps Beam in this process: any argument at all makes TFX build a source package on every Beam node.
 IN_MEMORY: tuple[str, ...] = ()

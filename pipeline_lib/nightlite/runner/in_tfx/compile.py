@@ -16,15 +16,15 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline, Node, Parameter
 from nightlite.settings import PIPELINE_NAME, Settings, settings
 
 with native_log.muted():
+    import tfx
     from google.protobuf import json_format
+    from tfx import v1 as tfx_v1
     from tfx.dsl.compiler import compiler
     from tfx.proto.orchestration import pipeline_pb2
 
-    import tfx
     from nightlite.ondevice.in_tfx.pipeline import create_pipeline
     from nightlite.runner.in_tfx import node_log
     from nightlite.runner.in_tfx import run_parameters as runtime_params
-    from tfx import v1 as tfx_v1
 
 # What they do is done outside MLMD, where it may have been undone since: a cached answer could be wrong.
 _NEVER_FROM_CACHE = {"tfx.components.pusher.component.Pusher"}

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
+from tfx import types
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import data_types, execution_publish_utils, launcher, resolver_node_handler
@@ -22,7 +23,6 @@ from nightlite.ondevice.approval import APPROVAL_RECORD
 from nightlite.runner.in_tfx import made_by, node_log, resolver_handler
 from nightlite.runner.in_tfx.beam import memo, ports
 from nightlite.runner.in_tfx.mlmd import lineage, running_nodes
-from tfx import types
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 

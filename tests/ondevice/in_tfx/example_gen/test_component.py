@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
 
 from models.mnist.data.dataset import Dataset
 from models.mnist.data.write_span import write_span
@@ -25,7 +26,6 @@ from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult
 from nightlite.settings import settings
 from tests.models.mnist.made_digits import make_split
-from tfx import v1 as tfx
 
 OURS, THEIRS = "ours", "theirs"
 SPLITS = ("train", "eval")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from tfx import v1 as tfx
 from tfx.components.example_gen import utils
 from tfx.components.example_gen.import_example_gen import component as import_example_gen
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -13,7 +14,6 @@ from tfx.types.component_spec import ExecutionParameter
 from nightlite.ondevice.in_tfx.example_gen.driver import AS_OF, ASKED_SPAN, WINDOW, Driver
 from nightlite.ondevice.in_tfx.example_gen.executor import Executor
 from nightlite.runner.in_tfx.run_parameters import RunValue
-from tfx import v1 as tfx
 
 
 class SpanExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):

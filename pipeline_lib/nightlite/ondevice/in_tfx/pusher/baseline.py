@@ -5,6 +5,7 @@ from pathlib import Path
 import ml_metadata
 from absl import logging
 from ml_metadata.proto import metadata_store_pb2
+from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.types import standard_artifacts
@@ -17,7 +18,6 @@ from nightlite.ondevice.releases.anchor import anchor as anchor_of
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
-from tfx import types
 
 _MODEL_ID = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
 _BLESSED = constants.ARTIFACT_PROPERTY_BLESSED_KEY

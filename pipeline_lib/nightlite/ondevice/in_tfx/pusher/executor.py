@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tfx import types
 from tfx.components.pusher import executor
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
@@ -27,7 +28,6 @@ from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Push, Releases, Signer
 from nightlite.ondevice.run_parameters import DRY_RUN, LATEST
 from nightlite.settings import Settings, settings
-from tfx import types
 
 _QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")
 Artifacts = dict[str, list[types.Artifact]]

@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar
 
+from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import artifact, component_spec, standard_artifacts
 
 from nightlite.ondevice.in_tfx.report.executor import Executor
 from nightlite.ondevice.report_files import REPORT_TYPE
 from nightlite.runner.in_tfx.run_parameters import RunValue
-from tfx import types
 
 
 class Report(artifact.Artifact):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from tfx import types
 from tfx.components.example_gen.utils import SPAN_PROPERTY_NAME
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
@@ -15,7 +16,6 @@ from nightlite.ondevice.gates.measurements import EDGE_FILE
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Labels
 from nightlite.ondevice.in_tfx.report import comparison, history, pages, sources
 from nightlite.ondevice.report import EdgeFigures, ModelColumn, ModelKey, Report
-from tfx import types
 
 Artifacts = Mapping[str, list[types.Artifact]]
 

@@ -2,12 +2,12 @@
 
 from typing import Any, ClassVar
 
+from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from nightlite.ondevice.in_tfx.report.component import Report
 from nightlite.ondevice.in_tfx.report.outcome_executor import Executor
-from tfx import types
 
 
 class OutcomeReportSpec(component_spec.ComponentSpec):

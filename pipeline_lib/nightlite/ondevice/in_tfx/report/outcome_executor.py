@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
@@ -13,7 +14,6 @@ from nightlite.ondevice.outcome import OUTCOME, Outcome
 from nightlite.ondevice.releases.manifest import MANIFEST_FILE, Manifest
 from nightlite.ondevice.report import Report, RunOutcome
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
-from tfx import types
 
 
 class Executor(base_executor.BaseExecutor):

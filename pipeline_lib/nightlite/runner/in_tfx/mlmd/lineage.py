@@ -16,13 +16,12 @@ from typing import TypeAlias
 
 from ml_metadata.metadata_store import ListOptions, OrderByField, metadata_store
 from ml_metadata.proto import metadata_store_pb2
+from tfx import types
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import cache_utils
 from tfx.orchestration.portable.input_resolution import channel_resolver
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.types import artifact_utils
-
-from tfx import types
 
 Context: TypeAlias = metadata_store_pb2.Context
 Execution: TypeAlias = metadata_store_pb2.Execution

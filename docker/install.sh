@@ -9,8 +9,8 @@ site=$folder/lib/python3.13/site-packages
 uv venv --quiet --no-project --python "$(command -v python3.13)" "$folder"
 uv pip sync --quiet --python "$folder/bin/python" --require-hashes --build-constraints "$lock" "$lock"
 # The locks hold pyproject's group "dev", too, and what nothing else asks for. libclang only serves TensorFlow's own build.
-uv pip uninstall --quiet --python "$folder/bin/python" aiosmtpd apache-airflow-client ast-serialize atpublic cogapp grimp hypothesis \
-  import-linter iniconfig librt mypy mypy-extensions pytest pytest-timeout ruff libclang "$@" 2>&1 | grep -v 'not installed' || true
+uv pip uninstall --quiet --python "$folder/bin/python" aiosmtpd apache-airflow-client ast-serialize atpublic codespell cogapp grimp \
+  hypothesis import-linter iniconfig librt mypy mypy-extensions pytest pytest-timeout ruff libclang "$@" 2>&1 | grep -v 'not installed' || true
 
 # Headers and symbols for linking against TensorFlow, which nobody does here; the packages' own tests and their data.
 rm -rf "$site/tensorflow/include" "$site/pyarrow/include" "$site/tfx/components/testdata"

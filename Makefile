@@ -101,8 +101,8 @@ audit: setup ## both locks against known advisories, by pip-audit; not in CI
 	@for lock in requirements.txt requirements-tfx.txt; do $(UV) run --quiet --no-project --with 'pip-audit>=2.9,<3' \
 	  pip-audit --strict --progress-spinner=off --disable-pip --no-deps --requirement $$lock || exit; done
 
-GENERATED := README.md settings.env.example
-docs: setup ## write the tables of parameters, gates and settings into README.md, and settings.env.example
+GENERATED := docs/run-parameters-and-gates.md docs/settings.md settings.env.example
+docs: setup ## write the tables of parameters, gates and settings into docs/, and settings.env.example
 	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
 
 lint: setup ## ruff, the fence between the two sides, mypy in both environments, and whether make docs would change anything

@@ -1,4 +1,4 @@
-"""README.md's tables and the files of settings, as `make docs` writes them with cog."""
+"""The tables in docs/ and the files of settings, as `make docs` writes them with cog."""
 
 import textwrap
 from collections.abc import Iterable

@@ -231,11 +231,11 @@ def test_the_example_with_the_official_client_works(released: Deployment) -> Non
     assert refused.stderr.startswith("Did you mean epochs? Expected only run parameters that mnist_tflite has")
 
 
-def test_the_readmes_lines_for_curl_start_a_run(released: Deployment, tmp_path: Path) -> None:
+def test_the_documented_lines_for_curl_start_a_run(released: Deployment, tmp_path: Path) -> None:
     if not shutil.which("curl"):
-        pytest.skip("NO CURL ON THIS MACHINE: README's lines for it were not executed")
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    [lines] = [block for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "dagRuns" in block]
+        pytest.skip("NO CURL ON THIS MACHINE: the documented lines for it were not executed")
+    page = (PROJECT / "docs/run-parameters-and-gates.md").read_text(encoding="utf-8")
+    [lines] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "dagRuns" in block]
     assert "http://127.0.0.1:${MNIST_LITE_PORT:-8080} " in lines
     (tmp_path / "var").symlink_to(released.settings.var_dir)
     env = os.environ | {"MNIST_LITE_PORT": str(released.airflow.port)}

@@ -34,7 +34,7 @@ def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
     if unknown := sorted(name for name in given if name.upper() not in known):
         raise SettingsError(
             f"{did_you_mean([name.upper() for name in unknown], sorted(known), PREFIX)}Expected only variables "
-            f"{PREFIX}… that README.md, settings.env.example or .env.example lists. Received: {', '.join(unknown)}"
+            f"{PREFIX}… that docs/, settings.env.example or .env.example lists. Received: {', '.join(unknown)}"
         )
 
 

@@ -2,7 +2,7 @@
 
 Airflow's trigger form, TFX's RuntimeParameters, `mnist-lite trigger --help` and its check of what it is given are made
 from this model. Gates are rows of `gates/table.py`. To add another parameter, add a field here, in its section of the
-form, and use it in `in_tfx/pipeline.py`; `make docs` writes it into README.md and settings.env.example.
+form, and use it in `in_tfx/pipeline.py`; `make docs` writes it into docs/ and settings.env.example.
 """
 
 from typing import Any, Final, Literal

@@ -1,6 +1,6 @@
 """What a node came to, as metrics through Airflow's own StatsD or OpenTelemetry client, where `[metrics]` has one on.
 
-README.md ("Being told") lists the names. Node ids are part of them, since plain StatsD drops tags.
+docs/metrics.md lists the names. Node ids are part of them, since plain StatsD drops tags.
 """
 
 import math

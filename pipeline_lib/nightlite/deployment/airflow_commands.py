@@ -1,4 +1,4 @@
-"""The commands of `mnist-lite` that start and stop the local Airflow: demo, up, down."""
+"""Commands of `mnist-lite` that start and stop the local Airflow: demo, up, down."""
 
 import sys
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""`mnist-lite`: each command runs in the environment that it needs, whichever one it was called from."""
+"""Dispatcher of `mnist-lite`: each command runs in the environment that it needs, wherever it was called from."""
 
 import importlib.util
 import os
@@ -9,11 +9,11 @@ from nightlite.deployment.settings_file import read_settings_file
 from nightlite.errors import MnistLiteError, UsageError
 from nightlite.paths import PROJECT
 
-VERSION = "0.1.0"  # as pyproject.toml has it, which is not in the containers' image
+VERSION = "0.1.0"  # the same as in pyproject.toml, which the image does not have
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
-# command: (environment, module of its commands, its one line in --help). TFX's always run in another process.
+# command: (environment, module, line in --help). TFX's commands always run in another process.
 COMMANDS = {
     "demo": (
         "airflow",
@@ -65,7 +65,10 @@ def usage() -> str:
 
 
 def run_commands(app: Callable[..., object]) -> int:
-    """Run one environment's commands (a typer app); an error that a user can act on is one line and its exit code."""
+    """Run one environment's commands (a typer app).
+
+    An error that a user can act on becomes one line and its exit code.
+    """
     try:
         app(prog_name="mnist-lite")
     except MnistLiteError as error:
@@ -100,7 +103,7 @@ def _run(prog_name: str, arguments: list[str]) -> None:
 
         raise UsageError(f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}")
     side, module, _ = COMMANDS[name]
-    # The image has Airflow elsewhere than a checkout has.
+    # The image has Airflow elsewhere than a checkout.
     if side == "either" or (side == "airflow" and importlib.util.find_spec("airflow")):
         importlib.import_module(module).app(prog_name=prog_name)
     else:

@@ -1,4 +1,4 @@
-"""The variables of `.env` that only docker-compose.yml reads: which containers run, and who may log in."""
+"""Variables of `.env` that only docker-compose.yml reads: the containers to run and the users' passwords."""
 
 from typing import Literal
 

@@ -2,7 +2,7 @@
 
     python -m nightlite.deployment.dag_check FOLDER RESULT [--migrate]
 
-RESULT receives the import errors as JSON. `--migrate` then makes or migrates the database, if there is no error: both
+RESULT receives the import errors as JSON. Without errors, `--migrate` then creates or migrates the database. Both
 need Airflow's imports, which take seconds.
 """
 
@@ -17,23 +17,23 @@ from nightlite.settings import settings
 
 
 def import_errors(folder: Path) -> dict[str, str]:
-    """Return the sentence of each DAG file that cannot be imported, by its path."""
+    """Return the error of each DAG file that cannot be imported, by its path."""
     from airflow.dag_processing.dagbag import DagBag
 
-    with contextlib.redirect_stdout(io.StringIO()):  # the tracebacks of what the sentences say
+    with contextlib.redirect_stdout(io.StringIO()):  # drop the tracebacks: the errors below say the same
         found: dict[str, str] = DagBag(str(folder)).import_errors
     return found
 
 
 def refuse_broken_dags(errors: dict[str, str]) -> None:
-    """Raise StackError where there are import errors."""
+    """Raise StackError if there are import errors."""
     if errors:
         told = "; ".join(f"{path}: {error.strip().splitlines()[-1]}" for path, error in sorted(errors.items()))
         raise StackError(f"expected DAG files that Airflow can import. Received: {told}")
 
 
 def main(folder: Path, result: Path, migrate: bool) -> int:
-    # Before the first 'make compile' there is no pipeline to render, and `up` says so.
+    # Before the first 'make compile' there is no pipeline. `up` reports that.
     absent = None if settings().compiled_path.exists() else str(settings().compiled_path)
     errors = {path: error for path, error in import_errors(folder).items() if not absent or absent not in error}
     result.write_text(json.dumps(errors), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The check of every `MNIST_LITE_…` variable, made before Airflow is started: a bad one would only end the nights."""
+"""Check of every `MNIST_LITE_…` variable before Airflow starts, because a bad one would fail the nightly runs."""
 
 import os
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice
 from nightlite.settings import PREFIX, RunDefaults, Settings, read_variables, run_defaults
 
 _READ_BY = (Settings, RunDefaults, NoticeSettings, AccessVariables, ContainerVariables)
-# Read where pydantic is not at hand, or set by this project for its own processes.
+# Read without pydantic, or set by this project for its own processes.
 _OTHERS = frozenset({"MNIST_LITE_RUNTIME_DIR", "MNIST_LITE_STACK"})
 _OF_TESTS = "MNIST_LITE_TEST_"
 
 
 def known_variables() -> frozenset[str]:
-    """Return the names of all variables that anything here reads, but for the tests' own."""
+    """Return the names of all variables that this project reads, except those of its tests."""
     names = {f"{kind.model_config['env_prefix']}{name}".upper() for kind in _READ_BY for name in kind.model_fields}
     return _OTHERS | names
 
@@ -42,11 +42,11 @@ def check_settings(config: Settings, *, with_files: bool = True) -> None:
     """Check every variable.
 
     Args:
-      config: the settings, which are checked by having been read.
-      with_files: also the files that they name; some containers have not all of these.
+      config: the settings, which were checked when they were read.
+      with_files: also check the files that they name. Some containers lack some of these.
 
     Raises:
-      SettingsError: a name is unknown, a value is not what it should be, or a file cannot be read.
+      SettingsError: a name is unknown, a value is malformed, or a file cannot be read.
     """
     refuse_unknown_variables()
     run_defaults()

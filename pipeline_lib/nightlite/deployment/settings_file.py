@@ -1,4 +1,4 @@
-"""settings.env: the settings of the local commands and of the containers, beneath the environment's variables."""
+"""File settings.env: the settings of the local commands and of the containers. Environment variables win over it."""
 
 import os
 from collections.abc import MutableMapping
@@ -7,7 +7,7 @@ from pathlib import Path
 from nightlite.errors import SettingsError
 from nightlite.paths import PROJECT
 
-# Processes of the local Airflow have it: they keep the settings that it was started with.
+# Processes of the local Airflow have it and keep the settings of their start.
 _STARTED = "MNIST_LITE_STACK"
 
 

@@ -1,1 +1,4 @@
-"""A client of Airflow's REST API and the commands that use it. Both environments can import it: it needs no Airflow."""
+"""Client of Airflow's REST API and the commands that use it.
+
+It needs no Airflow, so both environments can import it.
+"""

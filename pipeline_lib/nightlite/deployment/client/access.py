@@ -1,4 +1,4 @@
-"""Where Airflow's REST API is and who asks it: from the environment, a file or a prompt, never from argv."""
+"""Address and login of Airflow's REST API, read from the environment, a file or a prompt, never from argv."""
 
 import getpass
 import json
@@ -13,14 +13,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from nightlite.errors import SettingsError
 from nightlite.settings import Settings, read_variables
 
-# What the local Airflow of this checkout has: its API server's interface, and its one user.
+# The interface and the only user of this checkout's local Airflow.
 LOCAL_HOST = "127.0.0.1"
 LOCAL_USER = "admin"
 _SECRETS = "MNIST_LITE_PASSWORD, MNIST_LITE_PASSWORD_FILE or MNIST_LITE_TOKEN"
 
 
 class Access(BaseModel):
-    """An Airflow and who asks it. With a `token`, user and password are not needed; all secrets print as stars."""
+    """Address and login of one Airflow. A `token` replaces user and password. All secrets print as stars."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,12 +31,12 @@ class Access(BaseModel):
 
     @property
     def is_remote(self) -> bool:
-        """Whether the proxy of the environment is asked for it: none leads back to this machine."""
+        """Return True unless the address is this machine, which no proxy leads to."""
         return urlsplit(self.url).hostname not in (LOCAL_HOST, "localhost", "::1")
 
 
 class AccessVariables(BaseSettings):
-    """The variables that say so; none of them: the local Airflow of this checkout."""
+    """Environment variables of an Airflow's address and login. If none is set, the local Airflow is used."""
 
     model_config = SettingsConfigDict(env_prefix="MNIST_LITE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -56,14 +56,14 @@ class AccessVariables(BaseSettings):
 
 
 def find_access(config: Settings, ask: Callable[[str], str] | None = None) -> Access | None:
-    """The Airflow that the environment names, else this checkout's local one; None where there is neither.
+    """Return the Airflow that the environment names, else this checkout's local one, else None.
 
     Args:
       config: where the local Airflow is.
-      ask: asks a person for a password that is not set (see `ask_password`); None: nobody is there to be asked.
+      ask: asks a person for a missing password (see `ask_password`). None if no one can be asked.
 
     Raises:
-      SettingsError: an address is set without a user or a password, or a variable or file does not hold what it should.
+      SettingsError: an address lacks a user or a password, or a variable or file is malformed.
     """
     given = read_variables(AccessVariables)
     if given.url is None:
@@ -76,7 +76,7 @@ def find_access(config: Settings, ask: Callable[[str], str] | None = None) -> Ac
 
 
 def ask_password(whose: str) -> str:
-    """Ask the terminal for a password, unseen. Raises SettingsError where there is no terminal."""
+    """Ask for a password in the terminal, without echo. Raises SettingsError without a terminal."""
     if not sys.stdin.isatty():
         raise SettingsError(f"Password of {whose}: expected {_SECRETS}, or a terminal. Received: neither")
     return getpass.getpass(f"Password of {whose}: ")
@@ -98,7 +98,7 @@ def _password(given: AccessVariables, ask: Callable[[str], str] | None) -> Secre
 
 
 def _local(config: Settings, given: AccessVariables) -> Access | None:
-    """The local Airflow at the port where it was started last; its password file is made by `make up`."""
+    """Return the local Airflow at the port of its last start. `make up` writes its password file."""
     home = config.var_dir / "airflow"
     try:
         port = int(json.loads((home / "stack.json").read_text(encoding="utf-8"))["port"])

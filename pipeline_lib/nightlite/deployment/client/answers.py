@@ -13,9 +13,10 @@ class _Answer(BaseModel):
 
 
 class Dag(_Answer):
-    """A DAG as the DAG processor parsed it last. `file_token` names its file in `AirflowRest.parse_again`.
+    """A DAG as the DAG processor last parsed it.
 
-    `next_dagrun_run_after` is when the scheduler makes its next run by time: past where it is about to.
+    `file_token` names its file in `AirflowRest.parse_again`. `next_dagrun_run_after` is the time of the next
+    scheduled run. It is in the past while the scheduler is about to make that run.
     """
 
     dag_id: str
@@ -29,7 +30,7 @@ class Dag(_Answer):
 
 
 class ImportFailure(_Answer):
-    """The import error of one DAG file; its text is the last line of the traceback."""
+    """Import error of one DAG file. Its text is the last line of the traceback."""
 
     filename: str
     stack_trace: str
@@ -40,7 +41,10 @@ class ImportFailure(_Answer):
 
 
 class DagRun(_Answer):
-    """One run; `state` is queued, running, success or failed. `conf` is what it was told beyond the defaults."""
+    """One run.
+
+    `state` is queued, running, success or failed. `conf` holds the parameters that differ from the defaults.
+    """
 
     dag_run_id: str
     state: str
@@ -58,9 +62,9 @@ class DagRun(_Answer):
 
 
 class TaskInstance(_Answer):
-    """One task of one run; `state` is None until the scheduler has looked at it. Seconds in `duration`.
+    """One task of one run. `state` is None until the scheduler has seen the task. `duration` is in seconds.
 
-    `hostname` is where it is at work, or was: empty before its first try.
+    `hostname` is the machine that runs it, or ran it. It is empty before the first try.
     """
 
     task_id: str

@@ -1,4 +1,4 @@
-"""Tell Airflow of a new span: an event of its Asset, over REST, for which the pipeline's DAG waits."""
+"""Notice of a new span to Airflow: an event of its Asset, sent over REST, which starts the pipeline's DAG."""
 
 from nightlite.deployment.client.access import find_access
 from nightlite.deployment.client.rest import AirflowRest
@@ -8,9 +8,9 @@ from nightlite.settings import DATA_ASSET, Settings
 
 
 def tell_of(span: Span, config: Settings) -> str:
-    """Tell Airflow of a span, unless it knows; return the sentence that says what came of it.
+    """Notify Airflow of a span, unless it knows the span. Return a sentence about the result.
 
-    Never a failure: the span is there, and the next run by time, or the same ingest again, makes up for it.
+    Never fails. The span exists, so the next scheduled run reads it, and the same ingest can be repeated.
     """
     try:
         access = find_access(config)

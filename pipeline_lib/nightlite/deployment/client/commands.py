@@ -1,4 +1,4 @@
-"""The commands of `mnist-lite` that ask an Airflow over REST: trigger, status, runs."""
+"""Commands of `mnist-lite` that call an Airflow over REST: trigger, status, runs."""
 
 import math
 import sys
@@ -10,12 +10,12 @@ from typer.core import TyperCommand
 from nightlite.deployment.cli import run_commands
 from nightlite.settings import settings
 
-# What one command alone needs is imported there: a script asks for the status every few seconds.
+# Each command imports its own modules: a script asks for the status every few seconds.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 class _Trigger(TyperCommand):
-    """The command `trigger`, whose help lists the run parameters."""
+    """Command `trigger`, whose help lists the run parameters."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         self.epilog = _parameter_lines()
@@ -54,9 +54,9 @@ def trigger(
 ) -> None:
     """Start a run of the pipeline over REST.
 
-    Exit code: 0 the run is started, or with --wait: the model is released, there is nothing new, or it was a dry run;
-    1 the run failed, could not be started, or took longer than --timeout; 2 usage, or the parameters were refused;
-    3 it ran, but the model was not released; 130 interrupted: the run goes on.
+    Exit code: 0 the run is started, or with --wait: the model is released, there is nothing new, or it was a dry
+    run; 1 the run failed, could not be started, or took longer than --timeout; 2 usage, or the parameters were
+    refused; 3 it ran, but the model was not released; 130 interrupted: the run goes on.
     """
     from nightlite.deployment.client import runs
     from nightlite.runner import parameter_text as param_text
@@ -90,7 +90,7 @@ def list_runs(
     limit: Annotated[int, typer.Option(min=1, max=100, help="how many")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
-    """List the newest runs, newest first, with what each was told and released."""
+    """List the newest runs, newest first, with their parameters and releases."""
     from nightlite.deployment.client import runs
 
     raise typer.Exit(runs.runs(settings(), limit, as_json=as_json))

@@ -1,7 +1,7 @@
-"""A thin client of Airflow's public REST API (v2): one method per call that our commands make, typed answers.
+"""A thin client of Airflow's public REST API (v2), with one method per call and typed answers.
 
-Not the official client: it takes a second more to import, does not fetch tokens, and does not know which requests may
-be sent twice. Programs of yours may well use it: `docs/start_run.py` does.
+It replaces the official client, which imports a second slower, fetches no tokens and does not know safe retries.
+Your own programs may well use that client, as `docs/start_run.py` does.
 
 Airflow's paths and bodies: `airflow/api_fastapi/core_api/routes/public/` of the installed version.
 """
@@ -23,7 +23,7 @@ from nightlite.errors import NoRunError, RefusedError, RunRefusedError, StackErr
 from nightlite.runner.node_result import NodeResult
 
 _TIMEOUT_SECONDS = 30
-# Between the tries of a request, in seconds. By hand: tenacity takes longer to import than all of the client.
+# Seconds between the tries of a request. tenacity takes longer to import than the whole client.
 _PAUSES = (0.2, 0.4, 0.8, 1.6, None)
 _ABSENT = (httpx.codes.NOT_FOUND,)
 _MALFORMED = (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
@@ -32,8 +32,8 @@ _MALFORMED = (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
 class AirflowRest:
     """A connection to one Airflow as one user; a context manager.
 
-    Reads are tried again when the connection breaks. A trigger is sent again only where it was never received, or names
-    its run. `http` makes any other request, as the same user.
+    Reads are retried when the connection breaks. A trigger is retried only if it was never received or names its
+    run. `http` sends any other request as the same user.
     """
 
     def __init__(self, access: Access, transport: httpx.BaseTransport | None = None) -> None:
@@ -42,14 +42,14 @@ class AirflowRest:
             auth=RestToken(access),
             timeout=_TIMEOUT_SECONDS,
             trust_env=access.is_remote,
-            # Without TLS no certificates are read, which takes a tenth of a second.
+            # Skip loading certificates without TLS: it takes 0.1 s.
             verify=access.url.startswith("https:"),
             transport=transport,
         )
 
     @classmethod
     def login(cls, url: str, username: str, password: str) -> Self:
-        """Log in with a user's name and password, at the first call."""
+        """Return a client that logs in with a user's name and password at its first call."""
         return cls(Access(url=url, user=username, password=SecretStr(password)))
 
     def __enter__(self) -> Self:
@@ -61,22 +61,22 @@ class AirflowRest:
         self.http.close()
 
     def dag(self, dag_id: str) -> Dag | None:
-        """The DAG, or None if no file has given one of that name yet."""
+        """Return the DAG, or None while no file defines it."""
         answer = self._send("GET", f"dags/{dag_id}/details", also_ok=_ABSENT)
         return Dag.model_validate(answer.json()) if answer.status_code == httpx.codes.OK else None
 
     def parse_again(self, dag: Dag) -> None:
-        """Ask the DAG processor to read the DAG's file now; a second request while one waits is no error."""
+        """Ask the DAG processor to parse the DAG's file now. A second request while one waits is no error."""
         self._send("PUT", f"parseDagFile/{dag.file_token}", also_ok=(httpx.codes.CONFLICT,))
 
     def import_error(self, dag_id: str, since: datetime | None = None) -> str | None:
-        """Return why the DAG's file cannot be imported; None where it can, or where this user may not know.
+        """Return the import error of the DAG's file, or None if there is none or this user may not know.
 
-        Of a DAG that Airflow has never seen, it is the error of the file of its name, else of any file.
+        If Airflow has never seen the DAG, return the error of the file of its name, else of any file.
 
         Args:
           dag_id: names the DAG.
-          since: an error that was found before is not told.
+          since: ignore errors found before this time.
         """
         dag = self.dag(dag_id)
         if dag and not dag.has_import_errors:
@@ -87,7 +87,7 @@ class AirflowRest:
         return "; ".join(map(str, own or ([] if dag else found))) or None
 
     def import_errors(self) -> list[str]:
-        """The last line of each DAG file's import error."""
+        """Return the last line of each DAG file's import error."""
         return list(map(str, self._import_errors()))
 
     def _import_errors(self) -> list[ImportFailure]:
@@ -101,16 +101,16 @@ class AirflowRest:
         """Start one run with these parameters.
 
         Raises:
-          RunRefusedError: an unknown parameter, or one of the wrong type or out of bounds.
-          StackError: anything else that the server says: unknown DAG, not allowed.
+          RunRefusedError: a parameter is unknown, of the wrong type or out of bounds.
+          StackError: any other refusal, such as an unknown DAG or a missing permission.
         """
         return DagRun.model_validate(self._trigger(dag_id, {"conf": conf or {}, "note": note}).json())
 
     def trigger_once(self, dag_id: str, run_id: str, conf: dict[str, Any], note: str | None = None) -> DagRun:
-        """The run of that id: started with these parameters, or as it was started before.
+        """Start the run of that id with these parameters, or return the run that already exists.
 
         Raises:
-          RunRefusedError: as `trigger`, or the run that is there was told something else.
+          RunRefusedError: as `trigger`, or the existing run has other parameters.
         """
         body = {"conf": conf, "dag_run_id": run_id, "note": note}
         answer = self._trigger(dag_id, body, httpx.codes.CONFLICT, repeatable=True)
@@ -123,7 +123,7 @@ class AirflowRest:
         return run
 
     def _trigger(self, dag_id: str, body: dict[str, Any], *also_ok: int, repeatable: bool = False) -> httpx.Response:
-        # Without a logical date: two runs of the same second are two runs.
+        # Without a logical date, two runs in the same second are two runs.
         form = {"logical_date": None, **body}
         path = f"dags/{dag_id}/dagRuns"
         answer = self._send("POST", path, json=form, also_ok=(*also_ok, *_MALFORMED), repeatable=repeatable)
@@ -140,7 +140,7 @@ class AirflowRest:
         return DagRun.model_validate(answer.json())
 
     def lost_scheduler(self) -> str | None:
-        """Why no task starts: the scheduler has not been heard of for half a minute; None where it has."""
+        """Return a warning if the scheduler has sent no heartbeat for half a minute, else None."""
         found = self._send("GET", "monitor/health").json()["scheduler"]
         if found["status"] == "healthy":
             return None
@@ -151,13 +151,13 @@ class AirflowRest:
         )
 
     def runs(self, dag_id: str, limit: int) -> list[DagRun]:
-        """Those made last first, whatever date they are of, as a backfill's."""
+        """Return the newest runs by creation, whatever their dates (a backfill's are old)."""
         query = {"order_by": "-id", "limit": limit}
         answer = self._send("GET", f"dags/{dag_id}/dagRuns", params=query)
         return [DagRun.model_validate(run) for run in answer.json()["dag_runs"]]
 
     def active_run(self, dag_id: str) -> DagRun | None:
-        """The run that is queued or running, the running one first."""
+        """Return the queued or running run, the running one first."""
         query = {"state": ["running", "queued"], "order_by": "-state"}
         answer = self._send("GET", f"dags/{dag_id}/dagRuns", params=query, also_ok=_ABSENT)
         runs = answer.json().get("dag_runs", [])
@@ -168,7 +168,7 @@ class AirflowRest:
         return [TaskInstance.model_validate(task) for task in answer.json()["task_instances"]]
 
     def node_result(self, dag_id: str, run_id: str, task_id: str) -> NodeResult | None:
-        """What the node's task returned; None if it returned nothing, or something else."""
+        """Return the result of the node's task, or None if it returned no node result."""
         path = _path(dag_id, run_id, "taskInstances", task_id, "xcomEntries", "return_value")
         answer = self._send("GET", path, also_ok=_ABSENT)
         try:
@@ -177,32 +177,32 @@ class AirflowRest:
             return None
 
     def log_lines(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
-        """The task's log: one text per line, its newest try; an exception as its type and message."""
+        """Return the lines of the log of the task's newest try. An exception is one line with its type and message."""
         path = _path(dag_id, run_id, "taskInstances", task.task_id, "logs", str(task.try_number))
         answer = self._send("GET", path, params={"full_content": True}, also_ok=_ABSENT)
         lines: list[str] = []
         for entry in answer.json().get("content", []):
-            # Groups are the UI's foldable headings, not something that the node wrote.
+            # Groups are foldable headings of the UI, not the node's output.
             if not (event := str(entry.get("event", ""))).startswith(("::group", "::endgroup")):
                 lines.append(event)
             lines += [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or []]
         return lines
 
     def asset_id(self, name: str) -> int | None:
-        """Return the id of the Asset of that name; None if no DAG names it."""
+        """Return the id of the Asset of that name, or None if no DAG names it."""
         found = self._send("GET", "assets", params={"name_pattern": name}).json()["assets"]
         return next((int(asset["id"]) for asset in found if asset["name"] == name), None)
 
     def asset_events(self, asset_id: int) -> list[dict[str, Any]]:
-        """Return what the Asset's newest events say; nothing where Airflow cannot tell."""
+        """Return the extras of the Asset's newest events, or an empty list if Airflow cannot list them."""
         query = {"asset_id": asset_id, "order_by": "-timestamp", "limit": 100}
-        # Airflow 3.3 fails while a run that such an event has caused is queued: it has no start yet to be told.
+        # Airflow 3.3 fails while an event's run is queued, because it has no start date.
         broken = (httpx.codes.INTERNAL_SERVER_ERROR,)
         answer = self._send("GET", "assets/events", params=query, also_ok=broken)
         return [event["extra"] or {} for event in answer.json()["asset_events"]] if answer.is_success else []
 
     def add_asset_event(self, asset_id: int, extra: dict[str, Any]) -> None:
-        """Record an event of the Asset; DAGs that wait for it start."""
+        """Record an event of the Asset. DAGs that wait for it start."""
         self._send("POST", "assets/events", json={"asset_id": asset_id, "extra": extra})
 
     def _send(
@@ -214,7 +214,7 @@ class AirflowRest:
         repeatable: bool = False,
         **request: Any,
     ) -> httpx.Response:
-        """Send a request, again where that does no harm; return an answer that is a success or `also_ok`."""
+        """Send a request, with retries where they are safe. Return an answer that is a success or `also_ok`."""
         broken: tuple[type[Exception], ...] = (httpx.ConnectError,)
         if repeatable or method == "GET":
             broken = (httpx.TransportError,)

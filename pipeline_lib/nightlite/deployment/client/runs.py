@@ -1,4 +1,4 @@
-"""`mnist-lite trigger`, `status` and `runs`: runs that a terminal or another machine starts and reads over REST."""
+"""Commands `mnist-lite trigger`, `status` and `runs`, which start and read runs over REST."""
 
 import contextlib
 import math
@@ -28,7 +28,10 @@ EXIT_INTERRUPTED = 130
 
 
 class RunStatus(BaseModel):
-    """A run as `--json` prints it: `nodes` are the tasks' states, `conf` what it was told beyond the defaults."""
+    """A run as `--json` prints it.
+
+    `nodes` holds the tasks' states, `conf` the parameters that differ from the defaults.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,16 +45,16 @@ class RunStatus(BaseModel):
 
     @property
     def exit_code(self) -> int:
-        """Return the outcome's; 0 while the run goes on."""
+        """Return the outcome's exit code, or 0 while the run goes on."""
         return self.summary.exit_code if self.state in FINISHED else 0
 
 
 def connect(config: Settings) -> tuple[Access, AirflowRest]:
-    """The Airflow that the environment names, or the local one, and a connection to it.
+    """Return the Airflow that the environment names, or the local one, with a connection to it.
 
     Raises:
-      StackError: there is none.
-      SettingsError: the environment does not say enough.
+      StackError: there is no Airflow.
+      SettingsError: the environment is incomplete.
     """
     access = find_access(config, ask_password)
     if access is None:
@@ -72,13 +75,13 @@ def trigger(
     seconds: float = math.inf,
     as_json: bool = False,
 ) -> int:
-    """Start one run, or find the one of that id; with `wait`, watch it to its end. Returns the exit code.
+    """Start one run, or find the run of that id. With `wait`, watch it until it finishes. Return the exit code.
 
     Raises:
-      RunRefusedError: Airflow will not start it so.
-      StackError: Airflow is not to be had, or the run was not over after so many `seconds`: it goes on.
+      RunRefusedError: Airflow refuses the parameters.
+      StackError: Airflow cannot be reached, or the run has not finished after `seconds` and goes on.
     """
-    # Standard output is the answer's alone, for a program that reads it.
+    # Keep standard output for the answer, for programs that read it.
     console = Console(stderr=as_json)
     access, rest = connect(config)
     with rest:
@@ -98,10 +101,10 @@ def trigger(
 
 
 def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> int:
-    """Show one run, by default the newest, as it is now. Returns the exit code.
+    """Show the present state of one run, by default the newest. Return the exit code.
 
     Raises:
-      StackError: there is no such run, or Airflow is not to be had.
+      StackError: there is no such run, or Airflow cannot be reached.
     """
     access, rest = connect(config)
     with rest:
@@ -129,7 +132,7 @@ def _import_error_first(rest: AirflowRest) -> Iterator[None]:
         yield
     except RefusedError:
         why = None
-        with contextlib.suppress(StackError):  # who may not trigger may not look, either
+        with contextlib.suppress(StackError):  # a user who may not trigger may not read the error either
             why = rest.import_error(PIPELINE_NAME)
         if why:
             raise StackError(_broken(why)) from None
@@ -141,10 +144,10 @@ def _broken(why: str) -> str:
 
 
 def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
-    """List the newest runs with what they released. Returns 0.
+    """List the newest runs with their releases. Return 0.
 
     Raises:
-      StackError: Airflow is not to be had.
+      StackError: Airflow cannot be reached.
     """
     _, rest = connect(config)
     with rest:
@@ -152,7 +155,7 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
     if as_json:
         Console(soft_wrap=True).print_json(data=[_listed(run, results) for run, results, _ in found])
         return 0
-    # A run id is there to be copied: it is folded where the terminal is narrow, never cut.
+    # Fold run ids in narrow terminals, never cut them: people copy them.
     table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "outcome", "told")
     for run, results, failed in found:
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
@@ -212,13 +215,13 @@ def verdict_lines(summary: RunSummary, state: str) -> list[str]:
     pushed = summary.pushed_why or (f"pushed to {summary.pushed}" if summary.pushed else "nothing was pushed")
     release = f"Release: {pushed}"
     if summary.blessed is None and state == "failed":
-        return [release]  # why is told with the failure, which may be DataGate's own verdict
+        return [release]  # the failure above names the reason, which may be DataGate's own refusal
     blessed = {True: "Blessed", False: "Not blessed", None: "Not judged"}[summary.blessed]
     return [f"{blessed}: {summary.blessed_why}", release]
 
 
 def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], list[str] | None]:
-    """Return the results that decide a run's outcome and, of a failed run, its failed nodes, the first one first."""
+    """Return the results that decide a run's outcome and, for a failed run, its failed nodes in order."""
     failed: list[str] | None = None
     wanted = [PUSHER] if run.finished else []
     if run.state == "failed":
@@ -233,7 +236,7 @@ def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], li
 
 
 def _listed(run: DagRun, results: Mapping[str, NodeResult]) -> dict[str, Any]:
-    """Return a run as `--json` lists it: `pushed` is the version that it released, or why there is none."""
+    """Return a run as `--json` lists it. `pushed` is the released version, or the reason why there is none."""
     pusher = results.get(PUSHER)
     pushed = pusher and (pusher.pushed_version if pusher.outcome is Outcome.released else pusher.reason)
     outcome = outcome_of(results.values(), run.state == "failed") if run.finished else None

@@ -1,4 +1,4 @@
-"""Airflow's tokens, and what an Airflow says when it refuses."""
+"""Airflow's tokens and refusals."""
 
 from collections.abc import Generator
 
@@ -10,7 +10,7 @@ from nightlite.errors import StackError
 
 
 class RestToken(httpx.Auth):
-    """Fetches a token where there is none, and a new one once where it has expired."""
+    """Authentication that fetches a token when there is none, and once again when it has expired."""
 
     requires_response_body = True
 
@@ -44,12 +44,12 @@ class RestToken(httpx.Auth):
 
 
 def said(answer: httpx.Response) -> str:
-    """What the server said: FastAPI's `detail` is a text, or a list of the fields that are wrong."""
+    """Return the server's error message. FastAPI's `detail` is a text or a list of invalid fields."""
     try:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
         return answer.text[:300] or answer.reason_phrase
     if isinstance(detail, list):
         return "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in detail)
-    # A refused parameter's first line is the sentence; its schema follows.
+    # A refused parameter's first line is the sentence. Its schema follows.
     return str(detail).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Watching one run: a live table in a terminal, else one plain line per change."""
+"""View of one run: a live table in a terminal, else one plain line per change."""
 
 import math
 import time
@@ -25,7 +25,7 @@ _STYLE = {"success": "green", "cached": "cyan", "failed": "red", "upstream_faile
 
 @dataclass
 class RunView:
-    """One run's nodes as they were seen last; `results` grows as nodes finish."""
+    """Nodes of one run as last seen. `results` grows as nodes finish."""
 
     rest: AirflowRest
     dag_id: str
@@ -35,7 +35,7 @@ class RunView:
     results: dict[str, NodeResult | None] = field(default_factory=dict)
 
     def watch(self, console: Console, seconds: float = math.inf) -> DagRun:
-        """Show the nodes until the run has finished, or for so many seconds; returns the run as it is then."""
+        """Show the nodes until the run finishes or the seconds have passed. Return the run as it is then."""
         until = time.monotonic() + seconds
         if not console.is_terminal:
             return self._watch_lines(console, until)
@@ -63,7 +63,7 @@ class RunView:
 
     def look(self) -> DagRun:
         """Read the run and its nodes once."""
-        # The run first: once it has finished, the tasks read after it are all in their last state.
+        # Read the run first: once it has finished, all tasks are in their last state.
         run = self.rest.run(self.dag_id, self.run_id)
         position = {task_id: index for index, task_id in enumerate(self.order)}
         tasks = self.rest.tasks(self.dag_id, self.run_id)
@@ -92,7 +92,7 @@ class RunView:
 
 
 def print_failures(view: RunView, console: Console) -> None:
-    """The failed nodes' last log lines."""
+    """Print the last log lines of the failed nodes."""
     console.print(f"Run {view.run_id} failed.", soft_wrap=True)
     for task in view.tasks:
         if task.state == "failed":
@@ -102,7 +102,7 @@ def print_failures(view: RunView, console: Console) -> None:
 
 
 def node_order(settings: Settings) -> list[str]:
-    """The nodes as the pipeline has them; none where it is not compiled here, as on a machine that only triggers."""
+    """Return the node ids in the pipeline's order, or none on a machine without the compiled pipeline."""
     try:
         return [node.id for node in CompiledPipeline.read(settings.compiled_path).nodes]
     except CompiledPipelineError:

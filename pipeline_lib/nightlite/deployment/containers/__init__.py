@@ -1,1 +1,1 @@
-"""What containers do besides Airflow's own commands."""
+"""Commands that containers run besides Airflow's own."""

@@ -1,8 +1,8 @@
-"""One run of the deployment that this container belongs to, watched to its end: `make compose-demo`.
+"""Watch one run of this container's deployment until it finishes, for `make compose-demo`.
 
-    python -m nightlite.deployment.containers.demo      (in the `init` service, which knows the admin's password)
+    python -m nightlite.deployment.containers.demo      (in the `init` service, which has the admin's password)
 
-Exit code as `mnist-lite demo`'s: 0 a model was pushed, 1 the run failed, 3 nothing was pushed, 130 interrupted.
+Exit codes are those of `mnist-lite demo`: 0 pushed, 1 failed, 3 nothing pushed, 130 interrupted.
 """
 
 import os
@@ -26,7 +26,7 @@ def main() -> int:
     try:
         with AirflowRest.login("http://api-server:8080", USER, os.environ[_VARIABLE]) as rest:
             switch_on(rest, console)
-            # A new deployment makes its first run itself.
+            # A new deployment starts its first run by itself.
             run_id = run_under_way(rest) or rest.trigger(PIPELINE_NAME).dag_run_id
             code = show_run(settings(), rest, run_id, console, os.environ["AIRFLOW__API__BASE_URL"])
     except MnistLiteError as error:

@@ -1,9 +1,9 @@
-"""Bring a deployment's database, users and first data to where this version expects them: `docker compose`'s `init`.
+"""Bring a deployment's database, users and first data to this version's state, as `docker compose`'s `init`.
 
     python -m nightlite.deployment.containers.initialize
 
-Run before anything else starts, at every start: what is there already is kept. One `MNIST_LITE_*_PASSWORD` per user is
-read where that user does not exist yet; later, Airflow's own database is the only place of a password.
+It runs before anything else, at every start, and keeps whatever exists. One `MNIST_LITE_*_PASSWORD` is read for
+each user who does not exist yet. After that, only Airflow's own database holds the password.
 """
 
 import contextlib
@@ -22,20 +22,20 @@ from nightlite.errors import MnistLiteError, SettingsError, StackError
 from nightlite.paths import PROJECT
 from nightlite.settings import Settings, settings
 
-# A scheduler that was killed looks alive until its last heartbeat is 30 s old.
+# A killed scheduler looks alive until its last heartbeat is 30 s old.
 _STILL_ALIVE_SECONDS = 60
 
 
-# Who may log in, and in which of Airflow's own roles.
+# Users and their roles in Airflow.
 USERS = {"admin": "Admin", "operator": "Op", "viewer": "Viewer"}
 
 
 def initialize(config: Settings) -> None:
-    """Migrate, make the users, ingest the first data; each step says what it did.
+    """Migrate, create the users and ingest the first data. Each step reports what it did.
 
     Raises:
-      SettingsError: a variable is unknown or not what it should be; or a user who does not exist yet has no password.
-      StackError: a DAG file cannot be imported; the database is a newer version's, or in use by an older one; or there
+      SettingsError: a variable is unknown or malformed, or a new user has no password.
+      StackError: a DAG file cannot be imported, the database is a newer version's or used by an older one, or there
         is no data to train on.
     """
     from airflow.configuration import conf
@@ -50,10 +50,10 @@ def initialize(config: Settings) -> None:
 
 
 def migrate() -> None:
-    """Migrate Airflow's database where this version needs it, and only while nobody works on it.
+    """Migrate Airflow's database if this version needs it, while no scheduler uses it.
 
     Raises:
-      StackError: a scheduler is at work on it, or it holds migrations that this version does not know.
+      StackError: a scheduler is using it, or it holds migrations that this version does not know.
     """
     from airflow.utils import db
     from alembic.util.exc import CommandError
@@ -84,7 +84,7 @@ def _is_migrated() -> bool:
 
 
 def _wait_until_unused() -> None:
-    """A running scheduler of the old version would work on tables that change under it."""
+    """Wait until no scheduler of the old version uses the tables that the migration changes."""
     deadline = time.monotonic() + _STILL_ALIVE_SECONDS
     while _scheduler_is_alive():
         if time.monotonic() > deadline:
@@ -107,10 +107,10 @@ def _scheduler_is_alive() -> bool:
 
 
 def make_users() -> None:
-    """Make the users that do not exist yet, and keep the roles' permissions as this version has them.
+    """Create the missing users, and set the roles' permissions to this version's.
 
     Raises:
-      SettingsError: the variable with a new user's password is missing.
+      SettingsError: the variable of a new user's password is missing.
     """
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
     from airflow.utils.providers_configuration_loader import providers_configuration_loaded
@@ -136,10 +136,10 @@ def make_users() -> None:
 
 
 def first_data(config: Settings) -> None:
-    """Ingest `config.dataset` where there is no data yet: an operator's later spans are never put behind it.
+    """Ingest `config.dataset` if there is no data yet, so that no operator's span comes before it.
 
     Raises:
-      StackError: that failed.
+      StackError: the ingest failed.
     """
     if any(config.data_dir.glob("span-*")):
         say("there is data already: nothing to ingest")
@@ -158,12 +158,12 @@ def first_data(config: Settings) -> None:
 
 
 def forget_runs(before: datetime) -> None:
-    """Remove records, and logs of tasks and DAG processor, from before `before`, but for the last scheduled run."""
+    """Remove records and logs from before `before`, except the last scheduled run."""
     import pendulum
     from airflow.configuration import conf
     from airflow.utils.db_cleanup import run_cleanup
 
-    with contextlib.redirect_stdout(io.StringIO()):  # a page on every table, whether or not anything was there
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a page on every table
         run_cleanup(clean_before_timestamp=pendulum.instance(before), confirm=False, skip_archive=True)
     logs = Path(conf.get_mandatory_value("logging", "base_log_folder"))
     of_runs, of_days = (

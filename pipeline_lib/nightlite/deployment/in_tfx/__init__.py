@@ -1,1 +1,1 @@
-"""The command line's part that runs in the TFX environment."""
+"""Part of the command line that runs in the TFX environment."""

@@ -1,4 +1,4 @@
-"""The commands of `mnist-lite` that need TFX or the data: ingest, run-local, schema."""
+"""Commands of `mnist-lite` that need TFX or the data: ingest, run-local, schema."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ app.add_typer(schema_app, name="schema")
 
 @contextlib.contextmanager
 def _own_temporary_folder() -> Iterator[None]:
-    """Beam and TFX leave folders behind in TMPDIR; this one goes when the command ends."""
+    """Set a temporary folder for this command, because Beam and TFX leave folders in TMPDIR."""
     with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         try:
@@ -43,7 +43,7 @@ def _schema(context: typer.Context) -> None:
 
 
 def _curated_schema() -> ModuleType:
-    """Import TFDV's side without what TensorFlow writes meanwhile."""
+    """Import the TFDV side without TensorFlow's messages."""
     from nightlite.runner.in_tfx import node_log
 
     node_log.quiet()
@@ -58,9 +58,9 @@ def ingest(
     tell: Annotated[bool, typer.Option(help="tell Airflow of a new span, whose run then begins")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
 ) -> None:
-    """Add a span of data, unless a span already holds exactly that, and tell Airflow's asset of it.
+    """Add a span of data, unless a span already holds exactly that, and notify Airflow's asset of it.
 
-    Airflow is where MNIST_LITE_URL says, else the local one. That it cannot be told is said, and is no failure.
+    Airflow is where MNIST_LITE_URL says, else the local one. A failed notice is printed and is no failure.
     """
     from models.mnist.ingest import ingest as write_next_span
     from nightlite.ondevice.spans import numbers
@@ -88,7 +88,7 @@ def run_whole_pipeline(
 ) -> None:
     """Run the whole pipeline in this process, node after node, without Airflow.
 
-    Exit code 0: every node ran, whatever the gates said, which the JSON at the end tells; 1 a node failed; 2 usage.
+    Exit code 0: every node ran, whatever the gates said, which the JSON at the end shows; 1 a node failed; 2 usage.
     """
     try:
         values = checked_assignments(param or [])
@@ -116,7 +116,7 @@ def infer_schema() -> None:
 
 @schema_app.command("diff", epilog="Exit code 1: the latest span is not what the curated schema says.")
 def diff_schema() -> None:
-    """Show where the latest span is not what the curated schema says, and what 'accept' would change."""
+    """Show where the latest span differs from the curated schema, and what 'accept' would change."""
     curated_schema = _curated_schema()
 
     file, span = settings().schema_file, curated_schema.latest_statistics(settings().data_dir)
@@ -131,7 +131,7 @@ def diff_schema() -> None:
 
 @schema_app.command("accept", epilog="Then look at the file, commit it, and run 'make compile'.")
 def accept_schema() -> None:
-    """Widen the curated schema to what the latest span is; where there is none, write the inferred one."""
+    """Widen the curated schema to the latest span. Without a schema, write the inferred one."""
     curated_schema = _curated_schema()
 
     file = settings().schema_file

@@ -1,8 +1,8 @@
-"""The local Airflow's configuration: one private airflow.cfg that holds what differs from Airflow's defaults.
+"""Configuration of the local Airflow: one private airflow.cfg with the values that differ from Airflow's defaults.
 
-The user manager is Airflow's SimpleAuthManager: it needs no table, no Flask and no command to make a user, and on a
-laptop there is one admin, on 127.0.0.1 only. It writes a new user's password to its log, so the password is put into
-its file before it looks. A deployment that others reach needs FAB's real users and roles.
+The user manager is Airflow's SimpleAuthManager. It needs no table, no Flask and no command to add a user. A laptop
+has one admin, on 127.0.0.1 only. SimpleAuthManager logs a new user's password, so the password is written to its
+file first. A deployment that others can reach needs FAB's real users and roles.
 """
 
 import base64
@@ -22,30 +22,29 @@ from nightlite.errors import StackError
 HOST = LOCAL_HOST
 USER = LOCAL_USER
 
-# One run on two cores at a time, not a cluster: short pauses between two looks, few processes.
+# One run at a time on two cores: short poll intervals, few processes.
 _TUNING: Mapping[str, Mapping[str, str]] = {
     "core": {
         "parallelism": "8",  # LocalExecutor's workers; the default is 32
         "min_serialized_dag_update_interval": "0",  # `make compile` shows at the next parse, not 30 s later
         "killed_task_cleanup_time": "30",
-        "dagbag_import_error_tracebacks": "False",  # our import errors are one sentence that says what to run
+        "dagbag_import_error_tracebacks": "False",  # our import errors are one sentence with the next step
     },
     "scheduler": {
-        # 1 s by default, waited before each task of a chain. At 0.1 s an idle scheduler takes 15 % of a core.
+        # The default of 1 s delays each task of a chain. At 0.1 s an idle scheduler takes 15 % of a core.
         "scheduler_idle_sleep_time": "0.2",
     },
-    # Also how long a supervisor may overlook that its task has ended; its worker takes no other meanwhile. Default: 5.
+    # A supervisor may notice its task's end this late, and its worker stays busy. Default: 5 s.
     "workers": {"min_heartbeat_interval": "1"},
     "dag_processor": {"parsing_processes": "1", "refresh_interval": "30"},
     "api": {"workers": "1", "expose_config": "non-sensitive-only", "enable_swagger_ui": "False"},
     "usage_data_collection": {"enabled": "False"},
 }
 
-# How long a component waits for its turn to write to SQLite, which four of them want. Python's 5 are too few on a busy
-# machine; in half of the minute below, nobody is taken for dead for it.
+# Seconds to wait for SQLite's write lock, shared by four components. Python's default of 5 is too few.
 _TURN_SECONDS = 30
 
-# Until what was killed with its scheduler, worker or supervisor is tried again; two to twelve minutes by default.
+# Seconds until work of a killed scheduler, worker or supervisor is retried. Defaults: 2 to 12 minutes.
 _PATIENCE_SECONDS: Mapping[str, str] = {
     "task_instance_heartbeat_timeout": "60",
     "orphaned_tasks_check_interval": "30",
@@ -56,7 +55,10 @@ _PATIENCE_SECONDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class LocalAirflow:
-    """Where one local Airflow lives: `home` (absolute) holds its database, logs, secrets; `port` is on 127.0.0.1."""
+    """Folder and port of one local Airflow.
+
+    `home` (absolute) holds database, logs and secrets. `port` is on 127.0.0.1.
+    """
 
     home: Path
     port: int
@@ -75,7 +77,7 @@ class LocalAirflow:
         return self.home / "logs" / "stack"
 
     def password(self) -> str:
-        """The admin's password.
+        """Return the admin's password.
 
         Raises:
           StackError: there is none yet, or the file is not Airflow's JSON object of passwords by user.
@@ -89,12 +91,12 @@ class LocalAirflow:
             ) from None
 
     def write(self) -> None:
-        """Write the configuration and, where there are none yet, new secrets and a password. All files are 0600.
+        """Write the configuration and, if missing, new secrets and a password. All files are 0600.
 
-        Keys that somebody added to airflow.cfg stay.
+        Keys that someone added to airflow.cfg are kept.
         """
         self.log_folder.mkdir(parents=True, exist_ok=True)
-        # Also the database and the logs, which Airflow creates itself, are nobody else's to read.
+        # Airflow itself creates the database and the logs, which no one else may read.
         self.home.chmod(0o700)
         if not self.passwords_file.exists():
             write_private(self.passwords_file, json.dumps({USER: secrets.token_urlsafe(18)}) + "\n")
@@ -128,8 +130,8 @@ class LocalAirflow:
             },
             "database": {
                 "sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}?timeout={_TURN_SECONDS}",
-                # As many connections as requests. The API server asks for some in its event loop, and with 15, the
-                # default, waits there for requests that wait for the loop: 30 s for each, and tasks' heartbeats, too.
+                # Without a limit, the API server's event loop never waits for a connection held by a request that
+                # waits for the loop.
                 "sql_alchemy_max_overflow": "-1",
             },
             "logging": {"base_log_folder": str(self.home / "logs")},
@@ -138,8 +140,9 @@ class LocalAirflow:
 
 
 def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
-    """What must outlive a restart, taken over where it is there: secrets (the Fernet key reads the stored connections),
-    the users, to whom somebody may have added, and how long Airflow waits for what may be dead.
+    """Return the values that must survive a restart: secrets, users and timeouts.
+
+    The Fernet key reads the stored connections, and someone may have added users.
     """
 
     def kept(section: str, key: str, fresh: str) -> str:
@@ -157,5 +160,5 @@ def _kept(config: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a 0600 file whole or not at all."""
+    """Write a 0600 file, whole or not at all."""
     durable.write(path, text.encode(), mode=0o600)

@@ -1,4 +1,4 @@
-"""The local Airflow's components: their processes started one by one, watched until each one works."""
+"""Components of the local Airflow: their processes are started one by one and watched until each is healthy."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ START_SECONDS = 180
 _LOG_LINES = 15
 
 
-# Logs are read from the disk that all components share: no log servers.
+# Logs are read from the disk that all components share, so no log servers are needed.
 COMPONENTS: dict[str, tuple[str, ...]] = {
     "api-server": ("api-server",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
@@ -38,7 +38,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
 
 
 class Stack(BaseModel):
-    """What was started last: written to `<var_dir>/airflow/stack.json` as each component starts."""
+    """Record of the last start, written to `<var_dir>/airflow/stack.json` as each component starts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,22 +52,22 @@ class Stack(BaseModel):
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """The settings as the components and their tasks read them again."""
+    """Return the settings as environment variables, as the components and their tasks read them."""
     values = settings.model_dump(exclude={"port"}, exclude_none=True)
     return {f"MNIST_LITE_{name.upper()}": str(value) for name, value in values.items()}
 
 
 def told_digest(settings: Settings) -> str:
-    """Digest of the settings, the runs' defaults and who is told of runs: it keeps none of the secrets among them."""
+    """Return a digest of settings, run defaults and notice settings. It keeps none of their secrets."""
     defaults = {f"MNIST_LITE_{name.upper()}" for name in RunParams.model_fields}
     told = {name: value for name, value in os.environ.items() if name.startswith(NOTIFY_PREFIX) or name in defaults}
     return hashlib.sha256(json.dumps(told | settings_environment(settings), sort_keys=True).encode()).hexdigest()
 
 
 def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
-    # Variables of another Airflow of this user would go before our airflow.cfg: their database would be migrated.
+    # Variables of this user's other Airflow would override our airflow.cfg and migrate its database.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
-    # Tasks ask the API server, too, and no proxy leads back to this machine.
+    # Tasks call the API server too, and no proxy leads back to this machine.
     direct = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), HOST, "localhost")))
     return kept | {
         "NO_PROXY": direct,
@@ -80,7 +80,7 @@ def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
 
 
 def is_migrated(airflow: LocalAirflow) -> bool:
-    """Whether the database is there, in the form of the Airflow that is installed now."""
+    """Return whether the database exists in the form of the installed Airflow."""
     done = _migrated_to(airflow)
     there = (airflow.home / "airflow.db").exists() and done.exists()
     return there and done.read_text(encoding="utf-8") == version("apache-airflow-core")
@@ -91,7 +91,7 @@ def _migrated_to(airflow: LocalAirflow) -> Path:
 
 
 def prepare(airflow: LocalAirflow, settings: Settings, *, migrate: bool) -> None:
-    """Parse the DAG files, then make or migrate the database if asked to; nothing of Airflow is started.
+    """Parse the DAG files, then create or migrate the database if asked to. Starts nothing of Airflow.
 
     Raises:
       StackError: a DAG file cannot be imported, or the database cannot be migrated.
@@ -120,7 +120,7 @@ def prepare(airflow: LocalAirflow, settings: Settings, *, migrate: bool) -> None
 def start(
     airflow: LocalAirflow, settings: Settings, kept: tuple[Component, ...] = ()
 ) -> dict[str, subprocess.Popen[bytes]]:
-    """Start every component that is not among the `kept` ones, which run already."""
+    """Start every component except the `kept` ones, which are running."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
     stack = Stack(port=airflow.port, told=told_digest(settings), components=kept)
     for name in stack.dead():
@@ -162,7 +162,7 @@ def wait_until_healthy(
 
 
 def _healthy(url: str, since: float) -> set[str]:
-    """Components that work. A heartbeat from before `since` is a predecessor's, killed less than 30 s ago."""
+    """Return the healthy components. A heartbeat from before `since` is a predecessor's, killed less than 30 s ago."""
     try:
         health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5, trust_env=False).raise_for_status().json()
     except (httpx.HTTPError, ValueError):

@@ -1,4 +1,4 @@
-"""`make demo`: data, compile, Airflow, one run, a live view of it, and what came out."""
+"""Steps of `make demo`: data, compile, Airflow, one run, a live view of it, and the result."""
 
 import contextlib
 import json
@@ -31,16 +31,15 @@ from nightlite.settings import PIPELINE_NAME, Settings
 def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = None) -> int:
     """Run the pipeline once on `dataset`, or on `mnist_dir`, a folder of IDX files.
 
-    Where a run is going on already, it watches that one. Returns the exit code: 0 the model is released (by
-    this run, or it was already) or it was a dry run, 1 the run failed, 3 it ran but the model was not released, 130
-    interrupted.
+    If a run is going on, watch that one. Return the exit code: 0 the model is released (by this run or before) or
+    it was a dry run, 1 the run failed, 3 it ran but the model was not released, 130 interrupted.
 
     Raises:
-      SettingsError: a variable is unknown, or is not what it should be.
-      StackError: another `make demo` is at work, a step before the run failed, or Airflow is not to be had.
+      SettingsError: a variable is unknown or malformed.
+      StackError: another `make demo` is running, a step before the run failed, or Airflow cannot be reached.
     """
     console = Console()
-    # Before the data is ingested and compiled, which takes half a minute.
+    # Check before ingesting and compiling, which takes half a minute.
     check_settings(settings)
     schedule(settings)
     airflow = stack.local_airflow(settings)
@@ -62,7 +61,7 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
                     if run_id := run_under_way(rest):
                         console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
                         _watch(settings, rest, run_id, console)
-                    # Named: a span that was there before need not be the newest.
+                    # The span is named because an existing one need not be the newest.
                     run_id = rest.trigger(PIPELINE_NAME, {"span": str(span)}).dag_run_id
             with _log_in(airflow) as rest:
                 code = show_run(settings, rest, run_id, console, airflow.url)
@@ -74,7 +73,7 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
 
 
 def show_run(settings: Settings, rest: AirflowRest, run_id: str, console: Console, ui_url: str) -> int:
-    """Watch the run to its end and tell what came out; returns the exit code as `demo` does."""
+    """Watch the run until it finishes and print the result. Return the exit code of `demo`."""
     view, run = _watch(settings, rest, run_id, console)
     results = {task_id: result for task_id, result in view.results.items() if result}
     summary = summarize(results, run.state == "failed")
@@ -99,7 +98,7 @@ def _run_going_on(airflow: LocalAirflow) -> str | None:
 
 
 def _watch(settings: Settings, rest: AirflowRest, run_id: str, console: Console) -> tuple[RunView, DagRun]:
-    """Return the run's nodes and the run itself once it has ended; those that failed are told of."""
+    """Return the run's nodes and the run itself once it has finished. Print the nodes that failed."""
     view = RunView(rest, PIPELINE_NAME, run_id, node_order(settings))
     run = view.watch(console)
     if run.state != "success":
@@ -117,7 +116,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
 
 
 def _ingest(settings: Settings, source: str, console: Console) -> int:
-    """Ingest, without a word to Airflow: the demo starts its own run. Returns the span's number."""
+    """Ingest without notifying Airflow, because the demo starts its own run. Return the span's number."""
     arguments = ("ingest", source, "--no-tell", "--json")
     answer = json.loads(
         _tfx(settings, "ingest the data", "nightlite.deployment.in_tfx.commands", *arguments, stdout=subprocess.PIPE)
@@ -127,9 +126,9 @@ def _ingest(settings: Settings, source: str, console: Console) -> int:
 
 
 def _tfx(settings: Settings, purpose: str, *arguments: str, stdout: int | None = None) -> str:
-    """Run a command of the other environment; its progress and its errors go to the terminal as they are.
+    """Run a command of the other environment. Its progress and errors go to the terminal.
 
-    Returns what it wrote to stdout, where `stdout` is a pipe.
+    Return its stdout if `stdout` is a pipe.
     """
     command = [str(settings.tfx_python), "-m", *arguments]
     environment = os.environ | settings_environment(settings)
@@ -146,7 +145,7 @@ def _tfx(settings: Settings, purpose: str, *arguments: str, stdout: int | None =
 
 
 def _start_warm_server(settings: Settings) -> None:
-    """While Airflow starts, TFX can be imported: the first node then need not wait for it."""
+    """Import TFX while Airflow starts, so that the first node need not wait for it."""
     if settings.runtime == "warm":
         subprocess.Popen(
             [str(settings.tfx_python), "-m", "nightlite.runner.in_tfx.warm.client", str(settings.compiled_path)],

@@ -1,9 +1,10 @@
-"""The local Airflow's processes: found again after a restart of ours, told from strangers, ended to the last one.
+"""Processes of the local Airflow: found after a restart of ours, told apart from others, and stopped completely.
 
-A component is known by its pid and start time, for a pid alone may by now be somebody else's. What it started is found
-in three ways, since each of them misses some: descendants (missed once their parent is gone), members of a component's
-session (missed after setsid, as task processes' children do), and carriers of our mark in their environment (missed
-where setproctitle has overwritten it, as Airflow's workers do).
+A component is known by its pid and start time, because a pid alone may be reused. Its descendants are found in
+three ways, since each of them misses some:
+- descendants (missed once their parent is gone);
+- members of a component's session (missed after setsid, as task processes' children call it);
+- processes with our mark in their environment (missed where setproctitle overwrote it, as in Airflow's workers).
 """
 
 import contextlib
@@ -23,7 +24,7 @@ _SAME_SECONDS = 0.05
 
 
 class Component(BaseModel):
-    """One Airflow component, leader of its own session. `started`: in seconds after the system's start."""
+    """One Airflow component, leader of its own session. `started` is in seconds after the system's start."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,7 +33,7 @@ class Component(BaseModel):
     started: float
 
     def process(self) -> psutil.Process | None:
-        """The process, if it is still this one and not a stranger under its number."""
+        """Return the process if it still runs and its pid was not reused."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
             if self._is(process) and _runs(process):
@@ -43,19 +44,25 @@ class Component(BaseModel):
         return abs(started(process) - self.started) < _SAME_SECONDS
 
     def is_succeeded_by_stranger(self) -> bool:
-        """Whether its number is another process's by now. A zombie keeps its number."""
+        """Return whether another process has its pid. A zombie keeps its pid."""
         with contextlib.suppress(psutil.Error):
             return not self._is(psutil.Process(self.pid))
         return False
 
 
 def started(process: psutil.Process) -> float:
-    """When a process was started, whatever is done to the clock later: on Linux both of these move with it."""
+    """Return a process's start in seconds after boot.
+
+    Changes of the clock do not affect it: on Linux both values move.
+    """
     return float(process.create_time() - psutil.boot_time())
 
 
 def alive(components: Iterable[Component], home: Path) -> list[psutil.Process]:
-    """What the Airflow of `home`, or a node of its deployment, started and still runs; without us and our parents."""
+    """Return the running processes of the Airflow of `home`, its deployment's nodes included.
+
+    This process and its parents are left out.
+    """
     components = list(components)
     sessions = _sessions(components)
     leaders = {component.pid for component in components if component.process()}
@@ -92,7 +99,7 @@ def _sessions(components: Iterable[Component]) -> set[int]:
 
 
 def _in_session(process: psutil.Process, sessions: set[int]) -> bool:
-    # The system gives no new process the number of a session that still has members.
+    # The system never reuses the id of a session that has members.
     return bool(os.getsid(process.pid) in sessions and process.uids().real == os.getuid())
 
 
@@ -101,18 +108,18 @@ def _marked(process: psutil.Process, home: Path) -> bool:
 
 
 def _warm_server(process: psutil.Process, var_dir: Path) -> bool:
-    # One that a person started by hand (run_node) has neither session nor mark of ours.
+    # A server started by hand (run_node) has neither our session nor our mark.
     command = process.cmdline()
     return "nightlite.runner.in_tfx.warm.server" in command and str(var_dir) in command
 
 
 def warm_servers(var_dir: Path) -> list[psutil.Process]:
-    """The warm servers of that state folder, and the nodes that they have forked: a child keeps the command line."""
+    """Return the warm servers of that state folder and the nodes that they forked. A child keeps the command line."""
     return _all_that(lambda process: _warm_server(process, var_dir))
 
 
 def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
-    """The task processes: children of the LocalExecutor's workers, which are the scheduler's and may outlive it."""
+    """Return the task processes: children of the LocalExecutor's workers, which may outlive the scheduler."""
     tasks: list[psutil.Process] = []
     for component in components:
         if component.name == "scheduler":
@@ -120,20 +127,24 @@ def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
             for process in members.values():
                 with contextlib.suppress(psutil.Error):
                     worker = members.get(process.ppid())
-                    # The leader's own children are the workers; without it, nobody of the session is their parent.
+                    # The leader's children are the workers. Without the leader, no process of the session is their
+                    # parent.
                     if worker and worker.pid != component.pid:
                         tasks.append(process)
     return tasks
 
 
 def members_of_sessions(components: Iterable[Component]) -> list[psutil.Process]:
-    """What runs in the sessions of these components, they themselves included."""
+    """Return the processes in the sessions of these components, including the components themselves."""
     sessions = _sessions(components)
     return _all_that(lambda process: _in_session(process, sessions) and _runs(process))
 
 
 def end_what_is_left_of(components: Iterable[Component], task_grace_seconds: float, grace_seconds: float) -> None:
-    """End what components that have ended themselves left behind; their tasks first, which may still tell Airflow."""
+    """Stop the processes left by components that have ended.
+
+    Tasks come first, because they may still report to Airflow.
+    """
     components = list(components)
     members = members_of_sessions(components)
     nodes = _with_children(members)
@@ -144,7 +155,7 @@ def end_what_is_left_of(components: Iterable[Component], task_grace_seconds: flo
 
 
 def terminate(processes: Iterable[psutil.Process], grace_seconds: float) -> list[psutil.Process]:
-    """SIGTERM, and wait until they have ended; returns those that have not after `grace_seconds`."""
+    """Send SIGTERM and wait until the processes end. Return those still running after `grace_seconds`."""
     left = list(processes)
     for process in left:
         with contextlib.suppress(psutil.Error):
@@ -153,7 +164,7 @@ def terminate(processes: Iterable[psutil.Process], grace_seconds: float) -> list
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:
-    """SIGKILL, and wait until they have ended."""
+    """Send SIGKILL and wait until the processes end."""
     left = list(processes)
     for process in left:
         with contextlib.suppress(psutil.Error):
@@ -162,7 +173,7 @@ def kill(processes: Iterable[psutil.Process]) -> None:
 
 
 def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    # psutil.wait_procs also waits for zombies, and a container's init may take long to reap those.
+    # psutil.wait_procs also waits for zombies, which a container's init may reap late.
     until = time.monotonic() + seconds
     while (left := [process for process in processes if _runs(process)]) and time.monotonic() < until:
         time.sleep(0.1)
@@ -176,7 +187,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def port_holder(port: int) -> str:
-    """Who listens on this TCP port, as far as the system tells: "python (pid 12)", or "another process"."""
+    """Return the process that listens on this TCP port, such as "python (pid 12)", or "another process" if unknown."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:

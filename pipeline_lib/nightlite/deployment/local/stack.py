@@ -1,7 +1,8 @@
 """Start and stop the local Airflow: API server, scheduler (LocalExecutor), DAG processor and triggerer, on SQLite.
 
-Not `airflow standalone`: it binds two log servers to every network interface on fixed ports, ends without telling a
-running task, migrates the database at each start, and its health is "the job heartbeats", a dead server included.
+It replaces `airflow standalone`, which binds two log servers to every network interface on fixed ports. That
+command also ends without notifying a running task, and migrates the database at each start. Its health check only
+reads job heartbeats, so it misses a dead server.
 """
 
 import contextlib
@@ -31,13 +32,13 @@ from nightlite.errors import StackError
 from nightlite.paths import PROJECT
 from nightlite.settings import Settings
 
-# Longer than the operator's own grace for a node that is asked to stop.
+# Longer than the operator's own grace for a stopping node.
 TASK_GRACE_SECONDS = 45
 GRACE_SECONDS = 8
 
 
 def local_airflow(settings: Settings, dags_folder: Path = PROJECT / "dags") -> LocalAirflow:
-    """The local Airflow of these settings, at the port where it runs now, else at the one that it would get."""
+    """Return the local Airflow of these settings, at the port where it runs, else at the configured one."""
     home = settings.var_dir / "airflow"
     stack = read_stack(home)
     running = stack is not None and not stack.dead()
@@ -45,28 +46,27 @@ def local_airflow(settings: Settings, dags_folder: Path = PROJECT / "dags") -> L
 
 
 def is_up(airflow: LocalAirflow) -> bool:
-    """Whether all components of this Airflow run."""
+    """Return whether all components of this Airflow run."""
     stack = read_stack(airflow.home)
     return stack is not None and not stack.dead()
 
 
 def has_its_port(airflow: LocalAirflow) -> bool:
-    """Whether it is this Airflow itself that listens on its port, whatever else of it has ended."""
+    """Return whether this Airflow itself listens on its port, whichever other components have ended."""
     stack = read_stack(airflow.home)
     return stack is not None and stack.port == airflow.port and "api-server" not in stack.dead()
 
 
 def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Console | None = None) -> LocalAirflow:
-    """Start the local Airflow and wait until it answers and its scheduler and DAG processor work; 20 to 35 s.
+    """Start the local Airflow and wait until its components are healthy, which takes 20 to 35 s.
 
-    Does nothing but say so where it runs already. Where some components have ended, it starts those; what the others
-    do, running tasks too, goes on, unless settings have changed. All is stopped again if the start fails or is
-    interrupted.
+    If it is running already, only say so. If some components have ended, start those. The others and their running
+    tasks go on, unless settings have changed. If the start fails or is interrupted, stop everything.
 
     Raises:
-      SettingsError: a variable is unknown, or is not what it should be.
-      StackError: the port is taken, a DAG file cannot be imported, a component ended at once (its last log lines are in
-        the message), or the wait took longer than three minutes.
+      SettingsError: a variable is unknown or malformed.
+      StackError: the port is taken, a DAG file cannot be imported, a component ended at once (its last log
+        lines are in the message), or the wait took longer than three minutes.
     """
     console = console or Console()
     check_settings(settings)
@@ -80,7 +80,7 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
             return airflow
         kept = _keep_what_works(stack, settings, airflow, console) if stack else ()
         if "api-server" not in {component.name for component in kept}:
-            # One that was killed is a zombie already while its last threads still hold its sockets.
+            # A killed server is a zombie while its last threads still hold its sockets.
             require_free(airflow.port, patience_seconds=GRACE_SECONDS if stack else 0)
         airflow.write()
         started = time.monotonic()
@@ -99,11 +99,12 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
 
 
 def down(settings: Settings, console: Console | None = None) -> list[str]:
-    """Stop everything that `up` started, running tasks included, and say what; SIGKILL for what does not end.
+    """Stop everything that `up` started, running tasks included, and print it. Kill what does not end by itself.
 
-    A running task is told first, while the API server still takes its report: it ends as failed, not as a zombie.
+    Running tasks are stopped first, while the API server can take their reports, so they end as failed, not as
+    zombies.
 
-    Returns: the names of what was stopped; empty when nothing ran.
+    Returns: the names of the stopped components and tasks; empty if nothing ran.
     """
     console = console or Console()
     home = settings.var_dir / "airflow"
@@ -135,7 +136,7 @@ def _locked(home: Path) -> Iterator[None]:
 
 
 def require_free(port: int, patience_seconds: float = 0) -> None:
-    """Raises StackError where somebody listens on the port, and still does after `patience_seconds`."""
+    """Raise StackError if a process listens on the port, and still does after `patience_seconds`."""
     until = time.monotonic() + patience_seconds
     while error := _bind_error(port):
         if time.monotonic() > until:
@@ -162,7 +163,7 @@ def _changed(stack: Stack, settings: Settings) -> bool:
 def _keep_what_works(
     stack: Stack, settings: Settings, airflow: LocalAirflow, console: Console
 ) -> tuple[Component, ...]:
-    """The components that may run on beside new ones. What the others have left behind is ended."""
+    """Return the components that may keep running beside new ones. Stop the leftovers of the others."""
     kept = tuple(component for component in stack.components if component.process())
     ended = f"Airflow is half up ({', '.join(stack.dead())} ended)"
     changed = _changed(stack, settings)
@@ -174,13 +175,13 @@ def _keep_what_works(
         return ()
     console.print(f"{ended}: starting what has ended; the rest runs on")
     left = [component for component in stack.components if component not in kept]
-    # A scheduler's workers outlive it and would run their tasks beside the next scheduler's second try of them.
+    # A scheduler's workers outlive it and would run tasks beside the next scheduler's second try.
     processes.end_what_is_left_of(left, _task_grace_seconds(stack), GRACE_SECONDS)
     return kept
 
 
 def _task_grace_seconds(stack: Stack) -> float:
-    # Without an API server a task has nobody to report to, and one that waits for leave to start ignores SIGTERM.
+    # Without an API server a task cannot report, and a task that waits to start ignores SIGTERM.
     return GRACE_SECONDS if "api-server" in stack.dead() else TASK_GRACE_SECONDS
 
 
@@ -191,7 +192,7 @@ def _stop(stack: Stack, home: Path) -> list[str]:
     names = [component.name for component in stack.components if component.process()]
     tasks = processes.running_tasks(stack.components)
     scheduler = [p for c in stack.components if c.name == "scheduler" and (p := c.process())]
-    # First the scheduler, so that no task is started or retried; it waits for the tasks that run.
+    # Stop the scheduler first, so that no task starts or retries. It waits for running tasks.
     processes.terminate([*scheduler, *tasks], _task_grace_seconds(stack) if tasks else GRACE_SECONDS)
     processes.terminate(processes.alive(stack.components, home), GRACE_SECONDS)
     # Looked up again: a process that ended late may have left children.

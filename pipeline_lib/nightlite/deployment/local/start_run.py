@@ -1,4 +1,4 @@
-"""A run of the pipeline in a running Airflow: the DAG as its file is now, and no run beside one that goes on."""
+"""Start of a run in a running Airflow: with the DAG's current file, and never beside another run."""
 
 import time
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _DUE_SECONDS = 90
 
 
 def switch_on(rest: AirflowRest, console: Console) -> None:
-    """Have the DAG's file read as it is now, and its runs made."""
+    """Have the DAG's current file parsed, and unpause the DAG."""
     dag = _parsed_now(rest)
     if dag.is_paused:
         rest.unpause(PIPELINE_NAME)
@@ -28,13 +28,13 @@ def switch_on(rest: AirflowRest, console: Console) -> None:
 
 
 def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | None:
-    """Return the run that is queued or running, or that Airflow is about to make: its first, or of a night it missed.
+    """Return the run that is queued, running or about to be made: the DAG's first run, or one for a missed night.
 
-    None: there is no such run, or it has not come within `patience` seconds.
+    Return None if there is no such run, or if it has not appeared within `patience` seconds.
     """
 
     def settled() -> tuple[str | None] | None:
-        dag = rest.dag(PIPELINE_NAME)  # before its runs: a run that is made in between is seen
+        dag = rest.dag(PIPELINE_NAME)  # read before its runs, so that a run made in between is seen
         if run := rest.active_run(PIPELINE_NAME):
             return (run.dag_run_id,)
         due = dag and not dag.is_paused and dag.next_dagrun_run_after
@@ -49,14 +49,14 @@ def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | No
 
 
 def _parsed_now(rest: AirflowRest) -> Dag:
-    """The DAG, parsed after this call: an Airflow that was up already may hold it as it was compiled last time."""
+    """Return the DAG, parsed after this call. A running Airflow may hold an earlier compilation."""
     before = rest.dag(PIPELINE_NAME)
     if before:
         rest.parse_again(before)
     started, asked = time.monotonic(), datetime.now(UTC)
     while time.monotonic() - started < _PARSE_SECONDS:
         dag = rest.dag(PIPELINE_NAME)
-        # One that was found before may be mended: 'make up' comes before the first 'make compile'.
+        # An earlier error may be fixed: 'make up' comes before the first 'make compile'.
         if why := rest.import_error(PIPELINE_NAME, since=asked):
             raise StackError(f"the DAG {PIPELINE_NAME} cannot be imported. Received: {why}")
         if dag and (not before or dag.last_parsed_time != before.last_parsed_time):

@@ -1,11 +1,13 @@
 """A real Airflow for the tests: its own state folder, a free port, and the DAGs that a test gives it."""
 
+import configparser
 import contextlib
 import io
 import os
 import random
 import socket
 import subprocess
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -49,15 +51,40 @@ def wait_for_dag(rest: AirflowRest, dag_id: str) -> None:
 
 
 @contextlib.contextmanager
-def api_application(apps: str = "core") -> Iterator[FastAPI]:
-    """Airflow's own API application, made anew, with our plugin in it. `apps` "all": with the tasks' API, too."""
-    from airflow.api_fastapi import app  # it reads Airflow's home, which a conftest sets first
+def api_application(apps: str = "core", plugins_folder: Path | None = None) -> Iterator[FastAPI]:
+    """Make Airflow's own API application, with the wheel's plugin in it and those of a folder.
+
+    Args:
+      apps: "all" adds the tasks' API.
+      plugins_folder: a folder of plugins, as `[core] plugins_folder` names it.
+    """
+    # They read Airflow's home, which a conftest sets first.
+    from airflow import plugins_manager, settings
+    from airflow.api_fastapi import app
+
+    def forget() -> None:
+        app.purge_cached_app()
+        plugins_manager._get_plugins.cache_clear()
+        plugins_manager._get_ui_plugins.cache_clear()
+        plugins_manager.get_fastapi_plugins.cache_clear()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
-        app.purge_cached_app()
+        patch.setattr(settings, "PLUGINS_FOLDER", str(plugins_folder or settings.PLUGINS_FOLDER))
+        forget()
         yield app.create_app(apps=apps)
-        app.purge_cached_app()
+        forget()
+
+
+@contextlib.contextmanager
+def deployed_api_application(apps: str = "core") -> Iterator[FastAPI]:
+    """Make the API application with the plugins folder that this deployment's airflow.cfg names."""
+    with tempfile.TemporaryDirectory() as home:
+        LocalAirflow(Path(home), 1, Path(home, "dags")).write()
+        config = configparser.RawConfigParser()
+        config.read(Path(home, "airflow.cfg"))
+        with api_application(apps, Path(config["core"]["plugins_folder"])) as application:
+            yield application
 
 
 def token(role: str = "user") -> str:

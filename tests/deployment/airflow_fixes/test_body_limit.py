@@ -9,15 +9,15 @@ import pytest
 from starlette.types import ASGIApp
 
 from nightlite.deployment.airflow_fixes.body_limit import REQUEST_BYTES, TASK_BYTES, BodyLimit
-from nightlite.deployment.airflow_fixes.sqlite_writes import OneWriter
-from tests.real_airflow import api_application
+from nightlite.deployment.airflow_fixes.sqlite_writes import SqliteWrites
+from tests.real_airflow import deployed_api_application
 
 PART = 1 << 16
 
 
 @pytest.fixture(scope="module")
 def app(airflow_database: None) -> Iterator[ASGIApp]:
-    with api_application("all") as application:
+    with deployed_api_application("all") as application:
         yield application
 
 
@@ -65,4 +65,4 @@ def test_the_order_of_writers_holds_no_more_than_the_bound() -> None:
     async def application(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("it was handed on")
 
-    assert sent(BodyLimit(OneWriter(application)), "/")[::2] == (413, REQUEST_BYTES + PART)
+    assert sent(BodyLimit(SqliteWrites(application)), "/")[::2] == (413, REQUEST_BYTES + PART)

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from nightlite.deployment.airflow_fixes.sqlite_writes import OneWriter
-from tests.real_airflow import api_application, token
+from nightlite.deployment.airflow_fixes.sqlite_writes import SqliteWrites
+from tests.real_airflow import deployed_api_application, token
 
 CLIENTS, IN_A_ROW = 4, 10
 
@@ -26,7 +26,7 @@ def app(airflow_database: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     )
     DagBundlesManager().sync_bundles_to_db()
     sync_bag_to_db(DagBag(str(folder)), "dags-folder", None)
-    with api_application() as application:
+    with deployed_api_application() as application:
         yield application
 
 
@@ -61,7 +61,7 @@ def test_a_writer_waits_for_the_one_before_it_and_reading_waits_for_nobody() -> 
         return {"type": "http.request", "body": b"7", "more_body": False}
 
     async def requests() -> None:
-        guard = OneWriter(application)
+        guard = SqliteWrites(application)
 
         async def ask(path: str, method: str = "POST") -> None:
             await guard({"type": "http", "method": method, "path": path}, receive, None)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def test_no_client_has_the_turn_while_it_sends_or_takes_its_time() -> None:
         await send({"type": "http.response.body", "body": b"done"})
 
     async def requests() -> None:
-        guard = OneWriter(application)
+        guard = SqliteWrites(application)
 
         async def ask(path: str, messages: list[dict[str, Any]], wait: asyncio.Event | None = None) -> list[Any]:
             answer: list[Any] = []
@@ -130,14 +130,14 @@ def test_no_client_has_the_turn_while_it_sends_or_takes_its_time() -> None:
 def test_it_stands_before_sqlite_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.sdk.configuration import conf
 
-    from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
+    from nightlite.deployment.airflow_fixes.plugin import AirflowFixes
 
     def middlewares() -> list[str]:
-        return [item["name"] for item in MnistLitePlugin().fastapi_root_middlewares]
+        return [item["name"] for item in AirflowFixes().fastapi_root_middlewares]
 
-    assert "one writer" in middlewares()
+    assert "SQLite writes" in middlewares()
     monkeypatch.setattr(conf, "get", lambda *_: "postgresql+psycopg2://airflow@postgres/airflow")
-    assert "one writer" not in middlewares()
+    assert "SQLite writes" not in middlewares()
 
 
 def test_the_module_names_what_it_works_around() -> None:

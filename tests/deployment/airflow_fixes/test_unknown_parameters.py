@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from nightlite.deployment.airflow_fixes import unknown_parameters
 from nightlite.deployment.airflow_fixes.body_limit import REQUEST_BYTES
 from nightlite.runner.compiled_pipeline import CompiledPipeline
-from tests.real_airflow import api_application, token
+from tests.real_airflow import deployed_api_application, token
 
 OURS = """
 from pathlib import Path
@@ -48,7 +48,7 @@ def server(
     bag = DagBag(str(folder))
     assert not bag.import_errors
     sync_bag_to_db(bag, "dags-folder", None)
-    with api_application() as application:
+    with deployed_api_application() as application:
         yield TestClient(application)
 
 

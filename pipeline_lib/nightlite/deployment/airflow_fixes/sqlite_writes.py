@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nightlite.deployment.airflow_fixes.request import READING, read_again, read_whole
 
 
-class OneWriter:
+class SqliteWrites:
     """ASGI middleware: a request waits for the one before it, a reading one for none."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -25,7 +25,7 @@ from nightlite.runner.in_airflow.operators import TfxNodeOperator
 _PATH = re.compile(r"/api/v2/(?:dags/(?P<dag_id>[^/]+)/dagRuns|backfills(?:/dry_run)?)")
 
 
-class ConfGuard:
+class UnknownParameters:
     """ASGI middleware. Airflow itself answers malformed requests and people who may not trigger the DAG."""
 
     def __init__(self, app: ASGIApp) -> None:

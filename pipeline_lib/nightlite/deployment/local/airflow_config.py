@@ -41,6 +41,9 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
     "usage_data_collection": {"enabled": "False"},
 }
 
+# A file of the plugins folder: it switches this deployment's patches of Airflow on.
+_AIRFLOW_FIXES = "from nightlite.deployment.airflow_fixes.plugin import AirflowFixes as AirflowFixes\n"
+
 # Seconds to wait for SQLite's write lock, shared by four components. Python's default of 5 is too few.
 _TURN_SECONDS = 30
 
@@ -76,6 +79,10 @@ class LocalAirflow:
     def log_folder(self) -> Path:
         return self.home / "logs" / "stack"
 
+    @property
+    def plugins_folder(self) -> Path:
+        return self.home / "plugins"
+
     def password(self) -> str:
         """Return the admin's password.
 
@@ -93,7 +100,7 @@ class LocalAirflow:
     def write(self) -> None:
         """Write the configuration and, if missing, new secrets and a password. All files are 0600.
 
-        Keys that someone added to airflow.cfg are kept.
+        Keys that someone added to airflow.cfg are kept, and so are their plugins.
         """
         self.log_folder.mkdir(parents=True, exist_ok=True)
         # Airflow itself creates the database and the logs, which no one else may read.
@@ -101,6 +108,8 @@ class LocalAirflow:
         if not self.passwords_file.exists():
             write_private(self.passwords_file, json.dumps({USER: secrets.token_urlsafe(18)}) + "\n")
         self.passwords_file.chmod(0o600)
+        self.plugins_folder.mkdir(mode=0o700, exist_ok=True)
+        write_private(self.plugins_folder / "airflow_fixes.py", _AIRFLOW_FIXES)
         config = configparser.RawConfigParser()
         path = self.home / "airflow.cfg"
         try:
@@ -120,7 +129,7 @@ class LocalAirflow:
         return {
             "core": {
                 "dags_folder": str(self.dags_folder),
-                "plugins_folder": str(self.home / "plugins"),
+                "plugins_folder": str(self.plugins_folder),
                 "load_examples": "False",
                 "executor": "nightlite.deployment.airflow_fixes.local_executor.LocalExecutor",
                 "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",

@@ -1,6 +1,7 @@
-"""Our Airflow plugin: the tab *Model report* of a DAG run, runs' notes, checks of who asks and what new runs are told.
+"""Our Airflow plugin: the tab *Model report* of a DAG run, and the runs' notes.
 
 Registered by this distribution's entry point `airflow.plugins`: where it is installed with Airflow, the plugin is too.
+So it changes nothing for other DAGs. What this deployment patches in Airflow is `deployment/airflow_fixes/`.
 """
 
 from functools import cached_property
@@ -11,7 +12,6 @@ from typing import Any
 import airflow.providers.standard.operators.hitl  # noqa: F401
 import pydantic_settings  # noqa: F401
 from airflow.plugins_manager import AirflowPlugin
-from airflow.sdk.configuration import conf
 
 from nightlite.ondevice.in_airflow.pages import run_note
 from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX
@@ -19,11 +19,7 @@ from nightlite.ondevice.report_files import REPORT_PAGE, REPORT_ROUTE
 
 
 class MnistLitePlugin(AirflowPlugin):
-    """Adds the report and the notes to Airflow's UI, and to its API a refusal of parameters that a pipeline has not.
-
-    No other site's page acts with a person's login. Bodies are bounded. On SQLite also an order of the requests that
-    write.
-    """
+    """The report and the notes, added to Airflow's UI."""
 
     name = "mnist_lite"
     external_views = [  # noqa: RUF012  an attribute of the base class, which Airflow reads from the instance
@@ -40,23 +36,7 @@ class MnistLitePlugin(AirflowPlugin):
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Made where it is asked for: every process of Airflow loads plugins, only the API server serves."""
+        """Return the report's app, made at first use: every process loads plugins, only the API server serves."""
         from nightlite.ondevice.in_airflow.pages.app import report_app
 
         return [{"app": report_app(), "url_prefix": URL_PREFIX, "name": "model report"}]
-
-    @cached_property
-    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """As above. A request passes the last of them first."""
-        from nightlite.deployment.airflow_fixes.body_limit import BodyLimit
-        from nightlite.deployment.airflow_fixes.same_origin import SameOrigin
-        from nightlite.deployment.airflow_fixes.sqlite_writes import OneWriter
-        from nightlite.deployment.airflow_fixes.unknown_parameters import ConfGuard
-
-        on_sqlite = conf.get("database", "sql_alchemy_conn").startswith("sqlite")
-        return [
-            {"middleware": ConfGuard, "name": "run parameters"},
-            *([{"middleware": OneWriter, "name": "one writer"}] if on_sqlite else []),
-            {"middleware": BodyLimit, "name": "length of bodies"},
-            {"middleware": SameOrigin, "name": "same origin"},
-        ]

@@ -20,7 +20,7 @@ def test_the_wheels_plugin_alone_adds_no_middleware(airflow_database: None) -> N
     with api_application() as app:
         assert ours(app) == []
         mounted = [getattr(route, "path", "") for route in app.routes]
-    assert [item["url_prefix"] for item in MnistLitePlugin().fastapi_apps][0] in mounted
+    assert next(item["url_prefix"] for item in MnistLitePlugin().fastapi_apps) in mounted
 
 
 def test_this_deployments_configuration_switches_them_on(airflow_database: None) -> None:

@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ifndef IS_SIDE_BY_SIDE
 .NOTPARALLEL:
 endif
-LINTS := lint-ruff lint-docs lint-fence lint-airflow lint-tfx
+LINTS := lint-ruff lint-docs lint-english lint-fence lint-airflow lint-tfx
 CHECKS := check-tfx check-airflow
 # The longest first.
 FAULTS := test-tfx-faults test-kills test-airflow-faults
@@ -105,13 +105,20 @@ GENERATED := docs/run-parameters-and-gates.md docs/settings.md settings.env.exam
 docs: setup ## write the tables of parameters, gates and settings into docs/, and settings.env.example
 	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
 
-lint: setup ## ruff, the fence between the two sides, mypy in both environments, and whether make docs would change anything
+lint: setup ## ruff, the English, the fence between the two sides, mypy in both environments, and whether make docs would change anything
 	@$(SIDE_BY_SIDE) $(LINTS)
 
 lint-ruff:
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
 lint-docs:
 	@$(AIRFLOW)/cog --check --diff --verbosity=1 --check-fail-msg="run 'make docs'" -I . $(GENERATED)
+# Spelling; then the words, and phrases of one line, for which docs/english.txt has a better one; then how docstrings open.
+PROSE = $(shell git ls-files Makefile '*.py' '*.md' '*.j2' '*.sh' '*.toml' '*.yml' '*.example' docker/bin .ci ':!pipeline_lib' ':!tests')
+lint-english:
+	@$(AIRFLOW)/codespell $(PROSE)
+	@$(AIRFLOW)/codespell --dictionary docs/english.txt $(PROSE) \
+	  --regex "(?i)\b($$(cut -d- -f1 docs/english.txt | paste -sd'|'))\b(?! than)"
+	@$(AIRFLOW)/python docs/docstrings.py $(filter %.py,$(PROSE))
 # By reading the source alone: pyproject.toml, [tool.importlinter].
 lint-fence:
 	@$(AIRFLOW)/lint-imports --no-cache --no-logo

@@ -20,7 +20,7 @@ _LAST_LINES = 15
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program wrote to its `--result` file, and the peak memory of its largest process in MiB."""
+    """The contents of a program's `--result` file, and the peak memory of its largest process in MiB."""
 
     values: dict[str, Any]
     peak_mebibytes: float

@@ -1,4 +1,4 @@
-"""What a measurement comes to: one row, and the file and the table of them."""
+"""The result of a measurement: one row, and the file and the table of them."""
 
 import json
 import statistics

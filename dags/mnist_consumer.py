@@ -48,7 +48,7 @@ def mnist_consumer() -> None:
 
     @task
     def try_out(release: list[str]) -> dict[str, Any]:
-        """What the release says of ten digits, in the environment that has LiteRT.
+        """Ask the release about ten digits, in the environment that has LiteRT.
 
         It shows the answers and judges none, not even ten wrong ones: they are MNIST's digits, the model may have been
         trained on others, and whether it is good the gates have said.

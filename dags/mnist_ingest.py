@@ -25,7 +25,7 @@ DATA = Asset(DATA_ASSET)
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    # For what no drop is to blame for, such as a folder that may not be moved: it must not fail for ever.
+    # For what no drop is to blame for, such as a folder that may not be moved: it must not fail forever.
     max_consecutive_failed_dag_runs=10,
     is_paused_upon_creation=True,
     tags=["mnist", "tflite"],

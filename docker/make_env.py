@@ -46,7 +46,7 @@ _ASSIGNMENT = re.compile(
 
 
 def read(text: str) -> dict[str, str]:
-    """What the file assigns, as it is written there; of two lines for one name the last counts, as for Compose.
+    """Return what the file assigns, as it is written there; of two lines for one name the last counts, as for Compose.
 
     Raises:
       ValueError: a quote is not closed, so that whatever came after it would be a part of that value.

@@ -1,4 +1,4 @@
-"""Where this machine's Chromium is, and how it is started: for docs/screenshots.py and the tests in a browser."""
+"""This machine's Chromium, and its start: for docs/screenshots.py and the tests in a browser."""
 
 import os
 import shutil

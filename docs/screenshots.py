@@ -1,4 +1,4 @@
-"""Draw docs/images anew: Airflow's grid, graph, trigger form and approval, and the report, by an installed Chromium.
+"""Draw docs/images again: Airflow's grid, graph, trigger form and approval, and the report, by an installed Chromium.
 
 uv run --no-project --with-requirements requirements-screenshots.txt python -m docs.screenshots [NAME ...]
 

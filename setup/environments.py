@@ -77,7 +77,7 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another make setup is at work in this folder; waiting for it")
+            say("another make setup is running in this folder; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

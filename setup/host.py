@@ -1,4 +1,4 @@
-"""What this host must have before anything is made: one sentence for each thing that it lacks."""
+"""The things that this host must have before anything is made: one sentence for each thing that it lacks."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ def say(text: str) -> None:
 
 
 def needs_newer_glibc() -> bool:
-    """Whether the TFX environment needs a glibc of its own.
+    """Return whether the TFX environment needs a glibc of its own.
 
     Raises:
       SetupError: it does, and cannot have one here (code 3).

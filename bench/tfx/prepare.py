@@ -1,4 +1,4 @@
-"""What every measurement begins with, for one import of TFX: the compiled pipeline, and a span of 1,000 examples.
+"""The start of every measurement, for one import of TFX: the compiled pipeline, and a span of 1,000 examples.
 
 python -m bench.tfx.prepare
 """

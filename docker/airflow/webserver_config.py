@@ -1,4 +1,4 @@
-"""How people log in: Flask AppBuilder's users and roles in Airflow's database. FAB's manual explains the keys."""
+"""The login: Flask AppBuilder's users and roles in Airflow's database. FAB's manual explains the keys."""
 
 from flask_appbuilder.const import AUTH_DB
 

@@ -64,6 +64,14 @@ def test_the_readme_leads_to_every_page_of_docs() -> None:
     assert [page.name for page in PAGES if page.parent == PROJECT / "docs" and page not in linked] == []
 
 
+def test_the_readmes_tree_is_of_this_project() -> None:
+    tree = (PROJECT / "README.md").read_text(encoding="utf-8").partition("\ndags/")[2].partition("\nvar/")[0]
+    parts = {part for path in files() for part in path.relative_to(PROJECT).parts}
+    entries = [line[:30] for line in tree.splitlines()]
+    named = [name for entry in entries for name in re.findall(r"\w+\.py\b|\w+(?=/)", entry)]
+    assert len(named) > 30 and [name for name in named if name not in parts] == []
+
+
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One, two\n\n[a](#one-two) [b](#three) [c](other.md)\n", encoding="utf-8")

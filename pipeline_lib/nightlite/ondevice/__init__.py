@@ -1,1 +1,1 @@
-"""What a model must pass before phones get it, and how they get it."""
+"""Gates that a model must pass before phones get it, and releases by which they get it."""

@@ -1,4 +1,7 @@
-"""A person's word on a release: what Airflow's Approval task records, the Pusher obeys and the manifest keeps."""
+"""Approval of a release by a person.
+
+Airflow's Approval task records it, the Pusher obeys it, and the manifest keeps it.
+"""
 
 from typing import Final, Literal
 
@@ -6,13 +9,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from nightlite.errors import NodeRequestError
 
-# The parameter that Airflow gives, and the Pusher's exec property of the same name.
+# The parameter that Airflow sets, and the Pusher's exec property of the same name.
 APPROVAL_RECORD: Final = "approval_record"
 _TIME = "%Y-%m-%d %H:%M UTC"
 
 
 class Approval(BaseModel):
-    """Who decided what, and when. `user` is None where nobody answered in time."""
+    """Decision, user and time. `user` is None if no one answered in time."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,10 +30,10 @@ class Approval(BaseModel):
 
 
 def approval_of(record: str) -> Approval | None:
-    """The approval that a record holds; None where nobody was asked.
+    """Return the approval in a record, or None if no one was asked.
 
     Raises:
-      NodeRequestError: the record is something else.
+      NodeRequestError: the record holds something else.
     """
     if not record:
         return None
@@ -43,7 +46,7 @@ def approval_of(record: str) -> Approval | None:
 
 
 def refusal(required: bool, approval: Approval | None) -> str | None:
-    """Why a blessed model may not be pushed; None where it may."""
+    """Return the reason why a blessed model may not be pushed, or None if it may."""
     if not required or (approval and approval.decision == "approved"):
         return None
     return f"not pushed: {approval or 'approval is required, and nobody was asked'}"

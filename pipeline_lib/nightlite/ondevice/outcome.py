@@ -1,4 +1,4 @@
-"""The outcome of a run, decided where it is known and carried in the Pusher's NodeResult."""
+"""Outcome of a run, decided where it is known and carried in the Pusher's NodeResult."""
 
 from enum import StrEnum
 from typing import Any, Final, Literal
@@ -14,7 +14,7 @@ class Outcome(StrEnum):
     One table, from which the note, the notice, the exit codes and the report are written.
 
     Attributes:
-      words: the beginning of the run's note, or all of it where no reason is known.
+      words: the beginning of the run's note, or all of it if no reason is known.
       event: the event of its notice.
       exit_code: of a command that waited for the run.
       mark: the report's.
@@ -35,9 +35,9 @@ class Outcome(StrEnum):
     released = "released", "released", "pushed", 0, "good"
     # `latest` is this very file already.
     nothing_new = "nothing_new", "nothing new", "nothing_new", 0, "none"
-    # It was asked to release nothing.
+    # The run was asked to release nothing.
     dry_run = "dry_run", "dry run", "nothing_new", 0, "none"
-    # Nothing but chance sets it apart from the last release.
+    # Only chance separates it from the last release.
     no_better = "no_better", "no better", "nothing_new", 3, "none"
     # A gate was not passed.
     refused = "refused", "refused", "refused", 3, "bad"

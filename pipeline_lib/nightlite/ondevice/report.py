@@ -1,7 +1,7 @@
-"""What a run came to: the figures of its page, as `report.json` holds them beside it.
+"""Report of a run: the figures of its page, which `report.json` holds beside it.
 
-Written by `in_tfx/report/`, served in Airflow's UI by `in_airflow/pages/app.py`, read again by later runs for their
-history. Accuracies and other shares are in [0, 1]; a name that ends in `_ms` is in milliseconds.
+`in_tfx/report/` writes it, `in_airflow/pages/app.py` serves it in Airflow's UI, and later runs read it for their
+history. Accuracies and other shares are in [0, 1]. A name that ends in `_ms` is in milliseconds.
 """
 
 from datetime import datetime
@@ -20,12 +20,15 @@ ModelKey = Literal["keras", "tflite", "released"]
 
 
 class _Figures(BaseModel):
-    # As strings, so that what is no number is read again: in JSON's own terms it would become null.
+    # As strings, so that NaN and infinity survive. JSON would turn them into null.
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
 
 class EdgeFigures(_Figures):
-    """What EdgeValidator's `edge.json` says of one file on the machine that ran the pipeline; the rest is ignored."""
+    """Figures of one file in EdgeValidator's `edge.json`, from the machine that ran the pipeline.
+
+    The rest is ignored.
+    """
 
     load_ms: float | None = None
     latency_ms: dict[str, float] = {}
@@ -38,8 +41,8 @@ class EdgeFigures(_Figures):
 class ModelColumn(_Figures):
     """One model over the eval split, in the runtime that serves it.
 
-    `confusion[label][prediction]` counts examples; `class_accuracy[label]` is None where the split has none of them.
-    `loss` is the mean cross-entropy in nats. `tfma_accuracy` is what the Evaluator found, None without an evaluation.
+    `confusion[label][prediction]` counts examples. `class_accuracy[label]` is None if the split has none of them.
+    `loss` is the mean cross-entropy in nats. `tfma_accuracy` is the Evaluator's, None without an evaluation.
     """
 
     key: ModelKey
@@ -54,7 +57,7 @@ class ModelColumn(_Figures):
 
     @property
     def worst_class(self) -> tuple[int, float]:
-        """The class recognised least often, and how often."""
+        """Return the class recognised least often, and its share."""
         return min(
             ((label, share) for label, share in enumerate(self.class_accuracy) if share is not None),
             key=lambda item: item[1],
@@ -65,7 +68,7 @@ class Agreement(_Figures):
     """TFLite against Keras, example by example.
 
     `largest_difference` and `mean_difference` are absolute, over all probabilities. `counts[i]` examples have their
-    largest difference in [10**edges[i], 10**edges[i + 1]); those below the first edge are counted in the first.
+    largest difference in [10**edges[i], 10**edges[i + 1]). Those below the first edge are counted in the first.
     """
 
     examples: int
@@ -81,7 +84,7 @@ class Agreement(_Figures):
 
 
 class Mistake(_Figures):
-    """An image on which the two models disagree, or which neither recognises; `png` is base64."""
+    """An image on which the two models disagree, or which neither recognises. `png` is base64."""
 
     index: int
     label: int
@@ -91,7 +94,7 @@ class Mistake(_Figures):
 
 
 class Mistakes(_Figures):
-    """How many there are, and those worth looking at first."""
+    """Number of the mistakes, and the first ones to look at."""
 
     disagreements: int
     both_err: int
@@ -99,14 +102,14 @@ class Mistakes(_Figures):
 
 
 class Bucket(_Figures):
-    """One bar of a histogram: what it is of, and how many."""
+    """One bar of a histogram: its label and its count."""
 
     label: str
     count: float
 
 
 class FeatureStatistics(_Figures):
-    """One feature of one split, from TFX's statistics; numbers only where TFDV computed them."""
+    """One feature of one split, from TFX's statistics, with the numbers that TFDV computed."""
 
     split: str
     name: str
@@ -132,14 +135,14 @@ class DataAnomaly(_Figures):
 
 
 class SliceMetrics(_Figures):
-    """TFMA's metrics of one slice of one evaluation; "" is the whole split."""
+    """TFMA's metrics of one slice of one evaluation. "" is the whole split."""
 
     slice: str
     metrics: dict[str, float]
 
 
 class PastRun(_Figures):
-    """A run as a later one's history shows it. `eval_set` identifies the examples that its models were compared on."""
+    """A run in a later run's history. `eval_set` identifies the examples on which its models were compared."""
 
     run_id: str
     created: datetime
@@ -154,13 +157,13 @@ class PastRun(_Figures):
 
     @property
     def data(self) -> str:
-        """The spans of the run in words."""
+        """Return the spans of the run in words."""
         span = "unknown span" if self.span is None else f"span {self.span}"
         return span if self.window == 1 else f"{span}, window {self.window}"
 
 
 class RunOutcome(_Figures):
-    """The end of a run; `headline` says it in one line. `release` is the version that it made."""
+    """The end of a run. `headline` is its one line. `release` is the version that it made."""
 
     outcome: Outcome
     headline: str
@@ -170,9 +173,9 @@ class RunOutcome(_Figures):
 
 
 class RunReport(_Figures):
-    """One run, judged, and its data. `blessed` is None where it had no gates; `verdict` is one line.
+    """One run, judged, and its data. `blessed` is None if it had no gates. `verdict` is one line.
 
-    `outcome` is None before the push. Its run differs from `run_id` where the figures were answered from cache.
+    `outcome` is None before the push. Its run differs from `run_id` if the figures were answered from cache.
     """
 
     schema_version: Literal[1] = 1
@@ -190,7 +193,7 @@ class RunReport(_Figures):
     outcome: RunOutcome | None = None
 
     def write(self, folder: Path) -> None:
-        """Write `report.json` whole or not at all: another run may look for its history at any moment."""
+        """Write `report.json` whole or not at all: another run may read its history at any moment."""
         durable.write(folder / REPORT_JSON, self.model_dump_json(indent=1).encode())
 
     @classmethod
@@ -205,11 +208,10 @@ class RunReport(_Figures):
 
 
 class Report(RunReport):
-    """A run that came to its evaluations.
+    """A run that reached its evaluations.
 
-    `eval_set` is a hash of the eval split's examples.
-    `training` holds one value per epoch by the name of what was measured. `parameters` are what the run was told, each
-    default included. `history` ends with this run.
+    `eval_set` is a hash of the eval split's examples. `training` holds one value per epoch by the name of the
+    quantity. `parameters` are the run's, each default included. `history` ends with this run.
     """
 
     models: tuple[ModelColumn, ...]
@@ -246,7 +248,7 @@ class Report(RunReport):
 
 
 def verdict(gates: tuple[Gate, ...]) -> tuple[bool | None, str]:
-    """Whether all gates passed (None: there were none to pass), and the one line that says so."""
+    """Return whether all gates passed (None without gates), and a line that says so."""
     if not gates:
         return None, "Not judged: this run had no gates"
     refused = [gate for gate in gates if not gate.passed]

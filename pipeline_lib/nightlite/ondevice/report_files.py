@@ -1,4 +1,4 @@
-"""The place of a run's report: its nodes, their artifact's type, its files. Every DAG parse imports this."""
+"""Location of a run's report: its nodes, their artifact's type, its files. Every DAG parse imports this."""
 
 from typing import Final
 
@@ -12,5 +12,5 @@ STATISTICS_PAGE: Final = "statistics.html"
 EVALUATIONS_PAGE: Final = "evaluations.html"
 # The tab *Model report* of a run's page in Airflow's UI: /dags/<dag>/runs/<run>/plugin/<this>.
 REPORT_ROUTE: Final = "model-report"
-# Of a run whose data was refused: pipeline_root/<DataGate>/refused_data/<execution>/.
+# For refused data: pipeline_root/<DataGate>/refused_data/<execution>/.
 REFUSED_DATA: Final = "refused_data"

@@ -1,11 +1,11 @@
-"""Spans: the numbered folders of training data, and which of them a run reads.
+"""Spans: the numbered folders of training data, and their selection for a run.
 
     <data_dir>/span-1/train-00000-of-00001.tfrecord.gz
                       eval-00000-of-00001.tfrecord.gz
                       span.json                          a `Manifest`
                span-2/…                                  the newest has the highest number
 
-A span appears whole, in one rename, and never changes. What makes them: `models/mnist/data/write_span.py`.
+A span appears whole, in one rename, and never changes. `models/mnist/data/write_span.py` makes spans.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ from nightlite.errors import DataError
 
 MANIFEST = "span.json"
 LATEST = "latest"
-_SPAN_NAME = re.compile(r"span-([1-9]\d*)")  # not span-01: one folder a number
+_SPAN_NAME = re.compile(r"span-([1-9]\d*)")  # not span-01: one folder per number
 
 
 class SplitManifest(BaseModel):
-    """One split of a span: what it holds, and its files' sizes in bytes."""
+    """One split of a span: its content, and its files' sizes in bytes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class SplitManifest(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a span holds, where it came from, and when it was there. A new `schema_version`: written differently."""
+    """Content, source and creation time of a span. A new `schema_version` is written differently."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,11 +46,11 @@ class Manifest(BaseModel):
     splits: dict[str, SplitManifest]
 
     def digests(self) -> dict[str, str]:
-        """sha256 of each split's images and labels, by its name."""
+        """Return the sha256 of each split's images and labels, by its name."""
         return {name: split.content_sha256 for name, split in self.splits.items()}
 
     def facts(self) -> dict[str, Any]:
-        """What an Airflow Asset's event says of the data: examples by split, and one sha256 of all the content."""
+        """Return the data's part of an Asset event: examples by split, and one sha256 of all the content."""
         content = "".join(f"{name} {digest}\n" for name, digest in sorted(self.digests().items()))
         examples = {name: split.examples for name, split in self.splits.items()}
         return {"examples": examples, "sha256": hashlib.sha256(content.encode()).hexdigest()}
@@ -58,7 +58,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Span:
-    """A span on disk. `created` is False where `write_span` found the same examples there already."""
+    """A span on disk. `created` is False if `write_span` found the same examples already."""
 
     number: int
     path: Path
@@ -66,7 +66,7 @@ class Span:
     created: bool = False
 
     def event(self) -> dict[str, Any]:
-        """What an Airflow Asset's event says of this span."""
+        """Return the extra of this span's Asset event."""
         return {"span": self.number, **self.manifest.facts()}
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Span:
         return f"{self.path.name} already holds exactly these {counts} examples: no new span"
 
     def require_whole(self) -> "Span":
-        """This span, if it has every file that its manifest lists, in its size.
+        """Return this span if every file of its manifest exists with the right size.
 
         Raises:
           DataError: it names the file.
@@ -94,13 +94,13 @@ class Span:
 
 
 def numbers(data_dir: Path) -> list[int]:
-    """The numbers of all spans, whole or damaged, lowest first."""
+    """Return the numbers of all spans, whole or damaged, lowest first."""
     entries = data_dir.iterdir() if data_dir.is_dir() else ()
     return sorted(int(match[1]) for entry in entries if (match := _SPAN_NAME.fullmatch(entry.name)))
 
 
 def read(data_dir: Path, number: int) -> Span:
-    """One span as its manifest has it; its files are not looked at.
+    """Return one span from its manifest, without checking its files.
 
     Raises:
       DataError: there is no such span, or its manifest cannot be read.
@@ -116,7 +116,7 @@ def read(data_dir: Path, number: int) -> Span:
 
 
 def latest_span(data_dir: Path) -> Span | None:
-    """The span of the highest number, or None where there is no span yet.
+    """Return the span of the highest number, or None if there is no span yet.
 
     Raises:
       DataError: that span has no readable manifest, or lacks a file that its manifest lists.
@@ -126,17 +126,17 @@ def latest_span(data_dir: Path) -> Span | None:
 
 
 def select(data_dir: Path, span: str = LATEST, window: int = 1, as_of: str = "") -> tuple[Span, ...]:
-    """The spans that a run reads, lowest number first.
+    """Return the spans that a run reads, lowest number first.
 
     Args:
       data_dir: the folder of spans.
       span: `latest`, or a span's number.
-      window: how many spans, up to that one; where there are fewer, all of them.
-      as_of: an ISO date and time (UTC where it has no offset): `latest` is the newest span that was there then. Empty:
-        the newest of all.
+      window: the number of spans, up to that one; all of them if there are fewer.
+      as_of: an ISO date and time (UTC without an offset). `latest` is then the newest span that existed at that time.
+        Empty: the newest of all.
 
     Raises:
-      DataError: there is no such span, none so early, or one of them is damaged; says which.
+      DataError: there is no such span, none so early, or one of them is damaged. The message names it.
     """
     known = numbers(data_dir)
     if not known:
@@ -161,7 +161,7 @@ def _last(data_dir: Path, known: list[int], span: str, as_of: str) -> int:
     if not as_of:
         return known[-1]
     moment = _in_utc(datetime.fromisoformat(as_of))
-    # A damaged manifest on the way ends the search: its span might be the one.
+    # A damaged manifest ends the search, because its span might be the one.
     for number in reversed(known):
         if _in_utc(read(data_dir, number).manifest.created) <= moment:
             return number

@@ -1,4 +1,4 @@
-"""The run parameters that make the model. The Trainers import this module, and train again when it changes."""
+"""Run parameters of the model. The Trainers import this module, and train again when it changes."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ Quantization = Literal["none", "dynamic", "float16", "int8"]
 
 
 def in_section(section: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
-    """Return where a parameter stands in Airflow's trigger form, and what the form calls the values of a choice."""
+    """Return a parameter's section in Airflow's trigger form, and the form's labels for its choices."""
     return {"section": section, **({"values_display": labels} if labels else {})}
 
 

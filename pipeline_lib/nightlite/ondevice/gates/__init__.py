@@ -1,1 +1,1 @@
-"""The gates, and the figures that they judge."""
+"""The gates, and the measurements that they judge."""

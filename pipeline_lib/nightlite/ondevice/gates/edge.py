@@ -1,4 +1,4 @@
-"""EdgeValidator's gates: bounds on what the runtime that ships made of the file."""
+"""EdgeValidator's gates: bounds on the file's results in the runtime that ships."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import EdgeMeasurements, TensorContract
 from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGE, EDGE
 
-# The run parameters that hold the bounds; one of the two agreements counts, by the quantization.
+# The run parameters of the bounds. The quantization decides which of the two agreements counts.
 BOUNDS = tuple(row.name for row in (*EDGE, *AGAINST_RELEASES))
 
 
@@ -18,15 +18,15 @@ def edge_gates(
     node_id: str,
     found: str = "",
 ) -> tuple[Gate, ...]:
-    """Every gate, passed ones too; without a last release there is none that compares with it.
+    """Return every gate, passed ones too. Without a last release, no gate compares with it.
 
     Args:
-      measured: None where the runtime could not run the file: every gate has failed.
+      measured: None if the runtime could not run the file. Every gate has failed then.
       bounds: by the names in `BOUNDS`.
-      expected: the file's input and its output; of the output, the name is free.
-      quantization: the run parameter; decides which agreement is asked for.
+      expected: the file's input and output. The output's name is free.
+      quantization: the run parameter, which decides the required agreement.
       node_id: EdgeValidator's.
-      found: what there was in place of a file that can be measured, for the contract's gate.
+      found: the problem of a file that cannot be measured, for the contract's gate.
     """
     gates = [_contract_gate(measured, expected, node_id, found)]
     for row in EDGE:
@@ -36,7 +36,10 @@ def edge_gates(
 
 
 def _paired_gates(measured: EdgeMeasurements | None, bounds: Mapping[str, float], node_id: str) -> Iterator[Gate]:
-    """Yield those on losses to the last release and to the anchor; the last release's margin is the Evaluator's."""
+    """Yield the gates on losses to the last release and to the anchor.
+
+    The last release's margin is the Evaluator's.
+    """
     found = (measured.against_baseline, measured.against_anchor) if measured else (None, None)
     for whose, comparison in zip(("the last release", "the anchor"), found, strict=True):
         if comparison:
@@ -49,7 +52,7 @@ def _paired_gates(measured: EdgeMeasurements | None, bounds: Mapping[str, float]
 def _contract_gate(
     measured: EdgeMeasurements | None, expected: tuple[TensorContract, TensorContract], node_id: str, found: str
 ) -> Gate:
-    """Not a number: 1 is kept, 0 is broken; what the file has instead is part of the subject."""
+    """Return the contract's gate: 1 is kept, 0 is broken. The subject names the file's actual contract."""
     kept = False
     if measured:
         taken, given = expected

@@ -1,7 +1,7 @@
-"""The gates between a trained model and the phones: what each demanded, what it found, pass or fail.
+"""Gates between a trained model and the phones: their bounds, values and verdicts.
 
-`gates.json`, which EdgeValidator leaves in its InfraBlessing's folder, holds every gate of a run, the Evaluators' among
-them. The Pusher copies them into the release's manifest, ModelReport draws them, Airflow shows them.
+EdgeValidator writes `gates.json` into its InfraBlessing's folder. It holds every gate of a run, the Evaluators'
+included. The Pusher copies them into the release's manifest, ModelReport draws them, Airflow shows them.
 """
 
 from pathlib import Path
@@ -13,11 +13,11 @@ GATES_FILE = "gates.json"
 
 
 class Gate(BaseModel):
-    """One bound and the value that met it or did not.
+    """One bound and the value compared with it.
 
-    `name` is the run parameter that holds the bound, `node_id` the node that judged, `subject` what was measured in a
-    reader's words ("accuracy of digit 8"), `unit` the unit of `bound` and `value` ("" for a share in [0, 1]). `value`
-    is None where nothing could be measured: such a gate has failed.
+    `name` is the run parameter of the bound, and `node_id` the node that judged. `subject` names the measured
+    quantity for a reader ("accuracy of digit 8"). `unit` belongs to `bound` and `value` ("" for a share in [0, 1]).
+    `value` is None if nothing could be measured. Such a gate has failed.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,4 +1,7 @@
-"""What the runtime that ships makes of a TFLite file: `edge.json`, which EdgeValidator leaves beside `gates.json`."""
+"""Measurements of a TFLite file in the runtime that ships.
+
+EdgeValidator writes them into `edge.json`, beside `gates.json`.
+"""
 
 from pathlib import Path
 
@@ -7,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from nightlite.ondevice.gates.paired import Comparison
 
 EDGE_FILE = "edge.json"
-# TFMA looks for a TFLite model under this name; the rewriter is told to use it.
+# TFMA looks for a TFLite model under this name. The rewriter is set to use it.
 TFLITE_FILE = "tflite"
 
 
@@ -23,7 +26,7 @@ class Percentiles(BaseModel):
 
 
 class TensorContract(BaseModel):
-    """An input or output as a caller has to know it; -1 in `shape` is any size."""
+    """An input or output as a caller sees it. -1 in `shape` is any size."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,10 +39,11 @@ class TensorContract(BaseModel):
 
 
 class RuntimeFigures(BaseModel):
-    """One file in one runtime on the build host: a phone's figures are others, their ratio to another file's is close.
+    """Figures of one file in one runtime on the build host. A phone's differ, but ratios between files are close.
 
-    `load_ms` and `latency_ms` are measured at `threads`, with LiteRT's default delegates (XNNPACK); `peak_memory_mib`
-    is what the process's peak resident memory grew by, from before the file was loaded until it had run.
+    `load_ms` and `latency_ms` are measured at `threads`, with LiteRT's default delegates (XNNPACK).
+    `peak_memory_mib` is the growth of the process's peak resident memory, from before loading the file until after
+    running it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,15 +59,16 @@ class RuntimeFigures(BaseModel):
 
 
 class EdgeMeasurements(RuntimeFigures):
-    """The candidate's figures, and what it answers on the eval split.
+    """The candidate's figures and its answers on the eval split.
 
-    `keras_agreement` is the share of images given the same class as by the Keras model, the differences are between
-    the two models' probabilities (None: not all of them are finite), `tfma_accuracy` is what Evaluator.mnist_lite says
-    of the same file. `baseline` is the last release, measured in turn with the candidate; None for a first release.
-    `sha256` is the measured file's, to which the Pusher holds what it ships; empty in files older than this field.
-    `against_baseline` and `against_anchor` are its answers against the last release's and the anchor's; the second is
-    None where the anchor is the last release. `code` and `data` are fingerprints of what the file was made of, "" where
-    that was not recorded.
+    `keras_agreement` is the share of images with the same class as the Keras model's. The differences are between
+    the two models' probabilities (None if not all are finite). `tfma_accuracy` is Evaluator.mnist_lite's for the
+    same file. `baseline` is the last release, measured in turn with the candidate (None for a first release).
+    `sha256` is the measured file's. The Pusher ships only that file. Older files lack the field (empty).
+
+    `against_baseline` and `against_anchor` compare its answers with the last release's and the anchor's. The second
+    is None if the anchor is the last release. `code` and `data` are fingerprints of the file's inputs, "" if not
+    recorded.
     """
 
     keras_agreement: float

@@ -1,15 +1,15 @@
-"""Two models on the same examples: how often only one of them is right, and how likely that is chance."""
+"""Comparison of two models on the same examples: how often only one is right, and how likely that is chance."""
 
 from pydantic import BaseModel, ConfigDict
 
-# Below it, a difference is detectable.
+# A difference with a smaller p is detectable.
 LEVEL = 0.05
 
 
 class Comparison(BaseModel):
     """A candidate against another file, by McNemar's exact test.
 
-    `won` examples are read right by the candidate alone, `lost` by the other file alone, of `n`. `p` is the two-sided
+    Of `n` examples, only the candidate is right on `won`, and only the other file on `lost`. `p` is the two-sided
     probability of a split at least as uneven between equally good models. `sha256` is the other file's.
     """
 
@@ -31,12 +31,12 @@ class Comparison(BaseModel):
 
     @property
     def change(self) -> float:
-        """The candidate's accuracy less the other file's."""
+        """Return the candidate's accuracy minus the other file's."""
         return (self.won - self.lost) / self.n
 
     @property
     def p_if_worse(self) -> float:
-        """`p`, or 1 where the candidate did not lose more than it won."""
+        """Return `p`, or 1 if the candidate did not lose more than it won."""
         return self.p if self.lost > self.won else 1.0
 
     def __str__(self) -> str:

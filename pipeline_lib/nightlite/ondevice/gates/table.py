@@ -1,7 +1,8 @@
-"""The gates, one row each: the run parameter that holds the bound, and what is measured.
+"""Table of the gates, one row each: the run parameter of the bound, and the measured quantity.
 
-A row in `EDGE` is all that a new gate of EdgeValidator needs: run parameter, variable, form, documentation and verdict
-are made of it. So is one in `EVALUATORS`; DataGate's executor computes the values for `DATA`. Then run `make docs`.
+A new gate of EdgeValidator needs only a row in `EDGE`. Its run parameter, variable, form, documentation and verdict
+are derived from it. The same holds for `EVALUATORS`. DataGate's executor computes the values for `DATA`. Run `make
+docs` afterwards.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-# Every parse of the DAG, which has the parameters, would pay for them.
+# Imported for types only, because every parse of the DAG imports this module.
 if TYPE_CHECKING:
     from nightlite.ondevice.gates.gate import Gate
     from nightlite.ondevice.gates.measurements import EdgeMeasurements
@@ -24,12 +25,12 @@ class GateRow:
     """One gate.
 
     Attributes:
-      name: the run parameter that holds the bound; `min_` or `max_` says which kind of bound it is.
-      default: the bound, unless a run is told another; its type is the run parameter's.
-      allowed: the least and the largest bound; the stricter of them refuses every model.
-      unit: of bound and value; a share is a number in [0, 1] and shown in percent.
-      subject: what is measured, in the words of the verdict.
-      about: what is measured, for form and documentation; default: `subject`.
+      name: the run parameter of the bound. `min_` or `max_` is the kind of bound.
+      default: the bound unless a run sets another. Its type is the run parameter's.
+      allowed: the least and the largest bound. The stricter of them refuses every model.
+      unit: of bound and value. A share is a number in [0, 1], shown in percent.
+      subject: the measured quantity, in the words of the verdict.
+      about: the measured quantity, for form and documentation. Default: `subject`.
     """
 
     name: str
@@ -59,11 +60,11 @@ class GateRow:
         )
 
     def judge(self, bounds: Mapping[str, Any], value: float | None, node_id: str, subject: str = "") -> "Gate":
-        """Return the gate with its verdict; a value that could not be measured fails.
+        """Return the gate with its verdict. A value that could not be measured fails.
 
         Args:
           bounds: by the names of the rows.
-          value: what was measured.
+          value: the measured value.
           node_id: the node that judges.
           subject: more exact words than the row's.
         """
@@ -86,8 +87,8 @@ class GateRow:
 class Threshold(GateRow):
     """A bound of a TFMA metric, judged by the Evaluators.
 
-    `metric` is the metric's class, `each_class` whether it holds for the slice of each class instead of all the
-    examples. The bound of a `change` is a least difference from the baseline.
+    `metric` is the metric's class. If `each_class` is set, it holds for the slice of each class, else for all
+    examples. A `change` bounds the least difference from the baseline.
     """
 
     metric: str
@@ -96,16 +97,16 @@ class Threshold(GateRow):
 
     @property
     def is_least(self) -> bool:
-        """Return whether the bound is the least value that passes; a threshold of another pipeline has any name."""
+        """Return whether the bound is the least value that passes. Another pipeline's threshold may have any name."""
         return self.kind != "upper_bound"
 
 
 @dataclass(frozen=True)
 class EdgeGate(GateRow):
-    """A bound on what LiteRT made of the file, judged by EdgeValidator.
+    """A bound on LiteRT's results with the file, judged by EdgeValidator.
 
-    `measure` returns None where there is no value. `quantizations` are those that the gate is for. `compares` says that
-    there is no such gate without a last release.
+    `measure` returns None if there is no value. The gate applies to the `quantizations`. If `compares` is set, the
+    gate exists only with a last release.
     """
 
     measure: "Callable[[EdgeMeasurements], float | None]"

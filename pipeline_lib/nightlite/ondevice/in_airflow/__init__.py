@@ -1,1 +1,1 @@
-"""The DAG's own parts: schedule, approval, watched folder."""
+"""Parts of the DAG in Airflow: schedule, approval, watched folder."""

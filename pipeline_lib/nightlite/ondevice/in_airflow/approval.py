@@ -1,4 +1,4 @@
-"""The task before a Pusher: where a run asks for it, a person approves or rejects what would be pushed."""
+"""Task before a Pusher, in which a person approves or rejects the model, if the run requires it."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from nightlite.runner.in_airflow.xcom import upstream_results
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from nightlite.settings import settings
 
-# What only a task needs is imported where it is used: every parse of the DAG would pay for it.
+# Imported only in the task, because every parse of the DAG imports this module.
 if TYPE_CHECKING:
     from nightlite.ondevice.gates.gate import Gate
     from nightlite.ondevice.releases.release import Release
@@ -30,16 +30,16 @@ Pusher end **skipped**. Skipped, too, where nobody had to be asked: the Pusher t
 
 
 class ModelApproval(ApprovalOperator):
-    """Asks whether the model may be pushed, and succeeds only if a person approves; else it ends skipped.
+    """Approval task that succeeds only if a person approves the model, else ends skipped.
 
-    Its XCom is an `Approval`, or `{"passed": why}` where nobody had to be asked. The Pusher runs in every case and
-    obeys that record, so that its log, MLMD and the manifest say why.
+    Its XCom is an `Approval`, or `{"passed": why}` if no one had to be asked. The Pusher always runs and obeys that
+    record, so that its log, MLMD and the manifest hold the reason.
 
     Args:
       gated: the node that waits for it.
     """
 
-    # The subject and the body are written here, out of what a run found: nothing in them is a template.
+    # Subject and body are written from the run's results, not from templates.
     template_fields = ()
     skip_passes: ClassVar[bool] = True
 
@@ -97,7 +97,7 @@ class ModelApproval(ApprovalOperator):
 
 
 def approval_record(context: Context) -> str:
-    """Return what the approval directly before a task recorded, as JSON; "" where there is none, or it passed.
+    """Return the record of the approval directly before a task, as JSON, or "" if there is none or it passed.
 
     Raises:
       AirflowSkipException: the approval never ran, because a task before it was skipped.
@@ -112,7 +112,9 @@ def approval_record(context: Context) -> str:
 
 
 def question(results: Mapping[str, NodeResult], released: "Release | None", report: str) -> tuple[str, str]:
-    """The subject in one line, and the body in Markdown: figures against the last release, gates, the report's address.
+    """Return the subject in one line, and the body in Markdown.
+
+    The body has the figures beside the last release's, the gates and the report's address.
 
     Args:
       results: of the nodes before the Pusher.
@@ -146,7 +148,7 @@ def _artifacts(results: Mapping[str, NodeResult]) -> list[OutputArtifact]:
 
 
 def _model_files(results: Mapping[str, NodeResult]) -> list[Path]:
-    """The file that would be pushed; none where the model is a folder of several."""
+    """Return the file to be pushed, or nothing if the model is a folder of several."""
     folders = [Path(item.uri) / "Format-Serving" for item in _artifacts(results) if item.type == "Model"]
     files = [[path for path in folder.rglob("*") if path.is_file()] for folder in folders]
     return [found[0] for found in files if len(found) == 1]
@@ -160,7 +162,7 @@ def _gates(results: Mapping[str, NodeResult]) -> "tuple[Gate, ...]":
 
 
 def _edge(results: Mapping[str, NodeResult]) -> dict[str, Any] | None:
-    """EdgeValidator's measurements, if the pipeline has any."""
+    """Return EdgeValidator's measurements, if the pipeline has any."""
     from nightlite.ondevice.gates.measurements import EDGE_FILE
 
     file = _of_edge_validator(results, EDGE_FILE)
@@ -180,7 +182,7 @@ def _gate_row(gate: "Gate") -> str:
 
 
 def _in_words(gate: "Gate", value: float | None) -> str:
-    """Return a value of this gate as people read it, such as "99.44 %" or "0.097 ms"."""
+    """Return a value of this gate for readers, such as "99.44 %" or "0.097 ms"."""
     if value is None:
         return "not measured"
     if gate.name == "contract":

@@ -1,10 +1,10 @@
-"""A folder into which data is dropped: `<var_dir>/drop/NAME/` with IDX files and, once they are all there, `READY`.
+"""Watched folder for new data: `<var_dir>/drop/NAME/` with IDX files and, once they are complete, `READY`.
 
-The folder itself is the state, so that no event can be lost: a drop that comes during another one's ingest, or while
-Airflow is down, is found by the next look. Each drop ends in one of two places, and is never looked at twice:
+The folder itself is the state, so no event can be lost. A drop during another ingest, or while Airflow is down, is
+found by the next poll. Each drop ends in one of two folders, and is never read twice:
 
-    drop/ingested/<time>-NAME/     its span is there, and Airflow's Asset was told
-    drop/refused/<time>-NAME/      with `reason.txt`; mend it, move it back, and make READY again
+    drop/ingested/<time>-NAME/     its span exists, and Airflow's Asset was notified
+    drop/refused/<time>-NAME/      with `reason.txt`; fix it, move it back, and create READY again
 """
 
 import glob
@@ -29,7 +29,7 @@ _LOOK_EVERY_SECONDS = 5
 
 
 class WaitForDrop(BaseOperator):
-    """Waits, deferred, for a drop that is ready; its XCom is the name of the one that has been so for longest."""
+    """Operator that waits, deferred, for a ready drop. Its XCom is the name of the drop that has waited longest."""
 
     template_fields = ()
 
@@ -43,14 +43,14 @@ class WaitForDrop(BaseOperator):
         return names[0]
 
     def found(self, context: Context, event: Any = None) -> str:
-        """The trigger has fired."""
+        """Return the ready drop's name after the trigger has fired."""
         for name in ready(settings().drop_dir):
             return name
         raise AirflowSkipException(f"{READY} was there and is no more")
 
 
 def ready(drop_dir: Path) -> Iterator[str]:
-    """The names of the drops that are ready, the one that has been so for longest first."""
+    """Yield the names of the ready drops, the one that has waited longest first."""
     found = []
     for marker in drop_dir.glob(f"*/{READY}"):
         if marker.parent.name not in (_INGESTED, _REFUSED):
@@ -59,13 +59,13 @@ def ready(drop_dir: Path) -> Iterator[str]:
 
 
 def ingest(name: str, config: Settings) -> dict[str, Any]:
-    """Make a drop a span, in the TFX environment; returns what the Asset's event says of it.
+    """Make a drop a span, in the TFX environment. Return the extra of the Asset's event.
 
-    Whatever is wrong, the drop is moved aside with the reason: it must not be tried for ever.
+    On any error, the drop is moved aside with the reason, so that it is not retried forever.
 
     Raises:
-      AirflowFailException: it was refused; says why.
-      AirflowSkipException: an older span holds exactly this already.
+      AirflowFailException: it was refused, with the reason.
+      AirflowSkipException: an older span already holds exactly this.
     """
     folder = config.drop_dir / name
     try:
@@ -84,7 +84,7 @@ def ingest(name: str, config: Settings) -> dict[str, Any]:
 
 
 def put_away(name: str, config: Settings, refused: str = "") -> Path:
-    """Move a drop out of sight; returns where it is now.
+    """Move a drop aside. Return its new folder.
 
     Raises:
       AirflowFailException: it cannot be moved.

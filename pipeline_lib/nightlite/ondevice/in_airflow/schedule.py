@@ -1,4 +1,4 @@
-"""When the pipeline's DAG runs, on the data of which day, and when it is late: its settings in Airflow's terms."""
+"""Schedule of the pipeline's DAG, its data's date and its deadline: the settings in Airflow's terms."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ _RETRY_DELAY = timedelta(seconds=30)
 
 
 def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
-    """By time, on new data, on either, or never.
+    """Return the schedule: by time, on new data, on either, or never.
 
     Raises:
       SettingsError: it is no cron expression.
@@ -26,7 +26,7 @@ def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
     data = [Asset(DATA_ASSET)] if settings.run_on_new_data else []
     if not settings.schedule:
         return data or None
-    # A DAG that has never run by time makes up for its last date: in containers, by docker/airflow/airflow.cfg.
+    # In containers (docker/airflow/airflow.cfg) a DAG without a scheduled run makes up for its last date.
     at_once = conf.getboolean("nightly", "first_run_at_once", fallback=False)
     by_time = CronTriggerTimetable(settings.schedule, timezone=settings.timezone, run_immediately=at_once)
     try:
@@ -40,17 +40,17 @@ def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
 
 
 def as_of(context: Context) -> str:
-    """The date whose data a run reads, ISO; empty: the newest.
+    """Return the date whose data a run reads, as ISO text, or "" for the newest data.
 
-    Only a backfill's. A nightly run that begins late, after an outage or in a new deployment, would pass over data that
-    is there; and the trigger form fills in the browser's time as the date of a run that means now.
+    Only a backfill has such a date. A nightly run that starts late, after an outage or in a new deployment, would
+    skip existing data. The trigger form fills in the browser's time for a run that means now.
     """
     run = context["dag_run"]
     return run.logical_date.isoformat() if run.run_type == _BACKFILL and run.logical_date else ""
 
 
 def deadline(settings: Settings) -> DeadlineAlert | None:
-    """An alert for a run that is not over in time, counted from when it was queued: runs on new data have no date."""
+    """Return an alert for a late run. It counts from queueing, because runs on new data have no date."""
     if not settings.deadline_minutes:
         return None
     return DeadlineAlert(
@@ -61,6 +61,6 @@ def deadline(settings: Settings) -> DeadlineAlert | None:
 
 
 def node_limits(settings: Settings) -> NodeSettings:
-    """How often any node is tried, and how long one try may take."""
+    """Return each node's number of tries and the time limit of a try."""
     limit = timedelta(minutes=settings.node_timeout_minutes)
     return NodeSettings(retries=settings.node_retries, retry_delay=_RETRY_DELAY, execution_timeout=limit)

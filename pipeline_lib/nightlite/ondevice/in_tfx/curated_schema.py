@@ -1,4 +1,4 @@
-"""The curated schema: what `mnist-lite schema infer`, `diff` and `accept` do."""
+"""Curated schema: the work of `mnist-lite schema infer`, `diff` and `accept`."""
 
 import dataclasses
 import difflib
@@ -25,7 +25,7 @@ class SpanStatistics:
 
 
 def latest_statistics(data_dir: Path) -> SpanStatistics:
-    """Of the latest span; takes seconds.
+    """Return the statistics of the latest span, which takes seconds.
 
     Raises:
       DataError: there is no span yet, or it cannot be read.
@@ -38,7 +38,7 @@ def latest_statistics(data_dir: Path) -> SpanStatistics:
 
 
 def infer(span: SpanStatistics) -> schema_pb2.Schema:
-    """A schema as the span's training split has it, with the ranges that its numbers have."""
+    """Return a schema of the span's training split, with the ranges of its numbers."""
     statistics = span.by_split["train"]
     schema = tfdv.infer_schema(statistics, infer_feature_shape=True)
     for feature in statistics.datasets[0].features:
@@ -54,7 +54,7 @@ def infer(span: SpanStatistics) -> schema_pb2.Schema:
 
 
 def proposed(schema_file: Path, span: SpanStatistics) -> schema_pb2.Schema:
-    """The curated schema, widened where the span is not what it says; without one, the inferred schema.
+    """Return the curated schema, widened to the span. Without one, return the inferred schema.
 
     Raises:
       DataError: the schema file cannot be read.
@@ -69,9 +69,10 @@ def proposed(schema_file: Path, span: SpanStatistics) -> schema_pb2.Schema:
 
 
 def _with_features_of(inferred: schema_pb2.Schema, curated: schema_pb2.Schema) -> schema_pb2.Schema:
-    """Take in new features and those of another type or shape, and leave out what the span no longer has.
+    """Add new features and those of another type or shape, and remove those that the span no longer has.
 
-    TFDV would add them without shapes, which Transform reads as sparse tensors, and keep the old ones as DEPRECATED.
+    TFDV would add them without shapes, which Transform reads as sparse tensors, and keep the old ones as
+    DEPRECATED.
     """
     found = {feature.name: feature for feature in inferred.feature}
     kept = [feature for feature in curated.feature if _stays(feature, found.get(feature.name))]
@@ -88,7 +89,7 @@ def _with_features_of(inferred: schema_pb2.Schema, curated: schema_pb2.Schema) -
 
 
 def _stays(feature: schema_pb2.Feature, now: schema_pb2.Feature | None) -> bool:
-    """Say whether the curated feature stays; one that the data lacks does so where its stage was set by hand."""
+    """Return whether the curated feature stays. A feature missing in the data stays if its stage was set by hand."""
     if now is None:
         return bool(feature.lifecycle_stage)
     reshaped = feature.HasField("shape") and now.HasField("shape") and feature.shape != now.shape
@@ -96,7 +97,7 @@ def _stays(feature: schema_pb2.Feature, now: schema_pb2.Feature | None) -> bool:
 
 
 def anomalies(schema: schema_pb2.Schema, span: SpanStatistics) -> Iterator[str]:
-    """One sentence for each way in which the span is not what the schema says."""
+    """Yield one sentence for each way in which the span violates the schema."""
     for split, statistics in span.by_split.items():
         found = tfdv.validate_statistics(statistics, schema).anomaly_info
         for feature, info in sorted(found.items()):
@@ -104,7 +105,7 @@ def anomalies(schema: schema_pb2.Schema, span: SpanStatistics) -> Iterator[str]:
 
 
 def difference(schema_file: Path, schema: schema_pb2.Schema) -> str:
-    """A unified diff from the curated file's content, without its comments, to `schema`; "" where they are the same."""
+    """Return a unified diff from the curated file, without its comments, to `schema`, or "" if they are the same."""
     before, after = read(schema_file), as_text(schema)
     lines = (as_text(before) if before is not None else "").splitlines(keepends=True)
     return "".join(difflib.unified_diff(lines, after.splitlines(keepends=True), str(schema_file), "proposed"))
@@ -115,10 +116,10 @@ def as_text(schema: schema_pb2.Schema) -> str:
 
 
 def read(schema_file: Path) -> schema_pb2.Schema | None:
-    """The curated schema; None where there is no such file.
+    """Return the curated schema, or None if there is no such file.
 
     Raises:
-      DataError: it is not a schema.
+      DataError: the file is no schema.
     """
     if not schema_file.exists():
         return None
@@ -129,10 +130,10 @@ def read(schema_file: Path) -> schema_pb2.Schema | None:
 
 
 def write(schema_file: Path, schema: schema_pb2.Schema) -> None:
-    """Replace the curated file, whole or not at all; the comment on top of it stays.
+    """Replace the curated file, whole or not at all. The comment on top of it stays.
 
     Raises:
-      OSError: it could not be written; what was there still is.
+      OSError: it could not be written, and the old file is unchanged.
     """
     before = schema_file.read_text(encoding="utf-8").splitlines(keepends=True) if schema_file.exists() else []
     comment = "".join(before[: next((i for i, line in enumerate(before) if not line.startswith("#")), len(before))])

@@ -1,8 +1,8 @@
-"""`make tensorboard`: TensorBoard on 127.0.0.1 over the training curves that Trainer.mnist has left.
+"""Start TensorBoard on 127.0.0.1 with the training curves of Trainer.mnist, for `make tensorboard`.
 
     python -m nightlite.ondevice.in_tfx.training_curves [--port PORT]      any option of TensorBoard's own
 
-Each run of TensorBoard's list is one execution of it; the number is its id in MLMD.
+Each run of TensorBoard's list is one execution of it. The number is its id in MLMD.
 """
 
 import os

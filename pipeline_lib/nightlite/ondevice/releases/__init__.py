@@ -1,1 +1,1 @@
-"""Releases: what the Pusher ships, how it is read, checked, rolled back and pruned; without TFX, without Airflow."""
+"""Releases: how they are pushed, read, checked, rolled back and pruned, without TFX and without Airflow."""

@@ -1,4 +1,4 @@
-"""The anchor: the release that a candidate is held to beside the latest, so that small losses do not add up."""
+"""Anchor: a release that candidates are compared with beside the latest, so that small losses do not add up."""
 
 import contextlib
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def anchor(releases: "Releases") -> Release | None:
-    """Return the anchor, often the latest release itself; None before the first release.
+    """Return the anchor, often the latest release itself, or None before the first release.
 
-    The latest names it. Where it was removed, is damaged, or was rolled back from, the latest takes its place.
+    The latest names it. If the anchor was removed, is damaged, or was rolled back from, the latest takes its place.
 
     Raises:
       ReleaseError: the latest release or the history cannot be read.
@@ -31,7 +31,7 @@ def anchor(releases: "Releases") -> Release | None:
 
 
 def anchors_of(releases: "Releases", versions: set[int]) -> set[int]:
-    """Return the anchors that these releases would have as the latest; a rollback may make any of them that."""
+    """Return the anchors of these releases, any of which a rollback may make the latest."""
     found = set()
     for version in versions:
         with contextlib.suppress(ReleaseError):

@@ -1,4 +1,4 @@
-"""A release that is checked, then used: both on a private copy, so that no one can swap a file in between."""
+"""Check and use of a release on one private copy, so that no one can swap a file in between."""
 
 import contextlib
 import tempfile
@@ -16,10 +16,10 @@ from nightlite.settings import Settings
 def checked(release: Release, settings: Settings) -> Iterator[tuple[Release, str]]:
     """Copy a release into a private folder for the length of the block, and check the copy's files and signature.
 
-    Gives the copy, and a sentence on its signature.
+    Yields the copy, and a sentence on its signature.
 
     Raises:
-      ReleaseError: a file is missing, foreign or not what the manifest says, or the signature is not good.
+      ReleaseError: a file is missing, foreign or differs from the manifest, or the signature is not good.
     """
     with tempfile.TemporaryDirectory(prefix="release-") as temporary:
         folder = Path(temporary, release.folder.name)
@@ -40,7 +40,7 @@ def export(release: Release, destination: Path, settings: Settings) -> None:
     """Copy a checked release into a new folder, whole or not at all.
 
     Raises:
-      ReleaseError: the release is damaged, or `destination` is there already, is among the releases, or cannot be made.
+      ReleaseError: the release is damaged, or `destination` exists, is among the releases, or cannot be made.
     """
     if destination.exists():
         raise ReleaseError(f"expected a folder that is not there yet. Received: {destination}")

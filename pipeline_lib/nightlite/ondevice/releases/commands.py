@@ -1,4 +1,4 @@
-"""`mnist-lite models`: what was released, whether it is what it says, and which of it is served."""
+"""Command `mnist-lite models`: list, check and change the releases."""
 
 import getpass
 import os
@@ -27,14 +27,14 @@ Version = Annotated[int | None, typer.Argument(help="default: the latest", show_
 
 @app.callback()
 def _as_a_group() -> None:
-    """A typer app with one command only would not take its name."""
+    """Do nothing. A typer app with a single command would drop its name."""
 
 
 @models.command("list", epilog="Example: mnist-lite models list")
 def list_releases(
     history: Annotated[bool, typer.Option("--history", help="every push, rollback and prune instead")] = False,
 ) -> None:
-    """List the releases, newest first; the arrow is where `latest` points."""
+    """List the releases, newest first. The arrow marks `latest`."""
     releases = _releases()
     if history:
         table_console().print(tables.history(releases.history()))
@@ -49,7 +49,7 @@ def show(
     version: Version = None,
     json: Annotated[bool, typer.Option("--json", help="the manifest itself")] = False,
 ) -> None:
-    """Show what a release's manifest says."""
+    """Show a release's manifest."""
     release = find(version)
     if json:
         print(release.manifest.model_dump_json(indent=1))
@@ -96,7 +96,7 @@ def prune(
     keep: Annotated[int, typer.Option(min=1, help="how many of the newest to keep")],
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
-    """Remove old releases. What `latest` points to stays in any case."""
+    """Remove old releases. The one that `latest` points to always stays."""
     pruned = _releases().prune(keep, who=who or _user(), why=f"keep {keep}")
     print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, _releases().versions()))}")
 
@@ -113,7 +113,7 @@ def export(
 
 
 def find(version: int | None) -> Release:
-    """That release, or the latest.
+    """Return that release, or the latest.
 
     Raises:
       ReleaseError: there is none.

@@ -1,4 +1,7 @@
-"""`history.jsonl`: every push, rollback and prune of a folder of releases: who, when, why. No line is ever removed."""
+"""File `history.jsonl`: every push, rollback and prune of a folder of releases, with user, time and reason.
+
+No line is ever removed.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +16,7 @@ HISTORY_FILE = "history.jsonl"
 
 
 class Event(BaseModel):
-    """One line. `previous` is what `latest` pointed to before; a prune leaves it where it was."""
+    """One line. `previous` is the earlier target of `latest`. A prune does not move `latest`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,10 +30,10 @@ class Event(BaseModel):
 
 
 def read(folder: Path) -> list[Event]:
-    """Every event, oldest first.
+    """Return every event, oldest first.
 
     Raises:
-      ReleaseError: it cannot be read, or a line is not an event; it names the line.
+      ReleaseError: the file cannot be read, or a line is not an event. The message names the line.
     """
     path = folder / HISTORY_FILE
     try:
@@ -49,7 +52,7 @@ def read(folder: Path) -> list[Event]:
 
 
 def withdrawn(events: Iterable[Event]) -> dict[str, Event]:
-    """Files that somebody rolled back from, by sha256, with the rollback that says who and why.
+    """Return the files that someone rolled back from, by sha256, with the rollback.
 
     A rollback withdraws every release newer than its target, and restores its target.
     """
@@ -61,7 +64,7 @@ def withdrawn(events: Iterable[Event]) -> dict[str, Event]:
         if event.action != "rollback":
             continue
         for version, sha256 in pushed.items():
-            # Also one newer than `latest` was: its push was interrupted before that moved, and may be tried again.
+            # This includes a newer one whose interrupted push did not move `latest`. It may be retried.
             if event.version < version:
                 found.setdefault(sha256, event)
         found.pop(event.sha256, None)
@@ -69,7 +72,7 @@ def withdrawn(events: Iterable[Event]) -> dict[str, Event]:
 
 
 def append(folder: Path, event: Event) -> None:
-    """Add an event; the file is replaced whole, so that no reader and no crash sees half a line."""
+    """Add an event. The file is replaced whole, so that no reader and no crash sees half a line."""
     path = folder / HISTORY_FILE
     durable.write(path, _content(path) + event.model_dump_json().encode() + b"\n")
 

@@ -1,4 +1,4 @@
-"""A release's manifest: what the file is, how it was judged, and what it was made from."""
+"""Manifest of a release: the file, its gates and its origin."""
 
 import hashlib
 from pathlib import Path
@@ -17,23 +17,23 @@ SIGNATURE_FILE = "manifest.sig"
 
 
 class Description(BaseModel):
-    """What is said of a model before it has a version.
+    """Description of a model before it has a version.
 
     Attributes:
-      labels: what the output's entries mean, in their order.
+      labels: the meaning of the output's entries, in their order.
       inputs, outputs: the signature that an app calls.
-      metrics: by name, on the eval split: TFMA's of the TFLite file, and EdgeValidator's where there was one.
+      metrics: by name, on the eval split: TFMA's of the TFLite file, and EdgeValidator's if there was one.
       gates: every gate of the run that released it.
-      edge: EdgeValidator's measurements (`edge.json`), None where there was none.
-      span: of the examples that it was trained on.
-      parameters: what the run was told, each default included; empty in manifests that are older than this field.
+      edge: EdgeValidator's measurements (`edge.json`), None if there was none.
+      span: of the training examples.
+      parameters: the run's, each default included. Empty in manifests that are older than this field.
       versions: of the libraries that made it, by package name.
-      code_revision: git's, with `-dirty` where the checkout was; `sha256:…` of the code where there is no git.
+      code_revision: git's, with `-dirty` for a changed checkout; `sha256:…` of the code without git.
       run_id: the pipeline run.
       model_artifact_id: the model's in MLMD; `artifact_ids`: of the Pusher's inputs, by their names.
       execution_id: the Pusher's in MLMD.
-      approval: who approved it and when; None where the run needed no approval.
-      anchor: the version of the release that it was held to beside the last one; None where there was none.
+      approval: who approved it and when; None if the run needed no approval.
+      anchor: the version of the anchor that it was compared with; None if there was none.
       beat_anchor: whether it was detectably better than that.
     """
 
@@ -59,7 +59,7 @@ class Description(BaseModel):
 
 
 class Manifest(Description):
-    """`manifest.json` of one release. A new `schema_version`: a reader of this one would misread it."""
+    """Content of one release's `manifest.json`. A reader of one `schema_version` would misread a newer one."""
 
     schema_version: Literal[1] = 1
     version: int = Field(ge=1)
@@ -69,7 +69,10 @@ class Manifest(Description):
 
     @property
     def next_anchor(self) -> int:
-        """The version that a candidate is held to while this release is the latest: its anchor, or itself."""
+        """Return the version of its anchor, or its own.
+
+        Candidates are compared with it while this release is the latest.
+        """
         approved = self.approval is not None and self.approval.decision == "approved"
         return self.version if self.anchor is None or self.beat_anchor or approved else self.anchor
 

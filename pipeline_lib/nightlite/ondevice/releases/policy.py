@@ -1,6 +1,6 @@
-"""The rule by which a blessed model replaces the latest release: for the Pusher and its Approval task alike.
+"""Rule by which a blessed model replaces the latest release, for the Pusher and its Approval task alike.
 
-Both models are known by their `edge.json`, which says what each was made of; the release's is in its manifest.
+Both models are known by their `edge.json`, which names their origin. The release's is in its manifest.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,12 +12,12 @@ from nightlite.ondevice.releases.release import Release
 # The value of the run parameter `push` that overrides it.
 EVEN_IF_NO_BETTER: Final = "even if no better"
 
-# Given the latest release and all files ever pushed (version by sha256): why a file is no better, or None.
+# (sha256, latest release, versions of all pushed files by sha256) to a reason, or None.
 Policy = Callable[[str, Release, Mapping[str, int]], str | None]
 
 
 def policy(edge: Mapping[str, Any] | None, push: str | None) -> Policy | None:
-    """Return the rule for one candidate; None where anything that is blessed may be pushed.
+    """Return the rule for one candidate, or None if any blessed model may be pushed.
 
     Args:
       edge: the candidate's measurements, if its pipeline measures any.
@@ -29,7 +29,7 @@ def policy(edge: Mapping[str, Any] | None, push: str | None) -> Policy | None:
 
 
 def comparison_with(edge: Mapping[str, Any] | None, sha256: str) -> Comparison | None:
-    """Return a candidate's comparison with the file of that sha256, if it was compared with it."""
+    """Return a candidate's comparison with the file of that sha256, if there is one."""
     found = [(edge or {}).get(name) for name in ("against_baseline", "against_anchor")]
     comparisons = [Comparison.model_validate(item) for item in found if item]
     return next((item for item in comparisons if item.sha256 == sha256), None)
@@ -53,7 +53,7 @@ def _no_better(edge: Mapping[str, Any], sha256: str, latest: Release, pushed: Ma
 
 
 def _made_of(edge: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """Return what a file was made of and its form; None where that is not recorded, and so counts as new."""
+    """Return a file's origin and form, or None if that is not recorded. None counts as new."""
     code, data, taken, given = (edge.get(name) for name in ("code", "data", "input", "output"))
     if not (code and data and taken and given):
         return None

@@ -14,7 +14,7 @@ FILES = {MODEL_FILE, LABELS_FILE, MANIFEST_FILE, SIGNATURE_FILE}
 
 @dataclass(frozen=True)
 class Release:
-    """A version's folder and its manifest; what the folder holds is checked when it is read."""
+    """A version's folder and its manifest. The folder's content is checked when it is read."""
 
     folder: Path
     manifest: Manifest
@@ -32,7 +32,7 @@ class Release:
         """Read a version's manifest.
 
         Raises:
-          ReleaseError: there is none, it is not one, or it is another version's.
+          ReleaseError: the manifest is missing, malformed, or another version's.
         """
         path = folder / MANIFEST_FILE
         manifest_json = _read(path)
@@ -47,10 +47,10 @@ class Release:
         return cls(folder, manifest)
 
     def model(self) -> bytes:
-        """The TFLite file, checked against the manifest.
+        """Return the TFLite file's content, checked against the manifest.
 
         Raises:
-          ReleaseError: it is not the file that the manifest speaks of.
+          ReleaseError: the file differs from the manifest.
         """
         path = self.folder / MODEL_FILE
         content = _read(path)
@@ -64,10 +64,10 @@ class Release:
         return content
 
     def verify(self) -> None:
-        """Check every file against the manifest; the signature is `signing.verify`'s.
+        """Check every file against the manifest. `signing.verify` checks the signature.
 
         Raises:
-          ReleaseError: a file is missing, foreign, or not what the manifest says.
+          ReleaseError: a file is missing, foreign, or differs from the manifest.
         """
         self.model()
         labels = _read(self.folder / LABELS_FILE).decode("utf-8", "replace").splitlines()

@@ -1,7 +1,7 @@
 """Signatures over a release: OpenSSF Model Signing with an elliptic curve key, in `manifest.sig`.
 
-The signature covers every file of the version's folder and is a Sigstore bundle, so that the stock tool checks it too:
-`model_signing verify key VERSION/ --signature VERSION/manifest.sig --public_key KEY`. A pair of keys:
+The signature covers every file of the version's folder. It is a Sigstore bundle, so the standard tool checks it
+too: `model_signing verify key VERSION/ --signature VERSION/manifest.sig --public_key KEY`. A pair of keys:
 
     openssl ecparam -name prime256v1 -genkey -noout -out signing.pem
     openssl ec -in signing.pem -pubout -out verifying.pem
@@ -36,13 +36,13 @@ def sign(folder: Path, key: Path) -> None:
 
 
 def verify(release: Release, settings: Settings) -> str:
-    """Check a release's signature, where the settings have a verifying key.
+    """Check a release's signature, if the settings have a verifying key.
 
     Returns:
-      What was found, in words.
+      The result, in words.
 
     Raises:
-      ReleaseError: there is a key, and the release is unsigned, or signed by another one, or changed since.
+      ReleaseError: there is a key, and the release is unsigned, signed by another key, or changed since.
     """
     if not settings.verifying_key:
         if release.is_signed:
@@ -59,7 +59,7 @@ def _verify(folder: Path, signature: Path, key: Path) -> None:
     from cryptography.exceptions import InvalidSignature
     from model_signing import hashing, verifying
 
-    # Not what the signature itself says is to be ignored: only itself.
+    # Ignore only the signature itself, not the paths that it lists as ignored.
     ignored = hashing.Config().set_ignored_paths(paths=[SIGNATURE_FILE], ignore_git_paths=False)
     try:
         config = verifying.Config().use_elliptic_key_verifier(public_key=key).set_hashing_config(ignored)

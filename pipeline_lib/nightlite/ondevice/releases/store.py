@@ -1,7 +1,7 @@
-"""A folder of releases: `VERSION/`, `latest` (a link to one of them) and `history.jsonl`.
+"""Folder of releases: `VERSION/`, `latest` (a link to one of them) and `history.jsonl`.
 
-One writer at a time (`nightlite/locks.py`); readers need no lock. A version's folder appears whole, never changes;
-`latest` moves last. Version numbers only grow, and one that was pruned is not given again.
+Only one process writes at a time (`nightlite/locks.py`). Readers need no lock. A version's folder appears whole and
+never changes. `latest` moves last. Version numbers only grow, and a pruned one is not reused.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ _Content = TypeVar("_Content")
 
 @dataclass(frozen=True)
 class Push:
-    """The result of a push, with the reason in words. `release` is the new one, or else the latest."""
+    """Result of a push, with the reason in words. `release` is the new one, or else the latest."""
 
     outcome: Outcome  # released, nothing_new, rolled_back or no_better
     release: Release
@@ -56,12 +56,12 @@ class Releases:
         self.folder = folder
 
     def versions(self) -> list[int]:
-        """The versions that are there, oldest first; also of a folder that cannot be read as a release."""
+        """Return the existing versions, oldest first, including those that cannot be read as releases."""
         entries = self.folder.iterdir() if self.folder.is_dir() else ()
         return sorted(int(entry.name) for entry in entries if _VERSION.fullmatch(entry.name) and entry.is_dir())
 
     def release(self, version: int) -> Release:
-        """One release.
+        """Return one release.
 
         Raises:
           NoReleaseError: there is no such version.
@@ -75,7 +75,7 @@ class Releases:
         return Release.read(self.folder / str(version))
 
     def latest_version(self) -> int | None:
-        """The version that `latest` points to; None before the first release.
+        """Return the version that `latest` points to, or None before the first release.
 
         Raises:
           ReleaseError: `latest` is not a link to a version.
@@ -92,7 +92,7 @@ class Releases:
         return int(target)
 
     def latest(self) -> Release | None:
-        """The release that `latest` points to; None before the first one.
+        """Return the release that `latest` points to, or None before the first one.
 
         Raises:
           ReleaseError: it cannot be read.
@@ -101,15 +101,15 @@ class Releases:
         return found[0] if found else None
 
     def latest_model(self) -> tuple[Release, bytes] | None:
-        """The release that `latest` points to, and its checked TFLite file; None before the first one.
+        """Return the release that `latest` points to and its checked TFLite file, or None before the first one.
 
         Raises:
-          ReleaseError: it cannot be read, or the file is not the one that the manifest speaks of.
+          ReleaseError: it cannot be read, or the file differs from the manifest.
         """
         return self.read_latest(Release.model)
 
     def read_latest(self, read: Callable[[Release], _Content]) -> tuple[Release, _Content] | None:
-        """Return the release that `latest` points to and what `read` makes of it; None before the first one.
+        """Return the release that `latest` points to and `read`'s result for it, or None before the first one.
 
         Raises:
           ReleaseError: it cannot be read, and `latest` still points to it.
@@ -119,13 +119,13 @@ class Releases:
                 release = self.release(version)
                 return release, read(release)
             except ReleaseError as error:
-                # Pruned while it was read: `latest` points to another one by now.
+                # If it was pruned while it was read, `latest` points to another one by now.
                 if self.latest_version() == version:
-                    raise ReleaseError(str(error)) from None  # a version that nobody named is no usage error
+                    raise ReleaseError(str(error)) from None  # no one named this version, so it is no usage error
         return None
 
     def history(self) -> list[Event]:
-        """Every push, rollback and prune, oldest first.
+        """Return every push, rollback and prune, oldest first.
 
         Raises:
           ReleaseError: the history cannot be read.
@@ -143,19 +143,19 @@ class Releases:
     ) -> Push:
         """Release a model file, unless it has been released already.
 
-        Another push of the same file by the same run completes or finds the first one. A file that `latest` holds is
-        nothing new. One that somebody rolled back from stays withdrawn, whichever run pushes it: else the next run
-        would undo the rollback, and a retry would announce what phones do not get.
+        Another push of the same file by the same run completes or finds the first one. A file that `latest` holds
+        is nothing new. A file that someone rolled back from stays withdrawn for every run. Otherwise the next run
+        would undo the rollback, and a retry would announce a release that phones do not get.
 
         Args:
           model: the TFLite file.
           description: goes to the manifest.
           who: goes to the history.
           sign: signs a complete version folder in place.
-          policy: says why a file is no better than the latest.
+          policy: returns the reason why a file is no better than the latest.
 
         Raises:
-          ReleaseError: it could not be written; the releases are as they were.
+          ReleaseError: it could not be written, and the releases are unchanged.
         """
         why = f"run {description.run_id}"
         with self._writing():
@@ -173,12 +173,12 @@ class Releases:
             return Push(Outcome.released, release, f"pushed as release {release.version}")
 
     def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy | None = None) -> Push | None:
-        """What a push of this file would answer without making a release; None where it would make one."""
+        """Return the result of a push of this file if it would make no release, else None."""
         sha256 = sha256_of(model)
         try:
             found = self.latest_model()
         except ReleaseError:
-            return None  # damaged: the same file is welcome again
+            return None  # damaged: the same file may be pushed again
         if not found:
             return None
         latest, _ = found
@@ -193,7 +193,7 @@ class Releases:
         return Push(Outcome.no_better, latest, why) if why else None
 
     def preview(self, model: Path, *, signed: bool = False, policy: Policy | None = None) -> str:
-        """What `push` would come to, in words; reads only.
+        """Return the result of a `push` in words, without pushing.
 
         Raises:
           ReleaseError: the history cannot be read.
@@ -211,7 +211,7 @@ class Releases:
         return None
 
     def _complete(self, release: Release, who: str) -> None:
-        """Finish a push whose process was killed before it was recorded, or after that but before `latest` moved."""
+        """Finish a push that was killed before it was recorded, or after that but before `latest` moved."""
         moves = [event for event in self.history() if event.action != "prune"]
         if all(event.version != release.version for event in moves):
             self._move_latest("push", release, who, f"run {release.manifest.run_id}, completed by a retry")
@@ -263,7 +263,7 @@ class Releases:
             return release
 
     def prune(self, keep: int, *, who: str, why: str) -> list[int]:
-        """Remove all but the newest `keep` releases (at least 1), what `latest` points to, and their anchors.
+        """Remove all but the newest `keep` releases (at least 1), the latest one, and their anchors.
 
         The next run's model is compared with them, also after a rollback.
 
@@ -300,5 +300,5 @@ class Releases:
                 durable.clear_unfinished(self.folder)
                 yield
         except OSError as error:
-            where = error.filename2 or error.filename or self.folder  # of a copy, what is written
+            where = error.filename2 or error.filename or self.folder  # for a copy, the file being written
             raise ReleaseError(f"{where}: the releases cannot be changed: {error.strerror or error}") from None

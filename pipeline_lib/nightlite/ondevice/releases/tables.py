@@ -19,7 +19,10 @@ _ACCURACIES = ("accuracy", "sparse_categorical_accuracy")
 
 
 def releases(found: Releases) -> Table:
-    """One row a release, newest first; `barred` says who rolled back from it: no run pushes that file again."""
+    """Return one row per release, newest first.
+
+    `barred` names a rollback, after which no run pushes that file again.
+    """
     created = Column("created (UTC)", no_wrap=True)
     table = Table("", "version", created, "accuracy", "bytes", "span", "signed", "barred", box=SIMPLE)
     latest, withdrawn = found.latest_version(), events_that_bar(found.history())
@@ -47,7 +50,7 @@ def _row(release: Release) -> list[str]:
 
 
 def history(events: Iterable[Event]) -> Table:
-    """One row an event, newest first."""
+    """Return one row per event, newest first."""
     table = Table("when (UTC)", "what", "version", "latest before", "who", "why", box=SIMPLE)
     for event in reversed(list(events)):
         previous = "" if event.previous is None else str(event.previous)
@@ -57,7 +60,7 @@ def history(events: Iterable[Event]) -> Table:
 
 
 def manifest(release: Release) -> list[Table]:
-    """What a person wants to know of one release: two tables, or three where it has gates."""
+    """Return one release's tables: two, or three if it has gates."""
     said = release.manifest
     facts = Table("", Column(overflow="fold"), title=f"release {said.version}", title_justify="left", show_header=False)
     for name, value in {

@@ -1,4 +1,4 @@
-"""What there is to tell of a run: from its tasks' states and results and its report, or from a missed deadline."""
+"""Content of a notice, from a run's task states, node results and report, or from a missed deadline."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,17 +11,20 @@ from nightlite.ondevice.report import ModelColumn, Report
 from nightlite.ondevice.run_summary import VERDICT, outcome_of, pusher_of, report_page, summarize
 from nightlite.runner.node_result import NodeResult
 
-_LONGEST_REASON = 500  # characters: a mail is no log
+_LONGEST_REASON = 500  # characters, to keep a mail short
 _NO_REASON = "left no reason: it was killed, or its worker died"
 
 
 def finished(
     dag_id: str, run_id: str, states: Mapping[str, str | None], results: Mapping[str, NodeResult]
 ) -> list[Notice]:
-    """What can be told of a run whose tasks have all ended, the worst first. More than one: pushed, but a task failed.
+    """Return the notices of a run whose tasks have all ended, the worst first.
+
+    There are several if, for example, the model was pushed but a task failed.
 
     Args:
-      states: each task's, by task id. `results`: of the nodes that left one, by task id.
+      states: each task's state, by task id.
+      results: the nodes' results, by task id.
     """
     told: list[Notice] = []
     outcome, pusher = outcome_of(results.values()), pusher_of(results.values())
@@ -37,7 +40,7 @@ def finished(
     if failed or "upstream_failed" in states.values():
         reasons = [_failure(about.run_url, task_id, results.get(task_id)) for task_id in failed]
         tell(Outcome.failed.event, f"{', '.join(failed) or 'a task'} failed", reasons)
-    # The node that judges has the others' gates, too.
+    # The node that judges has the others' gates too.
     judges = [results[VERDICT]] if VERDICT in results else list(results.values())
     refusals = [text for result in judges for text in result.refusals]
     if outcome is Outcome.released:
@@ -55,7 +58,7 @@ def finished(
 
 
 def timed_out(dag_id: str, run_id: str) -> Notice:
-    """A run that Airflow ended because it took longer than its DAG's `dagrun_timeout`."""
+    """Return the notice of a run that Airflow ended at its DAG's `dagrun_timeout`."""
     return Notice(
         event="failed",
         pipeline=dag_id,
@@ -66,7 +69,7 @@ def timed_out(dag_id: str, run_id: str) -> Notice:
 
 
 def late(context: Mapping[str, Any]) -> Notice:
-    """A run that has not finished by its deadline, from what Airflow tells a deadline's callback."""
+    """Return the notice of a run that missed its deadline, from the context of a deadline's callback."""
     run, deadline = context.get("dag_run") or {}, context.get("deadline") or {}
     dag_id, run_id = str(run.get("dag_id")), str(run.get("dag_run_id"))
     return Notice(
@@ -102,7 +105,7 @@ def _gates(count: int) -> str:
 
 
 def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dict[str, Any]:
-    """Return the run's and the last release's, from the report. Without one: the run's alone, from the nodes."""
+    """Return the run's and the last release's figures from the report, else the run's alone from the nodes."""
     page = report_page(results.values())
     report, address = _report(page), report_url(dag_id, run_id) if page else None
     if not report:
@@ -117,7 +120,7 @@ def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dic
 
 
 def _report(page: str | None) -> Report | None:
-    """A page's figures; None where it has none of a model, as that of refused data, or they cannot be read."""
+    """Return a page's figures, or None if they cannot be read or belong to no model, as for refused data."""
     try:
         return Report.read(Path(page).parent) if page else None
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The text of a notice: JSON for a program, plain text for people."""
+"""Text of a notice: JSON for a program, plain text for people."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -21,7 +21,7 @@ class _Message(BaseModel):
 
 
 class Figures(_Message):
-    """Of one TFLite file: accuracy in [0, 1] on the eval split, bytes, and the median latency of one image in ms."""
+    """Figures of one TFLite file: accuracy in [0, 1] on the eval split, bytes, and median latency in ms."""
 
     accuracy: float | None = None
     size_bytes: int | None = None
@@ -29,18 +29,18 @@ class Figures(_Message):
 
 
 class Reason(_Message):
-    """A gate that refused, or a task that failed with the address of its log."""
+    """A gate that refused, or a failed task with the address of its log."""
 
     text: str
     url: str | None = None
 
 
 class Notice(_Message):
-    """The JSON body that a webhook receives; what people read is written from it.
+    """JSON body for a webhook. The text for people is made from it.
 
-    It may come twice, where it could not be known whether it had been sent: `pipeline`, `run_id` and `event` are the
-    same then. `model` is the run's TFLite file, `last_release` what its report compares it with;
-    `release` is the version that holds the run's model, if one does.
+    It may arrive twice if it was unclear whether it had been sent. `pipeline`, `run_id` and `event` are then the
+    same. `model` is the run's TFLite file, `last_release` the release that its report compares it with. `release`
+    is the version that holds the run's model, if any.
     """
 
     schema_version: Literal[1] = 1
@@ -57,11 +57,11 @@ class Notice(_Message):
 
     @property
     def subject(self) -> str:
-        """One line, at most 200 characters: a mail's subject holds no more."""
+        """Return one line of at most 200 characters, the limit of a mail's subject."""
         return " ".join(f"{self.pipeline} {_TITLES[self.event]}: {self.verdict}".split())[:200]
 
     def text(self) -> str:
-        """Return what follows the subject."""
+        """Return the text after the subject."""
         lines = [f"run {self.run_id}"]
         lines += [f"- {reason.text}{f' ({reason.url})' if reason.url else ''}" for reason in self.reasons]
         lines += [f"{name}: {new}{f' (last release {old})' if old else ''}" for name, new, old in self._rows()]
@@ -69,7 +69,7 @@ class Notice(_Message):
         return "\n".join([*lines, f"Run: {self.run_url}"])
 
     def _rows(self) -> list[tuple[str, str, str]]:
-        """Name, this run's, the last release's; without what this run has not."""
+        """Return rows of name, this run's value and the last release's, except those that this run lacks."""
         new, old = self.model, self.last_release or Figures()
         rows = [
             ("accuracy", _percent(new.accuracy), _percent(old.accuracy)),

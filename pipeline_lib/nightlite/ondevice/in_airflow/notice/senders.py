@@ -1,6 +1,6 @@
-"""Sends one notice: to people by apprise, to a program by a signed POST. One that is broken keeps nobody from it.
+"""Send one notice: to people by apprise, to a program by a signed POST. A broken address does not stop the others.
 
-Addresses and secrets are read in the process that sends. No DAG holds them, nor does Airflow's database.
+Addresses and secrets are read in the process that sends. Neither a DAG nor Airflow's database holds them.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
 SIGNATURE = "X-Mnist-Lite-Signature-256"
 
 _ASSET = AppriseAsset(app_id="mnist-lite", async_mode=False)
-# It holds addresses: `_notify_people` reads it, nobody else.
+# It holds addresses, so only `_notify_people` reads it.
 logging.getLogger("apprise").propagate = False
 
 
 def send(settings: NoticeSettings, notice: Notice) -> dict[str, str | None]:
-    """Send a notice to everybody whom the settings name.
+    """Send a notice to everyone whom the settings name.
 
     Returns:
-      By name: None where it was sent, else why it was not, without secrets. The names are "webhook", and an address's
-      number, scheme and host.
+      By name: None if it was sent, else the reason without secrets. The names are "webhook", and an address's number,
+      scheme and host.
     """
     outcomes: dict[str, str | None] = {}
     try:
@@ -46,17 +46,17 @@ def send(settings: NoticeSettings, notice: Notice) -> dict[str, str | None]:
 
 
 def _notify_people(url: str, notice: Notice) -> tuple[str, str | None]:
-    """Return an address's scheme, user and host, as apprise masks them, and why it was not notified."""
-    # The cause is in apprise's log alone, at DEBUG.
+    """Return an address's scheme, user and host, as apprise masks them, and the reason if it was not notified."""
+    # Only apprise's log holds the cause, at DEBUG.
     with LogCapture(level=logging.DEBUG, fmt="%(levelname)s: %(message)s") as log:
         service = Apprise.instantiate(url, asset=_ASSET)
         people = Apprise(service or [], asset=_ASSET)
-        # As plain text: a reason comes from data and code, and may look like markup.
+        # Plain text, because a reason comes from data and code and may look like markup.
         sent = people.notify(notice.text(), notice.subject, body_format=NotifyFormat.TEXT)
         reason = None if sent else re.split(r"^(?=WARNING|ERROR)", log.getvalue(), maxsplit=1, flags=re.M)[-1]
     shown = "/".join(service.url(privacy=True).split("/")[:3]) if service else f"{url.partition('://')[0]}://***"
     for secret in _parts(url) - _parts(shown):
-        mask_secret(secret)  # in whatever Airflow may log
+        mask_secret(secret)  # in Airflow's logs
     return shown, str(redact(reason.replace(url, shown).strip())) if reason else None
 
 
@@ -67,10 +67,10 @@ def _parts(url: str) -> set[str]:
 
 
 def _notify_program(settings: NoticeSettings, notice: Notice) -> str | None:
-    """POST the notice as JSON; with a secret, `SIGNATURE` is `sha256=` and the body's HMAC-SHA256 in hex.
+    """POST the notice as JSON. With a secret, `SIGNATURE` is `sha256=` and the body's HMAC-SHA256 in hex.
 
     Returns:
-      Why it was not received. It names the host alone: the rest of the address may be secret.
+      The reason why it was not received. It names only the host, because the rest of the address may be secret.
     """
     assert settings.webhook
     url, body = settings.webhook.get_secret_value(), notice.model_dump_json().encode()

@@ -1,6 +1,6 @@
-"""Who is told of what a run came to: read from `MNIST_LITE_NOTIFY_*` environment variables where a notice is sent.
+"""Recipients and events of notices, read from `MNIST_LITE_NOTIFY_*` variables in the process that sends.
 
-Nothing here is put into a DAG: what a DAG holds is stored in Airflow's database and shown by its UI.
+No DAG holds them, because Airflow stores a DAG in its database and shows it in its UI.
 """
 
 import re
@@ -20,7 +20,7 @@ _EVENTS: tuple[Event, ...] = get_args(Event)
 
 
 class NoticeSettings(BaseSettings):
-    """Which events are told, and to whom; whoever is not named is not told. Empty variables count as unset."""
+    """Events to notify of, and recipients. Empty variables count as unset."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
@@ -53,20 +53,20 @@ class NoticeSettings(BaseSettings):
 
     @property
     def somebody(self) -> bool:
-        """Whether there is anybody to tell."""
+        """Return whether there is any recipient."""
         return bool(self.urls or self.urls_file or self.webhook)
 
     @property
     def after_runs(self) -> bool:
-        """Whether somebody is to be told of anything that is known when a run has ended."""
+        """Return whether a notice may be due when a run has ended."""
         return self.somebody and self.on != ("late",)
 
     def tells(self, event: Event) -> bool:
-        """Whether anybody is to be told of it."""
+        """Return whether there is a recipient of this event."""
         return self.somebody and event in self.on
 
     def addresses(self) -> str | None:
-        """Return people's addresses, from the variable or its file; None where there is neither.
+        """Return people's addresses, from the variable or its file, or None if neither is set.
 
         Raises:
           SettingsError: the file cannot be read.
@@ -83,18 +83,18 @@ class NoticeSettings(BaseSettings):
 
 
 def notice_settings() -> NoticeSettings:
-    """The settings as this process's environment has them now.
+    """Return the settings from this process's present environment.
 
     Raises:
-      SettingsError: a variable does not hold what it should. The sentence never shows what may be a secret.
+      SettingsError: a variable is malformed. The message never shows a possible secret.
     """
     return read_variables(NoticeSettings)
 
 
 def tells_after_runs() -> bool:
-    """Whether runs are to end with a notice: for a DAG, which a variable that is wrong must not keep from running.
+    """Return whether runs end with a notice. A malformed variable must not stop the DAG, so it counts as yes.
 
-    The notice itself then says which one it is.
+    The notice itself then names the variable.
     """
     try:
         return notice_settings().after_runs

@@ -1,13 +1,14 @@
-"""Tells people what a run came to: a last task of the run, and what Airflow calls where there can be no such task.
+"""Notify people of a run's outcome: by its last task, or by Airflow's callbacks if no task can run.
 
-| event | told by | where it runs |
+| event | sent by | where it runs |
 | --- | --- | --- |
 | pushed, refused, nothing_new, failed | `NoticeOperator`, the run's last task | a worker; its log is in the UI |
 | failed, at `dagrun_timeout`: Airflow skips every task | `tell_of_timeout`, the DAG's callback | DAG processor |
 | late | `late_callback`, for a `DeadlineAlert` | triggerer |
 
-Who is told stands in the environment of the process that tells (`notice_settings.py`), never in the DAG. Telling fails
-no run. Every DAG parse imports this module: what sends is imported where it is needed. Decision 11 says why so.
+Recipients are in the environment of the process that sends (`notice/settings.py`), never in the DAG. A failed
+notice fails no run. Every DAG parse imports this module, so senders are imported where they are used. See decision
+11.
 """
 
 import asyncio
@@ -32,9 +33,11 @@ _log = logging.getLogger(__name__)
 
 
 class NoticeOperator(BaseOperator):
-    """Tells what the run came to. Put it after all other tasks, as a teardown: so it neither hides nor makes a failure.
+    """Task that notifies people of the run's outcome.
 
-    Where somebody could not be told, it fails when everybody else has been: red in a run that is what it was.
+    As a teardown after all tasks, it neither hides nor makes a failure.
+
+    If a recipient could not be notified, it fails after all others were. The run keeps its state.
     """
 
     template_fields = ()
@@ -66,13 +69,13 @@ class NoticeOperator(BaseOperator):
 
 
 def end_with_notice(dag: DAG) -> NoticeOperator:
-    """Give a DAG that has all its other tasks a last one, and the callback for the end at which no task runs."""
+    """Add the notice task and the timeout callback to a DAG that has all its other tasks."""
     others = list(dag.tasks)
-    # Tries beyond the first are for a worker that dies: what the task itself finds wrong is not tried again.
+    # Retries are for a worker that dies. The task's own errors are not retried.
     notice = NoticeOperator(
         dag=dag, task_id=NOTICE_TASK, retries=2, retry_delay=timedelta(seconds=10), doc_md=NoticeOperator.__doc__
     )
-    # After each of them, not the last ones alone: those end early where one before them fails while others still run.
+    # After every task: the last ones end early if a task before them fails.
     notice.set_upstream(others)
     notice.as_teardown()
     given = dag.on_failure_callback or []
@@ -82,7 +85,7 @@ def end_with_notice(dag: DAG) -> NoticeOperator:
 
 
 def tell_of_timeout(context: Mapping[str, Any]) -> None:
-    """A DAG's `on_failure_callback`: tells of a run that Airflow ended at its `dagrun_timeout`, and of no other."""
+    """Notify of a run that Airflow ended at its `dagrun_timeout`, and of no other, as `on_failure_callback`."""
     from nightlite.ondevice.in_airflow.notice.content import timed_out
 
     settings = notice_settings()
@@ -91,12 +94,15 @@ def tell_of_timeout(context: Mapping[str, Any]) -> None:
 
 
 def late_callback() -> AsyncCallback:
-    """What a `DeadlineAlert` calls. In the triggerer: where executors are full or gone, runs are late, too."""
+    """Return the callback of a `DeadlineAlert`.
+
+    It runs in the triggerer, because full executors make runs late too.
+    """
     return AsyncCallback(tell_late)
 
 
 async def tell_late(context: Mapping[str, Any] | None = None) -> str:
-    """Tell of a run that missed its deadline; returns what Airflow's database is to remember of it."""
+    """Notify of a run that missed its deadline. Return the text that Airflow's database keeps."""
     from nightlite.ondevice.in_airflow.notice.content import late
 
     notice = late(context or {})
@@ -104,13 +110,13 @@ async def tell_late(context: Mapping[str, Any] | None = None) -> str:
     settings = notice_settings()
     if not settings.tells(notice.event):
         return "nobody is to be told"
-    # In a thread: the triggerer's other triggers go on meanwhile.
+    # In a thread, so that the triggerer's other triggers go on.
     untold = await asyncio.to_thread(_tell, settings, notice)
     return f"not told: {', '.join(untold)}" if untold else "told"
 
 
 def _tell(settings: NoticeSettings, notice: "Notice") -> list[str]:
-    """Send it, log how that went, and return who could not be told."""
+    """Send it, log the results, and return the recipients that were not notified."""
     from nightlite.ondevice.in_airflow.notice.senders import send
 
     outcomes = send(settings, notice)

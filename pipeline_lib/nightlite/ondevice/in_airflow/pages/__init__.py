@@ -1,1 +1,1 @@
-"""The pages that the plugin adds to Airflow's UI."""
+"""Pages that the plugin adds to Airflow's UI."""

@@ -1,7 +1,6 @@
-"""Serves a run's report and its nodes' files within Airflow's UI: behind its login, to anyone who may read the runs.
+"""App that serves a run's report and its nodes' files in Airflow's UI, behind its login, to readers of the runs.
 
-Airflow mounts a plugin's app as it is, without asking for a login: the routes here ask for themselves, as Airflow's own
-do.
+Airflow mounts a plugin's app without asking for a login, so the routes here ask for it, as Airflow's own do.
 """
 
 from pathlib import Path
@@ -34,8 +33,8 @@ _MEDIA_TYPES = {
     EVALUATIONS_PAGE: "text/html",
     REPORT_JSON: "application/json",
 }
-# The pages hold text from outside (feature names, run ids): they may style themselves, and nothing else.
-# 'unsafe-inline' is for styles alone: the charts' SVG carries its colours as style attributes.
+# The pages hold outside text (feature names, run ids), so only styles are allowed.
+# 'unsafe-inline' is for styles alone: the charts' SVG has its colours in style attributes.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -45,7 +44,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-cache",
 }
-# A file may be anything that a node wrote: it is saved, and not shown as a page of this server.
+# A node's file may be anything, so it is downloaded, never shown as a page of this server.
 FILE_HEADERS = HEADERS | {"Content-Security-Policy": f"sandbox; {HEADERS['Content-Security-Policy']}"}
 _NOTHING = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <title>Nothing here</title><body style="font: 15px/1.5 system-ui, sans-serif; margin: 2rem">
@@ -58,7 +57,7 @@ _may_read_run = requires_access_dag("GET", DagAccessEntity.RUN)
 
 
 def report_app() -> FastAPI:
-    """Return the app that Airflow mounts. Reports and artifacts come from below the pipeline root, and releases."""
+    """Return the app that Airflow mounts. It serves files below the pipeline root, and releases."""
     app = FastAPI(title="mnist-lite: model report", docs_url=None, redoc_url=None, openapi_url=None)
     run = "/dags/{dag_id}/runs/{run_id}"
     for path, endpoint in (
@@ -70,9 +69,9 @@ def report_app() -> FastAPI:
     return app
 
 
-# The routes are plain functions: FastAPI runs them in a thread, where a database and a disk may be waited for.
+# The routes are plain functions, so FastAPI runs them in threads that may wait for database and disk.
 def _node(request: Request, dag_id: str, run_id: str, node_id: str, session: SessionDep) -> Response:
-    """Answer with what a task made."""
+    """Return the page of a task's outputs."""
     result = stored_results(session, dag_id, run_id, node_id).get(node_id)
     if result is None:
         return Response(_NO_NODE, 404, HEADERS, "text/html")
@@ -81,7 +80,7 @@ def _node(request: Request, dag_id: str, run_id: str, node_id: str, session: Ses
 
 
 def _file(dag_id: str, run_id: str, node_id: str, key: str, path: str, session: SessionDep) -> Response:
-    """Answer with a file that a task made, to be saved."""
+    """Return a file of a task's outputs as a download."""
     result = stored_results(session, dag_id, run_id, node_id).get(node_id)
     place = next((place for place in _places(result) if place.key == key), None) if result else None
     found = file_in(place.within, place.uri, path) if place else None
@@ -91,7 +90,7 @@ def _file(dag_id: str, run_id: str, node_id: str, key: str, path: str, session: 
 
 
 def _page(dag_id: str, run_id: str, page: str, session: SessionDep) -> Response:
-    """Answer with a page of the run's report."""
+    """Return a page of the run's report."""
     folder = report_folder(session, dag_id, run_id) if page in _MEDIA_TYPES else None
     found = file_in(settings().pipeline_root, folder, page) if folder else None
     if found is None:
@@ -104,6 +103,6 @@ def _places(result: NodeResult) -> list[Place]:
 
 
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
-    """Where the run's report is, as the node says that wrote it."""
+    """Return the folder of the run's report, from the result of the node that wrote it."""
     page = report_page(stored_results(session, dag_id, run_id).values())
     return str(Path(page).parent) if page else None

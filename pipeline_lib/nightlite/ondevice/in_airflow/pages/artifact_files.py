@@ -1,6 +1,6 @@
-"""Lists what a task's node made, and finds a file of it: never one outside of its artifact's folder.
+"""Lists the outputs of a task's node and finds their files, never one outside of its artifact's folder.
 
-An XCom says where an artifact is, and may say anything: links are followed before the place is judged.
+An XCom names an artifact's folder and may say anything, so links are resolved before the path is checked.
 """
 
 import os
@@ -15,7 +15,7 @@ _MOST_FILES = 200
 
 
 class Place(NamedTuple):
-    """An artifact or a release. `key` names it in addresses; outside of `within` nothing is looked at."""
+    """An artifact or a release. `key` names it in addresses. Files outside of `within` are never read."""
 
     key: str
     title: str
@@ -31,7 +31,7 @@ class ListedFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The files of a place. `why_not` says why there are none, or not all of them."""
+    """The files of a place. `why_not` is the reason if files are missing from the list."""
 
     place: Place
     files: list[ListedFile]
@@ -39,7 +39,7 @@ class Listing(NamedTuple):
 
 
 def places_of(result: NodeResult, pipeline_root: Path, releases: Releases) -> list[Place]:
-    """Return the artifacts that the node made, and the release that it made or found."""
+    """Return the node's artifacts, and the release that it made or found."""
     places = [
         Place(str(item.id), f"{output}: {item.type} {item.id}", item.uri, pipeline_root)
         for output, items in result.outputs.items()
@@ -52,7 +52,7 @@ def places_of(result: NodeResult, pipeline_root: Path, releases: Releases) -> li
 
 
 def listing(place: Place) -> Listing:
-    """Return the files of a place, in order, links not followed."""
+    """Return the files of a place in order, without following links."""
     try:
         folder = Path(place.uri).resolve()
         if not folder.is_relative_to(place.within.resolve()):
@@ -71,11 +71,11 @@ def listing(place: Place) -> Listing:
 
 
 def file_in(within: Path, folder: str, name: str) -> Path | None:
-    """Return the regular file of that name in a folder, or None: it is not there, or not inside of it.
+    """Return the regular file of that name in a folder, or None if it is missing or outside.
 
     Args:
-      within: the folder itself has to be in this one.
-      folder: a folder, or a file, which is then the one that can be named.
+      within: must contain the folder itself.
+      folder: a folder, or a file, which is then the only one that can be named.
       name: a path within the folder. Links are followed, and must not lead out of it.
     """
     try:

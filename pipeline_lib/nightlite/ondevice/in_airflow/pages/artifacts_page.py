@@ -1,4 +1,4 @@
-"""The page behind a task's button *Artifacts*: what its node made, file by file, each a link to the file."""
+"""Page behind a task's button *Artifacts*: its node's outputs, file by file, each a link."""
 
 from importlib.resources import files
 from urllib.parse import quote
@@ -13,12 +13,12 @@ def node_page(result: NodeResult, places: list[Place], run_url: str) -> str:
     """Return the page as HTML.
 
     Args:
-      result: what the node's task said of it.
-      places: what it made.
+      result: the node's result.
+      places: its outputs.
       run_url: the address of the run's page.
     """
     text = files("nightlite.ondevice.in_airflow.pages").joinpath("artifacts_page.html.j2").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True).from_string(text)
-    # Relative to the page's own address, whatever the server is mounted under.
+    # Relative to the page's own address, wherever the server is mounted.
     files_url = f"{quote(result.node_id, safe='')}/files"
     return page.render(node=result, listings=map(listing, places), run_url=run_url, files_url=files_url)

@@ -1,7 +1,7 @@
-"""A note on each finished run in Airflow's grid: what came of it, in one line.
+"""Note on each finished run in Airflow's grid: its outcome in one line.
 
-A listener: Airflow calls it in the process that ends a run, which is the scheduler, within its transaction. So all that
-it asks of the database is in a savepoint, and nothing that goes wrong here goes further than a log.
+Airflow calls this listener in the scheduler, within the transaction that ends a run. All its database access is
+therefore in a savepoint, and its errors are only logged.
 """
 
 import logging
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import Session
 
-# Says whose note it is. A person's note has a person's id, and stays.
+# Author of our notes. A person's note has a person's id, and is kept.
 AUTHOR = "mnist-lite"
 _OURS = "TfxNodeOperator"
 _LOG = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ def _note(dag_run: "DagRun") -> None:
         from sqlalchemy.orm import object_session
 
         if session := object_session(dag_run):
-            session.flush()  # else a note that a person has just written would not be seen
-            # Of the connection: the scheduler forbids its session whatever looks like a commit, as a savepoint's does.
+            session.flush()  # otherwise a note that a person has just written would not be seen
+            # On the connection: the scheduler's session forbids commits, and a savepoint's counts as one.
             with session.no_autoflush, session.connection().begin_nested():
                 write_note(session, dag_run)
     except Exception:
@@ -43,7 +43,7 @@ def _note(dag_run: "DagRun") -> None:
 
 
 def write_note(session: "Session", dag_run: "DagRun") -> None:
-    """Write the run's note, unless it is no run of a rendered pipeline, or a person's note is there."""
+    """Write the run's note, unless it is no run of a rendered pipeline or a person wrote a note."""
     from airflow.models.dagrun import DagRunNote
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import insert, select, update

@@ -1,4 +1,4 @@
-"""DataGate: the data's anomalies, and a drift of its labels, end a run before anything is trained on it."""
+"""DataGate: ends a run with anomalies in the data or a drift of its labels, before training."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,13 +15,13 @@ from nightlite.runner.in_tfx.run_parameters import RunValue
 
 
 class DataGates(Artifact):
-    """What DataGate leaves of a span that passed: `gates.json`, and the labels' statistics for the next span."""
+    """DataGate's output for a span that passed: `gates.json`, and the labels' statistics for the next span."""
 
     TYPE_NAME = "DataGates"
 
 
 class DataGateSpec(ComponentSpec):
-    """DataGate's inputs, outputs and parameters; what they are: `DataGate`."""
+    """DataGate's inputs, outputs and parameters, described in `DataGate`."""
 
     INPUTS: ClassVar = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
@@ -38,17 +38,17 @@ class DataGateSpec(ComponentSpec):
 
 
 class DataGate(base_component.BaseComponent):
-    """Fails, naming each anomaly, where the data is not what the schema says or its labels have drifted.
+    """Component that fails, naming each anomaly, if the data violates the schema or its labels have drifted.
 
-    TFX's ExampleValidator only records anomalies. Whatever must not train on refused data has to come after this node:
+    TFX's ExampleValidator only records anomalies. Nodes that must not train on refused data come after this node:
     `add_upstream_node`.
 
     Args:
-      examples: an ExampleGen's, which alone tells the span: TFX's later artifacts all have span 0.
+      examples: an ExampleGen's. Only these have the span: TFX's later artifacts all have span 0.
       statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
       previous: the DataGates of the last span that passed, if any.
-      label_key: the label's feature, an integer; StatisticsGen must have counted its values (`label_schema`).
-      run_values: the bounds by the names in `gate_table.DATA`. Anomalies are those of all splits together; the drift
+      label_key: the label's feature, an integer. StatisticsGen must have counted its values (`label_schema`).
+      run_values: the bounds by the names in `gates.table.DATA`. Anomalies are those of all splits together. The drift
         is the one between the train split and the previous span's.
     """
 
@@ -66,15 +66,15 @@ class DataGate(base_component.BaseComponent):
 
 
 class PreviousSpanStrategy(resolver.ResolverStrategy):
-    """Resolves `gates` to those of the newest span before this run's that passed.
+    """Strategy that resolves `gates` to those of the newest earlier span that passed.
 
-    A span that was refused leaves none: the next one like it is compared with the same good span, and refused again.
+    A refused span leaves none, so the next one like it is compared with the same good span and refused again.
     """
 
     def resolve_artifacts(
         self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[Artifact]]
     ) -> dict[str, list[Artifact]]:
-        """`examples` (this run's) as it is, and of all `gates` one or none."""
+        """Return `examples` (this run's) unchanged, and at most one of all `gates`."""
         [examples] = input_dict["examples"]
         span = examples.get_int_custom_property(SPAN)
         earlier = [item for item in input_dict["gates"] if item.get_int_custom_property(SPAN) < span]

@@ -1,4 +1,4 @@
-"""What DataGate runs."""
+"""Executor of DataGate."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _TRAIN = "train"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Judges what ExampleValidator recorded, and how the labels' shares moved."""
+    """Executor that judges ExampleValidator's anomalies and the drift of the labels' shares."""
 
     def Do(
         self,
@@ -35,10 +35,10 @@ class Executor(base_executor.BaseExecutor):
         output_dict: Mapping[str, list[Artifact]],
         exec_properties: Mapping[str, Any],
     ) -> None:
-        """Inputs, outputs and parameters as in `DataGateSpec`.
+        """Judge the data. Inputs, outputs and parameters are those of `DataGateSpec`.
 
         Raises:
-          DataRefusedError: a gate refused the data; names each anomaly.
+          DataRefusedError: a gate refused the data. The message names each anomaly.
         """
         output = artifact_utils.get_single_instance(output_dict["gates"])
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
@@ -69,7 +69,7 @@ class Executor(base_executor.BaseExecutor):
             print(f"pass  {gate}", flush=True)
 
     def _page(self, verdict: Gates, input_dict: Mapping[str, list[Artifact]], output: Artifact) -> str | None:
-        """The page of the refusal. Not in the output's folder: TFX removes that of an execution that failed."""
+        """Write the page of the refusal, outside of the output's folder, which TFX removes after a failure."""
         from nightlite.ondevice.in_tfx.report import refused_data
 
         folder = Path(output.uri)
@@ -77,7 +77,7 @@ class Executor(base_executor.BaseExecutor):
         try:
             place = folder.parent.with_name(REFUSED_DATA) / folder.name
             return str(refused_data.write(place, verdict, input_dict, span, self._context))
-        except Exception as error:  # whatever it is, what is told is why the data was refused
+        except Exception as error:  # whatever the error, the refusal's reason matters more
             node_log.say(f"its page could not be drawn: {type(error).__name__}: {error}", logging.WARNING)
             return None
 
@@ -87,7 +87,7 @@ def label_drift(
     previous: statistics_pb2.DatasetFeatureStatisticsList,
     label_key: str,
 ) -> float:
-    """The L-infinity distance between two distributions of the label, as TFDV's drift comparator has it, in [0, 1]."""
+    """Return the L-infinity distance of two distributions of the label, in [0, 1], as TFDV computes it."""
     schema = label_schema(label_key)
     tfdv.get_feature(schema, label_key).drift_comparator.infinity_norm.threshold = 0
     found = tfdv.validate_statistics(current, schema, previous_statistics=previous)
@@ -98,9 +98,9 @@ def label_drift(
 def rarest_label(
     by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList], schema: schema_pb2.Schema, label_key: str
 ) -> tuple[str, float]:
-    """Which label has the least share of a split's examples, in words, and that share; 0 where a split has no example.
+    """Return the label with the least share of a split's examples, in words, and that share (0 in an empty split).
 
-    A label counts if the schema's domain has it, or any split does.
+    A label counts if the schema's domain or any split has it.
     """
     counts = {split: _label_counts(statistics) for split, statistics in by_split.items()}
     expected = _domain(schema, label_key).union(*counts.values())
@@ -116,7 +116,7 @@ def rarest_label(
 
 
 def _label_counts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, float]:
-    # As text, for labels of a wrong type are counted here, too: the anomalies name them.
+    # As text, because labels of a wrong type are counted too: the anomalies name them.
     [dataset] = statistics.datasets
     buckets = [bucket for feature in dataset.features for bucket in feature.string_stats.rank_histogram.buckets]
     return {bucket.label: bucket.sample_count for bucket in buckets}
@@ -128,7 +128,7 @@ def _domain(schema: schema_pb2.Schema, label_key: str) -> set[str]:
 
 
 def label_schema(label_key: str) -> schema_pb2.Schema:
-    """The label, an integer, as a category: what TFDV needs to count each of its values."""
+    """Return a schema with the integer label as a category, which makes TFDV count each of its values."""
     domain = schema_pb2.IntDomain(is_categorical=True)
     return schema_pb2.Schema(
         feature=[schema_pb2.Feature(name=label_key, type=schema_pb2.FeatureType.INT, int_domain=domain)]
@@ -136,7 +136,7 @@ def label_schema(label_key: str) -> schema_pb2.Schema:
 
 
 def _anomalies(artifact: Artifact) -> Iterator[str]:
-    """One sentence for each reason of each anomaly of each split."""
+    """Yield one sentence for each reason of each anomaly of each split."""
     for split in _splits(artifact):
         [uri] = artifact_utils.get_split_uris([artifact], split)
         found = anomalies_util.load_anomalies_binary(str(Path(uri, example_validator.DEFAULT_FILE_NAME)))
@@ -158,7 +158,7 @@ def _read_schema(artifact: Artifact) -> schema_pb2.Schema:
 
 
 def _label_statistics(statistics: Artifact, split: str, label_key: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """The label's part of a split's statistics."""
+    """Return the label's part of a split's statistics."""
     [uri] = artifact_utils.get_split_uris([statistics], split)
     whole = tfdv.load_stats_binary(str(Path(uri, statistics_gen.DEFAULT_FILE_NAME)))
     [dataset] = whole.datasets

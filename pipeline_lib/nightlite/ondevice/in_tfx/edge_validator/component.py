@@ -1,4 +1,4 @@
-"""EdgeValidator: whether the TFLite file, in the runtime that ships, is fit for phones; the verdict of all gates."""
+"""EdgeValidator: checks the TFLite file in the runtime that ships, and gives the verdict of all gates."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from nightlite.ondevice.in_tfx.data_gate.component import DataGates
 from nightlite.ondevice.in_tfx.edge_validator.executor import Executor
 from nightlite.runner.in_tfx.run_parameters import RunValue
 
-# One thread is what a build host can measure again tomorrow; phones mostly use two to four.
+# One thread can be measured reproducibly on a build host. Phones mostly use two to four.
 THREADS = 1
 
 
 class EdgeValidatorSpec(ComponentSpec):
-    """EdgeValidator's inputs, outputs and parameters; what they are: `EdgeValidator`."""
+    """EdgeValidator's inputs, outputs and parameters, described in `EdgeValidator`."""
 
     INPUTS: ClassVar = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
@@ -44,23 +44,24 @@ class EdgeValidatorSpec(ComponentSpec):
 
 
 class EdgeValidator(base_component.BaseComponent):
-    """Loads the file with LiteRT in a process of its own, measures it, and judges all of the run's gates.
+    """Component that measures the file in LiteRT, in a process of its own, and judges all of the run's gates.
 
-    Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`: blessed only if every gate of the
-    run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). Where LiteRT could run
-    the file, there are also `edge.json` (`EdgeMeasurements`) and `probabilities.npz` (`EvalAnswers`, for ModelReport).
+    Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`. It is blessed only if every
+    gate of the run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). If
+    LiteRT could run the file, there are also `edge.json` (`EdgeMeasurements`) and `probabilities.npz`
+    (`EvalAnswers`, for ModelReport).
 
     Args:
-      examples: raw examples; the eval split is used.
+      examples: raw examples, whose eval split is used.
       model: the TFLite file's.
-      keras_model: the one it was made from, with a `lite` signature.
+      keras_model: the source model, with a `lite` signature.
       data_gates: DataGate's.
       evaluation, lite_evaluation: the two models' evaluations.
       baseline_model: the last release's TFLite file, if any.
-      anchor_model: the anchor's, where that is another one.
+      anchor_model: the anchor's, if it is another one.
       contract: the file's input, whose name is also the feature's, and its output, whose name is free.
       label_key: the label's feature, one integer.
-      run_values: the bounds by the names in `edge_gates.BOUNDS`, and `quantization`.
+      run_values: the bounds by the names in `gates.edge.BOUNDS`, and `quantization`.
     """
 
     SPEC_CLASS = EdgeValidatorSpec

@@ -1,4 +1,4 @@
-"""Each model's answers on the eval split. EdgeValidator leaves it beside `edge.json`, ModelReport reads it."""
+"""Each model's answers on the eval split, written by EdgeValidator beside `edge.json` for ModelReport."""
 
 import hashlib
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class EvalAnswers:
 
     Attributes:
       labels: int64 [n].
-      probabilities: float32 [n, classes] by "keras", "tflite" and, where there is one, "released".
+      probabilities: float32 [n, classes] by "keras", "tflite" and, if there is one, "released".
       images: of `shown`, in that order, float32 [k, …].
       eval_set: hash of all examples in their order.
     """
@@ -37,7 +37,7 @@ class EvalAnswers:
 
     @classmethod
     def of(cls, images: Floats, labels: Labels, probabilities: Mapping[str, Floats]) -> Self:
-        """Keep of all images [n, …] those that are worth a look."""
+        """Return answers that keep, of all images [n, …], those to show."""
         digest = hashlib.sha256(images.tobytes())
         digest.update(labels.tobytes())
         indices = [index for index, _ in shown(odd_ones(labels, probabilities["keras"], probabilities["tflite"]))]
@@ -53,7 +53,7 @@ class EvalAnswers:
         """Read `probabilities.npz`.
 
         Raises:
-          DataError: there is none, as LiteRT could not run the file.
+          DataError: there is none, because LiteRT could not run the file.
         """
         try:
             with np.load(folder / PROBABILITIES_FILE) as file:
@@ -68,7 +68,11 @@ class EvalAnswers:
 
 
 def odd_ones(labels: Labels, keras: Floats, tflite: Floats) -> dict[str, Labels]:
-    """Return indices of images: on which the models disagree, most different first, and both err, surest first."""
+    """Return indices of images by kind.
+
+    First come those on which the models disagree, most different first. Then come those on which both err, surest
+    first.
+    """
     predicted = keras.argmax(1)
     differ = predicted != tflite.argmax(1)
     err = ~differ & (predicted != labels)

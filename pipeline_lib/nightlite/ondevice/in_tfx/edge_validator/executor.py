@@ -1,4 +1,4 @@
-"""What EdgeValidator runs."""
+"""Executor of EdgeValidator."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ _CHILD_SECONDS = 600
 
 
 class Executor(base_executor.BaseExecutor):
-    """Measures, judges, and writes the blessing; a refusal is a result, not a failure."""
+    """Executor that measures, judges, and writes the blessing. A refusal is a result, not a failure."""
 
     def Do(
         self,
@@ -49,7 +49,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: Mapping[str, list[Artifact]],
         exec_properties: Mapping[str, Any],
     ) -> None:
-        """Inputs, outputs and parameters as in `EdgeValidatorSpec`.
+        """Measure and judge. Inputs, outputs and parameters are those of `EdgeValidatorSpec`.
 
         Raises:
           MnistLiteError: the measuring process crashed for another reason than the file.
@@ -82,7 +82,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
-    """As TFX's InfraValidator does (its module would load Docker's and Kubernetes's clients), and for which model."""
+    """Mark the blessing as TFX's InfraValidator does, without importing its Docker and Kubernetes clients."""
     Path(blessing.uri, "INFRA_BLESSED" if passed else "INFRA_NOT_BLESSED").touch()
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(passed))
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model_id)
@@ -125,7 +125,7 @@ def _against_anchor(
     labels: Labels,
     threads: int,
 ) -> Comparison | None:
-    """Return None where the anchor is the last release, or cannot answer these images: then the last release serves."""
+    """Return the comparison with the anchor, or None if that is the last release or cannot answer these images."""
     if not input_dict.get("anchor_model"):
         return None
     file = _tflite_file(input_dict["anchor_model"][0])
@@ -138,7 +138,9 @@ def _against_anchor(
 
 
 def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, float | None]:
-    """Fields of EdgeMeasurements from the file's and Keras's probabilities, float32 [n, classes], labels int64 [n]."""
+    """Return fields of EdgeMeasurements from both models' probabilities, float32 [n, classes], and labels, int64
+    [n].
+    """
     difference = np.abs(outputs - expected)
     finite = bool(np.isfinite(difference).all())
     chosen, wanted = outputs.argmax(axis=1), expected.argmax(axis=1)
@@ -152,13 +154,12 @@ def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, 
 
 
 def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], list[Floats]]:
-    """Return what `edge_measure`, in fresh processes, says of a file and its baseline, and what each answers.
+    """Return `measure`'s figures of a file and its baseline, taken in fresh processes, and each one's answers.
 
-    The two are timed in one process, in turn. There the second one finds memory that the first has made room in, so its
-    peak comes from a process of its own.
+    One process times both in turn. The second's memory peak comes from a process of its own.
 
     Raises:
-      ModelFileError: LiteRT cannot run the first file; what was found in place of one that it can.
+      ModelFileError: LiteRT cannot run the first file. The message describes what was found instead.
       MnistLiteError: the process failed otherwise.
     """
     figures, outputs = _child(files, images, threads)
@@ -173,7 +174,7 @@ def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tup
 
 
 def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats]:
-    """One process. A crash or no end is the file's doing: what stops the runtime here must not reach a phone."""
+    """Measure in one process. A crash or a hang counts against the file, because it must not reach a phone."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder, name) for name in ("images.npy", "outputs.npy", "result.json")}
         np.save(paths["images.npy"], images)
@@ -221,7 +222,7 @@ def _contract(exec_properties: Mapping[str, Any]) -> tuple[TensorContract, Tenso
 
 
 def _eval_split(examples: Artifact, taken: TensorContract, label_key: str) -> tuple[Floats, Labels]:
-    """Return what the file takes, float32 [n, …], and labels, int64 [n], in the files' order.
+    """Return the file's inputs, float32 [n, …], and labels, int64 [n], in the files' order.
 
     Raises:
       DataError: the split holds no example.

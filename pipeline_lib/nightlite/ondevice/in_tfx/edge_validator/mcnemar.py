@@ -1,4 +1,4 @@
-"""McNemar's exact test of two files' answers. In the TFX environment only, for SciPy."""
+"""McNemar's exact test of two files' answers. It needs SciPy, so it runs in the TFX environment only."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ from nightlite.ondevice.gates.paired import Comparison
 
 
 def compare(right: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], sha256: str) -> Comparison:
-    """Compare which examples two files read right.
+    """Compare the examples that two files read right.
 
     Args:
       right: of the candidate, bool [n].

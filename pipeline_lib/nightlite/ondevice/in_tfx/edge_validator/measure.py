@@ -1,19 +1,21 @@
-"""Measure a TFLite file in the runtime that ships. This docstring is the contract with EdgeValidator, which calls it.
+"""Measure a TFLite file in the runtime that ships. This docstring is the contract with EdgeValidator, the caller.
 
     python -m nightlite.ondevice.in_tfx.edge_validator.measure FILE [BASELINE] --images FILE.npy --threads N
-                                            --outputs FILE.npy --result FILE
+                                                               --outputs FILE.npy --result FILE
 
-FILE, BASELINE    TFLite files; the second one's load time and latency are measured in turn with the first one's.
---images          float32 [n, …]: what the first file is fed, all of it for `--outputs`, a part of it for the figures.
+FILE, BASELINE    TFLite files. The second one's load time and latency are measured in turn with the first one's.
+--images          float32 [n, …]: input of the first file. `--outputs` uses all of it, the figures a part.
 --threads         of the interpreter.
 --outputs         receives the first file's output for every image, float32 [n, classes].
---result          receives a JSON list of `RuntimeFigures`, one for each file; or, with exit code 3, a JSON string:
-                  what was found in their place.
+--result          receives a JSON list of `RuntimeFigures`, one for each file; or, with exit code 3, a JSON string
+                  that describes what was found instead.
 
-Exits 0; 3 if the runtime cannot load FILE or run it on the images, or if it has not one signature with one input and
-one output; 1 if that is true of BASELINE, with one sentence on stderr; a signal is a crash in the runtime. A fresh
-process that imports nothing of TensorFlow, so that memory and times are the runtime's own, with its default delegates:
-where LiteRT has XNNPACK, that is on.
+Exit code: 0 if both files ran. 3 if the runtime cannot load FILE or run it on the images. 3 also if FILE does not
+have exactly one signature with one input and one output. 1 if either is true of BASELINE, with one sentence on
+stderr. A signal is a crash in the runtime.
+
+The process is fresh and imports nothing of TensorFlow, so memory and times are the runtime's own. It uses the
+default delegates: XNNPACK is on if LiteRT has it.
 """
 
 import argparse
@@ -57,7 +59,7 @@ class Loaded:
             raise ValueError(f"{len(signatures)} signatures ({names})" if signatures else "no signature")
         [[self.taken], [self.given]] = inputs, outputs
         [[[input_name], [output_name]]] = signatures
-        # By the names that the signature gives them, which are those that a phone's code uses.
+        # The signature's names are those that a phone's code uses.
         self.contract = _contract(input_name, self.taken), _contract(output_name, self.given)
 
     def invoke(self, images: Array) -> None:
@@ -69,12 +71,12 @@ class Loaded:
 
 
 def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[RuntimeFigures], Array]:
-    """The figures of each file, and the first one's outputs.
+    """Return the figures of each file, and the first one's outputs.
 
-    Peak memory comes first: it is the process's, and only grows.
+    Peak memory is measured first, because it belongs to the process and only grows.
 
     Raises:
-      ModelFileError: the runtime cannot load a file or run it; the file is the error's second argument.
+      ModelFileError: the runtime cannot load a file or run it. The file is the error's second argument.
     """
     singles = [images[index : index + 1] for index in range(min(len(images), _CALLS_PER_ROUND))]
     memory, models = [], []
@@ -83,7 +85,7 @@ def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[Ru
         models.append(_tried(file, threads, singles[:_WARM_UP]))
         memory.append((peak_resident_bytes() - before) / 2**20)
     loads = [[_milliseconds(lambda file=file: Loaded(file, threads)) for file in files] for _ in range(_LOADS)]
-    # In turn, so that whatever else the host does slows both down.
+    # In turn, so that other load on the host slows both down.
     calls: list[list[float]] = [[] for _ in files]
     for _ in range(_ROUNDS):
         for model, times in zip(models, calls, strict=True):
@@ -129,9 +131,9 @@ def _percentiles(milliseconds: list[float]) -> Percentiles:
 
 
 def peak_resident_bytes() -> int:
-    """The largest resident memory that this process ever had.
+    """Return the largest resident memory that this process ever had.
 
-    On Linux from /proc: getrusage's ru_maxrss starts with what the parent had before exec.
+    On Linux it comes from /proc, because getrusage's ru_maxrss starts with the parent's value before exec.
     """
     status = Path("/proc/self/status")
     if status.exists():

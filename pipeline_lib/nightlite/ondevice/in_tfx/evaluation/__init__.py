@@ -1,1 +1,1 @@
-"""What both Evaluators measure and demand."""
+"""Metrics and thresholds of both Evaluators."""

@@ -1,7 +1,7 @@
 """Precision, recall and calibration of each class in one pass over the examples, as a TFMA metric.
 
-TFMA's own way to them, `binarize`, computes each for each class on its own: on 2,000 examples that is 4.6 s of CPU on
-top of the 3.2 s of everything else, where these take too little to tell.
+TFMA's own way, `binarize`, computes each metric for each class separately. On 2,000 examples that adds 4.6 s of CPU
+to the other 3.2 s. The cost of these metrics is too small to measure.
 """
 
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ Counts = npt.NDArray[np.float64]
 
 
 class ClassMetrics(tfma.metrics.Metric):
-    """`precision`, `recall` and `calibration` with a class id as sub key, and `expected_calibration_error`.
+    """Metrics `precision`, `recall` and `calibration` with a class id as sub key, and `expected_calibration_error`.
 
-    The class of an example is that of its largest probability. Calibration is, as in TFMA, the sum of a class's
-    probabilities over the number of its examples; the expected calibration error is that of Guo et al., "On Calibration
-    of Modern Neural Networks" (arXiv:1706.04599), in ten bins. What has no examples is NaN.
+    The class of an example is that of its largest probability. As in TFMA, calibration is the sum of a class's
+    probabilities over the number of its examples. The expected calibration error is that of Guo et al., "On
+    Calibration of Modern Neural Networks" (arXiv:1706.04599), in ten bins. A value without examples is NaN.
 
     Args:
-      classes: how many there are; labels are 0 to classes - 1.
+      classes: their number. Labels are 0 to classes - 1.
     """
 
     def __init__(self, classes: int, name: str = "class_metrics") -> None:
@@ -53,10 +53,11 @@ def _computations(
 
 
 class _Counter(beam.CombineFn):
-    """Accumulates float64 [classes + BINS, classes + 3].
+    """Accumulator of float64 [classes + BINS, classes + 3].
 
-    Rows of classes (the label's): how often each class was chosen; then the sum of this row's class's probability over
-    all examples. Rows of bins (of the largest probability): examples, sum of that probability, how many were right.
+    A class's row (the label's) counts how often each class was chosen, then sums this class's probability over all
+    examples. A bin's row (of the largest probability) holds examples, the sum of that probability, and correct
+    answers.
     """
 
     def __init__(self, keys: list[Any], classes: int, eval_config: config_pb2.EvalConfig | None) -> None:

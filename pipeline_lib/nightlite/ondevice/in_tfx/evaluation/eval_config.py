@@ -1,4 +1,4 @@
-"""What both Evaluators measure and demand."""
+"""Metrics and thresholds of both Evaluators."""
 
 import json
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ _TFMA_METRICS = (
 
 
 def eval_config(model_spec: tfma.ModelSpec, run_values: Mapping[str, RunValue]) -> dict[str, Any]:
-    """The same metrics, slices and gates for whichever model, so that two evaluations can be laid side by side.
+    """Return the same metrics, slices and gates for either model, so that two evaluations can be compared.
 
     Args:
       model_spec: how TFMA loads the model and finds the label.
-      run_values: the bounds, by the names of `RunParams`; which: `evaluation_gates.THRESHOLDS`.
+      run_values: the bounds, by the names of `RunParams` that `evaluation.thresholds.THRESHOLDS` lists.
 
     Returns:
-      A `tfma.EvalConfig` in proto3 JSON form: that is how TFX admits a run parameter inside it.
+      A `tfma.EvalConfig` in proto3 JSON form, in which TFX allows a run parameter.
     """
     of_each_class = tfma.MetricConfig(
         class_name=ClassMetrics.__name__, module=ClassMetrics.__module__, config=json.dumps({"classes": NUM_CLASSES})

@@ -1,4 +1,4 @@
-"""The Evaluators' gates: the thresholds that this pipeline sets, and what an evaluation says of its thresholds."""
+"""The Evaluators' gates: this pipeline's thresholds, and an evaluation's results for them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ THRESHOLDS = (*EVALUATORS, CHANGE)
 
 
 def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], label_key: str) -> list[dict[str, Any]]:
-    """A metric's `per_slice_thresholds` in proto3 JSON form; a plain `threshold` would hold for every slice."""
+    """Return a metric's `per_slice_thresholds` in proto3 JSON form. A plain `threshold` would hold for every slice."""
     forms: dict[bool, dict[str, Any]] = {}
     for threshold in THRESHOLDS:
         if threshold.metric == metric:
@@ -23,21 +23,21 @@ def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], label_key: 
 
 
 def _form(threshold: Threshold, bound: Any) -> dict[str, Any]:
-    """Return a part of `tfma.MetricThreshold` in proto3 JSON form; `bound` may be a RuntimeParameter."""
+    """Return a part of `tfma.MetricThreshold` in proto3 JSON form. `bound` may be a RuntimeParameter."""
     if threshold.kind == "change":
         return {"change_threshold": {"direction": "HIGHER_IS_BETTER", "absolute": bound}}
     return {"value_threshold": {threshold.kind: bound}}
 
 
 def evaluation_gates(uri: str, node_id: str) -> tuple[Gate, ...]:
-    """Every threshold of an evaluation, passed ones too; a sliced one with the value of its worst slice.
+    """Return every threshold of an evaluation, passed ones too. A sliced one has the value of its worst slice.
 
     Args:
       uri: folder of a ModelEvaluation artifact.
       node_id: the Evaluator's.
 
     Returns:
-      None of them where the Evaluator had no threshold. Without a baseline there is no gate on a change.
+      No gates if the Evaluator had no threshold. Without a baseline there is no gate on a change.
     """
     import tensorflow_model_analysis as tfma  # 7 s, and only an Evaluator's outputs need it
 
@@ -51,13 +51,13 @@ def evaluation_gates(uri: str, node_id: str) -> tuple[Gate, ...]:
 
 
 def overall_metrics(uri: str) -> dict[str, float]:
-    """The candidate's metrics over all examples that are plain numbers, by TFMA's names."""
+    """Return the candidate's plain numeric metrics over all examples, by TFMA's names."""
     return {item.name: item.value for item in _metrics(uri) if not item.slice and not item.is_diff}
 
 
 @dataclass(frozen=True)
 class _Metric:
-    """A candidate's metric of one slice; `slice` is () overall, else (feature, value) pairs; `is_diff`: its change."""
+    """A candidate's metric of one slice. `slice` is () overall, else (feature, value) pairs. `is_diff`: its change."""
 
     name: str
     slice: tuple[tuple[str, Any], ...]
@@ -78,7 +78,7 @@ def _metrics(uri: str) -> Iterator[_Metric]:
 
 
 def _bounds(spec: Any) -> Iterator[tuple[str, Kind, str, float]]:
-    """(metric's class, kind, sliced by, bound) of a `tfma.MetricsSpec`'s thresholds."""
+    """Yield (metric's class, kind, sliced by, bound) of a `tfma.MetricsSpec`'s thresholds."""
     for metric in spec.metrics:
         for item in metric.per_slice_thresholds:
             by = ",".join(item.slicing_specs[0].feature_keys) if item.slicing_specs else ""

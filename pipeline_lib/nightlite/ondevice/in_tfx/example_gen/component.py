@@ -1,4 +1,4 @@
-"""SpanExampleGen's interface."""
+"""Interface of SpanExampleGen."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -17,7 +17,7 @@ from nightlite.runner.in_tfx.run_parameters import RunValue
 
 
 class SpanExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
-    """ImportExampleGen's parameters, and which spans are asked for."""
+    """Parameters of ImportExampleGen, and those that select spans."""
 
     PARAMETERS: ClassVar = {
         **standard_component_specs.FileBasedExampleGenSpec.PARAMETERS,
@@ -28,13 +28,13 @@ class SpanExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
 
 
 class SpanExampleGen(import_example_gen.ImportExampleGen):
-    """Reads the spans that a run is told to: TFX's own reads the newest one, or one that is fixed when it is compiled.
+    """Component that reads the spans of a run's parameters.
 
-    The same spans have the same cache key, whichever way they were asked for. The artifact's `span` is the highest of
-    them, its `spans` names all.
+    TFX's own reads the newest span, or one fixed at compilation. The same spans have the same cache key, however
+    they were selected. The artifact's `span` is the highest of them, its `spans` names all.
 
     Args:
-      input_base: the folder of spans, as `nightlite/ondevice/spans.py` has them.
+      input_base: the folder of spans, as described in `nightlite/ondevice/spans.py`.
       input_config: its splits, each with a pattern that holds `{SPAN}`.
       run_values: `span`, `window` and `as_of`, as `nightlite.ondevice.spans.select` takes them.
     """
@@ -53,5 +53,5 @@ class SpanExampleGen(import_example_gen.ImportExampleGen):
             examples=channel.Channel(type=standard_artifacts.Examples),
             **{ASKED_SPAN: run_values["span"], WINDOW: run_values["window"], AS_OF: run_values["as_of"]},
         )
-        # Not ImportExampleGen's own constructor: it would make the spec without these three.
+        # ImportExampleGen's own constructor would make the spec without these three.
         base_beam_component.BaseBeamComponent.__init__(self, spec=spec)

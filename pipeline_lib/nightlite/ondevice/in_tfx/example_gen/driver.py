@@ -1,4 +1,4 @@
-"""What SpanExampleGen does before the cache is asked: the spans of this run, found and looked at."""
+"""Driver of SpanExampleGen: finds and checks the spans of this run before the cache lookup."""
 
 import glob
 from pathlib import Path
@@ -17,7 +17,7 @@ from nightlite.errors import DataError
 from nightlite.ondevice.in_tfx.example_gen.executor import PATTERN_SEPARATOR
 from nightlite.ondevice.spans import select
 
-# Not `span`: that is the exec property in which TFX's own driver leaves the number that it found.
+# In `span`, TFX's own driver leaves the number that it found.
 ASKED_SPAN = "asked_span"
 WINDOW = "window"
 AS_OF = "as_of"
@@ -26,9 +26,9 @@ _PLACEHOLDER = "{SPAN}"
 
 
 class Driver(driver.FileBasedDriver):
-    """Turns what was asked for into spans that are there, and takes the question out of the cache key.
+    """Driver that replaces the parameters by the spans that they select, so that they are not in the cache key.
 
-    MLMD keeps the question: the execution was registered with it before this is called.
+    MLMD keeps the parameters, because the execution was registered before this call.
     """
 
     def resolve_exec_properties(
@@ -37,10 +37,10 @@ class Driver(driver.FileBasedDriver):
         pipeline_info: data_types.PipelineInfo,
         component_info: data_types.ComponentInfo,
     ) -> dict[str, Any]:
-        """The exec properties as the executor and the cache key have them.
+        """Return the exec properties for the executor and the cache key.
 
         Raises:
-          DataError: a span is not there, has no files of a split, or is damaged.
+          DataError: a span is missing, has no files of a split, or is damaged.
         """
         del pipeline_info, component_info
         base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
@@ -61,12 +61,12 @@ class Driver(driver.FileBasedDriver):
             utils.VERSION_PROPERTY_NAME: None,
             utils.FINGERPRINT_PROPERTY_NAME: "\n".join(fingerprints),
             SPANS: ",".join(map(str, numbers)),
-            # The same spans are the same work, asked for in whatever words.
+            # The same spans are the same work, however they were selected.
             **{ASKED_SPAN: "", WINDOW: 0, AS_OF: ""},
         }
 
     def run(self, execution_info: portable_data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """TFX's, and the names of all spans on the artifact."""
+        """Run TFX's driver, and put the names of all spans on the artifact."""
         result = super().run(execution_info)
         artifact: metadata_store_pb2.Artifact
         [artifact] = result.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts

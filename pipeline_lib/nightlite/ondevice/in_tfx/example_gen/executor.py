@@ -1,4 +1,4 @@
-"""What SpanExampleGen runs: ImportExampleGen's executor, reading one pattern a span."""
+"""Executor of SpanExampleGen: ImportExampleGen's executor, reading one pattern per span."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ PATTERN_SEPARATOR = ","
 
 
 class Executor(import_example_gen.Executor):
-    """Reads all the patterns of a split into one; the order of the examples is TFX's, by their content."""
+    """Executor that reads all patterns of a split into one. TFX orders the examples by their content."""
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
-        """As TFX has it, for patterns that are joined by PATTERN_SEPARATOR."""
+        """Return TFX's transform, extended to patterns joined by PATTERN_SEPARATOR."""
         read_one = super().GetInputSourceToExamplePTransform()
 
         @beam.ptransform_fn

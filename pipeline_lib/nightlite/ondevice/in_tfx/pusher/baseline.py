@@ -1,4 +1,4 @@
-"""Which model a new one has to hold its own against: the release that phones have now."""
+"""Baseline that a new model is compared with: the release that phones have now."""
 
 from pathlib import Path
 
@@ -25,17 +25,17 @@ _LIVE = metadata_store_pb2.Artifact.LIVE
 
 
 class ReleasedModelStrategy(resolver.ResolverStrategy):
-    """Resolves `model` to what `push_dir/latest` was made of, else to the model that was blessed last.
+    """Strategy that resolves `model` to the model of `push_dir/latest`, else to the last blessed model.
 
-    `anchor` is the model of the release that `releases.anchor` names, where that is not the latest.
+    `anchor` is the model of the release that `releases.anchor` names, if that is not the latest.
 
-    A rollback moves `latest`, and with it the baseline. A release counts by its file's sha256: in a metadata store that
-    was made anew, the id in its manifest is missing or another model's, maybe one that was refused. Then the release's
-    own file is the baseline, as a copy in `imported_dir`, which is what a model's artifact looks like.
+    A rollback moves `latest`, and with it the baseline. A release is matched by its file's sha256. In a new
+    metadata store, the id in its manifest is missing or another model's, maybe a refused one. Then the release's
+    own file is the baseline, as a copy in `imported_dir`, laid out as a model's artifact.
 
-    Of the two blessings, `blessing` is EdgeValidator's InfraBlessing, which is given only when every gate passed, the
-    Evaluators' among them: a model that one of them refused is never a baseline. No release and no blessed model:
-    nothing, and the bounds on values alone decide.
+    Of the two blessings, `blessing` is EdgeValidator's InfraBlessing. It is given only if every gate passed, the
+    Evaluators' included, so a refused model is never a baseline. Without a release and a blessed model nothing is
+    resolved, and only the bounds on values decide.
     """
 
     def __init__(self, push_dir: str, imported_dir: str) -> None:
@@ -45,12 +45,12 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """The input channels' keys with one artifact each, or none.
+        """Return the input channels' keys with one artifact each, or none.
 
         Args:
-          store: asked for a copy of a release that an earlier run imported.
-          input_dict: `model` and, where the anchor is asked for, `anchor`, each with all of the TFLite Trainer's;
-            `blessing`, all of EdgeValidator's.
+          store: is searched for a copy of a release that an earlier run imported.
+          input_dict: `model` and, if the anchor is wanted, `anchor`, each with all of the TFLite Trainer's; `blessing`,
+            all of EdgeValidator's.
 
         Raises:
           ReleaseError: the latest release's manifest cannot be read.
@@ -73,7 +73,7 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
     def _anchor(
         self, latest: Release | None, store: ml_metadata.MetadataStore, models: list[types.Artifact]
     ) -> list[types.Artifact]:
-        """The anchor of the releases, unless that is the latest one's very file."""
+        """Return the anchor of the releases, unless its file is the latest one's."""
         anchor = anchor_of(self._releases)
         if not latest or not anchor or anchor.manifest.sha256 == latest.manifest.sha256:
             return []
@@ -98,7 +98,7 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
 
     def _imported(self, release: Release, store: ml_metadata.MetadataStore) -> types.Artifact:
         content = release.model()
-        # Not a number, as the executions' folders are: these are not retention's to remove.
+        # Execution folders have numbers as names. Another name keeps retention from removing it.
         folder = self._imported_dir / f"sha256-{release.manifest.sha256}"
         if not _holds(folder, release.manifest.sha256):
             if folder.exists():
@@ -109,7 +109,7 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
                 serving.mkdir()
                 durable.write(serving / TFLITE_FILE, content)
         model = standard_artifacts.Model()
-        # The same artifact every night: else no Evaluator would be answered from cache.
+        # The same artifact every night, so that Evaluators can be answered from cache.
         known = [item for item in store.get_artifacts_by_uri(str(folder)) if item.state == _LIVE]
         if known:
             model.set_mlmd_artifact(known[0])

@@ -1,4 +1,4 @@
-"""The executor of Pusher.mnist_lite: TFX's Pusher, but a release is made whole, described, signed and never twice."""
+"""Executor of Pusher.mnist_lite: TFX's Pusher, with releases that are whole, described, signed and never repeated."""
 
 import json
 import math
@@ -34,21 +34,23 @@ Artifacts = dict[str, list[types.Artifact]]
 
 
 class Executor(executor.Executor):
-    """Pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
+    """Executor that pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
 
-    Further exec properties: `custom_config` holds `labels` and, optionally, the run parameter `push`; `span`,
-    `run_parameters` (JSON) and `evaluation_uri` go to the manifest, the last being the TFLite file's ModelEvaluation;
-    `approval` is the run parameter, `approval_record` the answer. Nothing is pushed without an approval where one is
-    required, nor of a span older than the latest release's, unless the run asks for that span, nor where `policy` says
-    that it is no better. `pushed_model` says what TFX's own says (`pushed`, `pushed_version`, `pushed_destination`),
-    and `sha256`, `metrics` (JSON), the `outcome` and, where nothing was pushed, the `reason`.
+    Further exec properties: `custom_config` holds `labels` and, optionally, the run parameter `push`. `span`,
+    `run_parameters` (JSON) and `evaluation_uri` go to the manifest. The last is the TFLite file's ModelEvaluation.
+    `approval` is the run parameter, `approval_record` the answer.
+
+    Nothing is pushed without a required approval, nor if `policy` says that the model is no better. A span older
+    than the latest release's is pushed only if the run asks for that span. `pushed_model` has TFX's own properties
+    (`pushed`, `pushed_version`, `pushed_destination`), and `sha256`, `metrics` (JSON), the `outcome` and, if
+    nothing was pushed, the `reason`.
     """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Release the model if it was blessed.
 
         Raises:
-          ReleaseError: the release could not be made; the releases are as they were.
+          ReleaseError: the release could not be made, and the releases are unchanged.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed_model = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
@@ -71,7 +73,7 @@ class Executor(executor.Executor):
             return
         approval = approval_of(exec_properties.get(APPROVAL_RECORD, ""))
         if why_not := refusal(exec_properties.get("approval") == "required", approval):
-            # What would make no release needs no approval, and no one was asked for it.
+            # A push without a release needs no approval, and no one was asked for it.
             if known := releases.known(model, must_be_signed=config.signs, policy=policy):
                 self._tell(known, pushed_model)
             else:
@@ -93,7 +95,7 @@ class Executor(executor.Executor):
         config: Settings,
         labels: tuple[str, ...],
     ) -> Description:
-        # TFX puts an underscore before the inputs that only an exec property speaks of.
+        # TFX puts an underscore before inputs that only an exec property names.
         ids = {name.removeprefix("_"): artifacts[0].id for name, artifacts in input_dict.items() if artifacts}
         [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
         gates, edge = _judgements(input_dict)
@@ -106,7 +108,7 @@ class Executor(executor.Executor):
             labels=labels,
             inputs=(TensorContract.model_validate(edge["input"]),),
             outputs=(TensorContract.model_validate(edge["output"]),),
-            # JSON has no word for what could not be computed.
+            # JSON has no NaN and no infinity.
             metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
             gates=gates,
             edge=edge,
@@ -144,7 +146,10 @@ def _push_dir(exec_properties: dict[str, Any]) -> Path:
 
 
 def _older_data(releases: Releases, exec_properties: dict[str, Any]) -> str | None:
-    """Why a run that came upon older data than the latest release's releases nothing: a backfill, a late approval."""
+    """Return the reason why a run on older data than the latest release's releases nothing.
+
+    Such a run is a backfill, or was approved late.
+    """
     latest, span = releases.latest(), int(exec_properties["span"])
     asked_for = json.loads(exec_properties["run_parameters"]).get("span", LATEST)
     newer = latest.manifest.span if latest else None
@@ -177,23 +182,23 @@ def _signer(config: Settings) -> Signer | None:
     def sign(folder: Path) -> None:
         if config.signing_key:
             signing.sign(folder, config.signing_key)
-        # Before it is the latest: with a pair of keys that do not belong together no reader would take it.
+        # Verify before it becomes the latest: no reader takes a release signed with the wrong key.
         signing.verify(Release.read(folder), config)
 
     return sign
 
 
 def _judgements(input_dict: Artifacts) -> tuple[tuple[Gate, ...], dict[str, Any]]:
-    """The run's gates, and EdgeValidator's measurements."""
+    """Return the run's gates, and EdgeValidator's measurements."""
     folder = Path(artifact_utils.get_single_uri(input_dict[standard_component_specs.INFRA_BLESSING_KEY]))
     return Gates.read(folder).gates, json.loads((folder / EDGE_FILE).read_text(encoding="utf-8"))
 
 
 def _versions(model: Path, artifact: types.Artifact) -> dict[str, str]:
-    """Versions of what made the file, which may have been answered from an older version's cache.
+    """Return versions of the packages that made the file, which may come from an older version's cache.
 
-    TFX's is a property of the artifact, TensorFlow's is in the file (`CONVERSION_METADATA`); of a file that does not
-    hold it, none is told. LiteRT's is that of the runtime which loads the file here.
+    TFX's is a property of the artifact. TensorFlow's is in the file (`CONVERSION_METADATA`), or left out. LiteRT's
+    is that of the runtime that loads the file here.
     """
     from tensorflow.lite.python import util
 

@@ -1,1 +1,1 @@
-"""What ModelReport does: read a run's artifacts, compare its models, draw the pages."""
+"""ModelReport: reads a run's artifacts, compares its models and draws the pages."""

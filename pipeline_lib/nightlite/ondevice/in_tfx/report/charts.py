@@ -1,7 +1,7 @@
 """The report's charts: matplotlib draws them, the page's style sheet colours them.
 
-Each is an SVG element without a script, its text as text. A colour in it is one of the page's variables, so that the
-chart is light or dark as the page is.
+Each is an SVG element without a script, its text as text. Its colours are variables of the page, so that the chart
+is light or dark as the page is.
 """
 
 import io
@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nightlite.ondevice.report import Agreement, Bucket, ModelColumn, PastRun
 
-# Stand-ins that no palette holds; `_svg` puts the page's variables in their place.
+# Colours outside of every palette. `_svg` replaces them by the page's variables.
 _INK, _LINE, _GOOD, _BAD, _PAGE = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a08"
 _MODELS = {"keras": "#0a0a05", "tflite": "#0a0a06", "released": "#0a0a07"}
 _MARKERS = {"keras": "o", "tflite": "s", "released": "^"}
@@ -57,7 +57,7 @@ _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}%")
 
 
 def class_accuracy(models: Sequence[ModelColumn]) -> Markup:
-    """Each class's accuracy, one mark per model."""
+    """Draw each class's accuracy, one mark per model."""
 
     def draw(axes: Axes) -> None:
         for position, model in enumerate(models):
@@ -74,7 +74,7 @@ def class_accuracy(models: Sequence[ModelColumn]) -> Markup:
 
 
 def differences(found: Agreement) -> Markup:
-    """How many examples have which largest difference of a probability between TFLite and Keras."""
+    """Draw the examples by their largest difference of a probability between TFLite and Keras."""
 
     def draw(axes: Axes) -> None:
         axes.bar(found.edges[:-1], found.counts, np.diff(found.edges), align="edge", color=_MODELS["tflite"])
@@ -88,7 +88,7 @@ def differences(found: Agreement) -> Markup:
 
 
 def training(curves: dict[str, tuple[float, ...]]) -> dict[str, Markup]:
-    """One chart per quantity: on the training split, and (`val_…`, as Keras names it) on the eval split."""
+    """Draw one chart per quantity, on the training split and (`val_…`, as Keras names it) on the eval split."""
     names = [name for name in curves if not name.startswith("val_")]
     return {name: _curve(name, curves[name], curves.get(f"val_{name}", ())) for name in names}
 
@@ -109,9 +109,9 @@ def _curve(name: str, trained: Sequence[float], evaluated: Sequence[float]) -> M
 
 
 def history(runs: Sequence[PastRun]) -> dict[str, Markup]:
-    """Draw accuracy, size and latency of the runs, oldest first; a refused run's mark is hollow.
+    """Draw accuracy, size and latency of the runs, oldest first. A refused run's mark is hollow.
 
-    The line of accuracies ends where the eval set changes: those of two sets say nothing of the model.
+    The line of accuracies ends where the eval set changes, because accuracies on two sets are not comparable.
     """
     lines: list[tuple[str, dict[str, str], FuncFormatter | None, float]] = [
         (_ACCURACY, {"keras": "keras_accuracy", "tflite": "tflite_accuracy"}, _PERCENT, 1),
@@ -135,7 +135,7 @@ def _over_runs(
                 axes.plot(range(part.start, part.stop), values[part], color=_MODELS[key], label=label)
             for place, (run, value) in enumerate(zip(runs, values, strict=True)):
                 edge, fill = (_BAD, _PAGE) if run.blessed is False else (_MODELS[key], _MODELS[key])
-                wider = 8 if key == "keras" else 5  # where both models are alike, the one beneath still shows
+                wider = 8 if key == "keras" else 5  # if both models are alike, the one beneath still shows
                 axes.plot(place, value, _MARKERS[key], markersize=wider, markeredgecolor=edge, markerfacecolor=fill)
         if title == _ACCURACY:
             _mark_parts(axes, runs, parts)
@@ -155,7 +155,7 @@ def _over_runs(
 
 
 def _parts(runs: Sequence[PastRun]) -> list[slice]:
-    """The runs in a row that were evaluated on the same examples."""
+    """Return the groups of consecutive runs with the same eval set."""
     starts = [place for place in range(len(runs)) if place == 0 or runs[place].eval_set != runs[place - 1].eval_set]
     return [slice(start, end) for start, end in zip(starts, [*starts[1:], len(runs)], strict=True)]
 
@@ -172,7 +172,7 @@ def _mark_parts(axes: Axes, runs: Sequence[PastRun], parts: Sequence[slice]) -> 
 
 
 def histogram(title: str, buckets: Sequence[Bucket]) -> Markup:
-    """A feature's distribution."""
+    """Draw a feature's distribution."""
 
     def draw(axes: Axes) -> None:
         axes.bar(range(len(buckets)), [bucket.count for bucket in buckets], color=_MODELS["keras"])
@@ -199,7 +199,7 @@ def _chart(title: str, draw: Callable[[Axes], None], height: float = 2.6) -> Mar
 
 
 def _svg(title: str, text: str) -> Markup:
-    # Inline, a group's id would be another chart's too; those of clip paths and marks hold the title's hash.
+    # Inline, another chart has the same group ids. Ids of clip paths and marks hold the title's hash.
     text = re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
     text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r"<svg \1>", text, count=1)
     for color, variable in _VARIABLES.items():

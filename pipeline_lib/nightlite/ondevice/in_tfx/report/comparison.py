@@ -1,4 +1,4 @@
-"""What the models' probabilities say of them: accuracy, confusion, agreement, and the images worth a look."""
+"""Comparison of the models' probabilities: accuracy, confusion, agreement, and the images to look at."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ _SMALLEST = 1e-7  # Keras's epsilon: a probability of 0 is no infinite loss
 
 
 def model_column(key: ModelKey, labels: npt.NDArray[np.int64], found: Probabilities, size_bytes: int) -> ModelColumn:
-    """A model's figures from its probabilities, float32 [n, classes]."""
+    """Return a model's figures from its probabilities, float32 [n, classes]."""
     classes = found.shape[1]
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, found.argmax(1)), 1)
@@ -41,7 +41,7 @@ def model_column(key: ModelKey, labels: npt.NDArray[np.int64], found: Probabilit
 
 
 def agreement(keras: Probabilities, tflite: Probabilities) -> Agreement:
-    """How far two models' probabilities, float32 [n, classes], are apart."""
+    """Return the differences between two models' probabilities, float32 [n, classes]."""
     differences = np.abs(keras.astype(np.float64) - tflite)
     largest = np.log10(np.maximum(differences.max(1), 10 ** _EDGES[0]))
     counts, _ = np.histogram(largest, _EDGES)
@@ -56,7 +56,7 @@ def agreement(keras: Probabilities, tflite: Probabilities) -> Agreement:
 
 
 def mistakes(answers: EvalAnswers) -> Mistakes:
-    """Show images on which Keras and TFLite disagree, most different first; then those on which both err."""
+    """Return images on which Keras and TFLite disagree, most different first, then those on which both err."""
     found = answers.probabilities
     odd = odd_ones(answers.labels, found["keras"], found["tflite"])
     return Mistakes(
@@ -78,7 +78,7 @@ def mistakes(answers: EvalAnswers) -> Mistakes:
 
 
 def png(image: npt.NDArray[np.float32]) -> str:
-    """A square image, float32 [side * side] in [-0.5, 0.5], as a grey PNG in base64; dark ink on white."""
+    """Return a square image, float32 [side * side] in [-0.5, 0.5], as a grey PNG in base64, dark ink on white."""
     side = math.isqrt(image.size)
     grey = np.clip((0.5 - image[: side * side]) * 255, 0, 255).round().astype(np.uint8).reshape(side, side)
     content = io.BytesIO()

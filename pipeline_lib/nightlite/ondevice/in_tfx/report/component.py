@@ -1,4 +1,4 @@
-"""ModelReport: one page, and the same figures as JSON, on what a run made of the data and how good it is."""
+"""ModelReport: one page, and the same figures as JSON, on a run's data and models."""
 
 from typing import Any, ClassVar
 
@@ -37,18 +37,18 @@ class ModelReportSpec(component_spec.ComponentSpec):
 
 
 class ModelReport(base_component.BaseComponent):
-    """Keras, TFLite and the last release side by side, as a page that needs no network.
+    """Component that writes a page on Keras, TFLite and the last release side by side. The page needs no network.
 
-    It only reads, and nothing waits for it: a run that was refused gets its report too.
+    It only reads, and no node waits for it, so a refused run gets its report too.
 
     Args:
-      examples: raw examples; their span is read.
+      examples: raw examples, whose span is read.
       statistics, anomalies: of StatisticsGen and ExampleValidator.
       model, model_run: the Keras Trainer's SavedModel and its TensorBoard logs.
       evaluation, lite_evaluation: the two Evaluators'.
-      run_parameters: what the run was told, as a JSON object.
-      infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `edge.json` and `probabilities.npz`, with images
-        that are square, as floats in [-0.5, 0.5].
+      run_parameters: the run's parameters, as a JSON object.
+      infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `edge.json` and `probabilities.npz`. Its images
+        are square, as floats in [-0.5, 0.5].
     """
 
     SPEC_CLASS = ModelReportSpec

@@ -1,4 +1,4 @@
-"""ModelReport's executor: reads a run's artifacts, compares its models, writes the pages. It runs no model."""
+"""Executor of ModelReport: reads a run's artifacts, compares its models, writes the pages. It runs no model."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Artifacts = Mapping[str, list[types.Artifact]]
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes `report.html`, `report.json`, `statistics.html` and `evaluations.html` into the output's folder."""
+    """Executor that writes `report.html`, `report.json`, `statistics.html` and `evaluations.html`."""
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Mapping[str, Any]) -> None:
         folder = Path(artifact_utils.get_single_uri(output_dict["report"]))

@@ -1,4 +1,4 @@
-"""Earlier runs, from the reports that lie beside this one."""
+"""Earlier runs, from the reports beside this one."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ LONGEST = 100
 
 
 def past_runs(folder: Path, longest: int = LONGEST) -> tuple[PastRun, ...]:
-    """The runs before the one whose artifact's folder this is, oldest first.
+    """Return the runs before the one with this artifact's folder, oldest first.
 
-    TFX names the folders beside it by execution, in order. Those without a readable report (a run that failed, one of
-    another version, one that somebody pruned) are no part of the history.
+    TFX names the folders by execution, in order. Folders without a readable report are left out: the run failed,
+    has another version, or was pruned.
     """
     earlier = [path for path in folder.parent.iterdir() if path.name.isdigit() and path != folder]
     if folder.name.isdigit():

@@ -1,4 +1,4 @@
-"""OutcomeReport: the report of a run, with what the Pusher made of it."""
+"""OutcomeReport: the report of a run, with the Pusher's outcome."""
 
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ class OutcomeReportSpec(component_spec.ComponentSpec):
 class OutcomeReport(base_component.BaseComponent):
     """A copy of ModelReport's pages and figures, with the outcome of the run. It runs no model.
 
-    ModelReport's own is there before the push, for the person who is asked to approve.
+    ModelReport's own page exists before the push, for the person who approves it.
 
     Args:
       report: ModelReport's.

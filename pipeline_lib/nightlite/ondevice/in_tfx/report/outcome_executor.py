@@ -1,4 +1,4 @@
-"""OutcomeReport's executor: copies the report of a run and adds the outcome."""
+"""Executor of OutcomeReport: copies the report of a run and adds the outcome."""
 
 import shutil
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATI
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes the files of ModelReport again, with the outcome in `report.html` and `report.json`.
+    """Executor that writes ModelReport's files again, with the outcome in `report.html` and `report.json`.
 
     The output's custom properties are `outcome` and `reason`, the outcome in one line.
     """
@@ -28,7 +28,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: Mapping[str, list[types.Artifact]],
         exec_properties: Mapping[str, Any],
     ) -> None:
-        """Inputs and outputs as in `OutcomeReportSpec`."""
+        """Copy and extend the report. Inputs and outputs are those of `OutcomeReportSpec`."""
         before = Path(artifact_utils.get_single_uri(input_dict["report"]))
         made = artifact_utils.get_single_instance(output_dict["outcome_report"])
         folder, report = Path(made.uri), Report.read(before)

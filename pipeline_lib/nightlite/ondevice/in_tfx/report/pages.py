@@ -14,19 +14,19 @@ from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATI
 
 _TEMPLATES = Path(__file__).with_name("templates")
 PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
-# In report.html before the push; the outcome takes its place.
+# In report.html before the push. The outcome replaces it.
 _BEFORE_PUSH = Markup('<p class="small soft">Written before the push. The outcome is on the page of OutcomeReport.</p>')
-# Probabilities below it are drawn as nothing.
+# Smaller probabilities are not drawn.
 _VISIBLE = 0.005
 
 
 def render(report: Report) -> dict[str, str]:
-    """The pages' text by file name."""
+    """Return the pages' text by file name."""
     return _rendered(report, {name: f"{name}.j2" for name in PAGES}, _charts(report))
 
 
 def render_refused_data(report: RunReport) -> dict[str, str]:
-    """The pages' text, by file name, of a run whose data was refused: nothing was trained."""
+    """Return the pages' text, by file name, for a run that trained nothing because its data was refused."""
     return _rendered(report, {REPORT_PAGE: "refused_data.html.j2", STATISTICS_PAGE: f"{STATISTICS_PAGE}.j2"}, {})
 
 
@@ -34,7 +34,7 @@ def with_outcome(page: str, found: RunOutcome, figures_of: str) -> str:
     """Return ModelReport's `report.html` with the outcome of the run.
 
     Args:
-      figures_of: the run that computed the figures, another one where they were answered from cache.
+      figures_of: the run that computed the figures, which is another one after a cache hit.
     """
     text = _environment().get_template("outcome.html.j2").render(found=found, figures_of=figures_of)
     return page.replace(_BEFORE_PUSH, text, 1)
@@ -87,7 +87,7 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 
 def figure(value: float | None, unit: str = "") -> str:
-    """A number as people write it: four significant digits, thousands apart."""
+    """Return a number for readers: four significant digits, with thousands separators."""
     if value is None:
         return "n/a"
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

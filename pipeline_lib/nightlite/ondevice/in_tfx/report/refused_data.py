@@ -1,4 +1,4 @@
-"""The page of a run whose data was refused: the gates, the anomalies, the statistics. DataGate writes it."""
+"""Page of a run whose data was refused: the gates, the anomalies, the statistics. DataGate writes it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,15 +19,15 @@ def write(
     span: int,
     context: base_executor.BaseExecutor.Context | None,
 ) -> Path:
-    """Write `report.html`, `statistics.html` and `report.json` into `folder`, which is made; returns the first's path.
+    """Write `report.html`, `statistics.html` and `report.json` into a new `folder`. Return the first's path.
 
     Args:
-      judged: the gates, of which one at least has refused.
-      input_dict: DataGate's; `statistics` and `anomalies` are read.
+      judged: the gates, at least one of which refused.
+      input_dict: DataGate's, of which `statistics` and `anomalies` are read.
       context: DataGate's executor's.
 
     Raises:
-      OSError: the folder takes no files.
+      OSError: the folder cannot be written.
     """
     data = [artifact_utils.get_single_uri(input_dict[key]) for key in ("statistics", "anomalies")]
     report = RunReport(**sources.of_any_run(context, judged.gates, span, *data))

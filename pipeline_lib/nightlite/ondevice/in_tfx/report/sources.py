@@ -1,4 +1,4 @@
-"""The contents of a run's artifacts: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars."""
+"""Contents of a run's artifacts: TFMA's evaluations, TFDV's statistics and anomalies, training's scalars."""
 
 import math
 import platform
@@ -18,7 +18,7 @@ from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.report import Bucket, DataAnomaly, FeatureStatistics, SliceMetrics, verdict
 from nightlite.ondevice.run_summary import ACCURACY
 
-# What TFX writes into each split's folder of the two artifacts (stats_artifact_utils, example_validator.executor).
+# TFX's file names in each split's folder (stats_artifact_utils, example_validator.executor).
 _STATISTICS_FILE = "FeatureStats.pb"
 _ANOMALIES_FILE = "SchemaDiff.pb"
 _PACKAGES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "ai-edge-litert", "numpy")
@@ -26,14 +26,14 @@ _MOST_BUCKETS = 24
 
 
 def split_folders(uri: str) -> dict[str, Path]:
-    """An artifact's folders by the name of the split."""
+    """Return an artifact's folders by the name of the split."""
     return {path.name.removeprefix("Split-"): path for path in sorted(Path(uri).glob("Split-*"))}
 
 
 def evaluation(uri: str) -> tuple[SliceMetrics, ...]:
-    """Every scalar of an evaluation, the whole split first, then the slices by name.
+    """Return every scalar of an evaluation, the whole split first, then the slices by name.
 
-    Those that TFMA found nothing to compute of (the precision of class 3 in the slice of class 5) are left out.
+    Metrics without a value (the precision of class 3 in the slice of class 5) are left out.
     """
     found = []
     for slice_key, outputs in tfma.load_eval_result(uri).slicing_metrics:
@@ -62,7 +62,7 @@ def of_any_run(
     statistics_uri: str,
     anomalies_uri: str,
 ) -> dict[str, Any]:
-    """The fields of a `RunReport`, which every run's report has.
+    """Return the fields of a `RunReport`, which every run's report has.
 
     Args:
       context: the executor's, which knows its run.
@@ -86,7 +86,7 @@ def of_any_run(
 
 
 def statistics(uri: str) -> tuple[FeatureStatistics, ...]:
-    """TFX's statistics of every feature of every split."""
+    """Return TFX's statistics of every feature of every split."""
     return tuple(
         _feature(split, dataset.num_examples, feature)
         for split, folder in split_folders(uri).items()
@@ -135,7 +135,7 @@ def _histogram(kind: str, stats: Any) -> tuple[Bucket, ...]:
 
 
 def anomalies(uri: str) -> tuple[DataAnomaly, ...]:
-    """ExampleValidator's findings."""
+    """Return ExampleValidator's findings."""
     found = []
     for split, folder in split_folders(uri).items():
         content = anomalies_util.load_anomalies_binary(str(folder / _ANOMALIES_FILE))
@@ -150,7 +150,7 @@ def anomalies(uri: str) -> tuple[DataAnomaly, ...]:
 
 
 def training_curves(uri: str) -> dict[str, tuple[float, ...]]:
-    """The scalars that a Trainer left for TensorBoard: one value per step, by tag."""
+    """Return the Trainer's scalars for TensorBoard: one value per step, by tag."""
     values: dict[str, dict[int, float]] = {}
     for file in sorted(Path(uri).rglob("events.out.tfevents.*")):
         for event in tf.compat.v1.train.summary_iterator(str(file)):
@@ -161,5 +161,5 @@ def training_curves(uri: str) -> dict[str, tuple[float, ...]]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of what trains, converts and measures."""
+    """Return the versions of Python and of the packages that train, convert and measure."""
     return {"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}}

@@ -1,4 +1,4 @@
-"""What notices are sent to in the tests: an SMTP server and an HTTP server on 127.0.0.1, well or broken."""
+"""Receivers of notices in the tests: an SMTP server and an HTTP server on 127.0.0.1, well or broken."""
 
 import contextlib
 import email

@@ -145,7 +145,7 @@ def until_asleep(process: subprocess.Popen[str], grandchildren: int = 0) -> list
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs. A container's first process may never reap: a zombie does not."""
+    """Return whether it runs. A container's first process may never reap: a zombie does not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""What measures: that it sees what it should, whatever the figure."""
+"""The measuring programs: each sees what it should, whatever the figure."""
 
 import subprocess
 import sys

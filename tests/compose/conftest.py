@@ -90,7 +90,7 @@ def first_run(whole: Deployment) -> str:
 
 @pytest.fixture(scope="session")
 def second_run(whole: Deployment, first_run: str) -> str:
-    """What `make compose-demo` says of the run after the first: before any other test has released a model.
+    """Return what `make compose-demo` says of the run after the first: before any other test has released a model.
 
     A test asserts on it; whatever it says, the others have their deployment.
     """

@@ -88,7 +88,7 @@ class Deployment:
         return docker("ps", "-aq", *(part for label in labels for part in ("--filter", label))).split()
 
     def unwell(self) -> dict[str, str]:
-        """What is not as the default executor's `up` leaves it, by service: "" where it is not there."""
+        """Return what is not as the default executor's `up` leaves it, by service: "" where it is not there."""
         containers = self.containers()
         found = json.loads(docker("inspect", *containers)) if containers else []
         states = {one["Config"]["Labels"]["com.docker.compose.service"]: self._state(one) for one in found}
@@ -159,7 +159,7 @@ class Run:
         return next(task for task in self.rest.tasks(PIPELINE_NAME, self.run_id) if task.task_id == task_id)
 
     def running(self, task_id: str) -> TaskInstance:
-        """The task, once it is at work."""
+        """The task, once it is running."""
         return wait_for(f"{task_id} running", lambda: (task := self.task(task_id)).state == "running" and task)
 
     def finished(self) -> str:
@@ -180,7 +180,7 @@ class Run:
 def peak_memory(containers: list[str]) -> Iterator[list[int]]:
     """While it is open, the sum over the containers in bytes, as docker stats has it, look after look.
 
-    A look that fails, or fewer than ten, fails whoever has opened it.
+    A look that fails, or fewer than ten, fails the client that has opened it.
     """
     looks: list[int] = []
     over = threading.Event()

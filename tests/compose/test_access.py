@@ -1,4 +1,4 @@
-"""Who may do what, what is reachable, and as whom everything runs."""
+"""The users' permissions, what is reachable, and the user as whom everything runs."""
 
 import json
 import re
@@ -18,7 +18,7 @@ SECONDS = 60  # for an answer, on a busy host
 
 
 def inspected(deployment: Deployment) -> dict[str, Any]:
-    """What Docker says of each service's first container."""
+    """Return what Docker says of each service's first container."""
     found = json.loads(docker("inspect", *deployment.containers()))
     return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in found}
 

@@ -1,4 +1,4 @@
-"""`make up` on the host while the containers are at work there: neither knows of the other."""
+"""`make up` on the host while the containers are running there: neither knows of the other."""
 
 import os
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def test_a_local_run_and_one_in_containers_at_once(
         in_containers = Run.trigger(theirs, seed=6, **ANY_MODEL)
         on_host = Run.trigger(ours, seed=7, **ANY_MODEL)
         in_containers.running("Trainer.mnist")
-        assert not ours.run(PIPELINE_NAME, on_host.run_id).finished, "they were not at work at the same time"
+        assert not ours.run(PIPELINE_NAME, on_host.run_id).finished, "they were not running at the same time"
         for run in (in_containers, on_host):
             assert run.finished() == "success", run.rest.tasks(PIPELINE_NAME, run.run_id)
             assert run.result("Pusher.mnist_lite").pushed is True

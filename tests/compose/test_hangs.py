@@ -24,5 +24,5 @@ def test_a_scheduler_that_hangs_is_started_anew(deployment: Deployment) -> None:
 
 
 def started(container: str) -> int:
-    """How often Docker has started it again."""
+    """Return how often Docker has started it again."""
     return int(docker("inspect", "--format", "{{.RestartCount}}", container))

@@ -79,7 +79,7 @@ def test_a_run_ends_well_though_its_scheduler_was_killed_in_it(first_run: str, d
     with deployment.login("operator") as rest:
         run = Run.trigger(rest, seed=2, **ANY_MODEL)
         run.running("Trainer.mnist")
-        wait_for("the node at work", deployment.still_running)
+        wait_for("the running node", deployment.still_running)
         docker("kill", "--signal", "KILL", deployment.container("scheduler"))
         assert deployment.still_running(), "the node was over before its scheduler was killed"
         deployment.compose("up", "-d", "--no-recreate", "scheduler")

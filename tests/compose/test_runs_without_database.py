@@ -55,7 +55,7 @@ def out_of_connections(deployment: Deployment) -> None:
 
 
 def told(ask: Callable[[], Any]) -> Any:
-    """What Airflow answers; None while it cannot."""
+    """Return what Airflow answers; None while it cannot."""
     try:
         return ask()
     except StackError:
@@ -63,7 +63,7 @@ def told(ask: Callable[[], Any]) -> Any:
 
 
 def at_work(deployment: Deployment, run: Run) -> str:
-    """A node of the run that is at work, for Airflow and for MLMD; or OVER."""
+    """A running node of the run, for Airflow and for MLMD; or OVER."""
 
     def node() -> str:
         tasks = run.rest.tasks(PIPELINE_NAME, run.run_id)
@@ -72,7 +72,7 @@ def at_work(deployment: Deployment, run: Run) -> str:
         running = next((task.task_id for task in tasks if task.state == "running"), "")
         return running if deployment.still_running() else ""
 
-    return str(wait_for("a node at work", lambda: told(node)))
+    return str(wait_for("a running node", lambda: told(node)))
 
 
 def end(run: Run) -> str:
@@ -90,7 +90,7 @@ def reasons(rest: AirflowRest, run: Run) -> dict[str, list[str]]:
 
 
 def going_on(deployment: Deployment, run: Run) -> tuple[Run, str]:
-    """The run and a node of it that is at work. Where a fault has ended the run, of another one."""
+    """The run and a running node of it. Where a fault has ended the run, of another one."""
     if (node := at_work(deployment, run)) == OVER:
         why = reasons(run.rest, run)
         print(f"\nover before the last fault: {run._run()}: {why}", flush=True)
@@ -107,7 +107,7 @@ def test_a_run_outlives_what_happens_to_airflows_database(deployment: Deployment
         run = Run.trigger(rest, seed=5, epochs=100, **ANY_MODEL)
         for fault in (restarted, gone_for_two_minutes, out_of_connections):
             run, node = going_on(deployment, run)
-            print(f"\n{fault.__name__}, while {node} was at work", flush=True)
+            print(f"\n{fault.__name__}, while {node} was running", flush=True)
             fault(deployment)
             wait_for("Airflow to answer", lambda: told(lambda: rest.dag(PIPELINE_NAME)), seconds=300)
             began = time.monotonic()

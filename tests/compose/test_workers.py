@@ -24,7 +24,7 @@ def test_a_run_ends_well_though_a_worker_was_killed_in_it(celery: Deployment) ->
         # Docker names a container's host by the first twelve characters of the container's id.
         [killed] = [worker for worker in workers if worker[:12] == run.running("Trainer.mnist").hostname]
         # The worker may have to start its warm runtime first, which takes minutes where two do so on a busy host.
-        wait_for("the node at work", celery.still_running)
+        wait_for("the running node", celery.still_running)
         docker("kill", "--signal", "KILL", killed)
         assert celery.still_running(), "the node was over before its worker was killed"
         assert run.finished() == "success", rest.tasks("mnist_tflite", run.run_id)

@@ -1,4 +1,4 @@
-"""What the containers' health check says, and when it kills what hangs."""
+"""The containers' health check: its words, and the moment when it kills what hangs."""
 
 import io
 import json

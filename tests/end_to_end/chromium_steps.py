@@ -1,4 +1,4 @@
-"""What a person does in Airflow's pages, by the installed Chromium: one step a call.
+"""The steps of a person in Airflow's pages, by the installed Chromium: one step a call.
 
 python -m tests.end_to_end.chromium_steps trigger|answer|report|attack URL [RUN_ID [OPTION]]
 

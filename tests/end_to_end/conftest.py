@@ -61,7 +61,7 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class Told:
-    """Who is told of what happens here: a webhook, a mailbox, a StatsD server that hears of our metrics alone."""
+    """The receivers of what happens here: a webhook, a mailbox, a StatsD server that hears of our metrics alone."""
 
     hook: Hook
     mailbox: Mailbox
@@ -82,7 +82,7 @@ class Told:
         return {f"MNIST_LITE_NOTIFY_{name}": value for name, value in values.items()}
 
     def configuration(self) -> str:
-        """What somebody adds to airflow.cfg for metrics."""
+        """Return what somebody adds to airflow.cfg for metrics."""
         on = f"statsd_on = True\nstatsd_host = 127.0.0.1\nstatsd_port = {self.statsd_port}"
         return f"[metrics]\n{on}\nmetrics_allow_list = ^mnist_lite\n"
 
@@ -117,7 +117,7 @@ class Deployment:
         return list(answer.raise_for_status().json()["dag_runs"])
 
     def asset_events(self, name: str = RELEASE_ASSET) -> list[dict[str, Any]]:
-        """What an Asset was told, oldest first.
+        """Return what an Asset was told, oldest first.
 
         Airflow 3.3.2 answers 500 until every run that came of it has started.
         """
@@ -133,7 +133,7 @@ class Deployment:
         return self.finished(dag_id, run.dag_run_id)
 
     def tfx(self, *arguments: str, ok: Collection[int] = (0,)) -> str:
-        """What a module prints in the TFX environment with this deployment's settings."""
+        """Return what a module prints in the TFX environment with this deployment's settings."""
         return tfx(self.settings, *arguments, ok=ok)
 
     def log(self, run: FinishedRun, task_id: str, dag_id: str = PIPELINE_NAME) -> list[str]:
@@ -141,7 +141,7 @@ class Deployment:
 
 
 def _configure(settings: Settings, told: Told) -> None:
-    """What an operator adds to airflow.cfg: metrics, and a second user, who may look and nothing more."""
+    """Add what an operator adds to airflow.cfg: metrics, and a second user, who may look and nothing more."""
     home = settings.var_dir / "airflow"
     home.mkdir(parents=True)
     users = f"[core]\nsimple_auth_manager_users = {USER}:admin,{VIEWER}:viewer\n"

@@ -23,7 +23,7 @@ READS = re.compile(r"reads (span-\d+(?:, span-\d+)*) of ")
 
 
 def spans_read(deployment: Deployment, run: FinishedRun, dag_id: str = PIPELINE_NAME) -> str:
-    """What ImportExampleGen said that it reads."""
+    """Return what ImportExampleGen said that it reads."""
     log = "\n".join(deployment.log(run, "ImportExampleGen", dag_id))
     found = READS.search(log)
     assert found, log
@@ -50,7 +50,7 @@ def first_span_is_released(deployment: Deployment) -> int:
 
 @pytest.fixture(scope="module")
 def ingested(deployment: Deployment, first_span_is_released: int, fewer_digits: Path) -> str:
-    """What the ingest of a second span said."""
+    """Return what the ingest of a second span said."""
     return deployment.tfx("nightlite.deployment.in_tfx.commands", "ingest", str(fewer_digits))
 
 
@@ -101,7 +101,7 @@ def test_two_at_once_queue_and_the_second_finds_nothing_new(
 
 
 def nothing_new(run: FinishedRun) -> bool:
-    """Whether a run was answered from cache, node by node, and shipped nothing because it is shipped already."""
+    """Return whether a run was answered from cache, node by node, and shipped nothing because it is shipped already."""
     states = {task_id: result.state for task_id, result in run.results.items() if result}
     assert (states[PUSHER], run.result(PUSHER).outcome) == ("skipped", "nothing_new"), (states, run.result(PUSHER))
     made = {node for node, state in states.items() if state == "succeeded" and not node.startswith("Resolver.")}

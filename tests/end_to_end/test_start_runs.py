@@ -77,7 +77,7 @@ def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
 
 
 def recorded(deployment: Deployment, run_id: str) -> dict[str, Any]:
-    """What MLMD's context of the run says that it was told."""
+    """Return what MLMD's context of the run says that it was told."""
     query = """SELECT p.name, coalesce(p.int_value, p.double_value, p.string_value)
                FROM ContextProperty p JOIN Context c ON c.id = p.context_id WHERE c.name = ?"""
     with sqlite3.connect(deployment.settings.var_dir / "metadata" / "mlmd.sqlite") as database:

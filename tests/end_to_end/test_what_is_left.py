@@ -1,4 +1,4 @@
-"""What runs leave behind: who may read it, and whether a secret is in it; and who listens while one goes on."""
+"""Files that runs leave: their readers and secrets; and the ports that listen while one goes on."""
 
 import configparser
 import contextlib
@@ -58,7 +58,7 @@ def observed(deployment: Deployment) -> Observed:
 
 
 def look_at(process: psutil.Process, found: Observed) -> None:
-    """Where it can be reached; it may end at any moment."""
+    """Return where it can be reached; it may end at any moment."""
     try:
         found.commands.add(command := " ".join(process.cmdline()))
         connections = process.net_connections("tcp")
@@ -93,7 +93,7 @@ def within(content: bytes, secrets: dict[str, bytes]) -> list[str]:
 
 
 def files(deployment: Deployment, *, that_others_reach: bool = False) -> Iterator[Path]:
-    """What is below var/; or that part of it to which no folder bars the way. Airflow goes on making and removing."""
+    """Return what is below var/, or the part of it that others reach. Airflow goes on making and removing."""
     folders = [deployment.settings.var_dir]
     while folders:
         try:

@@ -48,7 +48,7 @@ def before(deployment: Deployment) -> list[int]:
 
 @pytest.fixture(scope="module")
 def triggered(deployment: Deployment, before: list[int]) -> dict[str, Any]:
-    """What the form said, and the runs that it made."""
+    """Return what the form said, and the runs that it made."""
     known = {run.dag_run_id for run in deployment.rest.runs(PIPELINE_NAME, limit=100)}
     seen = in_chromium(deployment, "trigger")
     runs = {run.dag_run_id: run for run in deployment.rest.runs(PIPELINE_NAME, limit=100)}
@@ -57,7 +57,7 @@ def triggered(deployment: Deployment, before: list[int]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def rejected(deployment: Deployment, triggered: dict[str, Any]) -> tuple[dict[str, Any], FinishedRun]:
-    """What the question said before it was answered, and the run that came of it."""
+    """Return what the question said before it was answered, and the run that came of it."""
     question = in_chromium(deployment, "answer", triggered["run_id"], "Reject")
     return question, deployment.finished(PIPELINE_NAME, triggered["run_id"])
 

@@ -1,4 +1,4 @@
-"""Which revision a release says that it was made by."""
+"""The revision that a release says it was made by."""
 
 import shutil
 import subprocess

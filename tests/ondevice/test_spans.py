@@ -1,4 +1,4 @@
-"""Which spans a run reads: the newest, one by its number, a window, and what was there at a date."""
+"""The spans that a run reads: the newest, one by its number, a window, and what was there at a date."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -41,7 +41,7 @@ def pins(lock: str) -> list[Pin]:
 
 
 def versions(lock: str, platform: dict[str, str]) -> dict[str, Version]:
-    """What this lock installs there. Two pins of one package for one platform are an error."""
+    """Return what this lock installs there. Two pins of one package for one platform are an error."""
     found: dict[str, Version] = {}
     for requirement, _ in pins(lock):
         if requirement.marker and not requirement.marker.evaluate(platform):

@@ -29,7 +29,7 @@ def sent(app: ASGIApp, path: str) -> tuple[int, str, int]:
     async def receive() -> dict[str, Any]:
         nonlocal taken
         taken += PART
-        assert taken <= TASK_BYTES + PART, "it is read for ever"
+        assert taken <= TASK_BYTES + PART, "it is read forever"
         return {"type": "http.request", "body": b"x" * PART, "more_body": True}
 
     async def send(message: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the executor tells the scheduler of a task that is queued a second time."""
+"""The executor's word to the scheduler on a task that is queued a second time."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Where our middlewares stand: in this deployment's API server, and in no other that has the wheel."""
+"""The place of our middlewares: in this deployment's API server, and in no other that has the wheel."""
 
 from fastapi import FastAPI
 

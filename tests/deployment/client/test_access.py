@@ -1,4 +1,4 @@
-"""Where Airflow is and who asks it, as the environment says."""
+"""The address of Airflow and the user who asks it, as the environment says."""
 
 import io
 import json

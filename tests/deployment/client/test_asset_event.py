@@ -67,7 +67,7 @@ def test_it_is_told_once(airflow: Airflow, span: Span, tmp_path: Path) -> None:
 
 
 def test_it_is_told_where_airflow_cannot_say_what_it_knows(airflow: Airflow, span: Span, tmp_path: Path) -> None:
-    """Which is while a run that an event has caused is queued."""
+    """That is while a run that an event has caused is queued."""
     config = Settings(var_dir=tmp_path)
     airflow.answer_of_events = 500
     assert tell_of(span, config).endswith("was told of span-4")

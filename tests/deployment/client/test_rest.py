@@ -122,7 +122,7 @@ def test_the_import_error_of_a_dag_is_its_own_files(
 
 
 class Airflow:
-    """What the client needs of an Airflow: tokens that stop to be good, and runs with ids that are taken once."""
+    """The client's side of an Airflow: tokens that stop to be good, and runs with ids that are taken once."""
 
     def __init__(self) -> None:
         self.tokens = 0

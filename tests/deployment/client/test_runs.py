@@ -1,4 +1,4 @@
-"""What `mnist-lite runs` and `status` say, of an Airflow that answers from here."""
+"""The output of `mnist-lite runs` and `status`, of an Airflow that answers from here."""
 
 import json
 from typing import Any

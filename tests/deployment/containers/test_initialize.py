@@ -1,4 +1,4 @@
-"""What `docker compose`'s init does by itself; tests/compose runs the whole of it against real databases."""
+"""The init of `docker compose` by itself; tests/compose runs the whole of it against real databases."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What Airflow makes of the local Airflow's configuration."""
+"""The local Airflow's configuration, as Airflow reads it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What `make up` does before and beside a running Airflow: its configuration, its processes, its port."""
+"""`make up` before and beside a running Airflow: its configuration, its processes, its port."""
 
 import configparser
 import socket

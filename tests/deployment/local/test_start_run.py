@@ -1,4 +1,4 @@
-"""Which run the demos watch: one that Airflow has made, or is about to make by itself, else one of their own."""
+"""The run that the demos watch: one that Airflow has made, or is about to make by itself, else one of their own."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ RUN = SimpleNamespace(dag_run_id="scheduled__1")
 
 
 class Rest:
-    """What Airflow answers at one look after another: its DAG, the run that is going on."""
+    """Answers of Airflow at one look after another: its DAG, the run that is going on."""
 
     def __init__(self, *looks: tuple[Any, Any]) -> None:
         self.looks: Iterator[tuple[Any, Any]] = iter(looks)

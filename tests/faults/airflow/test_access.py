@@ -1,4 +1,4 @@
-"""Every route that this project adds to Airflow's server, asked by whoever should not be told."""
+"""Every route that this project adds to Airflow's server, asked by anyone who should not be told."""
 
 import configparser
 import os

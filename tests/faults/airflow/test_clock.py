@@ -44,7 +44,7 @@ def changes(zone: str) -> list[pendulum.DateTime]:
 
 
 def scheduled(dag: Any, clock: Iterator[pendulum.DateTime], patch: pytest.MonkeyPatch) -> list[datetime]:
-    """The runs that are made while the clock shows these times: next ones are reckoned anew at each, as Airflow does
+    """The runs that are made while the clock shows these times: next ones are reckoned again at each, as Airflow does
     after each parse of the file."""
     now, last, runs = next(clock), None, []
     patch.setattr(trigger, "utcnow", lambda: now)

@@ -25,7 +25,7 @@ ANY_LATENCY = {"max_latency_ms": 1e6, "max_load_ms": 1e6, "max_latency_ratio": 1
 
 
 def is_good(night: int) -> bool:
-    """Whether the night's model is released: every third one is refused."""
+    """Return whether the night's model is released: every third one is refused."""
     return night % 3 != 2
 
 
@@ -78,7 +78,7 @@ class Deployment:
         return f"{states}; {failed}"
 
     def require_whole(self, nights: int) -> None:
-        """After so many nights: nothing is at work or half there, each good one is one release, `latest` the last."""
+        """After so many nights: nothing is running or half there, each good one is one release, `latest` the last."""
         self.require_nothing_half_done()
         models = [uri / "tflite" for uri in self._published() if uri.parts[-3] == "Train"]
         assert models and all(model.stat().st_size == MODEL_BYTES for model in models)

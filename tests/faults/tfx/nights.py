@@ -36,7 +36,7 @@ KEEP_RUNS, KEEP_RELEASES = 10, 3
 
 @dataclasses.dataclass
 class Night:
-    """What one night cost, and what there was after it."""
+    """The cost of one night, and what there was after it."""
 
     seconds: float
     calls: int

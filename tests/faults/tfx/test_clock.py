@@ -35,7 +35,7 @@ def wrong_by(step: timedelta) -> type[datetime]:
 
 
 def date_ahead(var: Path, step: timedelta) -> None:
-    """What there is by now was written while the clock was ahead: the store's records and the files."""
+    """Write what there is by now while the clock was ahead: the store's records and the files."""
     milliseconds = int(step.total_seconds() * 1000)
     with sqlite3.connect(var / "metadata" / "mlmd.sqlite") as connection:
         for table in ("Artifact", "Execution", "Context"):
@@ -124,7 +124,7 @@ def examples_read(config: Settings, run_id: str) -> str:
 
 
 def test_the_cache_answers_with_what_was_made_last(lived: Settings) -> None:
-    """Data made anew while the clock was right is newer than the same data from when it was ahead."""
+    """Data made again while the clock was right is newer than the same data from when it was ahead."""
     [old] = (lived.pipeline_root / "Data" / "examples").iterdir()
     assert examples_read(lived, "night-6") == str(old)  # a week's data, over the step
     run_node("Data", 0, run_id="forced", force=True)

@@ -24,7 +24,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]
 
 
 def left_of_failure(laboratory: Laboratory) -> list[str]:
-    """What is wrong with what MLMD and the disk have of the execution that failed last."""
+    """Return what is wrong with what MLMD and the disk have of the execution that failed last."""
     with open_store(laboratory.settings.mlmd_url) as handle:
         executions = handle.store.get_executions()
         artifacts = handle.store.get_artifacts()
@@ -33,7 +33,7 @@ def left_of_failure(laboratory: Laboratory) -> list[str]:
     at_work = [item.id for item in executions if item.last_known_state in (item.RUNNING, item.NEW)]
     half = [item.uri for item in artifacts if item.state != item.LIVE or not Path(item.uri).exists()]
     folders = laboratory.settings.pipeline_root.resolve().glob(f"*/*/{failed.id}")
-    return [f"execution {number} is at work" for number in at_work] + half + list(map(str, folders))
+    return [f"execution {number} is running" for number in at_work] + half + list(map(str, folders))
 
 
 def test_each_node_says_so_leaves_nothing_and_works_once_there_is_room(laboratory: Laboratory) -> None:

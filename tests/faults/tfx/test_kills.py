@@ -78,7 +78,7 @@ class Nights(Deployment):
         return {"child": children, "server": servers, "all": [*servers, *children]}[victim]
 
     def require_whole(self, night: int) -> None:
-        """Nothing of the run is at work or half there, and what `latest` points to is a whole release."""
+        """Nothing of the run is running or half there, and what `latest` points to is a whole release."""
         with open_store(self.config.mlmd_url) as handle:
             run = handle.store.get_context_by_type_and_name("pipeline_run", f"night-{night}")
             states = [item.State.Name(item.last_known_state) for item in handle.store.get_executions_by_context(run.id)]

@@ -40,7 +40,7 @@ def test_disks_and_calls_are_bounded_and_the_store_grows_evenly(lived: list[Nigh
     # A model for each run that is kept and each release, one piece of data a week.
     limit = (KEEP_RUNS + KEEP_RELEASES + KEEP_RUNS // 7 + 2) * tiny_nights.MODEL_BYTES
     assert late[-1].artifact_bytes <= limit
-    # What is a record for ever: of a night of five nodes in the store, of a push and a prune in the history.
+    # What is a record forever: of a night of five nodes in the store, of a push and a prune in the history.
     for name, most_a_night in (("store_bytes", 16_384), ("history_bytes", 512)):
         first, last = getattr(lived[half], name), getattr(lived[-1], name)
         assert (last - first) / (len(lived) - half) <= most_a_night, name

@@ -28,7 +28,7 @@ ATTEMPTS = 1 + download.RETRIES_PER_MIRROR
 
 @dataclass
 class Mirror:
-    """What the server does under /<name>/, the first `cuts` times to a part of the file only, and what was asked."""
+    """A server of what is under /<name>/, the first `cuts` times to a part of the file only, and what was asked."""
 
     behaviour: str = "good"
     cuts: int = 0

@@ -1,4 +1,4 @@
-"""Which TFLite files leave Trainer.mnist_lite, and which do not."""
+"""TFLite files that leave Trainer.mnist_lite, and those that do not."""
 
 from collections.abc import Callable
 from pathlib import Path

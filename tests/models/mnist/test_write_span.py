@@ -165,7 +165,7 @@ def test_a_killed_writers_folder_matches_no_reader_and_goes_with_the_next(tmp_pa
 
 
 def _in_a_fork(work: Callable[[], str], prepare: Callable[[], None] = lambda: None) -> str:
-    """What `work` returns or raises in a process of its own; nothing where that is killed."""
+    """Return what `work` returns or raises in a process of its own; nothing where that is killed."""
     receiver, sender = FORK.Pipe(duplex=False)
 
     def run() -> None:

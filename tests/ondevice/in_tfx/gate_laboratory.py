@@ -64,7 +64,7 @@ class Laboratory:
         return run_local(self.compiled, run_id, self.settings.mlmd_url, {**LENIENT, **parameters})
 
     def exec_properties(self, node_id: str, **parameters: Any) -> dict[str, Any]:
-        """What the node's executor is given in a run with these parameters."""
+        """Return what the node's executor is given in a run with these parameters."""
         pipeline = bound_pipeline(self.compiled, "case", {**LENIENT, **parameters})
         [node] = [item.pipeline_node for item in pipeline.nodes if item.pipeline_node.node_info.id == node_id]
         values = inputs_utils.resolve_parameters_with_schema(node_parameters=node.parameters)

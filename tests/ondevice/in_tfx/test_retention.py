@@ -1,4 +1,4 @@
-"""Which runs' artifacts stay, asked of a store that two pipelines share."""
+"""The runs whose artifacts stay, asked of a store that two pipelines share."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ Event = multiprocessing.synchronize.Event
 
 
 def content(run_id: str) -> bytes:
-    """What this run's model holds: a reader can tell from the manifest what the file must be."""
+    """Return what this run's model holds: a reader can tell from the manifest what the file must be."""
     return run_id.encode() * 20_000
 
 

@@ -1,4 +1,4 @@
-"""What is counted of nodes that end badly: by Airflow's own StatsD client, once each."""
+"""The counts of nodes that end badly: by Airflow's own StatsD client, once each."""
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout

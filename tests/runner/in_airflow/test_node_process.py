@@ -1,4 +1,4 @@
-"""What the operator cannot do for itself: end the node after its own process was killed outright."""
+"""The guard's part, which the operator cannot do for itself: end the node after its own process was killed outright."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What compiling keeps of a pipeline, and what it refuses."""
+"""The compiled form of a pipeline, and the pipelines that are refused."""
 
 import json
 from pathlib import Path

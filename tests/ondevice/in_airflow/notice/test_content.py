@@ -1,4 +1,4 @@
-"""What is told of a run, from its tasks' states and results alone."""
+"""The content of a notice, from a run's tasks, their states and results alone."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

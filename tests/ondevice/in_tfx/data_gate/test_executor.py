@@ -1,4 +1,4 @@
-"""What ends a run before training: data that is not what the curated schema says, and labels that drift."""
+"""Data that ends a run before training: data that is not what the curated schema says, and labels that drift."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

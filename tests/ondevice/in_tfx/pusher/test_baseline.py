@@ -1,4 +1,4 @@
-"""Which model is the baseline: the release, wherever a rollback has moved it, else the last that was blessed."""
+"""The baseline: the release, wherever a rollback has moved it, else the last that was blessed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -113,7 +113,7 @@ def test_the_anchor_is_found_beside_the_last_release_also_where_the_metadata_sto
 def test_where_the_id_is_another_models_the_releases_own_file_is_the_baseline(
     shelf: Shelf, caplog: pytest.LogCaptureFixture, artifact_id: int
 ) -> None:
-    """As after the metadata store was lost and made anew."""
+    """As after the metadata store was lost and made again."""
     shelf.release(2, artifact_id)
     [model], blessed = shelf.resolve()
     assert Path(model.uri, "Format-Serving", "tflite").read_text() == "model 2"

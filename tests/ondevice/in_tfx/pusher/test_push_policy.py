@@ -155,7 +155,7 @@ def test_a_release_that_came_since_is_not_replaced_unseen(shop: Shop) -> None:
 
 @pytest.mark.parametrize("loss", [4, 5])
 def test_small_losses_every_night_are_stopped_by_the_anchor(shop: Shop, loss: int) -> None:
-    """-0.4 and -0.5 points a night pass against the last release, for ever."""
+    """-0.4 and -0.5 points a night pass against the last release, forever."""
     shop.night("night 0", right(range(20)))
     shipped, stopped = right(range(20)), []
     for night in range(1, 6):

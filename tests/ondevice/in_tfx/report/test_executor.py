@@ -203,7 +203,7 @@ def test_tfmas_slices_are_all_there(report: Report) -> None:
 
 
 class Page(html.parser.HTMLParser):
-    """What a page asks a browser to fetch or run, and its text."""
+    """Reader of what a page asks a browser to fetch or run, and its text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -191,7 +191,7 @@ def test_both_evaluations_have_every_metric(better: Run) -> None:
 
 
 def _is_pushed(laboratory: Laboratory, run: Run, blessing: Artifact, folder: Path) -> bool:
-    """Whether the pipeline's own Pusher ships the run's model, blessed by its Evaluator, with this InfraBlessing."""
+    """Return whether the pipeline's own Pusher ships the run's blessed model with this InfraBlessing."""
     # Where the run's own Pusher has been, the very same file would be nothing new.
     releases = Releases(folder / "releases")
     (folder / "before").write_text("what phones have")

@@ -1,4 +1,4 @@
-"""A warm server in this process: its answers to clients, and when it takes no more of them."""
+"""A warm server in this process: its answers to clients, and when it no longer takes any."""
 
 import json
 import os

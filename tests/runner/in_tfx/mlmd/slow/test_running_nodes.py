@@ -1,4 +1,4 @@
-"""What a node leaves that was killed in its last try is cleared up by the node's next run; what lives is left alone."""
+"""A node's next run clears up what a try killed at last has left; what lives is left alone."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Which metadata stores are taken, and what SQLite and MariaDB do when several processes write at once."""
+"""Metadata stores that are taken, and SQLite and MariaDB when several processes write at once."""
 
 import multiprocessing
 import os
@@ -28,7 +28,7 @@ def test_mysql_url_is_unquoted() -> None:
 
 
 def _write_for_a_while(url: str, writer: int, seconds: float, acknowledged: Any) -> None:
-    """As nodes write: the store opened anew for each of a node's transactions; tells how many were acknowledged."""
+    """As nodes write: the store opened again for each of a node's transactions; tells how many were acknowledged."""
     until, number = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         with open_store(url) as handle:

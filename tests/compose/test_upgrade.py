@@ -53,7 +53,7 @@ def test_no_migration_under_a_scheduler_that_is_at_work(first_run: str, deployme
         "i._is_migrated = lambda: False; i._STILL_ALIVE_SECONDS = 3; i.migrate()"
     )
     said = deployment.compose("run", "--rm", "-T", "--no-deps", "init", "python", "-c", code, check=False)
-    assert "a scheduler of the version before it is at work on it" in said
+    assert "a scheduler of the version before it is running on it" in said
 
 
 def test_a_newer_versions_database_is_refused_in_one_sentence(first_run: str, deployment: Deployment) -> None:

@@ -89,7 +89,7 @@ def _wait_until_unused() -> None:
     while _scheduler_is_alive():
         if time.monotonic() > deadline:
             raise StackError(
-                "the database needs a migration, but a scheduler of the version before it is at work on it: "
+                "the database needs a migration, but a scheduler of the version before it is running on it: "
                 "'docker compose down' first, then 'docker compose up'"
             )
         time.sleep(2)

@@ -170,7 +170,7 @@ def _keep_what_works(
     if not kept or changed or not is_migrated(airflow):
         if processes.alive(stack.components, airflow.home):
             settings_too = ", with the settings of now" if changed else ""
-            console.print(f"{ended}: starting it anew{settings_too}")
+            console.print(f"{ended}: starting it again{settings_too}")
             _stop(stack, airflow.home)
         return ()
     console.print(f"{ended}: starting what has ended; the rest runs on")

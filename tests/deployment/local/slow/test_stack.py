@@ -242,7 +242,7 @@ def test_an_up_with_other_settings_starts_a_half_dead_airflow_anew(
     console, text = plain_console()
     with environment({"MNIST_LITE_MIN_ACCURACY": "0.98"}):
         stack.up(settings, airflow.dags_folder, console)
-    assert "half up (dag-processor ended): starting it anew, with the settings of now" in text.getvalue()
+    assert "half up (dag-processor ended): starting it again, with the settings of now" in text.getvalue()
     assert before.isdisjoint(component.pid for component in read_stack(airflow.home).components)
 
 

@@ -1,1 +1,1 @@
-"""Measure this project against what it is built on: `python -m bench --help`."""
+"""Measure this project against its components: `python -m bench --help`."""

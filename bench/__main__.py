@@ -1,4 +1,4 @@
-"""Measure this project against what it is built on; a table, and `var/bench.json`."""
+"""Measure this project against its components. Writes a table, and `var/bench.json`."""
 
 import argparse
 import os
@@ -32,14 +32,14 @@ _EXAMPLES = """examples:
 
 
 def bench(names: Sequence[str], output: Path) -> None:
-    """Measure these rows, print their table, and write each to `output` as soon as it is there.
+    """Measure these rows, print their table, and write each to `output` when it is ready.
 
     Raises:
-      MnistLiteError: a row could not be measured; those before it are written. Or `output` is no file of rows.
+      MnistLiteError: a row could not be measured, after those before it were written; or `output` is no file of rows.
     """
     os.environ["MNIST_LITE_TEST_IDLE_SECONDS"] = str(IDLE_SECONDS)
     before = bench_row.read(output)
-    bench_row.write(before, output)  # an hour of measuring should not end at a folder that takes no file
+    bench_row.write(before, output)  # fail before an hour of measuring, not after it
     console = Console()
     rows: list[bench_row.Row] = []
     failure: str | None = None
@@ -59,7 +59,7 @@ def bench(names: Sequence[str], output: Path) -> None:
 
 
 def chosen(only: Sequence[str]) -> list[str]:
-    """The rows that were asked for, in the table's order; all where none was.
+    """Return the requested rows in the table's order, or all rows if none was requested.
 
     Raises:
       MnistLiteError: a name that no row has.
@@ -75,7 +75,7 @@ def _progress(console: Console) -> Progress:
 
 
 class _Teller:
-    """Says each step as it begins, with the time since the start: a line that stays, above the bar."""
+    """Printer of steps, with the time since the start: a line that stays, above the bar."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress, self._started = progress, time.monotonic()
@@ -87,7 +87,7 @@ class _Teller:
 
 
 def _own_settings(resources: ExitStack) -> Settings:
-    """A deployment in a temporary folder: what the user's own holds stays as it is, and out of what is measured."""
+    """Return settings of a deployment in a temporary folder, apart from the user's own."""
     folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True))
     return Settings(
         var_dir=Path(folder),
@@ -120,9 +120,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = _parser().parse_args()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # an exit stops the bench's Airflow, SIGTERM's own would not
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # SIGTERM alone would leave the bench's Airflow running
     try:
         bench(chosen(QUICK if options.quick else options.only), options.output)
     except MnistLiteError as error:

@@ -1,4 +1,4 @@
-"""The seconds that parsing dags/ takes, and the same graph of EmptyOperators beside it."""
+"""Seconds to parse dags/, and the same graph of EmptyOperators beside it."""
 
 import os
 import subprocess
@@ -13,10 +13,10 @@ from nightlite.settings import Settings
 
 
 def parse(settings: Settings, folder: Path) -> float:
-    """Seconds of a DagBag of `folder` in a fresh process, without `import airflow`.
+    """Return the seconds of a DagBag of `folder` in a fresh process, without `import airflow`.
 
     Raises:
-      MnistLiteError: the process failed; its last line is in the message.
+      MnistLiteError: the process failed. Its last line is in the message.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = kept | settings_environment(settings) | {"AIRFLOW_HOME": str(settings.var_dir / "parsing")}
@@ -35,7 +35,7 @@ def parse(settings: Settings, folder: Path) -> float:
 
 
 def write_empty_dag(compiled: CompiledPipeline, folder: Path) -> Path:
-    """Write a DAG of the pipeline's nodes and edges in which every task is an EmptyOperator; returns the folder."""
+    """Write a DAG of the pipeline's nodes and edges in which every task is an EmptyOperator. Return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     edges = {node.id: list(node.upstream) for node in compiled.nodes}
     text = f"""

@@ -1,4 +1,4 @@
-"""A whole Airflow of the bench's own in a temporary folder, with the pipeline's DAG and the yardstick's beside it."""
+"""Airflow of the bench's own in a temporary folder, with the pipeline's DAG and the yardstick's beside it."""
 
 import contextlib
 import shutil
@@ -27,7 +27,7 @@ from nightlite.settings import PIPELINE_NAME, Settings
 NOOP = "noop"
 COLD = "cold"
 NOOP_TASKS = 8
-# Beside each other, ten imports of TFX would measure the fight for two cores; the first nodes run one by one.
+# Ten parallel imports of TFX would measure contention for two cores, so the first nodes run one by one.
 COLD_NODES = 2
 _POLL_SECONDS = 1.0
 _PARSE_SECONDS = 120
@@ -58,7 +58,7 @@ dag = AirflowDagRunner(config).run(Path({path!r}))
 
 @dataclass(frozen=True)
 class TimedRun:
-    """A run that succeeded: seconds from trigger to end, its tasks and their results, its largest process in MiB."""
+    """A run that succeeded: seconds from trigger to end, tasks, results, and the largest process in MiB."""
 
     seconds: float
     tasks: tuple[TaskInstance, ...]
@@ -66,11 +66,11 @@ class TimedRun:
     peak_mebibytes: float
 
     def durations(self) -> list[float]:
-        """Seconds of each task as Airflow has them."""
+        """Return the seconds of each task as Airflow has them."""
         return [task.duration or 0.0 for task in self.tasks]
 
     def overheads(self) -> list[float]:
-        """Seconds of each node's task that were not its executor's."""
+        """Return the seconds of each node's task minus its executor's."""
         return [
             (task.duration or 0.0) - self.results[task.task_id].executor_seconds
             for task in self.tasks
@@ -80,7 +80,7 @@ class TimedRun:
 
 class _Rest(AirflowRest):
     def ended(self, dag_id: str, run_id: str) -> float:
-        """The end of a finished run, in seconds since the epoch."""
+        """Return the end of a finished run, in seconds since the epoch."""
         answer = self.http.get(f"dags/{dag_id}/dagRuns/{run_id}").raise_for_status()
         return datetime.fromisoformat(answer.json()["end_date"]).timestamp()
 
@@ -93,10 +93,10 @@ class Deployment:
     rest: _Rest
 
     def timed_run(self, dag_id: str, conf: Mapping[str, object] | None = None) -> TimedRun:
-        """Trigger a run over REST and wait for its end.
+        """Trigger a run over REST and wait until it finishes.
 
         Raises:
-          StackError: it did not succeed, or a task of it did something else than its work.
+          StackError: it did not succeed, or one of its tasks did something else than its work.
         """
         with PeakMemory(self._processes()) as peak:
             started = time.time()
@@ -112,7 +112,7 @@ class Deployment:
         return TimedRun(self.rest.ended(dag_id, run_id) - started, tasks, results, peak.mebibytes)
 
     def fresh_run(self, dag_id: str, conf: Mapping[str, object]) -> TimedRun:
-        """The same on an empty metadata store, so that no node is answered from cache; the warm server is up."""
+        """Return the same for an empty metadata store, with a warm server, so that no node is cached."""
         for folder in (self.settings.var_dir / "metadata", self.settings.pipeline_root, self.settings.push_dir):
             shutil.rmtree(folder, ignore_errors=True)
         ensure_warm(self.settings)
@@ -120,7 +120,7 @@ class Deployment:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Airflow stands still: idle, it would take from the yardstick a tenth of a core or more."""
+        """Suspend Airflow. Even idle, it would take a tenth of a core or more from the yardstick."""
         found: list[psutil.Process] = []
         for pid in self._components():
             with contextlib.suppress(psutil.Error):
@@ -141,12 +141,12 @@ class Deployment:
         return [component.pid for component in airflow.components] if airflow else []
 
     def _processes(self) -> list[int]:
-        """Airflow's components and the warm server: whatever runs in a run descends from one of them."""
+        """Return Airflow's components and the warm server, from which all processes of a run descend."""
         return self._components() + warm_servers(self.settings)
 
 
 def ensure_warm(settings: Settings) -> None:
-    """Start the warm server where there is none, and return once it listens."""
+    """Start the warm server if there is none, and return once it listens."""
     program.run(settings, "nightlite.runner.in_tfx.warm.client", str(settings.compiled_path))
 
 
@@ -156,7 +156,7 @@ def warm_servers(settings: Settings) -> list[int]:
 
 @contextlib.contextmanager
 def deployment(settings: Settings) -> Iterator[Deployment]:
-    """Airflow with the DAGs, up until the block ends; expects the compiled pipeline to be there."""
+    """Yield an Airflow with the DAGs, which runs until the block ends. The compiled pipeline must exist."""
     dags = settings.var_dir / "dags"
     _write_dags(settings, dags)
     try:

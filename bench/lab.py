@@ -1,4 +1,4 @@
-"""The measurements themselves, each made once however many rows are drawn from it."""
+"""The measurements themselves, each made once for any number of rows."""
 
 import functools
 from collections.abc import Callable
@@ -14,8 +14,7 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.settings import PIPELINE_NAME, Settings
 
 RUNS = 3
-# Fewer than the nightly run's 20: the less there is to train, the more of a run is overhead, ours and Airflow's.
-# The bounds let every model pass, so that both sides push.
+# Fewer than the nightly 20 epochs, so that overhead dominates. The bounds let every model pass.
 PARAMETERS = {"epochs": 3, "min_accuracy": 0.0, "min_class_accuracy": 0.0, "max_loss": 100.0}
 
 
@@ -23,7 +22,7 @@ PARAMETERS = {"epochs": 3, "min_accuracy": 0.0, "min_class_accuracy": 0.0, "max_
 class Pair:
     """One run under Airflow and one of LocalDagRunner after it, on the same examples.
 
-    `local_seconds` leaves out the imports of LocalDagRunner's process, `import_seconds` has them.
+    `local_seconds` excludes the imports of LocalDagRunner's process, which `import_seconds` holds.
     """
 
     ours: TimedRun
@@ -33,12 +32,12 @@ class Pair:
 
 
 class Lab:
-    """A deployment of the bench's own under `settings.var_dir`; `say` gets a phrase at the start of every step."""
+    """A deployment of the bench's own under `settings.var_dir`. `say` gets a phrase at the start of every step."""
 
     def __init__(self, settings: Settings, resources: ExitStack, say: Callable[[str], None]) -> None:
         self._settings, self._resources, self._say = settings, resources, say
         self._pairs: dict[int, list[Pair]] = {}
-        self._examples = 1_000  # in the latest span, which is what a run reads
+        self._examples = 1_000  # in the latest span, which a run reads
 
     @functools.cached_property
     def compiled(self) -> CompiledPipeline:
@@ -50,7 +49,7 @@ class Lab:
     def airflow(self) -> Deployment:
         _ = self.compiled
         self._say("starting Airflow and the warm server")
-        # Both take half a minute, and each of them waits as much as it works.
+        # Both take half a minute, half of it waiting.
         with ThreadPoolExecutor(max_workers=1) as beside:
             warm = beside.submit(ensure_warm, self._settings)
             started = self._resources.enter_context(deployment(self._settings))
@@ -59,7 +58,7 @@ class Lab:
 
     @functools.cached_property
     def parses(self) -> tuple[list[float], list[float]]:
-        """Seconds of parsing dags/, and of the same graph of EmptyOperators, in turn."""
+        """Return the seconds of parsing dags/, and of the same graph of EmptyOperators, in turn."""
         empty = dag_parse.write_empty_dag(self.compiled, self._settings.var_dir / "empty")
         folders = (PROJECT / "dags", empty)
         # The first one compiles bytecode and fills the page cache, for both.
@@ -87,7 +86,7 @@ class Lab:
         return self.airflow.fresh_run(COLD, PARAMETERS)
 
     def pairs(self, examples: int) -> list[Pair]:
-        """Whole runs, ours and LocalDagRunner's in turn; one pair of the long ones."""
+        """Return pairs of whole runs, ours and LocalDagRunner's in turn. Long runs have one pair."""
         if examples not in self._pairs:
             self._add_span(examples)
             count = RUNS if examples <= 1_000 else 1
@@ -95,7 +94,7 @@ class Lab:
         return self._pairs[examples]
 
     def _pair(self, examples: int, number: str) -> Pair:
-        # What Airflow puts off while it stands still, and what its server imports at a first task, are no run's.
+        # A run first absorbs Airflow's deferred work and the server's first imports.
         self.airflow.timed_run(NOOP)
         self._say(f"the whole DAG, {examples:,} examples, {number}: under Airflow")
         ours = self.airflow.fresh_run(PIPELINE_NAME, PARAMETERS)
@@ -117,7 +116,7 @@ class Lab:
 
     @functools.cached_property
     def cached_runs(self) -> dict[str, dict[str, list[float]]]:
-        """Seconds of fully cached runs by the number of earlier runs: `ours` and TFX's own, `yardstick`."""
+        """Return seconds of fully cached runs by the number of earlier runs: `ours` and TFX's own, `yardstick`."""
         self._add_span(1_000)
         self._say("cached runs with up to 400 earlier ones: a few minutes")
         values: dict[str, dict[str, list[float]]] = program.ask(self._settings, "bench.tfx.cached_runs").values
@@ -125,7 +124,7 @@ class Lab:
 
     @functools.cached_property
     def model_files(self) -> dict[str, Any]:
-        """Return the findings of `bench.tfx.model_files`: a Keras SavedModel and the TFLite file made of it."""
+        """Return the findings of `bench.tfx.model_files` on a Keras SavedModel and its TFLite file."""
         self._add_span(1_000)
         self._say("training a model, to measure its files")
         local = program.ask(self._settings, "bench.tfx.local_run", "--keep", *_params())

@@ -1,4 +1,4 @@
-"""The machine line: without it a figure means nothing."""
+"""Machine line, which every figure needs for its interpretation."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from nightlite.paths import PROJECT
 
 
 def machine() -> str:
-    """Cores, memory, load, date and git revision, in one line."""
+    """Return cores, memory, load, date and git revision, in one line."""
     gibibytes = psutil.virtual_memory().total / 2**30
     return (
         f"{os.cpu_count()} cores, {gibibytes:.0f} GiB, {platform.system()} {platform.machine()}, "
@@ -21,7 +21,7 @@ def machine() -> str:
 
 
 def _revision() -> str:
-    """`git describe`, with -dirty where the work tree differs; a copy without git has none."""
+    """Return `git describe`, with -dirty for a changed work tree, or "unknown" without git."""
     command = ["git", "describe", "--always", "--dirty"]
     try:
         done = subprocess.run(command, cwd=PROJECT, check=False, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Parse a folder of DAGs once, in this fresh process, and print the seconds that it took beyond Airflow's own import.
+"""Parse a folder of DAGs once, in this fresh process, and print the seconds beyond Airflow's own import.
 
 python -m bench.parse_folder FOLDER
 """
@@ -9,7 +9,7 @@ import time
 
 
 def parse_seconds(folder: str) -> float:
-    """Seconds of one DagBag of `folder`; whatever the DAG files import is in it, Airflow itself is not.
+    """Return the seconds of one DagBag of `folder`, with the DAG files' imports but without Airflow's.
 
     Raises:
       SystemExit: the folder has an import error, or no DAG.

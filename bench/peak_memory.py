@@ -1,4 +1,4 @@
-"""The largest process of a measurement, by looking at it now and then."""
+"""Peak memory of the largest process of a measurement, by sampling."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,14 @@ from typing import Self
 
 import psutil
 
-# One look costs about 10 ms: more of them would be part of what is measured.
+# One sample costs about 10 ms, so more of them would distort the measurement.
 _EVERY_SECONDS = 0.5
 
 
 class PeakMemory:
-    """While entered, samples the resident memory of some processes and of all that descend from them.
+    """Context manager that samples the resident memory of some processes and their descendants.
 
-    `mebibytes` is the largest that any one of them was seen to have, pages that it shares with others included.
+    `mebibytes` is the largest sample of any one process, shared pages included.
     """
 
     def __init__(self, roots: Iterable[int]) -> None:
@@ -44,7 +44,7 @@ class PeakMemory:
         sizes: dict[int, int] = {}
         for process in psutil.process_iter(["ppid", "memory_info"]):
             parents[process.pid] = process.info["ppid"]
-            sizes[process.pid] = getattr(process.info["memory_info"], "rss", 0)  # None of a process that just ended
+            sizes[process.pid] = getattr(process.info["memory_info"], "rss", 0)  # None for a process that just ended
         for pid, size in sizes.items():
             if self._belongs(pid, parents):
                 self.mebibytes = max(self.mebibytes, size / 2**20)

@@ -1,4 +1,4 @@
-"""Run a program of the TFX environment and read the JSON that it leaves. What crosses is argv, files and exit codes."""
+"""Run a program of the TFX environment and read its JSON result. They communicate by argv, files and exit codes."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def ask(settings: Settings, module: str, *arguments: str) -> Answer:
     """Run `python -m MODULE ARGUMENTS --result FILE` in the TFX environment.
 
     Raises:
-      MnistLiteError: it failed; its last lines are in the message.
+      MnistLiteError: it failed. Its last lines are in the message.
     """
     with tempfile.TemporaryDirectory(dir=settings.var_dir) as folder:
         result = Path(folder, "result.json")
@@ -39,14 +39,14 @@ def ask(settings: Settings, module: str, *arguments: str) -> Answer:
 
 
 def run(settings: Settings, module: str, *arguments: str, temporary: str | None = None) -> float:
-    """Run `python -m MODULE ARGUMENTS` in the TFX environment; returns its peak memory in MiB.
+    """Run `python -m MODULE ARGUMENTS` in the TFX environment. Return its peak memory in MiB.
 
     Raises:
-      MnistLiteError: it failed; its last lines are in the message.
+      MnistLiteError: it failed. Its last lines are in the message.
     """
     environment = {**os.environ, **settings_environment(settings), "PYTHONPATH": str(SOURCES)}
     if temporary:
-        environment["TMPDIR"] = temporary  # Beam leaves things behind
+        environment["TMPDIR"] = temporary  # Beam leaves files behind
     with (settings.var_dir / f"{module}.log").open("w+", encoding="utf-8", errors="replace") as log:
         command = [str(settings.tfx_python), "-m", module, *arguments]
         try:

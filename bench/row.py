@@ -18,12 +18,12 @@ class Row(BaseModel):
     """One figure beside its yardstick, on one machine.
 
     Attributes:
-      ours, yardstick: medians over `runs`, in `unit`; a yardstick of None: the row is a yardstick itself.
+      ours, yardstick: medians over `runs`, in `unit`. Without a yardstick, the row is a yardstick itself.
       ratio: ours / yardstick.
       better: whether a lower or a higher `ours` is the better one.
-      spread: largest less smallest of ours; None for a single run.
-      what: what was measured, and against what.
-      machine: cores, memory, load, date and revision that the figure holds for.
+      spread: largest minus smallest of ours; None for a single run.
+      what: the measured quantity and its yardstick, in words.
+      machine: cores, memory, load, date and revision of the measurement.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,7 +50,7 @@ class Row(BaseModel):
         what: str,
         better: Literal["lower", "higher"] = "lower",
     ) -> Self:
-        """The row of one or more runs of ours, and of as many of the yardstick as there are."""
+        """Return the row of one or more runs of ours, and of any number of the yardstick's."""
         middle = statistics.median(ours)
         against = statistics.median(yardstick) if yardstick else None
         return cls(
@@ -70,7 +70,7 @@ _ROWS = TypeAdapter(list[Row])
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of an earlier bench; none where there is no file.
+    """Return the rows of an earlier bench, or none without a file.
 
     Raises:
       MnistLiteError: the file holds something else.
@@ -85,14 +85,14 @@ def read(path: Path) -> list[Row]:
 
 
 def merged(before: Iterable[Row], now: Iterable[Row]) -> list[Row]:
-    """Each row as it was measured last, in the order in which the names first came."""
+    """Return each row's last measurement, in the order in which the names first appeared."""
     rows = {row.name: row for row in before}
     rows.update({row.name: row for row in now})
     return list(rows.values())
 
 
 def write(rows: Iterable[Row], path: Path) -> None:
-    """Write whole or not at all, a JSON list with one object per row.
+    """Write a JSON list with one object per row, whole or not at all.
 
     Raises:
       MnistLiteError: it cannot be written.
@@ -105,13 +105,13 @@ def write(rows: Iterable[Row], path: Path) -> None:
 
 
 def table(rows: Sequence[Row], title: str) -> Group:
-    """The rows as a person reads them, and under them what each one is; a ratio on the better side of 1 is green."""
+    """Return the rows as a table, with an explanation of each below. A ratio on the better side of 1 is green."""
     figures = Table(title=title, title_justify="left")
     for column in ("name", "unit"):
         figures.add_column(column, no_wrap=True)
     for column in ("ours", "yardstick", "ratio", "runs", "spread"):
         figures.add_column(column, justify="right", no_wrap=True)
-    # Below, not beside: in a terminal of 80 columns a sentence beside the figures would be a word wide.
+    # Below, because 80 columns have no room for a sentence beside the figures.
     meanings = Table("name", "ours | yardstick", box=None, pad_edge=False)
     for row in rows:
         cells = (_shown(row.ours), _shown(row.yardstick), _ratio(row), str(row.runs), _shown(row.spread))

@@ -1,4 +1,4 @@
-"""Every row by its name: what it is drawn from, and what it says."""
+"""Every row by its name, with its measurement and its explanation."""
 
 import statistics
 from collections.abc import Callable

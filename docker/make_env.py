@@ -1,7 +1,7 @@
 """Write the secrets that docker-compose.yml needs to a private file: make_env.py [FILE]     (default: .env)
 
-A line that is there already is never changed: a new password in .env would not be the one in the database. Secrets
-that are missing, all of them where there is no file, are added. Standard library only: it runs on any host.
+Existing lines are never changed, because a new password in .env would not be the one in the database. Missing
+secrets are added. Standard library only, so it runs on any host.
 """
 
 import base64
@@ -16,12 +16,12 @@ HEAD = "# Secrets of one deployment: back this file up, and show it to nobody. S
 
 
 def password() -> str:
-    """192 random bits in characters that need no quoting in URLs, shells or .env files."""
+    """Return 192 random bits in characters that need no quoting in URLs, shells or .env files."""
     return secrets.token_urlsafe(24)
 
 
 def fernet_key() -> str:
-    """32 random bytes in URL-safe base64 (github.com/fernet/spec)."""
+    """Return 32 random bytes in URL-safe base64 (github.com/fernet/spec)."""
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
@@ -38,7 +38,7 @@ SECRETS: dict[str, Callable[[], str]] = {
 }
 
 
-# As Compose reads it: a quoted value may go over several lines, any other ends with its line.
+# As in Compose, a quoted value may span several lines, and any other ends with its line.
 _ASSIGNMENT = re.compile(
     r"""^\ufeff?[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[=:][ \t]*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\n]*)""",
     flags=re.MULTILINE | re.DOTALL,
@@ -59,7 +59,7 @@ def read(text: str) -> dict[str, str]:
 
 
 def complete(text: str) -> tuple[str, list[str]]:
-    """`text` with the secrets that it lacks, and the names of those.
+    """Return `text` with its missing secrets added, and the names of those.
 
     Raises:
       ValueError: it is no file of variables.
@@ -73,7 +73,7 @@ def complete(text: str) -> tuple[str, list[str]]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a 0600 file whole or not at all."""
+    """Write a 0600 file, whole or not at all."""
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -84,7 +84,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def main(path: Path) -> int:
-    # Bytes of any kind and ends of lines stay as they are.
+    # Bytes of any kind and line endings are kept.
     before = path.read_bytes().decode("utf-8", errors="surrogateescape") if path.exists() else ""
     text, added = complete(before)
     if added:

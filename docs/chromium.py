@@ -12,5 +12,5 @@ def installed() -> str | None:
 
 
 def options() -> list[str]:
-    """As root, Chromium has no sandbox to offer; it only looks at this machine's own pages."""
+    """Return the options. Chromium has no sandbox as root, and only reads this machine's own pages."""
     return ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -33,7 +33,7 @@ _GROUPS = (
 
 
 def gates() -> str:
-    """Return the table of all gates: what a blessing means."""
+    """Return the table of all gates: the meaning of a blessing."""
     parameters = {parameter.name: parameter for parameter in run_parameters.parameters()}
     lines = ["| gate | default | allowed range | unit | of |", "| --- | --- | --- | --- | --- |"]
     for heading, first, rows in _GROUPS:
@@ -62,7 +62,7 @@ def settings() -> str:
 
 
 def settings_file() -> str:
-    """Return every setting with its default, all commented out: a copy of it changes nothing."""
+    """Return every setting with its default, all commented out, so that a copy of it changes nothing."""
     bounds = {row.name for row in (*table.OF_MODELS, *table.DATA)}
     of_runs = [(PREFIX, item) for item in RunDefaults.model_fields.items()]
     parts = (
@@ -85,12 +85,12 @@ def settings_file() -> str:
 
 
 def quoted(value: str) -> str:
-    """Return a value as a line of the file has it."""
+    """Return a value as it stands in the file."""
     return f'"{value}"' if " " in value else value
 
 
 def default(field: Any) -> str:
-    """Return a setting's default as its variable holds it; "" where there is none, or where it depends on others."""
+    """Return a setting's default as its variable holds it, or "" if there is none or it depends on others."""
     value = "" if field.default is None or field.default_factory else field.default
     if isinstance(value, tuple):
         return ",".join(value)

@@ -28,13 +28,13 @@ IMAGES = PROJECT / "docs" / "images"
 DAG_ID, APPROVAL = "mnist_tflite", "Approval.mnist_lite"
 GROUPS = ["data", "train", "evaluate", "release"]
 WAIT_SECONDS = 600
-# Controls that only a mouse can use; the crops to a panel would cut some of them in two.
+# Controls for a mouse only. The crops would cut some of them in two.
 HIDDEN = ".react-flow__panel, [aria-label$=' Details Panel'] { visibility: hidden }"
-SETTLE_MS = 2500  # for Airflow's layout and animations, which say nothing when they have ended
+SETTLE_MS = 2500  # for Airflow's layout and animations, whose end is not signalled
 
 
 class Trouble(Exception):
-    """A sentence that says what is missing, and what to run."""
+    """A sentence on the missing thing, and the command to run."""
 
 
 class Airflow:
@@ -63,7 +63,7 @@ class Airflow:
             raise Trouble(f"expected Airflow at {self.url}. Received: {error}. Run 'make demo'") from None
 
     def reported_run(self) -> str:
-        """The newest run whose ModelReport has ended well; rather one that released something."""
+        """Return the newest run with a successful ModelReport, preferably one that released a model."""
         runs = self.call("GET", f"/api/v2/dags/{DAG_ID}/dagRuns?order_by=-run_after&limit=100&state=success")[
             "dag_runs"
         ]
@@ -77,7 +77,7 @@ class Airflow:
         return bool(self.call("GET", f"{pusher}/xcomEntries/return_value")["value"]["outcome"] == "released")
 
     def waiting_run(self) -> str:
-        """A run that waits for an approval; started here where there is none."""
+        """Return a run that waits for an approval. Start one if there is none."""
         waiting = self._waiting("~")
         return str(waiting[0]["task_instance"]["dag_run_id"]) if waiting else self._ask()
 
@@ -109,7 +109,7 @@ class Airflow:
 
 
 def grid(page: Page, airflow: Airflow) -> Page:
-    # Not the DAG's overview: its chart writes the median over the first bar.
+    # The chart of the DAG's overview writes the median over the first bar.
     show(page, airflow, f"/dags/{DAG_ID}/runs", view="grid")
     page.get_by_text("Push mnist lite").first.wait_for()
     return page
@@ -120,7 +120,7 @@ def graph(page: Page, airflow: Airflow) -> Locator:
     show(page, airflow, f"/dags/{DAG_ID}/runs/{run}", view="graph")
     page.get_by_text("Push mnist lite").first.wait_for()
     page.get_by_role("button", name="Collapse Details Panel").click()
-    # The graph keeps the size that it had beside the panel until it is told to fit.
+    # The graph keeps its size beside the panel until it is fitted.
     page.wait_for_timeout(SETTLE_MS)
     page.get_by_role("button", name="Fit View").click()
     return page.locator(".react-flow")
@@ -153,7 +153,7 @@ def approval(page: Page, airflow: Airflow) -> Locator:
 
 
 def end_below(page: Page, last: Locator, room: int) -> None:
-    """Give the window the height that `last` needs, whether the page or a panel in it scrolls, and some room below."""
+    """Set the window's height so that `last` fits with some room below, whether the page or a panel scrolls."""
     bottom = last.evaluate("element => Math.ceil(element.getBoundingClientRect().bottom)")
     width = page.evaluate("window.innerWidth")
     page.set_viewport_size({"width": width, "height": bottom + room})
@@ -166,7 +166,7 @@ def show(page: Page, airflow: Airflow, path: str, view: str) -> None:
         f"direction-{DAG_ID}": "DOWN",
         f"{DAG_ID}/open-groups": GROUPS,
         f"{DAG_ID}/all-groups": GROUPS,
-        # Percents of the width: at Airflow's own 20 the grid hides all runs but the oldest two or three.
+        # Percents of the width. At Airflow's own 20 the grid hides all but two or three runs.
         "react-resizable-panels:grid-ltr": {"details-panel,main-panel": {"expandToSizes": {}, "layout": [35, 65]}},
     }
     lines = [f"localStorage.setItem({name!r}, {json.dumps(json.dumps(value))});" for name, value in kept.items()]
@@ -174,7 +174,7 @@ def show(page: Page, airflow: Airflow, path: str, view: str) -> None:
     page.goto(airflow.url + path)
 
 
-# How to come to what a picture shows, the window's width and height, and the picture's pixels for each of the window's.
+# Function that opens the picture's page, the window's width and height, and pixels per window pixel.
 PICTURES: dict[str, tuple[Callable[[Page, Airflow], Page | Locator], tuple[int, int], float]] = {
     "grid": (grid, (1280, 800), 1),
     "graph": (graph, (860, 1750), 1.5),
@@ -208,7 +208,7 @@ def draw_one(name: str, browser: Browser, airflow: Airflow) -> None:
     page = context.new_page()
     page.set_default_timeout(60_000)
     subject = take(page, airflow)
-    page.mouse.move(0, 0)  # away from whatever would show a tooltip
+    page.mouse.move(0, 0)  # away from elements that would show a tooltip
     page.wait_for_timeout(SETTLE_MS)
     path = IMAGES / f"{name}.png"
     # 256 colours: a third of the bytes.

@@ -1,9 +1,9 @@
-"""Start a run with Airflow's official client (`pip install apache-airflow-client`), wait for it, say what came of it.
+"""Start a run with Airflow's official client (`pip install apache-airflow-client`), wait for it, print its outcome.
 
 Exit code: 0 released, nothing new, or a dry run of a blessed model; 1 failed; 2 not started; 3 model not released.
 
-MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=admin MNIST_LITE_PASSWORD=… \\
-  .venvs/airflow/bin/python docs/start_run.py 'push=dry run'
+    MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=admin MNIST_LITE_PASSWORD=… \\
+        .venvs/airflow/bin/python docs/start_run.py 'push=dry run'
 """
 
 import contextlib
@@ -21,7 +21,7 @@ DAG_ID, PUSHER = "mnist_tflite", "Pusher.mnist_lite"
 
 
 def token(url: str, user: str, password: str) -> str:
-    """Airflow's own address for it, which the client does not know."""
+    """Return a token from Airflow's own endpoint, which the client lacks."""
     form = json.dumps({"username": user, "password": password}).encode()
     request = urllib.request.Request(f"{url}/auth/token", form, {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request) as answer:  # noqa: S310
@@ -29,7 +29,7 @@ def token(url: str, user: str, password: str) -> str:
 
 
 def values(texts: list[str], params: dict[str, Any]) -> dict[str, Any]:
-    """NAME=VALUE by name: as it is where the DAG's parameter may be a text, such as span=7, else JSON if it is JSON."""
+    """Return NAME=VALUE by name: text if the DAG's parameter may be a text, such as span=7, else JSON if possible."""
     found: dict[str, Any] = {}
     for name, _, value in (text.partition("=") for text in texts):
         is_text = "string" in params.get(name, {}).get("schema", {}).get("type", ())
@@ -41,16 +41,16 @@ def values(texts: list[str], params: dict[str, Any]) -> dict[str, Any]:
 
 
 def exit_code(result: dict[str, Any]) -> int:
-    """Of a run that has ended well: 0 its model is released, now or before, or it was a dry run; 3 it was refused."""
+    """Return a successful run's exit code: 0 released (now or before) or dry run, 3 refused."""
     return 0 if result["outcome"] in ("released", "nothing_new", "dry_run") else 3
 
 
 def sentence(error: Exception) -> str:
-    """The first line of what Airflow, or the connection to it, said."""
+    """Return the first line of an error from Airflow or the connection."""
     said: object = error
     if isinstance(error, client.ApiException):
         said = f"{error.status} {error.reason}"
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # a proxy's page, say
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # such as a proxy's page
             said = json.loads(error.body or "")["detail"]
     if isinstance(said, list):
         said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in said)
@@ -76,7 +76,10 @@ def main(assignments: list[str]) -> int:
         try:
             conf = values(assignments, client.DAGApi(api).get_dag_details(DAG_ID).params or {})
             run = runs.trigger_dag_run(DAG_ID, client.TriggerDAGRunPostBody(logical_date=None, conf=conf))
-        except (client.ApiException, HTTPError) as error:  # 400: an unknown parameter, or out of bounds; 403: not yours
+        except (
+            client.ApiException,
+            HTTPError,
+        ) as error:  # 400: an unknown parameter, or out of bounds; 403: not permitted
             print(sentence(error), file=sys.stderr)
             return 2
         try:

@@ -1,7 +1,7 @@
-"""Make the two environments, `.venvs/airflow` and `.venvs/tfx`, as their locks tell. `make setup` calls this.
+"""Create the two environments, `.venvs/airflow` and `.venvs/tfx`, from their locks. `make setup` calls this.
 
-Each environment's stamp is removed first and written last. So one that an interruption left half made is made afresh
-(from uv's cache: seconds). Standard library only: it runs before anything is installed.
+Each environment's stamp is removed first and written last, so an interrupted environment is created again (from
+uv's cache: seconds). Standard library only, because it runs before anything is installed.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from host import NEWER_GLIBC, SetupError, check_compiler, check_disk, needs_newe
 
 PROJECT = Path(__file__).resolve().parent.parent
 Command = list[str | Path]
-UV_FROM, UV_BEFORE = (0, 9), (1, 0)  # what pyproject's build-system admits, so that uv itself is the build backend
+UV_FROM, UV_BEFORE = (0, 9), (1, 0)  # the range of pyproject's build-system, so that uv itself is the build backend
 
 
 @dataclass(frozen=True)
 class Environment:
-    """One environment: its name is its folder's; disk_gb, what it and its downloads take at most (10^9 bytes)."""
+    """One environment. Its name is its folder's. `disk_gb` is its largest size with downloads (10^9 bytes)."""
 
     name: str
     lock: str
@@ -72,7 +72,7 @@ def main() -> int:
 @contextlib.contextmanager
 def one_at_a_time(lock: Path) -> Iterator[None]:
     with lock.open("a") as file:
-        # Inherited by what is started here: were this process killed, the next set-up waits for its uv to end.
+        # Inherited by children: if this process is killed, the next set-up waits for its uv.
         os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,7 +91,7 @@ def make(environment: Environment, uv: Path, *, newer_glibc: bool) -> None:
         add_newer_glibc(environment, uv)
     target: Command = ["--python", environment.python]
     lock = PROJECT / environment.lock
-    # The lock also pins setuptools, with which the few source distributions are built.
+    # The lock also pins setuptools, which builds the few source distributions.
     sync: Command = [uv, "pip", "sync", "--require-hashes", "--build-constraints", lock, *target, lock]
     run(sync, f"uv cannot install {environment.lock}")
     if environment.holds_project:
@@ -114,7 +114,7 @@ def add_newer_glibc(environment: Environment, uv: Path) -> None:
         make(TOOLS, uv, newer_glibc=False)
     path = f"{TOOLS.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     script: Command = [NEWER_GLIBC, environment.folder, environment.folder.with_name("glibc")]
-    run(script, "", env={**os.environ, "PATH": path})  # the script says itself why it failed
+    run(script, "", env={**os.environ, "PATH": path})  # the script itself prints the reason of a failure
 
 
 def uv_on_path() -> Path | None:
@@ -130,7 +130,7 @@ def uv_on_path() -> Path | None:
 
 
 def make_tools() -> Path:
-    """uv from PyPI, by pip: where PATH has none that fits."""
+    """Install uv from PyPI by pip, if PATH has no fitting one."""
     if not is_up_to_date(TOOLS):
         say("fetching uv from PyPI")
         shutil.rmtree(TOOLS.folder, ignore_errors=True)
@@ -155,7 +155,7 @@ def is_up_to_date(environment: Environment) -> bool:
 
 
 def is_usable(environment: Environment) -> bool:
-    """Tell whether it can be kept: finished once, not moved since, and its interpreter still runs."""
+    """Return whether it can be kept: it is finished, has not moved, and its interpreter still runs."""
     if read_stamp(environment).get("folder") != str(environment.folder) or not os.access(environment.python, os.X_OK):
         return False
     return subprocess.run([environment.python, "-I", "-S", "-c", ""], capture_output=True, check=False).returncode == 0
@@ -185,7 +185,7 @@ def finish(environment: Environment) -> None:
 
 
 def run(command: Command, failure: str, env: dict[str, str] | None = None) -> None:
-    """Run it with its own output and progress on the terminal; where it fails, say `failure` after it."""
+    """Run a command with its output on the terminal. If it fails, print `failure` after it."""
     code = subprocess.run(command, env=env, cwd=PROJECT, close_fds=False, check=False).returncode
     if code:
         advice = "the reason is above. Run make setup again, it goes on from here."

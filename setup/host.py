@@ -9,7 +9,7 @@ NEWER_GLIBC = Path(__file__).with_name("newer_glibc.sh")
 
 
 class SetupError(Exception):
-    """Set-up cannot go on; the message is the one sentence that the user reads, the code its exit code."""
+    """Set-up cannot go on. The message is one sentence for the user, the code is the exit code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ def needs_newer_glibc() -> bool:
 
 
 def check_disk(folder: Path, needed_gb: int) -> None:
-    """Refuse a disk that what is missing would fill.
+    """Refuse a disk that the missing environments would fill.
 
     Raises:
       SetupError: `folder`'s disk has less than `needed_gb` (10^9 bytes) free.
@@ -47,7 +47,7 @@ def check_disk(folder: Path, needed_gb: int) -> None:
 
 
 def check_compiler() -> None:
-    """Refuse a host that cannot build pyfarmhash, which TFX needs and which has no wheels on PyPI for these Pythons.
+    """Refuse a host that cannot build pyfarmhash, which TFX needs and which has no wheels for these Pythons.
 
     Raises:
       SetupError: no C++ compiler is on PATH.

@@ -1,10 +1,10 @@
-"""Seconds of fully cached runs, by the number of earlier runs in the metadata store.
+"""Measure the seconds of fully cached runs, by the number of earlier runs in the metadata store.
 
     python -m bench.tfx.cached_runs --result FILE
 
-In this one process: a real run, then cached ones through our launcher until the history is long enough (each ends with
-the removal of old artifacts, as every run of ours does), and at each length three runs of ours and three of TFX's
-LocalDagRunner with TFX's own queries in place, in turn. They join the history: 200 means 200 to 205. The result:
+This one process does a real run, then cached ones through our launcher until the history is long enough. Each ends
+with the removal of old artifacts, as every run of ours does. At each length it does three runs of ours and three of
+TFX's LocalDagRunner with TFX's own queries, in turn. They join the history: 200 means 200 to 205. The result:
 {"200": {"ours": [s, s, s], "yardstick": [s, s, s]}, ...}.
 """
 
@@ -31,18 +31,18 @@ PARAMETERS = {
     **{"epochs": 1, "min_accuracy": 0.0, "min_class_accuracy": 0.0, "max_loss": 100.0},
     "max_latency_ratio": 1e6,  # a refused model would end its Pusher skipped, which is not cached
 }
-# As TFX has them: our launcher puts its own in their place.
+# TFX's own queries, which our launcher replaces.
 _TFX_QUERIES = [(module, name, getattr(module, name)) for module, name, _ in lineage.REPLACEMENTS]
 
 
 class History:
-    """A pipeline with a metadata store, and the runs that it has had."""
+    """A pipeline with a metadata store, and its past runs."""
 
     def __init__(self, config: Settings) -> None:
         self._config, self._runs = config, 0
         self._compiled: CompiledPipeline = mnist_tflite(config)
         self._compiled.write(config.compiled_path)
-        # A Pusher always looks for itself: in a run like the last one it finds nothing new, and ends skipped.
+        # A Pusher is never cached: in a run like the last one it finds nothing new, and ends skipped.
         self._uncached = {
             item["pipelineNode"]["nodeInfo"]["id"]
             for item in self._compiled.ir["nodes"]
@@ -53,7 +53,10 @@ class History:
         return self._runs
 
     def ours(self, expected: str | None = "cached") -> float:
-        """Seconds of one run through our launcher, all nodes in a row; `expected` of all that have executors."""
+        """Return the seconds of one run through our launcher, node after node.
+
+        Nodes with executors end as `expected`.
+        """
         run_id = self._next()
         started = time.perf_counter()
         for item in self._compiled.nodes:
@@ -70,7 +73,7 @@ class History:
         return time.perf_counter() - started
 
     def tfxs_own(self) -> float:
-        """Seconds of one run with LocalDagRunner and TFX's own queries."""
+        """Return the seconds of one run with LocalDagRunner and TFX's own queries."""
         for module, name, theirs in _TFX_QUERIES:
             setattr(module, name, theirs)
         run_id = self._next()
@@ -85,7 +88,7 @@ class History:
         return seconds
 
     def warm_up(self) -> None:
-        """One run of each that leaves no trace: the first cached runs of a process are slower than all others."""
+        """Do one run of each without a trace, because a process's first cached runs are slower."""
         records = self._config.var_dir / "metadata"
         before = records.with_name("metadata-before")
         shutil.copytree(records, before)
@@ -102,7 +105,7 @@ class History:
 
 def measure(history: History) -> dict[str, dict[str, list[float]]]:
     history.ours(expected="succeeded")
-    history.ours(expected=None)  # the first run's model is its baseline: only the next run finds all as it was
+    history.ours(expected=None)  # the first run's model is its baseline, so only the next run finds all unchanged
     history.warm_up()
     times: dict[str, dict[str, list[float]]] = {}
     for length in HISTORIES:

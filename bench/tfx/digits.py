@@ -14,12 +14,12 @@ from models.mnist.data.write_span import write_span
 from models.mnist.model.features import IMAGE_SIDE
 
 EVAL_SHARE = 0.2
-# As far as a digit can move before it leaves the image.
+# The distance that a digit can move within the image.
 LARGEST_SHIFT = (IMAGE_SIDE - DIGIT_BOX) // 2
 
 
 def shifted(split: Split, examples: int, seed: int) -> Split:
-    """That many examples, each a real one moved by up to four pixels either way; the same every time."""
+    """Return that many examples, each a real one moved by up to four pixels either way. The result is reproducible."""
     draw = np.random.default_rng(seed)
     chosen = draw.integers(len(split), size=examples)
     moves = draw.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, size=(examples, 2))
@@ -28,7 +28,7 @@ def shifted(split: Split, examples: int, seed: int) -> Split:
 
 
 def dataset(examples: int) -> Dataset:
-    """`examples` digits, a fifth of them to evaluate on, none of them a shifted training digit."""
+    """Return `examples` digits, a fifth of them for evaluation. No evaluation digit is a shifted training digit."""
     digits, held_out = load_digits(), round(examples * EVAL_SHARE)
     train, evaluation = shifted(digits.train, examples - held_out, seed=1), shifted(digits.eval, held_out, seed=2)
     return Dataset(f"digits, shifted to {examples}", train, evaluation)

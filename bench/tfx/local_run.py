@@ -1,10 +1,10 @@
-"""Run the whole pipeline once with TFX's own LocalDagRunner, in this fresh process, and tell how long it took.
+"""Run the whole pipeline once with TFX's own LocalDagRunner, in this fresh process, and measure its time.
 
     python -m bench.tfx.local_run --result FILE [--param NAME=VALUE ...] [--keep]
 
-The data is the deployment's own; artifacts and metadata go to a folder that is new, and removed unless `--keep`.
-The result: `seconds` of the run, `import_seconds` from the process's start until everything that the executors need
-is imported, and where the two models are.
+The data is the deployment's own. Artifacts and metadata go to a new folder, which is removed unless `--keep` is
+given. The result: `seconds` of the run, `import_seconds` from the process's start to the end of the executors'
+imports. It also names the folders of the two models.
 """
 
 import argparse
@@ -21,7 +21,7 @@ STARTED = time.perf_counter()
 
 
 def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The result as the module's docstring has it, of a run whose artifacts and metadata go to `folder`."""
+    """Return the result as the module's docstring describes it. Artifacts and metadata go to `folder`."""
     from nightlite.runner.in_tfx import compile as tfx_compile
     from nightlite.runner.in_tfx import run_local
     from nightlite.runner.in_tfx.warm import preloading
@@ -33,7 +33,7 @@ def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     compiled = tfx_compile.mnist_tflite(own)
     compiled.write(own.compiled_path)
     started = time.perf_counter()
-    # What the warm server has imported before a run, this process has too: neither side's imports count.
+    # This process imports what the warm server has imported before a run, so no imports count.
     preloading.preload(own.compiled_path)
     imported += time.perf_counter() - started
     started = time.perf_counter()
@@ -58,7 +58,7 @@ def _require_all_succeeded(results: dict[str, NodeResult], expected: int) -> Non
 
 
 def _require_unpatched() -> None:
-    """A yardstick with our speed-ups in place would be none."""
+    """Refuse to measure a yardstick with our speed-ups."""
     from nightlite.runner.in_tfx.beam import memo
     from nightlite.runner.in_tfx.mlmd import lineage
 

@@ -1,8 +1,8 @@
-"""Size, load time and latency of a TFLite file and of the Keras SavedModel that it was made from.
+"""Measure size, load time and latency of a TFLite file and of its Keras SavedModel.
 
     python -m bench.tfx.model_files SAVED_MODEL TFLITE_FILE --result FILE
 
-The result: `size` in bytes and `load` in ms as {"ours": [...], "yardstick": [...]}, and for `ours` and `yardstick` the
+The result: `size` in bytes and `load` in ms as {"ours": [...], "yardstick": [...]}. `ours` and `yardstick` hold the
 latency of one image in ms: `p50` of each run, `p90` and `p99` of all. One thread; the same real digits for both.
 """
 
@@ -30,7 +30,7 @@ Image = npt.NDArray[np.float32]
 
 
 def load_tflite(file: Path) -> Callable[[Image], Image]:
-    """The model as a function of one image, float32 [1, 784], to probabilities, float32 [1, 10]."""
+    """Return the model as a function of one image, float32 [1, 784], to probabilities, float32 [1, 10]."""
     interpreter = Interpreter(model_path=str(file), num_threads=1)
     interpreter.allocate_tensors()
     [taken], [given] = interpreter.get_input_details(), interpreter.get_output_details()
@@ -45,7 +45,7 @@ def load_tflite(file: Path) -> Callable[[Image], Image]:
 
 
 def load_keras(folder: Path) -> Callable[[Image], Image]:
-    """The SavedModel's `lite` signature, the same function."""
+    """Return the same function from the SavedModel's `lite` signature."""
     model = tf.saved_model.load(str(folder))
     signature = model.signatures["lite"]
 
@@ -66,7 +66,7 @@ def milliseconds(call: Callable[..., object], argument: object) -> float:
 
 
 def latencies(predict: Callable[[Image], Image], images: list[Image]) -> dict[str, Any]:
-    """`p50` of each run, `p90` and `p99` of all the runs together, in ms, after a warm-up."""
+    """Return `p50` of each run, `p90` and `p99` of all runs together, in ms, after a warm-up."""
     for image in images[:WARM_UP]:
         predict(image)
     times = np.array([[milliseconds(predict, image) for image in images] for _ in range(RUNS)])

@@ -1,4 +1,4 @@
-"""Which code this is: what a release says that it was made by."""
+"""Revision of this code, which a release names as its origin."""
 
 import hashlib
 import subprocess
@@ -8,10 +8,10 @@ from nightlite.paths import PROJECT
 
 
 def code_revision(project: Path = PROJECT) -> str:
-    """Return what the image's file REVISION says, else git's revision, else a fingerprint of the code.
+    """Return the image's file REVISION, else git's revision, else a fingerprint of the code.
 
     Returns:
-      The file's line; or 40 hex digits, with `-dirty` where files differ from that commit; or `sha256:` and 64 digits.
+      The file's line; or 40 hex digits, with `-dirty` if files differ from that commit; or `sha256:` and 64 digits.
     """
     baked = project / "REVISION"
     said = baked.read_text(encoding="utf-8").strip() if baked.exists() else _git(project)
@@ -19,7 +19,7 @@ def code_revision(project: Path = PROJECT) -> str:
 
 
 def fingerprint(*folders: Path) -> str:
-    """sha256 (hex) of the names and contents of the Python files under `folders`."""
+    """Return sha256 (hex) of the names and contents of the Python files under `folders`."""
     digest = hashlib.sha256()
     for folder in folders:
         for file in sorted(folder.rglob("*.py")):
@@ -28,7 +28,7 @@ def fingerprint(*folders: Path) -> str:
 
 
 def _git(project: Path) -> str:
-    # A folder inside somebody else's checkout would get that one's revision.
+    # A folder inside another checkout would get that one's revision.
     if not (project / ".git").exists():
         return ""
     command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]

@@ -1,14 +1,14 @@
-"""The hint at a name that was misspelt: it stands first in the message that refuses the name."""
+"""Hint at a misspelt name, at the start of the message that refuses it."""
 
 from collections.abc import Collection, Iterable
 
 
 def did_you_mean(unknown: Iterable[str], known: Collection[str], prefix: str = "") -> str:
-    """Return a question such as "Did you mean epochs? ", or "" where no known name is close.
+    """Return a question such as "Did you mean epochs? ", or "" if no known name is close.
 
     Args:
       unknown: the names that were refused.
-      known: the names that would have been taken.
+      known: the allowed names.
       prefix: begins all of them, and is not compared.
     """
     import difflib  # every DAG parse imports this module

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, after a power cut too: temporary name, fsync, rename, fsync."""
+"""Files and folders that are whole or absent, even after a power cut: temporary name, fsync, rename, fsync."""
 
 import contextlib
 import os
@@ -11,13 +11,13 @@ _UNFINISHED = ".unfinished-"
 
 
 def write(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Write a file in the place of whatever is there; readers see the old or the new one.
+    """Replace or create a file. Readers see the old or the new one.
 
     Args:
       mode: permissions, less the umask's.
 
     Raises:
-      OSError: it could not be written; what was there still is.
+      OSError: it could not be written, and the old file is unchanged.
     """
     partial = _beside(path)
     try:
@@ -33,7 +33,7 @@ def write(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 
 def link(path: Path, target: str) -> None:
-    """Point a symbolic link to `target`, relative to its folder; readers see the old or the new one."""
+    """Point a symbolic link to `target`, relative to its folder. Readers see the old or the new one."""
     partial = _beside(path)
     partial.symlink_to(target)
     partial.replace(path)
@@ -42,13 +42,13 @@ def link(path: Path, target: str) -> None:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes `path` at the end of the block if nothing went wrong in it.
+    """Yield a folder to fill, which becomes `path` at the end of the block if nothing failed.
 
     Raises:
-      OSError: `path` is there already and holds something, or cannot be made. What is there stays as it was.
+      OSError: `path` already holds something, or cannot be made. Existing files are unchanged.
     """
     partial = _beside(path)
-    # It has its own name from the beginning: a signature says which folder was signed.
+    # It has its final name from the start, because a signature names the signed folder.
     folder = partial / path.name
     try:
         folder.mkdir(parents=True)
@@ -63,7 +63,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder; nobody sees a part of it under its name."""
+    """Remove a folder. No one sees a part of it under its name."""
     partial = _beside(folder)
     folder.rename(partial)
     sync(folder.parent)
@@ -71,7 +71,7 @@ def remove(folder: Path) -> None:
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what writers that were killed left in `folder`; call it only where no writer is at work."""
+    """Remove the leftovers of killed writers in `folder`. Call it only while no writer is running."""
     for path in folder.glob(f"{_UNFINISHED}*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -1,24 +1,24 @@
 """Every error that this project raises on purpose.
 
 MnistLiteError
-├── UsageError               a command was asked for something that there is not, or in words that it does not take
+├── UsageError               a command was called with a wrong name, value or option
 │   └── NodeRequestError     run_node was asked for something that it cannot run
 ├── SettingsError            a setting is missing, malformed or refused
 ├── CompiledPipelineError    the compiled pipeline file cannot be used
-├── DataError                input data is not what it says it is
+├── DataError                input data is malformed
 │   ├── UnclearPictureError  a picture does not show one digit clearly
-│   ├── NoSourceError        there is no such source (a UsageError, too)
+│   ├── NoSourceError        there is no such source (also a UsageError)
 │   ├── DownloadError        a public file could not be fetched
 │   └── DataRefusedError     a gate refused it
 ├── ModelFileError           a model file is not fit to ship
-├── ReleaseError             a release is missing, damaged or not what was signed
-│   └── NoReleaseError       there is no release of that version (a UsageError, too)
+├── ReleaseError             a release is missing, damaged or differs from its signature
+│   └── NoReleaseError       there is no release of that version (also a UsageError)
 └── StackError               Airflow cannot be started, reached or stopped
-    └── RefusedError         Airflow answered, and did not do what it was asked to
-        ├── NoRunError       there is no run of that id (a UsageError, too)
-        └── RunRefusedError  Airflow will not start a run as it was asked for (a UsageError, too)
+    └── RefusedError         Airflow answered, but refused the request
+        ├── NoRunError       there is no run of that id (also a UsageError)
+        └── RunRefusedError  Airflow will not start such a run (also a UsageError)
 
-Each message is one sentence or two: what was expected, what was received, what to do next. Command lines print it
+Each message is one or two sentences: what was expected, what was received, what to do next. Command lines print it
 without a traceback and exit 2 for a UsageError, 1 for any other.
 """
 
@@ -28,7 +28,7 @@ class MnistLiteError(Exception):
 
 
 class UsageError(MnistLiteError):
-    """A command was asked for something that there is not, or in words that it does not take: exit code 2."""
+    """A command was called with a wrong name, value or option: exit code 2."""
 
 
 class SettingsError(MnistLiteError):
@@ -36,7 +36,7 @@ class SettingsError(MnistLiteError):
 
 
 class CompiledPipelineError(MnistLiteError):
-    """The compiled pipeline file is missing, truncated, outdated or holds what cannot be run."""
+    """The compiled pipeline file is missing, truncated, outdated or cannot be run."""
 
 
 class NodeRequestError(UsageError):
@@ -48,11 +48,11 @@ class DataError(MnistLiteError):
 
 
 class UnclearPictureError(DataError):
-    """A picture does not show one digit. The message says what it shows instead; the caller names the picture."""
+    """A picture does not show one digit. The message describes it, and the caller names the picture."""
 
 
 class DataRefusedError(DataError):
-    """A gate refused the data. `report` is the page that shows why, None where it could not be drawn."""
+    """A gate refused the data. `report` is the page with the reason, or None if it could not be drawn."""
 
     def __init__(self, sentence: str, report: str | None):
         super().__init__(sentence)
@@ -72,7 +72,7 @@ class ModelFileError(MnistLiteError):
 
 
 class ReleaseError(MnistLiteError):
-    """A release is missing, damaged, not what was signed, or cannot be made, moved or removed."""
+    """A release is missing, damaged, differs from its signature, or cannot be made, moved or removed."""
 
 
 class NoReleaseError(ReleaseError, UsageError):
@@ -84,7 +84,7 @@ class StackError(MnistLiteError):
 
 
 class RefusedError(StackError):
-    """Airflow answered, and did not do what it was asked to."""
+    """Airflow answered, but refused the request."""
 
 
 class NoRunError(RefusedError, UsageError):
@@ -92,4 +92,4 @@ class NoRunError(RefusedError, UsageError):
 
 
 class RunRefusedError(RefusedError, UsageError):
-    """Airflow will not start a run as it was asked for: an unknown parameter, a value out of bounds, a bad run id."""
+    """Airflow will not start such a run: an unknown parameter, a value out of bounds, a bad run id."""

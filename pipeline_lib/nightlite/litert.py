@@ -1,4 +1,4 @@
-"""LiteRT, batch by batch; the interpreter is the caller's, so that this imports no runtime."""
+"""LiteRT, batch by batch. The caller passes the interpreter, so that this imports no runtime."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Locks on files and folders, one process at a time. The kernel releases them when their holder ends. Stdlib only."""
+"""Locks of files and folders for one process at a time. The kernel releases them when the holder ends. Stdlib only."""
 
 import contextlib
 import fcntl
@@ -16,7 +16,7 @@ _SILENT_SECONDS = 1.0
 
 @contextlib.contextmanager
 def lock(folder: Path, waiting_for: str) -> Iterator[None]:
-    """Hold `folder`; wait while another process holds it, and after a second say which.
+    """Hold the lock of `folder`. If another process holds it, wait, and print its name after a second.
 
     The lock is on a file in it that only the folder's writers can open. Anyone who can read a folder can lock it.
 
@@ -35,7 +35,7 @@ def lock(folder: Path, waiting_for: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def try_file(path: Path) -> Iterator[str | None]:
-    """Hold a file, which stays, if no other process does; give None, or else who holds it.
+    """Hold a file, which stays, if no other process does. Yield None, or else the holder's name.
 
     Raises:
       OSError: it cannot be made or written to, or its file system has no locks.
@@ -52,7 +52,7 @@ def try_file(path: Path) -> Iterator[str | None]:
 
 
 def take(descriptor: int) -> bool:
-    """Lock an open file if no other process has locked it; return whether it is locked now."""
+    """Lock an open file if no other process has locked it. Return whether it is locked now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -61,18 +61,18 @@ def take(descriptor: int) -> bool:
 
 
 def wait(descriptor: int) -> None:
-    """Lock an open file once no other process has it."""
+    """Wait until no other process has locked an open file, then lock it."""
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def release(descriptor: int) -> None:
-    """Release the lock and close the file, also where a child still has it open."""
+    """Release the lock and close the file, also if a child still has it open."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
 
 def is_at(path: Path, descriptor: int) -> bool:
-    """Tell whether an open file still has its name; its last holder may have removed it before it was locked."""
+    """Return whether an open file still has its name. Its last holder may have removed it before it was locked."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Keep what C++ libraries write to stderr at import off the screen: no log level of theirs reaches it."""
+"""Keep the import messages of C++ libraries, which ignore log levels, off stderr."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def muted() -> Iterator[None]:
-    """Send file descriptor 2 nowhere for as long as the block runs; Python's exceptions come through as ever."""
+    """Send file descriptor 2 nowhere while the block runs. Python's exceptions are unaffected."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

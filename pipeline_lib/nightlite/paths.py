@@ -1,4 +1,4 @@
-"""Where this project and its state are. Stdlib only, so that a client process can ask in a millisecond."""
+"""Paths of this project and its state. Stdlib only, so that a client process can ask in a millisecond."""
 
 import os
 from collections.abc import Mapping
@@ -10,22 +10,23 @@ TEMPORARY = "tmp"
 
 
 def var_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder that holds all state: MNIST_LITE_VAR_DIR, else `var/` in the project."""
+    """Return the folder of all state: MNIST_LITE_VAR_DIR, else `var/` in the project."""
     return Path(os.path.abspath(environ.get("MNIST_LITE_VAR_DIR") or PROJECT / "var"))
 
 
 def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder of this host's sockets and temporary files: MNIST_LITE_RUNTIME_DIR, else `var_dir`.
+    """Return the folder of this host's sockets and temporary files: MNIST_LITE_RUNTIME_DIR, else `var_dir`.
 
-    Hosts and containers that share a `var_dir` must not share this one: process ids and sockets are a host's own.
+    Hosts and containers that share a `var_dir` must not share this one, because process ids and sockets belong to a
+    host.
     """
     return Path(os.path.abspath(environ.get("MNIST_LITE_RUNTIME_DIR") or var_dir(environ)))
 
 
 def temporary_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder of nodes' temporary folders, each named `node-PID-…` by whose it is; made where it is not there.
+    """Return the folder of nodes' temporary folders, each named `node-PID-…`. It is created if missing.
 
-    What a process that was killed has left is removed when the next warm server starts.
+    The next warm server that starts removes the folders of killed processes.
     """
     folder = runtime_dir(environ) / TEMPORARY
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Where the commands of both environments print their tables."""
+"""Console for the tables of both environments' commands."""
 
 import sys
 
@@ -6,5 +6,5 @@ from rich.console import Console
 
 
 def table_console() -> Console:
-    """A console as wide as the terminal; where nobody looks at it, 80 columns are no bound."""
+    """Return a console as wide as the terminal, or 240 columns wide without a terminal."""
     return Console(width=None if sys.stdout.isatty() else 240)

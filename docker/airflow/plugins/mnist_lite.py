@@ -1,4 +1,4 @@
-"""Registers our plugin where the project is not an installed distribution: Airflow reads this folder."""
+"""Plugin registration where the project is not an installed distribution: Airflow reads this folder."""
 
 from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
 

@@ -1,1 +1,1 @@
-"""The model: what a user replaces with their own. Runs in `.venvs/tfx`."""
+"""The example model, for users to replace with their own. Runs in `.venvs/tfx`."""

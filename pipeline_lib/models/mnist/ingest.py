@@ -10,14 +10,14 @@ from nightlite.settings import settings
 
 
 def ingest(source: str, data_dir: Path) -> Span:
-    """Write the digits of `source` as the next span of `data_dir`; `str()` of what it gives is the sentence to print.
+    """Write the digits of `source` as the next span of `data_dir`. `str()` of the span is a sentence to print.
 
     Args:
       source: `mnist5k`, `digits`, `mnist` or a folder of IDX files.
-      data_dir: the folder of spans; made where there is none.
+      data_dir: the folder of spans, created if missing.
 
     Raises:
-      DataError: the source is not what it should be, or the span could not be written. Nothing was changed.
+      DataError: the source is malformed, or the span could not be written. Nothing was changed.
       DownloadError: no mirror gave the public files whole.
       SettingsError: a setting is malformed.
     """

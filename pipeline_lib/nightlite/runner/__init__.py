@@ -1,1 +1,1 @@
-"""Runs any compiled TFX pipeline as an Airflow DAG."""
+"""Runner of any compiled TFX pipeline as an Airflow DAG."""

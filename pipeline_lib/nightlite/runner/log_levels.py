@@ -1,4 +1,4 @@
-"""The levels of a node's log lines, as they cross from the node's process to its task: by sd-daemon's prefixes."""
+"""Levels of a node's log lines, passed from the node's process to its task by sd-daemon's prefixes."""
 
 import logging
 import re

@@ -1,1 +1,1 @@
-"""Where the data comes from."""
+"""Sources of the data."""

@@ -1,4 +1,4 @@
-"""Handwritten digits in memory: what every source gives and every span is written from."""
+"""Handwritten digits in memory: every source returns them, every span is written from them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ from nightlite.errors import DataError
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split: `images` uint8 [n, 28, 28], 0 background to 255 ink; `labels` uint8 [n], 0 to 9; n >= 1.
+    """Examples of one split, at least one.
+
+    `images` is uint8 [n, 28, 28], 0 background to 255 ink. `labels` is uint8 [n], 0 to 9.
 
     Raises:
       DataError: the two do not belong together.
@@ -30,11 +32,11 @@ class Split:
         return len(self.labels)
 
     def per_class(self) -> tuple[int, ...]:
-        """How many examples there are of 0, 1, … 9."""
+        """Return the numbers of examples of 0, 1, … 9."""
         return tuple(int(count) for count in np.bincount(self.labels, minlength=NUM_CLASSES))
 
     def sha256(self) -> str:
-        """Of all the images' bytes, then all the labels': the same however the split is cut into files."""
+        """Return the hash of all images' bytes, then all labels', which is independent of the files."""
         digest = hashlib.sha256(np.ascontiguousarray(self.images).data)  # not tobytes(): it would copy half a gigabyte
         digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
@@ -42,7 +44,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A train and an eval split, and the source that they come from."""
+    """A train and an eval split, and their source."""
 
     source: str
     train: Split
@@ -50,5 +52,5 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits by the name that TFX gives them."""
+        """Return the splits by TFX's names."""
         return {"train": self.train, "eval": self.eval}

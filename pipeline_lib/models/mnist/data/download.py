@@ -1,4 +1,4 @@
-"""Fetch MNIST's four public files with pooch from the first mirror that gives each, and keep them."""
+"""Fetch MNIST's four public files with pooch, each from the first mirror that has it, and keep them."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ FILES: Mapping[str, str] = {
 
 
 def fetch(files: Mapping[str, str], folder: Path, mirrors: Sequence[str]) -> Path:
-    """Have all of `files`, sha256 by name, in `folder`; return it. A file that is there already causes no request.
+    """Download all of `files`, sha256 by name, into `folder`, and return it. An existing file causes no request.
 
     Raises:
-      DownloadError: no mirror gave a file whole, or the folder cannot be written to; one line with each one's reason.
+      DownloadError: no mirror gave a file whole, or the folder cannot be written. One line has each one's reason.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def _fetch(name: str, sha256: str, folder: Path, mirrors: Sequence[str]) -> None
         try:
             source.fetch(name, downloader=downloader)
             return
-        except (OSError, ValueError) as error:  # what requests and pooch raise
+        except (OSError, ValueError) as error:  # raised by requests and pooch
             failures.append(f"{mirror}: {error}")
     raise DownloadError(
         f"{name}: no mirror gave it whole ({'; '.join(failures) or 'there is none to ask'}). "

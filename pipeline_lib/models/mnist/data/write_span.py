@@ -1,7 +1,7 @@
-"""Write spans; what they are and how they are read: `nightlite/ondevice/spans.py`.
+"""Write spans. `nightlite/ondevice/spans.py` describes and reads them.
 
-One writer at a time. A span is written to a folder that no pattern of a reader's matches, and gets its name in one
-rename once all of it is on the disk.
+Only one process writes at a time. A span is written to a folder that no reader matches. One rename gives it its name
+when all of it is on the disk.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from nightlite.ondevice.spans import MANIFEST, Manifest, Span, SplitManifest, nu
 
 
 def write_span(dataset: Dataset, data_dir: Path) -> Span:
-    """Write `dataset` as the next span, unless a span holds exactly the same images and labels already.
+    """Write `dataset` as the next span, unless a span already holds exactly the same images and labels.
 
-    A process that does this at the same time waits for its turn.
+    Concurrent processes wait for each other.
 
     Raises:
-      DataError: it could not be written (a full disk, say); no span and no unfinished folder is left.
+      DataError: it could not be written, on a full disk for example. No span and no unfinished folder is left.
     """
     digests = {name: split.sha256() for name, split in dataset.splits.items()}
     try:
@@ -34,7 +34,7 @@ def write_span(dataset: Dataset, data_dir: Path) -> Span:
             number = max(numbers(data_dir), default=0) + 1
             with durable.new_folder(data_dir / f"span-{number}") as folder:
                 splits = {name: _write(split, name, digests[name], folder) for name, split in dataset.splits.items()}
-                # Now, not before: a run of an earlier moment could not have read it.
+                # The time of the end: a run of an earlier moment could not have read it.
                 manifest = Manifest(source=dataset.source, created=datetime.now(UTC), splits=splits)
                 (folder / MANIFEST).write_text(f"{manifest.model_dump_json(indent=1)}\n", encoding="utf-8")
             return Span(number, data_dir / f"span-{number}", manifest, created=True)
@@ -51,7 +51,7 @@ def _write(split: Split, name: str, digest: str, folder: Path) -> SplitManifest:
 
 
 def _span_with(digests: dict[str, str], data_dir: Path) -> Span | None:
-    """The newest whole span of exactly this content: a damaged one must not keep a good one from being written."""
+    """Return the newest whole span of exactly this content. A damaged one must not prevent a good one."""
     for number in reversed(numbers(data_dir)):
         with contextlib.suppress(DataError):
             span = read(data_dir, number)

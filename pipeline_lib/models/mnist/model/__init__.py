@@ -1,1 +1,1 @@
-"""What the Trainers run: their cache key holds these modules."""
+"""Code of the Trainers, whose cache key holds these modules."""

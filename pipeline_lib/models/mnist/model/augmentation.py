@@ -1,4 +1,4 @@
-"""Random affine distortions: a digit a little turned, slanted, scaled or moved is the same digit."""
+"""Random affine distortions: a slightly turned, slanted, scaled or moved digit is the same digit."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ _CENTRE = (IMAGE_SIDE - 1) / 2
 
 @dataclasses.dataclass(frozen=True)
 class Distortion:
-    """Each is drawn uniformly from [-limit, limit], image by image."""
+    """Limits of the distortion. Each value is drawn uniformly from [-limit, limit] for each image."""
 
     rotation: float = 0.2
     """radians"""
@@ -26,12 +26,12 @@ class Distortion:
 
 
 def distort(images: tf.Tensor, seed: tf.Tensor, distortion: Distortion) -> tf.Tensor:
-    """Distort each image by an affine map of its own, bilinear, background outside.
+    """Distort each image by an affine map of its own, bilinear, with background outside.
 
     Args:
       images: float32 [batch, 784], in [-0.5, 0.5].
-      seed: int64 [2]; the same seed distorts the same way.
-      distortion: how far.
+      seed: int64 [2]. The same seed distorts the same way.
+      distortion: the limits.
 
     Returns:
       float32 [batch, 784].
@@ -44,10 +44,10 @@ def distort(images: tf.Tensor, seed: tf.Tensor, distortion: Distortion) -> tf.Te
 
 
 def affine_maps(count: tf.Tensor, seed: tf.Tensor, distortion: Distortion) -> tf.Tensor:
-    """`count` random maps about the image's centre, float32 [count, 8].
+    """Return `count` random maps about the image's centre, float32 [count, 8].
 
-    In the form of `keras.ops.image.affine_transform`: (a0, a1, a2, b0, b1, b2, 0, 0) takes the output's pixel (x, y)
-    from the input's (a0 x + a1 y + a2, b0 x + b1 y + b2).
+    In the form of `keras.ops.image.affine_transform`, (a0, a1, a2, b0, b1, b2, 0, 0) takes the output's pixel (x,
+    y) from the input's (a0 x + a1 y + a2, b0 x + b1 y + b2).
     """
     d = distortion
     limits = tf.constant([d.rotation, d.scale, d.scale, d.shear, d.shift, d.shift], tf.float32)[:, tf.newaxis]

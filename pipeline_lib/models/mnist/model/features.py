@@ -1,4 +1,4 @@
-"""The features' names and shapes, in one place for both Trainers, Transform and the Evaluators."""
+"""Names and shapes of the features, for both Trainers, Transform and the Evaluators."""
 
 from nightlite.ondevice.gates.measurements import TensorContract
 
@@ -9,7 +9,7 @@ IMAGE_SIZE = IMAGE_SIDE * IMAGE_SIDE
 NUM_CLASSES = 10
 LABELS = tuple("0123456789")
 
-# What phones pass to the TFLite file and what they get, whatever the quantization.
+# Input and output of the TFLite file on phones, for every quantization.
 LITE_CONTRACT = (
     TensorContract(name=IMAGE_KEY, dtype="float32", shape=(-1, IMAGE_SIZE)),
     TensorContract(name="probabilities", dtype="float32", shape=(-1, NUM_CLASSES)),
@@ -17,5 +17,5 @@ LITE_CONTRACT = (
 
 
 def transformed_name(key: str) -> str:
-    """The name of a feature after Transform."""
+    """Return the name of a feature after Transform."""
     return f"{key}_xf"

@@ -1,4 +1,4 @@
-"""Trainer.mnist_lite: the trained model as a TFLite file. Nothing is trained; the weights stay the same."""
+"""Trainer.mnist_lite: the trained model as a TFLite file. Nothing is trained, so the weights stay the same."""
 
 import tempfile
 from pathlib import Path
@@ -18,15 +18,15 @@ from nightlite.ondevice.training_parameters import TrainingParams
 
 FILE_NAME = "tflite"
 _EXAMPLES_COMPARED = 256
-# Of the training split: enough for the ranges of activations to settle, half a second to run.
+# Images of the training split: enough for stable activation ranges, half a second to run.
 _EXAMPLES_CALIBRATED = 256
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Rewrite the base model's `lite` signature, quantize it, and leave a checked file named `tflite`.
+    """Rewrite the base model's `lite` signature, quantize it, and write a checked file named `tflite`.
 
     Args:
-      fn_args: `custom_config` holds `quantization`, as in `RunParams`; `base_model` is Trainer.mnist's SavedModel,
+      fn_args: `custom_config` holds `quantization`, as in `TrainingParams`. `base_model` is Trainer.mnist's SavedModel,
         whose `lite` signature takes `image_floats`, float32 [None, 784], in [-0.5, 0.5], and returns probabilities,
         float32 [None, 10].
 
@@ -39,8 +39,7 @@ def run_fn(fn_args: FnArgs) -> None:
     lite = base_model.signatures["lite"]
     with tempfile.TemporaryDirectory() as folder:
         saved_model = str(Path(folder) / "lite")
-        # The rewriter must find it under this name: by any other, the input becomes `lite_image_floats`, which TFMA
-        # cannot match to the feature.
+        # Under any other name, the input becomes `lite_image_floats`, which TFMA cannot match to the feature.
         tf.saved_model.save(base_model, saved_model, signatures={"serving_default": lite})
         rewrite(saved_model, fn_args.serving_model_dir)
     file = Path(fn_args.serving_model_dir) / FILE_NAME
@@ -56,7 +55,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
 
 def rewrite(saved_model: str, folder: str) -> None:
-    """TFX's TFLite rewriter, from a SavedModel folder to `folder/tflite`."""
+    """Run TFX's TFLite rewriter, from a SavedModel folder to `folder/tflite`."""
     tflite_rewriter = rewriter_factory.create_rewriter(
         rewriter_factory.TFLITE_REWRITER, name="mnist_lite", filename=FILE_NAME
     )
@@ -67,14 +66,14 @@ def rewrite(saved_model: str, folder: str) -> None:
 
 
 def _representative_images(fn_args: FnArgs) -> npt.NDArray[np.float32]:
-    """Of the training split, float32 [up to 256, 784]: always the same ones, in the order of their digests."""
+    """Return training images, float32 [up to 256, 784], always the same, in the order of their digests."""
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     split = read_examples(fn_args.data_accessor, fn_args.train_files, transform_output)
     return split.images[:_EXAMPLES_CALIBRATED]
 
 
 def _some_images(fn_args: FnArgs) -> npt.NDArray[np.float32]:
-    """Real images of the eval split, float32 [up to 256, 784]."""
+    """Return real images of the eval split, float32 [up to 256, 784]."""
     spec = {transformed_name(IMAGE_KEY): tf.io.FixedLenFeature([IMAGE_SIZE], tf.float32)}
     files = tf.io.gfile.glob(fn_args.eval_files)
     records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_EXAMPLES_COMPARED)

@@ -1,4 +1,4 @@
-"""The network, and how it is optimized."""
+"""The network and its optimization."""
 
 from typing import Any
 
@@ -7,32 +7,32 @@ import tensorflow as tf
 
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIDE, IMAGE_SIZE, NUM_CLASSES, transformed_name
 
-# (filters, kernel side, stride): one wide kernel at half resolution costs a phone less than two narrow ones at full.
+# (filters, kernel side, stride). One wide kernel at half resolution is cheaper than two narrow ones at full.
 _CONVOLUTIONS = ((16, 5, 2), (32, 3, 1), (32, 3, 2), (48, 3, 1), (48, 3, 1))
 
 
 def build_network() -> keras.Model:
-    """A small convolutional network; why this one: docs/decisions/0003-network.md.
+    """Return a small convolutional network. docs/decisions/0003-network.md has the reasons.
 
     Returns:
       A model from images, float32 [batch, 784], to probabilities, float32 [batch, 10]. Every layer converts to a
-      TFLite builtin that XNNPACK runs and that can be quantized to int8; batch normalization folds into the kernels.
+      TFLite builtin that XNNPACK runs and that can be quantized to int8. Batch normalization folds into the kernels.
     """
     image = keras.Input((IMAGE_SIZE,), name=transformed_name(IMAGE_KEY))
     x = keras.layers.Reshape((IMAGE_SIDE, IMAGE_SIDE, 1))(image)
     for filters, side, stride in _CONVOLUTIONS:
         x = keras.layers.Conv2D(filters, side, strides=stride, padding="same", use_bias=False)(x)
-        # Short runs: with Keras's momentum of 0.99 the moving statistics would still lag behind the weights.
+        # In short runs, Keras's momentum of 0.99 would let the moving statistics lag behind the weights.
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.ReLU()(x)
-    # A weighted mean per channel instead of a plain one: where in the image a stroke is tells digits apart.
+    # A weighted mean per channel, because a stroke's position distinguishes digits.
     x = keras.layers.DepthwiseConv2D(x.shape[1], name="weighted_pooling")(x)
     x = keras.layers.Flatten()(x)
     return keras.Model(image, keras.layers.Dense(NUM_CLASSES, activation="softmax", name="probabilities")(x))
 
 
 def one_cycle(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Warm up for a fifth of the steps, then down a cosine to nearly nothing.
+    """Return a schedule that warms up for a fifth of the steps, then follows a cosine to nearly nothing.
 
     Source: Smith and Topin, "Super-Convergence" (arXiv:1708.07120), with Loshchilov and Hutter's cosine
     (arXiv:1608.03983) for the way down.
@@ -52,10 +52,10 @@ def one_cycle(peak: float, steps: int) -> keras.optimizers.schedules.LearningRat
 
 
 class Tabulated(keras.optimizers.schedules.LearningRateSchedule):
-    """The rates of another schedule, worked out once: its graph would be traced anew for each variable's update."""
+    """Precomputed rates of another schedule, whose graph would be traced again for each variable's update."""
 
     def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int) -> None:
-        """`steps` is how many training steps there are; afterwards the last rate holds."""
+        """Compute the rates of `steps` training steps. Afterwards the last rate holds."""
         self.schedule, self.steps = schedule, steps
         self._rates = _rates(schedule, steps)
 

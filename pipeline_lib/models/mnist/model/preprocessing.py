@@ -1,4 +1,4 @@
-"""What Transform does to an example before training, and what is exported with the model to do it again at serving."""
+"""Transform's preprocessing of an example before training. It is exported with the model for serving."""
 
 import tensorflow as tf
 
@@ -6,14 +6,14 @@ from models.mnist.model.features import IMAGE_KEY, LABEL_KEY, transformed_name
 
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """TFX's `preprocessing_fn`.
+    """Transform a batch, as TFX's `preprocessing_fn`.
 
     Args:
       inputs: `image_floats`, float32 [batch, 784], in [-0.5, 0.5]; `image_class`, int64 [batch, 1].
 
     Returns:
-      The same values under their transformed names. The `lite` signature takes raw images, past the Transform graph:
-      a step added here (a mean over the data set, say) has to be a part of the network as well.
+      The same values under their transformed names. The `lite` signature takes raw images, past the Transform graph,
+      so a step added here (such as a mean over the data set) must be part of the network as well.
     """
     return {
         transformed_name(IMAGE_KEY): tf.cast(inputs[IMAGE_KEY], tf.float32),

@@ -1,4 +1,4 @@
-"""A float TFLite file made smaller, by ai-edge-quantizer; why by that: docs/decisions/0006-quantization.md."""
+"""Quantization of a float TFLite file by ai-edge-quantizer. docs/decisions/0006-quantization.md has the reasons."""
 
 import contextlib
 import io
@@ -26,24 +26,24 @@ SIGNATURE = "serving_default"
 
 
 def quantize(file: Path, mode: Quantization, images: npt.NDArray[np.float32]) -> None:
-    """Replace a float file by its quantized form; input and output stay float32, whatever the mode.
+    """Replace a float file by its quantized form. Input and output stay float32 in every mode.
 
     Args:
       file: TFLite file.
-      mode: `dynamic`: int8 weights, activations quantized as they come; `float16`: weights; `int8`: weights and
-        activations, by the ranges that the activations have on `images`.
-      images: a representative sample of the training split, float32 [n, 784]; only int8 reads it.
+      mode: `dynamic`: int8 weights, with activations quantized at run time; `float16`: weights; `int8`: weights and
+        activations, by the ranges of the activations on `images`.
+      images: a representative sample of the training split, float32 [n, 784], read for int8 only.
 
     Raises:
-      ModelFileError: the quantizer cannot work with this file.
+      ModelFileError: the quantizer cannot process this file.
     """
     original = file.read_bytes()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints one that says more
+        with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints a better one
             work = quantizer.Quantizer(original, _recipe(mode))
             ranges = work.calibrate({SIGNATURE: [{IMAGE_KEY: image[np.newaxis]} for image in images]}, num_threads=1)
             quantized = _as_outside(work.quantize(ranges).quantized_model, original)
-    except Exception as error:  # of whatever the flatbuffer's reader, the interpreter or the quantizer trips over
+    except Exception as error:  # from the flatbuffer's reader, the interpreter or the quantizer
         raise ModelFileError(f"{file}: cannot be quantized to {mode}. Received: {error!r}") from None
     durable.write(file, quantized)
 
@@ -60,7 +60,7 @@ def _recipe(mode: Quantization) -> list[dict[str, object]]:
         recipes.add_quantization_config(".*", TFLOperationName.ALL_SUPPORTED, config, AlgorithmName.FLOAT_CASTING)
     else:
         recipes.load_quantization_recipe(recipe.static_wi8_ai8())
-        # Phones pass floats, and TFMA casts to int8 without rounding: the file itself quantizes and dequantizes.
+        # Phones pass floats, and TFMA casts to int8 without rounding, so the file itself quantizes and dequantizes.
         for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
             recipes.add_quantization_config(".*", end, algorithm_key=AlgorithmName.NO_QUANTIZE)
     found: list[dict[str, object]] = recipes.get_quantization_recipe()
@@ -68,10 +68,10 @@ def _recipe(mode: Quantization) -> list[dict[str, object]]:
 
 
 def _as_outside(quantized: bytes, original: bytes) -> bytes:
-    """The quantized file with the float file's inputs and outputs, and without names that nobody can ask for.
+    """Return the quantized file with the float file's inputs and outputs, and without unused names.
 
-    The tensors that ai-edge-quantizer puts at the ends have names of their own and a fixed batch size. The inner names
-    are 3 KB, a twentieth of an int8 file.
+    ai-edge-quantizer's tensors at the ends have names of their own and a fixed batch size. The inner names are 3
+    KB, a twentieth of an int8 file.
     """
     model, before = (
         flatbuffer_utils.read_model_from_bytearray(bytearray(content)) for content in (quantized, original)

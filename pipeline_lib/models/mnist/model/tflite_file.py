@@ -1,7 +1,7 @@
-"""Whether a TFLite file is fit to ship: the checks that TFX's rewriter leaves out.
+"""Checks of a TFLite file before it ships, which TFX's rewriter leaves out.
 
-Converting a plain Keras 3 SavedModel "works", but writes a file without weights that returns garbage without an error.
-So no file leaves its Trainer unchecked.
+Converting a plain Keras 3 SavedModel "works", but writes a file without weights that returns garbage without an
+error. So every file is checked in its Trainer.
 """
 
 import dataclasses
@@ -19,10 +19,9 @@ from nightlite import litert
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.training_parameters import Quantization
 
-# Float kernels differ in the order of their sums: 1e-4 on a probability is far above that, far below a changed digit.
+# Float kernels sum in different orders. 1e-4 on a probability is far above that, far below a changed digit.
 TOLERANCE = 1e-4
-# Quantized, one image between two digits may move far, but not the mean. EdgeValidator's gates judge; this tells a
-# quantized model from a broken one.
+# A quantized file may move one image far, but not the mean. This only detects a broken model.
 _TOLERANCES: dict[Quantization, tuple[str, float]] = {
     "none": ("largest", TOLERANCE),
     "float16": ("mean", 0.001),
@@ -36,7 +35,7 @@ _OP_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items()
 
 @dataclasses.dataclass(frozen=True)
 class FileReport:
-    """What was checked: bytes of the file, its operators' names, absolute differences of its probabilities."""
+    """Results of the check: bytes of the file, its operators' names, absolute differences of its probabilities."""
 
     size: int
     operators: tuple[str, ...]
@@ -53,16 +52,16 @@ class FileReport:
 def check(
     file: Path, images: npt.NDArray[np.float32], expected: Mapping[str, Any], quantization: Quantization = "none"
 ) -> FileReport:
-    """Check a TFLite file against its input contract and against the model it was made from.
+    """Check a TFLite file against its input contract and against its source model.
 
     Args:
       file: the TFLite file.
       images: real examples, float32 [n, 784], n >= 32.
       expected: the model's own outputs on them by name: one, float32 [n, 10].
-      quantization: how the file was made; decides how close to `expected` it has to be.
+      quantization: the file's, which decides the tolerance.
 
     Raises:
-      ModelFileError: what is wrong, what was expected and what was found.
+      ModelFileError: the message says what was expected and what was found.
     """
     operators = _operators(file)
     interpreter = _load(file)
@@ -81,16 +80,16 @@ def check(
 
 
 def run(interpreter: Interpreter, images: npt.NDArray[np.float32], batch_size: int) -> npt.NDArray[np.float32]:
-    """Probabilities, float32 [n, 10], for images, float32 [n, 784], `batch_size` at a time."""
+    """Return probabilities, float32 [n, 10], for images, float32 [n, 784], `batch_size` at a time."""
     return np.concatenate(list(litert.outputs(interpreter, images, batch_size)))
 
 
 def _operators(file: Path) -> tuple[str, ...]:
-    """Names of the file's operators; the schema is TFLite's own flatbuffer schema (schema.fbs)."""
+    """Return the names of the file's operators, by TFLite's own flatbuffer schema (schema.fbs)."""
     try:
         model = schema.ModelT.InitFromPackedBuf(bytearray(file.read_bytes()), 0)
         codes = model.operatorCodes
-    except Exception as error:  # a truncated flatbuffer raises whatever the reader trips over
+    except Exception as error:  # a truncated flatbuffer raises errors of many types
         raise ModelFileError(f"{file}: expected a TFLite file. Received: {type(error).__name__}: {error}") from None
     names = tuple(
         sorted(
@@ -127,7 +126,7 @@ def _check_contract(file: Path, interpreter: Interpreter) -> None:
         ],
     )
     wanted = ([IMAGE_KEY], [([-1, IMAGE_SIZE], "float32"), ([-1, NUM_CLASSES], "float32")])
-    # TFMA matches features by the tensor's name, phones by the signature's: both must say image_floats.
+    # TFMA matches features by the tensor's name, phones by the signature's. Both must be image_floats.
     if found != wanted or inputs[0]["name"].removeprefix("serving_default_").split(":")[0] != IMAGE_KEY:
         raise ModelFileError(
             f"{file}: expected inputs, and shapes and dtypes of input and output: {wanted}. "

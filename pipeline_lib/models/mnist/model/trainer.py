@@ -1,4 +1,4 @@
-"""Trainer.mnist: train the network on the transformed examples, export it with two signatures."""
+"""Trainer.mnist: trains the network on the transformed examples, and exports it with two signatures."""
 
 import dataclasses
 import hashlib
@@ -19,13 +19,13 @@ from models.mnist.model.network import Tabulated, build_network, one_cycle
 from nightlite.errors import DataError, MnistLiteError
 from nightlite.ondevice.training_parameters import TrainingParams
 
-# A small data set is passed over several times in an epoch: what training needs is steps, not passes.
+# Training needs steps, so an epoch passes over a small data set several times.
 MIN_STEPS_PER_EPOCH = 30
 _WEIGHT_DECAY = 0.01
 _READ_BATCH = 1024
 _EVAL_BATCH = 500
 
-# What tf.summary.scalar writes: TensorFlow 2.21 no longer brings the tensorboard package, which that function needs.
+# As tf.summary.scalar writes it. That function needs the tensorboard package, which TensorFlow 2.21 lacks.
 _SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class="DATA_CLASS_SCALAR")
 
 
@@ -38,7 +38,7 @@ class Examples:
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """TFX's `run_fn`.
+    """Train and export the model, as TFX's `run_fn`.
 
     Args:
       fn_args: `custom_config` holds `epochs`, `batch_size`, `learning_rate` and `seed`, as in `TrainingParams`. The
@@ -80,13 +80,13 @@ def read_examples(data_accessor: DataAccessor, files: list[str], transform_outpu
     labels = np.concatenate(label_batches).reshape(-1)
     if len(outside := labels[(labels < 0) | (labels >= NUM_CLASSES)]):
         raise DataError(f"{', '.join(files)}: expected labels from 0 to {NUM_CLASSES - 1}. Received: {outside[0]}")
-    # Beam shuffles with random keys, so that two runs read the same examples in another order.
+    # Beam shuffles with random keys, so that two runs read the same examples in different orders.
     order = sorted(range(len(labels)), key=lambda i: (hashlib.sha256(images[i].tobytes()).digest(), labels[i]))
     return Examples(images[order], labels[order])
 
 
 def train(train_split: Examples, eval_split: Examples, params: TrainingParams, log_dir: str) -> keras.Model:
-    """Train a new network, one line of progress per epoch; the same arguments give the same weights.
+    """Train a new network, with a line of progress per epoch. The same arguments give the same weights.
 
     Raises:
       MnistLiteError: the loss is no longer a finite number.
@@ -103,7 +103,7 @@ def train(train_split: Examples, eval_split: Examples, params: TrainingParams, l
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=False,  # XLA on a CPU: up to 20 s to compile, and slower steps
     )
-    # With every variable there before the first step, Keras traces the step once instead of twice.
+    # With all variables built first, Keras traces the step once instead of twice.
     network.optimizer.build(network.trainable_variables)
     print(
         f"{len(train_split.labels):,} examples to train on, {len(eval_split.labels):,} to evaluate on, "
@@ -123,11 +123,11 @@ def train(train_split: Examples, eval_split: Examples, params: TrainingParams, l
 
 
 def training_batches(split: Examples, batch_size: int, seed: int) -> tf.data.Dataset:
-    """Endless shuffled, distorted batches: (images float32 [batch, 784], labels int64 [batch])."""
+    """Return endless shuffled, distorted batches: (images float32 [batch, 784], labels int64 [batch])."""
 
     @tf.autograph.experimental.do_not_convert
     def distorted(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        # The batch's number seeds its distortions: the same whichever thread draws them.
+        # The batch's number seeds its distortions, so they do not depend on threads.
         images, labels = batch
         return distort(images, tf.stack([tf.constant(seed, tf.int64), number]), Distortion()), labels
 
@@ -142,16 +142,16 @@ def training_batches(split: Examples, batch_size: int, seed: int) -> tf.data.Dat
 
 
 def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder: str) -> None:
-    """Write a SavedModel with two signatures over the same variables, each returning `probabilities`, float32 [n, 10].
+    """Write a SavedModel with two signatures that share variables and return `probabilities`, float32 [n, 10].
 
-    `serving_default` takes serialized tf.Examples, string [n], with raw features; `lite` takes `image_floats`,
+    `serving_default` takes serialized tf.Examples, string [n], with raw features. `lite` takes `image_floats`,
     float32 [n, 784].
     """
     transform = transform_output.transform_features_layer()
     # Outside of the tf.function: traced, this takes autograph 3.6 s.
     feature_spec = {name: spec for name, spec in transform_output.raw_feature_spec().items() if name != LABEL_KEY}
 
-    # Neither has control flow for autograph to convert, and converting takes it seconds.
+    # Neither has control flow for autograph, whose conversion takes seconds.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         transformed = transform(tf.io.parse_example(examples, feature_spec))
@@ -163,7 +163,7 @@ def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder
 
     archive = keras.export.ExportArchive()
     archive.track(network)
-    # Lookup tables, if the preprocessing has any. Tracking the layer itself makes Keras trace its call: seconds.
+    # Lookup tables, if the preprocessing has any. Tracking the layer itself makes Keras trace it for seconds.
     for part in tf.train.TrackableView(transform).descendants():
         if isinstance(part, tf.saved_model.experimental.TrackableResource):
             archive.track(part)
@@ -173,7 +173,7 @@ def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder
 
 
 class _EpochReport(keras.callbacks.Callback):
-    """One plain line and TensorBoard's scalars per epoch, and an end to training that has diverged."""
+    """Callback that writes a line and TensorBoard's scalars per epoch, and stops a training that has diverged."""
 
     def __init__(self, params: TrainingParams, log_dir: str) -> None:
         super().__init__()

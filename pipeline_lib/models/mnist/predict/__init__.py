@@ -1,1 +1,1 @@
-"""Asks a release what a picture shows."""
+"""Prediction of a picture's digit by a release."""

@@ -1,4 +1,4 @@
-"""`mnist-lite predict`: what the released file makes of a picture."""
+"""Command `mnist-lite predict`: the released file's answer to a picture."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @app.callback()
 def _as_a_group() -> None:
-    """A typer app with one command only would not take its name."""
+    """Do nothing. A typer app with a single command would drop its name."""
 
 
 @app.command(epilog="Examples: mnist-lite predict seven.png; mnist-lite predict *.jpg --json")
@@ -28,10 +28,12 @@ def predict(
 ) -> None:
     """Print which digit each picture shows, with the released file in LiteRT alone.
 
-    Any size, dark on light or light on dark, photographs too; the digit is cut out and centred as MNIST's are.
+    Pictures may have any size, dark on light or light on dark, photographs too. The digit is cut out and centred as
+    in MNIST.
 
-    Exit code: 0 each picture has its digit; 3 "not sure" of one or more: nothing stands out, noise, several marks, or
-    no digit is likely; 1 one or more cannot be read, or there is no release to ask. The others have their digits.
+    Exit code: 0 each picture has its digit; 3 "not sure" of one or more: nothing stands out, noise, several marks,
+    or no digit is likely; 1 one or more cannot be read, or there is no release to ask. The others have their
+    digits.
     """
     from models.mnist.predict import prediction
 

@@ -1,4 +1,4 @@
-"""A digit and what was made of it, for a terminal."""
+"""Drawing of a digit and its prediction for a terminal."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ _BAR = 20
 
 
 def prediction(name: str, found: Prediction, *, colours: bool) -> RenderableType:
-    """Draw the picture beside the probabilities, or only why there are none."""
+    """Draw the picture beside the probabilities, or only the reason why there are none."""
     said = f"not sure: {found.not_sure}" if found.not_sure else found.answer.digit if found.answer else ""
     style = "bold yellow" if found.not_sure else "bold green"
     title = Text.assemble(f"{name}: ", (said, style), f" (release {found.answer.release})" if found.answer else "")
@@ -29,7 +29,7 @@ def prediction(name: str, found: Prediction, *, colours: bool) -> RenderableType
 
 
 def picture(image: NDArray[np.uint8], *, colours: bool) -> Text:
-    """Two rows of pixels a line: half blocks in grey, or shades where the terminal has no colours."""
+    """Draw two rows of pixels per line: half blocks in grey, or shades without colours."""
     lines = []
     for upper, lower in zip(image[::2].astype(int), image[1::2].astype(int), strict=True):
         if colours:

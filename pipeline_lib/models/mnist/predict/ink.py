@@ -1,7 +1,7 @@
-"""Find a picture's one mark of ink: by local contrast, so that a photograph's uneven light is not taken for ink.
+"""Find a picture's one mark of ink, by local contrast, so that uneven light is not taken for ink.
 
-The paper's brightness at each place is estimated by a grey closing (Soille, "Morphological Image Analysis", "top-hat"):
-it fills what is narrower than its window, as strokes are, and leaves slow changes as they are.
+A grey closing (Soille, "Morphological Image Analysis", "top-hat") estimates the paper's brightness at each place.
+It fills shapes narrower than its window, such as strokes, and keeps slow changes.
 """
 
 import numpy as np
@@ -15,15 +15,15 @@ Mask = NDArray[np.bool_]
 
 # Less contrast than this (of 255) is paper, noise and JPEG's artefacts.
 _LEAST_CONTRAST = 40
-# Shares of the picture's longer side: what a window spans, and the blur that takes a camera's noise away.
+# Shares of the picture's longer side: the window's span, and the blur against camera noise.
 _WINDOW, _BLUR = 0.5, 1 / 150
-# Ink's strength, as a share of the strongest nearby, which is at least the floor's share of the picture's strongest.
+# Ink's strength as a share of the strongest nearby, floored by a share of the picture's strongest.
 _INK, _EDGE, _FLOOR = 0.4, 0.15, 0.4
-# Shares of all the ink: a piece with less is a speck, and specks together may have no more than this.
+# Shares of all the ink: the largest speck, and the most that all specks may have.
 _LEAST_PIECE, _MOST_SPECKS = 0.1, 0.25
-# Shares of the mark's longer side: half the gap that a stroke may have, and the edge's width around the ink.
+# Shares of the mark's longer side: half of a stroke's gap, and the edge's width around the ink.
 _HALF_GAP, _RIM = 0.08, 0.04
-# An 8 has two holes, and a hurried one more. A smaller hole than this share of the mark's square is a blot's.
+# An 8 has two holes, a hurried one three. A hole smaller than this share is a blot's.
 _MOST_HOLES, _LEAST_HOLE = 4, 0.002
 _DIAGONALS_TOO = np.ones((3, 3))
 
@@ -47,11 +47,11 @@ def one_mark(brightness: Floats) -> Floats:
 
 
 def _strength(brightness: Floats) -> Floats:
-    """Return how much each pixel differs from the paper around it, as a share of the strongest ink nearby."""
+    """Return each pixel's difference from the paper around it, as a share of the strongest ink nearby."""
     longer = max(brightness.shape)
     window = (max(3, int(_WINDOW * longer) | 1),) * 2
     level = _without_slope(ndimage.gaussian_filter(brightness, _BLUR * longer))
-    # Of either colour, ink lies beyond the paper's range, which the picture's border shows.
+    # Dark or light, ink lies outside of the paper's range, which the picture's border shows.
     darkest, lightest = np.percentile(level[_border(level)], [20, 80])
     if darkest - level.min() >= level.max() - lightest:
         contrast = ndimage.grey_closing(level, size=window) - level
@@ -65,7 +65,7 @@ def _strength(brightness: Floats) -> Floats:
 
 
 def _without_slope(brightness: Floats) -> Floats:
-    """Take away the plane through the border: near it, a closing would take a slope for ink."""
+    """Subtract the plane through the border, where a closing would take a slope for ink."""
     rows, columns = np.indices(brightness.shape)
     border = _border(brightness)
     plane = np.stack([rows, columns, np.ones_like(rows)], axis=-1)
@@ -81,7 +81,7 @@ def _border(picture: Floats) -> Mask:
 
 
 def _largest_pieces(strength: Floats) -> Mask:
-    """Return where the ink is, without specks."""
+    """Return the mask of the ink, without specks."""
     pieces, _ = ndimage.label(strength > _INK, structure=_DIAGONALS_TOO)
     inks = np.bincount(pieces.ravel(), weights=strength.ravel())
     inks[0] = 0

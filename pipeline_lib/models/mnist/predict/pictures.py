@@ -1,8 +1,8 @@
-"""Bring any picture of one digit into the form that MNIST's digits have. Neither TensorFlow nor TFX is needed.
+"""Convert any picture of one digit into the form of MNIST's digits. Needs neither TensorFlow nor TFX.
 
-The form is that of LeCun's data set (yann.lecun.com/exdb/mnist, "The images were size normalized"): light ink on black,
-the digit's box scaled to fit 20 x 20 without changing its proportions, then its centre of mass put into the middle of
-28 x 28. What is ink, a photograph's uneven light aside: `models/mnist/predict/ink.py`.
+The form is that of LeCun's data set (yann.lecun.com/exdb/mnist, "The images were size normalized"): light ink on
+black, the digit's box scaled to fit 20 x 20 in proportion, then its centre of mass in the middle of 28 x 28.
+`models/mnist/predict/ink.py` separates the ink from a photograph's uneven light.
 """
 
 from pathlib import Path
@@ -17,9 +17,9 @@ from nightlite.errors import DataError
 
 FORMATS = ("PNG", "JPEG")
 BOX = 20
-# Longer sides are reduced to between this and twice this: enough for a digit, and a large photograph stays quick.
+# Longer sides are reduced to between this and twice this, so that large photographs stay quick.
 _SIDE = 256
-# Fainter ink than this is a blurred edge, which does not count for the digit's box.
+# Fainter ink is a blurred edge, outside of the digit's box.
 _FAINT = 0.2
 
 
@@ -27,7 +27,7 @@ def read(path: Path) -> NDArray[np.uint8]:
     """Read one picture as MNIST would hold it.
 
     Args:
-      path: PNG or JPEG, of any size; dark on light or light on dark; colours, transparency and shading are fine.
+      path: PNG or JPEG, of any size, dark on light or light on dark, with colours, transparency or shading.
 
     Returns:
       uint8 [28, 28], ink 255 on 0.
@@ -49,12 +49,12 @@ def _open(path: Path) -> Image.Image:
         raise DataError(f"{path}: expected a PNG or JPEG file. Received: another kind of file") from None
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: expected a picture of a sane size. Received: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError where a PNG's chunks are broken
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for a PNG with broken chunks
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _grey(image: Image.Image) -> Floats:
-    """Return the brightness, [height, width], 0 to 255. What is transparent becomes paper: the opposite of the ink."""
+    """Return the brightness, [height, width], 0 to 255. Transparent parts become paper: the opposite of the ink."""
     if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion would clip them
         return np.asarray(_reduced(Image.fromarray(np.asarray(image, dtype=np.float32) / 257)), dtype=np.float64)
     colours = np.asarray(_reduced(image.convert("LA")), dtype=np.float64)

@@ -21,10 +21,10 @@ class Prediction:
     """One picture's prediction.
 
     Attributes:
-      image: uint8 [28, 28], as MNIST would hold it; None where the picture shows no single mark.
+      image: uint8 [28, 28], as MNIST would hold it; None if the picture shows no single mark.
       answer: the release's; None without an image.
-      unclear: what the picture shows instead of one mark.
-      error: why the file cannot be read.
+      unclear: the picture's content instead of one mark.
+      error: the reason why the file cannot be read.
     """
 
     image: NDArray[np.uint8] | None = None
@@ -34,7 +34,7 @@ class Prediction:
 
     @property
     def not_sure(self) -> str:
-        """Return why no digit can be relied on; "" where one can, or the file cannot be read."""
+        """Return the reason why no digit is reliable, or "" if one is, or if the file cannot be read."""
         if self.answer and not self.answer.sure:
             return f"{self.answer.digit} is the likeliest, at {self.answer.probabilities[self.answer.digit]:.0%}"
         return self.unclear
@@ -46,7 +46,7 @@ class Prediction:
         return NOT_SURE if self.not_sure else SURE
 
     def facts(self) -> dict[str, Any]:
-        """Return it as JSON's types: `digit` is null unless it can be relied on."""
+        """Return it as JSON's types. `digit` is null unless it is reliable."""
         facts: dict[str, Any] = {"digit": None, **(self.answer.model_dump() if self.answer else {})}
         if self.error:
             facts["error"] = self.error
@@ -56,10 +56,10 @@ class Prediction:
 
 
 def predict(paths: Sequence[Path], settings: Settings, version: int | None = None) -> list[Prediction]:
-    """Ask a release, by default the latest, about each picture; one bad picture takes nothing from the others.
+    """Ask a release, by default the latest, about each picture. A bad picture does not affect the others.
 
     Raises:
-      ReleaseError: there is a picture to ask about, but no release that may be used.
+      ReleaseError: there is a picture to ask about, but no usable release.
     """
     found = [_read(path) for path in paths]
     images = [prediction.image for prediction in found if prediction.image is not None]
@@ -68,7 +68,7 @@ def predict(paths: Sequence[Path], settings: Settings, version: int | None = Non
 
 
 def exit_code(predictions: Sequence[Prediction]) -> int:
-    """Return 1 where a file cannot be read, else 3 where a picture is not sure, else 0."""
+    """Return 1 if a file cannot be read, else 3 if a picture is not sure, else 0."""
     codes = {prediction.exit_code for prediction in predictions}
     return FAILED if FAILED in codes else max(codes, default=SURE)
 

@@ -1,4 +1,4 @@
-"""A release at work: LiteRT, the runtime that phones use, and nothing else. TensorFlow is not needed."""
+"""A release running in LiteRT, the runtime that phones use. TensorFlow is not needed."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ from nightlite.ondevice.releases.store import Releases
 from nightlite.settings import Settings
 
 SIGNATURE = "serving_default"
-# With less, no digit is likely: it may be a letter or a scribble.
+# Below it, no digit is likely: it may be a letter or a scribble.
 LEAST_PROBABILITY = 0.5
 
 
 class Answer(BaseModel):
-    """What a release says of one image: the likeliest label, and every label's probability."""
+    """A release's answer for one image: the likeliest label, and every label's probability."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,15 +30,15 @@ class Answer(BaseModel):
 
     @property
     def sure(self) -> bool:
-        """Tell whether the likeliest label is likely enough to rely on."""
+        """Return whether the likeliest label is likely enough to rely on."""
         return self.probabilities[self.digit] >= LEAST_PROBABILITY
 
 
 class Recogniser:
-    """One release, loaded: its file and its signature are as they should be.
+    """One loaded release, whose file and signature were checked.
 
     Args:
-      settings: where the releases are, and the key that they must be signed with, if one.
+      settings: where the releases are, and the key that must have signed them, if any.
       version: default: the latest.
 
     Raises:
@@ -51,7 +51,7 @@ class Recogniser:
             self._run = Interpreter(model_content=content).get_signature_runner(SIGNATURE)
 
     def ask(self, images: Sequence[NDArray[np.uint8]]) -> list[Answer]:
-        """Ask what digits these are.
+        """Return an answer for each image.
 
         Args:
           images: each uint8 [28, 28], light ink on 0.

@@ -2,9 +2,9 @@
 
     python -m models.mnist.predict.try_release VERSION [SHA256]
 
-The digits are ten of `mnist5k`'s eval split, one of each. stdout: {"digits": "…", "truth": "0123456789",
-"right": n}. Exit code 1, with a sentence on stderr, if the release cannot be used or has another sum; how many it gets
-right depends on what it was trained on, and is for the caller to judge.
+The digits are ten of `mnist5k`'s eval split, one of each. stdout: {"digits": "…", "truth": "0123456789", "right":
+n}. Exit code 1, with a sentence on stderr, if the release cannot be used or has another sum. The number of right
+answers depends on the training data, so the caller judges it.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""The Airflow side: everything here runs in `.venvs/airflow` and never imports tensorflow or tfx."""
+"""Airflow's side of the runner. It runs in `.venvs/airflow` and never imports tensorflow or tfx."""

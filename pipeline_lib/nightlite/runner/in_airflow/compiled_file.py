@@ -1,4 +1,4 @@
-"""A file for a compiled pipeline that a DAG was given by value."""
+"""File of a compiled pipeline that a DAG received by value."""
 
 import hashlib
 import tempfile
@@ -9,7 +9,7 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline
 
 
 def file_of(pipeline: CompiledPipeline) -> Path:
-    """A pipeline's file under the name of its content: all of its nodes share the warm server of that one file."""
+    """Return a pipeline's file, named by its content, so that all of its nodes share one warm server."""
     digest = hashlib.sha256(pipeline.model_dump_json(indent=1).encode()).hexdigest()
     path = runtime_dir() / "compiled" / "by-digest" / f"{digest[:32]}.json"
     if not path.exists():

@@ -1,10 +1,11 @@
-"""End a process group as soon as whoever holds our stdin lets go of it, or dies.
+"""End a process group as soon as the holder of our stdin closes it or dies.
 
     python node_guard.py GRACE_SECONDS      stdin: the group's id and a newline, then nothing until its end
 
-A program of its own, because Airflow ends a task that is slow to stop with SIGKILL after five seconds: nothing inside
-the task's process can outlive that, and the node, which has a group of its own, would run on.
-SIGTERM first, SIGKILL to what is left after the grace.
+It is a program of its own, because Airflow sends SIGKILL after five seconds to a task that is slow to stop. Nothing
+inside the task's process can outlive that, and the node, which has its own group, would run on.
+
+The group gets SIGTERM first, and SIGKILL after the grace.
 """
 
 import os
@@ -24,7 +25,7 @@ def end_group(group: int, grace_seconds: float) -> None:
             os.killpg(group, 0)
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        # Nobody is left. macOS says "not permitted" of a group of which only a zombie remains.
+        # The group is empty. macOS says "not permitted" if only a zombie remains.
         pass
 
 
@@ -32,7 +33,7 @@ def main() -> None:
     grace_seconds = float(sys.argv[1])
     group = sys.stdin.readline().strip()
     sys.stdin.read()
-    # No group id: the node was never started. 0 and 1 would be our own group and everybody's.
+    # Without a group id, the node was never started. 0 and 1 would be other groups.
     if group.isdigit() and int(group) > 1:
         end_group(int(group), grace_seconds)
 

@@ -1,4 +1,4 @@
-"""A node's process: its log line by line, its exit code, and the certainty that nothing of it stays behind."""
+"""Process of a node: its log line by line, its exit code, and the certain end of all its children."""
 
 import os
 import subprocess
@@ -15,12 +15,12 @@ _LOOK_SECONDS = 1.0
 
 
 class NodeProcess:
-    """A command in a process group of its own; a context manager, on whose exit the whole group has ended.
+    """A command in a process group of its own; a context manager that ends the whole group on exit.
 
-    It ends, too, when the process that started this one has ended: Airflow's supervisor, without which no heartbeat
-    tells that the task runs, so that it is tried again while it does.
+    It also ends when the process that started this one has ended, which is Airflow's supervisor. Without the
+    supervisor's heartbeats, Airflow would start a second try beside it.
 
-    `end` may be called from a signal handler: it only starts the ending, so that the log can be read meanwhile.
+    `end` may be called from a signal handler. It only starts the ending, so that the log can still be read.
 
     Args:
       argv: the command; its stdout and stderr are one stream of UTF-8 lines.
@@ -67,18 +67,18 @@ class NodeProcess:
         threading.Thread(target=self._end_when_orphaned, args=(os.getppid(),), daemon=True).start()
 
     def lines(self) -> Iterator[str]:
-        """The log as it is written, without line ends; a progress bar's carriage returns end lines too."""
+        """Yield the log as it is written, without line ends. A progress bar's carriage returns also end lines."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             yield line.rstrip()
 
     def wait(self) -> int:
-        """The exit code; negative: the number of the signal that ended it."""
+        """Return the exit code, or minus the number of the signal that ended it."""
         self._watcher.join()
         return self._process.returncode
 
     def end(self) -> None:
-        """Start to end the group; return at once."""
+        """Start to end the group, and return at once."""
         self.ending = True
         self._release_guard()
 
@@ -95,7 +95,7 @@ class NodeProcess:
         self._process.stdout.close()
 
     def _release_when_over(self) -> None:
-        # What a finished node left in its group would hold the log open for ever.
+        # Leftovers in a finished node's group would hold the log open forever.
         self._process.wait()
         self._over.set()
         self._release_guard()

@@ -30,7 +30,7 @@ _CASTS: Mapping[str, Callable[[Any], bool | int | float | str]] = {
 def run_values(
     given: Mapping[str, Any], parameters: Sequence[Parameter], others: Collection[str] = ()
 ) -> dict[str, bool | int | float | str]:
-    """Return the values of the pipeline's run parameters. `others` are the DAG's own names, which it may be told, too.
+    """Return the values of the pipeline's run parameters. `others` are names of the DAG's own parameters.
 
     Airflow checks declared parameters before the run exists, but lets a run carry any other name.
 
@@ -50,7 +50,7 @@ def run_values(
         if value is None:
             continue
         try:
-            # JSON Schema takes 5.0 for an integer and 5 for a number; TFX's types are strict.
+            # JSON Schema takes 5.0 for an integer and 5 for a number, while TFX's types are strict.
             values[parameter.name] = _CASTS[parameter.type](value)
             require_json(values[parameter.name])
         except (ValueError, OverflowError, TypeError):

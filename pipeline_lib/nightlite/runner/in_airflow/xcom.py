@@ -1,4 +1,4 @@
-"""The results of a run's nodes, out of the XComs of their tasks."""
+"""Results of a run's nodes, from the XComs of their tasks."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def upstream_results(context: Context) -> Mapping[str, NodeResult]:
-    """In a task: the results of the nodes directly before it, by node id; those that left none are missing."""
+    """Return the results of the nodes directly before a task, by node id. Nodes without a result are missing."""
     task_ids = sorted(context["task"].upstream_task_ids)
     values = {task_id: context["ti"].xcom_pull(task_ids=task_id) for task_id in task_ids}
     return {task_id: result for task_id, value in values.items() if (result := node_result(value))}
 
 
 def stored_results(session: "Session", dag_id: str, run_id: str, node_id: str | None = None) -> dict[str, NodeResult]:
-    """In Airflow's own processes: the results of a run's nodes (or of one of them), by node id."""
+    """Return the results of a run's nodes (or of one), by node id, in Airflow's own processes."""
     from airflow.models.xcom import XComModel
 
     query = XComModel.get_many(run_id=run_id, key="return_value", task_ids=node_id, dag_ids=dag_id)
@@ -30,7 +30,7 @@ def stored_results(session: "Session", dag_id: str, run_id: str, node_id: str | 
 
 
 def node_result(value: Any) -> NodeResult | None:
-    """An XCom as a NodeResult; None where it is something else."""
+    """Return an XCom as a NodeResult, or None if it is something else."""
     try:
         return NodeResult.model_validate(json.loads(value) if isinstance(value, str) else value)
     except ValueError:

@@ -1,8 +1,8 @@
-"""A node's fingerprint of the code that decides its result, an exec property and so a part of TFX's cache key.
+"""A node's fingerprint of the code that decides its result: an exec property, and so a part of TFX's cache key.
 
-TFX knows an executor by its class's name and a trainer by its function's, and would answer an edited one from the
-cache. The fingerprint covers the executor, the driver, the functions and classes that the exec properties name, and
-everything of ours or the user's that these import. Why so: docs/decisions/0014-cache-keys.md.
+TFX knows an executor by its class's name and a trainer by its function's, and would answer edited code from the
+cache. The fingerprint covers the executor, the driver, and the functions and classes that the exec properties name.
+It also covers everything of ours or the user's that these import. See docs/decisions/0014-cache-keys.md.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ from nightlite.runner.in_tfx import source_files
 FINGERPRINT = "code_sha256"
 FILE_FINGERPRINT = "file_sha256"
 _SCHEMA_FILE = "schema_file"
-# Dotted names anywhere in a text, which may be JSON within JSON; a top-level module only where a key says so.
+# Dotted names anywhere in a text, even JSON within JSON. Top-level modules only under such a key.
 _DOTTED = re.compile(r"(?<![\w./\\-])[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _MODULE = re.compile(r'module\w*\\*"\s*:\s*\\*"([^\W\d]\w*)\\*"')
-# Contents count, wherever they lie.
+# The contents count, not the path.
 _WHERE_MODULES_LIE = "PYTHONPATH"
 
 

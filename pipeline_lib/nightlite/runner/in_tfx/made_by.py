@@ -1,4 +1,4 @@
-"""A custom property of every artifact: the code that made it and its inputs."""
+"""Custom property of every artifact: the code that made it and its inputs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -12,7 +12,7 @@ _DIGITS = 16
 
 
 def mark(outputs: Iterable[Artifact], inputs: Iterable[Artifact], exec_properties: Mapping[str, Any]) -> None:
-    """Write into each output the fingerprints of its node's code and of all that made the inputs.
+    """Write the fingerprints of the node's code, and of the code behind its inputs, into each output.
 
     They are a set: a model that starts from the last one is made by the same code every night.
     """

@@ -1,4 +1,4 @@
-"""A node's log: lines with their level, without what TFX and MLMD write at every node and means nothing to a reader."""
+"""A node's log: lines with their level, without the useless messages of TFX and MLMD at every node."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ _NOISE = (
 
 
 class _Marks:
-    """Return whether lines get their level in this process."""
+    """Switch for levels on lines in this process."""
 
     wanted = False
 
@@ -25,12 +25,12 @@ def say(text: str, level: int = logging.INFO) -> None:
 
 
 def quiet(progress: bool = False, levels: bool = False) -> None:
-    """Filter the noise out of the log, in this process; warnings of another kind stay.
+    """Filter the noise out of the log, in this process. Other warnings stay.
 
-    `progress` also lets through what TFX's LocalDagRunner says of each node, and of nothing else. `levels` puts the
-    level before each line that is a warning or an error.
+    `progress` also lets through LocalDagRunner's messages on each node, and no others. `levels` puts the level
+    before each line that is a warning or an error.
     """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3":  # its own words for "errors come as exceptions"
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3":  # its own setting for "errors come as exceptions"
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if levels:
         _mark_levels()

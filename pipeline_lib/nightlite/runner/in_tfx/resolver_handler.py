@@ -1,7 +1,7 @@
-"""Resolvers that find nothing, and inputs that are missing for it.
+"""Resolvers that find nothing, and inputs that are missing because of it.
 
-In TFX's LocalDagRunner a run goes on after such a Resolver: a first run that may start from an earlier model needs
-that. So here it succeeds with nothing. A consumer whose input is optional runs without it.
+In TFX's LocalDagRunner a run goes on after such a Resolver. A first run that may start from an earlier model needs
+that, so here the Resolver succeeds without an output. A consumer with an optional input runs without it.
 """
 
 import sys
@@ -14,12 +14,12 @@ from tfx.orchestration.portable.mlmd import context_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from tfx.utils import typing_utils
 
-# TFX makes them optional, and a Pusher without any pushes whatever it is given.
+# TFX makes them optional, and a Pusher without them pushes any model.
 _BLESSINGS = ("model_blessing", "infra_blessing")
 
 
 class ResolverHandler(resolver_node_handler.ResolverNodeHandler):
-    """TFX's handler of Resolvers, but for one that finds nothing."""
+    """TFX's handler of Resolvers, extended for one that finds nothing."""
 
     _found_nothing = False
 
@@ -39,7 +39,7 @@ class ResolverHandler(resolver_node_handler.ResolverNodeHandler):
         return info
 
     def _build_error_output(self, code: int, msg: str | None = None) -> execution_result_pb2.ExecutorOutput:
-        # TFX calls this where it has caught the error, and keeps only the text.
+        # TFX calls this where it caught the error, and keeps only the text.
         error = sys.exc_info()[1]
         if isinstance(error, exceptions.InputResolutionError):
             # An error of a strategy's own has a subclass or a cause. Its None has neither.
@@ -49,7 +49,7 @@ class ResolverHandler(resolver_node_handler.ResolverNodeHandler):
 
 
 def missing_blessing(node: pipeline_pb2.PipelineNode, found: typing_utils.ArtifactMultiMap) -> str | None:
-    """Return a sentence on a Pusher that waits for a blessing of which there is nothing."""
+    """Return a sentence on a Pusher whose blessing does not exist, or None."""
     if node.node_info.type.base_type != metadata_store_pb2.ExecutionType.DEPLOY:
         return None
     for key in _BLESSINGS:

@@ -1,9 +1,9 @@
 """Run parameters inside JSON exec properties.
 
-TFX compiles a RuntimeParameter only where it is a whole exec property, but a Trainer's `custom_config` and an
-Evaluator's `eval_config` are one JSON string each. TFX's IR has the means: a `structural_runtime_parameter` is a
-string made of constants and parameters. `nest` turns each JSON exec property that holds RuntimeParameters into one;
-`bind` fills everything in for one run, and into the run's context in MLMD what it was given.
+TFX compiles a RuntimeParameter only if it is a whole exec property. A Trainer's `custom_config` and an Evaluator's
+`eval_config` are one JSON string each. TFX's IR has the means: a `structural_runtime_parameter` is a string made of
+constants and parameters. `nest` turns each JSON exec property that holds RuntimeParameters into one. `bind` fills in
+everything for one run, and records the values in the run's context in MLMD.
 """
 
 import json
@@ -30,20 +30,20 @@ _IR_TYPES = {
 _IR_NAMES = {ir_type: python_type.__name__ for python_type, ir_type in _IR_TYPES.items()}
 # TFX adds this one to every pipeline itself.
 PIPELINE_RUN_ID = "pipeline-run-id"
-# And this one is ours: all that a run was told, as JSON, for the nodes that tell it on.
+# Our own: all parameters of a run as JSON, for the nodes that pass them on.
 EVERY_VALUE = "run-parameters"
 _RUN_CONTEXT = "pipeline_run"
 
 
 def runtime_parameter(parameter: Parameter) -> data_types.RuntimeParameter:
-    """TFX's form of one of our run parameters."""
+    """Return TFX's form of one of our run parameters."""
     return data_types.RuntimeParameter(
         name=parameter.name, ptype=_PYTHON_TYPES[parameter.type], default=parameter.default
     )
 
 
 def every_value() -> data_types.RuntimeParameter:
-    """What stands for all the parameters of a run: a JSON object by name, without those that Airflow gives."""
+    """Return a placeholder for all parameters of a run: a JSON object by name, without those that Airflow sets."""
     return data_types.RuntimeParameter(name=EVERY_VALUE, ptype=str, default="{}")
 
 
@@ -90,7 +90,7 @@ def _fill(message: pipeline_pb2.RuntimeParameter, form: Mapping[str, Any]) -> No
 
 
 def declared(pipeline: pipeline_pb2.Pipeline) -> tuple[Parameter, ...]:
-    """Every RuntimeParameter that the IR mentions, by name, but for those that no run can be told."""
+    """Return every RuntimeParameter of the IR, by name, except those that no run can set."""
     found: dict[str, Parameter] = {}
     for node in _nodes(pipeline):
         for value in node.parameters.parameters.values():
@@ -113,13 +113,13 @@ def bind(
     """Fill the run id and every run parameter into the IR, in place.
 
     Args:
-      pipeline: what `nest` made.
+      pipeline: the result of `nest`.
       run_id: the pipeline run's name in MLMD.
       parameters: the pipeline's run parameters.
-      values: by name; what is left out has its default.
+      values: by name. Missing ones get their default.
 
     Returns:
-      The values that the run uses, by name; with those of the parameters that Airflow gives.
+      The values that the run uses, by name, including the parameters that Airflow sets.
 
     Raises:
       NodeRequestError: an unknown name, a wrong type, or no value for a parameter without a default.
@@ -146,7 +146,7 @@ def bind(
 
 
 def _record(pipeline: pipeline_pb2.Pipeline, values: Mapping[str, Any]) -> None:
-    """Into custom properties of the run's context, which is no part of any node's cache key."""
+    """Record the values in custom properties of the run's context, which no cache key includes."""
     for node in _nodes(pipeline):
         for context in node.contexts.contexts:
             if context.type.name == _RUN_CONTEXT:

@@ -1,8 +1,8 @@
-"""The source files that a module reaches by its imports, found without importing anything.
+"""Source files that a module reaches by its imports, found without importing anything.
 
-Only modules of ours and the user's are followed: those outside Python's standard library and its site-packages. Each
-file is read once as long as it stays the same, so a warm server's children find it read already. Why the standard
-library's `modulefinder` does not do: docs/decisions/0014-cache-keys.md.
+Only our modules and the user's are followed, which are outside of Python's standard library and its site-packages.
+Each unchanged file is read once, and a warm server's children inherit the result. docs/decisions/0014-cache-keys.md
+says why the standard library's `modulefinder` does not fit.
 """
 
 import ast
@@ -18,7 +18,7 @@ from pathlib import Path
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _INSTALLED = {"site-packages", "dist-packages"}
-# A package's other files are its data, but for what only tools read.
+# A package's other files are its data, except those for tools only.
 _FOR_TOOLS = {"ruff.toml", "py.typed"}
 
 
@@ -28,17 +28,17 @@ def own_folders(import_path: Sequence[str]) -> list[str]:
 
 
 def installed_distributions(import_path: Sequence[str]) -> list[str]:
-    """Return names and versions, `tensorflow-2.21.0`, as the folders on an import path say."""
+    """Return names and versions, such as `tensorflow-2.21.0`, of the folders on an import path."""
     folders = (Path(folder) for folder in import_path if _is_installed(os.path.abspath(folder)))
     return sorted({item.stem for folder in folders for item in folder.glob("*.dist-info")})
 
 
 def reached(names: Iterable[str], import_path: Sequence[str]) -> dict[str, Path]:
-    """Return the modules that importing `names` may import, with their files; packages on the way included.
+    """Return the modules that importing `names` may import, with their files, packages on the way included.
 
     Args:
-      names: dotted names of modules, or of what is in them.
-      import_path: where modules are looked for, such as `sys.path`.
+      names: dotted names of modules, or of their contents.
+      import_path: folders to search, such as `sys.path`.
     """
     places = _Places(own_folders(import_path))
     found: dict[str, Path] = {}
@@ -88,7 +88,7 @@ def _read(file: Path, *_version: int) -> tuple[str, tuple[str, ...]]:
     content = file.read_bytes()
     try:
         tree = ast.parse(content) if file.suffix == ".py" else None
-    except (SyntaxError, ValueError, RecursionError):  # importing it will say so
+    except (SyntaxError, ValueError, RecursionError):  # importing it will report that
         tree = None
     if tree is None:
         return hashlib.sha256(content).hexdigest(), ()
@@ -137,14 +137,14 @@ def _is_installed(folder: str) -> bool:
 
 
 class _Places:
-    """The folders in which modules are looked for."""
+    """The folders in which modules are searched."""
 
     def __init__(self, folders: Sequence[str]) -> None:
         self._folders = folders
         self._inside: dict[str, Sequence[str]] = {}
 
     def file_of(self, name: str) -> Path | None:
-        """Return the file of a module of ours or the user's, None of any other name."""
+        """Return the file of a module of ours or the user's, or None for any other name."""
         package, _, last = name.rpartition(".")
         if package:
             inside = self._inside.get(package)
@@ -155,12 +155,12 @@ class _Places:
         if spec is None:
             return None
         self._inside[name] = list(spec.submodule_search_locations or ())
-        # A package of several folders has no origin; a module in a zip archive has one that is no file.
+        # A package of several folders has no origin. For a module in a zip archive it is no file.
         return Path(spec.origin) if spec.origin and os.path.isfile(spec.origin) else None
 
 
 def _found_by_hook(name: str) -> ModuleSpec | None:
-    """Return a module that an editable install's import hook finds, and no folder on the path has."""
+    """Return a module that only an editable install's import hook finds."""
     if name in sys.stdlib_module_names:
         return None
     for finder in sys.meta_path:

@@ -1,1 +1,1 @@
-"""Beam's arguments, its ports, and what it would compute again at each use."""
+"""Beam's arguments, its ports, and caches for its repeated computations."""

@@ -1,9 +1,9 @@
-"""What Beam works out anew at every use, once.
+"""Caches for results that Beam computes again at every use.
 
-Building and running one small TFMA pipeline, Beam inspects 37,000 signatures, of a few hundred functions (to ask
-whether a DoFn is stateful, it inspects all its methods), and parses the same flags with 1,200 new argument parsers:
-together a third of a small Evaluator's time. It also looks through all of Python's modules for each function that it
-pickles, and again for each value whose size it wants to know. What is put in the place of these gives the same answers.
+For one small TFMA pipeline, Beam inspects 37,000 signatures of a few hundred functions. To ask whether a DoFn is
+stateful, it inspects all its methods. It also parses the same flags with 1,200 new argument parsers. Both take a
+third of a small Evaluator's time. Beam also searches all of Python's modules for each function that it pickles, and
+for each value whose size it needs. The replacements return the same answers.
 """
 
 import copy
@@ -30,7 +30,7 @@ _of_methods: weakref.WeakKeyDictionary[types.FunctionType, ArgsDefaults] = weakr
 
 
 def get_function_args_defaults(f: Any) -> ArgsDefaults:
-    """`core.get_function_args_defaults`: names of the arguments, and defaults. Raises what Beam's own raises."""
+    """Return the arguments' names and defaults, as `core.get_function_args_defaults`. Raises the same errors."""
     function = f.__func__ if isinstance(f, types.MethodType) else f
     if not isinstance(function, types.FunctionType):
         return _beams_args_defaults(f)
@@ -42,13 +42,13 @@ def get_function_args_defaults(f: Any) -> ArgsDefaults:
 
 
 def view_as(self: PipelineOptions, cls: type[PipelineOptions]) -> PipelineOptions:
-    """`PipelineOptions.view_as`: the same options as another class, with whose names they can be read and set."""
+    """Return the same options as another class, whose names can be read and set, as `PipelineOptions.view_as`."""
     flags = self._flags
     if flags is None or "__init__" in vars(cls):  # None stands for sys.argv
         return _beams_view_as(self, cls)
     parsed = _parsed(cast(Any, cls), tuple(flags))
     view: PipelineOptions = object.__new__(cls)
-    # A value that is a list is shared by all the views of one options object, but never by two objects.
+    # All views of one options object share a list value, but two objects never do.
     missing = {name: value for name, value in vars(parsed).items() if name not in self._all_options}
     self._all_options.update(copy.deepcopy(missing))
     vars(view).update(_flags=flags, _visible_options=copy.copy(parsed), _all_options=self._all_options)
@@ -61,7 +61,10 @@ def _parsed(cls: Any, flags: tuple[str, ...]) -> Any:
 
 
 def get_dofn_specs(dofn: core.DoFn) -> tuple[set[Any], set[Any]]:
-    """`userstate.get_dofn_specs`: state and timer specs that a DoFn's methods name. Raises what Beam's own raises."""
+    """Return the state and timer specs that a DoFn's methods name, as `userstate.get_dofn_specs`.
+
+    Raises the same errors.
+    """
     states: set[Any] = set()
     timers: set[Any] = set()
     for name in {*_asked(cast(Any, type(dofn))), *getattr(dofn, "__dict__", ())}:
@@ -78,7 +81,7 @@ def get_dofn_specs(dofn: core.DoFn) -> tuple[set[Any], set[Any]]:
 
 @functools.cache
 def _asked(cls: Any) -> tuple[str, ...]:
-    """What an instance must be asked for: all but what is no method, and methods that want nothing of Beam's."""
+    """Return the names to inspect on an instance: all but non-methods and methods without Beam's parameters."""
     return tuple(name for name in dir(cls) if hasattr(cls, f"_inspect_{name}") or not _is_plain(cls, name))
 
 
@@ -91,7 +94,7 @@ def _is_plain(cls: Any, name: str) -> bool:
 
 
 def find_imported_submodules(code: types.CodeType, dependencies: Iterable[Any]) -> list[types.ModuleType]:
-    """`cloudpickle._find_imported_submodules`: those of the dependencies that the code names, in no certain order."""
+    """Return the dependencies that the code names, in no certain order, as `cloudpickle._find_imported_submodules`."""
     return [
         sys.modules[name]
         for module in dependencies
@@ -108,7 +111,7 @@ def _named_below(package: str, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def iter_modules_globals() -> tuple[dict[str, Any], ...]:
-    """`objsize.traverse._iter_modules_globals`: what is no part of any value's size."""
+    """Return the globals that are no part of any value's size, as `objsize.traverse._iter_modules_globals`."""
     return _globals_of(len(sys.modules))
 
 
@@ -120,7 +123,7 @@ def _globals_of(_modules: int) -> tuple[dict[str, Any], ...]:
 _objsizes_globals: Callable[[], Iterator[dict[str, Any]]] = objsize.traverse._iter_modules_globals
 
 
-# What is replaced: a module or class of Beam's or objsize's, the name in it, and what stands there once installed.
+# (module or class of Beam's or objsize's, name in it, replacement)
 REPLACEMENTS = (
     (core, "get_function_args_defaults", get_function_args_defaults),
     (PipelineOptions, "view_as", view_as),
@@ -131,6 +134,6 @@ REPLACEMENTS = (
 
 
 def install() -> None:
-    """Put all of it in its place, in this process; doing so again changes nothing."""
+    """Install all replacements in this process. Repeating it changes nothing."""
     for owner, name, ours in REPLACEMENTS:
         setattr(owner, name, ours)

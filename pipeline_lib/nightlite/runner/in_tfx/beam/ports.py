@@ -1,9 +1,9 @@
 """Beam's servers, kept on Unix sockets in a private folder, or else on loopback.
 
-Beam 2.77 opens gRPC servers on every interface and checks no client. A client of its worker pool can run code in it; a
-client of the control server can answer in a worker's place. Its local runner's workers are processes on this machine,
-so they meet on sockets that no other user can open. A pipeline that names another runner (Flink, Prism) still gets
-ports, on loopback: that runner need not be a process of the same user.
+Beam 2.77 opens gRPC servers on every interface and checks no client. A client of its worker pool can run code in
+it, and a client of the control server can answer in a worker's place. The local runner's workers are processes on
+this machine, so they connect to sockets that no other user can open. A pipeline with another runner (Flink, Prism)
+still gets ports, on loopback, because that runner may be another user's process.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ _SubprocessHandler: Any = worker_handlers.SubprocessSdkWorkerHandler
 
 
 def add_insecure_port(self: Any, address: str) -> int | Path:
-    """Return the port, or the path of the Unix socket that is opened in its place."""
+    """Return the port, or the path of the Unix socket opened in its place."""
     if sockets := _sockets.get():
         path = next(sockets)
         _add_insecure_port(self, f"unix:{path}")
@@ -74,7 +74,7 @@ class GrpcServer(_GrpcServer):
 
 
 class SubprocessHandler(_SubprocessHandler):
-    """A worker process, as Beam starts it, but for its log: Beam's own opens one more port for it."""
+    """A worker process, started as in Beam, but without Beam's extra port for its log."""
 
     def start_worker(self) -> None:
         environment = {
@@ -113,11 +113,11 @@ def _on_sockets_in(folder: str) -> Iterator[None]:
 
 
 def install() -> None:
-    """Put all of it in Beam's place, in this process; once is enough."""
+    """Install all replacements in this process. Once is enough."""
     _server._Server.add_insecure_port = add_insecure_port
     worker_handlers.GrpcServer = GrpcServer
     worker_handlers.BasicLoggingService = local_job_service.BeamFnLoggingServicer  # one line a message
     worker_handlers.GrpcWorkerHandler.port_from_worker = port_from_worker
     worker_handlers.WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(SubprocessHandler)
-    # Prism is for batch pipelines of no notebook: it would be downloaded, and listens on ports of its own.
+    # Prism, for batch pipelines outside of notebooks, would be downloaded and opens its own ports.
     SwitchingDirectRunner._is_interactive = True

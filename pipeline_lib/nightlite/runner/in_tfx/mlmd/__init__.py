@@ -1,1 +1,1 @@
-"""ML Metadata: the store, the lineage of artifacts, and which nodes are running."""
+"""ML Metadata: the store, the lineage of artifacts, and the running nodes."""

@@ -1,14 +1,14 @@
-"""What a node asks MLMD of the past, in a time that does not grow with the pipeline's history.
+"""A node's queries of MLMD's history, in a time that does not grow with the history.
 
-TFX 1.21 asks for every execution of each context, the whole pipeline's among them, and intersects: with 400 past runs,
-ten cached nodes take 9 s. The newest context is the narrowest (a run is newer than its node, a node newer than its
-pipeline), and of the others only those executions can be among its dozen that are not older than the oldest of these.
-They are a page of the newest, as long as the run is. For an older run each execution is asked for its contexts: MLMD
-has no index for that, and looks through all that it knows. A node's context is within its pipeline's by its very name.
+TFX 1.21 loads every execution of each context, the whole pipeline's included, and intersects them. With 400 past
+runs, ten cached nodes take 9 s. The newest context is the narrowest, because a run is newer than its node, and a node
+newer than its pipeline. It holds about a dozen executions. In the other contexts, only executions that are not older
+than these can match. For the newest run, they are on the page of the newest ones. For an older run, each execution is
+asked for its contexts, which MLMD searches without an index. A node's context is within its pipeline's by name.
 
-For an answer from the cache TFX loads every execution that was ever answered so; the newest one nearly always serves.
+For a cached answer TFX loads every execution that was answered from the cache. The newest one nearly always serves.
 
-What is newest is told by its id: a clock that was set back makes what came last look old.
+The newest is the one with the highest id, because a clock may be set back.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,13 +26,13 @@ from tfx.types import artifact_utils
 Context: TypeAlias = metadata_store_pb2.Context
 Execution: TypeAlias = metadata_store_pb2.Execution
 Outputs: TypeAlias = dict[str, list[types.Artifact]]
-# Executions of one node that are looked through for a run's: several runs at once may have their tries among them.
+# Newest executions of a node searched for a run's. Several parallel runs may have theirs among them.
 PAGE = 20
 _every_cached_output = cache_utils.get_cached_outputs
 
 
 def executions_in_all(store: metadata_store.MetadataStore, contexts: Sequence[Context]) -> list[Execution]:
-    """The executions that are in every one of `contexts`, oldest first; none for no context."""
+    """Return the executions that are in every one of `contexts`, oldest first; none without a context."""
     if not contexts:
         return []
     narrow = [one for one in contexts if not any(_is_within(other, one) for other in contexts)]
@@ -62,12 +62,12 @@ def _newest(store: metadata_store.MetadataStore, context_id: int, limit: int) ->
 
 
 def _is_within(node: Context, pipeline: Context) -> bool:
-    """Whether the one is the context of a node of the other, which TFX's compiler names `<pipeline>.<node>`."""
+    """Return whether a context is a node's of that pipeline. TFX's compiler names it `<pipeline>.<node>`."""
     return (node.type, pipeline.type) == ("node", "pipeline") and node.name.startswith(f"{pipeline.name}.")
 
 
 def cached_outputs(metadata_handle: metadata.Metadata, cache_context: Context) -> Outputs | None:
-    """The outputs of the newest execution of `cache_context` that succeeded and whose artifacts are all there."""
+    """Return the outputs of the newest successful execution of `cache_context` whose artifacts all exist."""
     for execution in _newest(metadata_handle.store, cache_context.id, 1):
         if execution_lib.is_execution_successful(execution):
             outputs: Outputs | None = cache_utils._get_outputs_of_execution(metadata_handle, execution.id)
@@ -93,7 +93,7 @@ def _newest_first(executions: Iterable[Execution]) -> list[Execution]:
     return sorted(executions, key=lambda execution: execution.id, reverse=True)
 
 
-# What is replaced: a module of TFX, the name in it, and what stands there once installed.
+# (module of TFX, name in it, replacement)
 REPLACEMENTS = (
     (channel_resolver, "_get_executions_by_all_contexts", executions_in_all),
     (execution_lib, "get_executions_associated_with_all_contexts", _with_handle),
@@ -103,6 +103,6 @@ REPLACEMENTS = (
 
 
 def install() -> None:
-    """Put these in their places, in this process; doing so again changes nothing."""
+    """Install all replacements in this process. Repeating it changes nothing."""
     for module, name, ours in REPLACEMENTS:
         setattr(module, name, ours)

@@ -1,8 +1,8 @@
-"""Which nodes are at work: a file for each of a run's, locked by the process that runs it for as long as that lives.
+"""Lock files that show which nodes are running. The process that runs a node holds its lock until it exits.
 
-The kernel lets go of the lock however its holder ends, in whichever container that was: whoever can take it knows that
-the node is at work no more, and may close what was left open in MLMD. The file goes once nothing is left open. Where
-there is no file, nothing is known (a disk was full, another root's node), and the node counts as one at work.
+The kernel releases the lock however the holder ends, in any container. A process that can take the lock knows that
+the node is no longer running. It may then close the node's open executions in MLMD. The file is removed when nothing
+is left open. Without a file nothing is known (a full disk, another root's node), and the node counts as running.
 """
 
 import contextlib
@@ -16,20 +16,20 @@ FOLDER = ".at_work"
 
 
 def file_of(root: Path, node: str, run_id: str) -> Path:
-    """The file of one node (`pipeline.node`, as its context in MLMD is called) of one run."""
+    """Return the file of one node (`pipeline.node`, the name of its context in MLMD) of one run."""
     return root / FOLDER / f"{_short(node)}-{_short(run_id)}"
 
 
 def files_of(root: Path, node: str) -> list[Path]:
-    """The files of one node, of all the runs in which it is at work or was killed."""
+    """Return the files of one node, for all the runs in which it is running or was killed."""
     return sorted((root / FOLDER).glob(f"{_short(node)}-*"))
 
 
 @contextlib.contextmanager
 def held(file: Path, run_id: str) -> Iterator[None]:
-    """Be at work as long as the block lasts; wait while another process is, in the same run.
+    """Hold the node's lock during the block. Wait while another process holds it in the same run.
 
-    The file stays: whoever has closed everything removes it.
+    The file stays until its open executions are closed, when it is removed.
 
     Raises:
       OSError: it cannot be made or locked.
@@ -53,9 +53,9 @@ def held(file: Path, run_id: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def left_by_dead(file: Path) -> Iterator[str | None]:
-    """Hold the file of a node that is at work no more; gives its run's id, empty where there is none yet, or no more.
+    """Hold the file of a node that is no longer running. Yield its run's id, or "" if there is none, or no longer.
 
-    None where the node is at work.
+    Yield None if the node is running.
     """
     try:
         opened = file.open("rb+")
@@ -68,13 +68,13 @@ def left_by_dead(file: Path) -> Iterator[str | None]:
 
 
 def is_dead(file: Path) -> bool:
-    """Whether the process of the node that this is the file of is no more, and nobody has cleared up after it."""
+    """Return whether the file's process has ended and its node still needs clearing up."""
     with left_by_dead(file) as run_id:
         return bool(run_id)
 
 
 def remove(file: Path) -> None:
-    """Remove a file, while it is held; one that stays after all is removed by the node's next run."""
+    """Remove a held file. If that fails, the node's next run removes it."""
     with contextlib.suppress(OSError):
         file.unlink()
 

@@ -1,4 +1,4 @@
-"""Where MLMD keeps its records: SQLite beside the artifacts, or MySQL/MariaDB by URL."""
+"""Connection to MLMD's records: SQLite beside the artifacts, or MySQL/MariaDB by URL."""
 
 import os
 import sqlite3
@@ -11,20 +11,20 @@ from tfx.orchestration import metadata
 
 from nightlite import locks
 
-# ml-metadata's own 5 tries are too few where processes that do not take turns write to one SQLite, or a server is busy.
+# ml-metadata's own 5 tries are too few for concurrent writers to SQLite, or for a busy server.
 RETRIES = 30
 
 
 class TakingTurns(metadata.Metadata):
     """A store in one SQLite file, which one process at a time holds open.
 
-    Two that write to SQLite at once make ml-metadata sleep, 2 s on average, and try again; waiting for the other's few
-    milliseconds costs just these.
+    After a conflict of two writers, ml-metadata sleeps 2 s on average and retries. Waiting for the other's turn
+    takes a few milliseconds.
     """
 
     def __init__(self, config: metadata_store_pb2.ConnectionConfig) -> None:
         super().__init__(config)
-        # Not the file itself: SQLite has locks of its own on that, which closing any descriptor of it lets go.
+        # A separate file, because closing any descriptor of SQLite's file releases SQLite's own locks.
         self._lock_path = config.sqlite.filename_uri + ".lock"
         self._lock: int | None = None
 
@@ -50,7 +50,7 @@ class TakingTurns(metadata.Metadata):
 
 
 def open_store(url: str) -> metadata.Metadata:
-    """The store at MNIST_LITE_METADATA_URL, for use in `with`.
+    """Return the store at MNIST_LITE_METADATA_URL, for use in `with`.
 
     Raises:
       SettingsError: as `connection_config`.
@@ -60,7 +60,7 @@ def open_store(url: str) -> metadata.Metadata:
 
 
 def connection_config(url: str) -> metadata_store_pb2.ConnectionConfig:
-    """TFX's form of the setting MNIST_LITE_METADATA_URL.
+    """Return TFX's form of the setting MNIST_LITE_METADATA_URL.
 
     Args:
       url: `sqlite:////absolute/path` or `mysql://user:password@host[:port]/database` (MariaDB too).

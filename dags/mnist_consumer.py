@@ -36,7 +36,7 @@ def mnist_consumer() -> None:
         announced = [event.extra for event in triggering_asset_events.get(RELEASES, ()) if "version" in event.extra]
         newest: dict[str, Any] = max(announced, key=lambda extra: extra["version"], default={})
         releases = Releases(settings().push_dir)
-        # A run that somebody triggered by hand was told of none.
+        # A run that someone triggered by hand was told of none.
         release = releases.release(newest["version"]) if newest else releases.latest()
         if release is None:
             raise ReleaseError(f"expected a release in {releases.folder}. Received: none yet")

@@ -1,4 +1,4 @@
-"""Watches `var/drop/` for new data. Off until somebody switches it on.
+"""Watches `var/drop/` for new data. Off until someone switches it on.
 
 Put IDX files, named as MNIST names them, into a folder of their own, `var/drop/NAME/`. Once they are all there, create
 `var/drop/NAME/READY`. Within seconds the drop becomes a span, and the Asset `mnist_data` starts a run of the pipeline.

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 [ ! -e "$file" ] || { echo "backup: $file is there already: choose another name" >&2; exit 1; }
 folder=$(mktemp -d "$file.unfinished.XXXXXX")
 paused=
-# Compose tells its progress on stderr: only of a failure does anybody want to read it.
+# Compose writes its progress to stderr, which matters only after a failure.
 quietly() { said=$("$@" 2>&1) || { printf '%s\n' "$said" >&2; return 1; }; }
 resume() {
   status=$?

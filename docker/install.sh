@@ -12,7 +12,7 @@ uv pip sync --quiet --python "$folder/bin/python" --require-hashes --build-const
 uv pip uninstall --quiet --python "$folder/bin/python" aiosmtpd apache-airflow-client ast-serialize atpublic codespell cogapp grimp \
   hypothesis import-linter iniconfig librt mypy mypy-extensions pytest pytest-timeout ruff libclang "$@" 2>&1 | grep -v 'not installed' || true
 
-# Headers and symbols for linking against TensorFlow, which nobody does here; the packages' own tests and their data.
+# Headers and symbols for linking against TensorFlow, which is not done here; the packages' own tests and their data.
 rm -rf "$site/tensorflow/include" "$site/pyarrow/include" "$site/tfx/components/testdata"
 find "$site" -type d -name tests -not -path '*/numpy/*' -prune -exec rm -rf {} +
 find "$site" -name '*.a' -delete

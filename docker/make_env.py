@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-HEAD = "# Secrets of one deployment: back this file up, and show it to nobody. Settings: see settings.env.example.\n"
+HEAD = "# Secrets of one deployment: back this file up, and keep it private. Settings: see settings.env.example.\n"
 
 
 def password() -> str:

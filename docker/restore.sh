@@ -12,7 +12,7 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# Compose tells its progress on stderr: only of a failure does anybody want to read it.
+# Compose writes its progress to stderr, which matters only after a failure.
 quietly() { said=$("$@" 2>&1) || { printf '%s\n' "$said" >&2; return 1; }; }
 
 # Before anything is touched: is it whole, and is it ours? Are there secrets?

@@ -67,10 +67,10 @@ def settings_file() -> str:
     of_runs = [(PREFIX, item) for item in RunDefaults.model_fields.items()]
     parts = (
         ("The nightly run", [(PREFIX, item) for item in Settings.model_fields.items()]),
-        ("What a run does unless it is told otherwise", [item for item in of_runs if item[1][0] not in bounds]),
+        ("Defaults of the run parameters", [item for item in of_runs if item[1][0] not in bounds]),
         ("The gates' bounds", [item for item in of_runs if item[1][0] in bounds]),
         (
-            "Notices: nobody gets one who is not named here",
+            "Notices: only the recipients named here get one",
             [(NOTIFY, item) for item in NoticeSettings.model_fields.items()],
         ),
     )

@@ -140,5 +140,5 @@ def _free_port() -> int:
 
 
 def refusing_port() -> int:
-    """A port on which nobody listens."""
+    """A port on which no one listens."""
     return _free_port()

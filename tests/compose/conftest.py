@@ -78,7 +78,7 @@ def whole(first_build: tuple[Deployment, str]) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def first_run(whole: Deployment) -> str:
-    """The id of the run that `up` of empty volumes leads to, and nobody has asked for; within its memory."""
+    """The id of the run that `up` of empty volumes leads to, and no one has asked for; within its memory."""
     whole.up()
     with whole.login("operator") as rest, peak_memory(whole.containers()) as looks:
         run = Run.first(rest)

@@ -109,7 +109,7 @@ class Deployment:
         return "well" if status == "healthy" else str(status)
 
     def secrets(self) -> dict[str, str]:
-        """All that nobody may be told, by name."""
+        """All that no one may be told, by name."""
         values = dotenv_values(self.env_file)
         found = {name: str(value) for name, value in values.items() if name.endswith(("PASSWORD", "KEY", "SECRET"))}
         assert len(found) == 9
@@ -138,14 +138,14 @@ class Deployment:
 
 @dataclass
 class Run:
-    """One run, as somebody sees it who asks over REST."""
+    """One run, as someone sees it who asks over REST."""
 
     rest: AirflowRest
     run_id: str
 
     @classmethod
     def first(cls, rest: AirflowRest) -> "Run":
-        """The first run ever, which nobody has asked for."""
+        """The first run ever, which no one has asked for."""
         runs = wait_for("a run", lambda: rest.dag(PIPELINE_NAME) and rest.runs(PIPELINE_NAME, 100), seconds=120)
         assert [run.run_type for run in runs] == ["scheduled"], runs
         return cls(rest, runs[0].dag_run_id)

@@ -95,7 +95,7 @@ def test_a_change_of_the_code_installs_nothing_again(image: str, changed: str) -
 
 def test_it_does_not_run_as_root_and_holds_no_compiler_and_no_cache(image: str) -> None:
     assert in_image(image, "sh", "-c", "id -u; command -v gcc g++ cc uv").stdout.split() == ["10001"]
-    # As root, whose home is nobody else's to see (its .bashrc is the base's own), with nothing mounted over /tmp.
+    # As root, whose home is no one else's to see (its .bashrc is the base's own), with nothing mounted over /tmp.
     caches = (
         '-name .cache -o -path "/cache/*" -o -path "/var/lib/apt/lists/*" -o -path "$(echo ~root)/*" -o -path "/tmp/*"'
     )

@@ -37,7 +37,7 @@ def test_twenty_triggers_at_once_are_twenty_runs_however_many_are_refused_first(
     refusals: list[str] = []
 
     def trigger(number: int) -> str:
-        """The run that somebody gets who tries until he has it."""
+        """The run that someone gets who tries until he has it."""
 
         def tried() -> str:
             try:

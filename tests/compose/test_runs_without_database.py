@@ -1,4 +1,4 @@
-"""Airflow's database lost in the middle of a run, three times: nobody has to lend a hand, and nothing is half done."""
+"""Airflow's database lost in the middle of a run, three times: no one has to lend a hand, and nothing is half done."""
 
 import subprocess
 import time

@@ -6,7 +6,7 @@ import pytest
 
 from tests.compose.deployment import ANY_MODEL, CELERY, Deployment, Run, docker, wait_for
 
-LONG = {"epochs": 60}  # five times the default: nobody is too late to kill it
+LONG = {"epochs": 60}  # five times the default: no one is too late to kill it
 
 
 @pytest.fixture(scope="module")

@@ -75,14 +75,14 @@ class Told:
             yield cls(hook, mailbox, metrics, port)
 
     def variables(self) -> dict[str, str]:
-        """Of a lateness alone, so that the project's own DAG is as it is where nobody is told."""
+        """Of a lateness alone, so that the project's own DAG is as it is where no one is told."""
         values = {"ON": "late", "WEBHOOK": f"{self.hook.url}/{HOOK_PATH}", "WEBHOOK_SECRET": HOOK_SECRET}
         server = f"{self.mailbox.user}:{MAIL_PASSWORD}@127.0.0.1:{self.mailbox.port}"
         values |= {"URLS": f"mailto://{server}/team@example.com?from=ci@example.com&cto=60"}
         return {f"MNIST_LITE_NOTIFY_{name}": value for name, value in values.items()}
 
     def configuration(self) -> str:
-        """Return what somebody adds to airflow.cfg for metrics."""
+        """Return what someone adds to airflow.cfg for metrics."""
         on = f"statsd_on = True\nstatsd_host = 127.0.0.1\nstatsd_port = {self.statsd_port}"
         return f"[metrics]\n{on}\nmetrics_allow_list = ^mnist_lite\n"
 

@@ -36,7 +36,7 @@ often = pipeline("often", {"schedule": schedule(twenty), **one}, run_facts={"as_
 with DAG("late", schedule=None, deadline=deadline(twenty), **one) as late:
     PythonOperator(task_id="sleep", python_callable=lambda: time.sleep(15))
 
-# As somebody has it who wants to be told: of every run, and of each that takes more than a second.
+# As someone has it who wants to be told: of every run, and of each that takes more than a second.
 os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
 slow = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
 told = pipeline("told", {"schedule": None, "deadline": slow}, notice=tells_after_runs())
@@ -44,7 +44,7 @@ with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:
     PythonOperator(task_id="Endless", python_callable=lambda: time.sleep(600))
 end_with_notice(timed)
 
-# Whose approvals nobody can answer in time.
+# Whose approvals no one can answer in time.
 hurried = pipeline(
     "hurried",
     {"schedule": None},

@@ -55,7 +55,7 @@ def test_a_blessed_model_is_released_with_all_that_its_manifest_tells(
     deployment: Deployment, refused: FinishedRun, pushed: FinishedRun
 ) -> None:
     states = pushed.states()
-    assert states.pop("Approval.mnist_lite") == "skipped"  # nobody was asked
+    assert states.pop("Approval.mnist_lite") == "skipped"  # no one was asked
     assert set(states.values()) == {"success"}, states
     [model] = pushed.result("Trainer.mnist_lite").outputs["model"]
     found = releases(deployment).latest_model()

@@ -56,7 +56,7 @@ def ingested(deployment: Deployment, first_span_is_released: int, fewer_digits: 
 
 @pytest.fixture(scope="module")
 def on_new_data(deployment: Deployment, ingested: str) -> tuple[FinishedRun, FinishedRun]:
-    """The run that the ingest alone has started, and one that somebody triggered while it went on."""
+    """The run that the ingest alone has started, and one that someone triggered while it went on."""
     [started] = wait_until("a run on new data", lambda: deployment.runs(PIPELINE_NAME, "asset_triggered"))
     second = deployment.rest.trigger(PIPELINE_NAME, {}).dag_run_id
     first = deployment.finished(PIPELINE_NAME, started["dag_run_id"])
@@ -68,11 +68,11 @@ def test_from_an_ingest_to_a_pushed_model_without_a_hand_on_the_keyboard(
 ) -> None:
     run, _ = on_new_data
     assert "span-2: 1,417 train and 360 eval examples" in ingested
-    assert ingested.rstrip().endswith(f"{deployment.airflow.url} was told of span-2")
+    assert ingested.rstrip().endswith(f"{deployment.airflow.url} was notified of span-2")
     [event] = deployment.asset_events(DATA_ASSET)
     assert event.items() >= read(deployment.settings.data_dir, 2).event().items()
     states = run.states()
-    assert states.pop("Approval.mnist_lite") == "skipped"  # nobody was asked
+    assert states.pop("Approval.mnist_lite") == "skipped"  # no one was asked
     assert (run.state, set(states.values())) == ("success", {"success"}), states
     assert spans_read(deployment, run) == "span-2"
     release = Releases(deployment.settings.push_dir).latest()

@@ -100,7 +100,7 @@ def test_no_secret_is_in_a_log_the_database_or_an_answer(
             content = path.read_bytes()
             found += [path for secret in secrets if secret in content]
     assert found == []
-    assert any("webhook: told of" in line for line in deployment.log(refused, NOTICE_TASK, TOLD))
+    assert any("webhook: notified of" in line for line in deployment.log(refused, NOTICE_TASK, TOLD))
     for path in ("details", "tasks", f"dagRuns/{refused.run_id}/taskInstances", f"dagRuns/{refused.run_id}"):
         answer = deployment.rest.http.get(f"dags/{TOLD}/{path}").raise_for_status()
         assert not any(secret in answer.content for secret in secrets)

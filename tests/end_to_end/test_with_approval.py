@@ -70,7 +70,7 @@ def skipped(run: FinishedRun, *, kept_back: bool = True) -> str:
 def test_without_an_answer_in_time_nothing_is_pushed(deployment: Deployment) -> None:
     before = versions(deployment)
     run = deployment.run(HURRIED, **NEW_FILE)
-    assert skipped(run).startswith("not pushed: nobody approved it until ")
+    assert skipped(run).startswith("not pushed: no one approved it until ")
     assert versions(deployment) == before
     assert note(deployment, run.run_id, HURRIED) == run.result(PUSHER).reason
 
@@ -104,7 +104,7 @@ def test_a_rejected_model_is_pushed_once_somebody_who_is_asked_again_approves(
     assert (again.states()[PUSHER], again.result(PUSHER).pushed_version) == ("success", str(version))
     assert versions(deployment) == [*before, version]
 
-    # The same file again: there is nothing that anybody could approve.
+    # The same file again: there is nothing that anyone could approve.
     nothing_new = skipped(deployment.run(**NEW_FILE), kept_back=False)
     assert nothing_new == f"nothing new: release {version} is this very file already"
 

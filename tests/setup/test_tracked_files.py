@@ -1,4 +1,4 @@
-"""Things that no file of this project may hold: a package registry's host, a path of somebody's machine, a uv.lock."""
+"""Things that no file of this project may hold: a package registry's host, a path of someone's machine, a uv.lock."""
 
 import re
 import subprocess

@@ -17,7 +17,7 @@ class ContainerVariables(BaseSettings):
         Literal["CeleryExecutor", "LocalExecutor", "nightlite.deployment.airflow_fixes.local_executor.LocalExecutor"]
         | None
     ) = None
-    paused: bool = Field(default=False, description="a new deployment's DAG waits until somebody switches it on")
+    paused: bool = Field(default=False, description="a new deployment's DAG waits until someone unpauses it")
     image: str | None = None
     scheduler_memory: str | None = None
     worker_memory: str | None = None

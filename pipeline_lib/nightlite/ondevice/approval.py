@@ -25,7 +25,7 @@ class Approval(BaseModel):
 
     def __str__(self) -> str:
         if self.decision == "timed out":
-            return f"nobody approved it until {self.at:{_TIME}}"
+            return f"no one approved it until {self.at:{_TIME}}"
         return f"{self.decision} by {self.user}, {self.at:{_TIME}}"
 
 
@@ -49,4 +49,4 @@ def refusal(required: bool, approval: Approval | None) -> str | None:
     """Return the reason why a blessed model may not be pushed, or None if it may."""
     if not required or (approval and approval.decision == "approved"):
         return None
-    return f"not pushed: {approval or 'approval is required, and nobody was asked'}"
+    return f"not pushed: {approval or 'approval is required, and no one was asked'}"

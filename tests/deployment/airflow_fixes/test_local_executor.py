@@ -29,7 +29,7 @@ def test_it_has_a_task_until_the_last_worker_that_it_was_handed_to_is_done(monke
     monkeypatch.setattr(local_executor.LocalExecutor, "_process_workloads", lambda self, workloads: None)
     executor = LocalExecutor(parallelism=1)
     assert not executor.has_task(TASK)
-    for _ in range(2):  # it asked somebody, and was answered before its end was read
+    for _ in range(2):  # it asked someone, and was answered before its end was read
         executor._process_workloads([SimpleNamespace(key=KEY)])
     executor.success(KEY)
     assert executor.has_task(TASK) and executor.get_event_buffer() == {KEY: ("success", None)}

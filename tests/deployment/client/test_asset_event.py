@@ -59,7 +59,7 @@ def span(tmp_path: Path) -> Span:
 
 def test_it_is_told_once(airflow: Airflow, span: Span, tmp_path: Path) -> None:
     config = Settings(var_dir=tmp_path)
-    assert tell_of(span, config).endswith("was told of span-4")
+    assert tell_of(span, config).endswith("was notified of span-4")
     assert tell_of(span, config).endswith("knows of span-4 already")
     [event] = airflow.events
     assert (event["span"], event["examples"]) == (4, {"train": 5})
@@ -70,7 +70,7 @@ def test_it_is_told_where_airflow_cannot_say_what_it_knows(airflow: Airflow, spa
     """That is while a run that an event has caused is queued."""
     config = Settings(var_dir=tmp_path)
     airflow.answer_of_events = 500
-    assert tell_of(span, config).endswith("was told of span-4")
+    assert tell_of(span, config).endswith("was notified of span-4")
     assert [event["span"] for event in airflow.events] == [4]
     airflow.answer_of_events = 403
     assert "refused GET /api/v2/assets/events (403" in tell_of(span, config)
@@ -101,6 +101,6 @@ def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(
     said["/api/v2/. Received: [Errno 111] Connection refused"] = tell_of(span, config)
     for expected, sentence in said.items():
         assert expected in sentence, said
-        assert sentence.startswith("Airflow was not told: ") and "secret" not in sentence and "\n" not in sentence
-        assert sentence.endswith("The next run reads span-4 all the same")
+        assert sentence.startswith("Airflow was not notified: ") and "secret" not in sentence and "\n" not in sentence
+        assert sentence.endswith("The next run reads span-4 anyway")
     assert airflow.events == []

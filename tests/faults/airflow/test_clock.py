@@ -1,4 +1,4 @@
-"""Nights on which the clock is changed: by law twice a year, and by somebody's hand."""
+"""Nights on which the clock is changed: by law twice a year, and by someone's hand."""
 
 from collections import Counter
 from collections.abc import Iterator

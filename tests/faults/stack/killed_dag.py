@@ -1,4 +1,4 @@
-"""The compiled pipeline as a DAG. A killed node is tried again at once, more often than anybody kills."""
+"""The compiled pipeline as a DAG. A killed node is tried again at once, more often than anyone kills."""
 
 from datetime import timedelta
 

@@ -24,7 +24,7 @@ BEFORE, NIGHTS = 4, 7  # of seven nights of one week, the clock is set back afte
 
 
 def wrong_by(step: timedelta) -> type[datetime]:
-    """A clock that is ahead, until somebody sets it right."""
+    """A clock that is ahead, until someone sets it right."""
 
     class Ahead(datetime):
         @classmethod

@@ -81,7 +81,7 @@ def test_after_a_damaged_span_the_same_data_ingested_again_is_a_run_again(fresh:
 
 
 def test_a_second_folder_of_a_spans_number_is_not_read(fresh: Laboratory) -> None:
-    """`span-01` and `span-1` are one number: what was ingested counts, the other is nobody's."""
+    """`span-01` and `span-1` are one number: what was ingested counts, the other is no one's."""
     first = fresh.settings.data_dir / "span-1"
     shutil.copytree(first, first.with_name("span-01"))
     shard(first.with_name("span-01")).write_bytes(b"")

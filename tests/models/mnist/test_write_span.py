@@ -1,4 +1,4 @@
-"""Spans: what was put in comes out, nobody reads half a span, and writers do not get into each other's way."""
+"""Spans: what was put in comes out, no one reads half a span, and writers do not get into each other's way."""
 
 import errno
 import fnmatch

@@ -82,7 +82,7 @@ def ask(dag, monkeypatch, caplog, tmp_path):
         except AirflowSkipException as skipped:
             assert approval_record({"task": dag.get_task("Pusher"), "ti": xcoms}) == ""
             return str(skipped)
-        raise AssertionError("it succeeded, though nobody was asked")
+        raise AssertionError("it succeeded, though no one was asked")
 
     yield execute
     settings.cache_clear()

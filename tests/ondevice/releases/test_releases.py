@@ -22,7 +22,7 @@ from tests.ondevice.releases.made_releases import describe, history, push
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nobody catches it."""
+    """Stands for SIGKILL: no one catches it."""
 
 
 def die(*_: object) -> None:

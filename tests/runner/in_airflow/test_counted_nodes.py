@@ -28,7 +28,7 @@ def test_a_node_that_hangs_until_its_timeout_is_one_cancelled(run, operator, sta
         run(operator("hang"))
     assert counted(statsd()) == ["cancelled"]
     assert [line for line in statsd() if line.startswith(f"{NAME}.duration:")]
-    # Nobody knows how long its executor took.
+    # No one knows how long its executor took.
     assert not [line for line in statsd() if "executor_duration" in line]
 
 

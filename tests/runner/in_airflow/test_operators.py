@@ -196,12 +196,12 @@ def test_each_line_is_logged_at_its_level_and_a_persons_print_at_info(run, opera
 
 def test_a_skip_before_the_node_began_is_no_failure(run, operator, monkeypatch):
     def skip(*_):
-        raise AirflowSkipException("nobody was asked")
+        raise AirflowSkipException("no one was asked")
 
     monkeypatch.setattr(TfxNodeOperator, "_run_facts", skip)
     left = []
     monkeypatch.setattr(TfxNodeOperator, "_leave", lambda *_: left.append(1))
-    with pytest.raises(AirflowSkipException, match="nobody was asked"):
+    with pytest.raises(AirflowSkipException, match="no one was asked"):
         run(operator("succeed"))
     assert left == []
 

@@ -13,7 +13,7 @@ _WRITES = """
 import logging, sys, warnings
 from nightlite.runner.in_tfx import node_log
 tensorflow = logging.getLogger("tensorflow")
-tensorflow.addHandler(logging.StreamHandler())  # as TensorFlow does where nobody has set up logging
+tensorflow.addHandler(logging.StreamHandler())  # as TensorFlow does where no one has set up logging
 node_log.quiet(levels=sys.argv[1] == "levels")
 print("epoch 1")
 node_log.say("FAIL  min_accuracy", logging.ERROR)

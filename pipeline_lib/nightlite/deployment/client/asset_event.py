@@ -22,7 +22,7 @@ def tell_of(span: Span, config: Settings) -> str:
         reason = "expected Airflow 3's REST API. Received: another answer"
     except (SettingsError, StackError) as error:
         reason = " ".join(str(error).split())
-    return f"Airflow was not told: {reason}. The next run reads {span.path.name} all the same"
+    return f"Airflow was not notified: {reason}. The next run reads {span.path.name} anyway"
 
 
 def _tell(rest: AirflowRest, span: Span) -> str:
@@ -33,4 +33,4 @@ def _tell(rest: AirflowRest, span: Span) -> str:
     if any(extra.items() <= event.items() for event in rest.asset_events(asset)):
         return f"knows of {span.path.name} already"
     rest.add_asset_event(asset, extra)
-    return f"was told of {span.path.name}"
+    return f"was notified of {span.path.name}"

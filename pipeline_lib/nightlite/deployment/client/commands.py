@@ -43,7 +43,7 @@ def _parameter_lines() -> str:
 def trigger(
     param: Annotated[list[str] | None, typer.Option(help="a run parameter as NAME=VALUE, repeatable")] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="watch the run to its end; the exit code tells its verdict")
+        bool, typer.Option("--wait", help="watch the run to its end; the exit code is its outcome's")
     ] = False,
     run_id: Annotated[
         str | None, typer.Option(help="names the run; a run of that name that is there already is the answer")

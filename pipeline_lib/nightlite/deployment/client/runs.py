@@ -93,7 +93,7 @@ def trigger(
             )
         console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, run)}", soft_wrap=True, highlight=False)
         if not run.finished and (dag := rest.dag(PIPELINE_NAME)) and dag.is_paused:
-            console.print("The DAG is paused: the run waits until somebody switches it on.", soft_wrap=True)
+            console.print("The DAG is paused: the run waits until someone unpauses it.", soft_wrap=True)
         _tell_of_lost_scheduler(rest, run)
         view = RunView(rest, PIPELINE_NAME, run.dag_run_id, node_order(config))
         run = _watch(view, console, seconds) if wait else view.look()
@@ -156,7 +156,7 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
         Console(soft_wrap=True).print_json(data=[_listed(run, results) for run, results, _ in found])
         return 0
     # Fold run ids in narrow terminals, never cut them: people copy them.
-    table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "outcome", "told")
+    table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "outcome", "parameters")
     for run, results, failed in found:
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
         seconds = "" if run.duration is None else f"{run.duration:.0f}"

@@ -79,7 +79,7 @@ class RunView:
 
     def _note(self, task: TaskInstance) -> str:
         if task.state == "awaiting_input":
-            return "asks somebody: answer under 'Required actions' in Airflow"
+            return "waits for a person: answer under 'Required actions' in Airflow"
         result = self.results.get(task.task_id)
         return (result.reason if result else None) or ""
 

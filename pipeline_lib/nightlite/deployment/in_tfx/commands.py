@@ -55,7 +55,7 @@ def _curated_schema() -> ModuleType:
 @app.command(epilog="Examples: mnist-lite ingest mnist5k; mnist-lite ingest ~/mnist")
 def ingest(
     source: Annotated[str, typer.Argument(help="mnist5k, digits, mnist, or a folder of IDX files")],
-    tell: Annotated[bool, typer.Option(help="tell Airflow of a new span, whose run then begins")] = True,
+    tell: Annotated[bool, typer.Option(help="notify Airflow of a new span, which starts a run")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
 ) -> None:
     """Add a span of data, unless a span already holds exactly that, and notify Airflow's asset of it.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _DOCS = """
 Where the run's parameter `approval` is *required*, a person decides here whether the model is pushed: see
 *Required actions*. Until then the run waits. Green: approved. Rejected, or not answered in time, this task and the
-Pusher end **skipped**. Skipped, too, where nobody had to be asked: the Pusher then runs. The end of the log says why.
+Pusher end **skipped**. Skipped, too, where no one had to be asked: the Pusher then runs. The end of the log says why.
 """
 
 

@@ -46,7 +46,7 @@ class WaitForDrop(BaseOperator):
         """Return the ready drop's name after the trigger has fired."""
         for name in ready(settings().drop_dir):
             return name
-        raise AirflowSkipException(f"{READY} was there and is no more")
+        raise AirflowSkipException(f"{READY} is no longer there")
 
 
 def ready(drop_dir: Path) -> Iterator[str]:

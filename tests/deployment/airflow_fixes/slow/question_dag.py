@@ -1,4 +1,4 @@
-"""One task, which asks somebody."""
+"""One task, which asks someone."""
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG

@@ -1,4 +1,4 @@
-"""A real Airflow, and somebody (a script, say) who answers a task as soon as it asks."""
+"""A real Airflow, and someone (a script, say) who answers a task as soon as it asks."""
 
 import shutil
 from pathlib import Path

@@ -103,7 +103,7 @@ def test_a_broken_one_keeps_nobody_else_from_being_told(settings, broken, caplog
     assert "my-token" not in str([outcomes, logged]) and PASSWORD not in str([outcomes, logged])
 
 
-def test_nobody_is_told_unless_somebody_is_named(monkeypatch):
+def test_no_one_is_notified_without_a_recipient(monkeypatch):
     assert not notice_settings().tells("failed")
     monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", "https://example.com/hook")
     events = ("pushed", "refused", "nothing_new", "failed", "late")
@@ -136,12 +136,12 @@ def test_a_missed_deadline_is_told_from_what_airflow_gives_its_callback(settings
     assert callback == AsyncCallback("nightlite.ondevice.in_airflow.notice.task.tell_late") and not callback.kwargs
     run = {"dag_id": "mnist_tflite", "dag_run_id": "scheduled__1", "state": "running", "start_date": "02:00"}
     context = {"dag_run": run, "deadline": {"id": "1", "deadline_time": "05:00"}}
-    assert asyncio.run(notices.tell_late(context=context)) == "nobody is to be told"
+    assert asyncio.run(notices.tell_late(context=context)) == "no one is to be notified"
     with http_server() as hook:
         settings(webhook=hook.url)
-        assert asyncio.run(notices.tell_late(context=context)) == "told"
+        assert asyncio.run(notices.tell_late(context=context)) == "notified"
         hook.status = 503
-        assert asyncio.run(notices.tell_late(context=context)) == "not told: webhook"
+        assert asyncio.run(notices.tell_late(context=context)) == "not notified: webhook"
     told = Notice.model_validate_json(hook.posts[0][2])
     assert (told.event, told.run_id) == ("late", "scheduled__1")
     assert told.verdict == "not finished by 05:00: running since 02:00"

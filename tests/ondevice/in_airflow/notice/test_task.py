@@ -55,7 +55,7 @@ def test_a_push_is_told_with_its_release_and_no_secret_is_seen(dag_of, hook, cap
     assert (notice.event, notice.verdict, notice.release) == ("pushed", "release 3", 3)
     assert notice.run_url.endswith(f"/dags/shipped/runs/{notice.run_id.replace(':', '%3A').replace('+', '%2B')}")
     log = caplog.text
-    assert "webhook: told of 'shipped pushed: release 3'" in log and SECRET not in log
+    assert "webhook: notified of 'shipped pushed: release 3'" in log and SECRET not in log
     assert SECRET not in json.dumps(DagSerialization.to_dict(dag))
 
 
@@ -112,7 +112,7 @@ def test_a_variable_that_is_wrong_fails_its_own_task_and_is_named(dag_of, hook, 
     state, tasks = outcome(dag_of("misspelt", {"Pusher": ("push", (), "")}))
     assert (state, tasks) == ("success", {"Pusher": "success", NOTICE_TASK: "failed"})
     log = capsys.readouterr().out
-    assert "nobody was told: MNIST_LITE_NOTIFY_URLS: expected addresses" in log and SECRET not in log
+    assert "no one was notified: MNIST_LITE_NOTIFY_URLS: expected addresses" in log and SECRET not in log
     assert hook.posts == []
 
 
@@ -122,7 +122,7 @@ def test_a_broken_webhook_fails_its_own_task_and_no_run(dag_of, hook, caplog):
     assert (state, tasks) == ("success", {"Pusher": "success", NOTICE_TASK: "failed"})
     assert len(hook.posts) == 1  # it is no use to try at once again
     log = caplog.text
-    assert "webhook: not told of" in log and "Received: 500" in log and SECRET not in log
+    assert "webhook: not notified of" in log and "Received: 500" in log and SECRET not in log
 
 
 def test_what_nobody_asked_for_is_not_told(dag_of, hook, monkeypatch):

@@ -296,9 +296,9 @@ def record(decision: Any, user: str | None = "ann") -> str:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("", "not pushed: approval is required, and nobody was asked"),
+        ("", "not pushed: approval is required, and no one was asked"),
         (record("rejected"), "not pushed: rejected by ann, 2026-11-24 03:00 UTC"),
-        (record("timed out", None), "not pushed: nobody approved it until 2026-11-24 03:00 UTC"),
+        (record("timed out", None), "not pushed: no one approved it until 2026-11-24 03:00 UTC"),
     ],
 )
 def test_without_the_approval_that_a_run_requires_nothing_is_pushed(

@@ -73,7 +73,7 @@ def test_a_blessed_run_that_pushed_nothing_says_so(
     assert f"{mark} {reason}" in page and f"✔ {BLESSED}" in page
     assert "run tonight ; nothing changed" in page.replace("tonight;", "tonight ;")
     assert b"Written before the push" in held["report.html"] and "Written before the push" not in page
-    # ModelReport's artifact is published: nobody writes into it.
+    # ModelReport's artifact is published: no one writes into it.
     assert {path.name: path.read_bytes() for path in before.iterdir()} == held
     assert {path.name for path in (tmp_path / "1").iterdir()} == held.keys()
 

@@ -52,18 +52,18 @@ class NoticeSettings(BaseSettings):
         return url
 
     @property
-    def somebody(self) -> bool:
+    def has_recipient(self) -> bool:
         """Return whether there is any recipient."""
         return bool(self.urls or self.urls_file or self.webhook)
 
     @property
     def after_runs(self) -> bool:
         """Return whether a notice may be due when a run has ended."""
-        return self.somebody and self.on != ("late",)
+        return self.has_recipient and self.on != ("late",)
 
     def tells(self, event: Event) -> bool:
         """Return whether there is a recipient of this event."""
-        return self.somebody and event in self.on
+        return self.has_recipient and event in self.on
 
     def addresses(self) -> str | None:
         """Return people's addresses, from the variable or its file, or None if neither is set.

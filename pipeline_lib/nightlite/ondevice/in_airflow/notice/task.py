@@ -49,7 +49,7 @@ class NoticeOperator(BaseOperator):
         try:
             settings = notice_settings()
         except SettingsError as error:
-            raise AirflowFailException(f"nobody was told: {error}") from None  # another try would read the same
+            raise AirflowFailException(f"no one was notified: {error}") from None  # another try would read the same
         run_id, ti = str(context["run_id"]), context["ti"]
         others = [task_id for task_id in self.dag.task_ids if task_id in self.upstream_task_ids]
         states = ti.get_task_states(dag_id=self.dag_id, run_ids=[run_id])[run_id]
@@ -63,9 +63,9 @@ class NoticeOperator(BaseOperator):
         wanted = [notice for notice in notices if settings.tells(notice.event)]
         if not wanted:
             events = ", ".join(notice.event for notice in notices)
-            self.log.info("nobody is to be told of this run (%s)", events or "nothing came of it")
+            self.log.info("no notice is due for this run (%s)", events or "nothing came of it")
         if untold := [name for notice in wanted for name in _tell(settings, notice)]:
-            raise AirflowFailException(f"not told: {', '.join(untold)}. The run itself is what it was")
+            raise AirflowFailException(f"not notified: {', '.join(untold)}. The run itself is what it was")
 
 
 def end_with_notice(dag: DAG) -> NoticeOperator:
@@ -109,10 +109,10 @@ async def tell_late(context: Mapping[str, Any] | None = None) -> str:
     _log.warning("%s (run %s)", notice.subject, notice.run_id)
     settings = notice_settings()
     if not settings.tells(notice.event):
-        return "nobody is to be told"
+        return "no one is to be notified"
     # In a thread, so that the triggerer's other triggers go on.
     untold = await asyncio.to_thread(_tell, settings, notice)
-    return f"not told: {', '.join(untold)}" if untold else "told"
+    return f"not notified: {', '.join(untold)}" if untold else "notified"
 
 
 def _tell(settings: NoticeSettings, notice: "Notice") -> list[str]:
@@ -122,7 +122,7 @@ def _tell(settings: NoticeSettings, notice: "Notice") -> list[str]:
     outcomes = send(settings, notice)
     for name, failure in outcomes.items():
         if failure:
-            _log.error("%s: not told of %r: %s", name, notice.subject, failure)
+            _log.error("%s: not notified of %r: %s", name, notice.subject, failure)
         else:
-            _log.info("%s: told of %r", name, notice.subject)
+            _log.info("%s: notified of %r", name, notice.subject)
     return [name for name, failure in outcomes.items() if failure]

@@ -61,7 +61,7 @@ def marks(deployment: Deployment) -> list[Path]:
 
 
 def kill_all(deployment: Deployment, client: subprocess.Popen[str]) -> None:
-    """As when the machine loses power: nobody is left who could say anything."""
+    """As when the machine loses power: no one is left who could say anything."""
     processes = [child for server in deployment.servers() for child in [server, *server.children(recursive=True)]]
     for process in [*processes, *psutil.Process(client.pid).children(recursive=True)]:
         with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""The warm server as an operator meets it: killed, outdated, raced for, worn, and asked by somebody else."""
+"""The warm server as an operator meets it: killed, outdated, raced for, worn, and asked by someone else."""
 
 import contextlib
 import fcntl
@@ -58,11 +58,11 @@ def test_first_nodes_at_once_start_one_server_and_share_it(own: Deployment) -> N
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="NOT TESTED: only root can ask as somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="NOT TESTED: only root can ask as someone else")
 def test_another_user_is_refused(own: Deployment) -> None:
     own.run("Echo", "other-user")
     [path] = _sockets(own)
-    # Opened as root, past the private folder; connected as somebody else.
+    # Opened as root, past the private folder; connected as someone else.
     ask = (
         "import os, socket, sys; door = os.open(sys.argv[1], os.O_PATH); os.setresuid(65534, 65534, 65534); "
         "s = socket.socket(socket.AF_UNIX); s.connect(f'/proc/self/fd/{door}'); print(s.recv(10) or 'closed')"

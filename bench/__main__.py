@@ -18,9 +18,9 @@ from bench import row as bench_row
 from bench.lab import Lab
 from bench.machine import machine
 from bench.rows import QUICK, ROWS
+from nightlite.deployment.settings import Settings
 from nightlite.errors import MnistLiteError
 from nightlite.paths import PROJECT
-from nightlite.settings import Settings
 
 OUTPUT = PROJECT / "var" / "bench.json"
 IDLE_SECONDS = 4 * 3600

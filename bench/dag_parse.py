@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from nightlite.deployment.local.components import settings_environment
+from nightlite.deployment.settings import Settings
 from nightlite.errors import MnistLiteError
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
-from nightlite.settings import Settings
 
 
 def parse(settings: Settings, folder: Path) -> float:

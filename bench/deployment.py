@@ -18,11 +18,12 @@ from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import processes, stack
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.deployment.local.components import read_stack
+from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
+from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import PIPELINE_NAME, Settings
 
 NOOP = "noop"
 COLD = "cold"

@@ -9,9 +9,10 @@ from typing import Any
 
 from bench import dag_parse, program
 from bench.deployment import COLD, NOOP, Deployment, TimedRun, deployment, ensure_warm
+from nightlite.deployment.settings import Settings
+from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
-from nightlite.settings import PIPELINE_NAME, Settings
 
 RUNS = 3
 # Fewer than the nightly 20 epochs, so that overhead dominates. The bounds let every model pass.

@@ -11,9 +11,9 @@ from typing import Any
 
 from bench.peak_memory import PeakMemory
 from nightlite.deployment.local.components import settings_environment
+from nightlite.deployment.settings import Settings
 from nightlite.errors import MnistLiteError
 from nightlite.paths import PROJECT, SOURCES
-from nightlite.settings import Settings
 
 _LAST_LINES = 15
 

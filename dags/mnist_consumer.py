@@ -8,8 +8,8 @@ from typing import Any
 
 from airflow.sdk import Asset, dag, task
 
+from nightlite.ondevice.settings import RELEASE_ASSET, settings
 from nightlite.paths import PROJECT, SOURCES
-from nightlite.settings import RELEASE_ASSET, settings
 
 RELEASES = Asset(RELEASE_ASSET)
 

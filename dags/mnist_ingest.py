@@ -14,7 +14,7 @@ from airflow.sdk import Asset, TriggerRule, dag, task
 
 from nightlite.ondevice.in_airflow import drop_folder
 from nightlite.ondevice.in_airflow.schedule import node_limits
-from nightlite.settings import DATA_ASSET, settings
+from nightlite.ondevice.settings import DATA_ASSET, settings
 
 DATA = Asset(DATA_ASSET)
 

@@ -4,14 +4,16 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice import run_parameters
 from nightlite.ondevice.gates import table
 from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
+from nightlite.ondevice.settings import RunDefaults
 from nightlite.paths import PROJECT
 from nightlite.runner import parameter_text
 from nightlite.runner.compiled_pipeline import Parameter
-from nightlite.settings import PREFIX, RunDefaults, Settings
+from nightlite.settings import PREFIX
 
 _CONTRACT = (
     "| `contract` | | | | `image_floats` float32 [n, 784] in, float32 [n, 10] out; else it says what was found |"

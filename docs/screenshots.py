@@ -74,7 +74,7 @@ class Airflow:
 
     def _released(self, run_id: str) -> bool:
         pusher = f"/api/v2/dags/{DAG_ID}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/Pusher.mnist_lite"
-        return bool(self.call("GET", f"{pusher}/xcomEntries/return_value")["value"]["outcome"] == "released")
+        return bool(self.call("GET", f"{pusher}/xcomEntries/return_value")["value"]["facts"]["outcome"] == "released")
 
     def waiting_run(self) -> str:
         """Return a run that waits for an approval. Start one if there is none."""

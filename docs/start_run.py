@@ -42,7 +42,7 @@ def values(texts: list[str], params: dict[str, Any]) -> dict[str, Any]:
 
 def exit_code(result: dict[str, Any]) -> int:
     """Return a successful run's exit code: 0 released (now or before) or dry run, 3 refused."""
-    return 0 if result["outcome"] in ("released", "nothing_new", "dry_run") else 3
+    return 0 if result["facts"].get("outcome") in ("released", "nothing_new", "dry_run") else 3
 
 
 def sentence(error: Exception) -> str:
@@ -94,7 +94,7 @@ def main(assignments: list[str]) -> int:
             print(f"{run.dag_run_id}: {sentence(error)}", file=sys.stderr)
             return 1
         result = json.loads(entry.to_json())["value"]
-        print(f"pushed as release {result['pushed_version']}" if result["pushed"] else result["reason"])
+        print(f"pushed as release {result['facts']['pushed_version']}" if result["pushed"] else result["reason"])
         return exit_code(result)
 
 

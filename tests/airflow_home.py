@@ -22,6 +22,7 @@ Path(_HOME, "dags").mkdir()
 
 from airflow.sdk import DAG
 
+from nightlite.ondevice.node_facts import release_extra
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node, Parameter
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
@@ -84,6 +85,9 @@ def pipeline() -> CompiledPipeline:
 DAG_FILE = """
 from datetime import timedelta
 from pathlib import Path
+from nightlite.ondevice.in_airflow import metrics
+from nightlite.ondevice.in_airflow.notice.task import end_with_notice
+from nightlite.ondevice.node_facts import release_extra
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 
@@ -92,7 +96,10 @@ config = AirflowPipelineConfig(
     grace_seconds=0.3,
     airflow_dag_config={{"default_args": {{"retry_delay": timedelta()}}}},
     node_settings={{{settings}}},
-    notice={notice},
+    asset_extra=release_extra,
+    hidden_env=("MNIST_LITE_NOTIFY_",),
+    on_result=(metrics.emit,),
+    finish=(end_with_notice,) if {notice} else (),
 )
 dag = AirflowDagRunner(config).run(Path({compiled!r}))
 """
@@ -128,6 +135,7 @@ def operator(stand_in: Path, compiled: CompiledPipeline, tmp_path: Path) -> Call
         config = AirflowPipelineConfig(
             tfx_python=stand_in,
             grace_seconds=grace_seconds,
+            asset_extra=release_extra,
             node_settings={"*": {"env": {"BEHAVE": behave, "PID_FILE": str(tmp_path / "pid")}, **node_settings}},
         )
         return AirflowDagRunner(config).run(compiled).get_task("ExampleGen")

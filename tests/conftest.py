@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nightlite.settings import Settings, settings
+from nightlite.deployment.settings import Settings, settings
+from nightlite.settings import forget_settings
 
 # As a process of an Airflow that is started: no settings.env of the person who runs the tests.
 os.environ["MNIST_LITE_STACK"] = "the tests"
@@ -23,6 +24,6 @@ def pytest_collection_finish() -> None:
 def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Settings of a deployment in `tmp_path`, which the code under test reads as well."""
     monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
-    settings.cache_clear()
+    forget_settings()
     yield settings()
-    settings.cache_clear()
+    forget_settings()

@@ -19,8 +19,8 @@ from rich.console import Console
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import stack
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
+from nightlite.deployment.settings import Settings
 from nightlite.paths import PROJECT
-from nightlite.settings import Settings
 from tests.waiting import wait_until
 
 
@@ -59,8 +59,9 @@ def api_application(apps: str = "core", plugins_folder: Path | None = None) -> I
       plugins_folder: a folder of plugins, as `[core] plugins_folder` names it.
     """
     # They read Airflow's home, which a conftest sets first.
-    from airflow import plugins_manager, settings
     from airflow.api_fastapi import app
+
+    from airflow import plugins_manager, settings
 
     def forget() -> None:
         app.purge_cached_app()

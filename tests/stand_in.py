@@ -56,10 +56,11 @@ match os.environ["BEHAVE"]:
         result("cached", execution_id=5)
     case "push":
         pushed = {"pushed_version": "3", "pushed_to": "/pushed/3", "pushed_sha256": "ab", "metrics": {"accuracy": 0.99}}
-        result("succeeded", execution_id=7, pushed=True, outcome="released", **pushed)
+        result("succeeded", execution_id=7, pushed=True, facts={"outcome": "released", **pushed})
     case "nothing new":
         reason = "nothing new: release 3 is this very file already"
-        result("skipped", pushed=False, outcome="nothing_new", pushed_version="3", pushed_to="/pushed/3", reason=reason)
+        facts = {"outcome": "nothing_new", "pushed_version": "3", "pushed_to": "/pushed/3"}
+        result("skipped", pushed=False, facts=facts, reason=reason)
         sys.exit(99)
     case "skip":
         result("skipped", reason="not blessed: accuracy 0.91 < 0.97", blessed=False)

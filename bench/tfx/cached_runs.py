@@ -15,15 +15,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from nightlite.deployment.settings import Settings, settings
 from nightlite.ondevice.in_tfx import retention
+from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.paths import var_dir
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx import node, node_log
-from nightlite.runner.in_tfx.compile import mnist_tflite
 from nightlite.runner.in_tfx.mlmd import lineage
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.in_tfx.run_local import run_local
-from nightlite.settings import Settings, settings
 
 HISTORIES = (1, 50, 200, 400)
 RUNS = 3
@@ -40,7 +40,7 @@ class History:
 
     def __init__(self, config: Settings) -> None:
         self._config, self._runs = config, 0
-        self._compiled: CompiledPipeline = mnist_tflite(config)
+        self._compiled: CompiledPipeline = compile_model(config)
         self._compiled.write(config.compiled_path)
         # A Pusher is never cached: in a run like the last one it finds nothing new, and ends skipped.
         self._uncached = {
@@ -63,7 +63,7 @@ class History:
             request = NodeRequest(self._config.compiled_path, item.id, run_id, self._config.mlmd_url, PARAMETERS)
             launcher, store = node.prepare(request)
             info = launcher.launch()
-            outcome = node.read_outcome(run_id, item.id, store, info.execution_id, launcher.was_done)
+            outcome = node.read_outcome(run_id, item.id, store, info.execution_id, launcher.hooks, launcher.was_done)
             uncached = item.system or (item.id in self._uncached and outcome.state == "skipped")
             if expected and not uncached and outcome.state != expected:
                 raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")

@@ -22,15 +22,15 @@ STARTED = time.perf_counter()
 
 def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the result as the module's docstring describes it. Artifacts and metadata go to `folder`."""
-    from nightlite.runner.in_tfx import compile as tfx_compile
+    from nightlite.deployment.settings import settings
+    from nightlite.ondevice.in_tfx.compile import compile_model
     from nightlite.runner.in_tfx import run_local
     from nightlite.runner.in_tfx.warm import preloading
-    from nightlite.settings import settings
 
     imported = time.perf_counter() - STARTED
     (folder / "data").symlink_to(settings().data_dir)
     own = settings().model_copy(update={"var_dir": folder, "compiled_pipeline": None, "metadata_url": ""})
-    compiled = tfx_compile.mnist_tflite(own)
+    compiled = compile_model(own)
     compiled.write(own.compiled_path)
     started = time.perf_counter()
     # This process imports what the warm server has imported before a run, so no imports count.
@@ -68,6 +68,7 @@ def _require_unpatched() -> None:
 
 
 def main() -> None:
+    from nightlite.ondevice.run_parameters import parameters
     from nightlite.paths import var_dir
     from nightlite.runner.parameter_text import assignments
 
@@ -78,7 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="local-", dir=var_dir()))
     try:
-        result = local_run(assignments(options.param), folder)
+        result = local_run(assignments(options.param, parameters()), folder)
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -22,6 +22,8 @@ Each message is one or two sentences: what was expected, what was received, what
 without a traceback and exit 2 for a UsageError, 1 for any other.
 """
 
+from collections.abc import Mapping
+
 
 class MnistLiteError(Exception):
     """Base of all the errors that a user can act on."""
@@ -44,7 +46,9 @@ class NodeRequestError(UsageError):
 
 
 class DataError(MnistLiteError):
-    """Input data is truncated, corrupt, mismatched or of another shape."""
+    """Input data is truncated, corrupt, mismatched or of another shape. `facts` go into the node's result."""
+
+    facts: Mapping[str, str] = {}
 
 
 class UnclearPictureError(DataError):
@@ -57,6 +61,7 @@ class DataRefusedError(DataError):
     def __init__(self, sentence: str, report: str | None):
         super().__init__(sentence)
         self.report = report
+        self.facts = {"report": report} if report else {}
 
 
 class NoSourceError(DataError, UsageError):

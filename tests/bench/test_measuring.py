@@ -7,9 +7,9 @@ import pytest
 
 from bench import dag_parse, program
 from bench.peak_memory import PeakMemory
+from nightlite.deployment.settings import Settings
 from nightlite.errors import MnistLiteError
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
-from nightlite.settings import Settings
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
-from nightlite.settings import PIPELINE_NAME
 from tests.compose.deployment import OURS, REVISION, Deployment, Run, peak_memory
 from tests.real_airflow import free_port
 

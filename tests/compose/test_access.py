@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from nightlite.errors import RunRefusedError, StackError
-from nightlite.settings import PIPELINE_NAME
+from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, Run, docker, wait_for
 
 RUNS = f"/api/v2/dags/{PIPELINE_NAME}/dagRuns"

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from nightlite.deployment.local.airflow_config import LocalAirflow
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
-from nightlite.settings import PIPELINE_NAME, Settings
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, wait_for
 from tests.real_airflow import environment, free_port, logged_in, running_airflow, tfx
 
@@ -25,7 +26,7 @@ def local(tmp_path: Path) -> Iterator[tuple[LocalAirflow, Releases]]:
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     with environment(variables):
         tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")
-        tfx(settings, "nightlite.runner.in_tfx.compile")
+        tfx(settings, "nightlite.deployment.in_tfx.compile")
         with running_airflow(settings, PROJECT / "dags") as airflow:
             yield airflow, Releases(settings.push_dir)
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from nightlite.errors import StackError
-from nightlite.settings import PIPELINE_NAME
+from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, Run, docker, wait_for
 
 MANY = 20

@@ -7,7 +7,7 @@ from typing import Any
 
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.errors import StackError
-from nightlite.settings import PIPELINE_NAME
+from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, docker, wait_for
 
 OUTAGE_SECONDS = 120

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from nightlite.settings import PIPELINE_NAME
+from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, docker
 
 STORED = "a-stored-secret-"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from nightlite.deployment.setting_check import check_settings, known_variables, refuse_unknown_variables
+from nightlite.deployment.settings import Settings
 from nightlite.errors import SettingsError
-from nightlite.settings import Settings, read_variables
+from nightlite.settings import read_variables
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from nightlite.deployment.settings import settings
 from nightlite.errors import SettingsError
+from nightlite.ondevice.settings import run_defaults
 from nightlite.paths import runtime_dir
-from nightlite.settings import run_defaults, settings
+from nightlite.settings import forget_settings
 
 
 @pytest.fixture
@@ -12,11 +14,11 @@ def read(monkeypatch):
     def with_variables(**variables):
         for name, value in variables.items():
             monkeypatch.setenv(f"MNIST_LITE_{name.upper()}", value)
-        settings.cache_clear()
+        forget_settings()
         return settings()
 
     yield with_variables
-    settings.cache_clear()
+    forget_settings()
 
 
 def test_everything_hangs_on_var_dir(read, tmp_path):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nightlite.deployment.settings_file import read_settings_file
 from nightlite.errors import SettingsError
 from nightlite.paths import PROJECT
+from nightlite.settings_file import read_settings_file
 
 
 def read(file: Path, **environ: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from nightlite.deployment.setting_check import refuse_unknown_variables
-from nightlite.deployment.settings_file import read_settings_file
 from nightlite.errors import SettingsError
+from nightlite.settings_file import read_settings_file
 
 OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"}
 MISSPELT = "MNIST_LITE_" + "MIN_ACURACY"

@@ -15,9 +15,10 @@ import pytest
 from nightlite.deployment.client.answers import DagRun, TaskInstance
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
+from nightlite.deployment.settings import Settings
+from nightlite.ondevice.settings import PIPELINE_NAME, RELEASE_ASSET
 from nightlite.paths import PROJECT
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import PIPELINE_NAME, RELEASE_ASSET, Settings
 from tests.real_airflow import environment, free_port, logged_in, running_airflow, tfx, wait_for_dag
 from tests.receivers import Hook, Mailbox, http_server, mail_server, statsd_server
 from tests.waiting import wait_until
@@ -165,7 +166,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     with Told.listening() as told, environment({**variables, **told.variables()}):
         _configure(settings, told)
         tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")
-        tfx(settings, "nightlite.runner.in_tfx.compile")
+        tfx(settings, "nightlite.deployment.in_tfx.compile")
         tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
             for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED):

@@ -8,14 +8,18 @@ from functools import partial
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
 
+from nightlite.deployment.settings import settings
 from nightlite.ondevice.approval import APPROVAL_RECORD
+from nightlite.ondevice.in_airflow import metrics
 from nightlite.ondevice.in_airflow.approval import ModelApproval, approval_record
+from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY_PREFIX
 from nightlite.ondevice.in_airflow.notice.settings import tells_after_runs
 from nightlite.ondevice.in_airflow.notice.task import end_with_notice, late_callback
 from nightlite.ondevice.in_airflow.schedule import as_of, deadline, schedule
+from nightlite.ondevice.node_facts import release_extra
+from nightlite.ondevice.settings import run_defaults
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
-from nightlite.settings import run_defaults, settings
 
 here = settings()
 odd = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": None}, grace_seconds=5)).run(
@@ -24,7 +28,9 @@ odd = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": Non
 
 
 def pipeline(dag_id: str, dag_config: dict[str, object], **config: object) -> DAG:
-    config = {"parameter_defaults": run_defaults(), "airflow_dag_config": {"dag_id": dag_id, **dag_config}, **config}
+    joined = {"on_result": (metrics.emit,), "asset_extra": release_extra, "hidden_env": (NOTIFY_PREFIX,)}
+    own = {"parameter_defaults": run_defaults(), "airflow_dag_config": {"dag_id": dag_id, **dag_config}}
+    config = {**joined, **own, **config}
     return AirflowDagRunner(AirflowPipelineConfig(**config)).run(here.compiled_path)
 
 
@@ -39,7 +45,7 @@ with DAG("late", schedule=None, deadline=deadline(twenty), **one) as late:
 # As someone has it who wants to be told: of every run, and of each that takes more than a second.
 os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
 slow = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
-told = pipeline("told", {"schedule": None, "deadline": slow}, notice=tells_after_runs())
+told = pipeline("told", {"schedule": None, "deadline": slow}, finish=(end_with_notice,) if tells_after_runs() else ())
 with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:
     PythonOperator(task_id="Endless", python_callable=lambda: time.sleep(600))
 end_with_notice(timed)

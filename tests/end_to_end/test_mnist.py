@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from nightlite.deployment.local.demo import demo
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.releases.store import Releases
 from tests.end_to_end.conftest import CONSUMER, Deployment, FinishedRun
@@ -41,10 +42,12 @@ def test_an_impossible_threshold_skips_what_releases_and_marks_the_run(
     assert {states.pop(task_id) for task_id in skipped} == {"skipped"}
     assert set(states.values()) == {"success"}, states
     assert refused.result("Evaluator.mnist_lite").blessed is False
-    assert "expected >= 1.01" in refused.result("Evaluator.mnist_lite").refusals[0]
+    assert "expected >= 1.01" in facts_of(refused.result("Evaluator.mnist_lite")).refusals[0]
     assert refused.result("EdgeValidator").blessed is False
     named = [f"{node_id}: accuracy" for node_id in ("Evaluator.mnist", "Evaluator.mnist_lite")]
-    assert [refusal.split(":")[0] + ": accuracy" for refusal in refused.result("EdgeValidator").refusals] == named
+    assert [
+        refusal.split(":")[0] + ": accuracy" for refusal in facts_of(refused.result("EdgeValidator")).refusals
+    ] == named
     [verdict] = [line for line in deployment.log(refused, "EdgeValidator") if "NOT blessed" in line]
     assert "(min_accuracy)" in verdict
     assert refused.result("Pusher.mnist_lite").reason == "not pushed: the model is not blessed"
@@ -64,7 +67,7 @@ def test_a_blessed_model_is_released_with_all_that_its_manifest_tells(
     assert content == (Path(model.uri) / "Format-Serving" / "tflite").read_bytes()
     release.verify()
     pusher, said = pushed.result("Pusher.mnist_lite"), release.manifest
-    assert (pusher.pushed_to, pusher.pushed_version) == (str(release.folder), "1")
+    assert (facts_of(pusher).pushed_to, facts_of(pusher).pushed_version) == (str(release.folder), "1")
     assert (said.run_id, said.model_artifact_id, said.execution_id) == (pushed.run_id, model.id, pusher.execution_id)
     assert said.span == 1
     assert said.metrics.items() >= pushed.result("Evaluator.mnist_lite").metrics.items()

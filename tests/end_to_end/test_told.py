@@ -7,6 +7,7 @@ import pytest
 
 from nightlite.ondevice.in_airflow.notice.message import Notice
 from nightlite.ondevice.in_airflow.notice.task import NOTICE_TASK
+from nightlite.ondevice.node_facts import facts_of
 from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, TIMED, TOLD, Deployment, FinishedRun, Told
 from tests.waiting import wait_until
 
@@ -47,7 +48,7 @@ def test_a_refused_run_is_told_with_its_figures_and_those_of_the_last_release(
     assert notice.last_release and notice.last_release.size_bytes
     for figures in (notice.model, notice.last_release):
         assert figures.accuracy and figures.accuracy > 0.97 and figures.latency_ms
-    assert notice.model.size_bytes == refused.result("Trainer.mnist_lite").model_bytes
+    assert notice.model.size_bytes == facts_of(refused.result("Trainer.mnist_lite")).model_bytes
     assert notice.report_url and notice.report_url.startswith(f"{deployment.airflow.url}/dags/told/runs/")
     assert f"told refused: {notice.verdict}" in [letter["Subject"] for letter in deployment.told.mailbox.mails]
 

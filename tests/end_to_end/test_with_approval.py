@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from nightlite.deployment.local.airflow_config import USER
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import OUTCOME_NODE
-from nightlite.settings import PIPELINE_NAME
+from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.end_to_end.conftest import HURRIED, Deployment, FinishedRun
 from tests.waiting import wait_until
 
@@ -101,7 +102,7 @@ def test_a_rejected_model_is_pushed_once_somebody_who_is_asked_again_approves(
     clear(deployment, run_id, PUSHER)
     again = deployment.finished(PIPELINE_NAME, run_id)
     assert again.tasks[APPROVAL].try_number == approved.tasks[APPROVAL].try_number
-    assert (again.states()[PUSHER], again.result(PUSHER).pushed_version) == ("success", str(version))
+    assert (again.states()[PUSHER], facts_of(again.result(PUSHER)).pushed_version) == ("success", str(version))
     assert versions(deployment) == [*before, version]
 
     # The same file again: there is nothing that anyone could approve.

@@ -5,10 +5,13 @@ import pytest
 from nightlite.ondevice.headline import figures, verdict
 from nightlite.ondevice.outcome import Outcome
 from nightlite.runner.node_result import NodeResult
+from tests.results import node_result, with_facts
 
 ACCURACY = {"sparse_categorical_accuracy": 0.99166}
-TRAINER = NodeResult(node_id="Trainer.mnist_lite", run_id="r", state="cached", model_bytes=214_476)
-EVALUATOR = NodeResult(node_id="Evaluator.mnist_lite", run_id="r", state="succeeded", blessed=True, metrics=ACCURACY)
+TRAINER = NodeResult(node_id="Trainer.mnist_lite", run_id="r", state="cached", facts={"model_bytes": 214_476})
+EVALUATOR = NodeResult(
+    node_id="Evaluator.mnist_lite", run_id="r", state="succeeded", blessed=True, facts={"metrics": ACCURACY}
+)
 GATE = "E: accuracy: 0.9, expected >= 0.97 (min_accuracy)"
 
 
@@ -17,7 +20,7 @@ def of(*results: NodeResult, failed: tuple[str, ...] | None = None) -> str:
 
 
 def pusher(**facts: object) -> NodeResult:
-    return NodeResult.model_validate({"node_id": "Pusher.mnist_lite", "run_id": "r", "state": "succeeded", **facts})
+    return node_result("Pusher.mnist_lite", **facts)
 
 
 def test_a_release_with_its_figures() -> None:
@@ -37,8 +40,8 @@ def test_what_was_not_pushed_says_why(outcome: Outcome) -> None:
 
 
 def test_a_refusal_names_the_first_gate_and_counts_the_rest() -> None:
-    refused = EVALUATOR.model_copy(update={"blessed": False, "refusals": [GATE]})
-    edge = refused.model_copy(update={"node_id": "EdgeValidator", "refusals": [GATE, "another", "a third"]})
+    refused = with_facts(EVALUATOR, refusals=[GATE]).model_copy(update={"blessed": False})
+    edge = with_facts(refused, refusals=[GATE, "another", "a third"]).model_copy(update={"node_id": "EdgeValidator"})
     skipped = pusher(pushed=False, outcome="refused", reason="not pushed: the model is not blessed")
     assert of(refused, edge, skipped) == f"refused: {GATE}; and 2 more"
     assert of(refused, skipped) == f"refused: {GATE}"

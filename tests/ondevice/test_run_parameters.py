@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from nightlite.errors import NodeRequestError
-from nightlite.ondevice.run_parameters import RunParams, parameters
-from nightlite.runner.parameter_text import assignments, checked_assignments
+from nightlite.ondevice.run_parameters import RunParams, checked_assignments, parameters
+from nightlite.runner.parameter_text import assignments
 
 
 def test_every_field_is_a_parameter_with_its_default():
@@ -49,14 +49,15 @@ def test_the_form_has_its_sections_in_order_and_a_label_for_every_choice() -> No
 
 def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
     said = assignments(
-        ["epochs=3", "force=true", "push=dry run", "quantization=none", "approval=1", "span=7", "x=[1]", "y=a=b"]
+        ["epochs=3", "force=true", "push=dry run", "quantization=none", "approval=1", "span=7", "x=[1]", "y=a=b"],
+        parameters(),
     )
     assert said == {
         **{"epochs": 3, "force": True, "push": "dry run", "quantization": "none", "approval": "1", "span": "7"},
         **{"x": [1], "y": "a=b"},
     }
     with pytest.raises(NodeRequestError, match="expected NAME=VALUE. Received: 'epochs'"):
-        assignments(["epochs"])
+        assignments(["epochs"], parameters())
 
 
 @pytest.mark.parametrize(
@@ -71,13 +72,13 @@ def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
 )
 def test_what_no_request_can_hold_is_refused(texts: list[str], said: str) -> None:
     with pytest.raises(NodeRequestError, match=f"^--param: expected .*{said}") as error:
-        assignments(texts)
+        assignments(texts, parameters())
     str(error.value).encode()
 
 
 def test_what_is_no_json_is_a_text_for_airflow_to_refuse() -> None:
     for text in ("many", "1" * 5000, "[" * 100_000):
-        assert assignments([f"epochs={text}"]) == {"epochs": text}
+        assert assignments([f"epochs={text}"], parameters()) == {"epochs": text}
 
 
 @pytest.mark.parametrize(

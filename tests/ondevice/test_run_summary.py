@@ -2,10 +2,11 @@
 
 from nightlite.ondevice.run_summary import ModelFigures, RunSummary, summarize
 from nightlite.runner.node_result import NodeResult
+from tests.results import node_result
 
 
 def _result(node_id: str, **fields: object) -> dict[str, NodeResult]:
-    return {node_id: NodeResult(node_id=node_id, run_id="r", state="succeeded", **fields)}
+    return {node_id: node_result(node_id, **fields)}
 
 
 def test_a_run_that_did_not_come_to_an_evaluation_has_no_verdict() -> None:

@@ -13,13 +13,14 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Channel, standard_artifacts
 
+from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
 from nightlite.ondevice.releases.manifest import Description
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.run_parameters import FORCE
+from nightlite.ondevice.settings import settings
 from nightlite.runner.compiled_pipeline import Parameter as RunParameter
 from nightlite.runner.in_tfx.run_parameters import runtime_parameter
-from nightlite.settings import settings
 
 NAME = "nights"
 PARAMETERS = (
@@ -115,4 +116,4 @@ if __name__ == "__main__":
     from nightlite.runner.in_tfx.compile import compile_pipeline  # no node needs it: a second of imports
     from tests.pipelines.tiny_nights import create_pipeline  # run_node cannot import an executor from __main__
 
-    compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS).write(Path(sys.argv[1]))
+    compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS, HOOKS).write(Path(sys.argv[1]))

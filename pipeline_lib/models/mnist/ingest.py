@@ -5,8 +5,8 @@ from pathlib import Path
 from models.mnist.data.download import MIRRORS
 from models.mnist.data.sources import load
 from models.mnist.data.write_span import write_span
+from nightlite.ondevice.settings import settings
 from nightlite.ondevice.spans import Span
-from nightlite.settings import settings
 
 
 def ingest(source: str, data_dir: Path) -> Span:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nightlite.deployment.cli import run_commands
-from nightlite.settings import settings
+from nightlite.deployment.settings import settings
 
 _COMPILE = "Run 'mnist-lite ingest mnist5k' for data, and 'make compile'; 'make demo' does both."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

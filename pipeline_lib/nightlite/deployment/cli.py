@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import Callable
 
-from nightlite.deployment.settings_file import read_settings_file
 from nightlite.errors import MnistLiteError, UsageError
 from nightlite.paths import PROJECT
+from nightlite.settings_file import read_settings_file
 
 VERSION = "0.1.0"  # the same as in pyproject.toml, which the image does not have
 EXIT_ERROR = 1
@@ -40,7 +40,7 @@ COMMANDS = {
         "nightlite.deployment.in_tfx.commands",
         "infer, diff or accept the schema that the data is held to",
     ),
-    "models": ("tfx", "nightlite.ondevice.releases.commands", "list, check, roll back, prune or export the releases"),
+    "models": ("tfx", "nightlite.deployment.releases_commands", "list, check, roll back, prune or export the releases"),
     "predict": ("tfx", "models.mnist.predict.commands", "ask the latest release what digit a picture shows"),
 }
 
@@ -112,7 +112,7 @@ def _run(prog_name: str, arguments: list[str]) -> None:
 
 
 def _interpreter(side: str) -> str:
-    from nightlite.settings import settings
+    from nightlite.deployment.settings import settings
 
     python = settings().tfx_python if side == "tfx" else PROJECT / ".venvs" / "airflow" / "bin" / "python"
     if not python.exists():

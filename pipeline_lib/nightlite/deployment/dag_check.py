@@ -12,8 +12,8 @@ import json
 import sys
 from pathlib import Path
 
+from nightlite.deployment.settings import settings
 from nightlite.errors import StackError
-from nightlite.settings import settings
 
 
 def import_errors(folder: Path) -> dict[str, str]:

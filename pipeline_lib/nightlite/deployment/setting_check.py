@@ -6,10 +6,12 @@ from pathlib import Path
 
 from nightlite.deployment.client.access import AccessVariables
 from nightlite.deployment.container_settings import ContainerVariables
+from nightlite.deployment.settings import Settings
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice_settings
-from nightlite.settings import PREFIX, RunDefaults, Settings, read_variables, run_defaults
+from nightlite.ondevice.settings import RunDefaults, run_defaults
+from nightlite.settings import PREFIX, read_variables
 
 _READ_BY = (Settings, RunDefaults, NoticeSettings, AccessVariables, ContainerVariables)
 # Read without pydantic, or set by this project for its own processes.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.run_summary import outcome_of, pusher_of, summarize
 from nightlite.runner.node_result import NodeResult
@@ -35,13 +36,13 @@ def verdict(results: Mapping[str, NodeResult], failed: Sequence[str] | None = No
     if outcome is Outcome.released:
         model = summarize(results).tflite
         told = figures(model.accuracy, model.bytes)
-        return f"{outcome.words} {pusher and pusher.pushed_version}" + (f": {told}" if told else "")
+        return f"{outcome.words} {pusher and facts_of(pusher).pushed_version}" + (f": {told}" if told else "")
     return _short((pusher and pusher.reason) or outcome.words)
 
 
 def refusals_of(results: Iterable[NodeResult]) -> list[str]:
     """Each gate that refused, in words: of the node that lists most, because EdgeValidator lists the others', too."""
-    return max((result.refusals for result in results if result.blessed is False), key=len, default=[])
+    return max((facts_of(result).refusals for result in results if result.blessed is False), key=len, default=[])
 
 
 def _short(text: str, end: str = "") -> str:

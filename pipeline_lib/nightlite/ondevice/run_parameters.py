@@ -5,20 +5,22 @@ from this model. Gates are rows of `gates/table.py`. To add another parameter, a
 form, and use it in `in_tfx/pipeline.py`; `make docs` writes it into docs/ and settings.env.example.
 """
 
+import json
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, ValidationError, create_model
 
+from nightlite.errors import NodeRequestError
 from nightlite.ondevice.approval import APPROVAL_RECORD
 from nightlite.ondevice.gates.table import DATA, OF_MODELS
 from nightlite.ondevice.training_parameters import TrainingParams, in_section
-from nightlite.runner.compiled_pipeline import Parameter
+from nightlite.runner.compiled_pipeline import FORCE, Parameter
 
 Push = Literal["yes", "even if no better", "dry run"]
 Approval = Literal["none", "required"]
 
 # What the code that obeys them calls them.
-FORCE: Final = "force"
 APPROVAL: Final = "approval"
 DRY_RUN: Final = "dry run"
 LATEST: Final = "latest"
@@ -114,3 +116,26 @@ def facts() -> tuple[Parameter, ...]:
     """
     names = ("as_of", APPROVAL_RECORD)
     return tuple(Parameter(name=name, type="str", default="", given_by="airflow") for name in names)
+
+
+def checked_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """Return `NAME=VALUE` as values by name, each of them one that this project's runs may be given.
+
+    Raises:
+      NodeRequestError: as of `assignments`; or an unknown name, a wrong type, or a value out of bounds.
+    """
+    from nightlite.runner.parameter_text import assignments, bounds, unknown_names  # no parse of the DAG needs them
+
+    offered = parameters()
+    values, known = assignments(texts, offered), {parameter.name: parameter for parameter in offered}
+    if unknown := sorted(set(values) - set(known)):
+        raise NodeRequestError(unknown_names(unknown, known))
+    try:
+        RunParams.model_validate(values, strict=True)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        allowed = ", ".join(filter(None, (known[name].type, bounds(known[name]))))
+        raise NodeRequestError(
+            f"run parameter {name!r}: expected {allowed}. Received: {json.dumps(values[name])}"
+        ) from None
+    return values

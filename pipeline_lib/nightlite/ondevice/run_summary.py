@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.report_files import OUTCOME_NODE
 from nightlite.runner.node_result import NodeResult
@@ -61,8 +62,8 @@ def outcome_of(results: Iterable[NodeResult], failed: bool = False) -> Outcome |
     found = list(results)
     if failed:
         return Outcome.failed
-    if (pusher := pusher_of(found)) and pusher.outcome:
-        return pusher.outcome
+    if (pusher := pusher_of(found)) and (decided := facts_of(pusher).outcome):
+        return decided
     return Outcome.refused if any(result.blessed is False for result in found) else None
 
 
@@ -75,22 +76,22 @@ def summarize(results: Mapping[str, NodeResult], failed: bool = False) -> RunSum
         outcome=outcome_of(results.values(), failed),
     )
     if verdict and verdict.blessed is not None:
-        why = "; ".join(verdict.refusals) or "every gate was passed"
+        why = "; ".join(facts_of(verdict).refusals) or "every gate was passed"
         summary = summary.model_copy(update={"blessed": verdict.blessed, "blessed_why": why})
     if pusher:
-        summary = summary.model_copy(update={"pushed": pusher.pushed_to, "pushed_why": pusher.reason})
+        summary = summary.model_copy(update={"pushed": facts_of(pusher).pushed_to, "pushed_why": pusher.reason})
     return summary
 
 
 def report_page(results: Iterable[NodeResult | None]) -> str | None:
     """Return the path of the run's page: OutcomeReport's, else ModelReport's, or a DataGate's that refused the data."""
-    found = [result for result in results if result and result.report]
-    return max(found, key=lambda result: result.node_id == OUTCOME_NODE).report if found else None
+    found = {result.node_id: page for result in results if result and (page := facts_of(result).report)}
+    return found.get(OUTCOME_NODE) or next(iter(found.values()), None)
 
 
 def _figures(results: Mapping[str, NodeResult], model: str) -> ModelFigures:
     trainer, evaluator = results.get(f"Trainer.{model}"), results.get(f"Evaluator.{model}")
     return ModelFigures(
-        accuracy=evaluator.metrics.get(ACCURACY) if evaluator else None,
-        bytes=trainer.model_bytes if trainer else None,
+        accuracy=facts_of(evaluator).metrics.get(ACCURACY) if evaluator else None,
+        bytes=facts_of(trainer).model_bytes if trainer else None,
     )

@@ -18,6 +18,8 @@ from nightlite.errors import CompiledPipelineError
 
 SCHEMA_VERSION: Final = 1
 HOW_TO_COMPILE = "run 'make compile'"
+# The run parameter of a pipeline, if it has one, for which no node is answered from the cache.
+FORCE: Final = "force"
 _DIGEST_LINE = re.compile(rb'\{ "sha256": "([0-9a-f]{64})",\n')
 
 
@@ -50,6 +52,19 @@ class Parameter(BaseModel):
     read_by: Literal["nodes", "run"] = "nodes"
 
 
+class Hooks(BaseModel):
+    """Where a product joins the runner, each as `module:function` or "": see `runner/hooks.py`.
+
+    `asked_again`: exec properties of which an execution of the same run answers only the same value.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: str = ""
+    after_run: str = ""
+    asked_again: tuple[str, ...] = ()
+
+
 class CompiledPipeline(BaseModel):
     """A TFX pipeline, compiled: nodes in topological order."""
 
@@ -60,6 +75,7 @@ class CompiledPipeline(BaseModel):
     name: str
     nodes: tuple[Node, ...]
     parameters: tuple[Parameter, ...] = ()
+    hooks: Hooks = Hooks()
     ir: dict[str, Any]
 
     def write(self, path: Path) -> None:

@@ -4,11 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import NodeRequestError
-from nightlite.ondevice.run_parameters import RunParams, parameters
 from nightlite.runner.compiled_pipeline import Parameter, require_json
 
 _KINDS = {"integer": "an integer", "number": "a number", "string": "a text", "boolean": "true or false"}
@@ -53,15 +50,15 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str) else json.dumps(value).removesuffix(".0")
 
 
-def assignments(texts: Sequence[str]) -> dict[str, Any]:
+def assignments(texts: Sequence[str], parameters: Iterable[Parameter]) -> dict[str, Any]:
     """Return `NAME=VALUE` as values by name; of a name that comes twice, the last value.
 
-    A parameter that is a text takes its value as it is, any other as JSON if it is JSON.
+    One of `parameters` that is a text takes its value as it is, any other name as JSON if it is JSON.
 
     Raises:
       NodeRequestError: a text without `=`, or a value that no request can hold.
     """
-    plain = {parameter.name for parameter in parameters() if parameter.type == "str"}
+    plain = {parameter.name for parameter in parameters if parameter.type == "str"}
     values: dict[str, Any] = {}
     for text in texts:
         name, separator, value = text.partition("=")
@@ -74,26 +71,6 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
             raise NodeRequestError(
                 f"--param: expected finite numbers and whole characters. Received: {text!r}"
             ) from None
-    return values
-
-
-def checked_assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """Return `NAME=VALUE` as values by name, each of them one that this project's runs may be given.
-
-    Raises:
-      NodeRequestError: as of `assignments`; or an unknown name, a wrong type, or a value out of bounds.
-    """
-    values, known = assignments(texts), {parameter.name: parameter for parameter in parameters()}
-    if unknown := sorted(set(values) - set(known)):
-        raise NodeRequestError(unknown_names(unknown, known))
-    try:
-        RunParams.model_validate(values, strict=True)
-    except ValidationError as error:
-        name = str(error.errors()[0]["loc"][0])
-        allowed = ", ".join(filter(None, (known[name].type, bounds(known[name]))))
-        raise NodeRequestError(
-            f"run parameter {name!r}: expected {allowed}. Received: {json.dumps(values[name])}"
-        ) from None
     return values
 
 

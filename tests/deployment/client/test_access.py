@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nightlite.deployment.client.access import Access, ask_password, find_access
+from nightlite.deployment.settings import Settings
 from nightlite.errors import SettingsError
-from nightlite.settings import Settings
 
 URL = "https://airflow.example.com"
 

@@ -10,8 +10,8 @@ import pytest
 from nightlite.deployment.client import asset_event
 from nightlite.deployment.client.asset_event import tell_of
 from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice.spans import Manifest, Span, SplitManifest
-from nightlite.settings import Settings
 from tests.receivers import refusing_port
 
 

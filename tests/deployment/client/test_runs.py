@@ -8,19 +8,15 @@ import pytest
 from nightlite.deployment.client import runs
 from nightlite.deployment.client.access import Access
 from nightlite.deployment.client.answers import DagRun, TaskInstance
+from nightlite.deployment.settings import Settings
 from nightlite.errors import RefusedError, StackError
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.run_summary import PUSHER, VERDICT
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import Settings
+from tests.results import node_result, with_facts
 
 ASKED = TaskInstance(task_id="Approval", state="awaiting_input", start_date=None, duration=None, try_number=1)
-REFUSED = NodeResult.model_validate(
-    {
-        **{"node_id": PUSHER, "run_id": "r", "state": "skipped", "reason": "not pushed: the model is not blessed"},
-        **{"pushed": False, "outcome": "refused"},
-    }
-)
+REFUSED = node_result(PUSHER, "skipped", reason="not pushed: the model is not blessed", pushed=False, outcome="refused")
 
 
 class Airflow:
@@ -82,9 +78,9 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
 def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     airflow: Airflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gate = NodeResult(node_id=VERDICT, run_id="r", state="succeeded", blessed=False, refusals=["size [KiB]"])
+    gate = NodeResult(node_id=VERDICT, run_id="r", state="succeeded", blessed=False, facts={"refusals": ["size [KiB]"]})
     broken = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="two anomalies")
-    kept_back = REFUSED.model_copy(update={"outcome": Outcome.older_data, "reason": "older data: span 1"})
+    kept_back = with_facts(REFUSED, outcome=Outcome.older_data).model_copy(update={"reason": "older data: span 1"})
     # A person's note decides nothing, whatever it begins with.
     airflow.add("a", "success", "failed: I say", {PUSHER: REFUSED, VERDICT: gate})
     airflow.add("b", "failed", "refused: I say", {"DataGate": broken})

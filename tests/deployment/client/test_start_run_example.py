@@ -12,8 +12,8 @@ from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
-from nightlite.runner.node_result import NodeResult
 from nightlite.runner.parameter_text import assignments
+from tests.results import node_result
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def params(pipeline: CompiledPipeline) -> dict[str, Any]:
 def test_it_takes_what_mnist_lite_trigger_takes(example: ModuleType, params: dict[str, Any]) -> None:
     texts = ["quantization=int8", "push=dry run", "span=7", "epochs=3", "min_accuracy=0.98", "force=true", "epoch=x=1"]
     told = example.values(texts, params)
-    assert told == assignments(texts)
+    assert told == assignments(texts, parameters())
     assert (told["span"], told["push"], told["epochs"], told["force"]) == ("7", "dry run", 3, True)
 
 
@@ -50,5 +50,5 @@ def test_it_takes_what_mnist_lite_trigger_takes(example: ModuleType, params: dic
 )
 def test_its_exit_code_is_the_commands(example: ModuleType, outcome: Outcome | None, code: int) -> None:
     reason = "dry run in words alone"
-    task = NodeResult(node_id="Pusher.mnist_lite", run_id="r", state="succeeded", outcome=outcome, reason=reason)
+    task = node_result("Pusher.mnist_lite", reason=reason, outcome=outcome)
     assert example.exit_code(task.model_dump(mode="json")) == code

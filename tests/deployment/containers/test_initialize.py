@@ -9,10 +9,10 @@ import pytest
 from airflow.configuration import conf
 
 from nightlite.deployment.containers import initialize
+from nightlite.deployment.settings import Settings
 from nightlite.errors import MnistLiteError, StackError
 from nightlite.paths import PROJECT
-from nightlite.settings import Settings
-from nightlite.settings import settings as current_settings
+from nightlite.settings import forget_settings
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def test_a_bad_setting_ends_init_before_it_changes_anything(
     monkeypatch.setattr(initialize, "migrate", lambda: pytest.fail("the database was migrated"))
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(PROJECT / "dags"))
     monkeypatch.setenv(f"MNIST_LITE_{name}", value)
-    current_settings.cache_clear()
+    forget_settings()
     with pytest.raises(MnistLiteError, match=said):
         initialize.initialize(settings)
-    current_settings.cache_clear()
+    forget_settings()
 
 
 @pytest.mark.usefixtures("airflow_database")

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from nightlite.deployment.local import demo, stack
+from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
-from nightlite.settings import Settings
 from tests.real_airflow import free_port
 
 INGESTED = """echo '{"span": 4, "said": "span-4 it is"}'"""

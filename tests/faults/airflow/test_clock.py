@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice.in_airflow.schedule import as_of, schedule
 from nightlite.ondevice.spans import Manifest, SplitManifest, select
-from nightlite.settings import Settings
 
 YEAR = 2026
 NIGHTS = ("0 2 * * *", "30 2 * * *")

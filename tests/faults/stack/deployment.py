@@ -12,8 +12,8 @@ from rich.console import Console
 from nightlite.deployment.client.answers import DagRun
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import stack
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
-from nightlite.settings import Settings
 from tests.real_airflow import logged_in
 from tests.waiting import wait_until
 

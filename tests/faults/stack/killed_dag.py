@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG  # noqa: F401  Airflow looks for this word before it reads a file
 
+from nightlite.deployment.settings import settings
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
-from nightlite.settings import settings
 
 config = AirflowPipelineConfig(
     airflow_dag_config={"schedule": None, "is_paused_upon_creation": False},

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from nightlite.deployment.local import stack
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
-from nightlite.settings import PIPELINE_NAME, Settings
+from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.faults.stack import victims
 from tests.faults.stack.deployment import NAME, Deployment
 from tests.real_airflow import environment, free_port, tfx, wait_for_dag
@@ -78,7 +79,7 @@ def mnist(tmp_path: Path) -> Iterator[Deployment]:
     """The project's own pipeline, with data."""
     commands = [
         ["nightlite.deployment.in_tfx.commands", "ingest", "digits", "--no-tell"],
-        ["nightlite.runner.in_tfx.compile"],
+        ["nightlite.deployment.in_tfx.compile"],
     ]
     with under_airflow(tmp_path, PIPELINE_NAME, commands) as deployment:
         yield deployment

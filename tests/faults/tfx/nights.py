@@ -17,6 +17,8 @@ from unittest import mock
 import psutil
 from ml_metadata.metadata_store import metadata_store
 
+from nightlite.deployment.settings import Settings, settings
+from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.in_tfx import retention
 from nightlite.ondevice.releases.history import HISTORY_FILE
 from nightlite.ondevice.releases.store import Releases
@@ -27,7 +29,7 @@ from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import Settings, settings
+from nightlite.settings import forget_settings
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
@@ -57,7 +59,7 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
         MNIST_LITE_KEEP_ARTIFACT_RUNS=str(KEEP_RUNS),
         MNIST_LITE_KEEP_RELEASES=str(KEEP_RELEASES),
     ):
-        settings.cache_clear()
+        forget_settings()
         try:
             compiled = compiled_nights()
             for number in range(nights):
@@ -68,14 +70,14 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
                     seconds = time.perf_counter() - started
                 yield observed(seconds, len(calls))
         finally:
-            settings.cache_clear()
+            forget_settings()
 
 
 def compiled_nights(root: Path | None = None) -> CompiledPipeline:
     """Compile the pipeline for the deployment that the settings tell of, its artifacts in `root`."""
     config = settings()
     pipeline = tiny_nights.create_pipeline(str(root or config.pipeline_root), str(config.push_dir))
-    compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS)
+    compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS)
     compiled.write(config.compiled_path)
     return compiled
 

@@ -11,11 +11,11 @@ import pytest
 
 from models.mnist.data import write_span as written_spans
 from models.mnist.data.write_span import write_span
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice import spans
 from nightlite.ondevice.releases import store as release_store
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.mlmd.store import open_store
-from nightlite.settings import Settings
 from tests.faults.tfx.nights import prune, run_node, simulate
 from tests.ondevice.in_tfx.gate_laboratory import few_digits
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from nightlite.ondevice.hooks import HOOKS
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_USAGE
 from nightlite.runner.in_tfx import node
@@ -16,7 +17,9 @@ from tests.pipelines import tiny_nights
 
 @pytest.fixture(scope="module")
 def compiled() -> CompiledPipeline:
-    return compile_pipeline(tiny_nights.create_pipeline("/nowhere/root", "/nowhere/pushed"), tiny_nights.PARAMETERS)
+    return compile_pipeline(
+        tiny_nights.create_pipeline("/nowhere/root", "/nowhere/pushed"), tiny_nights.PARAMETERS, HOOKS
+    )
 
 
 def request_of(folder: Path) -> NodeRequest:

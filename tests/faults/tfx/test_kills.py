@@ -17,12 +17,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from nightlite.deployment.settings import Settings
+from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.mlmd import running_nodes
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import Settings
 from tests.pipelines import tiny_nights
 from tests.run_nodes import Deployment
 
@@ -47,7 +48,7 @@ class Nights(Deployment):
     def __post_init__(self) -> None:
         self.config = Settings(var_dir=self.folder / "var")
         pipeline = tiny_nights.create_pipeline(str(self.config.pipeline_root), str(self.config.push_dir))
-        compile_pipeline(pipeline, tiny_nights.PARAMETERS).write(self.pipeline)
+        compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS).write(self.pipeline)
 
     @property
     def pipeline(self) -> Path:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import REFUSED_DATA
 from nightlite.runner.in_tfx.mlmd.store import open_store
-from nightlite.settings import Settings, settings
+from nightlite.settings import forget_settings
 from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, prune, run_node, simulate
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
@@ -92,11 +93,11 @@ def test_a_night_of_long_ago_run_again_is_made_anew_and_not_answered_from_a_remo
 ) -> None:
     """The same parameters have the same cache key; TFX looks whether what it remembers is still there."""
     monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(var))
-    settings.cache_clear()
+    forget_settings()
     for node_id in ("Data", "Train"):
         run_node(node_id, 0, run_id="again")
     said = capsys.readouterr().out
-    settings.cache_clear()
+    forget_settings()
     assert "cached" not in said
     assert "Data succeeded" in said and "Train succeeded" in said
 

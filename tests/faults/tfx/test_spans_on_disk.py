@@ -12,6 +12,7 @@ import pytest
 from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.sources import load_digits
 from models.mnist.data.write_span import write_span
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.report_files import REFUSED_DATA, REPORT_PAGE
 from nightlite.runner.node_result import NodeResult
 from tests.faults.tfx.nodes import GATE, launch, until
@@ -60,7 +61,7 @@ def assert_refused(laboratory: Laboratory, result: NodeResult) -> None:
     root = laboratory.settings.pipeline_root
     assert not (root / "Trainer.mnist").exists()
     pages = (root / result.node_id).glob(f"{REFUSED_DATA}/*/{REPORT_PAGE}")
-    assert [str(page) for page in pages] == ([result.report] if result.report else [])
+    assert [str(page) for page in pages] == ([facts_of(result).report] if facts_of(result).report else [])
     for folder in (root / result.node_id).glob("[!.]*/*"):
         if folder.parent.name == REFUSED_DATA:
             continue
@@ -109,4 +110,4 @@ def test_poisoned_labels_make_no_release(tmp_path: Path) -> None:
     own_bounds = {"min_accuracy": 0.97, "min_class_accuracy": 0.9, "max_loss": 0.2}
     run = laboratory.run("poisoned", **own_bounds, epochs=8)
     assert run["Pusher.mnist_lite"].state == "skipped" and not laboratory.settings.push_dir.exists()
-    assert any("(max_loss)" in refusal for refusal in run["EdgeValidator"].refusals)
+    assert any("(max_loss)" in refusal for refusal in facts_of(run["EdgeValidator"]).refusals)

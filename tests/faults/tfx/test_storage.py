@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nightlite.deployment.settings import Settings, settings
 from nightlite.runner.in_tfx.mlmd.store import open_store
-from nightlite.settings import Settings, settings
+from nightlite.settings import forget_settings
 from tests.faults.tfx.nights import compiled_nights, execute
 from tests.faults.tfx.small_disk import fill, small_disk
 
@@ -26,7 +27,7 @@ def test_where_the_records_are_on_the_full_disk_too_the_log_says_so_and_a_retry_
     """As by default: all of var/ on one file system. What cannot be recorded is not half recorded."""
     with small_disk(tmp_path / "disk", "2m") as disk:
         monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(disk / "var"))
-        settings.cache_clear()
+        forget_settings()
         compiled_nights()
         assert execute("Data", 0).state == "succeeded"
         (settings().var_dir / "result.json").unlink()
@@ -38,7 +39,7 @@ def test_where_the_records_are_on_the_full_disk_too_the_log_says_so_and_a_retry_
         full.unlink()
         assert execute("Train", 0).state == "succeeded"
         assert states() == ["COMPLETE", "COMPLETE"]
-        settings.cache_clear()
+        forget_settings()
 
 
 def test_a_read_only_pipeline_root_is_said_and_recorded(deployed: Settings) -> None:

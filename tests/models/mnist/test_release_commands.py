@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 
 from models.mnist.model.features import LABELS
 from models.mnist.predict import try_release
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
 from nightlite.paths import PROJECT
-from nightlite.settings import Settings
 from tests.ondevice.releases.made_releases import describe
 from tests.pipelines.tiny_tflite import sure_of
 
@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> Run:
 
     def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         module = (
-            "models.mnist.predict.commands" if arguments[0] == "predict" else "nightlite.ondevice.releases.commands"
+            "models.mnist.predict.commands" if arguments[0] == "predict" else "nightlite.deployment.releases_commands"
         )
         env = {
             **os.environ,

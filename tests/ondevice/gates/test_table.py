@@ -13,7 +13,7 @@ ROW = 'EdgeGate("max_threads", 2.0, (-1, 64), "threads", "threads of the runtime
 LOOK = """
 import json
 from docs import generated
-from nightlite import settings
+from nightlite.ondevice import settings
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.run_parameters import RunParams, parameters
 from tests.ondevice.gates.test_edge import CONTRACT, MEASURED

@@ -12,6 +12,7 @@ from airflow.sdk import TriggerRule
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
+from nightlite.deployment.settings import settings
 from nightlite.errors import SettingsError
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.in_airflow import approval as module
@@ -20,7 +21,7 @@ from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 from nightlite.runner.node_result import NodeResult, OutputArtifact
-from nightlite.settings import settings
+from nightlite.settings import forget_settings
 from tests.ondevice.releases.made_releases import DESCRIPTION, push
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -57,7 +58,7 @@ def ask(dag, monkeypatch, caplog, tmp_path):
     monkeypatch.setattr(ModelApproval, "log", logging.getLogger("task"))
     monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
     caplog.set_level(logging.INFO)
-    settings.cache_clear()
+    forget_settings()
     sent = []
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **asked: sent.append(asked)
@@ -85,7 +86,7 @@ def ask(dag, monkeypatch, caplog, tmp_path):
         raise AssertionError("it succeeded, though no one was asked")
 
     yield execute
-    settings.cache_clear()
+    forget_settings()
 
 
 def trained(folder, content="new"):
@@ -111,7 +112,9 @@ def test_it_stands_between_the_pusher_and_all_before_it_and_only_where_the_confi
 
 def test_where_nobody_is_asked_it_is_skipped_and_says_why(ask, tmp_path):
     assert "this run asks for no approval" in ask(trained(tmp_path), approval="none")
-    refused = NodeResult(node_id="Trainer.mnist", run_id="r", state="succeeded", blessed=False, refusals=["bad: 3"])
+    refused = NodeResult(
+        node_id="Trainer.mnist", run_id="r", state="succeeded", blessed=False, facts={"refusals": ["bad: 3"]}
+    )
     assert "nothing to approve: the model is not blessed; bad: 3" in ask(trained(tmp_path), refused)
     push(Releases(settings().push_dir), "new", "run-1")
     assert "nothing to approve: nothing new: release 1 is this very file already" in ask(trained(tmp_path))

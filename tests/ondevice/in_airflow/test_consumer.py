@@ -6,20 +6,21 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import Asset
 
+from nightlite.deployment.settings import settings
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.releases.store import Releases
 from nightlite.paths import PROJECT
-from nightlite.settings import settings
+from nightlite.settings import forget_settings
 from tests.ondevice.releases.made_releases import push
 
 
 @pytest.fixture
 def releases(monkeypatch, tmp_path):
     monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
-    settings.cache_clear()
+    forget_settings()
     yield Releases(settings().push_dir)
-    settings.cache_clear()
+    forget_settings()
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 from airflow.providers.standard.triggers.file import FileTrigger
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 
+from nightlite.deployment.settings import Settings, settings
 from nightlite.ondevice.in_airflow import drop_folder
-from nightlite.settings import Settings, settings
+from nightlite.settings import forget_settings
 
 GOOD = """echo '{"span": 2, "examples": {"train": 3}, "sha256": "ab", "new": true, "newest": true, "said": "span-2"}'"""
 
@@ -18,9 +19,9 @@ GOOD = """echo '{"span": 2, "examples": {"train": 3}, "sha256": "ab", "new": tru
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path / "a [var]"))
     monkeypatch.setenv("MNIST_LITE_TFX_PYTHON", str(tmp_path / "python"))
-    settings.cache_clear()
+    forget_settings()
     yield settings()
-    settings.cache_clear()
+    forget_settings()
 
 
 def put(config: Settings, name: str, age: int = 0) -> Path:

@@ -16,15 +16,15 @@ from tfx.types import Artifact, standard_artifacts
 from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.sources import load_digits
 from models.mnist.data.write_span import write_span
+from nightlite.deployment.settings import Settings
 from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.in_tfx.data_gate.component import DataGates
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.beam import memo
-from nightlite.runner.in_tfx.compile import mnist_tflite
 from nightlite.runner.in_tfx.node import bound_pipeline
 from nightlite.runner.in_tfx.run_local import run_local
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import Settings
 
 _TYPES = {
     item.TYPE_NAME: item
@@ -137,7 +137,7 @@ def few_digits(train: int = 300, evaluation: int = 100) -> Dataset:
 def new_laboratory(folder: Path, dataset: Dataset) -> Laboratory:
     settings = Settings(var_dir=folder)
     write_span(dataset, settings.data_dir)
-    return Laboratory(settings, mnist_tflite(settings))
+    return Laboratory(settings, compile_model(settings))
 
 
 _OUTPUTS = {

@@ -6,12 +6,13 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from nightlite.deployment.settings import Settings, settings
+from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.in_tfx import retention
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.mlmd.store import connection_config, open_store
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import Settings, settings
 from tests.faults.tfx.nights import compiled_nights, prune, run_node
 from tests.pipelines import neighbour, tiny_nights
 
@@ -55,7 +56,7 @@ def run(compiled: CompiledPipeline, night: int) -> dict[str, NodeResult]:
 
 
 def test_another_pipelines_baseline_survives_in_a_shared_root(deployed: Settings) -> None:
-    theirs = compile_pipeline(neighbour.create_pipeline(str(deployed.pipeline_root)), tiny_nights.PARAMETERS)
+    theirs = compile_pipeline(neighbour.create_pipeline(str(deployed.pipeline_root)), tiny_nights.PARAMETERS, HOOKS)
     ours = compiled_nights()
     [blessed] = run(theirs, 0)["Train"].outputs["model"]
     run(ours, 0)

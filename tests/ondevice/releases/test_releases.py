@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 
 from nightlite import durable
+from nightlite.deployment import releases_tables
+from nightlite.deployment.settings import Settings
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.releases import tables
 from nightlite.ondevice.releases.checked import export
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
-from nightlite.settings import Settings
 from tests.ondevice.releases.made_releases import describe, history, push
 
 
@@ -312,7 +312,7 @@ def test_the_manifest_is_signed_last(releases: Releases, tmp_path: Path) -> None
 
 def listed(releases: Releases) -> str:
     text = io.StringIO()
-    Console(file=text, width=200).print(tables.releases(releases))
+    Console(file=text, width=200).print(releases_tables.releases(releases))
     return text.getvalue()
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from tfx import v1 as tfx
 
+from nightlite.deployment.settings import Settings
+from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
-from nightlite.runner.in_tfx.compile import compile_pipeline, mnist_tflite
+from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.node import bound_pipeline
-from nightlite.settings import Settings
 from tests.pipelines import odd
 
 Edit = Callable[[Path], object]
@@ -26,7 +27,7 @@ def appended(text: str) -> Edit:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPipeline:
-    return mnist_tflite(Settings(var_dir=tmp_path_factory.mktemp("var")))
+    return compile_model(Settings(var_dir=tmp_path_factory.mktemp("var")))
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def test_a_missing_pipeline_is_refused_before_a_server_is_started(
 def test_run_local_refuses_a_wrong_parameter_with_the_likeliest_first_and_no_internals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "nightlite.runner.in_tfx.compile", None)  # importing it would fail
+    monkeypatch.setitem(sys.modules, "nightlite.deployment.in_tfx.compile", None)  # importing it would fail
     answer = CliRunner().invoke(app, ["run-local", "--param", "epoch=2"])
     assert answer.exit_code == 2
     assert answer.output.startswith("mnist-lite: Did you mean epochs?")

@@ -10,7 +10,7 @@ from nightlite.runner.in_tfx import node
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import settings
+from nightlite.settings import forget_settings
 from tests.pipelines import first_run
 
 Run = Callable[[str], tuple[int, NodeResult]]
@@ -29,12 +29,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MNIST_LITE_VAR_DIR", str(folder))
-        settings.cache_clear()
+        forget_settings()
         for node_id in ("Earlier", "Blessed"):
             code, result = run_node(node_id)
             assert (code, result.state, result.outputs) == (EXIT_OK, "succeeded", {})
         yield run_node
-        settings.cache_clear()
+        forget_settings()
 
 
 def test_what_needs_nothing_of_a_resolver_goes_on(run: Run) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.mnist.predict import pictures
 from models.mnist.predict.recognition import Answer, Recogniser
 from nightlite.errors import DataError, UnclearPictureError
-from nightlite.settings import Settings
+from nightlite.ondevice.settings import Settings
 
 SURE, FAILED, NOT_SURE = 0, 1, 3
 

@@ -12,7 +12,7 @@ from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
-from nightlite.settings import Settings
+from nightlite.ondevice.settings import Settings
 
 SIGNATURE = "serving_default"
 # Below it, no digit is likely: it may be a letter or a scribble.

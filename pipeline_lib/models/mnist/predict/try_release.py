@@ -14,7 +14,7 @@ from models.mnist.data.sources import load_mnist5k
 from models.mnist.model.features import LABELS
 from models.mnist.predict.recognition import Recogniser
 from nightlite.errors import MnistLiteError, ReleaseError
-from nightlite.settings import settings
+from nightlite.ondevice.settings import settings
 
 
 def main(version: int, sha256: str | None = None) -> int:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nightlite.deployment.settings import Settings
 from nightlite.errors import SettingsError
-from nightlite.settings import Settings, read_variables
+from nightlite.settings import read_variables
 
 # The interface and the only user of this checkout's local Airflow.
 LOCAL_HOST = "127.0.0.1"

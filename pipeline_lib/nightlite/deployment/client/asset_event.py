@@ -2,9 +2,10 @@
 
 from nightlite.deployment.client.access import find_access
 from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.settings import Settings
 from nightlite.errors import SettingsError, StackError
+from nightlite.ondevice.settings import DATA_ASSET
 from nightlite.ondevice.spans import Span
-from nightlite.settings import DATA_ASSET, Settings
 
 
 def tell_of(span: Span, config: Settings) -> str:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from nightlite.deployment.cli import run_commands
-from nightlite.settings import settings
+from nightlite.deployment.settings import settings
 
 # Each command imports its own modules: a script asks for the status every few seconds.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -24,11 +24,11 @@ class _Trigger(TyperCommand):
 
 def _parameter_lines() -> str:
     from nightlite.ondevice import run_parameters
-    from nightlite.runner import parameter_text as param_text
+    from nightlite.runner import parameter_text
 
     about = [
-        f"{parameter.name}: {parameter.type}, {param_text.bounds(parameter).replace('`', '')}, "
-        f"default {param_text.default(parameter)}. {parameter.json_schema.get('description', '')}."
+        f"{parameter.name}: {parameter.type}, {parameter_text.bounds(parameter).replace('`', '')}, "
+        f"default {parameter_text.default(parameter)}. {parameter.json_schema.get('description', '')}."
         for parameter in run_parameters.parameters()
     ]
     where = (
@@ -59,11 +59,12 @@ def trigger(
     refused; 3 it ran, but the model was not released; 130 interrupted: the run goes on.
     """
     from nightlite.deployment.client import runs
-    from nightlite.runner import parameter_text as param_text
+    from nightlite.ondevice import run_parameters
+    from nightlite.runner import parameter_text
 
     if timeout is not None and not wait:
         raise typer.BadParameter("expected --wait beside --timeout. Received: --timeout alone")
-    conf = param_text.assignments(param or [])
+    conf = parameter_text.assignments(param or [], run_parameters.parameters())
     seconds = math.inf if timeout is None else timeout
     raise typer.Exit(
         runs.trigger(settings(), conf, run_id=run_id, note=note, wait=wait, seconds=seconds, as_json=as_json)

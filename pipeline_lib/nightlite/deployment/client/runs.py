@@ -15,13 +15,15 @@ from nightlite.deployment.client.access import Access, ask_password, find_access
 from nightlite.deployment.client.answers import FINISHED, DagRun
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.client.watch import RunView, node_order, print_failures
+from nightlite.deployment.settings import Settings
 from nightlite.errors import RefusedError, StackError
 from nightlite.ondevice.headline import verdict
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.report_files import REPORT_ROUTE
 from nightlite.ondevice.run_summary import PUSHER, VERDICT, RunSummary, outcome_of, report_page, summarize
+from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import PIPELINE_NAME, Settings
 from nightlite.table_console import table_console
 
 EXIT_INTERRUPTED = 130
@@ -230,7 +232,7 @@ def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], li
         failed = [task.task_id for task in tasks]
         wanted += failed[:1]
     found = {node_id: rest.node_result(PIPELINE_NAME, run.dag_run_id, node_id) for node_id in wanted}
-    if (pusher := found.get(PUSHER)) and pusher.outcome is Outcome.refused:
+    if (pusher := found.get(PUSHER)) and facts_of(pusher).outcome is Outcome.refused:
         found[VERDICT] = rest.node_result(PIPELINE_NAME, run.dag_run_id, VERDICT)
     return {node_id: result for node_id, result in found.items() if result}, failed
 
@@ -238,7 +240,8 @@ def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], li
 def _listed(run: DagRun, results: Mapping[str, NodeResult]) -> dict[str, Any]:
     """Return a run as `--json` lists it. `pushed` is the released version, or the reason why there is none."""
     pusher = results.get(PUSHER)
-    pushed = pusher and (pusher.pushed_version if pusher.outcome is Outcome.released else pusher.reason)
+    release = pusher and facts_of(pusher)
+    pushed = pusher and release and (release.pushed_version if release.outcome is Outcome.released else pusher.reason)
     outcome = outcome_of(results.values(), run.state == "failed") if run.finished else None
     facts = run.model_dump(mode="json", exclude={"dag_run_id"})
     return {"run_id": run.dag_run_id, **facts, "outcome": outcome, "pushed": pushed}

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from nightlite.deployment.client.answers import DagRun, TaskInstance
 from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.settings import Settings
 from nightlite.errors import CompiledPipelineError
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import Settings
 
 _POLL_SECONDS = 0.5
 _LOG_LINES = 15

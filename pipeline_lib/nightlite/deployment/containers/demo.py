@@ -15,8 +15,9 @@ from nightlite.deployment.client.runs import EXIT_INTERRUPTED
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.deployment.local.demo import show_run
 from nightlite.deployment.local.start_run import run_under_way, switch_on
+from nightlite.deployment.settings import settings
 from nightlite.errors import MnistLiteError
-from nightlite.settings import PIPELINE_NAME, settings
+from nightlite.ondevice.settings import PIPELINE_NAME
 
 _VARIABLE = "MNIST_LITE_ADMIN_PASSWORD"
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from nightlite.deployment.dag_check import import_errors, refuse_broken_dags
 from nightlite.deployment.setting_check import check_settings
+from nightlite.deployment.settings import Settings, settings
 from nightlite.errors import MnistLiteError, SettingsError, StackError
 from nightlite.paths import PROJECT
-from nightlite.settings import Settings, settings
 
 # A killed scheduler looks alive until its last heartbeat is 30 s old.
 _STILL_ALIVE_SECONDS = 60

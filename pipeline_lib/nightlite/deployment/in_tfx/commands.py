@@ -15,11 +15,11 @@ from rich.console import Console
 
 from nightlite import native_log
 from nightlite.deployment.cli import run_commands
+from nightlite.deployment.settings import settings
 from nightlite.errors import NodeRequestError
+from nightlite.ondevice.run_parameters import checked_assignments
 from nightlite.ondevice.run_summary import summarize
 from nightlite.paths import temporary_dir
-from nightlite.runner.parameter_text import checked_assignments
-from nightlite.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 schema_app = typer.Typer(no_args_is_help=True, help="What the data must be: the curated schema.")
@@ -95,14 +95,14 @@ def run_whole_pipeline(
     except NodeRequestError as error:
         print(f"mnist-lite: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
+    from nightlite.ondevice.in_tfx.compile import compile_model
     from nightlite.runner.in_tfx import node_log
-    from nightlite.runner.in_tfx.compile import mnist_tflite
     from nightlite.runner.in_tfx.run_local import run_local
 
     node_log.quiet(progress=True)
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     with _own_temporary_folder():
-        results = run_local(mnist_tflite(settings()), run_id, settings().mlmd_url, values)
+        results = run_local(compile_model(settings()), run_id, settings().mlmd_url, values)
     Console().print_json(summarize(results).model_dump_json())
 
 

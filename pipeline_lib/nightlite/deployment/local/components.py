@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nightlite.deployment.dag_check import refuse_broken_dags
 from nightlite.deployment.local.airflow_config import HOST, LocalAirflow, write_private
 from nightlite.deployment.local.processes import MARK, Component, started
+from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY_PREFIX
 from nightlite.ondevice.run_parameters import RunParams
 from nightlite.paths import PROJECT, SOURCES
-from nightlite.settings import Settings
 
 START_SECONDS = 180
 _LOG_LINES = 15

@@ -20,12 +20,13 @@ from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.local.components import settings_environment
 from nightlite.deployment.local.start_run import run_under_way, switch_on
 from nightlite.deployment.setting_check import check_settings
+from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.schedule import schedule
 from nightlite.ondevice.report_files import REPORT_ROUTE
 from nightlite.ondevice.run_summary import RunSummary, report_page, summarize
+from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
-from nightlite.settings import PIPELINE_NAME, Settings
 
 
 def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = None) -> int:
@@ -53,7 +54,7 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
                 if not stack.has_its_port(airflow):
                     stack.require_free(airflow.port)
                 span = _ingest(settings, str(mnist_dir or dataset), console)
-                _tfx(settings, "compile the pipeline", "nightlite.runner.in_tfx.compile")
+                _tfx(settings, "compile the pipeline", "nightlite.deployment.in_tfx.compile")
                 _start_warm_server(settings)
                 airflow = stack.up(settings, console=console)
                 with _log_in(airflow) as rest:

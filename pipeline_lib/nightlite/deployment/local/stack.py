@@ -28,9 +28,9 @@ from nightlite.deployment.local.components import (
 )
 from nightlite.deployment.local.processes import Component
 from nightlite.deployment.setting_check import check_settings
+from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.paths import PROJECT
-from nightlite.settings import Settings
 
 # Longer than the operator's own grace for a stopping node.
 TASK_GRACE_SECONDS = 45

@@ -9,7 +9,7 @@ from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay
 from nightlite.deployment.client.answers import Dag
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.errors import StackError
-from nightlite.settings import PIPELINE_NAME
+from nightlite.ondevice.settings import PIPELINE_NAME
 
 _PARSE_SECONDS = 90
 _DUE_SECONDS = 90

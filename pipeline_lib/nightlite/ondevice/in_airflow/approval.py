@@ -13,9 +13,9 @@ from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.table import SHARES
 from nightlite.ondevice.in_airflow.pages.links import report_url
 from nightlite.ondevice.run_parameters import DRY_RUN
+from nightlite.ondevice.settings import settings
 from nightlite.runner.in_airflow.xcom import upstream_results
 from nightlite.runner.node_result import NodeResult, OutputArtifact
-from nightlite.settings import settings
 
 # Imported only in the task, because every parse of the DAG imports this module.
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
+from nightlite.ondevice.settings import Settings, settings
 from nightlite.paths import PROJECT, SOURCES
-from nightlite.settings import Settings, settings
 
 READY = "READY"
 REASON = "reason.txt"

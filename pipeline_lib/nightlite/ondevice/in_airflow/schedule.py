@@ -10,8 +10,8 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.task import late_callback
+from nightlite.ondevice.settings import DATA_ASSET, Settings
 from nightlite.runner.in_airflow.config import NodeSettings
-from nightlite.settings import DATA_ASSET, Settings
 
 _BACKFILL = "backfill"
 _RETRY_DELAY = timedelta(seconds=30)

@@ -1,4 +1,4 @@
-"""What a node's outputs say, read once here so that nobody else must load TFX to know: verdicts, metrics, sizes."""
+"""The hook `outcome`: reads once what a node's outputs say of the model, so that no one else needs TFX to know."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -9,19 +9,32 @@ from ml_metadata.proto import metadata_store_pb2
 
 from nightlite.ondevice.gates.gate import GATES_FILE, Gates
 from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
+from nightlite.ondevice.node_facts import NodeFacts
 from nightlite.ondevice.outcome import OUTCOME, Outcome
 from nightlite.ondevice.report_files import REPORT_PAGE, REPORT_TYPE
+from nightlite.runner.hooks import NodeOutcome
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
+_REASON = "reason"
 
 
-def facts_of(outputs: Iterable[tuple[str, Artifact]]) -> dict[str, Any]:
-    """Fields of NodeResult that (type name, artifact) pairs fill."""
-    facts: dict[str, Any] = {}
+def node_outcome(outputs: Iterable[tuple[str, Artifact]]) -> NodeOutcome:
+    """Return the facts of one node, from pairs of a type's name and the artifact.
+
+    The node ends as skipped where a Pusher, or the OutcomeReport after it, says that a new model was kept back.
+    """
+    found: dict[str, Any] = {}
     for type_name, artifact in outputs:
         if reader := _READERS.get(type_name):
-            facts.update(reader(artifact))
-    return facts
+            found.update(reader(artifact))
+    reason = found.pop(_REASON, None)
+    facts = NodeFacts.model_validate(found)
+    return NodeOutcome(
+        facts=facts.model_dump(mode="json", exclude_defaults=True),
+        skipped=bool(facts.outcome and facts.outcome.is_refusal),
+        reason=reason,
+        not_blessed_because="; ".join(facts.refusals),
+    )
 
 
 def _model(artifact: Artifact) -> dict[str, Any]:
@@ -29,29 +42,25 @@ def _model(artifact: Artifact) -> dict[str, Any]:
     return {"model_bytes": sum(file.stat().st_size for file in files if file.is_file())}
 
 
-def _blessing(artifact: Artifact) -> dict[str, Any]:
-    return {"blessed": bool(artifact.custom_properties["blessed"].int_value)}
-
-
 def _infra_blessing(artifact: Artifact) -> dict[str, Any]:
     """EdgeValidator's lists every gate of its run; TFX's own InfraValidator writes no list."""
-    facts = _blessing(artifact)
     folder = Path(artifact.uri)
-    if (folder / GATES_FILE).exists():
-        facts["refusals"] = [f"{gate.node_id}: {gate}" for gate in Gates.read(folder).refused]
-    return facts
+    if not (folder / GATES_FILE).exists():
+        return {}
+    return {"refusals": [f"{gate.node_id}: {gate}" for gate in Gates.read(folder).refused]}
 
 
 def _pushed(artifact: Artifact) -> dict[str, Any]:
     properties = artifact.custom_properties
-    facts: dict[str, Any] = {"pushed": bool(properties["pushed"].int_value)}
-    for field, name in (("pushed_version", "pushed_version"), ("pushed_to", "pushed_destination")):
-        facts[field] = properties[name].string_value or None
-    # Of the executor of ours only; TFX's own has but one reason not to push.
-    facts["pushed_sha256"] = properties["sha256"].string_value or None
-    facts["reason"] = properties["reason"].string_value or None
-    decided = properties[OUTCOME].string_value or (Outcome.released if facts["pushed"] else Outcome.refused)
-    facts["outcome"] = Outcome(decided)
+    facts: dict[str, Any] = {
+        "pushed_version": properties["pushed_version"].string_value or None,
+        "pushed_to": properties["pushed_destination"].string_value or None,
+        # Of our executor only; TFX's own has but one reason not to push.
+        "pushed_sha256": properties["sha256"].string_value or None,
+        _REASON: properties["reason"].string_value or None,
+    }
+    pushed = bool(properties["pushed"].int_value)
+    facts["outcome"] = properties[OUTCOME].string_value or (Outcome.released if pushed else Outcome.refused)
     if properties["metrics"].string_value:
         facts["metrics"] = json.loads(properties["metrics"].string_value)
     return facts
@@ -60,7 +69,7 @@ def _pushed(artifact: Artifact) -> dict[str, Any]:
 def _report(artifact: Artifact) -> dict[str, Any]:
     facts: dict[str, Any] = {"report": str(Path(artifact.uri) / REPORT_PAGE)}
     if outcome := artifact.custom_properties[OUTCOME].string_value:  # OutcomeReport's
-        facts |= {"outcome": Outcome(outcome), "reason": artifact.custom_properties["reason"].string_value}
+        facts |= {"outcome": outcome, _REASON: artifact.custom_properties["reason"].string_value}
     return facts
 
 
@@ -74,7 +83,6 @@ def _evaluation(artifact: Artifact) -> dict[str, Any]:
 
 _READERS: dict[str, Callable[[Artifact], dict[str, Any]]] = {
     "Model": _model,
-    "ModelBlessing": _blessing,
     "InfraBlessing": _infra_blessing,
     "PushedModel": _pushed,
     REPORT_TYPE: _report,

@@ -19,12 +19,25 @@ from nightlite import durable
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import REFUSED_DATA
+from nightlite.ondevice.settings import settings
+from nightlite.runner.hooks import AfterRun
 from nightlite.runner.in_tfx.mlmd import running_nodes
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
 Execution: TypeAlias = metadata_store_pb2.Execution
 # A few kilobytes a span, and any span's may be the one that the next is compared with.
 _KEPT_TYPES = ("DataGates",)
+
+
+def after_run(run: AfterRun) -> str:
+    """The hook `after_run`: prune as the settings say; return a line for the log, "" where nothing was removed."""
+    config = settings()
+    if not config.keep_artifact_runs:
+        return ""
+    removed = prune(run.store, run.pipeline_name, run.pipeline_root, config.push_dir, config.keep_artifact_runs)
+    if not removed:
+        return ""
+    return f"removed {removed} artifacts, older than {config.keep_artifact_runs} runs, below {run.pipeline_root}"
 
 
 def prune(store: metadata.Metadata, pipeline_name: str, pipeline_root: Path, push_dir: Path, keep_runs: int) -> int:

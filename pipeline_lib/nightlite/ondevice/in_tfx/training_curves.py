@@ -8,9 +8,9 @@ Each run of TensorBoard's list is one execution of it. The number is its id in M
 import os
 import sys
 
-from nightlite.deployment.settings_file import read_settings_file
 from nightlite.errors import MnistLiteError
-from nightlite.settings import settings
+from nightlite.ondevice.settings import settings
+from nightlite.settings_file import read_settings_file
 
 
 def main(arguments: list[str]) -> int:

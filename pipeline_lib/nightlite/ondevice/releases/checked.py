@@ -9,7 +9,7 @@ from nightlite import durable
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases import signing
 from nightlite.ondevice.releases.release import Release
-from nightlite.settings import Settings
+from nightlite.ondevice.settings import Settings
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.manifest import SIGNATURE_FILE
 from nightlite.ondevice.releases.release import Release
-from nightlite.settings import Settings
+from nightlite.ondevice.settings import Settings
 
 
 def sign(folder: Path, key: Path) -> None:

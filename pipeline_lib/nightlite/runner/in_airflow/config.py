@@ -6,12 +6,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk import DAG, Asset, BaseOperator, BaseOperatorLink, Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nightlite.errors import SettingsError
 from nightlite.paths import PROJECT
-from nightlite.settings import settings
+from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
+from nightlite.runner.in_airflow.component_docs import ComponentDoc
+from nightlite.runner.node_result import NodeResult
+from nightlite.runner.settings import settings
 
 # A node pattern says what to change; what it leaves out stays as an earlier pattern, or Airflow, has it.
 _TASK_ARGUMENTS = (
@@ -43,8 +46,8 @@ class NodeSettings(_Config):
       retries: new tries after a failure; each is a new execution in MLMD.
       retry_delay: between tries.
       execution_timeout: the node is ended and fails after it.
-      outlets: Airflow Assets that the node updates when it succeeds; not when it is skipped. Their events carry what
-        `NodeResult.asset_extra` says.
+      outlets: Airflow Assets that the node updates when it succeeds; not when it is skipped. Their events carry node
+        and execution, and what the config's `asset_extra` says.
       env: environment variables of the node's process, on top of the task's own.
     """
 
@@ -80,9 +83,14 @@ class AirflowPipelineConfig(_Config):
         with the node's id as `gated`, and `dag` and `task_group` as any operator takes them. Where it is skipped, so is
         the node, unless the task's class says `skip_passes = True`.
       run_facts: by parameter that Airflow gives (`Parameter.given_by`), what tells it from a task's context.
-      notice: the run ends with a task `Notice`, which tells people what it came to (`notice.py`).
+      links: makes the buttons of a node's task in the UI, from the node and the pipeline.
+      finish: called in turn with the DAG when all nodes are in it, to add tasks that close a run.
+      on_result: called in turn, in the task, with each node's result and the DAG's id.
+      asset_extra: what the event of a node's outlets says besides node and execution.
+      components: how the UI shows components that are not TFX's, by pattern of the class's name.
+      hidden_env: beginnings of the names of the environment variables that no node's process gets.
       tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.
-      project_dir: the nodes' working directory, and where they import `pipeline_lib` from.
+      project_dir: the nodes' working directory, from which they can also import.
       grace_seconds: between SIGTERM and SIGKILL where a task is killed or timed out.
     """
 
@@ -91,7 +99,12 @@ class AirflowPipelineConfig(_Config):
     parameter_defaults: dict[str, Any] = {}
     gates_before: dict[str, Callable[..., BaseOperator]] = {}
     run_facts: dict[str, Callable[[Context], int | float | str]] = {}
-    notice: bool = False
+    links: Callable[[Node, CompiledPipeline], tuple[BaseOperatorLink, ...]] | None = None
+    finish: tuple[Callable[[DAG], object], ...] = ()
+    on_result: tuple[Callable[[NodeResult, str], None], ...] = ()
+    asset_extra: Callable[[NodeResult], dict[str, Any]] | None = None
+    components: dict[str, ComponentDoc] = {}
+    hidden_env: tuple[str, ...] = ()
     tfx_python: Path = Field(default_factory=lambda: settings().tfx_python)
     project_dir: Path = PROJECT
     grace_seconds: float = Field(default=10, ge=0)

@@ -1,15 +1,12 @@
 """Renders a compiled TFX pipeline as an Airflow DAG: one task per node, the pipeline's edges between them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
 from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 
 from nightlite.errors import CompiledPipelineError, SettingsError
-from nightlite.ondevice.in_airflow.notice.task import end_with_notice
-from nightlite.ondevice.in_airflow.pages.links import links_of
-from nightlite.ondevice.report_files import OUTCOME_NODE, REPORT_NODE
 from nightlite.runner.compiled_pipeline import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
 from nightlite.runner.in_airflow import component_docs
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
@@ -31,7 +28,7 @@ class AirflowDagRunner:
         """Render a compiled pipeline.
 
         Args:
-          compiled_pipeline: what `python -m nightlite.runner.in_tfx.compile` made, or its file.
+          compiled_pipeline: what `python -m nightlite.deployment.in_tfx.compile` made, or its file.
 
         Returns:
           The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters; the
@@ -47,23 +44,22 @@ class AirflowDagRunner:
             compiled = CompiledPipeline.read(compiled)
         self.config.refuse_idle_patterns([node.id for node in compiled.nodes])
         dag = self._dag(compiled)
-        groups = _task_groups(dag, compiled.nodes)
-        has_report = any(node.id == REPORT_NODE for node in compiled.nodes)
+        self._components = {**self.config.components, **component_docs.COMPONENTS}
+        groups = _task_groups(dag, component_docs.groups(compiled.nodes, self._components))
         tasks: dict[str, TfxNodeOperator] = {}
         for node in compiled.nodes:
             task = tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters, groups.get(node.id))
-            task.operator_extra_links = links_of(component_docs.component(node), has_report)
+            if self.config.links:
+                task.operator_extra_links = self.config.links(node, compiled)
             task.set_upstream([tasks[upstream] for upstream in node.upstream])
-            if node.id == OUTCOME_NODE:  # it reports a skipped Pusher, too
-                task.trigger_rule = TriggerRule.NONE_FAILED
             if make_gate := self.config.gate_before(node.id):
                 gate = make_gate(gated=node.id, dag=dag, task_group=groups.get(node.id))
                 gate.set_upstream([tasks[upstream] for upstream in node.upstream])
                 task.set_upstream(gate)
                 if getattr(gate, "skip_passes", False):
                     task.trigger_rule = TriggerRule.NONE_FAILED
-        if self.config.notice:
-            end_with_notice(dag)
+        for finish in self.config.finish:
+            finish(dag)
         return dag
 
     def _dag(self, compiled: CompiledPipeline) -> DAG:
@@ -102,19 +98,19 @@ class AirflowDagRunner:
         parameters: tuple[Parameter, ...],
         group: TaskGroup | None,
     ) -> TfxNodeOperator:
-        settings = self.config.settings_of(node.id)
+        settings, doc = self.config.settings_of(node.id), component_docs.known(node, self._components)
         try:
             task = TfxNodeOperator(
                 dag=dag,
                 task_id=node.id,
-                task_display_name=component_docs.display_name(node),
+                task_display_name=component_docs.display_name(node, doc),
                 task_group=group,
                 pipeline=pipeline,
                 tfx_node_id=node.id,
                 parameters=parameters,
                 config=self.config,
                 env=settings.env,
-                doc_md=component_docs.doc_md(node),
+                doc_md=component_docs.doc_md(node, doc),
                 **settings.task_arguments(),
             )
         except ValueError as error:
@@ -122,13 +118,12 @@ class AirflowDagRunner:
                 f"node {node.id!r} cannot be an Airflow task ({error}): "
                 f"rename it with .with_id(), then {HOW_TO_COMPILE}"
             ) from None
-        task.ui_color = component_docs.color(node)
+        task.ui_color = component_docs.color(doc)
         return task
 
 
-def _task_groups(dag: DAG, nodes: tuple[Node, ...]) -> dict[str, TaskGroup]:
-    """The group of each node that has one."""
-    found = component_docs.groups(nodes)
+def _task_groups(dag: DAG, found: Mapping[str, str]) -> dict[str, TaskGroup]:
+    """Return the group of each node that has one, from the groups' names by node id."""
     made = {
         name: TaskGroup(name, prefix_group_id=False, group_display_name=name.capitalize(), tooltip=tooltip, dag=dag)
         for name, tooltip in component_docs.GROUPS.items()

@@ -15,7 +15,6 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from pydantic import ValidationError
 
-from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY_PREFIX
 from nightlite.paths import SOURCES, temporary_dir
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
 from nightlite.runner.exit_codes import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
@@ -87,7 +86,7 @@ class TfxNodeOperator(BaseOperator):
         state = "cancelled" if killed or isinstance(error, AirflowTaskTimeout) else "failed"
         about = {"node_id": self.tfx_node_id, "run_id": context["run_id"], "state": state, "seconds": round(seconds, 3)}
         result = NodeResult.model_validate(about | {"reason": str(error)})
-        metrics.emit(result, self.dag_id)
+        self._emit(result)
         # Another task cannot read this one's log: what a notice says of the failure is what is left here. A task that
         # Airflow kills may leave nothing any more.
         if not killed:
@@ -102,14 +101,23 @@ class TfxNodeOperator(BaseOperator):
             result = _read_result(result_path)
         if result:
             self._settled = True
-            metrics.emit(result, self.dag_id)
+            self._emit(result)
         if exit_code == EXIT_OK and result:
             for outlet in self.outlets:
-                context["outlet_events"][outlet].extra = result.asset_extra()
+                context["outlet_events"][outlet].extra = self._asset_extra(result)
             return result.model_dump(mode="json")
         if result:
             self._leave(context, result)
         self._raise(exit_code, (result and result.reason) or "\n".join(last_lines))
+
+    def _emit(self, result: NodeResult) -> None:
+        metrics.emit(result, self.dag_id)
+        for call in self.config.on_result:
+            call(result, self.dag_id)
+
+    def _asset_extra(self, result: NodeResult) -> dict[str, Any]:
+        extra = {"node_id": result.node_id, "execution_id": result.execution_id}
+        return extra | (self.config.asset_extra(result) if self.config.asset_extra else {})
 
     def _leave(self, context: Context, result: NodeResult) -> None:
         if self.do_xcom_push:
@@ -168,8 +176,7 @@ class TfxNodeOperator(BaseOperator):
             return process.wait(), last_lines
 
     def _environment(self) -> dict[str, str]:
-        # Whom to tell, and with which password, is no node's concern.
-        own = {name: value for name, value in os.environ.items() if not name.startswith(NOTIFY_PREFIX)}
+        own = {name: value for name, value in os.environ.items() if not name.startswith(self.config.hidden_env)}
         env = {**own, "PYTHONUNBUFFERED": "1", **self.env}
         # Airflow's own PYTHONPATH would put Airflow's packages before TFX's; a node's settings may still add theirs.
         env["PYTHONPATH"] = os.pathsep.join([str(SOURCES), *filter(None, [self.env.get("PYTHONPATH")])])

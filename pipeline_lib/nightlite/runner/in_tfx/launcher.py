@@ -19,7 +19,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from nightlite.errors import NodeRequestError
-from nightlite.ondevice.approval import APPROVAL_RECORD
+from nightlite.runner.compiled_pipeline import Hooks
 from nightlite.runner.in_tfx import made_by, node_log, resolver_handler
 from nightlite.runner.in_tfx.beam import memo, ports
 from nightlite.runner.in_tfx.mlmd import lineage, running_nodes
@@ -39,6 +39,7 @@ class NodeLauncher(launcher.Launcher):
         pipeline: pipeline_pb2.Pipeline,
         node: pipeline_pb2.PipelineNode,
         store: metadata.Metadata,
+        hooks: Hooks | None = None,
     ):
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         lineage.install()
@@ -46,6 +47,7 @@ class NodeLauncher(launcher.Launcher):
         ports.install()
         self._store = store
         self._node = node
+        self.hooks = hooks or Hooks()
         self.pipeline_name = pipeline.pipeline_info.id
         self.pipeline_root = pipeline.runtime_spec.pipeline_root.field_value.string_value
         self.last_node_id = pipeline.nodes[-1].pipeline_node.node_info.id
@@ -180,7 +182,7 @@ class NodeLauncher(launcher.Launcher):
         for execution in execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts):
             if (
                 execution_lib.is_execution_successful(execution)
-                and _was_asked(execution, exec_properties or {})
+                and self._was_asked(execution, exec_properties or {})
                 and _had(metadata_handle.store, execution, input_artifacts or {})
             ):
                 self.was_done = True
@@ -191,6 +193,15 @@ class NodeLauncher(launcher.Launcher):
             contexts=contexts,
             input_artifacts=input_artifacts,
             exec_properties=exec_properties,
+        )
+
+    def _was_asked(self, execution: Execution, exec_properties: Mapping[str, Any]) -> bool:
+        """Return whether an execution of this run answers what is asked now, which may have been asked again since."""
+        recorded = execution.custom_properties
+        return all(
+            (recorded[name].string_value if name in recorded else "") == exec_properties[name]
+            for name in self.hooks.asked_again
+            if name in exec_properties
         )
 
     def _publish_failed_execution(
@@ -218,11 +229,3 @@ def _had(
     events = store.get_events_by_execution_ids([execution.id])
     had = {event.artifact_id for event in events if event.type == metadata_store_pb2.Event.INPUT}
     return {artifact.id for artifacts in inputs.values() for artifact in artifacts} <= had
-
-
-def _was_asked(execution: Execution, exec_properties: Mapping[str, Any]) -> bool:
-    """Whether an execution of this run answers what is asked now: an approval may have been asked for again since."""
-    if APPROVAL_RECORD not in exec_properties:
-        return True
-    recorded = execution.custom_properties.get(APPROVAL_RECORD)
-    return bool((recorded.string_value if recorded else "") == exec_properties[APPROVAL_RECORD])

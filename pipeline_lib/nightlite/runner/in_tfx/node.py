@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -20,18 +20,15 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
-from nightlite.errors import DataError, DataRefusedError, MnistLiteError, NodeRequestError
-from nightlite.ondevice.in_tfx.node_outcome import facts_of
-from nightlite.ondevice.outcome import Outcome
-from nightlite.ondevice.run_parameters import FORCE
-from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.errors import DataError, MnistLiteError, NodeRequestError
+from nightlite.runner import hooks
+from nightlite.runner.compiled_pipeline import FORCE, CompiledPipeline, Hooks
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from nightlite.runner.in_tfx import fingerprints, node_log, run_parameters
 from nightlite.runner.in_tfx.launcher import NodeLauncher
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult, OutputArtifact, State
-from nightlite.settings import settings
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 _EXIT_CODES: dict[State, int] = {
@@ -67,25 +64,22 @@ def execute(request: NodeRequest) -> int:
     result = result.model_copy(update={name: round(value, 3) for name, value in times.items()})
     finish(request, result)
     if request.node_id == launcher.last_node_id and result.state != "failed":
-        _prune_artifacts(launcher, store)
+        _after_run(launcher, store)
     return EXIT_FINAL if result.final else _EXIT_CODES[result.state]
 
 
-def _prune_artifacts(launcher: NodeLauncher, store: metadata.Metadata) -> None:
-    """What could not be removed is no failure of the node, and is there the next time."""
-    config = settings()
-    if not config.keep_artifact_runs:
+def _after_run(launcher: NodeLauncher, store: metadata.Metadata) -> None:
+    """Call the product's hook. Its failure is not the node's; the next run calls it again."""
+    if not (name := launcher.hooks.after_run):
         return
-    from nightlite.ondevice.in_tfx import retention
-
-    root = Path(launcher.pipeline_root)
+    run = hooks.AfterRun(store, launcher.pipeline_name, Path(launcher.pipeline_root))
     try:
-        removed = retention.prune(store, launcher.pipeline_name, root, config.push_dir, config.keep_artifact_runs)
+        said = hooks.load(name)(run)
     except Exception as error:
-        node_log.say(f"old artifacts below {root} are still there: {type(error).__name__}: {error}", logging.WARNING)
+        node_log.say(f"{name} failed: {type(error).__name__}: {error}", logging.WARNING)
         return
-    if removed:
-        print(f"removed {removed} artifacts, older than {config.keep_artifact_runs} runs, below {root}", flush=True)
+    if said:
+        print(said, flush=True)
 
 
 def bound_pipeline(
@@ -117,7 +111,7 @@ def bound_pipeline(
 
 
 def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
-    """Everything but the launch; fails before anything is recorded.
+    """Do everything but the launch; fail before anything is recorded.
 
     Raises:
       CompiledPipelineError, NodeRequestError, SettingsError: it cannot be run as asked.
@@ -128,7 +122,7 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
     if request.node_id not in nodes:
         raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")
     store = open_store(request.metadata_url)
-    return NodeLauncher(pipeline, nodes[request.node_id], store), store
+    return NodeLauncher(pipeline, nodes[request.node_id], store, compiled.hooks), store
 
 
 def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:
@@ -137,7 +131,9 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done: what remains is to say so
         if not info.execution_id:
             return _result(request, "skipped", "its condition is false")
-        return read_outcome(request.run_id, request.node_id, store, info.execution_id, launcher.was_done)
+        return read_outcome(
+            request.run_id, request.node_id, store, info.execution_id, launcher.hooks, launcher.was_done
+        )
     except NodeCancelled:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         launcher.abandon("cancelled: the task was stopped", state=Execution.CANCELED)
@@ -145,8 +141,7 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
     except NodeRequestError as error:
         return _result(request, "failed", str(error))
     except DataError as error:
-        report = error.report if isinstance(error, DataRefusedError) else None
-        return _result(request, "failed", f"{type(error).__name__}: {error}", final=True, report=report)
+        return _result(request, "failed", f"{type(error).__name__}: {error}", final=True, facts=error.facts)
     except Exception as error:
         _print_executors_part(error)
         return _result(request, "failed", _reason(error, launcher.pipeline_root))
@@ -171,9 +166,9 @@ def _result(request: NodeRequest, state: State, reason: str | None = None, **fie
 
 
 def read_outcome(
-    run_id: str, node_id: str, store: metadata.Metadata, execution_id: int, was_done: bool = False
+    run_id: str, node_id: str, store: metadata.Metadata, execution_id: int, named: Hooks, was_done: bool = False
 ) -> NodeResult:
-    """What MLMD and the outputs' files say of one execution."""
+    """Return what MLMD, and the hook `outcome`, say of one execution."""
     with store as handle:
         [execution] = handle.store.get_executions_by_id([execution_id])
         events = handle.store.get_events_by_execution_ids([execution_id])
@@ -188,16 +183,28 @@ def read_outcome(
     for artifact in artifacts:
         reference = OutputArtifact(id=artifact.id, type=types[artifact.type_id], uri=artifact.uri)
         outputs.setdefault(keys[artifact.id], []).append(reference)
-    facts = facts_of((types[artifact.type_id], artifact) for artifact in artifacts)
-    outcome: dict[str, Any] = {"outputs": outputs, **facts}
-    decided: Outcome | None = facts.get("outcome")
-    if facts.get("pushed") is False or (decided and decided.is_refusal):
-        outcome |= {"state": "skipped", "reason": facts["reason"] or "not pushed: the model is not blessed"}
+    written_types = [(types[artifact.type_id], artifact) for artifact in artifacts]
+    fields: dict[str, Any] = {"outputs": outputs, **_blessed_and_pushed(written_types)}
+    product = hooks.load(named.outcome)(written_types) if named.outcome else hooks.NodeOutcome()
+    fields |= {"facts": dict(product.facts), "not_blessed_because": product.not_blessed_because}
+    if fields.get("pushed") is False or product.skipped:
+        fields |= {"state": "skipped", "reason": product.reason or "not pushed: the model is not blessed"}
     elif execution.last_known_state == Execution.CACHED:
-        outcome |= {"state": "cached", "reason": "answered from cache"}
+        fields |= {"state": "cached", "reason": "answered from cache"}
     elif was_done:
-        outcome["reason"] = "it had already succeeded in this run"
-    return result.model_copy(update=outcome)
+        fields["reason"] = "it had already succeeded in this run"
+    return result.model_copy(update=fields)
+
+
+def _blessed_and_pushed(outputs: Sequence[tuple[str, metadata_store_pb2.Artifact]]) -> dict[str, bool]:
+    """Return TFX's own verdicts, out of the custom properties of its blessings and PushedModel."""
+    found = {}
+    for type_name, artifact in outputs:
+        if type_name in ("ModelBlessing", "InfraBlessing"):
+            found["blessed"] = bool(artifact.custom_properties["blessed"].int_value)
+        elif type_name == "PushedModel":
+            found["pushed"] = bool(artifact.custom_properties["pushed"].int_value)
+    return found
 
 
 def _recorded_error(execution: Execution) -> str:
@@ -220,7 +227,7 @@ def describe(result: NodeResult) -> str:
     """The node's last line in its log."""
     execution = f" (execution {result.execution_id})" if result.execution_id else ""
     reason = f": {result.reason}" if result.reason else ""
-    verdict = {None: "", True: "; blessed", False: f"; NOT blessed: {'; '.join(result.refusals) or 'see its outputs'}"}
+    verdict = {None: "", True: "; blessed", False: f"; NOT blessed: {result.not_blessed_because or 'see its outputs'}"}
     return f"{result.node_id} {result.state}{execution}{reason}{verdict[result.blessed]}"
 
 

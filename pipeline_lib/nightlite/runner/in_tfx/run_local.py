@@ -43,16 +43,19 @@ def run_local(
         local_dag_runner.LocalDagRunner().run_with_ir(pipeline)
         for file in files:
             running_nodes.remove(file)
-    return _results(compiled.name, run_id, open_store(metadata_url))
+    return _results(compiled, run_id, open_store(metadata_url))
 
 
-def _results(pipeline_name: str, run_id: str, store: metadata.Metadata) -> dict[str, NodeResult]:
+def _results(compiled: CompiledPipeline, run_id: str, store: metadata.Metadata) -> dict[str, NodeResult]:
     with store as handle:
         run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
         nodes = {
-            context.name.removeprefix(f"{pipeline_name}."): execution.id
+            context.name.removeprefix(f"{compiled.name}."): execution.id
             for execution in handle.store.get_executions_by_context(run.id)
             for context in handle.store.get_contexts_by_execution(execution.id)
-            if context.name.startswith(f"{pipeline_name}.")
+            if context.name.startswith(f"{compiled.name}.")
         }
-    return {node_id: read_outcome(run_id, node_id, store, execution_id) for node_id, execution_id in nodes.items()}
+    return {
+        node_id: read_outcome(run_id, node_id, store, execution_id, compiled.hooks)
+        for node_id, execution_id in nodes.items()
+    }

@@ -4,7 +4,7 @@
                                         [--parameters FILE] [--param NAME=VALUE ...] [--own-env NAME ...]
                                         [--runtime warm|cold] [--grace SECONDS] [--log-levels]
 
-`--pipeline`    what `python -m nightlite.runner.in_tfx.compile` wrote.
+`--pipeline`    what `python -m nightlite.deployment.in_tfx.compile` wrote.
 `--parameters`  a JSON object of run parameters, by name; `--param` overrides one. What is left out has its default.
 `--result`      receives a `nightlite.runner.node_result.NodeResult`, whole or not at all, also where the node failed.
 `--own-env`     an environment variable that was set for this node alone; its value is part of the node's cache key.
@@ -30,12 +30,12 @@ from pathlib import Path
 from typing import Any
 
 from nightlite import native_log
-from nightlite.deployment.settings_file import read_settings_file
 from nightlite.errors import CompiledPipelineError, NodeRequestError, SettingsError
 from nightlite.paths import runtime_dir
 from nightlite.runner.exit_codes import EXIT_USAGE
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.in_tfx.warm import client
+from nightlite.settings_file import read_settings_file
 
 _EXAMPLE = """example:
   python -m nightlite.runner.in_tfx.run_node --pipeline var/compiled/mnist_tflite.json \\
@@ -69,14 +69,15 @@ def request_from(arguments: list[str]) -> NodeRequest:
     Raises:
       NodeRequestError, SettingsError: they do not make one.
     """
-    from nightlite.runner.parameter_text import (
-        assignments,  # these two: half a second that a warm client need not spend
-    )
-    from nightlite.settings import settings
+    # These three: half a second that a warm client need not spend.
+    from nightlite.runner.compiled_pipeline import CompiledPipeline
+    from nightlite.runner.parameter_text import assignments
+    from nightlite.runner.settings import settings
 
     options = parser().parse_args(arguments)
     values = _read_parameters(options.parameters) if options.parameters else {}
-    values.update(assignments(options.param))
+    if options.param:
+        values.update(assignments(options.param, CompiledPipeline.read(options.pipeline).parameters))
     return NodeRequest(
         pipeline=options.pipeline,
         node_id=options.node,
@@ -100,9 +101,8 @@ def _read_parameters(path: Path) -> dict[str, Any]:
 
 
 def _refuse_missing(options: argparse.Namespace) -> int:
-    from nightlite.runner.compiled_pipeline import (
-        CompiledPipeline,  # these two: half a second that a warm client need not spend
-    )
+    # These two: half a second that a warm client need not spend.
+    from nightlite.runner.compiled_pipeline import CompiledPipeline
     from nightlite.runner.node_result import NodeResult
 
     try:

@@ -16,11 +16,12 @@ from nightlite.deployment.local import components as stack_start
 from nightlite.deployment.local import demo, processes, stack, start_run
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.local.components import _airflow_environment, _healthy, read_stack
+from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.run_summary import ModelFigures, RunSummary
+from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
-from nightlite.settings import PIPELINE_NAME, Settings
 from tests.real_airflow import (
     environment,
     free_port,

@@ -13,9 +13,9 @@ from models.mnist.data.sources import load_folder
 from models.mnist.model.features import LABELS
 from models.mnist.predict.prediction import FAILED, NOT_SURE, SURE, exit_code, predict
 from models.mnist.predict.recognition import Recogniser
+from nightlite.deployment.settings import Settings
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.store import Releases
-from nightlite.settings import Settings
 from tests.models.mnist.photographs import QUALITY, drawn, photographed
 from tests.ondevice.releases.made_releases import describe
 

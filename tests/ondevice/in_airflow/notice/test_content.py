@@ -14,13 +14,14 @@ from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYP
 from nightlite.ondevice.run_summary import ACCURACY, PUSHER, VERDICT
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from tests.ondevice.test_report import column, report
+from tests.results import node_result
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 RUN_URL = "/dags/mnist_tflite/runs/r"
 
 
 def node(node_id: str, **facts: object) -> NodeResult:
-    return NodeResult.model_validate({"node_id": node_id, "run_id": "r", "state": "succeeded", **facts})
+    return node_result(node_id, **{"state": "succeeded", **facts})
 
 
 TRAINER = node("Trainer.mnist_lite", model_bytes=1000)

@@ -15,15 +15,23 @@ from fastapi.testclient import TestClient
 from nightlite.ondevice.in_airflow.pages.app import FILE_HEADERS, HEADERS
 from nightlite.ondevice.in_airflow.pages.artifact_files import file_in, places_of
 from nightlite.ondevice.in_airflow.pages.artifacts_page import node_page
-from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX, ArtifactsLink, ModelReportLink, StatisticsLink
+from nightlite.ondevice.in_airflow.pages.links import (
+    URL_PREFIX,
+    ArtifactsLink,
+    ModelReportLink,
+    StatisticsLink,
+    links_of,
+)
 from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
+from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 from nightlite.runner.node_result import NodeResult, OutputArtifact
-from nightlite.settings import settings
+from nightlite.settings import forget_settings
 from tests.real_airflow import api_application, token
+from tests.results import with_facts
 
 DAG_FILE = """
 import json
@@ -47,9 +55,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("var")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MNIST_LITE_VAR_DIR", str(folder))
-        settings.cache_clear()
+        forget_settings()
         yield folder
-    settings.cache_clear()
+    forget_settings()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +71,7 @@ def report_run(places: Path, airflow_home: Path, airflow_database: None) -> Call
         done = NodeResult(node_id=REPORT_NODE, run_id="r", state="succeeded", outputs={"report": [artifact]})
         if refused_data:
             done = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="the data is refused")
-        done.model_copy(update={"report": f"{uri}/{REPORT_PAGE}"}).write(result)
+        with_facts(done, report=f"{uri}/{REPORT_PAGE}").write(result)
         file = airflow_home / "dags" / f"{dag_id}.py"
         file.write_text(DAG_FILE.format(dag_id=dag_id, task_id=done.node_id, result=str(result)))
         finished = DagBag(str(file)).dags[dag_id].test()
@@ -261,7 +269,7 @@ def test_a_pushers_page_lists_its_release_and_a_full_folder_ends(tmp_path: Path)
     (pushed / "3" / "model.tflite").write_bytes(b"0" * 1234)
     for number in range(201):
         (root / f"{number:03}").touch()
-    result = made(root).model_copy(update={"pushed_version": "3", "pushed_to": str(pushed / "3")})
+    result = with_facts(made(root), pushed_version="3", pushed_to=str(pushed / "3"))
     page = page_of(result, root, pushed)
     assert "release 3" in page and "1,234 bytes" in page and 'href="Pusher/files/release/model.tflite"' in page
     assert 'href="/dags/d/runs/r"' in page
@@ -320,14 +328,18 @@ def test_evaluations_and_the_report_have_a_button_that_opens_the_runs_tab() -> N
         Node(id="Evaluator.a", type="tfx.components.evaluator.component.Evaluator", upstream=("Trainer",)),
         Node(id=REPORT_NODE, type="nightlite.ondevice.in_tfx.report.component.ModelReport", upstream=("Evaluator.a",)),
     )
-    dag = AirflowDagRunner().run(CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes, ir={}))
+    dag = AirflowDagRunner(AirflowPipelineConfig(links=links_of)).run(
+        CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes, ir={})
+    )
     linked = {task.task_id: [link.name for link in task.operator_extra_links] for task in dag.tasks}
     assert linked == {
         "Trainer": ["Artifacts"],
         "Evaluator.a": ["Model report", "Evaluations", "Artifacts"],
         REPORT_NODE: ["Model report", "Artifacts"],
     }
-    without = AirflowDagRunner().run(CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes[:2], ir={}))
+    without = AirflowDagRunner(AirflowPipelineConfig(links=links_of)).run(
+        CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes[:2], ir={})
+    )
     assert [link.name for link in without.get_task("Evaluator.a").operator_extra_links] == ["Artifacts"]
 
 

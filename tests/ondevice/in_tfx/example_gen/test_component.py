@@ -24,7 +24,7 @@ from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.node import execute
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import settings
+from nightlite.settings import forget_settings
 from tests.models.mnist.made_digits import make_split
 
 OURS, THEIRS = "ours", "theirs"
@@ -86,7 +86,7 @@ class Laboratory:
 
 @pytest.fixture(scope="module")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
-    settings.cache_clear()
+    forget_settings()
     return Laboratory(tmp_path_factory.mktemp("spans"))
 
 

@@ -9,12 +9,12 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.types import standard_artifacts
 
+from nightlite.deployment.settings import Settings, settings
 from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.made_by import MADE_BY
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import Settings, settings
 from tests.faults.tfx.nights import compiled_nights, run_node
 from tests.ondevice.releases.made_releases import describe
 

@@ -19,12 +19,12 @@ from nightlite.errors import NodeRequestError, ReleaseError
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.paired import Comparison
-from nightlite.ondevice.in_tfx import node_outcome
+from nightlite.ondevice.in_tfx.node_outcome import node_outcome
 from nightlite.ondevice.in_tfx.pusher import executor
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
-from nightlite.settings import settings
+from nightlite.settings import forget_settings
 from tests.ondevice.in_tfx.gate_laboratory import new
 from tests.ondevice.in_tfx.pusher.test_signing import make_keys
 from tests.pipelines.tiny_tflite import sure_of
@@ -49,9 +49,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(executor, "overall_metrics", lambda uri: METRICS | {"calibration": math.nan})
     monkeypatch.setattr(executor, "code_revision", lambda: "r42")
-    settings.cache_clear()
+    forget_settings()
     yield
-    settings.cache_clear()
+    forget_settings()
 
 
 @pytest.fixture
@@ -119,7 +119,12 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
                 "approval_record": record,
             },
         )
-        return node_outcome.facts_of([("PushedModel", pushed.mlmd_artifact)])
+        said = node_outcome([("PushedModel", pushed.mlmd_artifact)])
+        release = dict.fromkeys(("pushed_version", "pushed_to", "pushed_sha256"))
+        return {"pushed": pushed.mlmd_artifact.custom_properties["pushed"].int_value == 1, **release} | {
+            **said.facts,
+            "reason": said.reason,
+        }
 
     return run
 
@@ -263,7 +268,7 @@ def test_old_releases_go_after_a_push(
     push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNIST_LITE_KEEP_RELEASES", "2")
-    settings.cache_clear()
+    forget_settings()
     for model in range(4):
         push(model, f"run-{model}")
     assert releases.versions() == [1, 3, 4]  # none beat the first, so that is their anchor
@@ -283,7 +288,7 @@ def test_a_release_is_signed_and_one_that_readers_would_refuse_is_not_made(
     push(0, "run-1")
     assert releases.release(1).is_signed
     monkeypatch.setenv("MNIST_LITE_VERIFYING_KEY", str(others[1]))
-    settings.cache_clear()
+    forget_settings()
     with pytest.raises(ReleaseError, match="[Dd]o not use this release"):
         push(1, "run-2")
     assert (releases.versions(), releases.latest_version()) == ([1], 1)

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from models.mnist.predict.recognition import Recogniser
+from nightlite.deployment.settings import Settings
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases import signing
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
-from nightlite.settings import Settings
 from tests.ondevice.releases.made_releases import describe, push
 
 

@@ -16,21 +16,22 @@ from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.tfrecords import scale
 from models.mnist.data.write_span import write_span
 from models.mnist.model import quantization
+from nightlite.deployment.settings import Settings
 from nightlite.errors import DataError
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import EdgeMeasurements
+from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.in_tfx.data_gate.component import DataGates
 from nightlite.ondevice.in_tfx.evaluation.thresholds import THRESHOLDS, evaluation_gates
 from nightlite.ondevice.in_tfx.report import component
 from nightlite.ondevice.in_tfx.report.pages import figure
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report import Report
 from nightlite.ondevice.run_parameters import RunParams
 from nightlite.ondevice.run_summary import summarize
-from nightlite.runner.in_tfx.compile import mnist_tflite
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.node import describe
-from nightlite.settings import Settings
 from tests.ondevice.in_tfx.gate_laboratory import (
     Laboratory,
     Run,
@@ -170,7 +171,7 @@ def test_the_float_file_agrees_with_keras_and_with_tfma(better: Run) -> None:
     assert measured.keras_agreement >= 0.999
     assert measured.max_abs_difference is not None and measured.max_abs_difference < 1e-4
     assert measured.tfma_accuracy == pytest.approx(measured.accuracy, abs=1e-6)
-    assert measured.size_bytes == better["Trainer.mnist_lite"].model_bytes
+    assert measured.size_bytes == facts_of(better["Trainer.mnist_lite"]).model_bytes
     assert 0 < measured.latency_ms.p50 <= measured.latency_ms.p95 <= measured.latency_ms.p99
     assert 0 < measured.peak_memory_mib < 64 and measured.load_ms > 0 and measured.threads == 1
     assert str(measured.input) == "image_floats float32[-1, 784]"
@@ -358,7 +359,7 @@ def test_after_the_metadata_store_was_lost_the_next_run_is_held_to_the_last_rele
     laboratory: Laboratory, first: Run, tmp_path: Path
 ) -> None:
     before = laboratory.settings
-    fresh = Laboratory(Settings(var_dir=tmp_path), mnist_tflite(Settings(var_dir=tmp_path)))
+    fresh = Laboratory(Settings(var_dir=tmp_path), compile_model(Settings(var_dir=tmp_path)))
     for kept in ("push_dir", "data_dir"):
         shutil.copytree(getattr(before, kept), getattr(fresh.settings, kept), symlinks=True)
     release = Releases(before.push_dir).latest()

@@ -6,6 +6,7 @@ from typing import Any
 
 from nightlite.ondevice.in_airflow.notice.message import Figures, Notice, Reason
 from nightlite.ondevice.in_airflow.pages.links import report_url, run_url
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.report import ModelColumn, Report
 from nightlite.ondevice.run_summary import VERDICT, outcome_of, pusher_of, report_page, summarize
@@ -28,7 +29,7 @@ def finished(
     """
     told: list[Notice] = []
     outcome, pusher = outcome_of(results.values()), pusher_of(results.values())
-    version = int(pusher.pushed_version) if pusher and pusher.pushed_version else None
+    version = int(made) if pusher and (made := facts_of(pusher).pushed_version) else None
     about = Notice(
         event="failed", verdict="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
     ).model_copy(update=_figures(dag_id, run_id, results))
@@ -42,7 +43,7 @@ def finished(
         tell(Outcome.failed.event, f"{', '.join(failed) or 'a task'} failed", reasons)
     # The node that judges has the others' gates too.
     judges = [results[VERDICT]] if VERDICT in results else list(results.values())
-    refusals = [text for result in judges for text in result.refusals]
+    refusals = [text for result in judges for text in facts_of(result).refusals]
     if outcome is Outcome.released:
         tell(outcome.event, f"release {version}", [])
     elif outcome is Outcome.refused and refusals:

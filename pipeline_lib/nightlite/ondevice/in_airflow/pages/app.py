@@ -23,9 +23,9 @@ from nightlite.ondevice.report_files import (
     STATISTICS_PAGE,
 )
 from nightlite.ondevice.run_summary import report_page
+from nightlite.ondevice.settings import settings
 from nightlite.runner.in_airflow.xcom import stored_results
 from nightlite.runner.node_result import NodeResult
-from nightlite.settings import settings
 
 _MEDIA_TYPES = {
     REPORT_PAGE: "text/html",

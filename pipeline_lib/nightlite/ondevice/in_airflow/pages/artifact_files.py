@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.node_result import NodeResult
 
@@ -45,9 +46,10 @@ def places_of(result: NodeResult, pipeline_root: Path, releases: Releases) -> li
         for output, items in result.outputs.items()
         for item in items
     ]
-    if result.pushed_version and result.pushed_to:
-        title = f"release {result.pushed_version}: sha256 {result.pushed_sha256 or 'unknown'}"
-        places.append(Place(RELEASE, title, result.pushed_to, releases.folder))
+    facts = facts_of(result)
+    if facts.pushed_version and facts.pushed_to:
+        title = f"release {facts.pushed_version}: sha256 {facts.pushed_sha256 or 'unknown'}"
+        places.append(Place(RELEASE, title, facts.pushed_to, releases.folder))
     return places
 
 

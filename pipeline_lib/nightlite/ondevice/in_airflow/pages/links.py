@@ -10,7 +10,8 @@ from airflow.sdk.bases.operator import BaseOperator
 from airflow.sdk.configuration import conf
 from airflow.sdk.types import TaskInstanceKey
 
-from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_ROUTE, STATISTICS_PAGE
+from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_NODE, REPORT_ROUTE, STATISTICS_PAGE
+from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 
 URL_PREFIX = "/mnist-lite"
 # Components whose tasks have a button for a page that ModelReport draws.
@@ -19,8 +20,10 @@ _STATISTICS = frozenset({"StatisticsGen", "ExampleValidator", "DataGate"})
 _EVALUATIONS = frozenset({"Evaluator"})
 
 
-def links_of(component: str, has_report: bool) -> tuple[BaseOperatorLink, ...]:
-    """The buttons of a component's task; without a ModelReport in the pipeline, only what it made itself."""
+def links_of(node: Node, pipeline: CompiledPipeline) -> tuple[BaseOperatorLink, ...]:
+    """Return the buttons of a node's task; without a ModelReport in the pipeline, only what it made itself."""
+    component = node.type.rpartition(".")[2]
+    has_report = any(other.id == REPORT_NODE for other in pipeline.nodes)
     pages: list[BaseOperatorLink] = []
     if has_report and component in _REPORTED:
         pages.append(ModelReportLink())

@@ -27,7 +27,7 @@ from nightlite.ondevice.releases.policy import policy as policy_of
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Push, Releases, Signer
 from nightlite.ondevice.run_parameters import DRY_RUN, LATEST
-from nightlite.settings import Settings, settings
+from nightlite.ondevice.settings import Settings, settings
 
 _QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")
 Artifacts = dict[str, list[types.Artifact]]

@@ -27,7 +27,7 @@ _LAZY_MODULES = (
     "grpc._server",
     "grpc._utilities",
     "keras",
-    "nightlite.settings",
+    "nightlite.ondevice.settings",
     "pyarrow.pandas_compat",
     "tensorflow_transform.beam.impl",
     "tfx.components.trainer.rewriting.tflite_rewriter",

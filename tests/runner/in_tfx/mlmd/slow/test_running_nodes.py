@@ -12,11 +12,12 @@ import psutil
 import pytest
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
+from nightlite.deployment.settings import Settings
+from nightlite.ondevice.hooks import HOOKS
 from nightlite.paths import PROJECT
 from nightlite.runner.in_tfx import run_local
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.mlmd import running_nodes
-from nightlite.settings import Settings
 from tests.faults.tfx.nights import prune, reopened, simulate
 from tests.pipelines import tiny_nights
 from tests.run_nodes import Deployment, until_asleep, wait_for
@@ -143,7 +144,7 @@ def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, holder: str) 
 def test_a_run_in_one_process_is_at_work_in_each_of_its_nodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_well: bool
 ) -> None:
-    compiled = compile_pipeline(tiny_nights.create_pipeline(str(tmp_path), ""), tiny_nights.PARAMETERS)
+    compiled = compile_pipeline(tiny_nights.create_pipeline(str(tmp_path), ""), tiny_nights.PARAMETERS, HOOKS)
     files = [running_nodes.file_of(tmp_path, f"nights.{node.id}", "by-hand") for node in compiled.nodes]
 
     def run_with_ir(*_: object) -> None:

@@ -9,10 +9,12 @@ from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from nightlite.ondevice.in_airflow import metrics
 from nightlite.paths import PROJECT
-from nightlite.runner.in_airflow import metrics
+from nightlite.runner.in_airflow import metrics as runner_metrics
 from nightlite.runner.node_result import NodeResult
 from tests.receivers import http_server
+from tests.results import node_result
 
 # A task's process as Airflow's supervisor forks it. It ends by _exit, long before a minute, which is how often
 # OpenTelemetry sends: what it did not send at its end would be lost.
@@ -21,12 +23,12 @@ import os, socket, sys
 from airflow.sdk.execution_time.supervisor import _fork_main
 from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
-from nightlite.runner.in_airflow import metrics
 from nightlite.runner.node_result import NodeResult
+from tests.ondevice.in_airflow.test_metrics import emit
 
 def task():
     stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
-    metrics.emit(NodeResult.model_validate_json(sys.argv[1]), "mnist_tflite")
+    emit(NodeResult.model_validate_json(sys.argv[1]))
 
 streams = [socket.socketpair() for _ in ("requests", "stdout", "stderr")]
 if (pid := os.fork()) == 0:
@@ -36,7 +38,13 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
 def result(node_id: str, state: str = "succeeded", **fields: object) -> NodeResult:
-    return NodeResult(node_id=node_id, run_id="r", state=state, seconds=1.5, executor_seconds=0.25, **fields)
+    return node_result(node_id, state, seconds=1.5, executor_seconds=0.25, **fields)
+
+
+def emit(result: NodeResult) -> None:
+    """Emit as a task of the nightly DAG does."""
+    runner_metrics.emit(result, "mnist_tflite")
+    metrics.emit(result, "mnist_tflite")
 
 
 def test_nothing_is_sent_unless_airflows_metrics_are_on(statsd, monkeypatch):
@@ -44,7 +52,7 @@ def test_nothing_is_sent_unless_airflows_metrics_are_on(statsd, monkeypatch):
         monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", on)
         stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
         if on == "False":
-            metrics.emit(result("Pusher.mnist_lite", pushed=True), "mnist_tflite")
+            emit(result("Pusher.mnist_lite", pushed=True))
     assert statsd() == []
 
 
@@ -75,7 +83,7 @@ def test_nothing_is_sent_unless_airflows_metrics_are_on(statsd, monkeypatch):
 def test_a_nodes_result_is_counted_and_timed(statsd, node, counted):
     name = node.node_id.replace(".", "__")
     timed = {f"{name}.duration:1500.000000|ms", f"{name}.executor_duration:250.000000|ms"}
-    metrics.emit(node, "mnist_tflite")
+    emit(node)
     assert set(statsd()) == {f"airflow.mnist_lite.{packet}" for packet in counted | timed}
 
 

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
+from nightlite.deployment import releases_tables
 from nightlite.deployment.cli import run_commands
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.releases import tables
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.checked import export as export_checked
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
-from nightlite.settings import settings
+from nightlite.ondevice.settings import settings
 from nightlite.table_console import table_console
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -37,9 +37,9 @@ def list_releases(
     """List the releases, newest first. The arrow marks `latest`."""
     releases = _releases()
     if history:
-        table_console().print(tables.history(releases.history()))
+        table_console().print(releases_tables.history(releases.history()))
     elif releases.versions():
-        table_console().print(tables.releases(releases))
+        table_console().print(releases_tables.releases(releases))
     else:
         print(_no_release(releases))
 
@@ -54,7 +54,7 @@ def show(
     if json:
         print(release.manifest.model_dump_json(indent=1))
         return
-    for table in tables.manifest(release):
+    for table in releases_tables.manifest(release):
         table_console().print(table)
 
 

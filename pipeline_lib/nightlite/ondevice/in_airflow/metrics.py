@@ -1,0 +1,25 @@
+"""The figures of a node's model as metrics, and the counts of pushes and refusals. README.md lists the names."""
+
+import math
+
+from airflow.sdk.observability.stats import gauge, incr
+
+from nightlite.ondevice.node_facts import facts_of
+from nightlite.ondevice.run_summary import ACCURACY, VERDICT
+from nightlite.runner.in_airflow.metrics import PREFIX, name_of
+from nightlite.runner.node_result import NodeResult
+
+
+def emit(result: NodeResult, dag_id: str) -> None:
+    """Emit what one node says of the model; each metric tagged with `dag_id` and `node_id`."""
+    name, tags, facts = name_of(result.node_id), {"dag_id": dag_id, "node_id": result.node_id}, facts_of(result)
+    accuracy = facts.metrics.get(ACCURACY)
+    # A Pusher's metrics are another node's.
+    if accuracy is not None and math.isfinite(accuracy) and result.pushed is None:
+        gauge(f"{name}.accuracy", accuracy, tags=tags)
+    if facts.model_bytes is not None:
+        gauge(f"{name}.model_bytes", facts.model_bytes, tags=tags)
+    if result.pushed:
+        incr(f"{PREFIX}.pushed", tags=tags)
+    if result.node_id == VERDICT and result.blessed is False:
+        incr(f"{PREFIX}.refused", tags=tags)

@@ -1,0 +1,25 @@
+"""Compile a model's pipeline, with its run parameters and hooks."""
+
+from nightlite.ondevice import run_parameters as described_parameters
+from nightlite.ondevice.hooks import HOOKS
+from nightlite.ondevice.in_tfx.pipeline import create_pipeline
+from nightlite.ondevice.settings import PIPELINE_NAME, Settings
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.in_tfx.compile import compile_pipeline
+from nightlite.runner.in_tfx.run_parameters import runtime_parameter
+
+
+def compile_model(config: Settings) -> CompiledPipeline:
+    """Return the model's compiled pipeline, every run parameter of `RunParams` open."""
+    described = (*described_parameters.parameters(), *described_parameters.facts())
+    pipeline = create_pipeline(
+        pipeline_name=PIPELINE_NAME,
+        pipeline_root=str(config.pipeline_root),
+        data_dir=str(config.data_dir),
+        push_dir=str(config.push_dir),
+        schema_file=config.schema_file if config.schema_file.exists() else None,
+        run_values={
+            parameter.name: runtime_parameter(parameter) for parameter in described if parameter.read_by == "nodes"
+        },
+    )
+    return compile_pipeline(pipeline, described, HOOKS)

@@ -1,0 +1,47 @@
+"""The product's part of a node's result, typed: what `in_tfx/node_outcome.py` puts into `NodeResult.facts`."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from nightlite.ondevice.outcome import Outcome
+from nightlite.runner.node_result import NodeResult
+
+
+class NodeFacts(BaseModel):
+    """What one node says of the model. None or empty but for the nodes that a field belongs to.
+
+    Attributes:
+      metrics: of the overall slice, for an Evaluator; the release's, for a Pusher.
+      refusals: each gate that was not passed, in words, for an Evaluator and EdgeValidator.
+      model_bytes: of what a Trainer left to serve.
+      pushed_version, pushed_to, pushed_sha256: the release that holds the model. The Pusher made it, or, where there
+        was nothing new, found that it is this very file.
+      outcome: how the run ended, for a Pusher and the OutcomeReport after it; None where that failed or was not
+        reached.
+      report: the page's path, for ModelReport and OutcomeReport, and for a DataGate that refused the data.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    metrics: dict[str, float] = {}
+    refusals: list[str] = []
+    model_bytes: int | None = None
+    pushed_version: str | None = None
+    pushed_to: str | None = None
+    pushed_sha256: str | None = None
+    outcome: Outcome | None = None
+    report: str | None = None
+
+
+def facts_of(result: NodeResult) -> NodeFacts:
+    """Return the typed view of a node's facts."""
+    return NodeFacts.model_validate(result.facts)
+
+
+def release_extra(result: NodeResult) -> dict[str, Any]:
+    """Return what the event of the releases' Asset says of the release that a Pusher made."""
+    facts = facts_of(result)
+    if not (result.pushed and facts.pushed_version):
+        return {}
+    return {"version": int(facts.pushed_version), "sha256": facts.pushed_sha256, "metrics": facts.metrics}

@@ -1,0 +1,63 @@
+"""The runner's settings: where the state and the TFX environment are, and how nodes are run."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from nightlite.paths import PROJECT, var_dir
+from nightlite.settings import EnvironmentSettings, process_settings
+
+
+class Settings(EnvironmentSettings):
+    """What running any pipeline needs. `var_dir` holds all state."""
+
+    var_dir: Path = Field(default_factory=var_dir, description="all state; default: var/ in the project")
+    tfx_python: Path = Field(
+        default=PROJECT / ".venvs" / "tfx" / "bin" / "python", description="interpreter of the TFX environment"
+    )
+    metadata_url: str = Field(
+        default="",
+        description="mysql://user:password@host[:port]/database for MySQL or MariaDB (with "
+        "innodb_snapshot_isolation=OFF); PostgreSQL is refused. "
+        "Default: SQLite in the state folder; in containers, the MariaDB beside them",
+    )
+    runtime: Literal["warm", "cold"] = Field(
+        default="warm",
+        description="warm: nodes are forked from a process that has imported TFX; cold: in fresh ones, 20 s more each",
+    )
+
+    @field_validator("metadata_url")
+    @classmethod
+    def _usable_store(cls, url: str) -> str:
+        form = "expected sqlite:////folder/file or mysql://user:password@host[:port]/database"
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # raises where it is no number
+        except ValueError:
+            raise ValueError(form) from None
+        scheme = parts.scheme.split("+")[0]
+        if scheme in ("postgres", "postgresql"):
+            raise ValueError(
+                "PostgreSQL is refused, because with this ml-metadata it mixes up cached artifacts; use mysql://… "
+                "(MySQL or MariaDB) or sqlite:///…. Airflow's own database may be PostgreSQL"
+            )
+        is_file = scheme == "sqlite" and parts.path.startswith("/")
+        is_server = scheme in ("mysql", "mariadb") and parts.hostname and parts.username
+        if url and not (parts.path.strip("/") and (is_file or is_server)):
+            raise ValueError(form)
+        return url
+
+    @property
+    def mlmd_url(self) -> str:
+        return self.metadata_url or f"sqlite:///{self.var_dir / 'metadata' / 'mlmd.sqlite'}"
+
+
+def settings() -> Settings:
+    """Return the runner's settings of this process.
+
+    Raises:
+      SettingsError: a variable does not hold what it should.
+    """
+    return process_settings(Settings)

@@ -1,0 +1,64 @@
+"""settings.env: what local commands take from it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nightlite.errors import SettingsError
+from nightlite.paths import PROJECT
+from nightlite.settings_file import read_settings_file
+
+
+def read(file: Path, **environ: str) -> dict[str, str]:
+    read_settings_file(environ, file)
+    return environ
+
+
+def test_the_environment_wins_also_with_an_empty_value(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text('# mine\nMNIST_LITE_EPOCHS=3\nMNIST_LITE_SCHEDULE="0 2 * * *" # nightly\nMNIST_LITE_WINDOW=7\n')
+    found = read(file, MNIST_LITE_SCHEDULE="", MNIST_LITE_WINDOW="8")
+    assert (found["MNIST_LITE_EPOCHS"], found["MNIST_LITE_SCHEDULE"], found["MNIST_LITE_WINDOW"]) == ("3", "", "8")
+
+
+def test_processes_of_the_local_airflow_keep_what_it_was_started_with(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("MNIST_LITE_EPOCHS=3\n")
+    assert "MNIST_LITE_EPOCHS" not in read(file, MNIST_LITE_STACK="anywhere")
+
+
+def test_no_file_is_no_setting_but_one_that_is_there_must_be_readable(tmp_path: Path) -> None:
+    assert read(tmp_path / "none") == {}
+    with pytest.raises(SettingsError, match=f"expected a file of settings. Received: {tmp_path}, .*Is a directory"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["MNIST_LITE_EPOCHS", "MNIST_LITE_EPOCHS='3", "two words"])
+def test_a_line_that_is_no_assignment_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text(f"MNIST_LITE_WINDOW=2\n{line}\n")
+    with pytest.raises(SettingsError, match=r"settings.env, line 2: expected NAME=VALUE. Received: something else$"):
+        read(file)
+
+
+def test_make_up_refuses_a_misspelt_name_in_it(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "pipeline_lib", tmp_path / "pipeline_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    misspelt = "MNIST_LITE_MIN_" + "ACURACY"
+    (tmp_path / "settings.env").write_text(f"{misspelt}=0.98\n")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_LITE_")}
+    env["PYTHONPATH"] = str(tmp_path / "pipeline_lib")
+    done = subprocess.run(
+        [sys.executable, "-m", "nightlite.deployment.cli", "up"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("mnist-lite: Did you mean MNIST_LITE_MIN_ACCURACY? ")
+    assert not (tmp_path / "var").exists()

@@ -46,7 +46,7 @@ def airflow_database() -> None:
 
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An executable that takes the place of the TFX environment's python."""
+    """Return an executable that takes the place of the TFX environment's python."""
     path = tmp_path_factory.mktemp("bin") / "python"
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("stand_in.py")}" "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -60,7 +60,7 @@ def compiled(pipeline: CompiledPipeline) -> CompiledPipeline:
 
 @pytest.fixture(scope="session")
 def pipeline() -> CompiledPipeline:
-    """A graph with what TFX's graphs have: a diamond, a system node, dots in ids, parameters of each type."""
+    """Return a graph with what TFX's graphs have: a diamond, a system node, dots in ids, parameters of each type."""
     return CompiledPipeline(
         tfx_version="1.21.0",
         name="diamond",

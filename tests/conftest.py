@@ -22,7 +22,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture
 def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """Settings of a deployment in `tmp_path`, which the code under test reads as well."""
+    """Yield settings of a deployment in `tmp_path`, which the code under test reads as well."""
     monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
     forget_settings()
     yield settings()

@@ -35,7 +35,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running_airflow(settings: Settings, dags_folder: Path) -> Iterator[LocalAirflow]:
-    """`make up` before, `make down` after, whatever happens between."""
+    """Yield `make up` before, `make down` after, whatever happens between."""
     try:
         yield stack.up(settings, dags_folder, Console(width=200))
     finally:

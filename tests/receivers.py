@@ -44,7 +44,7 @@ def mail_server(
     starttls: ssl.SSLContext | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[Mailbox]:
-    """One that takes mails in the clear; with `starttls` after that only, with `tls` from the first byte on only."""
+    """Yield a mail server: in the clear, after STARTTLS only (`starttls`), or in TLS from the first byte (`tls`)."""
     box = Mailbox(user, password)
     controller = Controller(
         box,
@@ -103,7 +103,7 @@ def http_server(status: int = 200) -> Iterator[Hook]:
 
 @contextlib.contextmanager
 def statsd_server() -> Iterator[tuple[int, list[str]]]:
-    """A StatsD server: its port, and what has come. It reads at once: a socket holds only some hundred metrics."""
+    """Yield a StatsD server's port and its metrics, read at once: a socket holds only some hundred."""
     metrics: list[str] = []
     ended = threading.Event()
 
@@ -126,7 +126,7 @@ def statsd_server() -> Iterator[tuple[int, list[str]]]:
 
 @contextlib.contextmanager
 def silent_server() -> Iterator[int]:
-    """A port that takes connections and never says a word."""
+    """Yield a port that takes connections and never says a word."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -140,5 +140,5 @@ def _free_port() -> int:
 
 
 def refusing_port() -> int:
-    """A port on which no one listens."""
+    """Return a port on which no one listens."""
     return _free_port()

@@ -67,7 +67,7 @@ class Deployment:
         return self.start("Moody", run_id, f"mood={mood}", runtime=runtime, grace=grace)
 
     def run(self, node: str, run_id: str, *params: str, runtime: str | None = None) -> tuple[int, NodeResult, str]:
-        """Exit code, result and log of one node."""
+        """Run one node. Return its exit code, result and log."""
         process = self.start(node, run_id, *params, runtime=runtime)
         log, _ = process.communicate(timeout=400)
         path = self.result_file(node, run_id)
@@ -81,7 +81,7 @@ class Deployment:
         return self.folder / f"{run_id}-{node}.json"
 
     def executions(self, run_id: str, node: str) -> list[tuple[int, str]]:
-        """Ids and states of a node's executions in one run, oldest first, as MLMD has them."""
+        """Return ids and states of a node's executions in one run, oldest first, as MLMD has them."""
         from ml_metadata import MetadataStore
         from ml_metadata.proto import metadata_store_pb2
 
@@ -97,7 +97,7 @@ class Deployment:
         return sorted(found)
 
     def servers(self) -> list[psutil.Process]:
-        """This deployment's warm servers, without their children."""
+        """Return this deployment's warm servers, without their children."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -162,7 +162,7 @@ def wait_for(condition: object, seconds: float = 300) -> None:
 
 @pytest.fixture(scope="session")
 def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MariaDB of this test session's own, where `mariadbd` is installed."""
+    """Yield a real MariaDB of this test session's own, where `mariadbd` is installed."""
     if not shutil.which("mariadbd"):
         pytest.skip("NOT TESTED: no mariadbd on PATH (Debian: apt-get install mariadb-server)")
     folder = tmp_path_factory.mktemp("mariadb")

@@ -14,7 +14,7 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
-    """Its TFX environment is this one: what is tested is the calling."""
+    """Return settings whose TFX environment is this one, because only the calling is tested."""
     return Settings(var_dir=tmp_path, tfx_python=sys.executable, compiled_pipeline=None)
 
 

@@ -22,7 +22,7 @@ def task(task_id: str, duration: float) -> TaskInstance:
 
 
 def timed_run(seconds: float = 10.0, overhead: float = 1.0) -> TimedRun:
-    """Three nodes with executors of 0, 5 and 2 s, whose tasks take `overhead`, twice and three times that longer."""
+    """Return a run of three nodes, executors of 0, 5 and 2 s, and tasks longer by once to three times `overhead`."""
     executors = {"A": 0.0, "B": 5.0, "C": 2.0}
     tasks = tuple(task(name, took + overhead * (n + 1)) for n, (name, took) in enumerate(executors.items()))
     results = {

@@ -34,7 +34,7 @@ def _answers() -> bool:
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """A Docker engine with Compose: one that answers, else one that MNIST_LITE_TEST_DOCKER_ENGINE's script makes."""
+    """Return a Docker engine with Compose: a running one, or one that MNIST_LITE_TEST_DOCKER_ENGINE's script makes."""
     if _answers():
         return
     script = os.environ.get(ENGINE)
@@ -46,7 +46,7 @@ def engine() -> None:
 
 @pytest.fixture(scope="session")
 def first_build(engine: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, str]:
-    """The deployment, nothing of it started, and the log of its image's build."""
+    """Return the deployment, nothing of it started, and the log of its image's build."""
     folder = tmp_path_factory.mktemp("compose")
     port = free_port()
     env_file = folder / "env"
@@ -78,7 +78,7 @@ def whole(first_build: tuple[Deployment, str]) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def first_run(whole: Deployment) -> str:
-    """The id of the run that `up` of empty volumes leads to, and no one has asked for; within its memory."""
+    """Return the id of the run that `up` of empty volumes leads to, and no one has asked for; within its memory."""
     whole.up()
     with whole.login("operator") as rest, peak_memory(whole.containers()) as looks:
         run = Run.first(rest)
@@ -100,7 +100,7 @@ def second_run(whole: Deployment, first_run: str) -> str:
 
 @pytest.fixture
 def deployment(whole: Deployment, second_run: str) -> Deployment:
-    """The deployment, up and healthy with its default executor, whatever the test before did to it."""
+    """Return the deployment, up and healthy with its default executor, whatever the test before did to it."""
     # Docker is asked, not Compose, whose `up` runs `init` again each time: six seconds before each of twenty tests.
     if unwell := whole.unwell():
         if "worker" in unwell:

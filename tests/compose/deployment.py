@@ -33,7 +33,7 @@ CELERY = {"COMPOSE_PROFILES": "celery", "MNIST_LITE_EXECUTOR": "CeleryExecutor",
 
 
 def docker(*arguments: str) -> str:
-    """A docker command's output; a failed one fails the test with what it said."""
+    """Run a docker command and return its output. A failed one fails the test with its message."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
     return done.stdout
@@ -53,7 +53,7 @@ class Deployment:
         return f"http://127.0.0.1:{self.port}"
 
     def compose(self, *arguments: str, settings: Mapping[str, str] | None = None, check: bool = True) -> str:
-        """`docker compose` of this deployment; returns what it wrote to stdout and stderr."""
+        """Run `docker compose` of this deployment. Return its stdout and stderr."""
         # A developer's own variables would go before the env file.
         kept = {
             name: value
@@ -82,7 +82,7 @@ class Deployment:
         return self.containers(service)[0]
 
     def containers(self, service: str = "") -> list[str]:
-        """Ids of the service's containers, or of all, running or not."""
+        """Return ids of the service's containers, or of all, running or not."""
         labels = [f"label=com.docker.compose.project={self.project}"]
         labels += [f"label=com.docker.compose.service={service}"] if service else []
         return docker("ps", "-aq", *(part for label in labels for part in ("--filter", label))).split()
@@ -109,7 +109,7 @@ class Deployment:
         return "well" if status == "healthy" else str(status)
 
     def secrets(self) -> dict[str, str]:
-        """All that no one may be told, by name."""
+        """Return all secrets, by name."""
         values = dotenv_values(self.env_file)
         found = {name: str(value) for name, value in values.items() if name.endswith(("PASSWORD", "KEY", "SECRET"))}
         assert len(found) == 9
@@ -122,16 +122,16 @@ class Deployment:
         return AirflowRest.login(self.url, user, self.secret(f"MNIST_LITE_{user.upper()}_PASSWORD"))
 
     def mlmd(self, query: str) -> list[str]:
-        """The rows of a query to MLMD's database."""
+        """Return the rows of a query to MLMD's database."""
         client = 'MYSQL_PWD="$MARIADB_PASSWORD" exec mariadb -N -u mlmd mlmd -e "$0"'
         return docker("exec", self.container("mariadb"), "sh", "-c", client, query).splitlines()
 
     def still_running(self) -> list[str]:
-        """Ids of the executions that MLMD takes for running (2: metadata_store_pb2.Execution.RUNNING)."""
+        """Return ids of the executions that MLMD takes for running (2: metadata_store_pb2.Execution.RUNNING)."""
         return self.mlmd("SELECT id FROM Execution WHERE last_known_state = 2")
 
     def pushed(self) -> list[str]:
-        """The files below the folder of released models."""
+        """Return the files below the folder of released models."""
         found = docker("exec", self.container("api-server"), "find", "/var/lib/mnist-lite/pushed", "-type", "f")
         return sorted(found.split())
 
@@ -145,7 +145,7 @@ class Run:
 
     @classmethod
     def first(cls, rest: AirflowRest) -> "Run":
-        """The first run ever, which no one has asked for."""
+        """Return the first run ever, which no one has asked for."""
         runs = wait_for("a run", lambda: rest.dag(PIPELINE_NAME) and rest.runs(PIPELINE_NAME, 100), seconds=120)
         assert [run.run_type for run in runs] == ["scheduled"], runs
         return cls(rest, runs[0].dag_run_id)
@@ -159,11 +159,11 @@ class Run:
         return next(task for task in self.rest.tasks(PIPELINE_NAME, self.run_id) if task.task_id == task_id)
 
     def running(self, task_id: str) -> TaskInstance:
-        """The task, once it is running."""
+        """Return the task, once it is running."""
         return wait_for(f"{task_id} running", lambda: (task := self.task(task_id)).state == "running" and task)
 
     def finished(self) -> str:
-        """The run's last state."""
+        """Return the run's last state."""
         run = wait_for(f"the end of {self.run_id}", lambda: (run := self._run()) and run.finished and run)
         return str(run.state)
 
@@ -201,6 +201,6 @@ def peak_memory(containers: list[str]) -> Iterator[list[int]]:
 
 
 def _bytes(text: str) -> int:
-    """Docker's binary sizes: "743.5MiB", "1.2GiB", "0B"."""
+    """Return the bytes of Docker's binary sizes: "743.5MiB", "1.2GiB", "0B"."""
     number = text.rstrip("BiKMGT")
     return int(float(number) * 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(text[len(number) :]))

@@ -93,7 +93,7 @@ def test_the_databases_have_no_way_out_and_none_in(deployment: Deployment) -> No
 
 
 def processes(container: str) -> list[dict[str, str]]:
-    """/proc's `status` of each process in a container.
+    """Return /proc's `status` of each process in a container.
 
     Without what Docker itself has in it, as root and for some milliseconds, before each health check. Others may end
     between being listed and being read.

@@ -21,7 +21,7 @@ long = pytest.mark.skipif(
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[tuple[LocalAirflow, Releases]]:
-    """A local Airflow with data and no run yet, and its releases."""
+    """Yield a local Airflow with data and no run yet, and its releases."""
     settings = Settings(var_dir=tmp_path / "var", port=free_port(), schedule="")
     variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
     with environment(variables):

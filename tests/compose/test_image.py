@@ -24,7 +24,7 @@ def in_image(image: str, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def only_developing(lock: Path) -> set[str]:
-    """The packages that a lock holds for pyproject's group "dev" alone, by its own words on why each is in it."""
+    """Return the packages that a lock holds for pyproject's group "dev" alone, by its comments."""
     why: dict[str, set[str]] = {}
     for line in lock.read_text().splitlines():
         if package := re.match(r"([\w.-]+)==", line):
@@ -40,7 +40,7 @@ def only_developing(lock: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The log of building mnist-lite:test-changed: other code, in a checkout that only its owner may read."""
+    """Return the log of building mnist-lite:test-changed: other code, in a checkout that only its owner may read."""
     tmp_path = tmp_path_factory.mktemp("changed")
     for name in ("dags", "docker", "pipeline_lib", "schema"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -17,7 +17,7 @@ SECONDS = 120
 
 @pytest.fixture
 def paused(deployment: Deployment) -> Iterator[Deployment]:
-    """The deployment while its DAG is switched off, so that runs wait; none of them is left."""
+    """Yield the deployment while its DAG is switched off, so that runs wait; none of them is left."""
     dag = f"dags/{PIPELINE_NAME}"
     with deployment.login("operator") as rest:
         wait_for("the DAG", lambda: rest.dag(PIPELINE_NAME), seconds=120)
@@ -37,7 +37,7 @@ def test_twenty_triggers_at_once_are_twenty_runs_however_many_are_refused_first(
     refusals: list[str] = []
 
     def trigger(number: int) -> str:
-        """The run that someone gets who tries until he has it."""
+        """Trigger a run, again until it is accepted."""
 
         def tried() -> str:
             try:

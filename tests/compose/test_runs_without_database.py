@@ -63,7 +63,7 @@ def told(ask: Callable[[], Any]) -> Any:
 
 
 def at_work(deployment: Deployment, run: Run) -> str:
-    """A running node of the run, for Airflow and for MLMD; or OVER."""
+    """Return a running node of the run, for Airflow and for MLMD; or OVER."""
 
     def node() -> str:
         tasks = run.rest.tasks(PIPELINE_NAME, run.run_id)
@@ -76,13 +76,13 @@ def at_work(deployment: Deployment, run: Run) -> str:
 
 
 def end(run: Run) -> str:
-    """The run's last state, over all that its database goes through."""
+    """Return the run's last state, over all that its database goes through."""
     found = wait_for("the run's end", lambda: (now := told(run._run)) and now.finished and now)
     return str(found.state)
 
 
 def reasons(rest: AirflowRest, run: Run) -> dict[str, list[str]]:
-    """The last words of each task that failed."""
+    """Return the last words of each task that failed."""
     tasks = rest.tasks(PIPELINE_NAME, run.run_id)
     return {
         task.task_id: rest.log_lines(PIPELINE_NAME, run.run_id, task)[-3:] for task in tasks if task.state == "failed"
@@ -90,7 +90,7 @@ def reasons(rest: AirflowRest, run: Run) -> dict[str, list[str]]:
 
 
 def going_on(deployment: Deployment, run: Run) -> tuple[Run, str]:
-    """The run and a running node of it. Where a fault has ended the run, of another one."""
+    """Return the run and a running node of it. Where a fault has ended the run, of another one."""
     if (node := at_work(deployment, run)) == OVER:
         why = reasons(run.rest, run)
         print(f"\nover before the last fault: {run._run()}: {why}", flush=True)

@@ -19,7 +19,7 @@ OF_RUN = ("", "/taskInstances", TRAINER, f"{TRAINER}/xcomEntries/return_value", 
 
 @pytest.fixture
 def stored(deployment: Deployment) -> Iterator[dict[str, str]]:
-    """Secrets that an admin has stored in Airflow, by where they are."""
+    """Yield secrets that an admin has stored in Airflow, by where they are."""
     connection = {"connection_id": "mail", "conn_type": "smtp", "password": f"{STORED}connection"}
     connection["extra"] = json.dumps({"api_token": f"{STORED}extra"})
     with deployment.login("admin") as rest:

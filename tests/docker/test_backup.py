@@ -33,7 +33,7 @@ def stub(tmp_path: Path) -> Path:
 
 
 def start(stub: Path, script: str, file: Path, fails: str = "never", hangs: str = "never") -> "subprocess.Popen[str]":
-    """The script in a process group of its own, as a terminal starts it."""
+    """Start the script in a process group of its own, as a terminal does."""
     variables = {"STUB": str(stub), "STUB_FAILS": fails, "STUB_HANGS": hangs}
     env = os.environ | variables | {"PATH": f"{stub}:{os.environ['PATH']}"}
     command = ["sh", PROJECT / "docker" / script, file]
@@ -89,7 +89,7 @@ def test_a_scheduler_that_does_not_stop_is_a_failure_that_is_told(stub: Path, tm
 
 @pytest.fixture
 def backup(stub: Path, tmp_path: Path) -> Path:
-    """A whole file, but for what is in it."""
+    """Return a whole file, but for what is in it."""
     for name in ("airflow.pgdump", "mlmd.sql"):
         (tmp_path / name).touch()
     subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "files.tar", "mlmd.sql"], check=True)

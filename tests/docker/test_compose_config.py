@@ -24,7 +24,7 @@ Config = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder of one's own, with Compose's files and no others."""
+    """Return a folder of one's own, with Compose's files and no others."""
     shutil.copytree(PROJECT / "docker", tmp_path / "docker")
     shutil.copy(PROJECT / "docker-compose.yml", tmp_path)
     return tmp_path
@@ -32,7 +32,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config(project: Path) -> Config:
-    """`docker compose config` of these files, with an env file of these lines, and these settings."""
+    """Return `docker compose config` of these files, with an env file of these lines, and these settings."""
     version = ["docker", "compose", "version"]
     if not shutil.which("docker") or subprocess.run(version, capture_output=True, check=False).returncode:
         pytest.skip("NOT TESTED: what Compose makes of docker-compose.yml. There is no docker command with Compose")

@@ -22,7 +22,7 @@ every_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def mebibytes(service: dict[str, Any]) -> float:
-    """A service's memory limit, as it is unless .env says otherwise."""
+    """Return a service's memory limit, as it is unless .env says otherwise."""
     number, unit = re.fullmatch(r"(?:\$\{\w+:-)?(\d+)([mg])\}?", service["mem_limit"]).groups()  # type: ignore[union-attr]
     return int(number) * BYTES[unit] / 2**20
 

@@ -42,7 +42,7 @@ def killed(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[in
 
 
 def says(monkeypatch: pytest.MonkeyPatch, answer: Any) -> list[str]:
-    """The API server's answer, None: it has none; returns the addresses that are asked."""
+    """Set the API server's answer (None: it has none). Return the requested addresses."""
     asked: list[str] = []
 
     def urlopen(url: str, timeout: float) -> io.BytesIO:
@@ -56,7 +56,7 @@ def says(monkeypatch: pytest.MonkeyPatch, answer: Any) -> list[str]:
 
 
 def since(health: ModuleType, seconds: float) -> None:
-    """As if it had been seen not to work so long ago."""
+    """Pretend that it has not worked for so long."""
     health.UNWELL.touch()
     then = health.UNWELL.stat().st_mtime - seconds
     os.utime(health.UNWELL, (then, then))

@@ -25,7 +25,7 @@ TOO_LOW = "-1"
 
 
 def log_in(page: Page, url: str) -> None:
-    """By the form that Airflow shows in place of the page that was asked for, and then goes on to it."""
+    """Log in by the form that Airflow shows in place of the requested page, and go on to that page."""
     page.goto(url)
     page.get_by_label("Username").fill(os.environ["MNIST_LITE_USER"])
     page.get_by_label("Password").fill(os.environ["MNIST_LITE_PASSWORD"])
@@ -87,7 +87,7 @@ def answer(page: Page, url: str, run_id: str, option: str) -> dict[str, Any]:
 
 
 def cells(table: Locator) -> list[list[str]]:
-    """The rows below a table's head."""
+    """Return the rows below a table's head."""
     rows = table.get_by_role("row").all()[1:]
     return [row.get_by_role("cell").all_inner_texts() for row in rows]
 

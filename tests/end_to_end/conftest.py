@@ -76,7 +76,7 @@ class Told:
             yield cls(hook, mailbox, metrics, port)
 
     def variables(self) -> dict[str, str]:
-        """Of a lateness alone, so that the project's own DAG is as it is where no one is told."""
+        """Return variables that notify of lateness alone, so that the project's own DAG sends no other notice."""
         values = {"ON": "late", "WEBHOOK": f"{self.hook.url}/{HOOK_PATH}", "WEBHOOK_SECRET": HOOK_SECRET}
         server = f"{self.mailbox.user}:{MAIL_PASSWORD}@127.0.0.1:{self.mailbox.port}"
         values |= {"URLS": f"mailto://{server}/team@example.com?from=ci@example.com&cto=60"}
@@ -113,7 +113,7 @@ class Deployment:
         return FinishedRun(run_id, run.state, tasks, results)
 
     def runs(self, dag_id: str, run_type: str) -> list[dict[str, Any]]:
-        """The runs of a DAG that came about in that way, oldest first."""
+        """Return the runs of a DAG that came about in that way, oldest first."""
         answer = self.rest.http.get(f"dags/{dag_id}/dagRuns", params={"run_type": run_type, "order_by": "run_after"})
         return list(answer.raise_for_status().json()["dag_runs"])
 

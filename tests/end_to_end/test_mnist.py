@@ -19,13 +19,13 @@ ACCURACY = "sparse_categorical_accuracy"
 
 @pytest.fixture(scope="module")
 def refused(deployment: Deployment) -> FinishedRun:
-    """The first run, with a threshold that nothing meets."""
+    """Return the first run, with a threshold that nothing meets."""
     return deployment.run(min_accuracy=1.01)
 
 
 @pytest.fixture(scope="module")
 def pushed(deployment: Deployment, refused: FinishedRun) -> FinishedRun:
-    """The second run, with the nightly run's own thresholds."""
+    """Return the second run, with the nightly run's own thresholds."""
     assert refused.state == "success"
     return deployment.run()
 

@@ -32,7 +32,7 @@ def spans_read(deployment: Deployment, run: FinishedRun, dag_id: str = PIPELINE_
 
 @pytest.fixture(scope="module")
 def fewer_digits(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """IDX files of what the first span holds, less twenty training examples."""
+    """Return IDX files of what the first span holds, less twenty training examples."""
     folder = tmp_path_factory.mktemp("fewer")
     deployment.tfx("tests.pipelines.fewer_digits", str(folder), "20")
     return folder
@@ -40,7 +40,7 @@ def fewer_digits(deployment: Deployment, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def first_span_is_released(deployment: Deployment) -> int:
-    """The newest release, which other tests of this deployment may have made."""
+    """Return the newest release, which other tests of this deployment may have made."""
     if Releases(deployment.settings.push_dir).latest() is None:
         assert deployment.run().state == "success"
     release = Releases(deployment.settings.push_dir).latest()
@@ -56,7 +56,7 @@ def ingested(deployment: Deployment, first_span_is_released: int, fewer_digits: 
 
 @pytest.fixture(scope="module")
 def on_new_data(deployment: Deployment, ingested: str) -> tuple[FinishedRun, FinishedRun]:
-    """The run that the ingest alone has started, and one that someone triggered while it went on."""
+    """Return the run that the ingest alone has started, and one that someone triggered while it went on."""
     [started] = wait_until("a run on new data", lambda: deployment.runs(PIPELINE_NAME, "asset_triggered"))
     second = deployment.rest.trigger(PIPELINE_NAME, {}).dag_run_id
     first = deployment.finished(PIPELINE_NAME, started["dag_run_id"])

@@ -28,7 +28,7 @@ PUSHER = "Pusher.mnist_lite"
 
 @pytest.fixture(scope="module")
 def released(deployment: Deployment) -> Deployment:
-    """The deployment, once it has a release."""
+    """Return the deployment, once it has a release."""
     if not Releases(deployment.settings.push_dir).versions():
         assert deployment.run().state == "success"
     return deployment
@@ -64,7 +64,7 @@ def ended(runs: client.DagRunApi, run_id: str) -> str:
 
 
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """`mnist-lite …` against the deployment, whose settings are in this process's environment."""
+    """Run `mnist-lite …` against the deployment, whose settings are in this process's environment."""
     return subprocess.run(
         [sys.executable, "-m", "nightlite.deployment.cli", *arguments],
         cwd=PROJECT,

@@ -14,20 +14,20 @@ from tests.waiting import wait_until
 
 @pytest.fixture(scope="module")
 def refused(deployment: Deployment) -> FinishedRun:
-    """A run that is refused, after one of the project's own DAG that was not."""
+    """Return a run that is refused, after one of the project's own DAG that was not."""
     assert deployment.run().state == "success"
     return deployment.run(TOLD, min_accuracy=1.01)
 
 
 @pytest.fixture(scope="module")
 def failed(deployment: Deployment, refused: FinishedRun) -> FinishedRun:
-    """A run whose data is refused."""
+    """Return a run whose data is refused."""
     return deployment.run(TOLD, max_anomalies=-1)
 
 
 @pytest.fixture(scope="module")
 def timed(deployment: Deployment) -> FinishedRun:
-    """A run that is longer than its `dagrun_timeout`."""
+    """Return a run that is longer than its `dagrun_timeout`."""
     return deployment.run(TIMED)
 
 
@@ -68,7 +68,7 @@ def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
 
 
 def waited_for(told: Told, run: FinishedRun, event: str) -> Notice:
-    """A notice that something else than the run's own last task sends."""
+    """Return a notice that something else than the run's own last task sends."""
     notice: Notice = wait_until(f"a notice that it is {event}", lambda: notices(told, run).get(event), seconds=300)
     return notice
 

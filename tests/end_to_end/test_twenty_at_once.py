@@ -18,7 +18,7 @@ PAUSED = "often"  # the project's pipeline: its runs wait in the queue, and no n
 
 @pytest.fixture
 def queue(deployment: Deployment) -> Iterator[set[str]]:
-    """The runs of the paused DAG before the test; those that it adds are gone after it."""
+    """Yield the runs of the paused DAG before the test. The test's own are removed after it."""
     wait_until(f"the DAG {PAUSED}", lambda: deployment.rest.dag(PAUSED))
     before = set(runs_of(deployment))
     yield before

@@ -41,7 +41,7 @@ class Observed:
 
 @pytest.fixture(scope="module")
 def observed(deployment: Deployment) -> Observed:
-    """A run that changes no release, mostly answered from the cache."""
+    """Return a run that changes no release, mostly answered from the cache."""
     components = read_stack(deployment.airflow.home).components
     run_id = deployment.rest.trigger(PIPELINE_NAME, {"push": "dry run"}).dag_run_id
     found = Observed(FinishedRun(run_id, "running", {}, {}))
@@ -71,7 +71,7 @@ def look_at(process: psutil.Process, found: Observed) -> None:
 
 @pytest.fixture(scope="module")
 def secrets(deployment: Deployment) -> dict[str, bytes]:
-    """Every secret of the deployment, by its name."""
+    """Return every secret of the deployment, by its name."""
     home = deployment.airflow.home
     config = configparser.RawConfigParser()
     config.read(home / "airflow.cfg")

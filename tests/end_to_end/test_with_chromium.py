@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not chromium.installed(), reason=f"NOT TESTED: t
 
 
 def in_chromium(deployment: Deployment, step: str, *arguments: str) -> dict[str, Any]:
-    """One of chromium_steps.py, in the environment that `make screenshots` uses; what it saw."""
+    """Run one of chromium_steps.py, in the environment of `make screenshots`. Return what it saw."""
     uv = shutil.which("uv") or str(PROJECT / ".venvs" / "tools" / "bin" / "uv")
     python = [uv, "run", "--quiet", "--no-project", "--python", ">=3.11,<3.14"]
     python += ["--with-requirements", "requirements-screenshots.txt", "python"]
@@ -63,7 +63,7 @@ def rejected(deployment: Deployment, triggered: dict[str, Any]) -> tuple[dict[st
 
 
 def gates_of(run: FinishedRun) -> list[tuple[str, str]]:
-    """Each gate that the run's model passed, and who judged it."""
+    """Return each gate that the run's model passed, and who judged it."""
     [blessing] = [made for made in run.result("EdgeValidator").artifacts() if made.type == "InfraBlessing"]
     gates = Gates.read(Path(blessing.uri)).gates
     assert len(gates) > 15 and all(gate.passed for gate in gates)

@@ -13,7 +13,7 @@ from nightlite.locks import lock
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Calls that would wait for another process; they return as if it had just let go."""
+    """Return calls that would wait for another process; they return as if it had just let go."""
     found: list[int] = []
     flock = fcntl.flock
 

@@ -21,7 +21,7 @@ def make_span(data_dir: Path, number: int, created: datetime) -> Path:
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """Spans 1, 2, 4 and 10, made at noon UTC of the first to the fourth of June."""
+    """Return spans 1, 2, 4 and 10, made at noon UTC of the first to the fourth of June."""
     for day, number in enumerate((1, 2, 4, 10), start=1):
         make_span(tmp_path, number, datetime(2026, 6, day, 12, tzinfo=UTC))
     for name in (".unfinished-span-11", "span-010", "span-0", "span-x"):  # nobody's

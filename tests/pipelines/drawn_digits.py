@@ -16,7 +16,7 @@ SIZES = (20, 28, 50, 113, 400)
 
 
 def draw(digit: np.ndarray, number: int) -> Image.Image:
-    """The digit in a picture of another shape, not in its middle; every second one dark on light."""
+    """Return the digit in a picture of another shape, not in its middle; every second one dark on light."""
     size = SIZES[number % len(SIZES)]
     picture = Image.new("L", (round(size * 1.8), round(size * 1.2)))
     place = (round(size * 0.7 * (number % 7) / 6), round(size * 0.2 * (number % 3) / 2))

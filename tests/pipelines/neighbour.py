@@ -18,7 +18,7 @@ def Bless(
     blessing: OutputArtifact[standard_artifacts.ModelBlessing],
     night: Parameter[int],
 ):
-    """Only the first night's model is good."""
+    """Bless only the first night's model."""
     blessing.set_int_custom_property("blessed", int(night == 0))
     blessing.set_int_custom_property("current_model_id", model.id)
 

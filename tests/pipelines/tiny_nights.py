@@ -33,7 +33,7 @@ MODEL_BYTES = 20_000
 
 @component
 def Data(examples: OutputArtifact[standard_artifacts.Examples], week: Parameter[int]):
-    """The same data for a week: six nights of seven it is answered from the cache."""
+    """Return the same data for a week: six nights of seven it is answered from the cache."""
     Path(examples.uri, "data").write_bytes(bytes(MODEL_BYTES))
     examples.set_int_custom_property("span", week)
 
@@ -54,7 +54,7 @@ def Judge(
     blessing: OutputArtifact[standard_artifacts.InfraBlessing],
     night: Parameter[int],
 ) -> TypedDict("Verdict", {"verdict": str}):
-    """Every third night is refused."""
+    """Return every third night is refused."""
     blessed = night % 3 != 2
     blessing.set_int_custom_property("blessed", int(blessed))
     blessing.set_int_custom_property("current_model_id", model.id)

@@ -11,7 +11,7 @@ from nightlite.runner.in_tfx import source_files
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A user's folder of modules; each would raise if it were imported."""
+    """Return a user's folder of modules; each would raise if it were imported."""
     files = {
         "top.py": "import os, numpy\nimport package.deep\nraise SystemExit",
         "package/__init__.py": "from . import beside",

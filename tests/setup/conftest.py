@@ -59,7 +59,7 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    """Linux on x86_64 with a new glibc, a fitting python3, a compiler and uv."""
+    """Return Linux on x86_64 with a new glibc, a fitting python3, a compiler and uv."""
     project = tmp_path / "project"
     shutil.copytree(PROJECT / "setup", project / "setup", ignore=shutil.ignore_patterns("__pycache__"))
     for file in ["pyproject.toml", *(path.name for path in PROJECT.glob("requirements*.txt"))]:

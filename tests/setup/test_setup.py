@@ -9,7 +9,7 @@ import pytest
 
 
 def refusal(done, project: Path) -> str:
-    """The one sentence of a set-up that refused, having made nothing."""
+    """Return the one sentence of a set-up that refused, having made nothing."""
     assert done.returncode != 0
     assert not list(project.glob(".venvs/*/"))
     lines = done.stderr.splitlines()

@@ -11,7 +11,7 @@ MACHINE = re.compile(r"(?<![\w.])/(wor[k]|roo[t]|hom[e]/\w+)/")
 
 
 def files() -> list[Path]:
-    """Tracked files, and those that would be with the next `git add`."""
+    """Return tracked files, and those that would be with the next `git add`."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split("\0")
     return [PROJECT / name for name in names if name and (PROJECT / name).is_file()]

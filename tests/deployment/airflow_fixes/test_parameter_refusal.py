@@ -20,7 +20,7 @@ MORE = (
 
 @pytest.fixture(scope="module")
 def params(pipeline: CompiledPipeline) -> Any:
-    """The run parameters, and two of other pipelines, as Airflow's API server holds them."""
+    """Return the run parameters, and two of other pipelines, as Airflow's API server holds them."""
     compiled = pipeline.model_copy(update={"parameters": (*parameters(), *MORE)})
     dag = AirflowDagRunner(AirflowPipelineConfig()).run(compiled)
     return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).params

@@ -36,7 +36,7 @@ Post = Callable[..., httpx.Response]
 def server(
     tmp_path_factory: pytest.TempPathFactory, airflow_database: None, pipeline: CompiledPipeline
 ) -> Iterator[TestClient]:
-    """Airflow's API application, with one DAG of ours and one that is not."""
+    """Return Airflow's API application, with one DAG of ours and one that is not."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 

@@ -27,7 +27,7 @@ def example() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def params(pipeline: CompiledPipeline) -> dict[str, Any]:
-    """The run parameters as Airflow's API answers them for the DAG."""
+    """Return the run parameters as Airflow's API answers them for the DAG."""
     from airflow.api_fastapi.core_api.datamodels.dags import DAGDetailsResponse
     from airflow.serialization.serialized_objects import DagSerialization
 

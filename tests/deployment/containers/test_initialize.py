@@ -17,7 +17,7 @@ from nightlite.settings import forget_settings
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings whose TFX interpreter writes down what it is asked, and fails for a dataset called bad."""
+    """Return settings whose TFX interpreter writes down what it is asked, and fails for a dataset called bad."""
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n[ "$4" != bad ]\n')
     python.chmod(0o755)

@@ -16,7 +16,7 @@ INGESTED = """echo '{"span": 4, "said": "span-4 it is"}'"""
 
 
 def tfx_python(folder: Path, script: str) -> Settings:
-    """Settings whose TFX interpreter is this shell script."""
+    """Return settings whose TFX interpreter is this shell script."""
     python = folder / "tfx-python"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)

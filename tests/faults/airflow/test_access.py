@@ -45,7 +45,7 @@ TRAVERSALS = (
 
 
 def routes() -> Iterator[str]:
-    """Each path of each application of our plugin, with words in the place of its parameters."""
+    """Yield each path of each application of our plugin, with words in the place of its parameters."""
     plugin = MnistLitePlugin()
     assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
     # The deployment's own plugin has middlewares alone: tests/deployment/airflow_fixes/test_plugin.py.

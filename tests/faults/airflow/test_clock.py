@@ -31,13 +31,13 @@ HOUR = timedelta(hours=1)
 
 
 def nightly(cron: str, zone: str) -> Any:
-    """The DAG as the scheduler has it: read back from the database's form."""
+    """Return the DAG as the scheduler has it: read back from the database's form."""
     dag = DAG("nightly", schedule=schedule(Settings(schedule=cron, timezone=zone)), catchup=False)
     return DagSerialization.from_dict(DagSerialization.to_dict(dag))
 
 
 def changes(zone: str) -> list[pendulum.DateTime]:
-    """The moments of the year at which the zone's clocks are changed, to the half hour."""
+    """Return the moments of the year at which the zone's clocks are changed, to the half hour."""
     moments = [pendulum.datetime(YEAR, 1, 1).add(minutes=30 * number) for number in range(2 * 24 * 365)]
     offsets = [moment.astimezone(ZoneInfo(zone)).utcoffset() for moment in moments]
     return [moments[at] for at in range(1, len(moments)) if offsets[at] != offsets[at - 1]]

@@ -78,7 +78,7 @@ class Deployment:
         return f"{states}; {failed}"
 
     def require_whole(self, nights: int) -> None:
-        """After so many nights: nothing is running or half there, each good one is one release, `latest` the last."""
+        """Require that nothing is running or half done, each good night is one release, and `latest` is the last."""
         self.require_nothing_half_done()
         models = [uri / "tflite" for uri in self._published() if uri.parts[-3] == "Train"]
         assert models and all(model.stat().st_size == MODEL_BYTES for model in models)
@@ -97,7 +97,7 @@ class Deployment:
             return database.execute(sql, values).fetchall()
 
     def require_nothing_half_done(self) -> None:
-        """No execution is open, what is published is there, and what is there is published."""
+        """Require that no execution is open, and that published artifacts and existing folders agree."""
         still_open = self._query("SELECT id, last_known_state FROM Execution WHERE last_known_state IN (?, ?)", *OPEN)
         assert still_open == [], f"executions left NEW or RUNNING: {still_open}"
         uris = self._published()
@@ -110,7 +110,7 @@ class Deployment:
         return [Path(uri) for [uri] in self._query("SELECT DISTINCT uri FROM Artifact WHERE state = ?", LIVE)]
 
     def _folders(self) -> Iterator[Path]:
-        """Every folder that a node's execution has made for an output."""
+        """Yield every folder that a node's execution has made for an output."""
         for path in self.settings.pipeline_root.glob("*/*/*"):
             if not path.relative_to(self.settings.pipeline_root).parts[1].startswith("."):
                 yield path

@@ -45,7 +45,7 @@ min_heartbeat_interval = 1
 
 @contextmanager
 def under_airflow(folder: Path, dag_id: str, commands: Sequence[list[str]]) -> Iterator[Deployment]:
-    """A real Airflow with the DAG of the compiled pipeline, once the TFX side has run these modules."""
+    """Yield a real Airflow with the DAG of the compiled pipeline, once the TFX side has run these modules."""
     settings = Settings(var_dir=folder / "var", port=free_port())
     dags = folder / "dags"
     dags.mkdir()
@@ -76,7 +76,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
 
 @pytest.fixture
 def mnist(tmp_path: Path) -> Iterator[Deployment]:
-    """The project's own pipeline, with data."""
+    """Yield the project's own pipeline, with data."""
     commands = [
         ["nightlite.deployment.in_tfx.commands", "ingest", "digits", "--no-tell"],
         ["nightlite.deployment.in_tfx.compile"],
@@ -96,7 +96,7 @@ class Killer:
         self.killed: Counter[str] = Counter()
 
     def strike(self, night: int) -> None:
-        """Up to three strikes while the night's run is under way."""
+        """Strike up to three times during the night's run."""
         for victim in [self.left.popleft() for _ in range(min(KILLS_A_RUN, len(self.left)))]:
             if not victims.processes_of(victim, self.deployment.home):
                 self.deployment.up()

@@ -16,7 +16,7 @@ KINDS = ("child", "runtime", "task", *COMPONENTS, STACK)
 
 
 def processes_of(victim: str, home: Path) -> list[psutil.Process]:
-    """The processes that the victim names, as far as they run now."""
+    """Return the processes that the victim names, as far as they run now."""
     stack = read_stack(home)
     assert stack, "there is no Airflow"
     if victim == STACK:

@@ -12,7 +12,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
 
 @pytest.fixture(scope="session")
 def good(laboratory: Laboratory) -> Run:
-    """A whole run with nothing wrong in it, released."""
+    """Return a whole run with nothing wrong in it, released."""
     run = laboratory.run("good", epochs=2)
     assert run["Pusher.mnist_lite"].pushed
     return run

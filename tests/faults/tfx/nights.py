@@ -52,7 +52,7 @@ class Night:
 
 
 def simulate(nights: int, folder: Path) -> Iterator[Night]:
-    """One run a night; whatever a run needs is read again as a node's own process would."""
+    """Simulate one run a night. Everything that a run needs is read again, as in a node's own process."""
     with mock.patch.dict(
         os.environ,
         MNIST_LITE_VAR_DIR=str(folder),
@@ -119,7 +119,7 @@ def reopened(url: str) -> int:
 
 @contextlib.contextmanager
 def counted_calls() -> Iterator[list[str]]:
-    """The calls of the metadata store, in a list that grows."""
+    """Yield the calls of the metadata store, in a list that grows."""
     made: list[str] = []
     original = metadata_store.MetadataStore._call
 

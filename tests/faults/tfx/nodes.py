@@ -12,7 +12,7 @@ GATE = "DataGate"
 
 
 def launch(laboratory: Laboratory, node_id: str, run_id: str, **parameters: Any) -> NodeResult:
-    """One node of one run; a failure is a result, as for Airflow's tasks."""
+    """Launch one node of one run. A failure is a result, as for Airflow's tasks."""
     pipeline = laboratory.settings.compiled_path
     if not pipeline.exists():
         laboratory.compiled.write(pipeline)
@@ -29,7 +29,7 @@ def launch(laboratory: Laboratory, node_id: str, run_id: str, **parameters: Any)
 
 
 def until(laboratory: Laboratory, last: str, run_id: str, **parameters: Any) -> NodeResult:
-    """Nodes in the pipeline's order up to `last`; gives the first failure, else the last one's result."""
+    """Launch nodes in the pipeline's order up to `last`. Return the first failure, else the last one's result."""
     for item in laboratory.compiled.nodes:
         result = launch(laboratory, item.id, run_id, **parameters)
         if result.state == "failed" or item.id == last:
@@ -38,6 +38,6 @@ def until(laboratory: Laboratory, last: str, run_id: str, **parameters: Any) -> 
 
 
 def files_below(folder: Path) -> dict[str, int]:
-    """Every file's size, by its path below `folder`."""
+    """Return every file's size, by its path below `folder`."""
     found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return {str(path.relative_to(folder)): path.stat().st_size for path in found}

@@ -24,7 +24,7 @@ BEFORE, NIGHTS = 4, 7  # of seven nights of one week, the clock is set back afte
 
 
 def wrong_by(step: timedelta) -> type[datetime]:
-    """A clock that is ahead, until someone sets it right."""
+    """Return a clock that is ahead, until someone sets it right."""
 
     class Ahead(datetime):
         @classmethod
@@ -56,7 +56,7 @@ def step(request: pytest.FixtureRequest) -> timedelta:
 
 @pytest.fixture
 def lived(tmp_path: Path, step: timedelta, deployed: Settings) -> Settings:
-    """Seven nights; as the settings of the deployment."""
+    """Return seven nights; as the settings of the deployment."""
     nights = simulate(NIGHTS, tmp_path)
     with mock.patch.object(release_store, "datetime", wrong_by(step)):
         for _ in range(BEFORE):
@@ -67,7 +67,7 @@ def lived(tmp_path: Path, step: timedelta, deployed: Settings) -> Settings:
 
 
 def run_names(config: Settings, kind: str) -> set[str]:
-    """The runs whose artifacts of this type MLMD says are there, and are."""
+    """Return the runs whose artifacts of this type MLMD says are there, and are."""
     found = set()
     with open_store(config.mlmd_url) as handle:
         for artifact in handle.store.get_artifacts_by_type(kind):

@@ -14,7 +14,7 @@ from tests.ondevice.in_tfx.gate_laboratory import LENIENT, Laboratory, few_digit
 
 @pytest.fixture(scope="module")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
-    """A deployment whose artifacts and releases are on a small disk; data and records are not."""
+    """Yield a deployment whose artifacts and releases are on a small disk; data and records are not."""
     var = tmp_path_factory.mktemp("var")
     with small_disk(var / "disk", "64m") as disk:
         for name in ("pipeline_root", "pushed"):

@@ -59,13 +59,13 @@ class Nights(Deployment):
         return self.start(node_id, f"night-{night}", f"night={night}", f"week={night // 7}")
 
     def node(self, node_id: str, night: int) -> NodeResult | None:
-        """The node's result; None where it left none."""
+        """Return the node's result; None where it left none."""
         self.begin(node_id, night).communicate(timeout=400)
         result = self.result_file(node_id, f"night-{night}")
         return NodeResult.read(result) if result.exists() else None
 
     def night(self, number: int) -> None:
-        """A whole run, each node tried as often as Airflow would."""
+        """Return a whole run, each node tried as often as Airflow would."""
         for node_id in NODES:
             results = [self.node(node_id, number)]
             while not (results[-1] and results[-1].state in ("succeeded", "cached")):
@@ -73,13 +73,13 @@ class Nights(Deployment):
                 results.append(self.node(node_id, number))
 
     def processes(self, victim: str) -> list[psutil.Process]:
-        """Those that `victim` names, now."""
+        """Return the running processes that `victim` names."""
         servers = self.servers()
         children = [child for server in servers for child in below(server)]
         return {"child": children, "server": servers, "all": [*servers, *children]}[victim]
 
     def require_whole(self, night: int) -> None:
-        """Nothing of the run is running or half there, and what `latest` points to is a whole release."""
+        """Require that nothing of the run is running or half done, and that `latest` points to a whole release."""
         with open_store(self.config.mlmd_url) as handle:
             run = handle.store.get_context_by_type_and_name("pipeline_run", f"night-{night}")
             states = [item.State.Name(item.last_known_state) for item in handle.store.get_executions_by_context(run.id)]

@@ -36,7 +36,7 @@ def another_model(file: Path) -> None:
 def converted(
     answer: Callable[[tf.Tensor], tf.Tensor], folder: Path, name: str = IMAGE_KEY, parts: object = None
 ) -> bytes:
-    """A TFLite file with the signature of the real ones; `parts` holds the variables of `answer`."""
+    """Return a TFLite file with the signature of the real ones; `parts` holds the variables of `answer`."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=name)], autograph=False)
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -117,7 +117,7 @@ def test_a_diverged_training_leaves_no_trainer(
 
 
 def judged(laboratory: Laboratory, run: Run, content: bytes, folder: Path, **parameters: object) -> set[str]:
-    """The names of the gates that EdgeValidator refuses a file by, the last release being the run's own."""
+    """Return the names of the gates that EdgeValidator refuses a file by, the last release being the run's own."""
     inputs = {**edge_inputs(run), "model": new_model(content, folder), "baseline_model": output(run, LITE, "model")}
     gates, blessing = laboratory.judge(inputs, folder, **parameters)
     assert blessing.get_int_custom_property("blessed") == 0
@@ -126,7 +126,7 @@ def judged(laboratory: Laboratory, run: Run, content: bytes, folder: Path, **par
 
 
 def keras_signature(run: Run) -> tuple[object, Callable[[tf.Tensor], tf.Tensor]]:
-    """The run's Keras model, and what it answers."""
+    """Return the run's Keras model, and what it answers."""
     loaded = tf.saved_model.load(str(Path(output(run, "Trainer.mnist", "model").uri, "Format-Serving")))
     return loaded, lambda image: next(iter(loaded.signatures["lite"](**{IMAGE_KEY: image}).values()))
 

@@ -58,7 +58,7 @@ def test_every_good_night_made_one_release(lived: list[Night], var: Path) -> Non
 
 
 def live(var: Path, kind: str) -> dict[int, Path]:
-    """Artifacts that MLMD says are there."""
+    """Return the artifacts that exist according to MLMD."""
     with open_store(Settings(var_dir=var).mlmd_url) as handle:
         found = handle.store.get_artifacts_by_type(kind)
     return {item.id: Path(item.uri) for item in found if item.state == item.LIVE}

@@ -32,7 +32,7 @@ def shard(span: Path, split: str = "train") -> Path:
 
 
 def lose_records(span: Path) -> None:
-    """A whole gzip file of whole records, only not all of them: nothing that reads it can tell."""
+    """Leave a whole gzip file of whole records, but not all of them, which no reader can notice."""
     content, end = gzip.decompress(shard(span).read_bytes()), 0
     for _ in range(50):
         end += 16 + struct.unpack_from("<Q", content, end)[0]
@@ -55,7 +55,7 @@ DAMAGES: dict[str, Damage] = {
 
 
 def assert_refused(laboratory: Laboratory, result: NodeResult) -> None:
-    """It says why in words, nothing was trained, and what the failed node had begun is gone, but a refusal's page."""
+    """Assert a reason in words, no training, and no leftovers of the failed node but a refusal's page."""
     assert result.state == "failed" and result.reason
     assert result.node_id in (laboratory.compiled.nodes[0].id, GATE)
     root = laboratory.settings.pipeline_root

@@ -26,7 +26,7 @@ def dataset() -> Dataset:
 
 @pytest.fixture
 def idx_folder(tmp_path: Path, dataset: Dataset) -> Path:
-    """A folder with the four files of `dataset`, gzip-compressed."""
+    """Return a folder with the four files of `dataset`, gzip-compressed."""
     folder = tmp_path / "idx"
     folder.mkdir()
     for prefix, split in (("train", dataset.train), ("t10k", dataset.eval)):

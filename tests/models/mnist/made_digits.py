@@ -9,7 +9,7 @@ from models.mnist.data.dataset import Split
 
 
 def idx_bytes(array: NDArray[np.uint8], count: int | None = None) -> bytes:
-    """`array` as an IDX file's bytes; `count` is a lie for the header to tell."""
+    """Return `array` as an IDX file's bytes. `count` is a wrong count for the header."""
     dimensions = (len(array) if count is None else count, *array.shape[1:])
     return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *dimensions) + array.tobytes()
 

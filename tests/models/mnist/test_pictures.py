@@ -14,7 +14,7 @@ Picture = Image.Image
 
 
 def seven(size: int = 100, ink: object = 255, paper: object = 0, mode: str = "L") -> Picture:
-    """A lopsided figure in the left half of a picture."""
+    """Return a lopsided figure in the left half of a picture."""
     image = Image.new(mode, (2 * size, size), paper)  # type: ignore[arg-type]
     draw = ImageDraw.Draw(image)
     draw.line([(size * 0.2, size * 0.2), (size * 0.7, size * 0.2), (size * 0.4, size * 0.8)], ink, round(size * 0.1))

@@ -147,7 +147,7 @@ def test_lite_signature_converts_without_resource_variables(trained: Path, tmp_p
 
 @pytest.fixture
 def tensorboard(trained: Path, tmp_path: Path) -> Iterator[str]:
-    """`make tensorboard` on a free port, over a pipeline root in which one Trainer has left its curves; its address."""
+    """Yield the address of `make tensorboard` on a free port, over a root with the curves of one Trainer."""
     runs = tmp_path / "pipeline_root" / "Trainer.mnist" / "model_run"
     shutil.copytree(trained / "logs", runs / "7")
     (tmp_path / "pipeline_root" / "Trainer.mnist_lite" / "model_run" / "8").mkdir(parents=True)

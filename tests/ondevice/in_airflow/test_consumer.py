@@ -25,7 +25,7 @@ def releases(monkeypatch, tmp_path):
 
 @pytest.fixture
 def verify(releases):
-    """The task's function, told of these releases."""
+    """Return the task's function, told of these releases."""
     bag = DagBag(str(PROJECT / "dags" / "mnist_consumer.py"))
     assert bag.import_errors == {}
     function = bag.dags["mnist_consumer"].task_dict["verify"].python_callable

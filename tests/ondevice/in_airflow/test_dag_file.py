@@ -60,7 +60,7 @@ def test_the_dag_is_as_the_settings_say(read_dags):
 
 
 def by_time_and_assets(dag):
-    """Expression, time zone and assets of a DAG's schedule, of which it takes any one."""
+    """Return expression, time zone and assets of a DAG's schedule, of which it takes any one."""
     assert isinstance(dag.schedule, AssetOrTimeSchedule)
     by_time, assets = dag.schedule.timetable, list(dag.schedule.asset_condition.objects)
     return by_time.expression, by_time.timezone, assets

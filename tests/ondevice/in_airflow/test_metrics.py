@@ -42,7 +42,7 @@ def result(node_id: str, state: str = "succeeded", **fields: object) -> NodeResu
 
 
 def emit(result: NodeResult) -> None:
-    """Emit as a task of the nightly DAG does."""
+    """Emit metrics as a task of the nightly DAG does."""
     runner_metrics.emit(result, "mnist_tflite")
     metrics.emit(result, "mnist_tflite")
 

@@ -60,7 +60,7 @@ class Laboratory:
         memo.install()
 
     def run(self, run_id: str, **parameters: Any) -> Run:
-        """A whole run, as `mnist-lite run-local` runs it."""
+        """Do a whole run, as `mnist-lite run-local` does."""
         return run_local(self.compiled, run_id, self.settings.mlmd_url, {**LENIENT, **parameters})
 
     def exec_properties(self, node_id: str, **parameters: Any) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def file_of(run: Run) -> bytes:
 
 
 def output(run: Run, node_id: str, key: str) -> Artifact:
-    """A node's output in a finished run, as the executors after it get it."""
+    """Return a node's output in a finished run, as the executors after it get it."""
     [found] = run[node_id].outputs[key]
     artifact = _TYPES[found.type]()
     artifact.uri, artifact.id = found.uri, found.id
@@ -185,7 +185,7 @@ def output(run: Run, node_id: str, key: str) -> Artifact:
 
 
 def edge_inputs(run: Run) -> dict[str, Artifact]:
-    """EdgeValidator's inputs in a finished run, without a baseline."""
+    """Return EdgeValidator's inputs in a finished run, without a baseline."""
     return {
         "examples": output(run, "ImportExampleGen", "examples"),
         "model": output(run, "Trainer.mnist_lite", "model"),
@@ -197,7 +197,7 @@ def edge_inputs(run: Run) -> dict[str, Artifact]:
 
 
 def report_inputs(run: Run) -> dict[str, Artifact]:
-    """ModelReport's inputs in a finished run, without a baseline."""
+    """Return ModelReport's inputs in a finished run, without a baseline."""
     edge = edge_inputs(run)
     return {
         **{key: edge[key] for key in ("examples", "evaluation", "lite_evaluation")},

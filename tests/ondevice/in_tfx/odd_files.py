@@ -16,7 +16,7 @@ def odd_file(
     signatures: Sequence[str] = ("serving_default",),
     batch: int | None = None,
 ) -> bytes:
-    """A softmax over `size` numbers, named `pixels`; without signatures if none is named."""
+    """Return a softmax over `size` numbers, named `pixels`; without signatures if none is named."""
     weights = tf.random.stateless_normal([size, classes], seed=(1, 2))
 
     @tf.function(input_signature=[tf.TensorSpec([batch, size], dtype, name="pixels")])

@@ -26,7 +26,7 @@ COMMENT = "# curated by hand\n"
 
 @pytest.fixture(scope="module")
 def span(tmp_path_factory: pytest.TempPathFactory) -> SpanStatistics:
-    """One span: the labels 0 to 7, all shades of grey."""
+    """Return one span: the labels 0 to 7, all shades of grey."""
     folder = tmp_path_factory.mktemp("data")
     train, evaluation = (
         Split(split.images, split.labels % np.uint8(8)) for split in (make_split(40, seed=1), make_split(20, seed=2))

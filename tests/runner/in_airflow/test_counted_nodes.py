@@ -12,7 +12,7 @@ NAME = "airflow.mnist_lite.ExampleGen"
 
 
 def counted(lines):
-    """The node's states that were counted, once for each time."""
+    """Return the node's states that were counted, once for each time."""
     return [state for state in STATES for line in lines if line == f"{NAME}.{state}:1|c"]
 
 

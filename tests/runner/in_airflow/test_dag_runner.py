@@ -17,7 +17,7 @@ def render(compiled, **config):
 
 
 def stored(dag):
-    """A DAG as Airflow's database holds it."""
+    """Return a DAG as Airflow's database holds it."""
     return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
 
 

@@ -32,7 +32,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPipeline:
 
 @pytest.fixture(scope="module")
 def checkouts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two copies of the code, each beside packages of its own."""
+    """Return two copies of the code, each beside packages of its own."""
     folders = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("another")
     for folder in folders:
         for name in ("pipeline_lib", "tests/pipelines"):
@@ -127,7 +127,7 @@ def trainer(**code: str) -> CompiledPipeline:
 
 @pytest.fixture
 def users(tmp_path: Path) -> Path:
-    """A user's modules, which would raise if they were imported."""
+    """Return a user's modules, which would raise if they were imported."""
     for name, text in (("mine", "import sibling\nraise SystemExit"), ("sibling", ""), ("losses", ""), ("other", "")):
         (tmp_path / f"{name}.py").write_text(text)
     return tmp_path

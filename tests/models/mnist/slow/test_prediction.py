@@ -22,7 +22,7 @@ from tests.ondevice.releases.made_releases import describe
 
 @pytest.fixture(scope="module")
 def settings(float_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A deployment whose one release is the network's file."""
+    """Return a deployment whose one release is the network's file."""
     folder = tmp_path_factory.mktemp("deployment")
     settings = Settings(var_dir=folder)
     file = folder / "tflite"

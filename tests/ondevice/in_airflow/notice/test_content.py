@@ -90,7 +90,7 @@ def test_a_pusher_below_a_condition_that_is_false_is_told_as_skipped() -> None:
 
 @pytest.fixture
 def reported(tmp_path: Path) -> Callable[..., NodeResult]:
-    """The result of a ModelReport over these models."""
+    """Return the result of a ModelReport over these models."""
 
     def make(*models: ModelColumn) -> NodeResult:
         folder = tmp_path / "report"

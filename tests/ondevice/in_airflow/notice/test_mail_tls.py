@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiri
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """The file of a certificate for 127.0.0.1 that signs itself, and a server's context that has it."""
+    """Return the file of a certificate for 127.0.0.1 that signs itself, and a server's context that has it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiri
 
 @pytest.fixture
 def settings(monkeypatch):
-    """Settings as the environment gives them."""
+    """Return settings as the environment gives them."""
 
     def make(**values: object) -> NoticeSettings:
         for name, value in values.items():

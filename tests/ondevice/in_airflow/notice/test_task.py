@@ -20,13 +20,13 @@ SECRET = "a-secret-that-nobody-may-see"
 
 @pytest.fixture
 def dag_of(dag_of: Callable[..., DAG]) -> Callable[..., DAG]:
-    """DAGs that end with a notice."""
+    """Return DAGs that end with a notice."""
     return partial(dag_of, notice=True)
 
 
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
-    """The webhook that the environment names, with a secret."""
+    """Yield the webhook that the environment names, with a secret."""
     with http_server() as server:
         monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", f"{server.url}/{SECRET}")
         monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK_SECRET", SECRET)

@@ -51,7 +51,7 @@ Get = Callable[..., httpx.Response]
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A deployment's state folder, with the settings of this process pointing there."""
+    """Yield a deployment's state folder, with the settings of this process pointing there."""
     folder = tmp_path_factory.mktemp("var")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MNIST_LITE_VAR_DIR", str(folder))
@@ -101,7 +101,7 @@ def get(places: Path, airflow_database: None) -> Iterator[Get]:
 
 @pytest.fixture(scope="module")
 def served(places: Path, report_run: Callable[..., str]) -> str:
-    """The path of a report that is there."""
+    """Return the path of a report that is there."""
     folder = places / "pipeline_root" / REPORT_NODE / "report" / "7"
     folder.mkdir(parents=True)
     for name in (REPORT_PAGE, "statistics.html", "evaluations.html", "report.json", "secret.txt", "../beside"):
@@ -257,7 +257,7 @@ def page_of(result: NodeResult, root: Path, releases: Path) -> str:
 
 
 def made(*uris: object) -> NodeResult:
-    """A node that says that it made artifacts, with these places and ids from 1 on."""
+    """Return a node that says that it made artifacts, with these places and ids from 1 on."""
     outputs = [OutputArtifact(id=number, type="T", uri=str(uri)) for number, uri in enumerate(uris, 1)]
     return NodeResult(node_id="Pusher", run_id="r", state="succeeded", outputs={"made": outputs})
 

@@ -46,7 +46,7 @@ def good(label: int = 3) -> dict[str, Feature]:
 
 @pytest.fixture
 def statistics(tmp_path: Path) -> Callable[..., Artifact]:
-    """A StatisticsGen's output: good examples as both splits, each eval example changed as `odd` says."""
+    """Return a StatisticsGen's output: good examples as both splits, each eval example changed as `odd` says."""
 
     def make(span: int, labels: Sequence[int], odd: Odd | None = None) -> Artifact:
         artifact = new(standard_artifacts.ExampleStatistics, tmp_path / f"statistics-{span}")
@@ -73,7 +73,7 @@ def statistics(tmp_path: Path) -> Callable[..., Artifact]:
 
 
 def judge(statistics: Artifact, folder: Path, previous: Artifact | None = None, **bounds: Any) -> Artifact:
-    """ImportSchemaGen's, ExampleValidator's and DataGate's executors on these statistics; gives DataGate's output."""
+    """Run ImportSchemaGen, ExampleValidator and DataGate on these statistics. Return DataGate's output."""
     schema = new(standard_artifacts.Schema, folder / "schema")
     curated = {"schema_file": str(PROJECT / "schema" / "mnist.pbtxt")}
     import_schema_gen.Executor().Do({}, {"schema": [schema]}, curated)

@@ -72,7 +72,7 @@ class Laboratory:
         return artifact
 
     def states(self, run_id: str) -> list[tuple[str, str]]:
-        """The state and the recorded error of each execution of a run."""
+        """Return the state and the recorded error of each execution of a run."""
         with open_store(self.url) as handle:
             run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
             executions = handle.store.get_executions_by_context(run.id)

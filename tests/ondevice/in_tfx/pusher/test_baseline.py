@@ -141,7 +141,7 @@ def test_a_damaged_release_is_no_baseline_and_is_said(shelf: Shelf, caplog: pyte
 
 
 def made_by(run: dict[str, NodeResult]) -> str:
-    """The code that the night's model was made by, as MLMD has it."""
+    """Return the code that the night's model was made by, as MLMD has it."""
     [model] = run["Train"].outputs["model"]
     with open_store(settings().mlmd_url) as handle:
         [artifact] = handle.store.get_artifacts_by_id([model.id])
@@ -153,7 +153,7 @@ Nights = Callable[[int], dict[str, NodeResult]]
 
 @pytest.fixture
 def nights(deployed: Settings) -> Nights:
-    """The real launcher on a pipeline of a few bytes, night by night."""
+    """Return the real launcher on a pipeline of a few bytes, night by night."""
     compiled = compiled_nights()
     return lambda night: {item.id: run_node(item.id, night, week=0) for item in compiled.nodes}
 

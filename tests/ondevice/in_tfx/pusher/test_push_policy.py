@@ -28,14 +28,14 @@ Right = npt.NDArray[np.bool_]
 
 
 def right(wrong: range) -> Right:
-    """Answers to N images that are all right but these."""
+    """Return answers to N images that are all right but these."""
     found = np.ones(N, dtype=bool)
     found[list(wrong)] = False
     return found
 
 
 def gates_refuse(answers: Right, last: Right, anchors: Right) -> list[str]:
-    """The gates that refuse these answers, the Evaluator's margin against the last release among them."""
+    """Return the gates that refuse these answers, the Evaluator's margin against the last release among them."""
     found = {"against_baseline": compare(answers, last, "last"), "against_anchor": compare(answers, anchors, "anchor")}
     gates = edge_gates(MEASURED.model_copy(update=found), DEFAULTS, CONTRACT, "none", "EdgeValidator")
     margin = ["margin"] if found["against_baseline"].change < RunParams().min_accuracy_change else []
@@ -75,7 +75,7 @@ class Shop:
         return self.releases.push(file, description, who="Pusher", policy=policy(judged, push))
 
     def again(self, name: str) -> Push:
-        """The same file in another run, compared with the releases of today."""
+        """Return the same file in another run, compared with the releases of today."""
         return self.night(name, self.answers[name])
 
 

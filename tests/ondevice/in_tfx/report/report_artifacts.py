@@ -30,7 +30,7 @@ class Linear(tf.Module):
 
 
 def save_models(folder: Path, weights: np.ndarray, lite_weights: np.ndarray) -> None:
-    """A SavedModel under `keras`, a TFLite file of other weights under `lite`, as TFX's artifacts."""
+    """Return a SavedModel under `keras`, a TFLite file of other weights under `lite`, as TFX's artifacts."""
     module = Linear(weights)
     tf.saved_model.save(module, str(folder / "keras" / "Format-Serving"), signatures={"lite": module.lite})
     other = Linear(lite_weights)

@@ -22,7 +22,7 @@ BLESSED = "Blessed: all 21 gates passed"
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ModelReport's folder: every gate was passed."""
+    """Return ModelReport's folder: every gate was passed."""
     folder = tmp_path_factory.mktemp("report")
     report = REPORT.model_copy(update={"blessed": True, "verdict": BLESSED})
     pages.write(pages.render(report), folder)

@@ -129,14 +129,14 @@ def charts(part: str) -> dict[str, str]:
 
 
 def lines(svg: str, key: str, length: int) -> list[list[float]]:
-    """The heights of a model's lines of so many points, as they are drawn: downwards."""
+    """Return the heights of a model's lines of so many points, as they are drawn: downwards."""
     paths = re.findall(rf'<path d="([^"]*)"[^>]*stroke: var\(--{key}\)', svg)
     found = [[float(y) for _, y in re.findall(r"[ML] ([\d.-]+) ([\d.-]+)", path)] for path in paths]
     return [line for line in found if len(line) == length]
 
 
 def assert_drawn(heights: Any, values: Any) -> None:
-    """All on one scale, and the larger the higher."""
+    """Return all on one scale, and the larger the higher."""
     slope, offset = np.polyfit(np.ravel(values), np.ravel(heights), 1)
     assert slope < 0
     np.testing.assert_allclose(slope * np.ravel(values) + offset, np.ravel(heights), atol=0.01)

@@ -53,7 +53,7 @@ EVALUATION_GATES = {threshold.name for threshold in THRESHOLDS}
 
 
 def impossible() -> Iterator[tuple[str, float]]:
-    """Every bound that a run can be told, with the value at the end of its range that nothing meets."""
+    """Yield every bound that a run can be told, with the value at the end of its range that nothing meets."""
     for name, schema in RunParams.model_json_schema()["properties"].items():
         if name.startswith("min_"):
             yield name, schema["maximum"]
@@ -71,20 +71,20 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
 
 @pytest.fixture(scope="module")
 def first(laboratory: Laboratory) -> Run:
-    """A first run: no release before it. On any processor its model is far from the next two's."""
+    """Return a first run: no release before it. On any processor its model is far from the next two's."""
     return laboratory.run("first", epochs=1)
 
 
 @pytest.fixture(scope="module")
 def worse(laboratory: Laboratory, first: Run) -> Run:
-    """A second one whose model has hardly learned anything."""
+    """Return a second one whose model has hardly learned anything."""
     assert first["EdgeValidator"].blessed
     return laboratory.run("worse", epochs=1, learning_rate=0.0001)
 
 
 @pytest.fixture(scope="module")
 def better(laboratory: Laboratory, worse: Run) -> Run:
-    """A third one, after a refused one, of the first one's data and for longer."""
+    """Return a third one, after a refused one, of the first one's data and for longer."""
     assert worse["EdgeValidator"].blessed is False
     return laboratory.run("better", epochs=6)
 
@@ -207,7 +207,7 @@ def _is_pushed(laboratory: Laboratory, run: Run, blessing: Artifact, folder: Pat
 def _is_refused_on_its_page(
     laboratory: Laboratory, run: Run, gate: Gate, folder: Path, **inputs: Artifact
 ) -> Literal[True]:
-    """That the pipeline's own ModelReport says so of this gate alone, in the page and in its figures."""
+    """Return whether the ModelReport's page and figures name this gate alone as refused."""
     made = new(component.Report, folder / "report")
     laboratory.execute("ModelReport", {**report_inputs(run), **inputs}, made, folder)
     report = Report.read(folder / "report")
@@ -336,7 +336,7 @@ def test_an_evaluations_gates_are_those_of_its_config(better: Run) -> None:
 
 
 def _baselines(laboratory: Laboratory, run: Run, node_id: str) -> list[int]:
-    """Ids of the artifacts that a node was given for its baseline, as MLMD has them."""
+    """Return ids of the artifacts that a node was given for its baseline, as MLMD has them."""
     with open_store(laboratory.settings.mlmd_url) as handle:
         events = handle.store.get_events_by_execution_ids([run[node_id].execution_id])
     return [event.artifact_id for event in events if event.path.steps[0].key == "baseline_model"]

@@ -24,7 +24,7 @@ def listening_ports(*processes: psutil.Process) -> set[str]:
 
 
 def listening_sockets(process: psutil.Process) -> set[str]:
-    """The paths of a process's Unix sockets that listen; gRPC's clients have no path."""
+    """Return the paths of a process's Unix sockets that listen; gRPC's clients have no path."""
     return {item.laddr for item in process.net_connections("unix") if item.laddr}
 
 

@@ -85,7 +85,7 @@ class Twice(beam.DoFn):
 
 @pytest.fixture
 def memo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Installed for one test: pytest's process is not a node's."""
+    """Install the caches for one test, because pytest's process is not a node's."""
     for owner, name, _ in beam_memo.REPLACEMENTS:
         monkeypatch.setattr(owner, name, getattr(owner, name))
     beam_memo.install()
@@ -172,7 +172,7 @@ def test_every_view_has_the_values_that_beam_gives_it(flags: list[str]) -> None:
 
 
 def _options_classes():
-    """All but those that refuse to exist without flags of their own, for Beam too."""
+    """Return all but those that refuse to exist without flags of their own, for Beam too."""
     kinds = []
     for kind in PipelineOptions.__subclasses__():
         try:

@@ -22,7 +22,7 @@ from tests.runner.in_tfx.beam.listening import listening_ports, look_around, not
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beam's own in its place again after the test."""
+    """Install the ports for one test, and Beam's own again after it."""
     urn, handlers = ports.python_urns.SUBPROCESS_SDK, worker_handlers.WorkerHandler._registered_environments
     for owner, name in (
         (_server._Server, "add_insecure_port"),

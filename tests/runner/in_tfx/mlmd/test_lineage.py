@@ -27,7 +27,7 @@ ARTIFACT = metadata_store_pb2.Artifact
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[MetadataStore, Contexts]:
-    """A store and its contexts by name: 300 runs of six nodes, every fifth cut short, some executions failed."""
+    """Return a store and its contexts by name: 300 runs of six nodes, every fifth cut short, some executions failed."""
     path: Path = tmp_path_factory.mktemp("history") / "mlmd.sqlite"
     store = MetadataStore(connection_config(f"sqlite:///{path}"))
     draw = random.Random(0)
@@ -108,7 +108,7 @@ def test_a_new_run_asks_no_execution_for_its_contexts(
 
 @pytest.fixture
 def answered(tmp_path: Path) -> tuple[metadata.Metadata, metadata_store_pb2.Context, list[Path]]:
-    """A store, a cache context with five executions, and the folders of their outputs, oldest first."""
+    """Return a store, a cache context with five executions, and the folders of their outputs, oldest first."""
     handle = open_store(f"sqlite:///{tmp_path}/mlmd.sqlite")
     with handle:
         store = handle.store

@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """One that listens, is never looped, and cannot fork."""
+    """Return one that listens, is never looped, and cannot fork."""
 
     def no_memory() -> None:
         raise OSError("Cannot allocate memory")

@@ -62,7 +62,7 @@ def marks(deployment: Deployment) -> list[Path]:
 
 
 def kill_all(deployment: Deployment, client: subprocess.Popen[str]) -> None:
-    """As when the machine loses power: no one is left who could say anything."""
+    """Kill all processes, as when the machine loses power."""
     processes = [child for server in deployment.servers() for child in [server, *server.children(recursive=True)]]
     for process in [*processes, *psutil.Process(client.pid).children(recursive=True)]:
         with contextlib.suppress(psutil.Error):

@@ -28,7 +28,7 @@ def test_mysql_url_is_unquoted() -> None:
 
 
 def _write_for_a_while(url: str, writer: int, seconds: float, acknowledged: Any) -> None:
-    """As nodes write: the store opened again for each of a node's transactions; tells how many were acknowledged."""
+    """Write as nodes do, with the store opened for each transaction. Return the acknowledged ones."""
     until, number = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         with open_store(url) as handle:

@@ -24,7 +24,7 @@ from tests.run_nodes import LONG, Deployment, alive, compile_odd, until_asleep, 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A deployment whose servers these tests may kill."""
+    """Yield a deployment whose servers these tests may kill."""
     folder = tmp_path_factory.mktemp("own")
     compile_odd(folder)
     deployment = Deployment(folder)

@@ -59,9 +59,8 @@ def api_application(apps: str = "core", plugins_folder: Path | None = None) -> I
       plugins_folder: a folder of plugins, as `[core] plugins_folder` names it.
     """
     # They read Airflow's home, which a conftest sets first.
-    from airflow.api_fastapi import app
-
     from airflow import plugins_manager, settings
+    from airflow.api_fastapi import app
 
     def forget() -> None:
         app.purge_cached_app()

@@ -61,6 +61,7 @@ def api_application(apps: str = "core", plugins_folder: Path | None = None) -> I
     # They read Airflow's home, which a conftest sets first.
     from airflow import plugins_manager, settings
     from airflow.api_fastapi import app
+    from airflow.configuration import conf
 
     def forget() -> None:
         app.purge_cached_app()
@@ -70,7 +71,7 @@ def api_application(apps: str = "core", plugins_folder: Path | None = None) -> I
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
-        patch.setattr(settings, "PLUGINS_FOLDER", str(plugins_folder or settings.PLUGINS_FOLDER))
+        patch.setattr(settings, "PLUGINS_FOLDER", str(plugins_folder or conf.get("core", "plugins_folder")))
         forget()
         yield app.create_app(apps=apps)
         forget()

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from starlette.types import ASGIApp
 
 from nightlite.deployment.airflow_fixes.body_limit import REQUEST_BYTES, TASK_BYTES, BodyLimit
 from nightlite.deployment.airflow_fixes.sqlite_writes import SqliteWrites
-from tests.real_airflow import deployed_api_application
+from tests.real_airflow import api_application, deployed_api_application
 
 PART = 1 << 16
 
@@ -66,3 +67,10 @@ def test_the_order_of_writers_holds_no_more_than_the_bound() -> None:
         raise AssertionError("it was handed on")
 
     assert sent(BodyLimit(SqliteWrites(application)), "/")[::2] == (413, REQUEST_BYTES + PART)
+
+
+def test_airflow_still_reads_a_body_of_any_length_before_it_asks_who_sent_it(airflow_database: None) -> None:
+    with api_application() as application:
+        name = "x" * 2 * REQUEST_BYTES
+        answer = TestClient(application).post("/auth/token", json={"username": name, "password": "x"})
+    assert answer.status_code == 401

@@ -1,10 +1,13 @@
 """The executor's word to the scheduler on a task that is queued a second time."""
 
+import inspect
 from types import SimpleNamespace
 
+import pytest
 from airflow.configuration import conf
 from airflow.executors import local_executor
 from airflow.executors.executor_loader import ExecutorLoader
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.taskinstancekey import TaskInstanceKey
 
 from nightlite.deployment.airflow_fixes.local_executor import LocalExecutor
@@ -63,3 +66,16 @@ def test_the_local_airflow_uses_it(monkeypatch, tmp_path):
     assert (module, name) == (LocalExecutor.__module__, LocalExecutor.__name__)
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", f"{module}.{name}")
     assert ExecutorLoader.import_executor_cls(ExecutorLoader.lookup_executor_name_by_str(f"{module}.{name}"))
+
+
+def test_airflows_own_still_takes_no_task_back():
+    with pytest.raises(NotImplementedError):
+        local_executor.LocalExecutor(parallelism=1).revoke_task(ti=TASK)
+
+
+def test_airflow_still_fails_a_task_that_runs_again_before_its_first_end_is_read():
+    """Its scheduler lets such an end pass where the task is only scheduled again, and its executor knows no better."""
+    source = inspect.getsource(SchedulerJobRunner.process_executor_events)
+    lets_pass = source.partition("ti_requeued = (")[2].partition("if ti_queued and not ti_requeued")[0]
+    assert "TaskInstanceState.SCHEDULED" in lets_pass and "TaskInstanceState.RUNNING" not in lets_pass
+    assert "has_task" not in vars(local_executor.LocalExecutor)

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 
 from nightlite.deployment.airflow_fixes.same_origin import SameOrigin
+from tests.real_airflow import api_application, token
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 TOKEN = {"Cookie": "_token=t"}
@@ -113,3 +114,11 @@ def test_a_login_in_a_browser_sets_a_cookie_that_no_script_reads(client: TestCli
     client.cookies.clear()
     for headers in ({}, {"Sec-Fetch-Site": "cross-site"}):
         assert "set-cookie" not in client.post("/auth/token", headers=headers).headers
+
+
+def test_airflow_still_takes_a_cookie_from_another_origins_page(airflow_database: None) -> None:
+    headers = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+    with api_application() as application:
+        headers["Cookie"] = f"_token={token('admin')}"
+        answer = TestClient(application).post("/api/v2/variables", json={"key": "k", "value": "v"}, headers=headers)
+    assert answer.status_code == 201, answer.text

@@ -140,8 +140,7 @@ def test_it_stands_before_sqlite_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "SQLite writes" not in middlewares()
 
 
-def test_the_module_names_what_it_works_around() -> None:
-    """Gone from Airflow, it is to go from here: the audit log is still written in the event loop."""
+def test_airflow_still_writes_its_audit_log_in_the_event_loop() -> None:
     import inspect
 
     from airflow.api_fastapi.logging.decorators import action_logging

@@ -106,7 +106,7 @@ def test_a_number_that_no_bound_would_refuse_is_refused(post: Post, number: str)
     assert answer.json()["detail"] == f"rate: expected a finite number. Received: {float(number)}"
 
 
-def test_a_dag_that_our_runner_did_not_render_is_left_alone(post: Post) -> None:
+def test_airflow_still_takes_unknown_names_where_our_runner_did_not_render_the_dag(post: Post) -> None:
     assert trigger(post, {"anything": 1}, dag_id="theirs").status_code == 200
     assert trigger(post, {"anything": 1}, dag_id="none").status_code == 404
 

@@ -104,3 +104,9 @@ def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(
         assert sentence.startswith("Airflow was not notified: ") and "secret" not in sentence and "\n" not in sentence
         assert sentence.endswith("The next run reads span-4 anyway")
     assert airflow.events == []
+
+
+def test_airflow_still_cannot_tell_of_an_event_whose_run_has_no_start() -> None:
+    from airflow.api_fastapi.core_api.datamodels.assets import DagRunAssetReference
+
+    assert DagRunAssetReference.model_fields["start_date"].annotation is datetime

@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tfx.orchestration.portable import resolver_node_handler
 
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_OK
-from nightlite.runner.in_tfx import node
+from nightlite.runner.in_tfx import node, resolver_handler
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult
 from nightlite.settings import forget_settings
 from tests.pipelines import first_run
 
-Run = Callable[[str], tuple[int, NodeResult]]
+Run = Callable[..., tuple[int, NodeResult]]
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +22,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("first")
     compile_pipeline(first_run.create_pipeline(str(folder / "root"))).write(folder / "first.json")
 
-    def run_node(node_id: str) -> tuple[int, NodeResult]:
+    def run_node(node_id: str, run_id: str = "first-run") -> tuple[int, NodeResult]:
         result = folder / f"{node_id}.json"
         url = f"sqlite:///{folder}/mlmd.sqlite"
-        code = node.execute(NodeRequest(folder / "first.json", node_id, "first-run", url, {}, result))
+        code = node.execute(NodeRequest(folder / "first.json", node_id, run_id, url, {}, result))
         return code, NodeResult.read(result)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -60,4 +61,10 @@ def test_a_pusher_pushes_nothing_without_the_blessing_it_waits_for(run: Run) -> 
 
 def test_a_strategy_that_breaks_still_fails(run: Run) -> None:
     code, result = run("Broken")
+    assert (code, result.state) == (EXIT_FAILED, "failed")
+
+
+def test_tfxs_own_handler_still_fails_a_resolver_that_finds_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolver_handler, "ResolverHandler", resolver_node_handler.ResolverNodeHandler)
+    code, result = run("Earlier", "another-run")
     assert (code, result.state) == (EXIT_FAILED, "failed")

@@ -1,7 +1,9 @@
-"""Bounds the body of every request, so that no client fills the API server's memory.
+"""Bound the body of every request, so that no client fills the API server's memory.
 
 FastAPI and Flask read a body into memory before they ask who sent it. The bytes are counted as the application reads
 them, because a chunked body names no length.
+
+Upstream: none filed; Airflow leaves it to a proxy (apache/airflow#51732). For Airflow 3.3.
 """
 
 from fastapi import HTTPException
@@ -17,7 +19,7 @@ TASK_BYTES = 64 << 20
 
 
 class TooLong(HTTPException):
-    """The refusal of a body. FastAPI lets an HTTPException through where it reads the body."""
+    """The refusal of a body. FastAPI passes an HTTPException on where it reads the body."""
 
     def __init__(self, bound: int) -> None:
         detail = f"expected a body of at most {bound >> 10} KiB. Received: a longer one"
@@ -25,7 +27,7 @@ class TooLong(HTTPException):
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body that is longer than its route takes."""
+    """ASGI middleware that answers 413 to a body longer than its route takes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,8 @@
-"""Airflow's LocalExecutor, without two faults of it: a task that waits for ever, and an answer that fails the task."""
+"""Airflow's LocalExecutor without two faults: a task that waits forever, and an answer that fails the task.
+
+Upstream: none filed for the first. The second is apache/airflow#71580 and apache/airflow#72716, both open; they follow
+apache/airflow#66374 and apache/airflow#67287, which are mended for tasks not yet running. For Airflow 3.3.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,15 +13,15 @@ from airflow.models.taskinstance import TaskInstance
 
 
 class LocalExecutor(local_executor.LocalExecutor):
-    """As Airflow's 3.3.2, but it can take a task back, and knows which ones it has handed to a worker.
+    """An executor like Airflow's that can also revoke a task, and knows which tasks its workers have.
 
-    A task whose worker died before it had started stays queued. After `[scheduler] task_queued_timeout` Airflow's
-    scheduler queues such a task again, with every executor that can take one back. Should the worker live after all,
-    the API server lets only one of the two start the task.
+    A task whose worker died before starting it stays queued. After `[scheduler] task_queued_timeout` the scheduler
+    queues it again, but only with an executor that can revoke. If the worker is alive after all, the API server lets
+    only one of the two start the task.
 
-    A task that asks somebody ends its process, and is queued again once it is answered. Where the answer is quicker
-    than this executor reads of that end, the scheduler takes the end for that of the new process and fails the task
-    ("state mismatch") unless the executor says that it has the task.
+    A task that asks someone ends its process, and is queued again once it is answered. If the answer comes before this
+    executor has read that end, the scheduler takes the end for the new process's. It then fails the task ("state
+    mismatch"), unless the executor says that it has the task.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -36,7 +40,7 @@ class LocalExecutor(local_executor.LocalExecutor):
         super().change_state(key, state, *args, **kwargs)
 
     def has_task(self, task_instance: TaskInstance) -> bool:
-        """Whether the task is queued here, or a worker has it."""
+        """Return whether the task is queued here, or a worker has it."""
         return task_instance.key in self._handed_over or super().has_task(task_instance)
 
     def revoke_task(self, *, ti: TaskInstance) -> None:

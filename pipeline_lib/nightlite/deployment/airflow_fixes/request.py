@@ -1,4 +1,4 @@
-"""Tells our middlewares of a request: its path, its sender, its body."""
+"""What the middlewares ask of a request: its path, its sender, its body."""
 
 from typing import Any
 

@@ -1,7 +1,9 @@
-"""Keeps other sites' pages from acting with a person's login, in the browser of that person.
+"""Keep other sites' pages from acting with a person's login, in that person's browser.
 
 A browser sends cookies with requests that other pages make: another port of the same host counts as the same site, so
 `SameSite` alone does not help. Programs send their token in a header, which no other site's page can.
+
+Upstream: none filed; Airflow takes a cookie for a login since apache/airflow#56633. For Airflow 3.3.
 """
 
 import json
@@ -25,7 +27,7 @@ _POLICY = "frame-ancestors 'self'"
 
 
 class SameOrigin:
-    """ASGI middleware: 403 for a change that another origin's page asks for, and no such page embeds ours."""
+    """ASGI middleware that answers 403 to a change asked for by another origin's page, and lets none embed ours."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,12 +1,14 @@
-"""Lets the API server's writing requests go one after the other, where Airflow's database is SQLite.
+"""Let the API server's writing requests run one after the other, where Airflow's database is SQLite.
 
 SQLite has one writer at a time. Airflow 3.3 writes its audit log from an `async` dependency
-(`airflow/api_fastapi/logging/decorators.py`), which is to say in the event loop. While another request of the same
-process is between its write and its commit, that waits for a lock whose holder waits for the event loop: nothing moves
-until SQLite gives up, after five seconds, with "database is locked". Whoever had triggered the run was answered 500.
+(`airflow/api_fastapi/logging/decorators.py`), and so in the event loop. While another request of the same process is
+between its write and its commit, the loop waits for a lock whose holder waits for the loop. After five seconds SQLite
+gives up with "database is locked", and the request is answered 500.
 
 The lock is taken after the whole body is read and released before the answer is sent, so a slow client blocks no one.
 BodyLimit, which stands before this, bounds the body.
+
+Upstream: apache/airflow#66726 (mended to 503 for backfills) and apache/airflow#68699 (open). For Airflow 3.3.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from nightlite.deployment.airflow_fixes.request import READING, read_again, read
 
 
 class SqliteWrites:
-    """ASGI middleware: a request waits for the one before it, a reading one for none."""
+    """ASGI middleware in which a writing request waits for the one before it, and a reading one for none."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -3,6 +3,8 @@
 Airflow takes any name that a DAG does not declare, and answers a refused value with a dump of its schema. It has no
 hook between a request and the run that it makes but a plugin's middleware. The tasks' own check (`run_values.py`) stays
 for runs that come another way: `airflow dags trigger`, TriggerDagRunOperator, an asset that is materialized.
+
+Upstream: apache/airflow#29018, closed as stale. For Airflow 3.3.
 """
 
 import json
@@ -26,7 +28,10 @@ _PATH = re.compile(r"/api/v2/(?:dags/(?P<dag_id>[^/]+)/dagRuns|backfills(?:/dry_
 
 
 class UnknownParameters:
-    """ASGI middleware. Airflow itself answers malformed requests and people who may not trigger the DAG."""
+    """ASGI middleware that refuses parameters.
+
+    Airflow itself answers malformed requests and people who may not trigger the DAG.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -50,7 +55,7 @@ async def _refusal(request: Request, dag_id: str | None, body: bytes) -> str | N
         return None
     if not isinstance(form, dict):
         return None
-    # Whoever is not logged in makes nothing be looked up, and what a DAG can be told is for those who may tell it.
+    # Nothing is looked up for a person who is not logged in. Only those who may trigger the DAG learn its parameters.
     user = await known_user(request)
     conf = form.get("conf" if dag_id else "dag_run_conf")
     dag_id = dag_id or form.get("dag_id")

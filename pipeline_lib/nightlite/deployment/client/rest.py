@@ -196,7 +196,7 @@ class AirflowRest:
     def asset_events(self, asset_id: int) -> list[dict[str, Any]]:
         """Return the extras of the Asset's newest events, or an empty list if Airflow cannot list them."""
         query = {"asset_id": asset_id, "order_by": "-timestamp", "limit": 100}
-        # Airflow 3.3 fails while an event's run is queued, because it has no start date.
+        # Airflow 3.3 fails while an event's run is queued, because it has no start date: apache/airflow#71360.
         broken = (httpx.codes.INTERNAL_SERVER_ERROR,)
         answer = self._send("GET", "assets/events", params=query, also_ok=broken)
         return [event["extra"] or {} for event in answer.json()["asset_events"]] if answer.is_success else []

@@ -76,3 +76,14 @@ def test_whatever_goes_wrong_the_schedulers_transaction_goes_on(note_of, monkeyp
 def test_what_is_no_run_at_all_is_let_be(caplog):
     run_note.on_dag_run_success(object(), "")
     assert "no note was written" in caplog.text
+
+
+def test_airflow_still_forbids_its_scheduler_a_savepoint_of_the_session():
+    from airflow.utils.sqlalchemy import prohibit_commit
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import Session
+
+    with Session(create_engine("sqlite://")) as session, prohibit_commit(session):
+        savepoint = session.begin_nested()
+        with pytest.raises(RuntimeError, match="UNEXPECTED COMMIT"):
+            savepoint.commit()

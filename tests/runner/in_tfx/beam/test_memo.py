@@ -1,6 +1,7 @@
 # ruff: noqa: B008 - that is how Beam declares what a method wants
 """Our memos of what Beam works out against Beam's own answers."""
 
+import inspect
 import os
 import sys
 import types
@@ -192,3 +193,17 @@ def test_what_one_view_sets_another_view_of_it_has_and_a_new_object_has_not(memo
     fresh = PipelineOptions([])
     assert fresh.view_as(DirectOptions).direct_num_workers != 7
     assert not fresh.view_as(beam.options.pipeline_options.DebugOptions).experiments
+
+
+def test_beam_still_inspects_a_function_at_every_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    signature = core.get_signature
+    monkeypatch.setattr(core, "get_signature", lambda f: asked.append(f) or signature(f))
+    for _ in range(3):
+        beam_memo._beams_args_defaults(Plain.process)
+    assert len(asked) == 3
+
+
+def test_beam_still_looks_through_all_modules_for_each_function_and_each_size() -> None:
+    assert "in list(sys.modules)" in inspect.getsource(BEAMS_SUBMODULES)
+    assert "sys.modules.values()" in inspect.getsource(OBJSIZES_GLOBALS)

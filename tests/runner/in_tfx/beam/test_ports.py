@@ -83,8 +83,7 @@ def test_a_worker_pool_for_another_runner_listens_on_this_machine_only(installed
         pool.stop(0)
 
 
-def test_the_place_that_it_replaces_is_the_one_that_beam_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it the pool is open to all: if Beam mends that, this module can go."""
+def test_beam_still_listens_on_every_interface(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_server._Server, "add_insecure_port", ports._add_insecure_port)
     _, pool = worker_pool_main.BeamFnExternalWorkerPoolServicer.start(use_process=False)
     try:

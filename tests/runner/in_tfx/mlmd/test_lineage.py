@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ml_metadata import MetadataStore
@@ -181,3 +182,16 @@ def test_it_is_what_tfx_calls_once_installed() -> None:
     assert execution_lib.get_executions_associated_with_all_contexts is lineage._with_handle
     assert cache_utils.get_cached_outputs is lineage.cached_outputs
     assert execution_lib.sort_executions_newest_to_oldest is lineage._newest_first
+
+
+def test_tfx_still_loads_all_executions_of_every_context() -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def executions(*arguments: object) -> list[metadata_store_pb2.Execution]:
+        asked.append(arguments)
+        return []
+
+    store = SimpleNamespace(get_executions_by_context=executions)
+    TFX_QUERY(store, [metadata_store_pb2.Context(id=1), metadata_store_pb2.Context(id=2)])
+    TFX_CACHED(SimpleNamespace(store=store), metadata_store_pb2.Context(id=3))
+    assert asked == [(1,), (2,), (3,)], "each without a limit"

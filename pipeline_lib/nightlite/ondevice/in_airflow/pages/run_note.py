@@ -2,6 +2,8 @@
 
 Airflow calls this listener in the scheduler, within the transaction that ends a run. All its database access is
 therefore in a savepoint, and its errors are only logged.
+
+Upstream: apache/airflow#39646, open: what a listener commits in the scheduler's session breaks it. For Airflow 3.3.
 """
 
 import logging

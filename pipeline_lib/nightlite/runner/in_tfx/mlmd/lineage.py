@@ -9,6 +9,9 @@ asked for its contexts, which MLMD searches without an index. A node's context i
 For a cached answer TFX loads every execution that was answered from the cache. The newest one nearly always serves.
 
 The newest is the one with the highest id, because a clock may be set back.
+
+Upstream: tensorflow/tfx#1053, tensorflow/tfx#3304 and tensorflow/tfx#4719, all closed; ml-metadata lost its query
+engine since, to which TFX had left this. For TFX and ml-metadata 1.21.
 """
 
 from collections.abc import Iterable, Sequence

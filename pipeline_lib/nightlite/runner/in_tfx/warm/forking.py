@@ -2,6 +2,8 @@
 
 A process that has imported TFX may fork as long as TensorFlow's eager context is untouched: a context holds threads
 and locks that a fork does not carry over, and the child would hang on one of them.
+
+Upstream: tensorflow/tensorflow#8220 and tensorflow/tensorflow#51832, both closed: not supported. For TensorFlow 2.21.
 """
 
 import contextlib

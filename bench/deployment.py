@@ -28,7 +28,7 @@ from nightlite.runner.node_result import NodeResult
 NOOP = "noop"
 COLD = "cold"
 NOOP_TASKS = 8
-# Ten parallel imports of TFX would measure contention for two cores, so the first nodes run one by one.
+# Ten parallel imports of TFX would only measure contention for two cores.
 COLD_NODES = 2
 _POLL_SECONDS = 1.0
 _PARSE_SECONDS = 120

@@ -38,7 +38,7 @@ SECRETS: dict[str, Callable[[], str]] = {
 }
 
 
-# As in Compose, a quoted value may span several lines, and any other ends with its line.
+# As in Compose, only a quoted value may span several lines.
 _ASSIGNMENT = re.compile(
     r"""^\ufeff?[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[=:][ \t]*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\n]*)""",
     flags=re.MULTILINE | re.DOTALL,

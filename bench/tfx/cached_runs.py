@@ -42,7 +42,7 @@ class History:
         self._config, self._runs = config, 0
         self._compiled: CompiledPipeline = compile_model(config)
         self._compiled.write(config.compiled_path)
-        # A Pusher is never cached: in a run like the last one it finds nothing new, and ends skipped.
+        # A Pusher is never cached. If the model is unchanged, it ends skipped.
         self._uncached = {
             item["pipelineNode"]["nodeInfo"]["id"]
             for item in self._compiled.ir["nodes"]

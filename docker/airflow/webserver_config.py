@@ -6,7 +6,7 @@ AUTH_TYPE = AUTH_DB
 # No self-registration, no anonymous access.
 AUTH_USER_REGISTRATION = False
 WTF_CSRF_ENABLED = True
-# The default, scrypt, takes 32 MiB per login: twenty at once exceed the container's memory. Iterations: OWASP's.
+# The default, scrypt, takes 32 MiB per login, too much for twenty at once. Iterations: OWASP's.
 FAB_PASSWORD_HASH_METHOD = "pbkdf2:sha256:600000"  # noqa: S105  no password
 # Checked for unknown names, with the time and memory of a wrong password.
 AUTH_DB_FAKE_PASSWORD_HASH_CHECK = (

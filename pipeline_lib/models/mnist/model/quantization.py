@@ -60,7 +60,7 @@ def _recipe(mode: Quantization) -> list[dict[str, object]]:
         recipes.add_quantization_config(".*", TFLOperationName.ALL_SUPPORTED, config, AlgorithmName.FLOAT_CASTING)
     else:
         recipes.load_quantization_recipe(recipe.static_wi8_ai8())
-        # Phones pass floats, and TFMA casts to int8 without rounding, so the file itself quantizes and dequantizes.
+        # The file itself quantizes: phones pass floats, and TFMA casts to int8 without rounding.
         for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
             recipes.add_quantization_config(".*", end, algorithm_key=AlgorithmName.NO_QUANTIZE)
     found: list[dict[str, object]] = recipes.get_quantization_recipe()

@@ -19,9 +19,9 @@ from nightlite import litert
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.training_parameters import Quantization
 
-# Float kernels sum in different orders. 1e-4 on a probability is far above that, far below a changed digit.
+# Far above the differences of float kernels, far below a changed digit.
 TOLERANCE = 1e-4
-# A quantized file may move one image far, but not the mean. This only detects a broken model.
+# Quantization may move one image far, but not the mean. Only detects broken models.
 _TOLERANCES: dict[Quantization, tuple[str, float]] = {
     "none": ("largest", TOLERANCE),
     "float16": ("mean", 0.001),

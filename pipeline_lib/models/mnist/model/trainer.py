@@ -163,7 +163,7 @@ def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder
 
     archive = keras.export.ExportArchive()
     archive.track(network)
-    # Lookup tables, if the preprocessing has any. Tracking the layer itself makes Keras trace it for seconds.
+    # Track lookup tables only. Tracking the layer itself makes Keras trace it for seconds.
     for part in tf.train.TrackableView(transform).descendants():
         if isinstance(part, tf.saved_model.experimental.TrackableResource):
             archive.track(part)

@@ -17,13 +17,13 @@ Mask = NDArray[np.bool_]
 _LEAST_CONTRAST = 40
 # Shares of the picture's longer side: the window's span, and the blur against camera noise.
 _WINDOW, _BLUR = 0.5, 1 / 150
-# Ink's strength as a share of the strongest nearby, floored by a share of the picture's strongest.
+# Strength of ink as shares: of the strongest nearby, with a floor of the picture's strongest.
 _INK, _EDGE, _FLOOR = 0.4, 0.15, 0.4
 # Shares of all the ink: the largest speck, and the most that all specks may have.
 _LEAST_PIECE, _MOST_SPECKS = 0.1, 0.25
-# Shares of the mark's longer side: half of a stroke's gap, and the edge's width around the ink.
+# Shares of the mark's longer side: half of a stroke's gap, and the edge's width.
 _HALF_GAP, _RIM = 0.08, 0.04
-# An 8 has two holes, a hurried one three. A hole smaller than this share is a blot's.
+# An 8 has two or three holes. Holes smaller than this share are blots.
 _MOST_HOLES, _LEAST_HOLE = 4, 0.002
 _DIAGONALS_TOO = np.ones((3, 3))
 

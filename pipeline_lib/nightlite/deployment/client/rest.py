@@ -23,7 +23,7 @@ from nightlite.errors import NoRunError, RefusedError, RunRefusedError, StackErr
 from nightlite.runner.node_result import NodeResult
 
 _TIMEOUT_SECONDS = 30
-# Seconds between the tries of a request. tenacity takes longer to import than the whole client.
+# Seconds between tries. tenacity takes longer to import than the whole client.
 _PAUSES = (0.2, 0.4, 0.8, 1.6, None)
 _ABSENT = (httpx.codes.NOT_FOUND,)
 _MALFORMED = (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)

@@ -31,10 +31,10 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
         "dagbag_import_error_tracebacks": "False",  # our import errors are one sentence with the next step
     },
     "scheduler": {
-        # The default of 1 s delays each task of a chain. At 0.1 s an idle scheduler takes 15 % of a core.
+        # At the default of 1 s each task waits. At 0.1 s an idle scheduler takes 15 % of a core.
         "scheduler_idle_sleep_time": "0.2",
     },
-    # A supervisor may notice its task's end this late, and its worker stays busy. Default: 5 s.
+    # A supervisor may notice its task's end this late. Default: 5 s.
     "workers": {"min_heartbeat_interval": "1"},
     "dag_processor": {"parsing_processes": "1", "refresh_interval": "30"},
     "api": {"workers": "1", "expose_config": "non-sensitive-only", "enable_swagger_ui": "False"},
@@ -44,10 +44,10 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
 # A file of the plugins folder: it switches this deployment's patches of Airflow on.
 _AIRFLOW_FIXES = "from nightlite.deployment.airflow_fixes.plugin import AirflowFixes as AirflowFixes\n"
 
-# Seconds to wait for SQLite's write lock, shared by four components. Python's default of 5 is too few.
+# Seconds to wait for SQLite's write lock. For four components, Python's 5 are too few.
 _TURN_SECONDS = 30
 
-# Seconds until work of a killed scheduler, worker or supervisor is retried. Defaults: 2 to 12 minutes.
+# Seconds until a killed process's work is retried. Defaults: 2 to 12 minutes.
 _PATIENCE_SECONDS: Mapping[str, str] = {
     "task_instance_heartbeat_timeout": "60",
     "orphaned_tasks_check_interval": "30",
@@ -139,8 +139,7 @@ class LocalAirflow:
             },
             "database": {
                 "sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}?timeout={_TURN_SECONDS}",
-                # Without a limit, the API server's event loop never waits for a connection held by a request that
-                # waits for the loop.
+                # No limit: the event loop would wait for connections of requests that wait for the loop.
                 "sql_alchemy_max_overflow": "-1",
             },
             "logging": {"base_log_folder": str(self.home / "logs")},

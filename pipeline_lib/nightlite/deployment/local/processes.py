@@ -127,8 +127,7 @@ def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
             for process in members.values():
                 with contextlib.suppress(psutil.Error):
                     worker = members.get(process.ppid())
-                    # The leader's children are the workers. Without the leader, no process of the session is their
-                    # parent.
+                    # The leader's children are the workers. They have no other parent in the session.
                     if worker and worker.pid != component.pid:
                         tasks.append(process)
     return tasks

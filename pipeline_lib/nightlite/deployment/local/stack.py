@@ -181,7 +181,7 @@ def _keep_what_works(
 
 
 def _task_grace_seconds(stack: Stack) -> float:
-    # Without an API server a task cannot report, and a task that waits to start ignores SIGTERM.
+    # Without an API server tasks cannot report, and waiting ones ignore SIGTERM.
     return GRACE_SECONDS if "api-server" in stack.dead() else TASK_GRACE_SECONDS
 
 

@@ -50,7 +50,7 @@ def run_values(
         if value is None:
             continue
         try:
-            # JSON Schema takes 5.0 for an integer and 5 for a number, while TFX's types are strict.
+            # JSON Schema takes 5.0 for an integer, but TFX's types are strict.
             values[parameter.name] = _CASTS[parameter.type](value)
             require_json(values[parameter.name])
         except (ValueError, OverflowError, TypeError):

@@ -20,7 +20,7 @@ from nightlite.runner.in_tfx import source_files
 FINGERPRINT = "code_sha256"
 FILE_FINGERPRINT = "file_sha256"
 _SCHEMA_FILE = "schema_file"
-# Dotted names anywhere in a text, even JSON within JSON. Top-level modules only under such a key.
+# Dotted names anywhere in a text. Top-level modules only under such a key.
 _DOTTED = re.compile(r"(?<![\w./\\-])[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _MODULE = re.compile(r'module\w*\\*"\s*:\s*\\*"([^\W\d]\w*)\\*"')
 # The contents count, not the path.

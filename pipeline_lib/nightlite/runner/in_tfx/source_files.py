@@ -155,7 +155,7 @@ class _Places:
         if spec is None:
             return None
         self._inside[name] = list(spec.submodule_search_locations or ())
-        # A package of several folders has no origin. For a module in a zip archive it is no file.
+        # A package of several folders has no origin, a zipped module none that is a file.
         return Path(spec.origin) if spec.origin and os.path.isfile(spec.origin) else None
 
 

@@ -44,7 +44,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-cache",
 }
-# A node's file may be anything, so it is downloaded, never shown as a page of this server.
+# A node's file may be anything, so it is downloaded, never shown.
 FILE_HEADERS = HEADERS | {"Content-Security-Policy": f"sandbox; {HEADERS['Content-Security-Policy']}"}
 _NOTHING = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <title>Nothing here</title><body style="font: 15px/1.5 system-ui, sans-serif; margin: 2rem">
@@ -69,7 +69,7 @@ def report_app() -> FastAPI:
     return app
 
 
-# The routes are plain functions, so FastAPI runs them in threads that may wait for database and disk.
+# Plain functions: FastAPI runs them in threads that may wait for database and disk.
 def _node(request: Request, dag_id: str, run_id: str, node_id: str, session: SessionDep) -> Response:
     """Return the page of a task's outputs."""
     result = stored_results(session, dag_id, run_id, node_id).get(node_id)

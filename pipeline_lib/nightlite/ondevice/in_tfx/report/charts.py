@@ -199,7 +199,7 @@ def _chart(title: str, draw: Callable[[Axes], None], height: float = 2.6) -> Mar
 
 
 def _svg(title: str, text: str) -> Markup:
-    # Inline, another chart has the same group ids. Ids of clip paths and marks hold the title's hash.
+    # Charts share group ids. Ids of clip paths and marks hold the title's hash.
     text = re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
     text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r"<svg \1>", text, count=1)
     for color, variable in _VARIABLES.items():

@@ -29,7 +29,7 @@ from tfx.types import artifact_utils
 Context: TypeAlias = metadata_store_pb2.Context
 Execution: TypeAlias = metadata_store_pb2.Execution
 Outputs: TypeAlias = dict[str, list[types.Artifact]]
-# Newest executions of a node searched for a run's. Several parallel runs may have theirs among them.
+# Newest executions of a node in which a run's are searched, among those of parallel runs.
 PAGE = 20
 _every_cached_output = cache_utils.get_cached_outputs
 

@@ -11,7 +11,7 @@ from tfx.orchestration import metadata
 
 from nightlite import locks
 
-# ml-metadata's own 5 tries are too few for concurrent writers to SQLite, or for a busy server.
+# ml-metadata's own 5 tries are too few for concurrent writers or a busy server.
 RETRIES = 30
 
 

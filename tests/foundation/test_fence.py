@@ -41,6 +41,10 @@ WRONG = (
 )
 
 
+# It closes a circle: run_node imports the warm client, and the warm server's children import requests.
+CIRCLE = ("nightlite/runner/in_tfx/request.py", "from nightlite.runner.in_tfx import run_node")
+
+
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
     env = {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(folder / "pipeline_lib")}
@@ -52,7 +56,7 @@ def test_every_wrong_import_is_refused_by_name(tmp_path: Path) -> None:
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
     assert lint_imports(tmp_path).returncode == 0
-    for file, line, _ in WRONG:
+    for file, line in (*(wrong[:2] for wrong in WRONG), CIRCLE):
         with _place(tmp_path, file).open("a") as module:
             module.write(f"\n{line}\n")
     done = lint_imports(tmp_path)
@@ -60,6 +64,7 @@ def test_every_wrong_import_is_refused_by_name(tmp_path: Path) -> None:
     said = " ".join(done.stdout.split())
     named = [f"{file.removesuffix('.py').replace('/', '.')} -> {imported}" for file, _, imported in WRONG]
     assert [one for one in named if f"- {one} (l." not in said] == []
+    assert "No cycles are allowed in nightlite.runner.in_tfx." in said
 
 
 def _place(checkout: Path, file: str) -> Path:

@@ -31,7 +31,8 @@ from tensorflow.python.eager import context as eager_context
 from nightlite.errors import MnistLiteError
 from nightlite.paths import TEMPORARY, runtime_dir, temporary_dir
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE
-from nightlite.runner.in_tfx import node, node_log, run_node
+from nightlite.runner.in_tfx import node, node_log
+from nightlite.runner.in_tfx.request import request_from
 from nightlite.runner.node_result import NodeResult
 
 # Collections walk every object that TFX's import made; a node's own garbage is small beside them.
@@ -40,7 +41,7 @@ _GC_THRESHOLD = 50_000
 
 @dataclasses.dataclass(frozen=True)
 class ChildCall:
-    """What a child needs of its caller: arguments of run_node, environment, folder, and where its output goes.
+    """The caller's part of a child: arguments of run_node, environment, folder, and where its output goes.
 
     `import_path` is the caller's `sys.path`: a node's settings may have added to it.
     """
@@ -69,7 +70,7 @@ class Lifeline:
         self._read, self._write = os.pipe()
 
     def hold(self) -> None:
-        """In the child: end this process group as soon as the parent has ended, however it ended."""
+        """End this process group, which is the child's, as soon as the parent has ended in any way."""
         os.close(self._write)
         threading.Thread(target=self._wait, daemon=True, name="lifeline").start()
 
@@ -80,7 +81,7 @@ class Lifeline:
 
 
 def eager_context_touched() -> bool:
-    """Whether anything in this process has run a TensorFlow op, so that a forked child could hang."""
+    """Tell whether anything in this process has run a TensorFlow op, so that a forked child could hang."""
     context = eager_context._context
     return context is not None and context._initialized
 
@@ -105,7 +106,7 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child:
         except BaseException:
             node_log.say(traceback.format_exc(), logging.ERROR)
         finally:
-            # Whatever happened: a child that returned from here would go on as a second parent.
+            # In any case: a child that returned from here would go on as a second parent.
             _leave(code)
     return Child(pid, call, temporary)
 
@@ -146,7 +147,7 @@ def _become_child(
 
 def _run_node(arguments: Sequence[str]) -> int:
     try:
-        return node.execute(run_node.request_from(list(arguments)))
+        return node.execute(request_from(list(arguments)))
     except MnistLiteError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
@@ -161,13 +162,13 @@ def _leave(code: int) -> None:
 
 
 def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool) -> tuple[int, str | None]:
-    """Clear up after a child, however it ended.
+    """Clear up after a child that has ended.
 
     Args:
       child: the child that was waited for.
       status: its wait status.
       rusage: what it used.
-      stopped: whether its death was asked for.
+      stopped: true where its death was asked for.
 
     Returns:
       run_node's exit code; and, where the child could not close its execution in MLMD itself, what `close_execution`
@@ -197,7 +198,7 @@ def close_execution(
     own_session: bool,
     not_for_child: Collection[int] = (),
 ) -> int:
-    """Fork a child that does so, because a parent that has opened MLMD can no longer fork.
+    """Fork a child that closes the execution, because a parent that has opened MLMD can no longer fork.
 
     Returns:
       Its pid, to be waited for: MLMD may be locked, and keep it waiting.
@@ -206,7 +207,7 @@ def close_execution(
     if pid == 0:
         with contextlib.suppress(Exception):
             _become_child(child.call, lifeline, child.temporary, own_session, not_for_child)
-            request = run_node.request_from(list(child.call.arguments))
+            request = request_from(list(child.call.arguments))
             launcher, _ = node.prepare(request)
             state = metadata_store_pb2.Execution.CANCELED if stopped else metadata_store_pb2.Execution.FAILED
             launcher.abandon(reason, state=state)
@@ -222,7 +223,7 @@ def close_execution(
 
 
 def run_here(arguments: Sequence[str]) -> int:
-    """Cold: run the node in a child of this very process and wait for it."""
+    """Run the node cold, in a child of this very process, and wait for it."""
     call = ChildCall(arguments, dict(os.environ), os.getcwd(), 1, 2)
     lifeline = Lifeline()
     clear_temporaries(runtime_dir())

@@ -26,15 +26,16 @@ LONG = pytest.mark.skipif(
 
 @dataclass
 class Deployment:
-    """Runs nodes of the odd pipeline through the real run_node."""
+    """A state folder in which nodes of the odd pipeline, or of another, run through the real run_node."""
 
     folder: Path
     runtime: str = "warm"
     environment: dict[str, str] = field(default_factory=dict)
+    name: str = "odd"
 
     @property
     def pipeline(self) -> Path:
-        return self.folder / "odd.json"
+        return self.folder / f"{self.name}.json"
 
     def start(
         self, node: str, run_id: str, *params: str, runtime: str | None = None, grace: float | None = None
@@ -108,19 +109,28 @@ class Deployment:
                     found.append(process)
         return found
 
+    def sockets(self) -> list[Path]:
+        from nightlite.runner.in_tfx.warm.identity import socket_folder
+
+        return sorted(socket_folder(self.folder / "var").glob("*.sock"))
+
     def stop_servers(self) -> None:
         for server in self.servers():
             with contextlib.suppress(psutil.Error):
                 for process in [*server.children(recursive=True), server]:
                     process.send_signal(signal.SIGKILL)
                 server.wait(120)
+        for path in self.sockets():
+            path.unlink()
 
 
-def compile_odd(folder: Path) -> None:
+def compile_odd(folder: Path, name: str = "odd") -> None:
+    """Compile the odd pipeline, or another one of `tests.pipelines` that takes the same arguments."""
     imported = folder / "imported"
-    imported.mkdir()
+    imported.mkdir(exist_ok=True)
+    places = [str(folder / f"{name}.json"), str(folder / "root"), str(imported)]
     subprocess.run(
-        [sys.executable, "-m", "tests.pipelines.odd", str(folder / "odd.json"), str(folder / "root"), str(imported)],
+        [sys.executable, "-m", f"tests.pipelines.{name}", *places],
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         cwd=PROJECT,
         check=True,

@@ -49,4 +49,5 @@ def test_the_node_says_so_and_leaves_a_result(
 
 def test_the_warm_server_starts_without_the_executors_of_what_it_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "compiled.json").write_text("{}")
-    assert preloading._read_pipeline(tmp_path / "compiled.json") == []
+    assert preloading.modules_of(tmp_path / "compiled.json") == []
+    preloading.read_ahead(tmp_path / "compiled.json")

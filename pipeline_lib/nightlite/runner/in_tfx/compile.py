@@ -64,7 +64,7 @@ def compile_pipeline(
         nodes=tuple(_node(item.pipeline_node) for item in ir.nodes),
         parameters=tuple({**mentioned, **known}[name] for name in order),
         hooks=hooks or Hooks(),
-        # Protobuf's maps have no order of their own; the file's bytes tell a warm server whether it is outdated.
+        # Protobuf's maps have no order of their own; the same pipeline is the same file.
         ir=json.loads(json.dumps(json_format.MessageToDict(ir), sort_keys=True)),
     )
 

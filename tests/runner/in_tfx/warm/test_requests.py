@@ -16,26 +16,26 @@ from nightlite.runner.in_tfx.warm import session as warm_session
 from nightlite.runner.in_tfx.warm.server import Server
 from nightlite.runner.in_tfx.warm.session import Session
 
-GOOD = {"argv": ["--help"], "env": {}, "cwd": "/", "path": [], "grace": None}
+GOOD = {"pipeline": "/none.json", "argv": ["--help"], "env": {}, "cwd": "/", "path": [], "grace": None}
 EAGER_CONTEXT_TOUCHED = forking.eager_context_touched
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "s.sock"
+    return tmp_path / "kind-version.sock"
 
 
 @pytest.fixture
-def server(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+def server(path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Return one that listens, is never looped, and cannot fork."""
 
     def no_memory() -> None:
         raise OSError("Cannot allocate memory")
 
-    monkeypatch.setattr(identity, "socket_path", lambda *_: path)
+    monkeypatch.setattr(identity, "version", lambda: "version")
     monkeypatch.setattr(forking, "eager_context_touched", lambda: False)  # by other tests of this process
     monkeypatch.setattr(forking.os, "fork", no_memory)
-    server = Server(path, tmp_path / "p.json", tmp_path, idle_seconds=900, culprit=None)
+    server = Server(path, idle_seconds=900, culprit=None)
     server._listen()
     return server
 
@@ -92,7 +92,7 @@ def test_a_source_file_that_vanishes_while_it_is_read_makes_a_server_outdated(
 ) -> None:
     server._tick()
     assert path.exists()
-    monkeypatch.setattr(identity, "socket_path", lambda *_: Path("gone").read_bytes())
+    monkeypatch.setattr(identity, "version", lambda: Path("gone").read_bytes())
     server._tick()
     assert not path.exists()
 
@@ -119,7 +119,7 @@ def test_a_server_leaves_another_ones_socket_alone(server: Server, path: Path) -
         assert path.exists()
 
 
-def test_a_client_whose_server_drains_before_its_node_begins_starts_anew(
+def test_a_client_whose_server_drains_before_its_node_begins_asks_again(
     server: Server, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later, met = socket.socket(socket.AF_UNIX), []

@@ -1,11 +1,11 @@
 """Ask this host's warm server to run a node. Stdlib only: this process exists for the length of one task.
 
-Protocol, one connection per node: the client sends one JSON line `{"argv": [...], "env": {...}, "cwd": "...",
-"path": [sys.path], "grace": SECONDS or null}` with its stdout and stderr attached (SCM_RIGHTS), so that the node writes
-straight into the task's log. It may then send `T`: terminate, and kill after the grace. The server answers in lines of
-JSON: `{"started": true}` just before the node begins, then `{"exit": CODE}`; or `{"cold": REASON}` where it will not
-fork; or `{"error": REASON}` where that was no request. A side that finds the connection closed takes the other
-for dead; a client without an answer asks again.
+Protocol, one connection per node. The client sends one JSON line `{"pipeline": FILE, "argv": [...], "env": {...},
+"cwd": "...", "path": [sys.path], "grace": SECONDS or null}`, where FILE is absolute. Its stdout and stderr are attached
+(SCM_RIGHTS), so that the node writes straight into the task's log. It may then send `T`: terminate, and kill after the
+grace. The server answers in lines of JSON: `{"started": true}` just before the node begins, then `{"exit": CODE}`; or
+`{"cold": REASON}` where it will not fork; or `{"error": REASON}` where that was no request. A side that finds the
+connection closed takes the other for dead; a client without an answer asks again.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_USAGE
 from nightlite.runner.in_tfx.warm import lock as warm_lock
 from nightlite.runner.in_tfx.warm.identity import socket_path
 
-# Importing TFX takes 16 s on two idle cores; a loaded host may need several times that.
+# Importing TFX takes 20 s on two idle cores; a loaded host may need several times that.
 START_SECONDS = 300
-# With which a server ends that finds itself outdated once it has imported everything.
+# The exit code of a server that finds itself outdated once it has imported everything.
 EXIT_OUTDATED = 75
 _TRIES = 3
 
@@ -38,7 +38,14 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
     Returns:
       The node's exit code; None where the node must be run cold, the reason printed.
     """
-    here = {"argv": arguments, "env": dict(os.environ), "cwd": os.getcwd(), "path": sys.path, "grace": grace_seconds}
+    here = {
+        "pipeline": os.path.abspath(pipeline),
+        "argv": arguments,
+        "env": dict(os.environ),
+        "cwd": os.getcwd(),
+        "path": sys.path,
+        "grace": grace_seconds,
+    }
     for _ in range(_TRIES):
         try:
             connection = _connected(pipeline, state_dir)
@@ -63,7 +70,7 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
 
 
 def _ask(connection: socket.socket, request: Mapping[str, object]) -> dict[str, Any]:
-    """Everything that the server answers; nothing where the node has not begun."""
+    """Return everything that the server answers; nothing where the node has not begun."""
 
     def stop(*_: object) -> None:
         with contextlib.suppress(OSError):
@@ -94,12 +101,12 @@ def _connect(path: Path) -> socket.socket | None:
 
 
 def _connected(pipeline: Path, state_dir: Path) -> socket.socket:
-    """A connection to the server, which one of the clients that find none starts, and the others wait for.
+    """Return a connection to the server. Where there is none, one client starts it and the others wait for it.
 
     Raises:
-      ChildProcessError, TimeoutError: there is none.
+      ChildProcessError, TimeoutError: it does not start.
     """
-    path = socket_path(state_dir, pipeline)
+    path = socket_path(state_dir)
     server, deadline = None, time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if connection := _connect(path):
@@ -107,7 +114,7 @@ def _connected(pipeline: Path, state_dir: Path) -> socket.socket:
         if server is None:
             server = _start_unless_another_does(path, pipeline, state_dir)
         elif server.poll() == EXIT_OUTDATED:
-            path, server = socket_path(state_dir, pipeline), None
+            path, server = socket_path(state_dir), None
         elif server.poll() is not None:
             raise ChildProcessError(f"it ended with code {server.returncode}, see {path.with_suffix('.log')}")
         time.sleep(0.05)
@@ -136,7 +143,7 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) ->
                 "-m",
                 "nightlite.runner.in_tfx.warm.server",
                 str(path),
-                str(pipeline),
+                os.path.abspath(pipeline),
                 str(state_dir),
                 str(lock),
             ],
@@ -150,7 +157,7 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) ->
 
 
 def main(pipeline: Path) -> int:
-    """Start the server of `pipeline` ahead of its first node, and return once it listens."""
+    """Start the server ahead of the first node, with what `pipeline` needs; return once it listens."""
     with contextlib.suppress(OSError):  # the first node will try again, and say what is wrong
         _connected(pipeline, runtime_dir()).close()
     return 0

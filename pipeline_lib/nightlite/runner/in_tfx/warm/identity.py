@@ -1,10 +1,11 @@
-"""Which warm server may run a node: one socket per version of everything that a server holds in memory."""
+"""The names of warm servers' sockets: one per interpreter, import-time variables, code and installed packages."""
 
 import hashlib
 import importlib.util
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from nightlite.paths import SOURCES
@@ -21,13 +22,17 @@ _PRELOADED = (
     "ondevice/releases/*.py",
     "ondevice/in_tfx/**/*.py",
 )
+# Python and packages read them at their import, which a child of the server does not repeat.
+_IMPORT_TIME = ("KERAS_", "PYTHON", "TF_", "XLA_")
+# They leave nothing in memory: a child has its caller's import path and a stdout of its own.
+_NOT_IMPORT_TIME = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED"}
 
 
 def socket_folder(var_dir: Path) -> Path:
-    """The private folder of this deployment's sockets, made if absent, mode 0700.
+    """Return the private folder of this deployment's sockets, made if absent, mode 0700.
 
     Raises:
-      PermissionError: it exists and is somebody else's.
+      PermissionError: it exists and belongs to another user.
     """
     folder = var_dir / "run"
     if len(os.fsencode(folder)) > _LONGEST_FOLDER:
@@ -41,31 +46,29 @@ def socket_folder(var_dir: Path) -> Path:
     return folder
 
 
-def socket_path(var_dir: Path, pipeline: Path) -> Path:
-    """The socket of the one server that may run nodes of `pipeline` as everything is now."""
-    family = hashlib.sha256(os.fsencode(os.path.abspath(pipeline))).hexdigest()[:8]
-    return socket_folder(var_dir) / f"{family}-{_identity(pipeline)}.sock"
+def socket_path(var_dir: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the socket of the one server that may run this interpreter's nodes as everything is now."""
+    return socket_folder(var_dir) / f"{_family(environ)}-{version()}.sock"
 
 
 def family_of(socket: Path) -> str:
-    """What the sockets of one pipeline's servers, older and newer, have in common."""
+    """Return the part of a socket's name that older and newer servers of one kind share."""
     return socket.name.partition("-")[0]
 
 
-def is_outdated(socket: Path, pipeline: Path, var_dir: Path) -> bool:
-    """Whether a server that listens there holds what has changed since."""
+def is_outdated(socket: Path) -> bool:
+    """Tell whether the server that listens there holds code or packages that have changed since."""
     try:
-        return socket_path(var_dir, pipeline) != socket
+        return version() != socket.stem.partition("-")[2]
     except FileNotFoundError:  # a source file that has gone since it was listed
         return True
 
 
-def _identity(pipeline: Path) -> str:
-    """Our code that the server preloads, the compiled pipeline, and the environment; not the user's code."""
-    digest = hashlib.sha256(sys.executable.encode())
+def version() -> str:
+    """Return the digest of our code that a server preloads, and of the installed packages; not of the user's code."""
+    digest = hashlib.sha256()
     for file in _our_files():
         digest.update(file.relative_to(_OURS).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    digest.update(pipeline.read_bytes() if pipeline.exists() else b"")
     # Installing or removing a package touches its site-packages folder.
     for folder in _package_folders():
         digest.update(f"{folder} {os.stat(folder).st_mtime_ns}".encode())
@@ -73,7 +76,7 @@ def _identity(pipeline: Path) -> str:
 
 
 def covers(module: str) -> bool:
-    """Whether a changed `module` would be another identity, so that a server may hold it in memory.
+    """Tell whether a changed `module` would be another identity, so that a server may hold it in memory.
 
     Nothing is imported. A user's module is not covered, wherever it lies; an installed one is.
     """
@@ -87,6 +90,15 @@ def covers(module: str) -> bool:
         return False
     places = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
     return bool(places) and {os.path.dirname(place) for place in places} <= set(_package_folders())
+
+
+def _family(environ: Mapping[str, str]) -> str:
+    variables = sorted(
+        (name, value)
+        for name, value in environ.items()
+        if name.startswith(_IMPORT_TIME) and name not in _NOT_IMPORT_TIME
+    )
+    return hashlib.sha256(os.fsencode(repr((sys.executable, _package_folders(), variables)))).hexdigest()[:8]
 
 
 def _our_files() -> list[Path]:

@@ -1,7 +1,7 @@
-"""Who may listen on a warm server's socket: whoever holds the `.lock` beside it. Stdlib only.
+"""The lock beside a warm server's socket: only its holder may listen there. Stdlib only.
 
-The client takes it and the server that it starts inherits it, so that a second one is never started while the first
-still imports TFX, whatever becomes of the client. A server lets go of it when it drains.
+The client takes it and the server that it starts inherits it. So a second server is never started while the first
+still imports TFX, even if the client has ended. A server releases it when it drains.
 """
 
 import contextlib
@@ -17,27 +17,27 @@ _A_DAY = 86_400.0
 
 
 def take(socket: Path) -> int | None:
-    """The lock's file descriptor; None while another process holds it."""
+    """Return the lock's file descriptor; None while another process holds it."""
     path = socket.with_suffix(".lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if not (locks.take(descriptor) and locks.is_at(path, descriptor)):
         os.close(descriptor)
         return None
-    os.ftruncate(descriptor, 0)  # the last holder's pid may be somebody else's by now
+    os.ftruncate(descriptor, 0)  # the last holder's pid may be another process's by now
     return descriptor
 
 
 def sign(descriptor: int) -> None:
-    """Write down that it is this process that holds an inherited lock, and pass it on to no program of its own."""
+    """Write this process's pid into an inherited lock, and pass the lock on to no program that this one starts."""
     os.set_inheritable(descriptor, False)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 def drain_others(socket: Path) -> None:
-    """Tell older servers of the same pipeline to finish what they run and end; clear up after those that have ended."""
+    """Tell older servers of the same kind to finish what they run and end; clear up after those that have ended."""
     for path in socket.parent.glob("*.lock"):
-        same_pipeline = family_of(path) == family_of(socket)
-        if path.stem == socket.stem or not (same_pipeline or _is_old(path)):
+        same_kind = family_of(path) == family_of(socket)
+        if path.stem == socket.stem or not (same_kind or _is_old(path)):
             continue
         other = path.with_suffix(".sock")
         descriptor = take(other)
@@ -45,14 +45,14 @@ def drain_others(socket: Path) -> None:
             for suffix in (".sock", ".log", ".lock"):
                 other.with_suffix(suffix).unlink(missing_ok=True)
             locks.release(descriptor)
-        elif same_pipeline:
+        elif same_kind:
             # Empty where it still imports: it will see by itself whether it is the older one.
             with contextlib.suppress(OSError, ValueError):
                 os.kill(int(path.read_text()), signal.SIGTERM)
 
 
 def mark(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another that has taken its name since."""
+    """Return what tells a file from another that has taken its name since."""
     with contextlib.suppress(FileNotFoundError):
         return path.stat().st_ino, path.stat().st_mtime_ns
     return None

@@ -1,5 +1,6 @@
-"""What the warm server imports: all that the pipeline's executors need, and nothing of the user's."""
+"""The imports of the warm server: all that executors need, and nothing of the user's."""
 
+import functools
 import importlib
 import json
 from pathlib import Path
@@ -9,8 +10,10 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx import fingerprints
 from nightlite.runner.in_tfx.warm import forking, identity
 
-# Imported by executors at their first use; found by comparing sys.modules before and after a run of all the nodes.
-_LAZY_MODULES = (
+# `tfx.v1` has the executors of TFX's own components, and a user's own component begins with it.
+# Executors import the others at their first use. They were found in sys.modules after a run of all the nodes.
+_ALWAYS = (
+    "tfx.v1",
     "ai_edge_litert.interpreter",
     "ai_edge_litert.schema_py_generated",
     "apache_beam.runners.direct.direct_runner",
@@ -27,49 +30,57 @@ _LAZY_MODULES = (
     "grpc._server",
     "grpc._utilities",
     "keras",
-    "nightlite.ondevice.settings",
+    "nightlite.runner.settings",
     "pyarrow.pandas_compat",
     "tensorflow_transform.beam.impl",
     "tfx.components.trainer.rewriting.tflite_rewriter",
     "tfx_bsl.public.tfxio",
 )
-# What a user's own component begins with: 7 s that each of its nodes would otherwise take to import.
-_FOR_USERS_CODE = ("tfx.v1",)
 
 
 def preload(pipeline: Path) -> str | None:
-    """Import what the pipeline's executors need.
+    """Import what every pipeline's executors need, and the executors and hooks of `pipeline` that are not the user's.
 
     Returns:
       The first module whose import ran a TensorFlow op, None where none did.
     """
-    executors = _read_pipeline(pipeline)
-    installed = [module for module in executors if identity.covers(module)]
-    modules = [*installed, *_LAZY_MODULES]
-    if installed != executors:
-        modules += _FOR_USERS_CODE
-    for module in modules:
+    for module in [*filter(identity.covers, modules_of(pipeline)), *_ALWAYS]:
         try:
             importlib.import_module(module)
         except (ImportError, TypeError, ValueError) as error:  # the latter two: it cannot be a module's name
             print(f"not preloaded: {module} ({error})", flush=True)
         if forking.eager_context_touched():
             return module
+    read_ahead(pipeline)
     return None
 
 
-def _read_pipeline(pipeline: Path) -> list[str]:
-    """Return the modules of the executors and drivers of a compiled pipeline, and read its nodes' code ahead.
-
-    Nothing is imported. Reading ahead saves each node's fingerprint tens of milliseconds.
-    """
+def modules_of(pipeline: Path) -> list[str]:
+    """Return the modules of a compiled pipeline's executors, drivers and hooks, none where it cannot be read."""
     try:
-        ir = CompiledPipeline.read(pipeline).ir
-        fingerprints.read_ahead(json.dumps(ir))
-    except (CompiledPipelineError, OSError) as error:  # the first node will say what is wrong
+        compiled = CompiledPipeline.read(pipeline)
+    except CompiledPipelineError as error:  # the first node will say what is wrong
         print(f"nothing of the pipeline is preloaded: {error}", flush=True)
         return []
-    deployment = ir["deploymentConfig"]
+    deployment = compiled.ir["deploymentConfig"]
     specs = [*deployment.get("executorSpecs", {}).values(), *deployment.get("customDriverSpecs", {}).values()]
-    paths = {spec.get("pythonExecutorSpec", spec).get("classPath", "") for spec in specs}
-    return sorted({path.rpartition(".")[0] for path in paths if path})
+    modules = {spec.get("pythonExecutorSpec", spec).get("classPath", "").rpartition(".")[0] for spec in specs}
+    hooks = {hook.partition(":")[0] for hook in (compiled.hooks.outcome, compiled.hooks.after_run)}
+    return sorted(name for name in modules | hooks if name)
+
+
+def read_ahead(pipeline: Path) -> None:
+    """Read the code that a pipeline's nodes reach, once for each version of its file; nothing is imported.
+
+    It saves each node's fingerprint tens of milliseconds.
+    """
+    try:
+        status = pipeline.stat()
+        _read_ahead(pipeline, status.st_mtime_ns, status.st_size)
+    except Exception as error:  # of one pipeline, which must not end the server of all: its node says what is wrong
+        print(f"nothing of {pipeline} is read ahead: {type(error).__name__}: {error}", flush=True)
+
+
+@functools.lru_cache
+def _read_ahead(pipeline: Path, *_version: int) -> None:
+    fingerprints.read_ahead(json.dumps(CompiledPipeline.read(pipeline).ir))

@@ -1,12 +1,13 @@
-"""The warm server: a process that has imported TFX and forks a child per node.
+"""The warm server: a process that has imported TFX and forks a child per node, of whatever pipeline.
 
     python -m nightlite.runner.in_tfx.warm.server SOCKET PIPELINE VAR_DIR LOCK
 
-Started by warm_client, which has the protocol, and takes the lock that this inherits as an open file (warm_lock).
+`client` starts it, for the first node that needs one: PIPELINE is that node's. The protocol is there, too. The client
+takes the lock, which this process inherits as an open file (see `lock`).
 
-It only imports: it never runs an op, opens MLMD or starts Beam, so that forking it stays safe. It has one thread and
-one loop. It ends after an idle time, and drains (finishes what runs, takes nothing new) on SIGTERM, when its code, its
-environment or the compiled pipeline is no longer what it imported, or when a newer server of the pipeline has started.
+It only imports: it never runs an op, opens MLMD or starts Beam, so that forking it stays safe. It imports before it
+listens and never afterwards. It has one thread and one loop. It ends after an idle time. It drains (finishes what runs,
+takes nothing new) on SIGTERM, when its code or packages have changed, or when a newer server of its kind has started.
 """
 
 import contextlib
@@ -30,13 +31,10 @@ _TICK_SECONDS = 2.0
 
 
 class Server:
-    """Forks a child per request; `culprit` names the module that made forking unsafe, if one did."""
+    """A loop that forks a child per request; `culprit` names the module that made forking unsafe, if one did."""
 
-    def __init__(
-        self, path: Path, pipeline: Path, var_dir: Path, idle_seconds: float, culprit: str | None, lock: int = -1
-    ):
-        self._path, self._pipeline, self._var_dir = path, pipeline, var_dir
-        self._idle_seconds, self._culprit, self._lock = idle_seconds, culprit, lock
+    def __init__(self, path: Path, idle_seconds: float, culprit: str | None, lock: int = -1):
+        self._path, self._idle_seconds, self._culprit, self._lock = path, idle_seconds, culprit, lock
         self._selector = selectors.DefaultSelector()
         self._sessions: set[Session] = set()
         self._by_pid: dict[int, Session] = {}
@@ -90,7 +88,7 @@ class Server:
     def _drain(self, why: str) -> None:
         if self._listener:
             say(f"taking no more nodes ({why}); {len(self._by_pid)} still running")
-            # Unlinked first: whoever comes now starts a new server instead of meeting a closed door.
+            # Unlinked first: a client that comes now starts a new server.
             if warm_lock.mark(self._path) == self._made:
                 self._path.unlink(missing_ok=True)
             self._selector.unregister(self._listener)
@@ -99,7 +97,7 @@ class Server:
             if self._lock >= 0:
                 locks.release(self._lock)
                 self._lock = -1
-            # Nothing of theirs has begun: they start anew, as those do that nobody has answered yet.
+            # Nothing of theirs has begun: they ask again, as those do that have no answer yet.
             for session in [session for session in self._sessions if not session.child]:
                 self._forget(session)
 
@@ -144,9 +142,10 @@ class Server:
             call = session.call()
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             say(f"not a request: {error}")
-            session.reply(error=f"expected a request as warm_client sends it. Received: {error}")
+            session.reply(error=f"expected a request as warm.client sends it. Received: {error}")
             self._forget(session)
             return
+        preloading.read_ahead(session.pipeline)
         session.reply(started=True)
         try:
             session.runs(forking.start(call, self._lifeline, own_session=True, not_for_child=self._open_files()))
@@ -157,7 +156,7 @@ class Server:
         self._by_pid[session.group] = session
 
     def _open_files(self) -> set[int]:
-        """Our files, and every client's: a child that held another node's log open would keep its task waiting."""
+        """Return our files and every client's. A child with another node's log open would keep its task waiting."""
         files = set(self._own_files)
         if self._listener:
             files.add(self._listener.fileno())
@@ -217,29 +216,31 @@ class Server:
             self._drain("told to")
         elif not self._by_pid and now - self._last_used > self._idle_seconds:
             self._drain(f"idle for {self._idle_seconds:.0f} s")
-        elif identity.is_outdated(self._path, self._pipeline, self._var_dir):
-            self._drain("its code, environment or pipeline has changed")
+        elif identity.is_outdated(self._path):
+            self._drain("its code or packages have changed")
         elif warm_lock.mark(self._path) != self._made:
             self._drain("its socket is gone")
 
 
 def say(text: str) -> None:
+    """Write a line to the server's log."""
     print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} [{os.getpid()}] {text}", flush=True)
 
 
 def main(path: Path, pipeline: Path, var_dir: Path, lock: int) -> int:
+    """Import everything, then serve; return the exit code."""
     idle_seconds = float(os.environ.get("MNIST_LITE_TEST_IDLE_SECONDS") or IDLE_SECONDS)
     culprit = preloading.preload(pipeline)
     forking.freeze()
     if culprit:
         say(f"{culprit} ran a TensorFlow op: every node will run cold")
-    if identity.is_outdated(path, pipeline, var_dir):
-        say("ended: its code, environment or pipeline changed while it was imported")
+    if identity.is_outdated(path):
+        say("ended: its code or packages changed while it was imported")
         return EXIT_OUTDATED
-    warm_lock.sign(lock)  # not before: whoever reads the pid sends SIGTERM, which only a server that serves understands
+    warm_lock.sign(lock)  # not before: a reader of the pid sends SIGTERM, which only a server that serves understands
     warm_lock.drain_others(path)
     forking.clear_temporaries(var_dir)
-    Server(path, pipeline, var_dir, idle_seconds, culprit, lock).serve()
+    Server(path, idle_seconds, culprit, lock).serve()
     say("ended")
     return 0
 

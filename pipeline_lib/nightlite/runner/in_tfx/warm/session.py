@@ -1,4 +1,4 @@
-"""One client of the warm server: what it has sent, and what runs for it. The protocol is in warm_client."""
+"""One client of the warm server: what it has sent, and what runs for it. The protocol is in `client`."""
 
 import contextlib
 import dataclasses
@@ -8,11 +8,12 @@ import signal
 import socket
 import struct
 import time
+from pathlib import Path
 
 from nightlite.runner.in_tfx.warm import forking
 
 GRACE_SECONDS = 5.0
-# MLMD's own retries take half a minute at most; a lock on its file, for ever.
+# MLMD's own retries take half a minute at most; a lock on its file may stay forever.
 CLOSING_SECONDS = 120.0
 
 
@@ -24,6 +25,7 @@ class Session:
     received: bytes = b""
     files: list[int] = dataclasses.field(default_factory=list)
     grace_seconds: float = GRACE_SECONDS
+    pipeline: Path = Path()
     child: forking.Child | None = None
     group: int = 0
     stopped: bool = False
@@ -31,13 +33,14 @@ class Session:
     code: int | None = None
 
     def call(self) -> forking.ChildCall:
-        """What was asked for.
+        """Return what the client asks for.
 
         Raises:
           ValueError, LookupError, TypeError, RecursionError: it is no request.
         """
         asked = json.loads(self.received.partition(b"\n")[0])
         stdout, stderr = self.files
+        self.pipeline = Path(asked["pipeline"])
         if asked["grace"] is not None:
             self.grace_seconds = asked["grace"]
         return forking.ChildCall(asked["argv"], asked["env"], asked["cwd"], stdout, stderr, asked["path"])
@@ -50,7 +53,7 @@ class Session:
         self.child, self.group = child, child.pid
 
     def closes(self, pid: int) -> None:
-        """The node has ended and cannot close its execution itself: the process `pid` does."""
+        """Record that the process `pid` closes the execution of the node, which has ended and cannot do so itself."""
         self.group, self.kill_at = pid, time.monotonic() + CLOSING_SECONDS
 
     def stop(self) -> None:
@@ -70,7 +73,10 @@ class Session:
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """The uid of the process at the other end of a Unix socket (unix(7), SO_PEERCRED; getpeereid(3) on macOS)."""
+    """Return the uid of the process at the other end of a Unix socket.
+
+    See unix(7), SO_PEERCRED, and getpeereid(3) on macOS.
+    """
     if hasattr(socket, "SO_PEERCRED"):
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return int(struct.unpack("3i", credentials)[1])

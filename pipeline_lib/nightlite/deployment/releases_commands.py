@@ -80,7 +80,7 @@ def verify(
 
 @models.command(epilog='Example: mnist-lite models rollback 3 --reason "4 mistakes sevens for ones"')
 def rollback(
-    version: Annotated[int, typer.Argument(help="what `latest` shall point to")],
+    version: Annotated[int, typer.Argument(help="the new target of `latest`")],
     reason: Annotated[str, typer.Option(help="goes to the history")],
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
@@ -103,7 +103,7 @@ def prune(
 
 @models.command(epilog="Example: mnist-lite models export ~/app/src/main/assets/digits")
 def export(
-    destination: Annotated[Path, typer.Argument(help="a folder that is not there yet")],
+    destination: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
     version: Annotated[int | None, typer.Option(help="default: the latest")] = None,
 ) -> None:
     """Copy a checked release into a new folder, for an app's build."""

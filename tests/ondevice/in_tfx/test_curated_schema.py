@@ -136,7 +136,7 @@ def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, mo
 
     assert 'name: "image_class"' in run("infer").stdout
     assert run("diff").exit_code == 0
-    assert run("accept").stdout.endswith("stays as it is: the latest span is what it says\n")
+    assert run("accept").stdout.endswith("is unchanged: the latest span matches it\n")
     schema_file.write_text(schema_file.read_text().replace("max: 9", "max: 5"))
     shown = run("diff")
     assert shown.exit_code == 1 and "Unexpectedly large value: 7" in shown.stdout and "+    max: 7" in shown.stdout

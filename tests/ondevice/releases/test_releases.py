@@ -265,7 +265,7 @@ def test_an_export_is_a_whole_copy_and_never_overwrites(three: Releases, tmp_pat
     destination = tmp_path / "app" / "assets"
     export(three.release(2), destination, Settings())
     assert (destination / "model.tflite").read_text() == "model 2"
-    with pytest.raises(ReleaseError, match="not there yet"):
+    with pytest.raises(ReleaseError, match="does not exist yet"):
         export(three.release(3), destination, Settings())
     assert (destination / "model.tflite").read_text() == "model 2"
     assert files(destination.parent) == {"assets", *(f"assets/{name.name}" for name in destination.iterdir())}

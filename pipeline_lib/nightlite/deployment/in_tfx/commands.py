@@ -22,7 +22,7 @@ from nightlite.ondevice.run_summary import summarize
 from nightlite.paths import temporary_dir
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-schema_app = typer.Typer(no_args_is_help=True, help="What the data must be: the curated schema.")
+schema_app = typer.Typer(no_args_is_help=True, help="The curated schema that the data must match.")
 app.add_typer(schema_app, name="schema")
 
 
@@ -114,7 +114,7 @@ def infer_schema() -> None:
     print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(settings().data_dir))), end="")
 
 
-@schema_app.command("diff", epilog="Exit code 1: the latest span is not what the curated schema says.")
+@schema_app.command("diff", epilog="Exit code 1: the latest span differs from the curated schema.")
 def diff_schema() -> None:
     """Show where the latest span differs from the curated schema, and what 'accept' would change."""
     curated_schema = _curated_schema()
@@ -126,7 +126,7 @@ def diff_schema() -> None:
     if difference := curated_schema.difference(file, curated_schema.proposed(file, span)):
         print(difference, end="")
         raise typer.Exit(1)
-    print(f"The latest span is what {file} says")
+    print(f"The latest span matches {file}")
 
 
 @schema_app.command("accept", epilog="Then look at the file, commit it, and run 'make compile'.")
@@ -137,7 +137,7 @@ def accept_schema() -> None:
     file = settings().schema_file
     schema = curated_schema.proposed(file, curated_schema.latest_statistics(settings().data_dir))
     if not (difference := curated_schema.difference(file, schema)):
-        print(f"{file} stays as it is: the latest span is what it says")
+        print(f"{file} is unchanged: the latest span matches it")
         return
     curated_schema.write(file, schema)
     print(f"{difference}Written to {file}: look at it, commit it, and run 'make compile'")

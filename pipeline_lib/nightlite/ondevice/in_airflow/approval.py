@@ -106,7 +106,7 @@ def approval_record(context: Context) -> str:
         if isinstance(task, ModelApproval):
             value = context["ti"].xcom_pull(task_ids=task.task_id)
             if value is None:
-                raise AirflowSkipException(f"{task.task_id} never ran: what comes before it was skipped")
+                raise AirflowSkipException(f"{task.task_id} never ran: a task before it was skipped")
             return "" if "passed" in value else json.dumps(value)
     return ""
 

@@ -43,7 +43,7 @@ def export(release: Release, destination: Path, settings: Settings) -> None:
       ReleaseError: the release is damaged, or `destination` exists, is among the releases, or cannot be made.
     """
     if destination.exists():
-        raise ReleaseError(f"expected a folder that is not there yet. Received: {destination}")
+        raise ReleaseError(f"expected a folder that does not exist yet. Received: {destination}")
     releases = release.folder.parent.resolve()
     if destination.resolve().is_relative_to(releases):
         raise ReleaseError(f"expected a folder outside the releases in {releases}. Received: {destination}")

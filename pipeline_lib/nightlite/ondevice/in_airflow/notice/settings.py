@@ -30,7 +30,7 @@ class NoticeSettings(BaseSettings):
     urls: SecretStr | None = Field(default=None, description="people: apprise's URLs, separated by spaces or commas")
     urls_file: Path | None = Field(default=None, description="file of such URLs")
     webhook: SecretStr | None = Field(default=None, description="a program: address that receives the notice as JSON")
-    webhook_secret: SecretStr | None = Field(default=None, description="signs what is sent there (HMAC-SHA256)")
+    webhook_secret: SecretStr | None = Field(default=None, description="signs the notices (HMAC-SHA256)")
 
     @field_validator("on", mode="before")
     @classmethod

@@ -65,7 +65,7 @@ class NoticeOperator(BaseOperator):
             events = ", ".join(notice.event for notice in notices)
             self.log.info("no notice is due for this run (%s)", events or "nothing came of it")
         if untold := [name for notice in wanted for name in _tell(settings, notice)]:
-            raise AirflowFailException(f"not notified: {', '.join(untold)}. The run itself is what it was")
+            raise AirflowFailException(f"not notified: {', '.join(untold)}. The run's own outcome is unchanged")
 
 
 def end_with_notice(dag: DAG) -> NoticeOperator:

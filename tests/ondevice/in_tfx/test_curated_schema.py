@@ -5,10 +5,12 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from click.testing import Result
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import schema_utils
 from typer.testing import CliRunner
 
@@ -144,3 +146,12 @@ def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, mo
     assert len(left) == 5 and all(path.parents[1] == schema_file.parent / "tmp" for path in left)
     assert list((schema_file.parent / "tmp").iterdir()) == []
     assert run("diff").exit_code == 0
+
+
+def test_tfdv_still_adds_a_feature_without_a_shape_and_keeps_one_that_is_gone() -> None:
+    frames = (pd.DataFrame({name: [1.0, 2.0] for name in names}) for names in ("a", "ab"))
+    one, two = map(tfdv.generate_statistics_from_dataframe, frames)
+    added = tfdv.update_schema(tfdv.infer_schema(one, infer_feature_shape=True), two, infer_feature_shape=True)
+    assert [feature.HasField("shape") for feature in added.feature] == [True, False]
+    left = tfdv.update_schema(tfdv.infer_schema(two, infer_feature_shape=True), one, infer_feature_shape=True)
+    assert [feature.lifecycle_stage for feature in left.feature] == [0, schema_pb2.DEPRECATED]

@@ -1,4 +1,7 @@
-"""Connection to MLMD's records: SQLite beside the artifacts, or MySQL/MariaDB by URL."""
+"""Connection to MLMD's records: SQLite beside the artifacts, or MySQL/MariaDB by URL.
+
+Upstream: none filed. For ml-metadata 1.21.
+"""
 
 import os
 import sqlite3

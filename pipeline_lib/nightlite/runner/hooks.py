@@ -1,4 +1,4 @@
-"""The places where a product joins the runner, named in the compiled pipeline as `module:function`.
+"""Hooks by which a product joins the runner, named in the compiled pipeline as `module:function`.
 
 `outcome`    called after each node with its outputs, pairs of a type's name and an artifact; returns NodeOutcome.
 `after_run`  called after a run's last node with AfterRun; returns a line for the log, "" for none.
@@ -22,8 +22,8 @@ class NodeOutcome:
     Attributes:
       facts: for `NodeResult.facts`; JSON values only.
       skipped: the node ends as skipped, though it ran.
-      reason: of a skipped node, the sentence that a person reads.
-      not_blessed_because: what the node found wrong, in words.
+      reason: of a skipped node, the sentence for people.
+      not_blessed_because: the node's findings, in words.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class NodeOutcome:
 
 @dataclass(frozen=True)
 class AfterRun:
-    """A run that came to its last node. `store` is TFX's metadata handle."""
+    """A run that reached its last node. `store` is TFX's metadata handle."""
 
     store: Any
     pipeline_name: str

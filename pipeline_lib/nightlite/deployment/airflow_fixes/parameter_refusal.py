@@ -1,4 +1,4 @@
-"""One sentence on why a run cannot take the parameters of a request.
+"""Sentence on why a run cannot take the parameters of a request.
 
 Airflow's own answer to a value out of bounds is a dump of its schema. Upstream: none filed. For Airflow 3.3.
 """
@@ -11,14 +11,14 @@ from nightlite.did_you_mean import did_you_mean
 from nightlite.runner.compiled_pipeline import require_json
 from nightlite.runner.parameter_text import expected
 
-# A body may hold a hundred thousand names, and each takes a while to be compared.
+# A body may hold a hundred thousand names, and comparing each takes time.
 _NAMED = 10
-# The schema's words whose bounds `expected` puts into words.
+# The schema's keywords that `expected` puts into words.
 _TOLD = frozenset({"type", "enum", "minimum", "maximum", "exclusiveMinimum", "pattern"})
 
 
 def refusal(dag_id: str, conf: Mapping[str, Any], params: Any) -> str | None:
-    """Return why, or None where the DAG takes them.
+    """Return the reason for a refusal, or None if the DAG takes the parameters.
 
     Args:
       dag_id: names the DAG.
@@ -42,7 +42,10 @@ def _unknown(dag_id: str, unknown: list[str], conf: Mapping[str, Any], known: li
 
 
 def _no_json(name: str, value: Any) -> str | None:
-    """Return why no answer could hold the value: Python's JSON reads NaN and half a character, Airflow stores them."""
+    """Return why no answer could hold the value.
+
+    Python's JSON reads NaN and half a character, and Airflow stores them.
+    """
     try:
         require_json(value)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the middlewares ask of a request: its path, its sender, its body."""
+"""Facts of a request for the middlewares: its path, its sender, its body."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def route_path(scope: Scope) -> str:
-    """Return the path without the prefix that the server is mounted under."""
+    """Return the path without the prefix of the server's mount."""
     return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 async def known_user(request: Request) -> Any:
-    """Return the user whose token the request has, by header or cookie; None: Airflow knows no such user."""
+    """Return the user of the request's token, from header or cookie, or None if Airflow knows no such user."""
     try:
         return await get_user(request, None, await bearer_scheme(request))
     except HTTPException:
@@ -24,19 +24,19 @@ async def known_user(request: Request) -> Any:
 
 
 async def read_whole(receive: Receive) -> Message:
-    """Return the body to its end as one message, however small the pieces it came in. BodyLimit bounds it."""
+    """Return the whole body as one message, however small its pieces. BodyLimit bounds it."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return message  # the client is gone, which is the application's to find out
+            return message  # the client is gone, which the application will notice
         body += message.get("body", b"")
         if not message.get("more_body"):
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
 
 def read_again(message: Message, receive: Receive) -> Receive:
-    """Return a `receive` that gives the message that was read, and then the rest as it comes."""
+    """Return a `receive` that gives the message that was read, and then the rest."""
     left = [message]
 
     async def again() -> Message:

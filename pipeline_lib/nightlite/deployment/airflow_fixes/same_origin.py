@@ -1,6 +1,6 @@
 """Keep other sites' pages from acting with a person's login, in that person's browser.
 
-A browser sends cookies with requests that other pages make: another port of the same host counts as the same site, so
+A browser sends cookies with other pages' requests. Another port of the same host counts as the same site, so
 `SameSite` alone does not help. Programs send their token in a header, which no other site's page can.
 
 Upstream: none filed; Airflow takes a cookie for a login since apache/airflow#56633. For Airflow 3.3.
@@ -27,7 +27,7 @@ _POLICY = "frame-ancestors 'self'"
 
 
 class SameOrigin:
-    """ASGI middleware that answers 403 to a change asked for by another origin's page, and lets none embed ours."""
+    """ASGI middleware that answers 403 to another origin's changes by cookie, and forbids it to embed pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -50,7 +50,7 @@ class SameOrigin:
 
 
 def _refusal(request: Request) -> str | None:
-    """Return why a request is refused that a cookie speaks for."""
+    """Return the reason if a request with a login cookie is refused, else None."""
     if request.method in READING or not _LOGINS & request.cookies.keys():
         return None
     scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
@@ -65,11 +65,11 @@ def _refusal(request: Request) -> str | None:
 
 
 def _is_own(request: Request) -> bool:
-    """Tell whether a page of this server, or of an origin that Airflow's CORS settings name, sent the request."""
+    """Return whether a page of this server, or of an origin in Airflow's CORS settings, sent the request."""
     origin, site = request.headers.get("origin", ""), request.headers.get("sec-fetch-site")
     if site == "same-origin" or origin in conf.getlist("api", "access_control_allow_origins"):
         return True
-    # Without TLS browsers send Sec-Fetch-Site to loopback alone. A proxy may change Host and say what it was.
+    # Without TLS, browsers send Sec-Fetch-Site only to loopback. A proxy may change Host and forward the original.
     hosts = [request.headers.get("host", ""), *request.headers.get("x-forwarded-host", "").split(",")]
     hosts.append(urlsplit(conf.get("api", "base_url", fallback="")).netloc)
     host = origin.partition("://")[2].lower()
@@ -77,13 +77,13 @@ def _is_own(request: Request) -> bool:
 
 
 def _logs_in(request: Request) -> bool:
-    """Tell whether the page of Airflow's SimpleAuthManager asks for a token. FAB sets its cookies itself."""
+    """Return whether the page of Airflow's SimpleAuthManager asks for a token. FAB sets its cookies itself."""
     path = route_path(request.scope)
     return (request.method, path, request.headers.get("sec-fetch-site")) == ("POST", "/auth/token", "same-origin")
 
 
 def _with_login(request: Request, send: Send) -> Send:
-    """Return a `send` that sets the cookie, HttpOnly, before the page's script does: the script cannot replace it."""
+    """Return a `send` that sets the cookie, HttpOnly, before the page's script does. The script cannot replace it."""
     started: list[Message] = []
 
     async def with_cookie(message: Message) -> None:

@@ -1,8 +1,8 @@
 """Let the API server's writing requests run one after the other, where Airflow's database is SQLite.
 
 SQLite has one writer at a time. Airflow 3.3 writes its audit log from an `async` dependency
-(`airflow/api_fastapi/logging/decorators.py`), and so in the event loop. While another request of the same process is
-between its write and its commit, the loop waits for a lock whose holder waits for the loop. After five seconds SQLite
+(`airflow/api_fastapi/logging/decorators.py`), and so in the event loop. While another request is between its write and its commit, the
+loop waits for a lock whose holder waits for the loop. After five seconds SQLite
 gives up with "database is locked", and the request is answered 500.
 
 The lock is taken after the whole body is read and released before the answer is sent, so a slow client blocks no one.
@@ -19,7 +19,7 @@ from nightlite.deployment.airflow_fixes.request import READING, read_again, read
 
 
 class SqliteWrites:
-    """ASGI middleware in which a writing request waits for the one before it, and a reading one for none."""
+    """ASGI middleware in which a writing request waits for the one before it. Reading requests never wait."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,8 +1,8 @@
 """Refuse parameters that a pipeline does not take before the run exists: over REST, and so in the UI.
 
-Airflow takes any name that a DAG does not declare, and answers a refused value with a dump of its schema. It has no
-hook between a request and the run that it makes but a plugin's middleware. The tasks' own check (`run_values.py`) stays
-for runs that come another way: `airflow dags trigger`, TriggerDagRunOperator, an asset that is materialized.
+Airflow takes any name that a DAG does not declare, and answers a refused value with a dump of its schema. Its only
+hook between a request and the run is a plugin's middleware. The tasks' own check (`run_values.py`) stays for other
+runs: `airflow dags trigger`, TriggerDagRunOperator, a materialized asset.
 
 Upstream: apache/airflow#29018, closed as stale. For Airflow 3.3.
 """

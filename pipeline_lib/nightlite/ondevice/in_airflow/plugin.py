@@ -1,14 +1,13 @@
-"""Our Airflow plugin: the tab *Model report* of a DAG run, and the runs' notes.
+"""Airflow plugin: the tab *Model report* of a DAG run, and the runs' notes.
 
-Registered by this distribution's entry point `airflow.plugins`: where it is installed with Airflow, the plugin is too.
-So it changes nothing for other DAGs. What this deployment patches in Airflow is `deployment/airflow_fixes/`.
+This distribution's entry point `airflow.plugins` registers it wherever both are installed. It changes nothing for
+other DAGs. `deployment/airflow_fixes/` holds this deployment's patches of Airflow.
 """
 
 from functools import cached_property
 from typing import Any
 
-# These two are not used here. The scheduler and the DAG processor load plugins before they fork the processes that read
-# a DAG's file, once for each task: what is here by then, none of those has to import again.
+# Unused here. Imported before the scheduler and DAG processor fork, they need no import per DAG file.
 import airflow.providers.standard.operators.hitl  # noqa: F401
 import pydantic_settings  # noqa: F401
 from airflow.plugins_manager import AirflowPlugin
@@ -25,7 +24,7 @@ class MnistLitePlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012  an attribute of the base class, which Airflow reads from the instance
         {
             "name": "Model report",
-            # Relative: Airflow's pages have a <base>, which knows of a path that the server is mounted under.
+            # Relative: Airflow's pages have a <base> with the path of the server's mount.
             "href": f"{URL_PREFIX.removeprefix('/')}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}",
             "destination": "dag_run",
             "url_route": REPORT_ROUTE,

@@ -58,12 +58,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def request_from(arguments: list[str]) -> NodeRequest:
-    """Return the request that these arguments and this process's settings make.
+    """Return the request of these arguments and this process's settings.
 
     Raises:
       NodeRequestError, SettingsError: they do not make one.
     """
-    # These three: half a second that a warm client need not spend.
+    # A warm client saves half a second without these three.
     from nightlite.runner.compiled_pipeline import CompiledPipeline
     from nightlite.runner.parameter_text import assignments
     from nightlite.runner.settings import settings

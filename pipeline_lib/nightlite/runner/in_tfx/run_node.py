@@ -36,7 +36,7 @@ from nightlite.settings_file import read_settings_file
 
 
 def _refuse_missing(options: argparse.Namespace) -> int:
-    # These two: half a second that a warm client need not spend.
+    # A warm client saves half a second without these two.
     from nightlite.runner.compiled_pipeline import CompiledPipeline
     from nightlite.runner.node_result import NodeResult
 
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     except SettingsError as error:
         print(f"{options.node} failed: {error}", flush=True)
         return EXIT_USAGE
-    if not options.pipeline.is_file():  # no server is started to say so
+    if not options.pipeline.is_file():  # no server is started to report that
         return _refuse_missing(options)
     runtime = options.runtime or os.environ.get("MNIST_LITE_RUNTIME") or "warm"
     if runtime == "warm":

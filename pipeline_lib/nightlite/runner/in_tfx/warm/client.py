@@ -33,10 +33,10 @@ _TRIES = 3
 
 
 def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: float | None = None) -> int | None:
-    """Run the node on the warm server, starting one where there is none.
+    """Run the node on the warm server, and start one if there is none.
 
     Returns:
-      The node's exit code; None where the node must be run cold, the reason printed.
+      The node's exit code; None if the node must be run cold, with the reason printed.
     """
     here = {
         "pipeline": os.path.abspath(pipeline),
@@ -70,7 +70,7 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
 
 
 def _ask(connection: socket.socket, request: Mapping[str, object]) -> dict[str, Any]:
-    """Return everything that the server answers; nothing where the node has not begun."""
+    """Return everything that the server answers, or nothing if the node has not begun."""
 
     def stop(*_: object) -> None:
         with contextlib.suppress(OSError):
@@ -79,7 +79,7 @@ def _ask(connection: socket.socket, request: Mapping[str, object]) -> dict[str, 
     reply: dict[str, Any] = {}
     with contextlib.suppress(ConnectionError), connection.makefile("rb") as lines:
         socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [1, 2])
-        # Before, SIGTERM ends this process, and there is nothing that it leaves running.
+        # Earlier, SIGTERM ends this process, which leaves nothing running.
         before = {signum: signal.signal(signum, stop) for signum in (signal.SIGTERM, signal.SIGINT)}
         try:
             while not {"exit", "cold"} & set(reply) and (line := lines.readline()):
@@ -101,7 +101,7 @@ def _connect(path: Path) -> socket.socket | None:
 
 
 def _connected(pipeline: Path, state_dir: Path) -> socket.socket:
-    """Return a connection to the server. Where there is none, one client starts it and the others wait for it.
+    """Return a connection to the server. If there is none, one client starts it and the others wait for it.
 
     Raises:
       ChildProcessError, TimeoutError: it does not start.
@@ -157,8 +157,8 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) ->
 
 
 def main(pipeline: Path) -> int:
-    """Start the server ahead of the first node, with what `pipeline` needs; return once it listens."""
-    with contextlib.suppress(OSError):  # the first node will try again, and say what is wrong
+    """Start the server ahead of the first node, with the imports of `pipeline`. Return once it listens."""
+    with contextlib.suppress(OSError):  # the first node will try again and report the error
         _connected(pipeline, runtime_dir()).close()
     return 0
 

@@ -1,6 +1,6 @@
 """Fork a child that runs one node. Importing this module imports TFX, and must never run an op of it.
 
-A process that has imported TFX may fork as long as TensorFlow's eager context is untouched: a context holds threads
+A process that has imported TFX may fork as long as TensorFlow's eager context is untouched. A context holds threads
 and locks that a fork does not carry over, and the child would hang on one of them.
 
 Upstream: tensorflow/tensorflow#8220 and tensorflow/tensorflow#51832, both closed: not supported. For TensorFlow 2.21.
@@ -35,7 +35,7 @@ from nightlite.runner.in_tfx import node, node_log
 from nightlite.runner.in_tfx.request import request_from
 from nightlite.runner.node_result import NodeResult
 
-# Collections walk every object that TFX's import made; a node's own garbage is small beside them.
+# Collections walk every object of TFX's import, many more than a node's own garbage.
 _GC_THRESHOLD = 50_000
 
 
@@ -64,7 +64,7 @@ class Child:
 
 
 class Lifeline:
-    """A pipe whose write end only the parent holds: a child that reads its end knows when the parent is gone."""
+    """A pipe whose write end only the parent holds. A child that reads its end notices the parent's end."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -81,19 +81,19 @@ class Lifeline:
 
 
 def eager_context_touched() -> bool:
-    """Tell whether anything in this process has run a TensorFlow op, so that a forked child could hang."""
+    """Return whether this process has run a TensorFlow op, after which a forked child could hang."""
     context = eager_context._context
     return context is not None and context._initialized
 
 
 def freeze() -> None:
-    """Move what is imported out of the garbage collector's sight, so that no child copies its pages."""
+    """Hide imported objects from the garbage collector, so that no child copies their pages."""
     gc.collect()
     gc.freeze()
 
 
 def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child: Collection[int] = ()) -> Child:
-    """Fork a child that runs `run_node` with the call's arguments; it closes the files `not_for_child`."""
+    """Fork a child that runs `run_node` with the call's arguments. It closes the files `not_for_child`."""
     temporary = Path(tempfile.mkdtemp(prefix=f"node-{os.getpid()}-", dir=temporary_dir(call.environment)))
     sys.stdout.flush()
     sys.stderr.flush()
@@ -106,7 +106,7 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child:
         except BaseException:
             node_log.say(traceback.format_exc(), logging.ERROR)
         finally:
-            # In any case: a child that returned from here would go on as a second parent.
+            # Always: a child that returned from here would go on as a second parent.
             _leave(code)
     return Child(pid, call, temporary)
 
@@ -132,7 +132,7 @@ def _become_child(
     for number in not_for_child:
         if number > 2:
             os.close(number)
-    # Made for the parent's file, which takes blocks: a log has each line as it is written.
+    # The parent's log file is buffered by blocks. A node's log is written by lines.
     cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True, write_through=True)
     os.environ.clear()
     os.environ.update({**call.environment, "TMPDIR": str(temporary)})
@@ -141,7 +141,7 @@ def _become_child(
     sys.path[:] = call.import_path
     lifeline.hold()
     gc.set_threshold(_GC_THRESHOLD, 50, 50)
-    # The user's code must never come from the parent's memory: it may have been edited since.
+    # Import the user's code again, which may have been edited since.
     importlib.invalidate_caches()
 
 
@@ -154,7 +154,7 @@ def _run_node(arguments: Sequence[str]) -> int:
 
 
 def _leave(code: int) -> None:
-    """End at once: Beam's and gRPC's threads would hold up a normal exit."""
+    """End at once, because Beam's and gRPC's threads would delay a normal exit."""
     with contextlib.suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -167,12 +167,11 @@ def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool
     Args:
       child: the child that was waited for.
       status: its wait status.
-      rusage: what it used.
-      stopped: true where its death was asked for.
+      rusage: its resource usage.
+      stopped: whether its end was requested.
 
     Returns:
-      run_node's exit code; and, where the child could not close its execution in MLMD itself, what `close_execution`
-      is to say of it.
+      run_node's exit code; and a reason for `close_execution`, if the child could not close its execution in MLMD.
     """
     shutil.rmtree(child.temporary, ignore_errors=True)
     if not os.WIFSIGNALED(status):

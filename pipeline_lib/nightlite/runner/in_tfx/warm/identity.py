@@ -22,9 +22,9 @@ _PRELOADED = (
     "ondevice/releases/*.py",
     "ondevice/in_tfx/**/*.py",
 )
-# Python and packages read them at their import, which a child of the server does not repeat.
+# Read by Python and packages at import, which a child does not repeat.
 _IMPORT_TIME = ("KERAS_", "PYTHON", "TF_", "XLA_")
-# They leave nothing in memory: a child has its caller's import path and a stdout of its own.
+# They have no effect in memory: a child has its caller's import path and its own stdout.
 _NOT_IMPORT_TIME = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED"}
 
 
@@ -47,7 +47,7 @@ def socket_folder(var_dir: Path) -> Path:
 
 
 def socket_path(var_dir: Path, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the socket of the one server that may run this interpreter's nodes as everything is now."""
+    """Return the socket of the only server that may run this interpreter's nodes at present."""
     return socket_folder(var_dir) / f"{_family(environ)}-{version()}.sock"
 
 
@@ -57,15 +57,15 @@ def family_of(socket: Path) -> str:
 
 
 def is_outdated(socket: Path) -> bool:
-    """Tell whether the server that listens there holds code or packages that have changed since."""
+    """Return whether the server of that socket holds code or packages that have changed since."""
     try:
         return version() != socket.stem.partition("-")[2]
-    except FileNotFoundError:  # a source file that has gone since it was listed
+    except FileNotFoundError:  # a source file that was removed after it was listed
         return True
 
 
 def version() -> str:
-    """Return the digest of our code that a server preloads, and of the installed packages; not of the user's code."""
+    """Return the digest of our preloaded code and of the installed packages, but not of the user's code."""
     digest = hashlib.sha256()
     for file in _our_files():
         digest.update(file.relative_to(_OURS).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
@@ -76,9 +76,9 @@ def version() -> str:
 
 
 def covers(module: str) -> bool:
-    """Tell whether a changed `module` would be another identity, so that a server may hold it in memory.
+    """Return whether a change of `module` would change the identity, so that a server may hold it in memory.
 
-    Nothing is imported. A user's module is not covered, wherever it lies; an installed one is.
+    Nothing is imported. A user's module is not covered, wherever it is. An installed one is.
     """
     names = module.split(".")
     if names[0] == _OURS.name:

@@ -17,7 +17,7 @@ _A_DAY = 86_400.0
 
 
 def take(socket: Path) -> int | None:
-    """Return the lock's file descriptor; None while another process holds it."""
+    """Return the lock's file descriptor, or None while another process holds it."""
     path = socket.with_suffix(".lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if not (locks.take(descriptor) and locks.is_at(path, descriptor)):
@@ -28,13 +28,13 @@ def take(socket: Path) -> int | None:
 
 
 def sign(descriptor: int) -> None:
-    """Write this process's pid into an inherited lock, and pass the lock on to no program that this one starts."""
+    """Write this process's pid into an inherited lock, and keep the lock from programs that it starts."""
     os.set_inheritable(descriptor, False)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 def drain_others(socket: Path) -> None:
-    """Tell older servers of the same kind to finish what they run and end; clear up after those that have ended."""
+    """Ask older servers of the same kind to finish and end. Clear up after those that have ended."""
     for path in socket.parent.glob("*.lock"):
         same_kind = family_of(path) == family_of(socket)
         if path.stem == socket.stem or not (same_kind or _is_old(path)):
@@ -46,13 +46,13 @@ def drain_others(socket: Path) -> None:
                 other.with_suffix(suffix).unlink(missing_ok=True)
             locks.release(descriptor)
         elif same_kind:
-            # Empty where it still imports: it will see by itself whether it is the older one.
+            # It is empty during the import, after which that server compares itself.
             with contextlib.suppress(OSError, ValueError):
                 os.kill(int(path.read_text()), signal.SIGTERM)
 
 
 def mark(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another that has taken its name since."""
+    """Return the identity of a file, which differs for a later file of the same name."""
     with contextlib.suppress(FileNotFoundError):
         return path.stat().st_ino, path.stat().st_mtime_ns
     return None

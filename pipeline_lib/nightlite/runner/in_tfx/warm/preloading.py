@@ -1,4 +1,4 @@
-"""The imports of the warm server: all that executors need, and nothing of the user's."""
+"""Imports of the warm server: all that executors need, and nothing of the user's."""
 
 import functools
 import importlib
@@ -10,8 +10,7 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx import fingerprints
 from nightlite.runner.in_tfx.warm import forking, identity
 
-# `tfx.v1` has the executors of TFX's own components, and a user's own component begins with it.
-# Executors import the others at their first use. They were found in sys.modules after a run of all the nodes.
+# `tfx.v1` has the executors of TFX's own components. Executors import the others at first use.
 _ALWAYS = (
     "tfx.v1",
     "ai_edge_litert.interpreter",
@@ -39,10 +38,10 @@ _ALWAYS = (
 
 
 def preload(pipeline: Path) -> str | None:
-    """Import what every pipeline's executors need, and the executors and hooks of `pipeline` that are not the user's.
+    """Import the needs of every pipeline's executors, and `pipeline`'s executors and hooks but the user's own.
 
     Returns:
-      The first module whose import ran a TensorFlow op, None where none did.
+      The first module whose import ran a TensorFlow op, or None.
     """
     for module in [*filter(identity.covers, modules_of(pipeline)), *_ALWAYS]:
         try:
@@ -56,10 +55,10 @@ def preload(pipeline: Path) -> str | None:
 
 
 def modules_of(pipeline: Path) -> list[str]:
-    """Return the modules of a compiled pipeline's executors, drivers and hooks, none where it cannot be read."""
+    """Return the modules of a compiled pipeline's executors, drivers and hooks, or none if it cannot be read."""
     try:
         compiled = CompiledPipeline.read(pipeline)
-    except CompiledPipelineError as error:  # the first node will say what is wrong
+    except CompiledPipelineError as error:  # the first node will report the error
         print(f"nothing of the pipeline is preloaded: {error}", flush=True)
         return []
     deployment = compiled.ir["deploymentConfig"]
@@ -70,14 +69,14 @@ def modules_of(pipeline: Path) -> list[str]:
 
 
 def read_ahead(pipeline: Path) -> None:
-    """Read the code that a pipeline's nodes reach, once for each version of its file; nothing is imported.
+    """Read the code that a pipeline's nodes reach, once for each version of its file, without importing it.
 
     It saves each node's fingerprint tens of milliseconds.
     """
     try:
         status = pipeline.stat()
         _read_ahead(pipeline, status.st_mtime_ns, status.st_size)
-    except Exception as error:  # of one pipeline, which must not end the server of all: its node says what is wrong
+    except Exception as error:  # one pipeline's error must not end the server of all: its node will report it
         print(f"nothing of {pipeline} is read ahead: {type(error).__name__}: {error}", flush=True)
 
 

@@ -1,13 +1,14 @@
-"""The warm server: a process that has imported TFX and forks a child per node, of whatever pipeline.
+"""The warm server: a process that has imported TFX and forks a child per node of any pipeline.
 
     python -m nightlite.runner.in_tfx.warm.server SOCKET PIPELINE VAR_DIR LOCK
 
-`client` starts it, for the first node that needs one: PIPELINE is that node's. The protocol is there, too. The client
-takes the lock, which this process inherits as an open file (see `lock`).
+`client` starts it for the first node that needs one, of PIPELINE, and describes the protocol. The client takes the
+lock, which this process inherits as an open file (see `lock`).
 
 It only imports: it never runs an op, opens MLMD or starts Beam, so that forking it stays safe. It imports before it
-listens and never afterwards. It has one thread and one loop. It ends after an idle time. It drains (finishes what runs,
-takes nothing new) on SIGTERM, when its code or packages have changed, or when a newer server of its kind has started.
+listens and never afterwards. It has one thread and one loop. It ends after an idle time. It drains (finishes
+running nodes and takes no new ones) on SIGTERM, when its code or packages have changed, or when a newer server has
+started.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ _TICK_SECONDS = 2.0
 
 
 class Server:
-    """A loop that forks a child per request; `culprit` names the module that made forking unsafe, if one did."""
+    """A loop that forks a child per request. `culprit` names the module that made forking unsafe, if one did."""
 
     def __init__(self, path: Path, idle_seconds: float, culprit: str | None, lock: int = -1):
         self._path, self._idle_seconds, self._culprit, self._lock = path, idle_seconds, culprit, lock
@@ -46,7 +47,7 @@ class Server:
         self._made: tuple[int, int] | None = None
 
     def serve(self) -> None:
-        """Serve until idle, outdated or told to drain."""
+        """Serve until idle, outdated or asked to drain."""
         wakeup, signalled = socket.socketpair()
         for end in (wakeup, signalled):
             end.setblocking(False)
@@ -88,7 +89,7 @@ class Server:
     def _drain(self, why: str) -> None:
         if self._listener:
             say(f"taking no more nodes ({why}); {len(self._by_pid)} still running")
-            # Unlinked first: a client that comes now starts a new server.
+            # Unlinked first, so that a new client starts a new server.
             if warm_lock.mark(self._path) == self._made:
                 self._path.unlink(missing_ok=True)
             self._selector.unregister(self._listener)
@@ -97,7 +98,7 @@ class Server:
             if self._lock >= 0:
                 locks.release(self._lock)
                 self._lock = -1
-            # Nothing of theirs has begun: they ask again, as those do that have no answer yet.
+            # Clients without a started node ask again, as do those without an answer.
             for session in [session for session in self._sessions if not session.child]:
                 self._forget(session)
 
@@ -185,7 +186,7 @@ class Server:
             ended, status, rusage = os.wait4(pid, os.WNOHANG)
             if ended:
                 del self._by_pid[pid]
-                # Whatever the node started and left behind goes with it.
+                # Leftovers of the node end with it.
                 session.signal(signal.SIGKILL)
                 if session.code is None:
                     self._node_ended(session, status, rusage)
@@ -213,7 +214,7 @@ class Server:
         if not self._listener:
             return
         if self._told:
-            self._drain("told to")
+            self._drain("asked to")
         elif not self._by_pid and now - self._last_used > self._idle_seconds:
             self._drain(f"idle for {self._idle_seconds:.0f} s")
         elif identity.is_outdated(self._path):
@@ -237,7 +238,7 @@ def main(path: Path, pipeline: Path, var_dir: Path, lock: int) -> int:
     if identity.is_outdated(path):
         say("ended: its code or packages changed while it was imported")
         return EXIT_OUTDATED
-    warm_lock.sign(lock)  # not before: a reader of the pid sends SIGTERM, which only a server that serves understands
+    warm_lock.sign(lock)  # a reader of the pid sends SIGTERM, which only a running server handles
     warm_lock.drain_others(path)
     forking.clear_temporaries(var_dir)
     Server(path, idle_seconds, culprit, lock).serve()

@@ -1,4 +1,4 @@
-"""One client of the warm server: what it has sent, and what runs for it. The protocol is in `client`."""
+"""One client of the warm server, with its request and its node. `client` describes the protocol."""
 
 import contextlib
 import dataclasses
@@ -13,13 +13,13 @@ from pathlib import Path
 from nightlite.runner.in_tfx.warm import forking
 
 GRACE_SECONDS = 5.0
-# MLMD's own retries take half a minute at most; a lock on its file may stay forever.
+# MLMD's own retries take half a minute at most, but a lock on its file may stay forever.
 CLOSING_SECONDS = 120.0
 
 
 @dataclasses.dataclass(eq=False)
 class Session:
-    """A connection. `group` is the process group that runs for it: its node, or what closes the node's execution."""
+    """A connection. `group` is its process group: its node's, or that of the process that closes the execution."""
 
     socket: socket.socket
     received: bytes = b""
@@ -33,7 +33,7 @@ class Session:
     code: int | None = None
 
     def call(self) -> forking.ChildCall:
-        """Return what the client asks for.
+        """Return the client's request.
 
         Raises:
           ValueError, LookupError, TypeError, RecursionError: it is no request.
@@ -53,7 +53,7 @@ class Session:
         self.child, self.group = child, child.pid
 
     def closes(self, pid: int) -> None:
-        """Record that the process `pid` closes the execution of the node, which has ended and cannot do so itself."""
+        """Record that the process `pid` closes the execution of the node, which has ended without doing so."""
         self.group, self.kill_at = pid, time.monotonic() + CLOSING_SECONDS
 
     def stop(self) -> None:

@@ -124,7 +124,7 @@ def test_backfills_are_refused_too(post: Post, server: TestClient) -> None:
     assert runs(server) == before
 
 
-def test_whoever_may_not_trigger_learns_nothing_of_the_parameters(post: Post) -> None:
+def test_people_who_may_not_trigger_learn_nothing_of_the_parameters(post: Post) -> None:
     for role, status in ((None, 401), ("viewer", 403)):
         answer = trigger(post, {"epoch": 3}, role=role)
         assert answer.status_code == status
@@ -161,7 +161,7 @@ def test_another_sites_page_starts_no_run_with_a_persons_cookie(server: TestClie
     assert runs(server) == before + 1
 
 
-def test_whoever_is_not_logged_in_makes_the_guard_look_nothing_up(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_looked_up_for_people_who_are_not_logged_in(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some of these no database can be asked for: Airflow's answer is due, not the guard's failure."""
     asked: list[Any] = []
     monkeypatch.setattr(unknown_parameters, "_refusal_of", lambda *what: asked.append(what))

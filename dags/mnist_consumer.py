@@ -1,4 +1,4 @@
-"""An example of a DAG that waits for releases: it checks each one, and asks it what ten digits are."""
+"""Example of a DAG that waits for releases: it checks each one, and asks it what ten digits are."""
 
 import json
 import os
@@ -26,9 +26,9 @@ RELEASES = Asset(RELEASE_ASSET)
 def mnist_consumer() -> None:
     @task
     def verify(triggering_asset_events: Any = None) -> list[str]:
-        """Check that the newest release of which this run was told is the file that was announced.
+        """Check that the newest release of the run's asset events is the announced file.
 
-        Gives its version and sum: the next task reads the release again, and it may have been exchanged by then.
+        Return its version and sum, because the release may be exchanged before the next task reads it.
         """
         from nightlite.errors import ReleaseError
         from nightlite.ondevice.releases.store import Releases
@@ -36,7 +36,7 @@ def mnist_consumer() -> None:
         announced = [event.extra for event in triggering_asset_events.get(RELEASES, ()) if "version" in event.extra]
         newest: dict[str, Any] = max(announced, key=lambda extra: extra["version"], default={})
         releases = Releases(settings().push_dir)
-        # A run that someone triggered by hand was told of none.
+        # A run triggered by hand has no events.
         release = releases.release(newest["version"]) if newest else releases.latest()
         if release is None:
             raise ReleaseError(f"expected a release in {releases.folder}. Received: none yet")
@@ -50,8 +50,8 @@ def mnist_consumer() -> None:
     def try_out(release: list[str]) -> dict[str, Any]:
         """Ask the release about ten digits, in the environment that has LiteRT.
 
-        It shows the answers and judges none, not even ten wrong ones: they are MNIST's digits, the model may have been
-        trained on others, and whether it is good the gates have said.
+        It shows the answers and judges none, not even ten wrong ones. They are MNIST's digits, and the model may
+        have been trained on others. The gates have judged it.
         """
         command = [str(settings().tfx_python), "-m", "models.mnist.predict.try_release", *release]
         # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.

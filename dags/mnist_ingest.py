@@ -1,10 +1,10 @@
-"""Watches `var/drop/` for new data. Off until someone switches it on.
+"""Watches `var/drop/` for new data. Off until someone unpauses it.
 
-Put IDX files, named as MNIST names them, into a folder of their own, `var/drop/NAME/`. Once they are all there, create
-`var/drop/NAME/READY`. Within seconds the drop becomes a span, and the Asset `mnist_data` starts a run of the pipeline.
-A drop that is no good is red here, and moved to `var/drop/refused/`, with `reason.txt` beside its files.
+Put IDX files, named as MNIST names them, into a folder of their own, `var/drop/NAME/`. Once they are complete,
+create `var/drop/NAME/READY`. Within seconds the drop becomes a span, and the Asset `mnist_data` starts a run of the
+pipeline. A refused drop is red here, and moved to `var/drop/refused/`, with `reason.txt` beside its files.
 
-One run waits for one drop: what is dropped meanwhile waits its turn.
+One run waits for one drop. Further drops wait for their turn.
 """
 
 from datetime import UTC, datetime
@@ -21,11 +21,11 @@ DATA = Asset(DATA_ASSET)
 
 @dag(
     schedule="@continuous",
-    # Without one, Airflow gives the second run the first one's logical date, finds that it exists, and makes no other.
+    # Without one, the second run gets the first one's logical date, and Airflow makes no other.
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    # For what no drop is to blame for, such as a folder that may not be moved: it must not fail forever.
+    # For causes outside of a drop, such as a folder that cannot be moved.
     max_consecutive_failed_dag_runs=10,
     is_paused_upon_creation=True,
     tags=["mnist", "tflite"],
@@ -35,13 +35,13 @@ DATA = Asset(DATA_ASSET)
 def mnist_ingest() -> None:
     @task(outlets=[DATA], execution_timeout=node_limits(settings()).execution_timeout)
     def ingest(name: str, outlet_events: Any = None) -> None:
-        """The drop becomes a span, whose number, size and sha256 the Asset's event has."""
+        """Make the drop a span, whose number, size and sha256 go to the Asset's event."""
         outlet_events[DATA].extra = drop_folder.ingest(name, settings())
 
-    # After the event: where this is lost, the drop is ingested again, which makes no second span.
+    # After the event: if this is lost, the drop is ingested again, which makes no second span.
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def put_away(name: str | None) -> None:
-        """The drop goes to `var/drop/ingested/`."""
+        """Move the drop to `var/drop/ingested/`."""
         print(f"moved to {drop_folder.put_away(name, settings())}" if name else "there was none")
 
     waited = drop_folder.WaitForDrop(

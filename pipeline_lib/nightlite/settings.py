@@ -60,7 +60,7 @@ def read_variables(kind: type[_Kind]) -> _Kind:
         first = error.errors()[0]
         field = str(first["loc"][0])
         name = f"{kind.model_config['env_prefix']}{field}".upper()
-        # A secret is not for a log; an address may hold one.
+        # Logs hold no secrets, and an address may contain one.
         secret = "SecretStr" in str(kind.model_fields[field].annotation) or "@" in str(first["input"])
         received = "what may hold a secret" if secret else repr(first["input"])
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}. Received: {received}") from None

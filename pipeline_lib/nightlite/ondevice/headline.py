@@ -1,4 +1,4 @@
-"""What came of a run, in one line: the note in Airflow's grid, and the subject of a question about it."""
+"""Headline of a run: the note in Airflow's grid, and the subject of an approval's question."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,7 +11,7 @@ _LONGEST = 200
 
 
 def figures(accuracy: float | None, size_bytes: int | None) -> str:
-    """For example "99.17 %, 209.4 KiB"; what is not known is left out."""
+    """Return the known figures as text, such as "99.17 %, 209.4 KiB"."""
     known = [] if accuracy is None else [f"{accuracy * 100:.4g} %"]
     return ", ".join([*known, *([] if size_bytes is None else [f"{size_bytes / 1024:.1f} KiB"])])
 
@@ -20,8 +20,8 @@ def verdict(results: Mapping[str, NodeResult], failed: Sequence[str] | None = No
     """Return the outcome of a run in at most 200 characters.
 
     Args:
-      results: the nodes' results by node id; nodes that left none are missing.
-      failed: of a run that failed, the nodes that failed of themselves, the first one first; else None.
+      results: the nodes' results by node id, without nodes that left none.
+      failed: the nodes of a failed run that failed themselves, the first one first; else None.
     """
     outcome, pusher = outcome_of(results.values(), failed is not None), pusher_of(results.values())
     if outcome is None:
@@ -41,7 +41,7 @@ def verdict(results: Mapping[str, NodeResult], failed: Sequence[str] | None = No
 
 
 def refusals_of(results: Iterable[NodeResult]) -> list[str]:
-    """Each gate that refused, in words: of the node that lists most, because EdgeValidator lists the others', too."""
+    """Return each gate that refused, in words, of the node that lists most: EdgeValidator lists the others' too."""
     return max((facts_of(result).refusals for result in results if result.blessed is False), key=len, default=[])
 
 

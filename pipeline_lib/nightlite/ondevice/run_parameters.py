@@ -20,14 +20,14 @@ from nightlite.runner.compiled_pipeline import FORCE, Parameter
 Push = Literal["yes", "even if no better", "dry run"]
 Approval = Literal["none", "required"]
 
-# What the code that obeys them calls them.
+# The names used by the code that obeys them.
 APPROVAL: Final = "approval"
 DRY_RUN: Final = "dry run"
 LATEST: Final = "latest"
 
 _SECTIONS = ("Training", "File", "Gates", "Data", "Run")
 _TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
-# No node works differently for it: mentioned in one, it would be part of its cache key.
+# No node depends on it. If a node mentioned it, it would be part of the node's cache key.
 _READ_BY_THE_RUN = frozenset({FORCE})
 
 
@@ -40,7 +40,7 @@ class _Told(TrainingParams):
         title="Data span",
         description="latest, or a number; a backfill's latest is its date's, never released over newer data",
         examples=["latest", "7"],
-        # As a number, too: over REST 7 is what "7" is. The form shows the first type.
+        # Also as a number, because over REST 7 means "7". The form shows the first type.
         json_schema_extra={**in_section("Data"), "type": ["string", "integer"], "minimum": 1, "maximum": 999_999_999},
     )
     window: int = Field(
@@ -86,9 +86,9 @@ def _bounds() -> dict[str, Any]:
 
 
 class RunParams(create_model("Bounds", __base__=_Told, **_bounds())):  # type: ignore[misc]
-    """Parameters of one run; defaults are what the nightly run uses.
+    """Parameters of one run, with the nightly run's defaults.
 
-    Those named `min_…` and `max_…` are the bounds of gates: each admits a value that nothing meets.
+    Those named `min_…` and `max_…` are the bounds of gates. Each allows a value that nothing meets.
     """
 
 
@@ -109,20 +109,20 @@ def parameters() -> tuple[Parameter, ...]:
 
 
 def facts() -> tuple[Parameter, ...]:
-    """What Airflow tells a run, and no run may say of itself.
+    """Return the parameters that Airflow sets, and no run may set itself.
 
     `as_of`: the ISO date whose data a run reads, "" for the newest. `approval_record`: JSON of a
-    `nightlite.ondevice.approval.Approval`, "" where nobody was asked.
+    `nightlite.ondevice.approval.Approval`, "" if no one was asked.
     """
     names = ("as_of", APPROVAL_RECORD)
     return tuple(Parameter(name=name, type="str", default="", given_by="airflow") for name in names)
 
 
 def checked_assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """Return `NAME=VALUE` as values by name, each of them one that this project's runs may be given.
+    """Return `NAME=VALUE` as values by name, each allowed for this project's runs.
 
     Raises:
-      NodeRequestError: as of `assignments`; or an unknown name, a wrong type, or a value out of bounds.
+      NodeRequestError: as for `assignments`; or an unknown name, a wrong type, or a value out of bounds.
     """
     from nightlite.runner.parameter_text import assignments, bounds, unknown_names  # no parse of the DAG needs them
 

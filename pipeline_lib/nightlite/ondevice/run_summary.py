@@ -1,4 +1,4 @@
-"""What a run decided, and on what figures, from its nodes' results."""
+"""Summary of a run's decisions and figures, from its nodes' results."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,14 +9,14 @@ from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.report_files import OUTCOME_NODE
 from nightlite.runner.node_result import NodeResult
 
-# The node that judges every gate of a run, the Evaluators' among them.
+# The node that judges every gate of a run, the Evaluators' included.
 VERDICT = "EdgeValidator"
 PUSHER = "Pusher.mnist_lite"
 ACCURACY = "sparse_categorical_accuracy"
 
 
 class ModelFigures(BaseModel):
-    """One model: accuracy in [0, 1] on the eval split, and bytes of what its Trainer left to serve."""
+    """Figures of one model: accuracy in [0, 1] on the eval split, and bytes of its Trainer's model to serve."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,10 +25,10 @@ class ModelFigures(BaseModel):
 
 
 class RunSummary(BaseModel):
-    """A run's figures and verdict; `None` is what the run did not come to.
+    """Figures and verdict of a run. `None` means that the run did not reach it.
 
-    `pushed` is the folder of the release that holds the run's model; `pushed_why` says why the run did not make it;
-    `outcome` is None where the run goes on, or pushes nothing.
+    `pushed` is the folder of the release that holds the run's model. `pushed_why` is the reason if the run did not
+    make it. `outcome` is None if the run goes on, or pushes nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,16 +48,16 @@ class RunSummary(BaseModel):
 
 
 def pusher_of(results: Iterable[NodeResult]) -> NodeResult | None:
-    """Return the result of the Pusher, if it has come to a decision."""
+    """Return the result of the Pusher, if it has decided."""
     return next((result for result in results if result.pushed is not None), None)
 
 
 def outcome_of(results: Iterable[NodeResult], failed: bool = False) -> Outcome | None:
-    """Return the outcome of a run; None where none of its nodes decides it.
+    """Return the outcome of a run, or None if none of its nodes decides it.
 
     Args:
       results: of the nodes that left one.
-      failed: whether the run failed, which counts for more than what a node decided before.
+      failed: whether the run failed, which overrides an earlier node's decision.
     """
     found = list(results)
     if failed:
@@ -68,7 +68,7 @@ def outcome_of(results: Iterable[NodeResult], failed: bool = False) -> Outcome |
 
 
 def summarize(results: Mapping[str, NodeResult], failed: bool = False) -> RunSummary:
-    """Return the summary of a run from its nodes' results by node id; nodes that did not end are left out."""
+    """Return the summary of a run from its nodes' results by node id. Unfinished nodes are left out."""
     verdict, pusher = results.get(VERDICT), results.get(PUSHER)
     summary = RunSummary(
         keras=_figures(results, "mnist"),
@@ -84,7 +84,7 @@ def summarize(results: Mapping[str, NodeResult], failed: bool = False) -> RunSum
 
 
 def report_page(results: Iterable[NodeResult | None]) -> str | None:
-    """Return the path of the run's page: OutcomeReport's, else ModelReport's, or a DataGate's that refused the data."""
+    """Return the path of the run's page: OutcomeReport's, else ModelReport's, or a refusing DataGate's."""
     found = {result.node_id: page for result in results if result and (page := facts_of(result).report)}
     return found.get(OUTCOME_NODE) or next(iter(found.values()), None)
 

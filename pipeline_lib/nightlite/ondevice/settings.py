@@ -13,7 +13,7 @@ from nightlite.runner import settings as runner
 from nightlite.settings import PREFIX, process_settings, read_variables
 
 PIPELINE_NAME = "mnist_tflite"
-RELEASE_ASSET = "mnist_tflite_model"  # what Airflow calls the releases
+RELEASE_ASSET = "mnist_tflite_model"  # Airflow's name of the releases
 DATA_ASSET = "mnist_data"  # and the spans
 
 
@@ -60,7 +60,7 @@ class Settings(runner.Settings):
 
     @property
     def signs(self) -> bool:
-        """Whether a release has to be signed: this side signs it, or readers insist on it."""
+        """Return whether a release must be signed: this side signs it, or readers require it."""
         return bool(self.signing_key or self.verifying_key)
 
     @property
@@ -97,7 +97,7 @@ class _RunDefaults(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
 
-# The variables that set the run parameters' defaults, but for what the model's author sets there, or one run.
+# Run parameters whose defaults only the model's author or a run sets.
 _NOT_A_DEPLOYMENTS = frozenset({"batch_size", "learning_rate", "seed", "span", "force"})
 _SETTABLE: dict[str, Any] = {
     name: (field.annotation, field) for name, field in RunParams.model_fields.items() if name not in _NOT_A_DEPLOYMENTS
@@ -106,9 +106,9 @@ RunDefaults = create_model("RunDefaults", __base__=_RunDefaults, **_SETTABLE)
 
 
 def run_defaults() -> dict[str, Any]:
-    """The run parameters whose defaults this deployment sets, as `MNIST_LITE_MIN_ACCURACY` sets `min_accuracy`.
+    """Return the run parameters whose defaults this deployment sets: `MNIST_LITE_MIN_ACCURACY` sets `min_accuracy`.
 
     Raises:
-      SettingsError: a variable does not hold what that parameter takes.
+      SettingsError: the parameter does not take the variable's value.
     """
     return read_variables(RunDefaults).model_dump(exclude_unset=True)

@@ -1,9 +1,10 @@
-"""The compiled pipeline: the one file that the Airflow side reads and the TFX side writes.
+"""The compiled pipeline: the one file that TFX's side writes and Airflow's side reads.
 
-It holds TFX's own intermediate representation (`pipeline_pb2.Pipeline` as JSON, for run_node) and the little that
-Airflow needs of it: nodes, edges and run parameters. Written by `in_tfx/compile.py`. Its first line
-carries a digest of all the others: what a disk or a hand has damaged is refused on either side, wherever the damage is.
-The digest is no signature; who writes the file anew can make one.
+It holds TFX's own intermediate representation, `pipeline_pb2.Pipeline` as JSON, for run_node. Airflow needs little
+of it: nodes, edges and run parameters. `in_tfx/compile.py` writes it.
+
+Its first line holds a digest of all other lines, so either side refuses a damaged file. The digest is no signature:
+anyone who rewrites the file can compute it.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ _DIGEST_LINE = re.compile(rb'\{ "sha256": "([0-9a-f]{64})",\n')
 
 
 class Node(BaseModel):
-    """One node of the pipeline. `type` is TFX's class path; `system` nodes have no executor."""
+    """One node of the pipeline. `type` is TFX's class path. `system` nodes have no executor."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,11 +36,11 @@ class Node(BaseModel):
 
 
 class Parameter(BaseModel):
-    """One run parameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` as it is.
+    """One run parameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` unchanged.
 
-    `given_by` "airflow": not a run's to say, such as its logical date; `AirflowPipelineConfig.run_facts` tells it.
-    `read_by` "nodes": a TFX RuntimeParameter (never a bool), which some node mentions. "run": no node need mention it,
-    because the whole run obeys it; it is offered, checked and recorded all the same.
+    `given_by` "airflow": no run may set it, such as its logical date; `AirflowPipelineConfig.run_facts` sets it.
+    `read_by` "nodes": a TFX RuntimeParameter (never a bool) of some node. "run": the whole run obeys it, so no node
+    need mention it. It is offered, checked and recorded like the others.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,7 +67,7 @@ class Hooks(BaseModel):
 
 
 class CompiledPipeline(BaseModel):
-    """A TFX pipeline, compiled: nodes in topological order."""
+    """A compiled TFX pipeline, with its nodes in topological order."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -89,7 +90,7 @@ class CompiledPipeline(BaseModel):
         """Read and check a compiled pipeline.
 
         Raises:
-          CompiledPipelineError: it is missing, damaged or from another version; one sentence that says what to run.
+          CompiledPipelineError: it is missing, damaged or from another version. The message names the command to run.
         """
         try:
             content = path.read_bytes()
@@ -116,17 +117,17 @@ class CompiledPipeline(BaseModel):
 
 
 def require_json(value: Any) -> None:
-    """Check that a run parameter's value can be sent, stored and read again: Python's JSON takes more than that.
+    """Check that a run parameter's value can be sent, stored and read again. Python's JSON takes more than that.
 
     Raises:
       UnicodeError: it holds half a character.
       ValueError: it holds a number that is not finite.
-      TypeError: it is nothing that JSON has.
+      TypeError: JSON has no such type.
     """
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
 
 
 def sealed(document: str) -> str:
-    """Return the text of a JSON object that is not empty with the line that carries its digest."""
+    """Return the text of a non-empty JSON object with the line of its digest added."""
     rest = document.partition("{")[2].lstrip()
     return f'{{ "sha256": "{hashlib.sha256(rest.encode()).hexdigest()}",\n{rest}'

@@ -1,4 +1,4 @@
-"""What one run of one node left behind: the file that crosses from the TFX side to the Airflow side."""
+"""Result of one run of one node: the file that crosses from TFX's side to Airflow's side."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -44,11 +44,11 @@ class NodeResult(BaseModel):
     executor_seconds: float = 0.0
 
     def artifacts(self) -> list[OutputArtifact]:
-        """All outputs, in their order."""
+        """Return all outputs, in their order."""
         return [artifact for artifacts in self.outputs.values() for artifact in artifacts]
 
     def write(self, path: Path) -> None:
-        """Write whole or not at all: the reader may look at any moment."""
+        """Write whole or not at all: the reader may read at any moment."""
         from nightlite import durable  # no parse of the DAG writes
 
         durable.write(path, self.model_dump_json(indent=1).encode())

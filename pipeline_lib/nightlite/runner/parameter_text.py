@@ -12,12 +12,12 @@ _KINDS = {"integer": "an integer", "number": "a number", "string": "a text", "bo
 
 
 def bounds(parameter: Parameter) -> str:
-    """What a parameter admits, in words: "1 to 500", "above 0, up to 1", "`none`, `required`"."""
+    """Return a parameter's allowed values in words: "1 to 500", "above 0, up to 1", "`none`, `required`"."""
     return "`true`, `false`" if parameter.type == "bool" else _limits(parameter.json_schema)
 
 
 def expected(schema: Mapping[str, Any]) -> str:
-    """Return what a JSON schema admits, in words: "an integer, 1 to 500"; "" where it says nothing of that."""
+    """Return a JSON schema's allowed values in words, such as "an integer, 1 to 500", or "" without such limits."""
     if choices := schema.get("enum"):
         return f"one of {', '.join(map(_text, choices))}"
     if "pattern" in schema and (examples := schema.get("examples")):
@@ -42,7 +42,7 @@ def _limits(schema: Mapping[str, Any]) -> str:
 
 
 def default(parameter: Parameter) -> str:
-    """A parameter's default as a command line takes it."""
+    """Return a parameter's default as a command line takes it."""
     return _text(parameter.default)
 
 
@@ -75,7 +75,7 @@ def assignments(texts: Sequence[str], parameters: Iterable[Parameter]) -> dict[s
 
 
 def unknown_names(unknown: Sequence[str], known: Iterable[str]) -> str:
-    """Return a sentence on run parameters that there are not, the likeliest first."""
+    """Return a sentence on unknown run parameters, with the likeliest known names first."""
     offered = list(known)
     hint = did_you_mean(unknown, offered)
     return f"{hint}Received: {', '.join(unknown)}. Expected run parameters among {', '.join(offered) or 'none'}"

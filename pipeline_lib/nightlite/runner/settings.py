@@ -34,7 +34,7 @@ class Settings(EnvironmentSettings):
         form = "expected sqlite:////folder/file or mysql://user:password@host[:port]/database"
         try:
             parts = urlsplit(url)
-            _ = parts.port  # raises where it is no number
+            _ = parts.port  # raises if it is no number
         except ValueError:
             raise ValueError(form) from None
         scheme = parts.scheme.split("+")[0]

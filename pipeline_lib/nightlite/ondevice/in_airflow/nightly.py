@@ -24,7 +24,7 @@ _COMPONENTS = {
     "DataGate": ComponentDoc("Data gate", "data", "Fails on anomalies and on labels that have drifted."),
     "EdgeValidator": ComponentDoc("Validate on the edge", "evaluate", "Judges every gate of the run."),
     "ModelReport": ComponentDoc("Model report", "evaluate", "Writes the page on the tab *Model report* of the run."),
-    # In no group: its mark is seen in a folded grid.
+    # In no group, so that its mark is seen in a folded grid.
     OUTCOME_NODE: ComponentDoc("Outcome", "", "Ends **skipped** where a new model was kept back. The report says why."),
 }
 

@@ -43,7 +43,7 @@ def _model(artifact: Artifact) -> dict[str, Any]:
 
 
 def _infra_blessing(artifact: Artifact) -> dict[str, Any]:
-    """EdgeValidator's lists every gate of its run; TFX's own InfraValidator writes no list."""
+    """Return the facts of an InfraBlessing. EdgeValidator's lists every gate of its run, TFX's own has no list."""
     folder = Path(artifact.uri)
     if not (folder / GATES_FILE).exists():
         return {}

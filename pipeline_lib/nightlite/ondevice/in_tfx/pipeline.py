@@ -23,7 +23,7 @@ from nightlite.ondevice.in_tfx.report.outcome_component import OutcomeReport
 from nightlite.runner.in_tfx import run_parameters
 from nightlite.runner.in_tfx.run_parameters import RunValue
 
-# An empty list keeps Beam in this process: any argument at all makes TFX build a source package on every Beam node.
+# An empty list keeps Beam in this process. Any argument makes TFX build a source package on every Beam node.
 IN_MEMORY: tuple[str, ...] = ()
 
 
@@ -39,13 +39,13 @@ def create_pipeline(
     """Retrain, convert, evaluate both forms, and push the TFLite file if it passes every gate.
 
     Args:
-      pipeline_name: names the pipeline's context in MLMD; runs of one name share their cache.
+      pipeline_name: names the pipeline's context in MLMD. Runs of one name share their cache.
       pipeline_root: folder that receives every artifact.
-      data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example; `run_values` say which spans are read.
-      push_dir: receives the releases, as `nightlite/ondevice/releases/store.py` has them.
-      run_values: what a run is told, by the names of `RunParams` and of `run_params.facts()`: RuntimeParameters, or
+      data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example. `run_values` select the spans.
+      push_dir: receives the releases, as described in `nightlite/ondevice/releases/store.py`.
+      run_values: the run's parameters, by the names of `RunParams` and of `run_params.facts()`: RuntimeParameters, or
         plain values.
-      schema_file: the curated schema; without one, each run's is inferred from its own training split.
+      schema_file: the curated schema. Without one, each run infers it from its own training split.
       beam_pipeline_args: for data larger than one process should hold.
     """
     example_gen = SpanExampleGen(
@@ -60,7 +60,7 @@ def create_pipeline(
     ).with_id("ImportExampleGen")
     examples = example_gen.outputs["examples"]
 
-    # With the label as a category its values are counted, and only then can a drift of them be measured.
+    # With the label as a category its values are counted, which a measurement of drift needs.
     statistics_gen = tfx.components.StatisticsGen(
         examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema(LABEL_KEY))
     )
@@ -102,7 +102,7 @@ def create_pipeline(
         custom_config={name: run_values[name] for name in ("epochs", "batch_size", "learning_rate", "seed")},
     ).with_id("Trainer.mnist")
 
-    # The same weights in another file: whatever the two Evaluators disagree on, the conversion did.
+    # The same weights in another file: any disagreement of the two Evaluators comes from the conversion.
     lite_trainer = tfx.components.Trainer(
         run_fn="models.mnist.model.lite_trainer.run_fn",
         examples=transform.outputs["transformed_examples"],
@@ -118,7 +118,7 @@ def create_pipeline(
         eval_config=eval_config(tfma.ModelSpec(signature_name="serving_default", label_key=LABEL_KEY), run_values),
     ).with_id("Evaluator.mnist")
 
-    # What phones have now: the last release, not the last model.
+    # The model that phones have now: the last release, not the last model.
     released = tfx.dsl.Resolver(
         strategy_class=ReleasedModelStrategy,
         config={"push_dir": push_dir, "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model")},
@@ -158,7 +158,7 @@ def create_pipeline(
         custom_config={"labels": LABELS, "push": run_values["push"]},
         custom_executor_spec=executor_spec.ExecutorClassSpec(executor.Executor),
     ).with_id("Pusher.mnist_lite")
-    # The manifest tells them; the Pusher's own interface has no inputs for them.
+    # For the manifest. The Pusher's own interface has no inputs for them.
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
     pusher.exec_properties["run_parameters"] = run_parameters.every_value()
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri

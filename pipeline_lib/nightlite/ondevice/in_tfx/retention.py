@@ -1,7 +1,7 @@
-"""Which artifacts stay on the disk: the newest runs', and whatever a later run is compared with.
+"""Retention of artifacts on the disk: the newest runs', and those that later runs are compared with.
 
-MLMD remembers all of them for ever. An artifact is marked as deleted there before its folder goes, so that no Resolver
-gives it out; and TFX takes no answer from the cache whose folders are not there.
+MLMD remembers all of them forever. An artifact is marked as deleted there before its folder goes, so that no
+Resolver returns it. TFX takes no answer from the cache whose folders are missing.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from nightlite.runner.in_tfx.mlmd import running_nodes
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
 Execution: TypeAlias = metadata_store_pb2.Execution
-# A few kilobytes a span, and any span's may be the one that the next is compared with.
+# A few kilobytes a span, and the next span may be compared with any of them.
 _KEPT_TYPES = ("DataGates",)
 
 
@@ -41,17 +41,17 @@ def after_run(run: AfterRun) -> str:
 
 
 def prune(store: metadata.Metadata, pipeline_name: str, pipeline_root: Path, push_dir: Path, keep_runs: int) -> int:
-    """Remove the folders of this pipeline's artifacts below `pipeline_root` that nothing needs any more.
+    """Remove the folders of this pipeline's artifacts below `pipeline_root` that nothing needs any longer.
 
-    Kept is everything that an execution has read or written in the newest `keep_runs` runs of any pipeline, or in a run
-    that is running (a cached answer of theirs is an older run's artifact). So is everything that the releases in
-    `push_dir` were made of. A folder that MLMD does not know, and other pipelines' folders, are left alone.
+    Artifacts stay if an execution read or wrote them in the newest `keep_runs` runs of any pipeline, or in a
+    running one. A cached answer is an older run's artifact. Artifacts behind the releases in `push_dir` stay too.
+    Folders unknown to MLMD and other pipelines' folders are left alone.
 
     Returns:
-      How many artifacts were removed.
+      The number of artifacts removed.
 
     Raises:
-      OSError: a folder could not be removed; the next time will find it.
+      OSError: a folder could not be removed. The next call will find it.
     """
     with store as handle:
         return _prune(handle.store, pipeline_name, pipeline_root, Releases(push_dir), keep_runs)
@@ -60,7 +60,7 @@ def prune(store: metadata.Metadata, pipeline_name: str, pipeline_root: Path, pus
 def _prune(
     store: metadata_store.MetadataStore, pipeline_name: str, root: Path, releases: Releases, keep_runs: int
 ) -> int:
-    # From the disk, which pruning keeps small, and not from MLMD, which grows for ever.
+    # From the disk, which pruning keeps small, and not from MLMD, which grows forever.
     folders = {*root.glob("*/*/[0-9]*"), *root.glob("*/.system/*/[0-9]*")}
     on_disk = {int(folder.name) for folder in folders if folder.name.isdecimal()}
     executions = store.get_executions_by_id(sorted(on_disk)) if on_disk else []
@@ -76,7 +76,7 @@ def _prune(
         folder
         for execution in executions
         if execution.id not in kept_executions
-        # Where TFX puts what an executor had to say, which is in MLMD by now; and the page of refused data.
+        # TFX's folder for executors' messages, which are in MLMD by now, and the page of refused data.
         for folder in (*root.glob(f"*/.system/*/{execution.id}"), *root.glob(f"*/{REFUSED_DATA}/{execution.id}"))
     ]
     going = _of_pipeline(store, pipeline_name, {*beside, *(folder for _, folder in doomed)})
@@ -92,7 +92,7 @@ def _prune(
 def _kept_executions(
     store: metadata_store.MetadataStore, root: Path, executions: Sequence[Execution], keep_runs: int
 ) -> set[int]:
-    """Return the executions of every pipeline's newest runs, and of the runs that are running."""
+    """Return the executions of every pipeline's newest runs, and of the running runs."""
     active = [
         execution.id
         for execution in executions
@@ -105,9 +105,9 @@ def _kept_executions(
 
 
 def _of_pipeline(store: metadata_store.MetadataStore, pipeline_name: str, folders: set[Path]) -> set[Path]:
-    """Return the folders that a pipeline's executions have written, whose numbers they bear.
+    """Return the folders that a pipeline's executions have written, named by their numbers.
 
-    Ask for few: MLMD looks through its whole history for each execution.
+    Ask for few, because MLMD searches its whole history for each execution.
     """
     numbers = {int(folder.name) for folder in folders}
     own = {number for number in numbers if _contexts(store, number).get("pipeline") == pipeline_name}
@@ -115,15 +115,15 @@ def _of_pipeline(store: metadata_store.MetadataStore, pipeline_name: str, folder
 
 
 def _folder(artifact: Artifact, folders: set[Path]) -> Path | None:
-    """What there is to remove of an artifact; the URI of a number or a text is the file in its folder."""
+    """Return the folder to remove for an artifact. The URI of a number or a text is the file in its folder."""
     place = Path(artifact.uri)
     return next((path for path in (place, place.parent) if path in folders and path.is_dir()), None)
 
 
 def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count: int) -> Iterator[int]:
-    """Contexts of the newest runs of the pipeline that have come to any execution."""
+    """Yield the contexts of the pipeline's newest runs that have an execution."""
     pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
-    # TFX makes each run's context a child of its pipeline's: MLMD has no index from an execution to its contexts.
+    # TFX makes each run's context a child of its pipeline's. MLMD cannot look up an execution's contexts by index.
     runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
     for run in sorted(runs, key=lambda context: context.id, reverse=True):
         if store.get_executions_by_context(run.id, ListOptions(limit=1)):
@@ -134,7 +134,7 @@ def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count:
 
 
 def _is_dead(store: metadata_store.MetadataStore, root: Path, execution_id: int) -> bool:
-    """Whether its process was killed and nothing has cleared up after it, as where the node has not run since."""
+    """Return whether its process was killed and its node still needs clearing up, because it has not run since."""
     names = _contexts(store, execution_id)
     return running_nodes.is_dead(running_nodes.file_of(root, names.get("node", ""), names.get("pipeline_run", "")))
 
@@ -155,7 +155,7 @@ def _artifact_ids(store: metadata_store.MetadataStore, execution_ids: set[int]) 
 
 
 def _compared_with(store: metadata_store.MetadataStore, releases: Releases) -> set[int]:
-    """What the releases were made of: a rollback may make any of them the next run's baseline."""
+    """Return the artifacts behind the releases, because a rollback may make any of them the baseline."""
     versions = releases.versions()
     kept: set[int] = set()
     for version in versions:
@@ -166,7 +166,7 @@ def _compared_with(store: metadata_store.MetadataStore, releases: Releases) -> s
 
 
 def _blessed_last(store: metadata_store.MetadataStore) -> set[int]:
-    """Without a release, the baseline is the model that was blessed last."""
+    """Return the artifacts of the last blessed model, which is the baseline without a release."""
     blessed = [
         artifact
         for artifact in store.get_artifacts_by_type("InfraBlessing")

@@ -1,4 +1,4 @@
-"""What the Airflow UI says about a node, by its component's class name."""
+"""Texts on nodes in the Airflow UI, by their components' class names."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nightlite.runner.compiled_pipeline import Node
 
-# The task groups, and what each is for.
+# The task groups and their purposes.
 GROUPS = {
     "data": "Reads the data, and fails where it is not what it should be",
     "train": "Makes the models",
@@ -38,7 +38,7 @@ COMPONENTS: Mapping[str, ComponentDoc] = {
     "InfraValidator": ComponentDoc("Validate where it serves", "evaluate", "Loads the model where it will be served."),
     "BulkInferrer": ComponentDoc("Infer", "release", "Runs the model over a batch of examples."),
     "Pusher": ComponentDoc("Push", "release", "Ships a blessed model. Ends **skipped** where nothing was shipped."),
-    # These two belong where they are used.
+    # These two join the group of their users.
     "Resolver": ComponentDoc("Find", "", "Finds artifacts of earlier runs."),
     "Importer": ComponentDoc("Register", "", "Registers an artifact that exists already."),
 }

@@ -1,4 +1,4 @@
-"""What a deployment decides about its DAG, beyond what the compiled pipeline says."""
+"""Configuration of a DAG by its deployment, beyond the compiled pipeline."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -16,7 +16,7 @@ from nightlite.runner.in_airflow.component_docs import ComponentDoc
 from nightlite.runner.node_result import NodeResult
 from nightlite.runner.settings import settings
 
-# A node pattern says what to change; what it leaves out stays as an earlier pattern, or Airflow, has it.
+# Values that a pattern leaves out come from an earlier pattern, or from Airflow.
 _TASK_ARGUMENTS = (
     *("pool", "pool_slots", "priority_weight", "queue", "retries", "retry_delay", "execution_timeout", "outlets"),
 )
@@ -62,12 +62,12 @@ class NodeSettings(_Config):
     env: Mapping[str, str] = {}
 
     def over(self, other: "NodeSettings") -> "NodeSettings":
-        """These settings where they are given, else the other's; the environments merged."""
+        """Return these settings over the other's, with the environments merged."""
         given = self.model_dump(exclude_none=True) | {"env": {**other.env, **self.env}}
         return NodeSettings(**{**other.model_dump(), **given})
 
     def task_arguments(self) -> dict[str, Any]:
-        """What was given, as BaseOperator's arguments."""
+        """Return the settings that are set, as BaseOperator's arguments."""
         return self.model_dump(include=set(_TASK_ARGUMENTS), exclude_none=True)
 
 
@@ -110,7 +110,7 @@ class AirflowPipelineConfig(_Config):
     grace_seconds: float = Field(default=10, ge=0)
 
     def settings_of(self, node_id: str) -> NodeSettings:
-        """All patterns that match the node id, merged in their order."""
+        """Return the settings of all patterns that match the node id, merged in their order."""
         merged = NodeSettings()
         for pattern, given in self.node_settings.items():
             if fnmatchcase(node_id, pattern):
@@ -118,16 +118,16 @@ class AirflowPipelineConfig(_Config):
         return merged
 
     def gate_before(self, node_id: str) -> Callable[..., BaseOperator] | None:
-        """What makes the task before this node; of several patterns that match, the last one's."""
+        """Return the factory of the task before this node, the last pattern's if several match."""
         return next(
             (make for pattern, make in reversed(self.gates_before.items()) if fnmatchcase(node_id, pattern)), None
         )
 
     def refuse_idle_patterns(self, node_ids: Sequence[str]) -> None:
-        """A pattern without a node is a misspelling.
+        """Refuse a pattern without a node, which is a misspelling.
 
         Raises:
-          SettingsError: it names the pattern and the nodes that there are.
+          SettingsError: it names the pattern and the existing nodes.
         """
         for name in ("node_settings", "gates_before"):
             for pattern in getattr(self, name):

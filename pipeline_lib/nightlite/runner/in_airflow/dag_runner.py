@@ -1,4 +1,4 @@
-"""Renders a compiled TFX pipeline as an Airflow DAG: one task per node, the pipeline's edges between them."""
+"""Renderer of a compiled TFX pipeline as an Airflow DAG: one task per node, with the pipeline's edges between them."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ _JSON_TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "bo
 
 
 class AirflowDagRunner:
-    """Makes DAGs of compiled pipelines, as TFX's runner of that name makes them of pipelines.
+    """Runner that makes DAGs of compiled pipelines, as TFX's runner of that name makes them of pipelines.
 
     >>> dag = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": "@daily"})).run(compiled)
     """
@@ -70,7 +70,7 @@ class AirflowDagRunner:
         except (TypeError, ValueError) as error:
             raise SettingsError(f"airflow_dag_config: expected what airflow.sdk.DAG takes. Received: {error}") from None
         try:
-            # Airflow itself would say what is wrong with a cron expression, but not where it was written.
+            # Airflow's own error on a cron expression would not say where it was written.
             dag.timetable.validate()
         except AirflowTimetableInvalid as error:
             raise SettingsError(

@@ -20,7 +20,7 @@ def name_of(node_id: str) -> str:
 def emit(result: NodeResult, dag_id: str) -> None:
     """Count how one node of one run ended, and how long it took; each tagged with `dag_id` and `node_id`."""
     name, tags = name_of(result.node_id), {"dag_id": dag_id, "node_id": result.node_id}
-    # A node that was killed has no time to say, one that is answered from cache no executor: no zero for either.
+    # A killed node leaves no time, a cached one no executor's time. Neither sends a zero.
     for metric, seconds in (("duration", result.seconds), ("executor_duration", result.executor_seconds)):
         if seconds:
             timing(f"{name}.{metric}", timedelta(seconds=seconds), tags=tags)

@@ -1,4 +1,4 @@
-"""The operator that runs one node of a compiled TFX pipeline, in the TFX environment's interpreter."""
+"""Operator that runs one node of a compiled TFX pipeline, in the TFX environment's interpreter."""
 
 import json
 import os
@@ -30,14 +30,14 @@ _LAST_LINES = 20
 
 
 class TfxNodeOperator(BaseOperator):
-    """Runs a node with `python -m nightlite.runner.in_tfx.run_node`, whose docstring is the contract.
+    """Operator that runs a node with `python -m nightlite.runner.in_tfx.run_node`, whose docstring is the contract.
 
     | run_node's exit code | the task |
     | --- | --- |
-    | 0 | succeeds; its XCom is the NodeResult as JSON; its outlets' events say what was made |
+    | 0 | succeeds; its XCom is the NodeResult as JSON; its outlets' events carry the result |
     | 99 | is skipped, with the reason in its log and the NodeResult in its XCom |
     | 2, or the node cannot be started | fails and is not retried |
-    | 3 | fails and is not retried: another try would end the same way |
+    | 3 | fails and is not retried: another try would fail the same way |
     | anything else, or a signal | fails and is retried if it has retries |
 
     The run id given to TFX is Airflow's. Parameter values are data: nothing is templated.
@@ -45,7 +45,7 @@ class TfxNodeOperator(BaseOperator):
     Args:
       pipeline: the compiled pipeline's file, or the compiled pipeline itself.
       tfx_node_id: the node to run.
-      parameters: the pipeline's run parameters; the only ones a run may be given, besides the DAG's own `params`.
+      parameters: the pipeline's run parameters. A run may set only these and the DAG's own `params`.
       config: interpreter, project folder and grace.
       env: environment variables of the node's process, on top of the task's own.
     """
@@ -87,8 +87,8 @@ class TfxNodeOperator(BaseOperator):
         about = {"node_id": self.tfx_node_id, "run_id": context["run_id"], "state": state, "seconds": round(seconds, 3)}
         result = NodeResult.model_validate(about | {"reason": str(error)})
         self._emit(result)
-        # Another task cannot read this one's log: what a notice says of the failure is what is left here. A task that
-        # Airflow kills may leave nothing any more.
+        # The notice's task cannot read this log, so the reason is left here. Airflow lets a killed task leave
+        # nothing.
         if not killed:
             self._leave(context, result)
 
@@ -124,7 +124,7 @@ class TfxNodeOperator(BaseOperator):
             context["ti"].xcom_push("return_value", result.model_dump(mode="json"))
 
     def on_kill(self) -> None:
-        # Called from a signal handler; `execute` goes on reading the log until the guard has ended the group.
+        # Called from a signal handler. `execute` reads the log until the guard has ended the group.
         if self._process:
             self.log.info("ending %s: SIGTERM, and SIGKILL after %s s", self.tfx_node_id, self.config.grace_seconds)
             self._process.end()
@@ -178,7 +178,7 @@ class TfxNodeOperator(BaseOperator):
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(self.config.hidden_env)}
         env = {**own, "PYTHONUNBUFFERED": "1", **self.env}
-        # Airflow's own PYTHONPATH would put Airflow's packages before TFX's; a node's settings may still add theirs.
+        # Airflow's PYTHONPATH would put its packages before TFX's. A node's settings may still add theirs.
         env["PYTHONPATH"] = os.pathsep.join([str(SOURCES), *filter(None, [self.env.get("PYTHONPATH")])])
         env.pop("PYTHONHOME", None)
         return env

@@ -15,7 +15,7 @@ with native_log.muted():
 
     from nightlite.runner.in_tfx import run_parameters
 
-# What they do is done outside MLMD, where it may have been undone since: a cached answer could be wrong.
+# Their effects are outside of MLMD and may have been undone, so a cached answer could be wrong.
 _NEVER_FROM_CACHE = {"tfx.components.pusher.component.Pusher"}
 _SYSTEM_NODES = {
     "tfx.dsl.components.common.resolver.Resolver",

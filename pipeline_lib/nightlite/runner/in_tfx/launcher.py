@@ -31,10 +31,10 @@ Execution: TypeAlias = metadata_store_pb2.Execution
 
 
 class NodeLauncher(launcher.Launcher):
-    """One node of one run, as TFX launches it, but for two things.
+    """Launcher of one node of one run, as in TFX, with two changes.
 
-    A retry is a new execution: TFX would write into the failed try's folders and publish under its id. And a failure's
-    own words go to MLMD: TFX records only that it failed, and not even that where it was the node's driver.
+    A retry is a new execution: TFX would write into the failed try's folders and publish under its id. A failure's
+    own message goes to MLMD: TFX records only that it failed, and not even that for a failed driver.
     """
 
     def __init__(
@@ -76,21 +76,21 @@ class NodeLauncher(launcher.Launcher):
         """Launch the node.
 
         Raises:
-          NodeRequestError: a node upstream has not succeeded in this run, or a Pusher's Resolver has found no
-            blessing. TFX would take that for an optional input that is not there, and push.
-          Exception: whatever the executor raises.
+          NodeRequestError: a node upstream has not succeeded in this run, or a Pusher's Resolver has found no blessing.
+            TFX would take that for a missing optional input, and push.
+          Exception: any error of the executor.
         """
         if missing := self._upstream_not_done():
             raise NodeRequestError(f"expected {', '.join(missing)} to have succeeded in this run; run it first")
         with contextlib.ExitStack() as stack:
-            with contextlib.suppress(OSError):  # a full disk, say; the node will tell
+            with contextlib.suppress(OSError):  # a full disk, for example; the node will report it
                 stack.enter_context(running_nodes.held(self._work_file, self._run_id))
             self._close(self._run_id, "an earlier try of this node ended without a word")
             self._close_dead_runs()
             try:
                 info = super().launch()
             except Exception as error:
-                # TFX closes an execution whose executor failed, but not one whose driver did.
+                # TFX closes the execution of a failed executor, but not of a failed driver.
                 with contextlib.suppress(Exception):  # the store may be what failed
                     self._close(self._run_id, f"{type(error).__name__}: {error}")
                     running_nodes.remove(self._work_file)
@@ -111,9 +111,9 @@ class NodeLauncher(launcher.Launcher):
             ]
 
     def abandon(self, reason: str, state: int = Execution.FAILED) -> list[int]:
-        """Close this node's executions in this run that are still open, and remove what they had begun to write.
+        """Close this node's open executions in this run, and remove the outputs that they had begun to write.
 
-        Nothing where a later try is at work: it has closed them, and what is open is its own.
+        Do nothing while a later try is running: it has closed them, and the open ones are its own.
 
         Returns:
           The ids of the executions closed.
@@ -126,7 +126,7 @@ class NodeLauncher(launcher.Launcher):
         return closed
 
     def _close_dead_runs(self) -> None:
-        """What was killed in its last try has no next one in its run; any later run of the node clears up after it."""
+        """Close executions killed in their run's last try, which no later try of that run would close."""
         for file in running_nodes.files_of(Path(self.pipeline_root), self._node_name):
             with running_nodes.left_by_dead(file) as run_id:
                 if file == self._work_file or run_id is None:
@@ -228,7 +228,7 @@ def _executions(store: metadata_store.MetadataStore, run_id: str, node_name: str
 def _had(
     store: metadata_store.MetadataStore, execution: Execution, inputs: Mapping[str, Sequence[types.Artifact]]
 ) -> bool:
-    """Return whether an execution of this run had these inputs: the Pusher before it may have run again since."""
+    """Return whether an execution of this run had these inputs. The Pusher before it may have run again since."""
     events = store.get_events_by_execution_ids([execution.id])
     had = {event.artifact_id for event in events if event.type == metadata_store_pb2.Event.INPUT}
     return {artifact.id for artifacts in inputs.values() for artifact in artifacts} <= had

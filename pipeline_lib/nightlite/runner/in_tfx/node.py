@@ -41,7 +41,7 @@ _EXIT_CODES: dict[State, int] = {
 
 
 class NodeCancelled(BaseException):
-    """SIGTERM: not an Exception, so that no executor takes it for a failure of its own."""
+    """SIGTERM. It is no Exception, so that no executor takes it for a failure of its own."""
 
 
 def execute(request: NodeRequest) -> int:
@@ -89,17 +89,17 @@ def bound_pipeline(
     node_id: str | None = None,
     own_environment: Iterable[str] = (),
 ) -> pipeline_pb2.Pipeline:
-    """The pipeline's IR with run id, run parameters and code fingerprints filled in; no cache if the run says so.
+    """Return the pipeline's IR with run id, run parameters and code fingerprints filled in.
 
-    Where `node_id` names the one node that will run, only that one is given its fingerprints; `own_environment` names
-    the environment variables that were set for it.
+    A forced run has no cache. With `node_id`, only that node, the one that will run, gets its fingerprints.
+    `own_environment` names the environment variables that were set for it.
 
     Raises:
       NodeRequestError: it cannot be run as asked.
     """
     if not run_id:
         raise NodeRequestError("expected a run id. Received: ''")
-    # Through a text: ParseDict would reorder the dictionary that it is given.
+    # As text, because ParseDict would reorder the given dictionary.
     pipeline = json_format.Parse(json.dumps(compiled.ir), pipeline_pb2.Pipeline())
     used = run_parameters.bind(pipeline, run_id, compiled.parameters, parameters)
     for item in pipeline.nodes:
@@ -128,7 +128,7 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
 def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:
     try:
         info = launcher.launch()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done: what remains is to say so
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done, and only the report is left
         if not info.execution_id:
             return _result(request, "skipped", "its condition is false")
         return read_outcome(
@@ -148,7 +148,7 @@ def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metada
 
 
 def _reason(error: Exception, root: str) -> str:
-    """An error in a sentence. A full disk's has kept the system's words at best, and SQLite says "disk I/O error"."""
+    """Return an error as a sentence. A full disk is hard to recognise in it: SQLite says "disk I/O error"."""
     reason = f"{type(error).__name__}: {error}"
     if os.strerror(errno.ENOSPC) not in reason and not _is_full(root):
         return reason
@@ -214,7 +214,7 @@ def _recorded_error(execution: Execution) -> str:
 
 
 def finish(request: NodeRequest, result: NodeResult) -> None:
-    """Write the result file and the log's last line; a caller that was killed may have taken both away."""
+    """Write the result file and the log's last line. A killed caller may have taken both away."""
     with contextlib.suppress(OSError):
         bad = result.state == "failed" or result.blessed is False
         node_log.say(describe(result), logging.ERROR if bad else logging.INFO)
@@ -224,7 +224,7 @@ def finish(request: NodeRequest, result: NodeResult) -> None:
 
 
 def describe(result: NodeResult) -> str:
-    """The node's last line in its log."""
+    """Return the node's last line in its log."""
     execution = f" (execution {result.execution_id})" if result.execution_id else ""
     reason = f": {result.reason}" if result.reason else ""
     verdict = {None: "", True: "; blessed", False: f"; NOT blessed: {result.not_blessed_because or 'see its outputs'}"}
@@ -232,7 +232,7 @@ def describe(result: NodeResult) -> str:
 
 
 def _print_executors_part(error: BaseException) -> None:
-    """The traceback without the launcher's frames: a reader wants the executor's."""
+    """Print the traceback without the launcher's frames, because a reader wants the executor's."""
     report = traceback.TracebackException.from_exception(error)
     frames = report.stack
     launchers = [

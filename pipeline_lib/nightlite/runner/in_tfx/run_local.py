@@ -1,4 +1,4 @@
-"""The whole pipeline in one process with TFX's own LocalDagRunner: for debugging, and as the yardstick."""
+"""Run of the whole pipeline in one process with TFX's own LocalDagRunner, for debugging and as the yardstick."""
 
 import contextlib
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from nightlite.runner.node_result import NodeResult
 def run_local(
     compiled: CompiledPipeline, run_id: str, metadata_url: str, parameters: Mapping[str, Any]
 ) -> dict[str, NodeResult]:
-    """Run every node in order, in this process; whatever an executor raises comes through.
+    """Run every node in order, in this process. An executor's error is raised unchanged.
 
     Returns:
       The nodes' results by node id.

@@ -1,6 +1,6 @@
-"""The buttons of a task: the run's report, pages beside it, and what the task itself made.
+"""Buttons of a task: the run's report, the pages beside it, and the task's own outputs.
 
-They lead to `report_app`, which asks whoever follows them for permission.
+They lead to `report_app`, which checks the permission of each user.
 """
 
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_NODE, REPOR
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 
 URL_PREFIX = "/mnist-lite"
-# Components whose tasks have a button for a page that ModelReport draws.
+# Components whose tasks have a button for a page of ModelReport's.
 _REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport", "OutcomeReport"})
 _STATISTICS = frozenset({"StatisticsGen", "ExampleValidator", "DataGate"})
 _EVALUATIONS = frozenset({"Evaluator"})
@@ -35,7 +35,7 @@ def links_of(node: Node, pipeline: CompiledPipeline) -> tuple[BaseOperatorLink, 
 
 
 class ModelReportLink(BaseOperatorLink):
-    """Leads to the report of the task's own run; known before there is one."""
+    """Link to the report of the task's own run, known before the report exists."""
 
     name = "Model report"
 
@@ -44,7 +44,7 @@ class ModelReportLink(BaseOperatorLink):
 
 
 class StatisticsLink(BaseOperatorLink):
-    """Leads to the page of statistics and anomalies beside the run's report."""
+    """Link to the page of statistics and anomalies beside the run's report."""
 
     name = "Data statistics"
 
@@ -53,7 +53,7 @@ class StatisticsLink(BaseOperatorLink):
 
 
 class EvaluationsLink(BaseOperatorLink):
-    """Leads to the page of both Evaluators' slices beside the run's report."""
+    """Link to the page of both Evaluators' slices beside the run's report."""
 
     name = "Evaluations"
 
@@ -62,7 +62,7 @@ class EvaluationsLink(BaseOperatorLink):
 
 
 class ArtifactsLink(BaseOperatorLink):
-    """Leads to the list of what the task's node made: artifacts, their files, the release."""
+    """Link to the list of the node's outputs: artifacts, their files, the release."""
 
     name = "Artifacts"
 
@@ -73,12 +73,12 @@ class ArtifactsLink(BaseOperatorLink):
 
 
 def run_url(dag_id: str, run_id: str) -> str:
-    """The run's page in Airflow's UI."""
+    """Return the address of the run's page in Airflow's UI."""
     return f"{_base_url()}{run_path(dag_id, run_id)}"
 
 
 def report_url(dag_id: str, run_id: str) -> str:
-    """The tab *Model report* of the run's page."""
+    """Return the address of the tab *Model report* of the run's page."""
     return f"{run_url(dag_id, run_id)}/plugin/{REPORT_ROUTE}"
 
 
@@ -87,5 +87,5 @@ def _base_url() -> str:
 
 
 def run_path(dag_id: str, run_id: str) -> str:
-    """Return the run's place below the address of Airflow's UI."""
+    """Return the run's path below the address of Airflow's UI."""
     return f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"

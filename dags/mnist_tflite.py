@@ -1,6 +1,6 @@
 """The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
 
-# Airflow looks for the words "airflow" and "dag" in a file before it reads it as one of a DAG.
+# Airflow reads a file as a DAG's only if it contains the words "airflow" and "dag".
 from nightlite.ondevice.in_airflow.nightly import nightly_dag
 
 DOCS = """

@@ -1,4 +1,4 @@
-"""How settings are read: `MNIST_LITE_*` variables, once a process, into frozen objects that are passed on."""
+"""Reader of settings: `MNIST_LITE_*` variables, read once a process into frozen objects that are passed on."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ _READ: dict[type[BaseSettings], BaseSettings] = {}
 
 
 class EnvironmentSettings(BaseSettings):
-    """Settings of one layer. Paths are made absolute; an empty variable of a path counts as unset."""
+    """Settings of one layer. Paths are made absolute. An empty variable of a path counts as unset."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -24,7 +24,7 @@ class EnvironmentSettings(BaseSettings):
     def _paths(cls, values: dict[str, Any]) -> dict[str, Any]:
         kinds = {name: field.annotation for name, field in cls.model_fields.items()}
         paths = {name for name, kind in kinds.items() if kind is Path or Path in get_args(kind)}
-        # An empty path would be the folder of the caller. Not resolve(): a venv's python is called by its own name.
+        # An empty path would be the current folder. Not resolve(): a venv's python keeps its own name.
         return {
             name: os.path.abspath(value) if name in paths and value is not None else value
             for name, value in values.items()
@@ -36,7 +36,7 @@ def process_settings(kind: type[_Kind]) -> _Kind:
     """Return the settings of this process, read at the first call.
 
     Raises:
-      SettingsError: a variable does not hold what it should.
+      SettingsError: a variable is malformed.
     """
     if kind not in _READ:
         _READ[kind] = read_variables(kind)
@@ -44,7 +44,7 @@ def process_settings(kind: type[_Kind]) -> _Kind:
 
 
 def forget_settings() -> None:
-    """Read the variables again at the next call, which may have changed."""
+    """Forget the settings, so that the next call reads the variables again."""
     _READ.clear()
 
 
@@ -52,7 +52,7 @@ def read_variables(kind: type[_Kind]) -> _Kind:
     """Return a model of `MNIST_LITE_*` variables, read from the environment.
 
     Raises:
-      SettingsError: a variable does not hold what it should.
+      SettingsError: a variable is malformed.
     """
     try:
         return kind()

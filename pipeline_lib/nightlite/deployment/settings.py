@@ -1,4 +1,4 @@
-"""The settings of one deployment: the union of every layer's."""
+"""Settings of one deployment: the union of every layer's."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from nightlite.settings import process_settings
 
 
 class Settings(ondevice.Settings):
-    """All settings but those of notices, of the client's access and of Compose."""
+    """All settings except those of notices, of the client's access and of Compose."""
 
     port: int = Field(
         default=8080, ge=1, le=65535, description="the local Airflow's on 127.0.0.1; containers': in .env"
@@ -24,6 +24,6 @@ def settings() -> Settings:
     """Return the deployment's settings of this process.
 
     Raises:
-      SettingsError: a variable does not hold what it should.
+      SettingsError: a variable is malformed.
     """
     return process_settings(Settings)

@@ -1,4 +1,4 @@
-"""Where a model's pipeline joins the runner."""
+"""Hooks by which a model's pipeline joins the runner."""
 
 from nightlite.ondevice.approval import APPROVAL_RECORD
 from nightlite.runner.compiled_pipeline import Hooks

@@ -1,4 +1,4 @@
-"""The product's part of a node's result, typed: what `in_tfx/node_outcome.py` puts into `NodeResult.facts`."""
+"""The product's part of a node's result, typed. `in_tfx/node_outcome.py` writes it into `NodeResult.facts`."""
 
 from typing import Any
 
@@ -9,16 +9,15 @@ from nightlite.runner.node_result import NodeResult
 
 
 class NodeFacts(BaseModel):
-    """What one node says of the model. None or empty but for the nodes that a field belongs to.
+    """One node's facts about the model. A field is None or empty for nodes without it.
 
     Attributes:
       metrics: of the overall slice, for an Evaluator; the release's, for a Pusher.
       refusals: each gate that was not passed, in words, for an Evaluator and EdgeValidator.
-      model_bytes: of what a Trainer left to serve.
-      pushed_version, pushed_to, pushed_sha256: the release that holds the model. The Pusher made it, or, where there
-        was nothing new, found that it is this very file.
-      outcome: how the run ended, for a Pusher and the OutcomeReport after it; None where that failed or was not
-        reached.
+      model_bytes: of a Trainer's model to serve.
+      pushed_version, pushed_to, pushed_sha256: the release that holds the model. The Pusher made it, or found that it
+        is this very file.
+      outcome: the end of the run, for a Pusher and the OutcomeReport after it; None if that failed or was not reached.
       report: the page's path, for ModelReport and OutcomeReport, and for a DataGate that refused the data.
     """
 
@@ -40,7 +39,7 @@ def facts_of(result: NodeResult) -> NodeFacts:
 
 
 def release_extra(result: NodeResult) -> dict[str, Any]:
-    """Return what the event of the releases' Asset says of the release that a Pusher made."""
+    """Return the extra of the releases' Asset event for the release that a Pusher made."""
     facts = facts_of(result)
     if not (result.pushed and facts.pushed_version):
         return {}

@@ -1,4 +1,4 @@
-"""Settings of what a model must pass and when: schedule, retention, signing keys, and the run parameters' defaults."""
+"""Settings of the gates' product: schedule, retention, signing keys, and the run parameters' defaults."""
 
 import zoneinfo
 from pathlib import Path
@@ -18,7 +18,7 @@ DATA_ASSET = "mnist_data"  # and the spans
 
 
 class Settings(runner.Settings):
-    """The runner's settings, and when and how models are retrained, judged and released."""
+    """The runner's settings, and those of retraining, judging and releasing models."""
 
     compiled_pipeline: Path | None = Field(
         default=None, description="file of the compiled pipeline; default: compiled/ in the state folder"
@@ -88,7 +88,7 @@ def settings() -> Settings:
     """Return these settings of this process.
 
     Raises:
-      SettingsError: a variable does not hold what it should.
+      SettingsError: a variable is malformed.
     """
     return process_settings(Settings)
 

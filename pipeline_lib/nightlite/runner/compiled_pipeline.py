@@ -19,7 +19,7 @@ from nightlite.errors import CompiledPipelineError
 
 SCHEMA_VERSION: Final = 1
 HOW_TO_COMPILE = "run 'make compile'"
-# The run parameter of a pipeline, if it has one, for which no node is answered from the cache.
+# Run parameter of a pipeline that answers no node from the cache.
 FORCE: Final = "force"
 _DIGEST_LINE = re.compile(rb'\{ "sha256": "([0-9a-f]{64})",\n')
 
@@ -54,9 +54,9 @@ class Parameter(BaseModel):
 
 
 class Hooks(BaseModel):
-    """Where a product joins the runner, each as `module:function` or "": see `runner/hooks.py`.
+    """Hooks by which a product joins the runner, each as `module:function` or "": see `runner/hooks.py`.
 
-    `asked_again`: exec properties of which an execution of the same run answers only the same value.
+    `asked_again`: exec properties whose value an execution must share to answer a request of the same run.
     """
 
     model_config = ConfigDict(frozen=True)

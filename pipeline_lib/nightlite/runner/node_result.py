@@ -19,12 +19,12 @@ class OutputArtifact(BaseModel):
 
 
 class NodeResult(BaseModel):
-    """The outcome of one node of one run; small enough for XCom.
+    """The result of one node of one run, small enough for XCom.
 
-    `reason` is the sentence that a person reads: why it was skipped, failed, or answered from cache. `blessed` and
-    `pushed` are None but for the nodes that bless or push, as TFX's blessings and PushedModel have it. The product's
-    hook `outcome` fills `not_blessed_because`, in words, and `facts`. `final`: another try would fail the same way.
-    `seconds` is the node's whole time in its process, `executor_seconds` the part that its executor took.
+    `reason` is a sentence for people: why the node was skipped, failed, or answered from cache. `blessed` and
+    `pushed` are set only for nodes that bless or push, from TFX's blessings and PushedModel. The product's hook
+    `outcome` fills `not_blessed_because`, in words, and `facts`. `final`: another try would fail the same way.
+    `seconds` is the node's whole time in its process, `executor_seconds` its executor's part.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -51,9 +51,9 @@ def _text(value: object) -> str:
 
 
 def assignments(texts: Sequence[str], parameters: Iterable[Parameter]) -> dict[str, Any]:
-    """Return `NAME=VALUE` as values by name; of a name that comes twice, the last value.
+    """Return `NAME=VALUE` as values by name. A repeated name has its last value.
 
-    One of `parameters` that is a text takes its value as it is, any other name as JSON if it is JSON.
+    A text parameter takes its value unchanged, any other as JSON if possible.
 
     Raises:
       NodeRequestError: a text without `=`, or a value that no request can hold.

@@ -1,4 +1,4 @@
-"""The runner's settings: where the state and the TFX environment are, and how nodes are run."""
+"""Settings of the runner: the state's and the TFX environment's paths, and how nodes run."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ from nightlite.settings import EnvironmentSettings, process_settings
 
 
 class Settings(EnvironmentSettings):
-    """What running any pipeline needs. `var_dir` holds all state."""
+    """Settings for running any pipeline. `var_dir` holds all state."""
 
     var_dir: Path = Field(default_factory=var_dir, description="all state; default: var/ in the project")
     tfx_python: Path = Field(
@@ -58,6 +58,6 @@ def settings() -> Settings:
     """Return the runner's settings of this process.
 
     Raises:
-      SettingsError: a variable does not hold what it should.
+      SettingsError: a variable is malformed.
     """
     return process_settings(Settings)

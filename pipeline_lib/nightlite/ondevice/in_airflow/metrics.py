@@ -1,4 +1,4 @@
-"""The figures of a node's model as metrics, and the counts of pushes and refusals. README.md lists the names."""
+"""Metrics of a node's model, and counts of pushes and refusals. docs/metrics.md lists the names."""
 
 import math
 
@@ -11,7 +11,7 @@ from nightlite.runner.node_result import NodeResult
 
 
 def emit(result: NodeResult, dag_id: str) -> None:
-    """Emit what one node says of the model; each metric tagged with `dag_id` and `node_id`."""
+    """Send one node's figures of the model, each metric tagged with `dag_id` and `node_id`."""
     name, tags, facts = name_of(result.node_id), {"dag_id": dag_id, "node_id": result.node_id}, facts_of(result)
     accuracy = facts.metrics.get(ACCURACY)
     # A Pusher's metrics are another node's.

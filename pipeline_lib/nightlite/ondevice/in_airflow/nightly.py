@@ -33,8 +33,8 @@ def nightly_dag(docs: str) -> DAG:
     """Return the DAG that retrains, judges and releases the model.
 
     Raises:
-      CompiledPipelineError: there is no compiled pipeline that can be used.
-      SettingsError: a setting does not hold what it should.
+      CompiledPipelineError: there is no usable compiled pipeline.
+      SettingsError: a setting is malformed.
     """
     here = settings()
     config = AirflowPipelineConfig(
@@ -60,7 +60,7 @@ def nightly_dag(docs: str) -> DAG:
         on_result=(metrics.emit,),
         asset_extra=release_extra,
         components=_COMPONENTS,
-        hidden_env=(NOTIFY_PREFIX,),  # whom to notify, and with which password, is no node's concern
+        hidden_env=(NOTIFY_PREFIX,),  # recipients and their passwords are no node's concern
     )
     return AirflowDagRunner(config).run(here.compiled_path)
 

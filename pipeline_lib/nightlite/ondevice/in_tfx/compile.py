@@ -10,7 +10,7 @@ from nightlite.runner.in_tfx.run_parameters import runtime_parameter
 
 
 def compile_model(config: Settings) -> CompiledPipeline:
-    """Return the model's compiled pipeline, every run parameter of `RunParams` open."""
+    """Return the model's compiled pipeline, with every run parameter of `RunParams` open."""
     described = (*described_parameters.parameters(), *described_parameters.facts())
     pipeline = create_pipeline(
         pipeline_name=PIPELINE_NAME,

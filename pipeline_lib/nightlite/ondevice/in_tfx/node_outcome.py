@@ -1,4 +1,4 @@
-"""The hook `outcome`: reads once what a node's outputs say of the model, so that no one else needs TFX to know."""
+"""Hook `outcome`: reads a node's facts about the model from its outputs once, so that no one else needs TFX."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ _REASON = "reason"
 def node_outcome(outputs: Iterable[tuple[str, Artifact]]) -> NodeOutcome:
     """Return the facts of one node, from pairs of a type's name and the artifact.
 
-    The node ends as skipped where a Pusher, or the OutcomeReport after it, says that a new model was kept back.
+    The node ends as skipped if a Pusher, or the OutcomeReport after it, kept back a new model.
     """
     found: dict[str, Any] = {}
     for type_name, artifact in outputs:
@@ -55,7 +55,7 @@ def _pushed(artifact: Artifact) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "pushed_version": properties["pushed_version"].string_value or None,
         "pushed_to": properties["pushed_destination"].string_value or None,
-        # Of our executor only; TFX's own has but one reason not to push.
+        # From our executor only. TFX's own has only one reason not to push.
         "pushed_sha256": properties["sha256"].string_value or None,
         _REASON: properties["reason"].string_value or None,
     }

@@ -30,7 +30,7 @@ _KEPT_TYPES = ("DataGates",)
 
 
 def after_run(run: AfterRun) -> str:
-    """The hook `after_run`: prune as the settings say; return a line for the log, "" where nothing was removed."""
+    """Prune by the settings, as the hook `after_run`. Return a line for the log, "" if nothing was removed."""
     config = settings()
     if not config.keep_artifact_runs:
         return ""

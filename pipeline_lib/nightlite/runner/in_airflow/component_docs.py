@@ -17,7 +17,7 @@ GROUPS = {
 
 
 class ComponentDoc(NamedTuple):
-    """How the UI shows a component: its title, its task group ("": none), and what it does."""
+    """Display of a component in the UI: its title, its task group ("": none), and its description."""
 
     title: str
     group: str
@@ -47,12 +47,12 @@ _OTHER_COLOR = "#eceff1"
 
 
 def component(node: Node) -> str:
-    """Return the component's class (or function) name."""
+    """Return the name of the component's class (or function)."""
     return node.type.rpartition(".")[2]
 
 
 def known(node: Node, components: Mapping[str, ComponentDoc] = COMPONENTS) -> ComponentDoc | None:
-    """Return what the first pattern that matches the node's component says, None where none does."""
+    """Return the texts of the first pattern that matches the node's component, or None."""
     return next((doc for pattern, doc in components.items() if fnmatchcase(component(node), pattern)), None)
 
 
@@ -62,19 +62,19 @@ def doc_md(node: Node, doc: ComponentDoc | None) -> str:
 
 
 def display_name(node: Node, doc: ComponentDoc | None) -> str:
-    """Return what the component does, then what it does it to: `Trainer.lite` is "Train lite"."""
+    """Return the component's action and object: `Trainer.lite` is "Train lite"."""
     return f"{doc.title} {node.id.partition('.')[2].replace('_', ' ')}".rstrip() if doc else node.id
 
 
 def color(doc: ComponentDoc | None) -> str:
-    """Return the task's colour, its group's."""
+    """Return the task's colour, which is its group's."""
     return _COLORS.get(doc.group if doc else "data", _OTHER_COLOR)
 
 
 def groups(nodes: Sequence[Node], components: Mapping[str, ComponentDoc] = COMPONENTS) -> dict[str, str]:
-    """Return each node's group by node id; nodes of unknown components have none.
+    """Return each node's group by node id. Nodes of unknown components have none.
 
-    No node has one in a pipeline whose groups would come before each other: Airflow cannot draw that.
+    If groups would come before each other, no node has one, because Airflow cannot draw that.
     """
     found = {node.id: doc.group for node in nodes if (doc := known(node, components)) and doc.group}
     for node in reversed(nodes):

@@ -37,17 +37,17 @@ class _Config(BaseModel):
 
 
 class NodeSettings(_Config):
-    """How Airflow runs a node. None: as the DAG's `default_args`, or Airflow's own configuration, say.
+    """Airflow's settings of a node. None means those of the DAG's `default_args` or of Airflow's configuration.
 
     Attributes:
-      pool: Airflow pool, which must exist; `pool_slots`: how many of its slots the node takes.
+      pool: Airflow pool, which must exist; `pool_slots`: the number of its slots that the node takes.
       priority_weight: order among queued tasks; higher first.
       queue: for executors with queues (Celery).
       retries: new tries after a failure; each is a new execution in MLMD.
       retry_delay: between tries.
       execution_timeout: the node is ended and fails after it.
-      outlets: Airflow Assets that the node updates when it succeeds; not when it is skipped. Their events carry node
-        and execution, and what the config's `asset_extra` says.
+      outlets: Airflow Assets that the node updates when it succeeds, but not when it is skipped. Their events carry node
+        and execution, and the result of the config's `asset_extra`.
       env: environment variables of the node's process, on top of the task's own.
     """
 
@@ -72,26 +72,26 @@ class NodeSettings(_Config):
 
 
 class AirflowPipelineConfig(_Config):
-    """How a compiled pipeline becomes a DAG.
+    """Configuration that makes a compiled pipeline a DAG.
 
     Attributes:
-      airflow_dag_config: arguments of `airflow.sdk.DAG`. `dag_id` defaults to the pipeline's name; the pipeline's own
+      airflow_dag_config: arguments of `airflow.sdk.DAG`. `dag_id` defaults to the pipeline's name. The pipeline's own
         parameters are added to `params`.
-      node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`); of several that match, later ones override.
-      parameter_defaults: by run parameter, over what the pipeline was compiled with.
-      gates_before: by node id pattern, what makes a task that stands between a node and all that it comes after: called
-        with the node's id as `gated`, and `dag` and `task_group` as any operator takes them. Where it is skipped, so is
-        the node, unless the task's class says `skip_passes = True`.
-      run_facts: by parameter that Airflow gives (`Parameter.given_by`), what tells it from a task's context.
+      node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`). Later matches override earlier ones.
+      parameter_defaults: by run parameter, over the compiled pipeline's defaults.
+      gates_before: by node id pattern, a factory of a task between a node and all its upstream nodes. It is called with
+        the node's id as `gated`, and with `dag` and `task_group` as any operator. If the task is skipped, so is the
+        node, unless the task's class says `skip_passes = True`.
+      run_facts: by parameter that Airflow sets (`Parameter.given_by`), a function of a task's context.
       links: makes the buttons of a node's task in the UI, from the node and the pipeline.
       finish: called in turn with the DAG when all nodes are in it, to add tasks that close a run.
       on_result: called in turn, in the task, with each node's result and the DAG's id.
-      asset_extra: what the event of a node's outlets says besides node and execution.
-      components: how the UI shows components that are not TFX's, by pattern of the class's name.
-      hidden_env: beginnings of the names of the environment variables that no node's process gets.
+      asset_extra: returns additions to node and execution in the event of a node's outlets.
+      components: texts of components that are not TFX's, by pattern of the class's name.
+      hidden_env: prefixes of environment variables that no node's process gets.
       tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.
       project_dir: the nodes' working directory, from which they can also import.
-      grace_seconds: between SIGTERM and SIGKILL where a task is killed or timed out.
+      grace_seconds: between SIGTERM and SIGKILL when a task is killed or timed out.
     """
 
     airflow_dag_config: dict[str, Any] = {}

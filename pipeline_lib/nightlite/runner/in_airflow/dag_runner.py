@@ -28,15 +28,15 @@ class AirflowDagRunner:
         """Render a compiled pipeline.
 
         Args:
-          compiled_pipeline: what `python -m nightlite.deployment.in_tfx.compile` made, or its file.
+          compiled_pipeline: the result of `compile_pipeline`, or its file.
 
         Returns:
-          The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters; the
-          config's gates are tasks of their own. Task groups have no part in the ids.
+          The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters. The config's
+          gates are tasks of their own. Task groups are no part of the ids.
 
         Raises:
           CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.
-          SettingsError: the config holds what Airflow's DAG does not take, a pattern that matches no node, or a
+          SettingsError: the config holds values that Airflow's DAG does not take, a pattern that matches no node, or a
             default of a parameter that the pipeline does not have.
         """
         compiled = compiled_pipeline

@@ -1,6 +1,7 @@
-"""Each node's duration and end as metrics, through Airflow's own StatsD or OpenTelemetry client if `[metrics]` is on.
+"""Metrics of each node's duration and end, through Airflow's own StatsD or OpenTelemetry client.
 
-docs/metrics.md lists the names. Node ids are part of them, since plain StatsD drops tags.
+`[metrics]` enables one. docs/metrics.md lists the names. Node ids are part of them, because plain StatsD drops
+tags.
 """
 
 from datetime import timedelta
@@ -13,12 +14,12 @@ PREFIX = "mnist_lite"
 
 
 def name_of(node_id: str) -> str:
-    """Return the beginning of the names of a node's metrics. A dot would be a level of StatsD's hierarchy."""
+    """Return the prefix of a node's metrics. A dot would be a level of StatsD's hierarchy."""
     return f"{PREFIX}.{normalize_name_for_stats(node_id.replace('.', '__'), log_warning=False)}"
 
 
 def emit(result: NodeResult, dag_id: str) -> None:
-    """Count how one node of one run ended, and how long it took; each tagged with `dag_id` and `node_id`."""
+    """Send the end and the duration of one node of one run, tagged with `dag_id` and `node_id`."""
     name, tags = name_of(result.node_id), {"dag_id": dag_id, "node_id": result.node_id}
     # A killed node leaves no time, a cached one no executor's time. Neither sends a zero.
     for metric, seconds in (("duration", result.seconds), ("executor_duration", result.executor_seconds)):

@@ -29,13 +29,13 @@ def compile_pipeline(
     """Compile any TFX pipeline.
 
     Args:
-      pipeline: what a `create_pipeline` returned.
-      described: run parameters with bounds and descriptions. Those that nodes read are kept where the pipeline
-        mentions them; those that the run reads always.
+      pipeline: the result of a `create_pipeline`.
+      described: run parameters with bounds and descriptions. Those that nodes read are kept if the pipeline mentions
+        them. Those that the run reads are always kept.
       hooks: where a product joins each run.
 
     Raises:
-      CompiledPipelineError: the pipeline holds what cannot be run node by node under Airflow.
+      CompiledPipelineError: the pipeline cannot be run node by node under Airflow.
     """
     ir = compiler.Compiler().compile(pipeline)
     if ir.execution_mode != pipeline_pb2.Pipeline.SYNC:
@@ -64,7 +64,7 @@ def compile_pipeline(
         nodes=tuple(_node(item.pipeline_node) for item in ir.nodes),
         parameters=tuple({**mentioned, **known}[name] for name in order),
         hooks=hooks or Hooks(),
-        # Protobuf's maps have no order of their own; the same pipeline is the same file.
+        # Protobuf's maps are unordered, but the same pipeline must give the same file.
         ir=json.loads(json.dumps(json_format.MessageToDict(ir), sort_keys=True)),
     )
 

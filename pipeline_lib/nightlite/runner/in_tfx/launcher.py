@@ -199,7 +199,7 @@ class NodeLauncher(launcher.Launcher):
         )
 
     def _was_asked(self, execution: Execution, exec_properties: Mapping[str, Any]) -> bool:
-        """Return whether an execution of this run answers what is asked now, which may have been asked again since."""
+        """Return whether an execution of this run had the present values of `asked_again`."""
         recorded = execution.custom_properties
         return all(
             (recorded[name].string_value if name in recorded else "") == exec_properties[name]

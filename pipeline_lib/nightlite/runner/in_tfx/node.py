@@ -69,7 +69,7 @@ def execute(request: NodeRequest) -> int:
 
 
 def _after_run(launcher: NodeLauncher, store: metadata.Metadata) -> None:
-    """Call the product's hook. Its failure is not the node's; the next run calls it again."""
+    """Call the product's hook. Its failure is not the node's, and the next run calls it again."""
     if not (name := launcher.hooks.after_run):
         return
     run = hooks.AfterRun(store, launcher.pipeline_name, Path(launcher.pipeline_root))
@@ -111,7 +111,7 @@ def bound_pipeline(
 
 
 def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
-    """Do everything but the launch; fail before anything is recorded.
+    """Prepare everything but the launch. It fails before anything is recorded.
 
     Raises:
       CompiledPipelineError, NodeRequestError, SettingsError: it cannot be run as asked.
@@ -168,7 +168,7 @@ def _result(request: NodeRequest, state: State, reason: str | None = None, **fie
 def read_outcome(
     run_id: str, node_id: str, store: metadata.Metadata, execution_id: int, named: Hooks, was_done: bool = False
 ) -> NodeResult:
-    """Return what MLMD, and the hook `outcome`, say of one execution."""
+    """Return the result of one execution from MLMD and the hook `outcome`."""
     with store as handle:
         [execution] = handle.store.get_executions_by_id([execution_id])
         events = handle.store.get_events_by_execution_ids([execution_id])
@@ -197,7 +197,7 @@ def read_outcome(
 
 
 def _blessed_and_pushed(outputs: Sequence[tuple[str, metadata_store_pb2.Artifact]]) -> dict[str, bool]:
-    """Return TFX's own verdicts, out of the custom properties of its blessings and PushedModel."""
+    """Return TFX's own verdicts, from the custom properties of its blessings and PushedModel."""
     found = {}
     for type_name, artifact in outputs:
         if type_name in ("ModelBlessing", "InfraBlessing"):

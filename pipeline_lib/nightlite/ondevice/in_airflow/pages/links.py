@@ -21,7 +21,7 @@ _EVALUATIONS = frozenset({"Evaluator"})
 
 
 def links_of(node: Node, pipeline: CompiledPipeline) -> tuple[BaseOperatorLink, ...]:
-    """Return the buttons of a node's task; without a ModelReport in the pipeline, only what it made itself."""
+    """Return the buttons of a node's task; without a ModelReport in the pipeline, only for its own outputs."""
     component = node.type.rpartition(".")[2]
     has_report = any(other.id == REPORT_NODE for other in pipeline.nodes)
     pages: list[BaseOperatorLink] = []

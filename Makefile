@@ -113,7 +113,7 @@ lint-ruff:
 lint-docs:
 	@$(AIRFLOW)/cog --check --diff --verbosity=1 --check-fail-msg="run 'make docs'" -I . $(GENERATED)
 # Spelling; then the words, and phrases of one line, for which docs/english.txt has a better one; then how docstrings open.
-PROSE = $(shell git ls-files Makefile '*.py' '*.md' '*.j2' '*.sh' '*.toml' '*.yml' '*.example' docker/bin .ci ':!pipeline_lib')
+PROSE = $(shell git ls-files Makefile '*.py' '*.md' '*.j2' '*.sh' '*.toml' '*.yml' '*.example' docker/bin .ci)
 lint-english:
 	@$(AIRFLOW)/codespell $(PROSE)
 	@$(AIRFLOW)/codespell --dictionary docs/english.txt $(PROSE) \

@@ -46,8 +46,8 @@ class NodeSettings(_Config):
       retries: new tries after a failure; each is a new execution in MLMD.
       retry_delay: between tries.
       execution_timeout: the node is ended and fails after it.
-      outlets: Airflow Assets that the node updates when it succeeds, but not when it is skipped. Their events carry node
-        and execution, and the result of the config's `asset_extra`.
+      outlets: Airflow Assets that the node updates when it succeeds, but not when it is skipped. Their events carry
+        node and execution, and the result of the config's `asset_extra`.
       env: environment variables of the node's process, on top of the task's own.
     """
 

@@ -31,8 +31,8 @@ class AirflowDagRunner:
           compiled_pipeline: the result of `compile_pipeline`, or its file.
 
         Returns:
-          The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters. The config's
-          gates are tasks of their own. Task groups are no part of the ids.
+          The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters. The
+          config's gates are tasks of their own. Task groups are no part of the ids.
 
         Raises:
           CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.

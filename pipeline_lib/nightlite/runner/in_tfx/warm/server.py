@@ -88,7 +88,7 @@ class Server:
 
     def _drain(self, why: str) -> None:
         if self._listener:
-            say(f"taking no more nodes ({why}); {len(self._by_pid)} still running")
+            say(f"taking no new nodes ({why}); {len(self._by_pid)} still running")
             # Unlinked first, so that a new client starts a new server.
             if warm_lock.mark(self._path) == self._made:
                 self._path.unlink(missing_ok=True)

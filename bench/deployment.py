@@ -18,9 +18,9 @@ from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import processes, stack
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.deployment.local.components import read_stack
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.node_result import NodeResult
@@ -163,7 +163,7 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
     try:
         airflow = stack.up(settings, dags, Console(quiet=True))
         with _Rest.login(airflow.url, USER, airflow.password()) as rest:
-            for dag_id in (PIPELINE_NAME, NOOP, COLD):
+            for dag_id in (the_model().pipeline_name, NOOP, COLD):
                 _wait_for(rest, dag_id)
                 rest.unpause(dag_id)
             yield Deployment(settings, rest)
@@ -173,7 +173,7 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
 
 def _write_dags(settings: Settings, folder: Path) -> None:
     folder.mkdir(parents=True)
-    shutil.copy(PROJECT / "dags" / f"{PIPELINE_NAME}.py", folder)
+    shutil.copy(PROJECT / "dags" / f"{the_model().pipeline_name}.py", folder)
     compiled = CompiledPipeline.read(settings.compiled_path)
     first = settings.compiled_path.with_name("cold.json")
     compiled.model_copy(update={"nodes": compiled.nodes[:COLD_NODES]}).write(first)

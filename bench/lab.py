@@ -9,8 +9,8 @@ from typing import Any
 
 from bench import dag_parse, program
 from bench.deployment import COLD, NOOP, Deployment, TimedRun, deployment, ensure_warm
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 
@@ -98,7 +98,7 @@ class Lab:
         # A run first absorbs Airflow's deferred work and the server's first imports.
         self.airflow.timed_run(NOOP)
         self._say(f"the whole DAG, {examples:,} examples, {number}: under Airflow")
-        ours = self.airflow.fresh_run(PIPELINE_NAME, PARAMETERS)
+        ours = self.airflow.fresh_run(the_model().pipeline_name, PARAMETERS)
         self._say(
             f"the whole DAG, {examples:,} examples, {number}: LocalDagRunner ({ours.seconds:.1f} s under Airflow)"
         )

@@ -8,10 +8,11 @@ from typing import Any
 
 from airflow.sdk import Asset, dag, task
 
-from nightlite.ondevice.settings import RELEASE_ASSET, settings
+from models.mnist.on_device import MODEL
+from nightlite.ondevice.settings import settings
 from nightlite.paths import PROJECT, SOURCES
 
-RELEASES = Asset(RELEASE_ASSET)
+RELEASES = Asset(MODEL.releases_asset)
 
 
 @dag(

@@ -12,11 +12,12 @@ from typing import Any
 
 from airflow.sdk import Asset, TriggerRule, dag, task
 
+from models.mnist.on_device import MODEL
 from nightlite.ondevice.in_airflow import drop_folder
 from nightlite.ondevice.in_airflow.schedule import node_limits
-from nightlite.ondevice.settings import DATA_ASSET, settings
+from nightlite.ondevice.settings import settings
 
-DATA = Asset(DATA_ASSET)
+DATA = Asset(MODEL.data_asset)
 
 
 @dag(

@@ -1,6 +1,7 @@
 """The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
 
 # Airflow reads a file as a DAG's only if it contains the words "airflow" and "dag".
+from models.mnist.on_device import MODEL
 from nightlite.ondevice.in_airflow.nightly import nightly_dag
 
 DOCS = """
@@ -13,8 +14,8 @@ Retrains a small digit classifier, converts it to TFLite, evaluates both and shi
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
 - With `approval` *required*, a person approves or rejects a blessed model under *Required actions* before the push.
 - A run's tab *Model report* shows what it came to.
-- A push updates the Asset `mnist_tflite_model`: other DAGs can be scheduled on it, as `mnist_consumer` is.
+- A push updates the Asset `mnist_releases`: other DAGs can be scheduled on it, as `mnist_consumer` is.
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
 """
 
-dag = nightly_dag(DOCS)
+dag = nightly_dag(MODEL, DOCS)

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings, settings
 from nightlite.ondevice.in_tfx import retention
 from nightlite.ondevice.in_tfx.compile import compile_model
@@ -40,7 +41,7 @@ class History:
 
     def __init__(self, config: Settings) -> None:
         self._config, self._runs = config, 0
-        self._compiled: CompiledPipeline = compile_model(config)
+        self._compiled: CompiledPipeline = compile_model(the_model(), config)
         self._compiled.write(config.compiled_path)
         # A Pusher is never cached. If the model is unchanged, it ends skipped.
         self._uncached = {

@@ -22,6 +22,7 @@ STARTED = time.perf_counter()
 
 def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the result as the module's docstring describes it. Artifacts and metadata go to `folder`."""
+    from nightlite.deployment.models import the_model
     from nightlite.deployment.settings import settings
     from nightlite.ondevice.in_tfx.compile import compile_model
     from nightlite.runner.in_tfx import run_local
@@ -30,7 +31,7 @@ def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     imported = time.perf_counter() - STARTED
     (folder / "data").symlink_to(settings().data_dir)
     own = settings().model_copy(update={"var_dir": folder, "compiled_pipeline": None, "metadata_url": ""})
-    compiled = compile_model(own)
+    compiled = compile_model(the_model(), own)
     compiled.write(own.compiled_path)
     started = time.perf_counter()
     # This process imports what the warm server has imported before a run, so no imports count.

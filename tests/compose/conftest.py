@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 from tests.compose.deployment import OURS, REVISION, Deployment, Run, peak_memory
+from tests.names import PIPELINE_NAME
 from tests.real_airflow import free_port
 
 GIB = 1024**3

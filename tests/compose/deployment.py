@@ -16,9 +16,9 @@ from dotenv import dotenv_values
 
 from nightlite.deployment.client.answers import TaskInstance
 from nightlite.deployment.client.rest import AirflowRest
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 from nightlite.runner.node_result import NodeResult
+from tests.names import PIPELINE_NAME
 from tests.waiting import wait_until
 
 wait_for = partial(wait_until, seconds=900, every=1)

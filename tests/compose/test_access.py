@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from nightlite.errors import RunRefusedError, StackError
-from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, Run, docker, wait_for
+from tests.names import PIPELINE_NAME
 
 RUNS = f"/api/v2/dags/{PIPELINE_NAME}/dagRuns"
 SECONDS = 60  # for an answer, on a busy host

@@ -9,9 +9,9 @@ import pytest
 from nightlite.deployment.local.airflow_config import LocalAirflow
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, wait_for
+from tests.names import PIPELINE_NAME
 from tests.real_airflow import environment, free_port, logged_in, running_airflow, tfx
 
 long = pytest.mark.skipif(

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from nightlite.errors import StackError
-from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, Run, docker, wait_for
+from tests.names import PIPELINE_NAME
 
 MANY = 20
 SECONDS = 120

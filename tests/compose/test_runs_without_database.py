@@ -7,8 +7,8 @@ from typing import Any
 
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.errors import StackError
-from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, docker, wait_for
+from tests.names import PIPELINE_NAME
 
 OUTAGE_SECONDS = 120
 FULL_SECONDS = 30

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.compose.deployment import Deployment, docker
+from tests.names import PIPELINE_NAME
 
 STORED = "a-stored-secret-"
 # What the UI's pages on the configuration, on stored secrets and on a run are made of.

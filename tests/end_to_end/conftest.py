@@ -16,9 +16,9 @@ from nightlite.deployment.client.answers import DagRun, TaskInstance
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.settings import Settings
-from nightlite.ondevice.settings import PIPELINE_NAME, RELEASE_ASSET
 from nightlite.paths import PROJECT
 from nightlite.runner.node_result import NodeResult
+from tests.names import PIPELINE_NAME, RELEASE_ASSET
 from tests.real_airflow import environment, free_port, logged_in, running_airflow, tfx, wait_for_dag
 from tests.receivers import Hook, Mailbox, http_server, mail_server, statsd_server
 from tests.waiting import wait_until

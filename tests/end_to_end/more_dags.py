@@ -20,6 +20,7 @@ from nightlite.ondevice.node_facts import release_extra
 from nightlite.ondevice.settings import run_defaults
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
+from tests.names import DATA_ASSET
 
 here = settings()
 odd = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": None}, grace_seconds=5)).run(
@@ -38,7 +39,7 @@ def pipeline(dag_id: str, dag_config: dict[str, object], **config: object) -> DA
 overrides = {"schedule": "* * * * * */20", "run_on_new_data": False, "deadline_minutes": 0.01}
 twenty = here.model_copy(update=overrides)
 one = {"catchup": False, "max_active_runs": 1, "is_paused_upon_creation": True}
-often = pipeline("often", {"schedule": schedule(twenty), **one}, run_facts={"as_of": as_of})
+often = pipeline("often", {"schedule": schedule(twenty, DATA_ASSET), **one}, run_facts={"as_of": as_of})
 with DAG("late", schedule=None, deadline=deadline(twenty), **one) as late:
     PythonOperator(task_id="sleep", python_callable=lambda: time.sleep(15))
 

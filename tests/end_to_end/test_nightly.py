@@ -13,9 +13,9 @@ import pytest
 
 from nightlite.deployment.local.components import read_stack
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.settings import DATA_ASSET, PIPELINE_NAME
 from nightlite.ondevice.spans import MANIFEST, read
 from tests.end_to_end.conftest import INGEST, NIGHT_MONTH, Deployment, FinishedRun
+from tests.names import DATA_ASSET, PIPELINE_NAME
 from tests.waiting import wait_until
 
 PUSHER = "Pusher.mnist_lite"

@@ -18,9 +18,10 @@ from nightlite.deployment.client.access import find_access
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.run_parameters import RunParams
-from nightlite.ondevice.settings import PIPELINE_NAME, RELEASE_ASSET, run_defaults
+from nightlite.ondevice.settings import run_defaults
 from nightlite.paths import PROJECT
 from tests.end_to_end.conftest import VIEWER, Deployment
+from tests.names import PIPELINE_NAME, RELEASE_ASSET
 from tests.waiting import wait_until
 
 PUSHER = "Pusher.mnist_lite"

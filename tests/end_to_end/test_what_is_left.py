@@ -17,9 +17,9 @@ import pytest
 
 from nightlite.deployment.local import processes
 from nightlite.deployment.local.components import read_stack
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.runner.in_tfx.warm.identity import socket_folder
 from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, Deployment, FinishedRun
+from tests.names import PIPELINE_NAME
 from tests.waiting import wait_until
 
 # The only files that hold secrets, 0600 in a folder of 0700.

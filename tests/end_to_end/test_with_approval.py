@@ -9,8 +9,8 @@ from nightlite.deployment.local.airflow_config import USER
 from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import OUTCOME_NODE
-from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.end_to_end.conftest import HURRIED, Deployment, FinishedRun
+from tests.names import PIPELINE_NAME
 from tests.waiting import wait_until
 
 APPROVAL, PUSHER = "Approval.mnist_lite", "Pusher.mnist_lite"

@@ -14,10 +14,10 @@ from docs import chromium
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 from tests.end_to_end.conftest import Deployment, FinishedRun
 from tests.end_to_end.test_with_approval import APPROVAL, clear, note, skipped, versions
+from tests.names import PIPELINE_NAME
 
 pytestmark = pytest.mark.skipif(not chromium.installed(), reason=f"NOT TESTED: the UI. {chromium.MISSING}")
 

@@ -11,7 +11,6 @@ from nightlite.runner.node_result import NodeResult
 
 # The node that judges every gate of a run, the Evaluators' included.
 VERDICT = "EdgeValidator"
-PUSHER = "Pusher.mnist_lite"
 ACCURACY = "sparse_categorical_accuracy"
 
 
@@ -69,10 +68,10 @@ def outcome_of(results: Iterable[NodeResult], failed: bool = False) -> Outcome |
 
 def summarize(results: Mapping[str, NodeResult], failed: bool = False) -> RunSummary:
     """Return the summary of a run from its nodes' results by node id. Unfinished nodes are left out."""
-    verdict, pusher = results.get(VERDICT), results.get(PUSHER)
+    verdict, pusher = results.get(VERDICT), pusher_of(results.values())
     summary = RunSummary(
-        keras=_figures(results, "mnist"),
-        tflite=_figures(results, "mnist_lite"),
+        keras=_figures(results, lite=False),
+        tflite=_figures(results, lite=True),
         outcome=outcome_of(results.values(), failed),
     )
     if verdict and verdict.blessed is not None:
@@ -89,9 +88,15 @@ def report_page(results: Iterable[NodeResult | None]) -> str | None:
     return found.get(OUTCOME_NODE) or next(iter(found.values()), None)
 
 
-def _figures(results: Mapping[str, NodeResult], model: str) -> ModelFigures:
-    trainer, evaluator = results.get(f"Trainer.{model}"), results.get(f"Evaluator.{model}")
+def _figures(results: Mapping[str, NodeResult], *, lite: bool) -> ModelFigures:
+    trainer, evaluator = _of_model(results, "Trainer.", lite), _of_model(results, "Evaluator.", lite)
     return ModelFigures(
         accuracy=facts_of(evaluator).metrics.get(ACCURACY) if evaluator else None,
         bytes=facts_of(trainer).model_bytes if trainer else None,
     )
+
+
+def _of_model(results: Mapping[str, NodeResult], component: str, lite: bool) -> NodeResult | None:
+    """Return the result of one of the two nodes of a component, `Trainer.NAME` and `Trainer.NAME_lite`."""
+    found = (result for node_id, result in results.items() if node_id.startswith(component))
+    return next((result for result in found if result.node_id.endswith("_lite") is lite), None)

@@ -7,14 +7,11 @@ from typing import Any
 from pydantic import Field, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.run_parameters import RunParams
 from nightlite.paths import PROJECT
 from nightlite.runner import settings as runner
 from nightlite.settings import PREFIX, process_settings, read_variables
-
-PIPELINE_NAME = "mnist_tflite"
-RELEASE_ASSET = "mnist_tflite_model"  # Airflow's name of the releases
-DATA_ASSET = "mnist_data"  # and the spans
 
 
 class Settings(runner.Settings):
@@ -79,9 +76,9 @@ class Settings(runner.Settings):
     def push_dir(self) -> Path:
         return self.var_dir / "pushed" / "mnist_lite"
 
-    @property
-    def compiled_path(self) -> Path:
-        return self.compiled_pipeline or self.var_dir / "compiled" / f"{PIPELINE_NAME}.json"
+    def compiled_file(self, model: OnDeviceModel) -> Path:
+        """Return the file of a model's compiled pipeline."""
+        return self.compiled_pipeline or self.var_dir / "compiled" / f"{model.pipeline_name}.json"
 
 
 def settings() -> Settings:

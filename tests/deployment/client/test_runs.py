@@ -11,8 +11,9 @@ from nightlite.deployment.client.answers import DagRun, TaskInstance
 from nightlite.deployment.settings import Settings
 from nightlite.errors import RefusedError, StackError
 from nightlite.ondevice.outcome import Outcome
-from nightlite.ondevice.run_summary import PUSHER, VERDICT
+from nightlite.ondevice.run_summary import VERDICT
 from nightlite.runner.node_result import NodeResult
+from tests.names import PUSHER
 from tests.results import node_result, with_facts
 
 ASKED = TaskInstance(task_id="Approval", state="awaiting_input", start_date=None, duration=None, try_number=1)

@@ -18,9 +18,9 @@ import pytest
 from nightlite.deployment.local import stack
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.settings import PIPELINE_NAME
 from tests.faults.stack import victims
 from tests.faults.stack.deployment import NAME, Deployment
+from tests.names import PIPELINE_NAME
 from tests.real_airflow import environment, free_port, tfx, wait_for_dag
 
 KILLS = int(os.environ.get("MNIST_LITE_TEST_KILLS") or 7)

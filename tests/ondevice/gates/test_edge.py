@@ -2,9 +2,10 @@
 
 import pytest
 
+from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.edge import BOUNDS, edge_gates
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.gates.measurements import EdgeMeasurements, Percentiles, TensorContract
+from nightlite.ondevice.gates.measurements import EdgeMeasurements, Percentiles
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.run_parameters import RunParams
 

@@ -32,7 +32,7 @@ def verify(releases):
 
     def told_of(*extras):
         events = [SimpleNamespace(extra=extra) for extra in extras]
-        return function(triggering_asset_events={Asset("mnist_tflite_model"): events} if events else {})
+        return function(triggering_asset_events={Asset("mnist_releases"): events} if events else {})
 
     return told_of
 

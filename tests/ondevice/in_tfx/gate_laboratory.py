@@ -16,6 +16,7 @@ from tfx.types import Artifact, standard_artifacts
 from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.sources import load_digits
 from models.mnist.data.write_span import write_span
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.in_tfx.compile import compile_model
@@ -137,7 +138,7 @@ def few_digits(train: int = 300, evaluation: int = 100) -> Dataset:
 def new_laboratory(folder: Path, dataset: Dataset) -> Laboratory:
     settings = Settings(var_dir=folder)
     write_span(dataset, settings.data_dir)
-    return Laboratory(settings, compile_model(settings))
+    return Laboratory(settings, compile_model(MODEL, settings))
 
 
 _OUTPUTS = {

@@ -8,6 +8,7 @@ from google.protobuf import json_format
 from tfx import v1 as tfx
 from tfx.proto.orchestration import pipeline_pb2
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.errors import CompiledPipelineError, NodeRequestError
 from nightlite.ondevice import run_parameters as run_params
@@ -21,7 +22,7 @@ from tests.pipelines import odd
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPipeline:
-    return compile_model(Settings(var_dir=tmp_path_factory.mktemp("var")))
+    return compile_model(MODEL, Settings(var_dir=tmp_path_factory.mktemp("var")))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: C
 def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> None:
     file = tmp_path / "schema.pbtxt"
     file.write_text('feature { name: "a" }')
-    compiled = compile_model(Settings(var_dir=tmp_path, schema_file=file))
+    compiled = compile_model(MODEL, Settings(var_dir=tmp_path, schema_file=file))
 
     def fingerprint() -> str:
         return _exec_properties(bound_pipeline(compiled, "run", {}), "SchemaGen")["file_sha256"]
@@ -137,7 +138,7 @@ def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> Non
 
 
 def test_without_a_curated_schema_one_is_inferred(tmp_path: Path) -> None:
-    compiled = compile_model(Settings(var_dir=tmp_path, schema_file=tmp_path / "none.pbtxt"))
+    compiled = compile_model(MODEL, Settings(var_dir=tmp_path, schema_file=tmp_path / "none.pbtxt"))
     types = {node.id: node.type.rpartition(".")[2] for node in compiled.nodes}
     assert types["SchemaGen"] == "SchemaGen"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tfx import v1 as tfx
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.paths import PROJECT
@@ -27,7 +28,7 @@ def appended(text: str) -> Edit:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPipeline:
-    return compile_model(Settings(var_dir=tmp_path_factory.mktemp("var")))
+    return compile_model(MODEL, Settings(var_dir=tmp_path_factory.mktemp("var")))
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 from nightlite.deployment.client.access import find_access
 from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import SettingsError, StackError
-from nightlite.ondevice.settings import DATA_ASSET
 from nightlite.ondevice.spans import Span
 
 
@@ -27,9 +27,9 @@ def tell_of(span: Span, config: Settings) -> str:
 
 
 def _tell(rest: AirflowRest, span: Span) -> str:
-    asset = rest.asset_id(DATA_ASSET)
+    asset = rest.asset_id(the_model().data_asset)
     if asset is None:
-        raise StackError(f"it has no Asset {DATA_ASSET}, because no DAG there names it")
+        raise StackError(f"it has no Asset {the_model().data_asset}, because no DAG there names it")
     extra = span.event()
     if any(extra.items() <= event.items() for event in rest.asset_events(asset)):
         return f"knows of {span.path.name} already"

@@ -15,14 +15,14 @@ from nightlite.deployment.client.access import Access, ask_password, find_access
 from nightlite.deployment.client.answers import FINISHED, DagRun
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.client.watch import RunView, node_order, print_failures
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import RefusedError, StackError
 from nightlite.ondevice.headline import verdict
 from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.report_files import REPORT_ROUTE
-from nightlite.ondevice.run_summary import PUSHER, VERDICT, RunSummary, outcome_of, report_page, summarize
-from nightlite.ondevice.settings import PIPELINE_NAME
+from nightlite.ondevice.run_summary import VERDICT, RunSummary, outcome_of, report_page, summarize
 from nightlite.runner.node_result import NodeResult
 from nightlite.table_console import table_console
 
@@ -89,15 +89,15 @@ def trigger(
     with rest:
         with _import_error_first(rest):
             run = (
-                rest.trigger_once(PIPELINE_NAME, run_id, dict(conf), note)
+                rest.trigger_once(the_model().pipeline_name, run_id, dict(conf), note)
                 if run_id
-                else rest.trigger(PIPELINE_NAME, dict(conf), note)
+                else rest.trigger(the_model().pipeline_name, dict(conf), note)
             )
         console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, run)}", soft_wrap=True, highlight=False)
-        if not run.finished and (dag := rest.dag(PIPELINE_NAME)) and dag.is_paused:
+        if not run.finished and (dag := rest.dag(the_model().pipeline_name)) and dag.is_paused:
             console.print("The DAG is paused: the run waits until someone unpauses it.", soft_wrap=True)
         _tell_of_lost_scheduler(rest, run)
-        view = RunView(rest, PIPELINE_NAME, run.dag_run_id, node_order(config))
+        view = RunView(rest, the_model().pipeline_name, run.dag_run_id, node_order(config))
         run = _watch(view, console, seconds) if wait else view.look()
         return _tell(access, view, run, as_json=as_json, to_the_end=wait)
 
@@ -111,20 +111,22 @@ def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> in
     access, rest = connect(config)
     with rest:
         with _import_error_first(rest):
-            view = RunView(rest, PIPELINE_NAME, run_id or _newest(rest), node_order(config))
+            view = RunView(rest, the_model().pipeline_name, run_id or _newest(rest), node_order(config))
             run = view.look()
         if not as_json:
             table_console().print(view.table())
-        if why := rest.import_error(PIPELINE_NAME):
+        if why := rest.import_error(the_model().pipeline_name):
             Console(stderr=True).print(_broken(why), soft_wrap=True, highlight=False, markup=False)
         _tell_of_lost_scheduler(rest, run)
         return _tell(access, view, run, as_json=as_json, to_the_end=True)
 
 
 def _newest(rest: AirflowRest) -> str:
-    for run in rest.runs(PIPELINE_NAME, 1):
+    for run in rest.runs(the_model().pipeline_name, 1):
         return run.dag_run_id
-    raise RefusedError(f"expected a run of {PIPELINE_NAME}. Received: none yet; 'mnist-lite trigger' starts one")
+    raise RefusedError(
+        f"expected a run of {the_model().pipeline_name}. Received: none yet; 'mnist-lite trigger' starts one"
+    )
 
 
 @contextlib.contextmanager
@@ -135,14 +137,14 @@ def _import_error_first(rest: AirflowRest) -> Iterator[None]:
     except RefusedError:
         why = None
         with contextlib.suppress(StackError):  # a user who may not trigger may not read the error either
-            why = rest.import_error(PIPELINE_NAME)
+            why = rest.import_error(the_model().pipeline_name)
         if why:
             raise StackError(_broken(why)) from None
         raise
 
 
 def _broken(why: str) -> str:
-    return f"the DAG {PIPELINE_NAME} cannot be imported, and no new run can start. Received: {why}"
+    return f"the DAG {the_model().pipeline_name} cannot be imported, and no new run can start. Received: {why}"
 
 
 def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
@@ -153,7 +155,7 @@ def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
     """
     _, rest = connect(config)
     with rest:
-        found = [(run, *_decisive(rest, run)) for run in rest.runs(PIPELINE_NAME, limit)]
+        found = [(run, *_decisive(rest, run)) for run in rest.runs(the_model().pipeline_name, limit)]
     if as_json:
         Console(soft_wrap=True).print_json(data=[_listed(run, results) for run, results, _ in found])
         return 0
@@ -222,24 +224,28 @@ def verdict_lines(summary: RunSummary, state: str) -> list[str]:
     return [f"{blessed}: {summary.blessed_why}", release]
 
 
+def _pusher() -> str:
+    return f"Pusher.{the_model().lite}"
+
+
 def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], list[str] | None]:
     """Return the results that decide a run's outcome and, for a failed run, its failed nodes in order."""
     failed: list[str] | None = None
-    wanted = [PUSHER] if run.finished else []
+    wanted = [_pusher()] if run.finished else []
     if run.state == "failed":
-        tasks = [task for task in rest.tasks(PIPELINE_NAME, run.dag_run_id) if task.state == "failed"]
+        tasks = [task for task in rest.tasks(the_model().pipeline_name, run.dag_run_id) if task.state == "failed"]
         tasks.sort(key=lambda task: task.start_date.timestamp() if task.start_date else math.inf)
         failed = [task.task_id for task in tasks]
         wanted += failed[:1]
-    found = {node_id: rest.node_result(PIPELINE_NAME, run.dag_run_id, node_id) for node_id in wanted}
-    if (pusher := found.get(PUSHER)) and facts_of(pusher).outcome is Outcome.refused:
-        found[VERDICT] = rest.node_result(PIPELINE_NAME, run.dag_run_id, VERDICT)
+    found = {node_id: rest.node_result(the_model().pipeline_name, run.dag_run_id, node_id) for node_id in wanted}
+    if (pusher := found.get(_pusher())) and facts_of(pusher).outcome is Outcome.refused:
+        found[VERDICT] = rest.node_result(the_model().pipeline_name, run.dag_run_id, VERDICT)
     return {node_id: result for node_id, result in found.items() if result}, failed
 
 
 def _listed(run: DagRun, results: Mapping[str, NodeResult]) -> dict[str, Any]:
     """Return a run as `--json` lists it. `pushed` is the released version, or the reason why there is none."""
-    pusher = results.get(PUSHER)
+    pusher = results.get(_pusher())
     release = pusher and facts_of(pusher)
     pushed = pusher and release and (release.pushed_version if release.outcome is Outcome.released else pusher.reason)
     outcome = outcome_of(results.values(), run.state == "failed") if run.finished else None
@@ -248,4 +254,4 @@ def _listed(run: DagRun, results: Mapping[str, NodeResult]) -> dict[str, Any]:
 
 
 def _address(access: Access, run: DagRun) -> str:
-    return f"{access.url}/dags/{PIPELINE_NAME}/runs/{run.dag_run_id}"
+    return f"{access.url}/dags/{the_model().pipeline_name}/runs/{run.dag_run_id}"

@@ -15,9 +15,9 @@ from nightlite.deployment.client.runs import EXIT_INTERRUPTED
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.deployment.local.demo import show_run
 from nightlite.deployment.local.start_run import run_under_way, switch_on
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import settings
 from nightlite.errors import MnistLiteError
-from nightlite.ondevice.settings import PIPELINE_NAME
 
 _VARIABLE = "MNIST_LITE_ADMIN_PASSWORD"
 
@@ -28,7 +28,7 @@ def main() -> int:
         with AirflowRest.login("http://api-server:8080", USER, os.environ[_VARIABLE]) as rest:
             switch_on(rest, console)
             # A new deployment starts its first run by itself.
-            run_id = run_under_way(rest) or rest.trigger(PIPELINE_NAME).dag_run_id
+            run_id = run_under_way(rest) or rest.trigger(the_model().pipeline_name).dag_run_id
             code = show_run(settings(), rest, run_id, console, os.environ["AIRFLOW__API__BASE_URL"])
     except MnistLiteError as error:
         print(f"compose-demo: {error}", file=sys.stderr)

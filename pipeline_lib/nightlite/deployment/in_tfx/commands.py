@@ -62,10 +62,11 @@ def ingest(
 
     Airflow is where MNIST_LITE_URL says, else the local one. A failed notice is printed and is no failure.
     """
-    from models.mnist.ingest import ingest as write_next_span
+    from nightlite.deployment.models import the_model
     from nightlite.ondevice.spans import numbers
+    from nightlite.runner.hooks import load
 
-    span = write_next_span(source, settings().data_dir)
+    span = load(the_model().ingest)(source, settings().data_dir)
     if not as_json:
         print(span, flush=True)
     newest = span.number == numbers(settings().data_dir)[-1]
@@ -95,6 +96,7 @@ def run_whole_pipeline(
     except NodeRequestError as error:
         print(f"mnist-lite: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
+    from nightlite.deployment.models import the_model
     from nightlite.ondevice.in_tfx.compile import compile_model
     from nightlite.runner.in_tfx import node_log
     from nightlite.runner.in_tfx.run_local import run_local
@@ -102,7 +104,7 @@ def run_whole_pipeline(
     node_log.quiet(progress=True)
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     with _own_temporary_folder():
-        results = run_local(compile_model(settings()), run_id, settings().mlmd_url, values)
+        results = run_local(compile_model(the_model(), settings()), run_id, settings().mlmd_url, values)
     Console().print_json(summarize(results).model_dump_json())
 
 

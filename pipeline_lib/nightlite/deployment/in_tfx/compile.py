@@ -13,6 +13,7 @@ from nightlite.errors import MnistLiteError
 from nightlite.settings_file import read_settings_file
 
 with native_log.muted():
+    from nightlite.deployment.models import the_model
     from nightlite.ondevice.in_tfx.compile import compile_model
     from nightlite.runner.in_tfx import node_log
 
@@ -27,7 +28,7 @@ def main() -> int:
     try:
         read_settings_file()
         output = options.output or settings().compiled_path
-        compiled = compile_model(settings())
+        compiled = compile_model(the_model(), settings())
         compiled.write(output)
     except MnistLiteError as error:
         print(f"compile: {error}", file=sys.stderr)

@@ -19,13 +19,13 @@ from nightlite.deployment.local import stack
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.local.components import settings_environment
 from nightlite.deployment.local.start_run import run_under_way, switch_on
+from nightlite.deployment.models import the_model
 from nightlite.deployment.setting_check import check_settings
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.schedule import schedule
 from nightlite.ondevice.report_files import REPORT_ROUTE
 from nightlite.ondevice.run_summary import RunSummary, report_page, summarize
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.paths import PROJECT
 
 
@@ -42,7 +42,7 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
     console = Console()
     # Check before ingesting and compiling, which takes half a minute.
     check_settings(settings)
-    schedule(settings)
+    schedule(settings, the_model().data_asset)
     airflow = stack.local_airflow(settings)
     run_id: str | None = None
     try:
@@ -63,7 +63,7 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
                         console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
                         _watch(settings, rest, run_id, console)
                     # The span is named because an existing one need not be the newest.
-                    run_id = rest.trigger(PIPELINE_NAME, {"span": str(span)}).dag_run_id
+                    run_id = rest.trigger(the_model().pipeline_name, {"span": str(span)}).dag_run_id
             with _log_in(airflow) as rest:
                 code = show_run(settings, rest, run_id, console, airflow.url)
     except KeyboardInterrupt:
@@ -81,7 +81,7 @@ def show_run(settings: Settings, rest: AirflowRest, run_id: str, console: Consol
     if run.state == "success":
         _print_figures(summary, console)
     console.print(*verdict_lines(summary, run.state), sep="\n", soft_wrap=True, markup=False)
-    url = f"{ui_url}/dags/{PIPELINE_NAME}/runs/{run_id}"
+    url = f"{ui_url}/dags/{the_model().pipeline_name}/runs/{run_id}"
     if report_page(results.values()):
         console.print(f"Its report: {url}/plugin/{REPORT_ROUTE}", soft_wrap=True, highlight=False)
     console.print(f"This run:  {url}", soft_wrap=True, highlight=False)
@@ -94,13 +94,13 @@ def _log_in(airflow: LocalAirflow) -> AirflowRest:
 
 def _run_going_on(airflow: LocalAirflow) -> str | None:
     with _log_in(airflow) as rest:
-        run = rest.active_run(PIPELINE_NAME)
+        run = rest.active_run(the_model().pipeline_name)
     return run.dag_run_id if run else None
 
 
 def _watch(settings: Settings, rest: AirflowRest, run_id: str, console: Console) -> tuple[RunView, DagRun]:
     """Return the run's nodes and the run itself once it has finished. Print the nodes that failed."""
-    view = RunView(rest, PIPELINE_NAME, run_id, node_order(settings))
+    view = RunView(rest, the_model().pipeline_name, run_id, node_order(settings))
     run = view.watch(console)
     if run.state != "success":
         print_failures(view, console)

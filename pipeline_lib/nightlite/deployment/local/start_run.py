@@ -8,8 +8,8 @@ from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay
 
 from nightlite.deployment.client.answers import Dag
 from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.models import the_model
 from nightlite.errors import StackError
-from nightlite.ondevice.settings import PIPELINE_NAME
 
 _PARSE_SECONDS = 90
 _DUE_SECONDS = 90
@@ -19,7 +19,7 @@ def switch_on(rest: AirflowRest, console: Console) -> None:
     """Have the DAG's current file parsed, and unpause the DAG."""
     dag = _parsed_now(rest)
     if dag.is_paused:
-        rest.unpause(PIPELINE_NAME)
+        rest.unpause(the_model().pipeline_name)
         console.print(
             f"The DAG was paused and no longer is: while Airflow is up, it also runs on its schedule "
             f"({dag.timetable_summary or 'none'}).",
@@ -34,8 +34,8 @@ def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | No
     """
 
     def settled() -> tuple[str | None] | None:
-        dag = rest.dag(PIPELINE_NAME)  # read before its runs, so that a run made in between is seen
-        if run := rest.active_run(PIPELINE_NAME):
+        dag = rest.dag(the_model().pipeline_name)  # read before its runs, so that a run made in between is seen
+        if run := rest.active_run(the_model().pipeline_name):
             return (run.dag_run_id,)
         due = dag and not dag.is_paused and dag.next_dagrun_run_after
         return None if due and due <= datetime.now(UTC) else (None,)
@@ -50,18 +50,17 @@ def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | No
 
 def _parsed_now(rest: AirflowRest) -> Dag:
     """Return the DAG, parsed after this call. A running Airflow may hold an earlier compilation."""
-    before = rest.dag(PIPELINE_NAME)
+    before = rest.dag(the_model().pipeline_name)
     if before:
         rest.parse_again(before)
     started, asked = time.monotonic(), datetime.now(UTC)
     while time.monotonic() - started < _PARSE_SECONDS:
-        dag = rest.dag(PIPELINE_NAME)
+        dag = rest.dag(the_model().pipeline_name)
         # An earlier error may be fixed: 'make up' comes before the first 'make compile'.
-        if why := rest.import_error(PIPELINE_NAME, since=asked):
-            raise StackError(f"the DAG {PIPELINE_NAME} cannot be imported. Received: {why}")
+        if why := rest.import_error(the_model().pipeline_name, since=asked):
+            raise StackError(f"the DAG {the_model().pipeline_name} cannot be imported. Received: {why}")
         if dag and (not before or dag.last_parsed_time != before.last_parsed_time):
             return dag
         time.sleep(0.3)
-    raise StackError(
-        f"expected Airflow to read the DAG {PIPELINE_NAME} within {_PARSE_SECONDS} s: see its dag-processor.log"
-    )
+    name = the_model().pipeline_name
+    raise StackError(f"expected Airflow to read the DAG {name} within {_PARSE_SECONDS} s: see its dag-processor.log")

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
+from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.gates.measurements import EdgeMeasurements, TensorContract
+from nightlite.ondevice.gates.measurements import EdgeMeasurements
 from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGE, EDGE
 
 # The run parameters of the bounds. The quantization decides which of the two agreements counts.

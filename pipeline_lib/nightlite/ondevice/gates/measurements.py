@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.paired import Comparison
 
 EDGE_FILE = "edge.json"
@@ -23,19 +24,6 @@ class Percentiles(BaseModel):
     p90: float
     p95: float
     p99: float
-
-
-class TensorContract(BaseModel):
-    """An input or output as a caller sees it. -1 in `shape` is any size."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.dtype}{list(self.shape)}"
 
 
 class RuntimeFigures(BaseModel):

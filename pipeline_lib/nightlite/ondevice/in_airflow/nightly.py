@@ -13,9 +13,10 @@ from nightlite.ondevice.in_airflow.notice.settings import tells_after_runs
 from nightlite.ondevice.in_airflow.notice.task import end_with_notice
 from nightlite.ondevice.in_airflow.pages.links import links_of
 from nightlite.ondevice.in_airflow.schedule import as_of, deadline, node_limits, schedule
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.node_facts import release_extra
 from nightlite.ondevice.report_files import OUTCOME_NODE
-from nightlite.ondevice.settings import RELEASE_ASSET, run_defaults, settings
+from nightlite.ondevice.settings import run_defaults, settings
 from nightlite.runner.in_airflow.component_docs import ComponentDoc
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
@@ -29,7 +30,7 @@ _COMPONENTS = {
 }
 
 
-def nightly_dag(docs: str) -> DAG:
+def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
     """Return the DAG that retrains, judges and releases the model.
 
     Raises:
@@ -41,16 +42,16 @@ def nightly_dag(docs: str) -> DAG:
         airflow_dag_config={
             "description": "Train, convert to TFLite, evaluate, push if blessed",
             "doc_md": docs,
-            "schedule": schedule(here),
+            "schedule": schedule(here, model.data_asset),
             "deadline": deadline(here),
             "catchup": False,
             "max_active_runs": 1,
-            "tags": ["mnist", "tfx", "tflite"],
+            "tags": [model.name, "tfx", "tflite"],
             "default_args": {"owner": "mnist-lite"},
         },
         node_settings={
             "*": node_limits(here),
-            "Pusher*": NodeSettings(outlets=(Asset(RELEASE_ASSET),)),
+            "Pusher*": NodeSettings(outlets=(Asset(model.releases_asset),)),
         },
         parameter_defaults=run_defaults(),
         gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=here.approval_hours))},
@@ -62,7 +63,7 @@ def nightly_dag(docs: str) -> DAG:
         components=_COMPONENTS,
         hidden_env=(NOTIFY_PREFIX,),  # recipients and their passwords are no node's concern
     )
-    return AirflowDagRunner(config).run(here.compiled_path)
+    return AirflowDagRunner(config).run(here.compiled_file(model))
 
 
 def _report_every_outcome(dag: DAG) -> None:

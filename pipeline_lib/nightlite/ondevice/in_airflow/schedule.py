@@ -10,20 +10,20 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.task import late_callback
-from nightlite.ondevice.settings import DATA_ASSET, Settings
+from nightlite.ondevice.settings import Settings
 from nightlite.runner.in_airflow.config import NodeSettings
 
 _BACKFILL = "backfill"
 _RETRY_DELAY = timedelta(seconds=30)
 
 
-def schedule(settings: Settings) -> BaseTimetable | list[Asset] | None:
+def schedule(settings: Settings, data_asset: str) -> BaseTimetable | list[Asset] | None:
     """Return the schedule: by time, on new data, on either, or never.
 
     Raises:
       SettingsError: it is no cron expression.
     """
-    data = [Asset(DATA_ASSET)] if settings.run_on_new_data else []
+    data = [Asset(data_asset)] if settings.run_on_new_data else []
     if not settings.schedule:
         return data or None
     # In containers (docker/airflow/airflow.cfg) a DAG without a scheduled run makes up for its last date.

@@ -3,17 +3,18 @@
 from nightlite.ondevice import run_parameters as described_parameters
 from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.in_tfx.pipeline import create_pipeline
-from nightlite.ondevice.settings import PIPELINE_NAME, Settings
+from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.settings import Settings
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.run_parameters import runtime_parameter
 
 
-def compile_model(config: Settings) -> CompiledPipeline:
+def compile_model(model: OnDeviceModel, config: Settings) -> CompiledPipeline:
     """Return the model's compiled pipeline, with every run parameter of `RunParams` open."""
     described = (*described_parameters.parameters(), *described_parameters.facts())
     pipeline = create_pipeline(
-        pipeline_name=PIPELINE_NAME,
+        model,
         pipeline_root=str(config.pipeline_root),
         data_dir=str(config.data_dir),
         push_dir=str(config.push_dir),

@@ -1,4 +1,4 @@
-"""The pipeline: from spans of handwritten digits to a TFLite file that may ship."""
+"""The pipeline: from spans of examples to a TFLite file that may ship."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,6 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
-from models.mnist.model.features import LABEL_KEY, LABELS, LITE_CONTRACT
 from nightlite.ondevice.approval import APPROVAL_RECORD
 from nightlite.ondevice.in_tfx.data_gate.component import DataGate, DataGates, PreviousSpanStrategy
 from nightlite.ondevice.in_tfx.data_gate.executor import label_schema
@@ -20,6 +19,7 @@ from nightlite.ondevice.in_tfx.pusher import executor
 from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
 from nightlite.ondevice.in_tfx.report.component import ModelReport
 from nightlite.ondevice.in_tfx.report.outcome_component import OutcomeReport
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.runner.in_tfx import run_parameters
 from nightlite.runner.in_tfx.run_parameters import RunValue
 
@@ -28,7 +28,7 @@ IN_MEMORY: tuple[str, ...] = ()
 
 
 def create_pipeline(
-    pipeline_name: str,
+    model: OnDeviceModel,
     pipeline_root: str,
     data_dir: str,
     push_dir: str,
@@ -39,7 +39,7 @@ def create_pipeline(
     """Retrain, convert, evaluate both forms, and push the TFLite file if it passes every gate.
 
     Args:
-      pipeline_name: names the pipeline's context in MLMD. Runs of one name share their cache.
+      model: names the nodes, the features and the functions that are called.
       pipeline_root: folder that receives every artifact.
       data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example. `run_values` select the spans.
       push_dir: receives the releases, as described in `nightlite/ondevice/releases/store.py`.
@@ -62,7 +62,7 @@ def create_pipeline(
 
     # With the label as a category its values are counted, which a measurement of drift needs.
     statistics_gen = tfx.components.StatisticsGen(
-        examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema(LABEL_KEY))
+        examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema(model.label_key))
     )
     statistics = statistics_gen.outputs["statistics"]
     if schema_file:
@@ -82,41 +82,41 @@ def create_pipeline(
         schema=schema,
         anomalies=example_validator.outputs["anomalies"],
         previous=previous_span.outputs["gates"],
-        label_key=LABEL_KEY,
+        label_key=model.label_key,
         run_values=run_values,
     )
 
     transform = tfx.components.Transform(
         examples=examples,
         schema=schema,
-        preprocessing_fn="models.mnist.model.preprocessing.preprocessing_fn",
+        preprocessing_fn=model.preprocessing_fn,
         disable_statistics=True,
     )
     transform.add_upstream_node(data_gate)
 
     trainer = tfx.components.Trainer(
-        run_fn="models.mnist.model.trainer.run_fn",
+        run_fn=model.run_fn,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        custom_config={name: run_values[name] for name in ("epochs", "batch_size", "learning_rate", "seed")},
-    ).with_id("Trainer.mnist")
+        custom_config={name: run_values[name] for name in model.training_parameters},
+    ).with_id(f"Trainer.{model.name}")
 
     # The same weights in another file: any disagreement of the two Evaluators comes from the conversion.
     lite_trainer = tfx.components.Trainer(
-        run_fn="models.mnist.model.lite_trainer.run_fn",
+        run_fn=model.lite_run_fn,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
         base_model=trainer.outputs["model"],
-        custom_config={"quantization": run_values["quantization"]},
-    ).with_id("Trainer.mnist_lite")
+        custom_config={name: run_values[name] for name in model.conversion_parameters},
+    ).with_id(f"Trainer.{model.lite}")
 
     evaluator = tfx.components.Evaluator(
         examples=examples,
         model=trainer.outputs["model"],
-        eval_config=eval_config(tfma.ModelSpec(signature_name="serving_default", label_key=LABEL_KEY), run_values),
-    ).with_id("Evaluator.mnist")
+        eval_config=eval_config(model, tfma.ModelSpec(signature_name="serving_default"), run_values),
+    ).with_id(f"Evaluator.{model.name}")
 
     # The model that phones have now: the last release, not the last model.
     released = tfx.dsl.Resolver(
@@ -131,8 +131,8 @@ def create_pipeline(
         examples=examples,
         model=lite_trainer.outputs["model"],
         baseline_model=released.outputs["model"],
-        eval_config=eval_config(tfma.ModelSpec(model_type="tf_lite", label_key=LABEL_KEY), run_values),
-    ).with_id("Evaluator.mnist_lite")
+        eval_config=eval_config(model, tfma.ModelSpec(model_type="tf_lite"), run_values),
+    ).with_id(f"Evaluator.{model.lite}")
 
     edge_validator = EdgeValidator(
         examples=examples,
@@ -143,8 +143,8 @@ def create_pipeline(
         lite_evaluation=lite_evaluator.outputs["evaluation"],
         baseline_model=released.outputs["model"],
         anchor_model=released.outputs["anchor"],
-        contract=LITE_CONTRACT,
-        label_key=LABEL_KEY,
+        contract=model.contract,
+        label_key=model.label_key,
         run_values=run_values,
     )
 
@@ -155,9 +155,9 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
         ),
-        custom_config={"labels": LABELS, "push": run_values["push"]},
+        custom_config={"labels": model.labels, "push": run_values["push"]},
         custom_executor_spec=executor_spec.ExecutorClassSpec(executor.Executor),
-    ).with_id("Pusher.mnist_lite")
+    ).with_id(f"Pusher.{model.lite}")
     # For the manifest. The Pusher's own interface has no inputs for them.
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
     pusher.exec_properties["run_parameters"] = run_parameters.every_value()
@@ -180,7 +180,7 @@ def create_pipeline(
     outcome_report = OutcomeReport(report=model_report.outputs["report"], pushed_model=pusher.outputs["pushed_model"])
 
     return tfx.dsl.Pipeline(
-        pipeline_name=pipeline_name,
+        pipeline_name=model.pipeline_name,
         pipeline_root=pipeline_root,
         components=[
             example_gen,

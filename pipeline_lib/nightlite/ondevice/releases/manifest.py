@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from nightlite.ondevice.approval import Approval
+from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.gates.measurements import TensorContract
 
 MODEL_FILE = "model.tflite"
 LABELS_FILE = "labels.txt"

@@ -6,8 +6,8 @@ from pathlib import Path
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import start_run
 from nightlite.deployment.settings import Settings
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
+from tests.names import PIPELINE_NAME
 from tests.real_airflow import free_port, logged_in, plain_console, running_airflow
 from tests.waiting import wait_until
 

@@ -20,8 +20,8 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.run_summary import ModelFigures, RunSummary
-from nightlite.ondevice.settings import PIPELINE_NAME
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
+from tests.names import PIPELINE_NAME
 from tests.real_airflow import (
     environment,
     free_port,

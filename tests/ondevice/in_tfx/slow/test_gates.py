@@ -16,6 +16,7 @@ from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.tfrecords import scale
 from models.mnist.data.write_span import write_span
 from models.mnist.model import quantization
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.errors import DataError
 from nightlite.ondevice.gates.gate import Gate, Gates
@@ -359,7 +360,7 @@ def test_after_the_metadata_store_was_lost_the_next_run_is_held_to_the_last_rele
     laboratory: Laboratory, first: Run, tmp_path: Path
 ) -> None:
     before = laboratory.settings
-    fresh = Laboratory(Settings(var_dir=tmp_path), compile_model(Settings(var_dir=tmp_path)))
+    fresh = Laboratory(Settings(var_dir=tmp_path), compile_model(MODEL, Settings(var_dir=tmp_path)))
     for kept in ("push_dir", "data_dir"):
         shutil.copytree(getattr(before, kept), getattr(fresh.settings, kept), symlinks=True)
     release = Releases(before.push_dir).latest()

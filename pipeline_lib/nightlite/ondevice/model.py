@@ -1,0 +1,112 @@
+"""OnDeviceModel: all that the rest has to know of a model. Data and names only, for it is read in both environments."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nightlite.ondevice.contract import TensorContract
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Feature(_Declared):
+    """One input of the file on phones.
+
+    Attributes:
+      tensor: its name, dtype and shape; the first dimension is the batch.
+      meaning: scale, unit and order of the values, in words for whoever writes the app.
+    """
+
+    tensor: TensorContract
+    meaning: str
+
+
+class Picture(_Declared):
+    """How an example is shown that is a picture: side lengths in pixels, and the values of black and white."""
+
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    black: float
+    white: float
+
+
+class Words(_Declared):
+    """What a report calls an example and its label: a picture of a `digit`, several `digits`."""
+
+    one: str
+    many: str
+
+
+class OnDeviceModel(_Declared):
+    """A model that is retrained, judged and released.
+
+    Functions are named, never held: `package.module.function` where TFX calls them, `module:function` where we do.
+
+    Attributes:
+      name: names the DAG, the nodes, the Assets and the folders.
+      title: what the model does, in a few words for a heading.
+      features: the inputs of the file, in the order of its signature. One: EdgeValidator runs no file of several yet.
+      output: the output of the file.
+      label_key: the feature of an example that holds the label, an index into `labels`.
+      labels: the classes, in the order of the output.
+      preprocessing_fn: Transform's.
+      run_fn: the Trainer's. It gets the run parameters named by `training_parameters`.
+      lite_run_fn: the second Trainer's, which converts. It gets those named by `conversion_parameters`.
+      ingest: takes a source and the folder of spans, and writes the next span.
+      sources: what `ingest` takes, with a line on each.
+      show: how an example is shown; None: as a row of a table.
+      words: for reports and commands.
+      intended_use, limits, data_licence: for the model card.
+      gate_bounds: the model's own defaults of gates, by their names.
+      schedule: the model's own cron expression or preset; None: the deployment's.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
+    title: str
+    features: tuple[Feature, ...] = Field(min_length=1, max_length=1)
+    output: TensorContract
+    task: Literal["classification"] = "classification"
+    label_key: str
+    labels: tuple[str, ...] = Field(min_length=2)
+    preprocessing_fn: str
+    run_fn: str
+    lite_run_fn: str
+    training_parameters: tuple[str, ...] = ()
+    conversion_parameters: tuple[str, ...] = ()
+    ingest: str
+    sources: Mapping[str, str] = {}
+    show: Picture | None = None
+    words: Words
+    intended_use: str
+    limits: str
+    data_licence: str
+    gate_bounds: Mapping[str, float] = {}
+    schedule: str | None = None
+
+    @property
+    def pipeline_name(self) -> str:
+        """Return the name of the pipeline, its DAG and its compiled file."""
+        return f"{self.name}_tflite"
+
+    @property
+    def lite(self) -> str:
+        """Return what the nodes of the file on phones are called after their component."""
+        return f"{self.name}_lite"
+
+    @property
+    def data_asset(self) -> str:
+        """Return the name of the Asset that a new span updates."""
+        return f"{self.name}_data"
+
+    @property
+    def releases_asset(self) -> str:
+        """Return the name of the Asset that a release updates."""
+        return f"{self.name}_releases"
+
+    @property
+    def contract(self) -> tuple[TensorContract, TensorContract]:
+        """Return the input and the output of the file."""
+        return self.features[0].tensor, self.output

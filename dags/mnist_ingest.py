@@ -39,7 +39,7 @@ def mnist_ingest() -> None:
         """Make the drop a span, whose number, size and sha256 go to the Asset's event."""
         outlet_events[DATA].extra = drop_folder.ingest(name, settings())
 
-    # After the event: if this is lost, the drop is ingested again, which makes no second span.
+    # After the event: if this fails, the next ingest makes no second span.
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def put_away(name: str | None) -> None:
         """Move the drop to `var/drop/ingested/`."""

@@ -27,7 +27,7 @@ LATEST: Final = "latest"
 
 _SECTIONS = ("Training", "File", "Gates", "Data", "Run")
 _TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
-# No node depends on it. If a node mentioned it, it would be part of the node's cache key.
+# No node mentions it: it would be part of the node's cache key.
 _READ_BY_THE_RUN = frozenset({FORCE})
 
 

@@ -1,8 +1,8 @@
 """Convert any picture of one digit into the form of MNIST's digits. Needs neither TensorFlow nor TFX.
 
-The form is that of LeCun's data set (yann.lecun.com/exdb/mnist, "The images were size normalized"): light ink on
-black, the digit's box scaled to fit 20 x 20 in proportion, then its centre of mass in the middle of 28 x 28.
-`models/mnist/predict/ink.py` separates the ink from a photograph's uneven light.
+The form is that of LeCun's data set (yann.lecun.com/exdb/mnist, "The images were size normalized"), light ink on
+black. The digit's box is scaled in proportion to fit 20 x 20. Its centre of mass is then put into the middle of 28 x
+28. `models/mnist/predict/ink.py` separates the ink from a photograph's uneven light.
 """
 
 from pathlib import Path

@@ -14,7 +14,7 @@ from nightlite.deployment.airflow_fixes.request import route_path
 
 # All parameters of a run take a few KiB.
 REQUEST_BYTES = 1 << 20
-# XComs and rendered templates of any DAG's tasks. Ours are of kilobytes, and Airflow advises against more.
+# XComs and rendered templates of any DAG's tasks. Ours are of kilobytes.
 TASK_BYTES = 64 << 20
 
 

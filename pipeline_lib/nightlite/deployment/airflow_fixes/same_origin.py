@@ -69,7 +69,7 @@ def _is_own(request: Request) -> bool:
     origin, site = request.headers.get("origin", ""), request.headers.get("sec-fetch-site")
     if site == "same-origin" or origin in conf.getlist("api", "access_control_allow_origins"):
         return True
-    # Without TLS, browsers send Sec-Fetch-Site only to loopback. A proxy may change Host and forward the original.
+    # Without TLS, browsers send Sec-Fetch-Site only to loopback. A proxy may forward Host.
     hosts = [request.headers.get("host", ""), *request.headers.get("x-forwarded-host", "").split(",")]
     hosts.append(urlsplit(conf.get("api", "base_url", fallback="")).netloc)
     host = origin.partition("://")[2].lower()

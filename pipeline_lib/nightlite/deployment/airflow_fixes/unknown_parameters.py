@@ -55,7 +55,7 @@ async def _refusal(request: Request, dag_id: str | None, body: bytes) -> str | N
         return None
     if not isinstance(form, dict):
         return None
-    # Nothing is looked up for a person who is not logged in. Only those who may trigger the DAG learn its parameters.
+    # Only users who may trigger the DAG learn its parameters.
     user = await known_user(request)
     conf = form.get("conf" if dag_id else "dag_run_conf")
     dag_id = dag_id or form.get("dag_id")

@@ -32,8 +32,8 @@ from nightlite.paths import PROJECT
 def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = None) -> int:
     """Run the pipeline once on `dataset`, or on `mnist_dir`, a folder of IDX files.
 
-    If a run is going on, watch that one. Return the exit code: 0 the model is released (by this run or before) or
-    it was a dry run, 1 the run failed, 3 it ran but the model was not released, 130 interrupted.
+    If a run is going on, watch that one. Return the exit code: 0 the model is released (by this run or
+    before) or it was a dry run; 1 the run failed; 3 the model was not released; 130 interrupted.
 
     Raises:
       SettingsError: a variable is unknown or malformed.

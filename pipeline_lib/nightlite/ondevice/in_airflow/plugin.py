@@ -7,7 +7,7 @@ other DAGs. `deployment/airflow_fixes/` holds this deployment's patches of Airfl
 from functools import cached_property
 from typing import Any
 
-# Unused here. Imported before the scheduler and DAG processor fork, they need no import per DAG file.
+# Unused here. Imported before Airflow forks, they need no import per DAG file.
 import airflow.providers.standard.operators.hitl  # noqa: F401
 import pydantic_settings  # noqa: F401
 from airflow.plugins_manager import AirflowPlugin

@@ -23,7 +23,7 @@ from nightlite.ondevice.model import OnDeviceModel
 from nightlite.runner.in_tfx import run_parameters
 from nightlite.runner.in_tfx.run_parameters import RunValue
 
-# An empty list keeps Beam in this process. Any argument makes TFX build a source package on every Beam node.
+# Keeps Beam in this process. Any argument makes TFX build a package per node.
 IN_MEMORY: tuple[str, ...] = ()
 
 
@@ -164,7 +164,7 @@ def create_pipeline(
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
     pusher.exec_properties.update({name: run_values[name] for name in ("approval", APPROVAL_RECORD)})
 
-    # No push waits for it: a refused run has its report, and a broken report blocks none.
+    # No push waits for it: a broken report blocks none.
     model_report = ModelReport(
         examples=examples,
         statistics=statistics,

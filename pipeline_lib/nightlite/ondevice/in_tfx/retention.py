@@ -76,7 +76,7 @@ def _prune(
         folder
         for execution in executions
         if execution.id not in kept_executions
-        # TFX's folder for executors' messages, which are in MLMD by now, and the page of refused data.
+        # TFX's folder for executors' messages, now in MLMD, and the page of refused data.
         for folder in (*root.glob(f"*/.system/*/{execution.id}"), *root.glob(f"*/{REFUSED_DATA}/{execution.id}"))
     ]
     going = _of_pipeline(store, pipeline_name, {*beside, *(folder for _, folder in doomed)})
@@ -123,7 +123,7 @@ def _folder(artifact: Artifact, folders: set[Path]) -> Path | None:
 def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count: int) -> Iterator[int]:
     """Yield the contexts of the pipeline's newest runs that have an execution."""
     pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
-    # TFX makes each run's context a child of its pipeline's. MLMD cannot look up an execution's contexts by index.
+    # A run's context is a child of its pipeline's. MLMD has no index of executions' contexts.
     runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
     for run in sorted(runs, key=lambda context: context.id, reverse=True):
         if store.get_executions_by_context(run.id, ListOptions(limit=1)):

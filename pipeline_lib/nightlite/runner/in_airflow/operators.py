@@ -87,7 +87,7 @@ class TfxNodeOperator(BaseOperator):
         about = {"node_id": self.tfx_node_id, "run_id": context["run_id"], "state": state, "seconds": round(seconds, 3)}
         result = NodeResult.model_validate(about | {"reason": str(error)})
         self._emit(result)
-        # The notice's task cannot read this log, so it needs the reason here. Killed tasks can leave nothing.
+        # Other tasks cannot read this log. Airflow lets a killed task leave nothing.
         if not killed:
             self._leave(context, result)
 

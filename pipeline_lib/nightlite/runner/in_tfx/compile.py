@@ -15,7 +15,7 @@ with native_log.muted():
 
     from nightlite.runner.in_tfx import run_parameters
 
-# Their effects are outside of MLMD and may have been undone, so a cached answer could be wrong.
+# Their effects are outside of MLMD and may have been undone.
 _NEVER_FROM_CACHE = {"tfx.components.pusher.component.Pusher"}
 _SYSTEM_NODES = {
     "tfx.dsl.components.common.resolver.Resolver",

@@ -33,8 +33,7 @@ _MEDIA_TYPES = {
     EVALUATIONS_PAGE: "text/html",
     REPORT_JSON: "application/json",
 }
-# The pages hold outside text (feature names, run ids), so only styles are allowed.
-# 'unsafe-inline' is for styles alone: the charts' SVG has its colours in style attributes.
+# The pages hold outside text, so only styles are allowed: charts have style attributes.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "

@@ -139,9 +139,7 @@ def _against_anchor(
 
 
 def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, float | None]:
-    """Return fields of EdgeMeasurements from both models' probabilities, float32 [n, classes], and labels, int64
-    [n].
-    """
+    """Return fields of EdgeMeasurements from both models' float32 [n, classes] and the labels' int64 [n]."""
     difference = np.abs(outputs - expected)
     finite = bool(np.isfinite(difference).all())
     chosen, wanted = outputs.argmax(axis=1), expected.argmax(axis=1)

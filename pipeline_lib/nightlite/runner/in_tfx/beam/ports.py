@@ -1,9 +1,9 @@
 """Beam's servers, kept on Unix sockets in a private folder, or else on loopback.
 
-Beam 2.77 opens gRPC servers on every interface and checks no client. A client of its worker pool can run code in
-it, and a client of the control server can answer in a worker's place. The local runner's workers are processes on
-this machine, so they connect to sockets that no other user can open. A pipeline with another runner (Flink, Prism)
-still gets ports, on loopback, because that runner may be another user's process.
+Beam 2.77 opens gRPC servers on every interface and checks no client. A client of its worker pool can run code in it.
+A client of the control server can answer in a worker's place. The local runner's workers are processes on this
+machine, so they connect to sockets that no other user can open. A pipeline with another runner (Flink, Prism) still
+gets ports, on loopback, because that runner may be another user's process.
 
 Upstream: none filed; apache/beam#21087, open, asks for ports of one's choice. For Beam 2.77.
 """

@@ -25,7 +25,7 @@ from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_USAGE
 from nightlite.runner.in_tfx.warm import lock as warm_lock
 from nightlite.runner.in_tfx.warm.identity import socket_path
 
-# Importing TFX takes 20 s on two idle cores; a loaded host may need several times that.
+# Importing TFX takes 20 s on two idle cores, and longer on a loaded host.
 START_SECONDS = 300
 # The exit code of a server that finds itself outdated once it has imported everything.
 EXIT_OUTDATED = 75

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nightlite.paths import SOURCES
 
-# Unix socket paths hold 108 bytes on Linux and 104 on macOS, the name and its ending included.
+# Unix socket paths hold 108 bytes on Linux and 104 on macOS.
 _LONGEST_FOLDER = 60
 _OURS = SOURCES / "nightlite"
 _PRELOADED = (

@@ -6,9 +6,9 @@
 lock, which this process inherits as an open file (see `lock`).
 
 It only imports: it never runs an op, opens MLMD or starts Beam, so that forking it stays safe. It imports before it
-listens and never afterwards. It has one thread and one loop. It ends after an idle time. It drains (finishes
-running nodes and takes no new ones) on SIGTERM, when its code or packages have changed, or when a newer server has
-started.
+listens and never afterwards. It has one thread and one loop. It ends after an idle time. It drains, which means that
+it finishes running nodes and takes no new ones. It does so on SIGTERM, or when its code, its packages or the newest
+server have changed.
 """
 
 import contextlib

@@ -13,7 +13,7 @@ from pathlib import Path
 from nightlite.runner.in_tfx.warm import forking
 
 GRACE_SECONDS = 5.0
-# MLMD's own retries take half a minute at most, but a lock on its file may stay forever.
+# MLMD's own retries take half a minute, but a lock may stay forever.
 CLOSING_SECONDS = 120.0
 
 

@@ -8,7 +8,7 @@ from tests.compose.deployment import Deployment, docker, wait_for
 STOP = "import os, signal; os.kill(int(open('/proc/1/task/1/children').read().split()[0]), signal.SIGSTOP)"
 
 
-def test_a_scheduler_that_hangs_is_started_anew(deployment: Deployment) -> None:
+def test_a_scheduler_that_hangs_is_started_again(deployment: Deployment) -> None:
     scheduler = deployment.container("scheduler")
     before = started(scheduler)
     docker("exec", scheduler, "python", "-c", STOP)

@@ -40,7 +40,7 @@ def test_down_and_up_keep_the_history_and_the_models(first_run: str, deployment:
         assert again.result("Trainer.mnist").state == "cached"
 
 
-def test_the_report_opens_for_who_may_see_the_run_and_for_nobody_else(first_run: str, deployment: Deployment) -> None:
+def test_the_report_opens_for_who_may_see_the_run_and_for_no_one_else(first_run: str, deployment: Deployment) -> None:
     url = f"{deployment.url}/mnist-lite/dags/mnist_tflite/runs/{quote(first_run, safe='')}/report.html"
     assert httpx.get(url, timeout=60).status_code == 401
     with deployment.login("viewer") as rest:

@@ -62,7 +62,7 @@ def told(ask: Callable[[], Any]) -> Any:
         return None
 
 
-def at_work(deployment: Deployment, run: Run) -> str:
+def running_node(deployment: Deployment, run: Run) -> str:
     """Return a running node of the run, for Airflow and for MLMD; or OVER."""
 
     def node() -> str:
@@ -91,13 +91,13 @@ def reasons(rest: AirflowRest, run: Run) -> dict[str, list[str]]:
 
 def going_on(deployment: Deployment, run: Run) -> tuple[Run, str]:
     """Return the run and a running node of it. Where a fault has ended the run, of another one."""
-    if (node := at_work(deployment, run)) == OVER:
+    if (node := running_node(deployment, run)) == OVER:
         why = reasons(run.rest, run)
         print(f"\nover before the last fault: {run._run()}: {why}", flush=True)
         assert run._run().state == "success" or (why and all(why.values())), why
         conf = run._run().conf
         run = Run.trigger(run.rest, **conf | {"seed": conf["seed"] + 1})
-        node = at_work(deployment, run)
+        node = running_node(deployment, run)
     assert node != OVER, run.rest.tasks(PIPELINE_NAME, run.run_id)
     return run, node
 

@@ -47,7 +47,7 @@ def test_a_newer_image_migrates_the_same_volumes_once(first_run: str, deployment
     assert "nothing to migrate" in log and "migrating the database" not in log
 
 
-def test_no_migration_under_a_scheduler_that_is_at_work(first_run: str, deployment: Deployment) -> None:
+def test_no_migration_under_a_running_scheduler(first_run: str, deployment: Deployment) -> None:
     code = (
         "from nightlite.deployment.containers import initialize as i;"
         "i._is_migrated = lambda: False; i._STILL_ALIVE_SECONDS = 3; i.migrate()"

@@ -88,7 +88,7 @@ def test_sockets_and_temporary_files_may_lie_apart_from_the_state(tmp_path):
     assert runtime_dir({"MNIST_LITE_VAR_DIR": state, "MNIST_LITE_RUNTIME_DIR": own}) == tmp_path / "own"
 
 
-def test_an_empty_path_is_the_default_and_not_the_folder_of_whoever_asks(read, tmp_path):
+def test_an_empty_path_is_the_default_and_not_the_folder_of_the_caller(read, tmp_path):
     names = ("var_dir", "tfx_python", "compiled_pipeline", "schema_file")
     assert read(**dict.fromkeys(names, "")) == read()
     assert read(schedule="").schedule == ""

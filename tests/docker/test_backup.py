@@ -53,7 +53,7 @@ def told(stub: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
-def test_a_backup_that_is_ended_leaves_nothing_and_a_scheduler_at_work(
+def test_a_backup_that_is_ended_leaves_nothing_and_a_running_scheduler(
     stub: Path, tmp_path: Path, sent: signal.Signals
 ) -> None:
     with start(stub, "backup.sh", tmp_path / "backup.tar", hangs="pg_dump") as script:
@@ -64,7 +64,7 @@ def test_a_backup_that_is_ended_leaves_nothing_and_a_scheduler_at_work(
     assert [path.name for path in tmp_path.iterdir()] == ["stub"]
 
 
-def test_a_backup_that_fails_leaves_nothing_and_a_scheduler_at_work(stub: Path, tmp_path: Path) -> None:
+def test_a_backup_that_fails_leaves_nothing_and_a_running_scheduler(stub: Path, tmp_path: Path) -> None:
     with start(stub, "backup.sh", tmp_path / "backup.tar", fails="pg_dump") as script:
         _, said = script.communicate(timeout=60)
     assert script.returncode == 1 and "no: pg_dump" in said

@@ -109,7 +109,7 @@ def test_nothing_is_killed_outside_a_container(
 
 
 @pytest.mark.parametrize("between", [WELL, NO_DATABASE, None])
-def test_the_time_counts_anew_after_a_look_at_which_it_worked_or_something_else_did_not(
+def test_the_time_counts_again_after_a_look_at_which_it_worked_or_something_else_did_not(
     health: ModuleType, killed: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, between: Any
 ) -> None:
     since(health, 1000)

@@ -139,7 +139,7 @@ def test_the_demo_of_what_is_known_makes_no_second_release_and_says_so(
     assert released and released.outputs["model"] == pushed.result("Trainer.mnist_lite").outputs["model"]
 
 
-def test_each_run_has_a_report_that_airflow_serves_to_whoever_is_logged_in(
+def test_each_run_has_a_report_that_airflow_serves_to_logged_in_users(
     deployment: Deployment, refused: FinishedRun, pushed: FinishedRun
 ) -> None:
     for run, blessed, headline in ((refused, False, "Refused by "), (pushed, True, "Released as 1")):

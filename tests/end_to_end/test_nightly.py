@@ -80,7 +80,7 @@ def test_from_an_ingest_to_a_pushed_model_without_a_hand_on_the_keyboard(
     assert (release.manifest.run_id, release.manifest.span) == (run.run_id, 2)
 
 
-def test_the_same_data_again_is_no_span_and_tells_nobody(deployment: Deployment, ingested: str) -> None:
+def test_the_same_data_again_is_no_span_and_tells_no_one(deployment: Deployment, ingested: str) -> None:
     before = deployment.asset_events(DATA_ASSET)
     [said] = deployment.tfx("nightlite.deployment.in_tfx.commands", "ingest", "digits").splitlines()
     assert said.startswith("span-1 already holds exactly these")

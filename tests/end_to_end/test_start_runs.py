@@ -150,7 +150,7 @@ def test_the_official_client_triggers_polls_reads_logs_and_events_and_clears(
     }
 
 
-def test_a_forced_dry_run_runs_every_node_anew_and_releases_nothing(released: Deployment) -> None:
+def test_a_forced_dry_run_runs_every_node_again_and_releases_nothing(released: Deployment) -> None:
     releases = Releases(released.settings.push_dir)
     before = sorted((path, path.lstat().st_mtime_ns) for path in releases.folder.rglob("*"))
     events = len(released.asset_events())

@@ -115,7 +115,7 @@ def test_secrets_are_the_owners_alone(deployment: Deployment, observed: Observed
     assert stat.S_IMODE(socket_folder(deployment.settings.var_dir).stat().st_mode) == 0o700
 
 
-def test_nobody_else_can_write_below_var(deployment: Deployment, observed: Observed) -> None:
+def test_no_one_else_can_write_below_var(deployment: Deployment, observed: Observed) -> None:
     os.umask(umask := os.umask(0o077))
     forbidden = (stat.S_IWGRP | stat.S_IWOTH) & umask  # who lets their group write means it
     writable = []

@@ -76,7 +76,7 @@ def test_without_an_answer_in_time_nothing_is_pushed(deployment: Deployment) -> 
     assert note(deployment, run.run_id, HURRIED) == run.result(PUSHER).reason
 
 
-def test_a_rejected_model_is_pushed_once_somebody_who_is_asked_again_approves(
+def test_a_rejected_model_is_pushed_once_someone_who_is_asked_again_approves(
     deployment: Deployment, ask: Callable[[], str]
 ) -> None:
     before, run_id = versions(deployment), ask()

@@ -37,7 +37,7 @@ def test_what_it_refuses(values):
         RunParams(**values)
 
 
-def test_the_form_has_its_sections_in_order_and_a_label_for_every_choice() -> None:
+def test_the_form_has_its_sections_in_order_and_a_label_forevery_choice() -> None:
     sections = [parameter.json_schema["section"] for parameter in parameters()]
     assert list(dict.fromkeys(sections)) == ["Training", "File", "Gates", "Data", "Run"]
     assert sections == sorted(sections, key=["Training", "File", "Gates", "Data", "Run"].index)

@@ -47,7 +47,7 @@ def test_four_who_trigger_at_once_ten_times_get_forty_runs(app: ASGIApp) -> None
     assert len({answer.json()["dag_run_id"] for answer in answers}) == CLIENTS * IN_A_ROW
 
 
-def test_a_writer_waits_for_the_one_before_it_and_reading_waits_for_nobody() -> None:
+def test_a_writer_waits_for_the_one_before_it_and_reading_waits_for_no_one() -> None:
     order: list[str] = []
     held = asyncio.Event()
 

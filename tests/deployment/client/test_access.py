@@ -98,7 +98,7 @@ def test_a_terminal_is_asked_and_shows_no_password(monkeypatch: pytest.MonkeyPat
     assert ask_password("admin") == "unseen, asked Password of admin: "
 
 
-def test_where_nobody_can_be_asked_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_one_can_be_asked_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
     with pytest.raises(SettingsError, match="^Password of admin: expected MNIST_LITE_PASSWORD, .* Received: neither$"):
         ask_password("admin")

@@ -157,7 +157,7 @@ def airflow() -> Airflow:
     return Airflow()
 
 
-def test_a_token_is_fetched_once_and_anew_when_it_has_expired(airflow: Airflow) -> None:
+def test_a_token_is_fetched_once_and_again_when_it_has_expired(airflow: Airflow) -> None:
     client = connected(airflow, ACCESS)
     client.trigger_once("dag", "a", {})
     client.run("dag", "a")

@@ -103,7 +103,7 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     assert [runs.status(Settings(), run_id) for run_id in "abc"] == [3, 1, 3]
 
 
-def test_a_run_that_asks_somebody_says_so_and_where(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_asks_someone_says_so_and_where(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
     airflow.add("waits", "running")
     runs.status(Settings(), None)
     said = capsys.readouterr().out

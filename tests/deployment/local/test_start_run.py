@@ -50,6 +50,6 @@ def test_it_waits_for_the_run_that_a_new_deployment_makes_itself(
     assert list(rest.looks) == []
 
 
-def test_a_run_that_does_not_come_is_not_waited_for_for_ever() -> None:
+def test_a_run_that_does_not_come_is_not_waited_for_forever() -> None:
     rest: Any = Rest(*[(dag(LAST_NIGHT), None)] * 9)
     assert run_under_way(rest, patience=0) is None

@@ -139,7 +139,7 @@ def test_whatever_is_killed_the_night_ends_well_and_leaves_nothing_half_done(dep
 
 
 @pytest.mark.timeout(1800)
-def test_each_large_node_of_the_real_pipeline_is_killed_at_work_and_made_anew(mnist: Deployment) -> None:
+def test_each_large_node_of_the_real_pipeline_is_killed_while_it_runs_and_made_again(mnist: Deployment) -> None:
     """Those with Beam, TFMA, Keras, the converter and LiteRT in them: each is struck once, at a random moment."""
     print(f"MNIST_LITE_TEST_SEED={SEED}")
     chance = random.Random(SEED)
@@ -148,11 +148,11 @@ def test_each_large_node_of_the_real_pipeline_is_killed_at_work_and_made_anew(mn
     while not mnist.run(0).finished:
         with mnist.rest() as rest:
             running = {task.task_id for task in rest.tasks(PIPELINE_NAME, "night-0") if task.state == "running"}
-        if at_work := running.intersection(LARGE_NODES) - struck:
+        if killed := running.intersection(LARGE_NODES) - struck:
             time.sleep(chance.uniform(0, 0.5))
             if victims.kill(victims.processes_of("child", mnist.home)):
-                print(f"SIGKILL while {', '.join(sorted(at_work))} ran", flush=True)
-                struck |= at_work
+                print(f"SIGKILL while {', '.join(sorted(killed))} ran", flush=True)
+                struck |= killed
         time.sleep(0.05)
     assert mnist.run(0).state == "success", mnist.describe(0)
     with mnist.rest() as rest:

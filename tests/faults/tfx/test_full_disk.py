@@ -30,10 +30,10 @@ def left_of_failure(laboratory: Laboratory) -> list[str]:
         artifacts = handle.store.get_artifacts()
     failed = executions[-1]
     assert failed.last_known_state == failed.FAILED
-    at_work = [item.id for item in executions if item.last_known_state in (item.RUNNING, item.NEW)]
+    running = [item.id for item in executions if item.last_known_state in (item.RUNNING, item.NEW)]
     half = [item.uri for item in artifacts if item.state != item.LIVE or not Path(item.uri).exists()]
     folders = laboratory.settings.pipeline_root.resolve().glob(f"*/*/{failed.id}")
-    return [f"execution {number} is running" for number in at_work] + half + list(map(str, folders))
+    return [f"execution {number} is running" for number in running] + half + list(map(str, folders))
 
 
 def test_each_node_says_so_leaves_nothing_and_works_once_there_is_room(laboratory: Laboratory) -> None:

@@ -88,7 +88,7 @@ def test_what_the_releases_were_made_of_is_there(lived: list[Night], var: Path) 
         assert manifest.artifact_ids["infra_blessing"] in live(var, "InfraBlessing")
 
 
-def test_a_night_of_long_ago_run_again_is_made_anew_and_not_answered_from_a_removed_folder(
+def test_a_night_of_long_ago_run_again_is_made_again_and_not_answered_from_a_removed_folder(
     lived: list[Night], var: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The same parameters have the same cache key; TFX looks whether what it remembers is still there."""

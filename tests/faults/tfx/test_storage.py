@@ -53,7 +53,7 @@ def test_a_read_only_pipeline_root_is_said_and_recorded(deployed: Settings) -> N
         assert execute("Data", 0).state == "succeeded"
 
 
-def test_an_artifact_deleted_between_two_nodes_fails_the_second_and_the_next_run_makes_it_anew(
+def test_an_artifact_deleted_between_two_nodes_fails_the_second_and_the_next_run_makes_it_again(
     deployed: Settings,
 ) -> None:
     compiled_nights()

@@ -110,7 +110,7 @@ def test_it_stands_between_the_pusher_and_all_before_it_and_only_where_the_confi
         AirflowDagRunner(AirflowPipelineConfig(gates_before={"Pushr": ModelApproval})).run(compiled)
 
 
-def test_where_nobody_is_asked_it_is_skipped_and_says_why(ask, tmp_path):
+def test_where_no_one_is_asked_it_is_skipped_and_says_why(ask, tmp_path):
     assert "this run asks for no approval" in ask(trained(tmp_path), approval="none")
     refused = NodeResult(
         node_id="Trainer.mnist", run_id="r", state="succeeded", blessed=False, facts={"refusals": ["bad: 3"]}

@@ -52,7 +52,7 @@ def test_only_the_pusher_is_never_answered_from_cache(compiled: CompiledPipeline
     assert uncached == ["Pusher.mnist_lite"]
 
 
-def test_force_switches_the_cache_off_for_every_node_of_that_run_only(compiled: CompiledPipeline) -> None:
+def test_force_switches_the_cache_off_forevery_node_of_that_run_only(compiled: CompiledPipeline) -> None:
     nodes = [item.pipeline_node for item in bound_pipeline(compiled, "run", {"force": True}).nodes]
     assert not any(node.execution_options.caching_options.enable_cache for node in nodes)
     with pytest.raises(NodeRequestError, match="'force': expected bool. Received: 'yes'"):

@@ -4,21 +4,21 @@
                                         [--parameters FILE] [--param NAME=VALUE ...] [--own-env NAME ...]
                                         [--runtime warm|cold] [--grace SECONDS] [--log-levels]
 
-`--pipeline`    what `python -m nightlite.deployment.in_tfx.compile` wrote.
-`--parameters`  a JSON object of run parameters, by name; `--param` overrides one. What is left out has its default.
-`--result`      receives a `nightlite.runner.node_result.NodeResult`, whole or not at all, also where the node failed.
+`--pipeline`    the file that `python -m nightlite.deployment.in_tfx.compile` wrote.
+`--parameters`  a JSON object of run parameters, by name; `--param` overrides one. Missing ones have their defaults.
+`--result`      receives a `nightlite.runner.node_result.NodeResult`, whole or not at all, even if the node failed.
 `--own-env`     an environment variable that was set for this node alone; its value is part of the node's cache key.
-`--runtime`     warm: a forked child of this host's preloaded server, which is started where there is none;
+`--runtime`     warm: a forked child of this host's preloaded server, which is started if there is none;
                 cold: a fresh process. Default: the setting MNIST_LITE_RUNTIME, else warm.
-`--grace`       warm: from SIGTERM to the SIGKILL of whatever is left of the node, 5 if not given. A cold node is in the
-                process group of its caller, whose part that is.
-`--log-levels`  a line of the log that is a warning or an error begins with its level: `nightlite.runner.log_levels`.
+`--grace`       warm: seconds from SIGTERM to the SIGKILL of the node's leftovers, default 5. A cold node is in the
+                process group of its caller, which kills it.
+`--log-levels`  each warning or error in the log begins with its level, as in `nightlite.runner.log_levels`.
 
-stdout and stderr are the node's log, as it is written; where the node fails, its own error is the last line.
+stdout and stderr are the node's log, as it is written. If the node fails, its own error is the last line.
 SIGTERM ends the node and everything that it started, and records the execution as cancelled.
 
 exit codes: 0 ran, or answered from cache; 1 the node failed; 2 it cannot be run as asked; 3 it
-failed for what another try would find again (the data is refused); 99 skipped (a condition is
+failed, and another try would fail the same way (the data is refused); 99 skipped (a condition is
 false, a Pusher's model is not blessed); otherwise ended by that signal (128 + its number).
 """
 

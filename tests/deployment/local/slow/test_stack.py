@@ -234,7 +234,7 @@ def test_an_up_brings_back_what_has_ended_and_lets_the_rest_run_on(
     assert run.state == "success"
 
 
-def test_an_up_with_other_settings_starts_a_half_dead_airflow_anew(
+def test_an_up_with_other_settings_starts_a_half_dead_airflow_again(
     airflow: LocalAirflow, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {component.pid for component in read_stack(airflow.home).components}

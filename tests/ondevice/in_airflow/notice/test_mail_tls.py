@@ -67,7 +67,7 @@ def test_a_mail_goes_over_tls(certificate, mail_to, monkeypatch, way, server):
 
 
 @pytest.mark.parametrize(("way", "server"), [("", "starttls"), ("&mode=ssl", "tls")])
-def test_a_server_whose_certificate_nobody_vouches_for_gets_no_password(certificate, mail_to, way, server):
+def test_a_server_whose_certificate_no_one_vouches_for_gets_no_password(certificate, mail_to, way, server):
     with mail_server(**{server: certificate[1]}) as box:
         assert "CERTIFICATE_VERIFY_FAILED" in mail_to(box, "mailtos", way)
     assert (box.logins, box.mails) == ([], [])

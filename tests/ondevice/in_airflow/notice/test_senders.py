@@ -78,7 +78,7 @@ BROKEN = ["refusing", "answering 500", "silent", "wrong password", "unknown sche
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_one_keeps_nobody_else_from_being_told(settings, broken, caplog):
+def test_a_broken_one_keeps_no_one_else_from_being_told(settings, broken, caplog):
     caplog.set_level(logging.DEBUG)
     with http_server() as hook, http_server(500) as bad, silent_server() as silent, mail_server() as box:
         refusing, well = refusing_port(), mail(box.port)

@@ -125,7 +125,7 @@ def test_a_broken_webhook_fails_its_own_task_and_no_run(dag_of, hook, caplog):
     assert "webhook: not notified of" in log and "Received: 500" in log and SECRET not in log
 
 
-def test_what_nobody_asked_for_is_not_told(dag_of, hook, monkeypatch):
+def test_what_no_one_asked_for_is_not_told(dag_of, hook, monkeypatch):
     monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "failed")
     assert outcome(dag_of("silent", {"Pusher": ("push", (), "")}))[1][NOTICE_TASK] == "success"
     assert hook.posts == []

@@ -95,7 +95,7 @@ def test_a_crash_of_the_runtime_is_the_files_doing(file: Path, monkeypatch: pyte
         measure_in_child([file], IMAGES, threads=1)
 
 
-def test_a_file_that_keeps_the_runtime_busy_for_ever_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_keeps_the_runtime_busy_forever_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "_CHILD_SECONDS", 0)
     with pytest.raises(ModelFileError, match="had not measured it after 0 s"):
         measure_in_child([file], IMAGES, threads=1)

@@ -175,7 +175,7 @@ def test_the_next_nights_baseline_is_the_model_that_was_rolled_back_to(nights: N
     assert baseline(nights(4)) == b"model of night 3"
 
 
-def test_with_a_metadata_store_made_anew_it_is_the_last_release_all_the_same(
+def test_with_a_metadata_store_made_again_it_is_the_last_release_all_the_same(
     nights: Nights, deployed: Settings
 ) -> None:
     nights(0)

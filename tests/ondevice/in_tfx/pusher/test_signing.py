@@ -98,7 +98,7 @@ def test_a_file_that_is_exchanged_while_it_is_checked_is_not_used(
             Recogniser(settings, version)
 
 
-def test_somebody_elses_signature_is_refused(signed: Release, tmp_path: Path) -> None:
+def test_someone_elses_signature_is_refused(signed: Release, tmp_path: Path) -> None:
     _, other = make_keys(tmp_path, "theirs")
     with pytest.raises(ReleaseError, match="[Dd]o not use this release"):
         signing.verify(signed, Settings(verifying_key=other))

@@ -61,7 +61,7 @@ def _ids(executions: Sequence[metadata_store_pb2.Execution]) -> list[int]:
     return sorted(execution.id for execution in executions)
 
 
-def test_the_answer_is_tfxs_own_for_every_kind_of_question(history: tuple[MetadataStore, Contexts]) -> None:
+def test_the_answer_is_tfxs_own_forevery_kind_of_question(history: tuple[MetadataStore, Contexts]) -> None:
     store, contexts = history
     draw = random.Random(1)
     questions = [["pipeline"], ["pipeline", "node-0"], ["pipeline", "other"], ["other"], []]

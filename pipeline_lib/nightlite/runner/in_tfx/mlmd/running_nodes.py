@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nightlite import locks
 
-FOLDER = ".at_work"
+FOLDER = ".running"
 
 
 def file_of(root: Path, node: str, run_id: str) -> Path:

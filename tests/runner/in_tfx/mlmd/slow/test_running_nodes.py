@@ -25,15 +25,15 @@ from tests.run_nodes import Deployment, until_asleep, wait_for
 _HOLD = """
 import sys, time
 from pathlib import Path
-from nightlite.runner.in_tfx.mlmd import running_nodes as at_work
-with at_work.held(Path(sys.argv[1]), sys.argv[2]):
+from nightlite.runner.in_tfx.mlmd import running_nodes
+with running_nodes.held(Path(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
 @contextlib.contextmanager
-def process_at_work(file: Path, run_id: str) -> Iterator[subprocess.Popen[str]]:
+def running_process(file: Path, run_id: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(file), run_id],
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
@@ -83,9 +83,9 @@ def test_the_next_run_closes_what_a_killed_one_left_and_leaves_a_living_one_alon
     kill_all(deployment, client)
     [(dead_id, state)] = deployment.executions(dead, "Moody")
     assert state == "RUNNING" and folders(deployment, dead_id) and len(marks(deployment)) == 1
-    at_work_now = deployment.start_moody(living, "sleep")
+    running_now = deployment.start_moody(living, "sleep")
     try:
-        until_asleep(at_work_now)
+        until_asleep(running_now)
         code, _, log = deployment.run("Moody", later)
         assert code == 0, log
         assert deployment.executions(dead, "Moody") == [(dead_id, "FAILED")]
@@ -93,18 +93,18 @@ def test_the_next_run_closes_what_a_killed_one_left_and_leaves_a_living_one_alon
         [(living_id, state)] = deployment.executions(living, "Moody")
         assert state == "RUNNING" and folders(deployment, living_id) and len(marks(deployment)) == 1
     finally:
-        os.killpg(at_work_now.pid, signal.SIGTERM)
-        at_work_now.wait(60)
+        os.killpg(running_now.pid, signal.SIGTERM)
+        running_now.wait(60)
     wait_for(lambda: deployment.executions(living, "Moody")[-1][1] == "CANCELED")
     wait_for(lambda: marks(deployment) == [])
 
 
-def test_a_lock_ends_with_its_process_and_a_removed_file_is_made_anew(tmp_path: Path) -> None:
+def test_a_lock_ends_with_its_process_and_a_removed_file_is_made_again(tmp_path: Path) -> None:
     file = running_nodes.file_of(tmp_path, "p.Node", "run ü")
-    with process_at_work(file, "run ü") as first:
+    with running_process(file, "run ü") as first:
         until_said(first, "held")
         assert not running_nodes.is_dead(file)
-        with process_at_work(file, "run ü") as second:
+        with running_process(file, "run ü") as second:
             until_said(second, "waiting")
             running_nodes.remove(file)  # as one does who has cleared up, while the next try waits already
             first.kill()
@@ -129,7 +129,7 @@ def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, holder: str) 
     oldest = reopened(config.mlmd_url)
     model = config.pipeline_root / "Train" / "model" / str(oldest)
     file = running_nodes.file_of(config.pipeline_root, "nights.Train", "night-0")
-    with process_at_work(file, "night-0") as process:
+    with running_process(file, "night-0") as process:
         until_said(process, "held")
         if holder == "is dead":
             process.kill()
@@ -141,7 +141,7 @@ def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, holder: str) 
 
 
 @pytest.mark.parametrize("ends_well", [True, False])
-def test_a_run_in_one_process_is_at_work_in_each_of_its_nodes(
+def test_a_run_in_one_process_is_running_in_each_of_its_nodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_well: bool
 ) -> None:
     compiled = compile_pipeline(tiny_nights.create_pipeline(str(tmp_path), ""), tiny_nights.PARAMETERS, HOOKS)

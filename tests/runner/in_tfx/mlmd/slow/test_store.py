@@ -94,7 +94,7 @@ def test_processes_take_turns_with_one_sqlite_instead_of_colliding(tmp_path: Pat
     assert [events.get(), events.get()] == ["first is done", "second has it"]
 
 
-def test_a_store_that_cannot_be_opened_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_opened_keeps_no_one_waiting(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'mlmd.sqlite'}"
     connection_config(url)
     (tmp_path / "mlmd.sqlite").write_bytes(b"not a database at all" * 100)

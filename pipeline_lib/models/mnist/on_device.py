@@ -1,4 +1,4 @@
-"""What nightlite has to know of this model. Not in `__init__.py`, which is part of the Trainers' cache key."""
+"""Declaration of this model to nightlite. It is not in `__init__.py`, which is part of the Trainers' cache key."""
 
 from models.mnist.model.features import IMAGE_SIDE, LABEL_KEY, LABELS, LITE_CONTRACT
 from nightlite.ondevice.model import Feature, OnDeviceModel, Picture, Words

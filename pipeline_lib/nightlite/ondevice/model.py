@@ -1,4 +1,4 @@
-"""OnDeviceModel: all that the rest has to know of a model. Data and names only, for it is read in both environments."""
+"""OnDeviceModel: the declaration of a model to the rest, in data and names only. Both environments read it."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -17,7 +17,7 @@ class Feature(_Declared):
 
     Attributes:
       tensor: its name, dtype and shape; the first dimension is the batch.
-      meaning: scale, unit and order of the values, in words for whoever writes the app.
+      meaning: scale, unit and order of the values, in words for the app's developer.
     """
 
     tensor: TensorContract
@@ -25,7 +25,7 @@ class Feature(_Declared):
 
 
 class Picture(_Declared):
-    """How an example is shown that is a picture: side lengths in pixels, and the values of black and white."""
+    """Display of an example as a picture: side lengths in pixels, and the values of black and white."""
 
     width: int = Field(gt=0)
     height: int = Field(gt=0)
@@ -34,7 +34,7 @@ class Picture(_Declared):
 
 
 class Words(_Declared):
-    """What a report calls an example and its label: a picture of a `digit`, several `digits`."""
+    """Words for an example in reports: a picture of a `digit`, several `digits`."""
 
     one: str
     many: str
@@ -47,8 +47,8 @@ class OnDeviceModel(_Declared):
 
     Attributes:
       name: names the DAG, the nodes, the Assets and the folders.
-      title: what the model does, in a few words for a heading.
-      features: the inputs of the file, in the order of its signature. One: EdgeValidator runs no file of several yet.
+      title: the model's task, in a few words for a heading.
+      features: the inputs of the file, in the order of its signature. Only one yet: EdgeValidator runs no file of several.
       output: the output of the file.
       label_key: the feature of an example that holds the label, an index into `labels`.
       labels: the classes, in the order of the output.
@@ -56,8 +56,8 @@ class OnDeviceModel(_Declared):
       run_fn: the Trainer's. It gets the run parameters named by `training_parameters`.
       lite_run_fn: the second Trainer's, which converts. It gets those named by `conversion_parameters`.
       ingest: takes a source and the folder of spans, and writes the next span.
-      sources: what `ingest` takes, with a line on each.
-      show: how an example is shown; None: as a row of a table.
+      sources: the sources of `ingest`, with a line on each.
+      show: the display of an example; None: as a row of a table.
       words: for reports and commands.
       intended_use, limits, data_licence: for the model card.
       gate_bounds: the model's own defaults of gates, by their names.
@@ -93,7 +93,7 @@ class OnDeviceModel(_Declared):
 
     @property
     def lite(self) -> str:
-        """Return what the nodes of the file on phones are called after their component."""
+        """Return the part of a node id after its component, for the nodes of the file on phones."""
         return f"{self.name}_lite"
 
     @property

@@ -48,7 +48,7 @@ class OnDeviceModel(_Declared):
     Attributes:
       name: names the DAG, the nodes, the Assets and the folders.
       title: the model's task, in a few words for a heading.
-      features: the inputs of the file, in the order of its signature. Only one yet: EdgeValidator runs no file of several.
+      features: the inputs of the file, in the order of its signature. Only one yet: EdgeValidator runs no other.
       output: the output of the file.
       label_key: the feature of an example that holds the label, an index into `labels`.
       labels: the classes, in the order of the output.

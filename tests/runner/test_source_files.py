@@ -95,8 +95,7 @@ def test_no_trainer_depends_on_a_gate_or_on_what_only_shows(trainer: str) -> Non
     found = source_files.reached([f"models.mnist.model.{trainer}.run_fn"], [str(SOURCES)])
     assert {"models.mnist.model.network", "models.mnist.model.augmentation"} <= set(found)
     for name in (
-        "nightlite.ondevice.gates.edge",
-        "nightlite.ondevice.gates.table",
+        "nightlite.ondevice.gates",
         "nightlite.ondevice.report",
         "nightlite.ondevice.in_tfx",
         "nightlite.runner",

@@ -15,6 +15,7 @@ from typing import Any
 
 from tfx.proto.orchestration import pipeline_pb2
 
+from nightlite import errors
 from nightlite.runner.in_tfx import source_files
 
 FINGERPRINT = "code_sha256"
@@ -65,6 +66,7 @@ def _fingerprint(executables: Sequence[str], texts: Mapping[str, str], own_envir
     for file in _module_files(texts.values()):
         path = [str(file.parent), *sys.path]
         modules |= {file.stem: file, **source_files.reached(source_files.imports(file), path)}
+    modules.pop(errors.__name__, None)  # a failure is never answered from the cache
     files = {**modules, **source_files.package_data(modules)}
     lines = [f"{name} {source_files.digest(files[name])}" for name in sorted(files)]
     lines += [f"python {sys.version_info.major}.{sys.version_info.minor}"]

@@ -70,7 +70,7 @@ def test_a_blessed_model_is_released_with_all_that_its_manifest_tells(
     assert (facts_of(pusher).pushed_to, facts_of(pusher).pushed_version) == (str(release.folder), "1")
     assert (said.run_id, said.model_artifact_id, said.execution_id) == (pushed.run_id, model.id, pusher.execution_id)
     assert said.span == 1
-    assert said.metrics.items() >= pushed.result("Evaluator.mnist_lite").metrics.items()
+    assert said.metrics.items() >= facts_of(pushed.result("Evaluator.mnist_lite")).metrics.items()
     assert set(said.versions) == {"tfx", "tensorflow", "ai-edge-litert"}
     assert [(tensor.name, tensor.shape) for tensor in said.inputs] == [("image_floats", (-1, 784))]
     assert (len(said.labels), said.outputs[0].shape, said.outputs[0].dtype) == (10, (-1, 10), "float32")
@@ -104,10 +104,11 @@ def test_predict_reads_digits_of_any_size_and_colour(
 
 def test_both_models_are_evaluated_alike_and_agree(pushed: FinishedRun) -> None:
     keras, tflite = (pushed.result(f"Evaluator.{name}") for name in ("mnist", "mnist_lite"))
-    assert keras.metrics.keys() == tflite.metrics.keys()
     assert keras.outputs.keys() == tflite.outputs.keys()
-    assert tflite.metrics[ACCURACY] >= 0.98
-    assert abs(tflite.metrics[ACCURACY] - keras.metrics[ACCURACY]) <= 0.001
+    of_keras, of_tflite = facts_of(keras).metrics, facts_of(tflite).metrics
+    assert of_keras.keys() == of_tflite.keys()
+    assert of_tflite[ACCURACY] >= 0.98
+    assert abs(of_tflite[ACCURACY] - of_keras[ACCURACY]) <= 0.001
 
 
 def test_what_did_not_change_was_answered_from_cache_and_says_so(
@@ -143,10 +144,11 @@ def test_each_run_has_a_report_that_airflow_serves_to_logged_in_users(
     deployment: Deployment, refused: FinishedRun, pushed: FinishedRun
 ) -> None:
     for run, blessed, headline in ((refused, False, "Refused by "), (pushed, True, "Released as 1")):
-        assert Path(run.result("OutcomeReport").report or "").is_file()
+        assert Path(facts_of(run.result("OutcomeReport")).report or "").is_file()
         url = f"{deployment.airflow.url}/mnist-lite/dags/mnist_tflite/runs/{quote(run.run_id, safe='')}/report.json"
         assert httpx.get(url, timeout=60).status_code == 401
         report = deployment.rest.http.get(url).json()
         assert (report["run_id"], report["blessed"]) == (run.run_id, blessed)
         assert report["outcome"]["headline"].startswith(headline)
+        assert str(run.result("OutcomeReport").reason).startswith(headline)
         assert report["history"][-1]["run_id"] == run.run_id

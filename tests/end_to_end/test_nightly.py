@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from nightlite.deployment.local.components import read_stack
+from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.spans import MANIFEST, read
 from tests.end_to_end.conftest import INGEST, NIGHT_MONTH, Deployment, FinishedRun
@@ -103,7 +104,10 @@ def test_two_at_once_queue_and_the_second_finds_nothing_new(
 def nothing_new(run: FinishedRun) -> bool:
     """Return whether a run was answered from cache, node by node, and shipped nothing because it is shipped already."""
     states = {task_id: result.state for task_id, result in run.results.items() if result}
-    assert (states[PUSHER], run.result(PUSHER).outcome) == ("skipped", "nothing_new"), (states, run.result(PUSHER))
+    assert (states[PUSHER], facts_of(run.result(PUSHER)).outcome) == ("skipped", "nothing_new"), (
+        states,
+        run.result(PUSHER),
+    )
     made = {node for node, state in states.items() if state == "succeeded" and not node.startswith("Resolver.")}
     # These are held to the last release, which the run before may have made.
     assert made <= {"Evaluator.mnist_lite", "EdgeValidator", "ModelReport", "OutcomeReport"}, states

@@ -96,7 +96,7 @@ def prune(
     keep: Annotated[int, typer.Option(min=1, help="how many of the newest to keep")],
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
-    """Remove old releases. The one that `latest` points to always stays."""
+    """Remove old releases. The one that `latest` points to, and anchors, always stay."""
     pruned = _releases().prune(keep, who=who or _user(), why=f"keep {keep}")
     print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, _releases().versions()))}")
 

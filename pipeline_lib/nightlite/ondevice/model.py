@@ -43,6 +43,7 @@ class Words(_Declared):
 class OnDeviceModel(_Declared):
     """A model that is retrained, judged and released.
 
+    `show`, `words`, `gate_bounds`, `schedule`, `sources` and the texts are declared here and read by nothing yet.
     Functions are named, never held: `package.module.function` where TFX calls them, `module:function` where we do.
 
     Attributes:

@@ -186,7 +186,8 @@ def read_outcome(
     written_types = [(types[artifact.type_id], artifact) for artifact in artifacts]
     fields: dict[str, Any] = {"outputs": outputs, **_blessed_and_pushed(written_types)}
     product = hooks.load(named.outcome)(written_types) if named.outcome else hooks.NodeOutcome()
-    fields |= {"facts": dict(product.facts), "not_blessed_because": product.not_blessed_because}
+    fields |= {"facts": dict(product.facts), "reason": product.reason}
+    fields["not_blessed_because"] = product.not_blessed_because
     if fields.get("pushed") is False or product.skipped:
         fields |= {"state": "skipped", "reason": product.reason or "not pushed: the model is not blessed"}
     elif execution.last_known_state == Execution.CACHED:

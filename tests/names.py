@@ -5,4 +5,4 @@ from models.mnist.on_device import MODEL
 PIPELINE_NAME = MODEL.pipeline_name
 RELEASE_ASSET = MODEL.releases_asset
 DATA_ASSET = MODEL.data_asset
-PUSHER = f"Pusher.{MODEL.lite}"
+PUSHER = MODEL.pusher

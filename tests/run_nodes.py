@@ -138,13 +138,17 @@ def compile_odd(folder: Path, name: str = "odd") -> None:
     )
 
 
-@pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    folder = tmp_path_factory.mktemp("deployment")
+def odd_deployment(folder: Path) -> Iterator[Deployment]:
+    """Yield a deployment with the odd pipeline, and stop its servers afterwards."""
     compile_odd(folder)
     deployment = Deployment(folder)
     yield deployment
     deployment.stop_servers()
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    yield from odd_deployment(tmp_path_factory.mktemp("deployment"))
 
 
 def until_asleep(process: subprocess.Popen[str], grandchildren: int = 0) -> list[int]:

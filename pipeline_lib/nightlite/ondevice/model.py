@@ -98,6 +98,11 @@ class OnDeviceModel(_Declared):
         return f"{self.name}_lite"
 
     @property
+    def pusher(self) -> str:
+        """Return the id of the node that makes releases."""
+        return f"Pusher.{self.lite}"
+
+    @property
     def data_asset(self) -> str:
         """Return the name of the Asset that a new span updates."""
         return f"{self.name}_data"

@@ -224,28 +224,24 @@ def verdict_lines(summary: RunSummary, state: str) -> list[str]:
     return [f"{blessed}: {summary.blessed_why}", release]
 
 
-def _pusher() -> str:
-    return f"Pusher.{the_model().lite}"
-
-
 def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], list[str] | None]:
     """Return the results that decide a run's outcome and, for a failed run, its failed nodes in order."""
     failed: list[str] | None = None
-    wanted = [_pusher()] if run.finished else []
+    wanted = [the_model().pusher] if run.finished else []
     if run.state == "failed":
         tasks = [task for task in rest.tasks(the_model().pipeline_name, run.dag_run_id) if task.state == "failed"]
         tasks.sort(key=lambda task: task.start_date.timestamp() if task.start_date else math.inf)
         failed = [task.task_id for task in tasks]
         wanted += failed[:1]
     found = {node_id: rest.node_result(the_model().pipeline_name, run.dag_run_id, node_id) for node_id in wanted}
-    if (pusher := found.get(_pusher())) and facts_of(pusher).outcome is Outcome.refused:
+    if (pusher := found.get(the_model().pusher)) and facts_of(pusher).outcome is Outcome.refused:
         found[VERDICT] = rest.node_result(the_model().pipeline_name, run.dag_run_id, VERDICT)
     return {node_id: result for node_id, result in found.items() if result}, failed
 
 
 def _listed(run: DagRun, results: Mapping[str, NodeResult]) -> dict[str, Any]:
     """Return a run as `--json` lists it. `pushed` is the released version, or the reason why there is none."""
-    pusher = results.get(_pusher())
+    pusher = results.get(the_model().pusher)
     release = pusher and facts_of(pusher)
     pushed = pusher and release and (release.pushed_version if release.outcome is Outcome.released else pusher.reason)
     outcome = outcome_of(results.values(), run.state == "failed") if run.finished else None

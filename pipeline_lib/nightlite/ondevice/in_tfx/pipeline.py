@@ -157,7 +157,7 @@ def create_pipeline(
         ),
         custom_config={"labels": model.labels, "push": run_values["push"]},
         custom_executor_spec=executor_spec.ExecutorClassSpec(executor.Executor),
-    ).with_id(f"Pusher.{model.lite}")
+    ).with_id(model.pusher)
     # For the manifest. The Pusher's own interface has no inputs for them.
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
     pusher.exec_properties["run_parameters"] = run_parameters.every_value()

@@ -23,6 +23,7 @@ class AirflowDagRunner:
 
     def __init__(self, config: AirflowPipelineConfig | None = None) -> None:
         self.config = config or AirflowPipelineConfig()
+        self._components = {**self.config.components, **component_docs.COMPONENTS}
 
     def run(self, compiled_pipeline: CompiledPipeline | Path) -> DAG:
         """Render a compiled pipeline.
@@ -44,7 +45,6 @@ class AirflowDagRunner:
             compiled = CompiledPipeline.read(compiled)
         self.config.refuse_idle_patterns([node.id for node in compiled.nodes])
         dag = self._dag(compiled)
-        self._components = {**self.config.components, **component_docs.COMPONENTS}
         groups = _task_groups(dag, component_docs.groups(compiled.nodes, self._components))
         tasks: dict[str, TfxNodeOperator] = {}
         for node in compiled.nodes:

@@ -4,14 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.run_nodes import Deployment, compile_odd
+from tests.run_nodes import Deployment, odd_deployment
 
 
 @pytest.fixture(scope="session")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Yield a deployment whose servers these tests may kill."""
-    folder = tmp_path_factory.mktemp("own")
-    compile_odd(folder)
-    deployment = Deployment(folder)
-    yield deployment
-    deployment.stop_servers()
+    yield from odd_deployment(tmp_path_factory.mktemp("own"))

@@ -1,14 +1,15 @@
 """New data, other dates, and two at once, under the real Airflow: from an ingest to a release without a hand on it."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from nightlite.deployment.local.components import read_stack
@@ -149,21 +150,28 @@ def test_a_backfill_reads_each_dates_span(deployment: Deployment, on_new_data: t
 def make_backfill(deployment: Deployment, body: dict[str, Any]) -> None:
     """With SQLite, Airflow takes what it has made of one back if its scheduler writes meanwhile, and answers 503.
 
-    The scheduler may have read by then what is taken back, and ends. So it is held.
+    The scheduler may have read by then what is taken back, and ends. So it is held, between two writes of its own:
+    held within one, it would lock the others out, and those end after a minute.
     """
     stack = read_stack(deployment.airflow.home)
     [scheduler] = [item.process() for item in stack.components if item.name == "scheduler"] if stack else []
     assert scheduler, "no scheduler is alive"
-    while True:
+
+    def held_between_writes() -> bool:
         scheduler.suspend()
-        try:
-            answer = deployment.rest.http.post("backfills", json=body, timeout=120)
-        finally:
-            scheduler.resume()
-        # 503, or 500 where not even its first row could be written: the scheduler was held in the middle of writing.
-        if answer.status_code not in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.INTERNAL_SERVER_ERROR):
-            answer.raise_for_status()
-            return
+        with contextlib.closing(sqlite3.connect(deployment.airflow.home / "airflow.db", timeout=1)) as database:
+            try:
+                database.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                scheduler.resume()
+                return False
+        return True
+
+    try:
+        wait_until("a scheduler that is not writing", held_between_writes)
+        deployment.rest.http.post("backfills", json=body, timeout=120).raise_for_status()
+    finally:
+        scheduler.resume()
 
 
 def drop(deployment: Deployment, name: str, source: Path) -> Path:

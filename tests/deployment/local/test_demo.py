@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from nightlite.deployment.local import demo, stack
+from nightlite.deployment.local.components import Stack
+from nightlite.deployment.local.processes import Component
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from tests.real_airflow import free_port
@@ -79,3 +81,13 @@ def test_an_interruption_while_watching_says_that_the_run_goes_on(
     assert demo.demo(settings) == 130
     out = capsys.readouterr().out
     assert "span-4 it is" in out and "run-7 of span 4 goes on" in out and "make down" in out
+
+
+def test_a_down_forgets_what_has_ended_by_itself(tmp_path: Path) -> None:
+    settings = tfx_python(tmp_path, "true")
+    record = settings.var_dir / "airflow" / "stack.json"
+    record.parent.mkdir(parents=True)
+    ended = Component(name="scheduler", pid=2**22, started=1.0)
+    record.write_text(Stack(port=settings.port, components=(ended,)).model_dump_json())
+    assert stack.down(settings) == []
+    assert not record.exists()

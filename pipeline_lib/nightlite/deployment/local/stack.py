@@ -188,6 +188,7 @@ def _task_grace_seconds(stack: Stack) -> float:
 def _stop(stack: Stack, home: Path) -> list[str]:
     before = processes.alive(stack.components, home)
     if not before:
+        (home / "stack.json").unlink(missing_ok=True)
         return []
     names = [component.name for component in stack.components if component.process()]
     tasks = processes.running_tasks(stack.components)

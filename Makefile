@@ -1,6 +1,6 @@
 AIRFLOW := .venvs/airflow/bin
 TFX := .venvs/tfx/bin
-MNIST_LITE := $(AIRFLOW)/mnist-lite
+COMMAND := $(AIRFLOW)/nightlite
 UV := $(shell command -v uv || echo .venvs/tools/bin/uv)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
@@ -33,13 +33,13 @@ setup: ## make or update the two environments in .venvs/
 	@setup/setup.sh
 
 demo: setup ## set up, run the pipeline once under Airflow, show the outcome (DATASET=mnist5k|digits|mnist, MNIST_DIR=folder)
-	@$(MNIST_LITE) demo
+	@$(COMMAND) demo
 
 up: setup ## start Airflow on 127.0.0.1
-	@$(MNIST_LITE) up
+	@$(COMMAND) up
 
 down: ## stop Airflow and all that it started
-	@[ ! -x $(MNIST_LITE) ] || $(MNIST_LITE) down
+	@[ ! -x $(COMMAND) ] || $(COMMAND) down
 
 compile: setup ## write the compiled pipeline that the DAG reads
 	@$(TFX)/python -m nightlite.deployment.in_tfx.compile
@@ -84,7 +84,7 @@ test-end-to-end:
 	@$(BESIDE) $(AIRFLOW)/python -m pytest $(SLOWEST) tests/end_to_end
 
 test-faults: setup ## twice sixty kills, a year of nights, damaged data, models, disks and parameters: docs/faults.md (an hour at most)
-	@export MNIST_LITE_TEST_KILLS=$${MNIST_LITE_TEST_KILLS:-60} MNIST_LITE_TEST_NIGHTS=$${MNIST_LITE_TEST_NIGHTS:-365}; \
+	@export NIGHTLITE_TEST_KILLS=$${NIGHTLITE_TEST_KILLS:-60} NIGHTLITE_TEST_NIGHTS=$${NIGHTLITE_TEST_NIGHTS:-365}; \
 	$(SIDE_BY_SIDE) $(FAULTS)
 
 # In an environment of its own. The overrides stand for pyproject's pin of Airflow; all else of it holds.

@@ -19,7 +19,7 @@ from bench.lab import Lab
 from bench.machine import machine
 from bench.rows import QUICK, ROWS
 from nightlite.deployment.settings import Settings
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 from nightlite.paths import PROJECT
 
 OUTPUT = PROJECT / "var" / "bench.json"
@@ -35,9 +35,9 @@ def bench(names: Sequence[str], output: Path) -> None:
     """Measure these rows, print their table, and write each to `output` when it is ready.
 
     Raises:
-      MnistLiteError: a row could not be measured, after those before it were written; or `output` is no file of rows.
+      NightliteError: a row could not be measured, after those before it were written; or `output` is no file of rows.
     """
-    os.environ["MNIST_LITE_TEST_IDLE_SECONDS"] = str(IDLE_SECONDS)
+    os.environ["NIGHTLITE_TEST_IDLE_SECONDS"] = str(IDLE_SECONDS)
     before = bench_row.read(output)
     bench_row.write(before, output)  # fail before an hour of measuring, not after it
     console = Console()
@@ -48,24 +48,24 @@ def bench(names: Sequence[str], output: Path) -> None:
         for name in progress.track(names):
             try:
                 rows.append(ROWS[name](name, lab).model_copy(update={"machine": machine()}))
-            except MnistLiteError as error:
+            except NightliteError as error:
                 failure = f"{name} could not be measured, nor what comes after it: {error}"
                 break
             bench_row.write(bench_row.merged(before, rows), output)
     if rows:
         console.print(bench_row.table(rows, title=machine()), f"Written to {output}")
     if failure:
-        raise MnistLiteError(failure)
+        raise NightliteError(failure)
 
 
 def chosen(only: Sequence[str]) -> list[str]:
     """Return the requested rows in the table's order, or all rows if none was requested.
 
     Raises:
-      MnistLiteError: a name that no row has.
+      NightliteError: a name that no row has.
     """
     if unknown := [name for name in only if name not in ROWS]:
-        raise MnistLiteError(f"--only: expected some of {', '.join(ROWS)}. Received: {', '.join(unknown)}")
+        raise NightliteError(f"--only: expected some of {', '.join(ROWS)}. Received: {', '.join(unknown)}")
     return [name for name in ROWS if name in (only or ROWS)]
 
 
@@ -123,7 +123,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # SIGTERM alone would leave the bench's Airflow running
     try:
         bench(chosen(QUICK if options.quick else options.only), options.output)
-    except MnistLiteError as error:
+    except NightliteError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

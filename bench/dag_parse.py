@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nightlite.deployment.local.components import settings_environment
 from nightlite.deployment.settings import Settings
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 
@@ -16,7 +16,7 @@ def parse(settings: Settings, folder: Path) -> float:
     """Return the seconds of a DagBag of `folder` in a fresh process, without `import airflow`.
 
     Raises:
-      MnistLiteError: the process failed. Its last line is in the message.
+      NightliteError: the process failed. Its last line is in the message.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = kept | settings_environment(settings) | {"AIRFLOW_HOME": str(settings.var_dir / "parsing")}
@@ -30,7 +30,7 @@ def parse(settings: Settings, folder: Path) -> float:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
-        raise MnistLiteError(f"{folder} could not be parsed: {last}")
+        raise NightliteError(f"{folder} could not be parsed: {last}")
     return float(done.stdout.splitlines()[-1])
 
 

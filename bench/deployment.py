@@ -51,7 +51,7 @@ from pathlib import Path
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 
-cold = {{"*": NodeSettings(env={{"MNIST_LITE_RUNTIME": "cold"}})}}
+cold = {{"*": NodeSettings(env={{"NIGHTLITE_RUNTIME": "cold"}})}}
 config = AirflowPipelineConfig(airflow_dag_config={{"dag_id": {dag_id!r}, "schedule": None}}, node_settings=cold)
 dag = AirflowDagRunner(config).run(Path({path!r}))
 """

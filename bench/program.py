@@ -12,7 +12,7 @@ from typing import Any
 from bench.peak_memory import PeakMemory
 from nightlite.deployment.local.components import settings_environment
 from nightlite.deployment.settings import Settings
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 from nightlite.paths import PROJECT, SOURCES
 
 _LAST_LINES = 15
@@ -30,7 +30,7 @@ def ask(settings: Settings, module: str, *arguments: str) -> Answer:
     """Run `python -m MODULE ARGUMENTS --result FILE` in the TFX environment.
 
     Raises:
-      MnistLiteError: it failed. Its last lines are in the message.
+      NightliteError: it failed. Its last lines are in the message.
     """
     with tempfile.TemporaryDirectory(dir=settings.var_dir) as folder:
         result = Path(folder, "result.json")
@@ -42,7 +42,7 @@ def run(settings: Settings, module: str, *arguments: str, temporary: str | None 
     """Run `python -m MODULE ARGUMENTS` in the TFX environment. Return its peak memory in MiB.
 
     Raises:
-      MnistLiteError: it failed. Its last lines are in the message.
+      NightliteError: it failed. Its last lines are in the message.
     """
     environment = {**os.environ, **settings_environment(settings), "PYTHONPATH": str(SOURCES)}
     if temporary:
@@ -52,7 +52,7 @@ def run(settings: Settings, module: str, *arguments: str, temporary: str | None 
         try:
             process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         except OSError as error:
-            raise MnistLiteError(
+            raise NightliteError(
                 f"expected the TFX environment's Python at {settings.tfx_python}. "
                 f"Received: {error.strerror}. Run 'make setup'"
             ) from None
@@ -66,5 +66,5 @@ def run(settings: Settings, module: str, *arguments: str, temporary: str | None 
         if code:
             log.seek(0)
             last = "".join(f"\n  {line.rstrip()}" for line in deque(log, _LAST_LINES))
-            raise MnistLiteError(f"{module} failed with exit code {code}; its last lines:{last}")
+            raise NightliteError(f"{module} failed with exit code {code}; its last lines:{last}")
     return peak.mebibytes

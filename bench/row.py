@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 
 from nightlite import durable
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 
 
 class Row(BaseModel):
@@ -73,7 +73,7 @@ def read(path: Path) -> list[Row]:
     """Return the rows of an earlier bench, or none without a file.
 
     Raises:
-      MnistLiteError: the file holds something else.
+      NightliteError: the file holds something else.
     """
     try:
         return _ROWS.validate_json(path.read_bytes())
@@ -81,7 +81,7 @@ def read(path: Path) -> list[Row]:
         return []
     except (OSError, ValidationError) as error:
         reason = getattr(error, "strerror", None) or "something else"
-        raise MnistLiteError(f"expected a list of bench rows in {path}. Received: {reason}. Move it away") from None
+        raise NightliteError(f"expected a list of bench rows in {path}. Received: {reason}. Move it away") from None
 
 
 def merged(before: Iterable[Row], now: Iterable[Row]) -> list[Row]:
@@ -95,13 +95,13 @@ def write(rows: Iterable[Row], path: Path) -> None:
     """Write a JSON list with one object per row, whole or not at all.
 
     Raises:
-      MnistLiteError: it cannot be written.
+      NightliteError: it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         durable.write(path, f"{json.dumps([row.model_dump() for row in rows], indent=1)}\n".encode())
     except OSError as error:
-        raise MnistLiteError(f"{path} cannot be written: {error.strerror}. Choose another with --output") from None
+        raise NightliteError(f"{path} cannot be written: {error.strerror}. Choose another with --output") from None
 
 
 def table(rows: Sequence[Row], title: str) -> Group:

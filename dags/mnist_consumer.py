@@ -21,7 +21,7 @@ RELEASES = Asset(MODEL.releases_asset)
     max_active_runs=1,
     is_paused_upon_creation=False,
     tags=["mnist", "tflite"],
-    default_args={"owner": "mnist-lite", "retries": 1, "retry_delay": timedelta(seconds=30)},
+    default_args={"owner": "nightlite", "retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
 )
 def mnist_consumer() -> None:

@@ -30,7 +30,7 @@ DATA = Asset(MODEL.data_asset)
     max_consecutive_failed_dag_runs=10,
     is_paused_upon_creation=True,
     tags=["mnist", "tflite"],
-    default_args={"owner": "mnist-lite"},
+    default_args={"owner": "nightlite"},
     doc_md=__doc__,
 )
 def mnist_ingest() -> None:

@@ -40,7 +40,7 @@ fi
 docker compose exec -T postgres pg_dump -U airflow -Fc airflow >"$folder/airflow.pgdump"
 # shellcheck disable=SC2016
 docker compose exec -T mariadb sh -c 'MYSQL_PWD="$MARIADB_PASSWORD" exec mariadb-dump -u mlmd --single-transaction --no-tablespaces mlmd' >"$folder/mlmd.sql"
-docker compose run --rm -T --no-deps init tar -C / -cf - var/lib/mnist-lite var/log/airflow >"$folder/files.tar"
+docker compose run --rm -T --no-deps init tar -C / -cf - var/lib/nightlite var/log/airflow >"$folder/files.tar"
 tar -C "$folder" -cf "$folder/whole" airflow.pgdump mlmd.sql files.tar
 sync "$folder/whole"
 mv "$folder/whole" "$file"

@@ -32,9 +32,9 @@ SECRETS: dict[str, Callable[[], str]] = {
     "AIRFLOW_FERNET_KEY": fernet_key,
     "AIRFLOW_API_SECRET_KEY": lambda: secrets.token_urlsafe(32),
     "AIRFLOW_JWT_SECRET": lambda: secrets.token_urlsafe(64),
-    "MNIST_LITE_ADMIN_PASSWORD": password,
-    "MNIST_LITE_OPERATOR_PASSWORD": password,
-    "MNIST_LITE_VIEWER_PASSWORD": password,
+    "NIGHTLITE_ADMIN_PASSWORD": password,
+    "NIGHTLITE_OPERATOR_PASSWORD": password,
+    "NIGHTLITE_VIEWER_PASSWORD": password,
 }
 
 

@@ -2,7 +2,7 @@
 
 uv run --no-project --with-requirements requirements-screenshots.txt python -m docs.screenshots [NAME ...]
 
-It looks at the local Airflow that `make demo` left up (MNIST_LITE_VAR_DIR, MNIST_LITE_PORT) as its admin. Where no run
+It looks at the local Airflow that `make demo` left up (NIGHTLITE_VAR_DIR, NIGHTLITE_PORT) as its admin. Where no run
 waits for an approval, it starts one that does, and rejects it at the end.
 """
 
@@ -41,8 +41,8 @@ class Airflow:
     """The local Airflow's REST API, as its admin."""
 
     def __init__(self) -> None:
-        self.url = f"http://127.0.0.1:{os.environ.get('MNIST_LITE_PORT') or 8080}"
-        var_dir = Path(os.environ.get("MNIST_LITE_VAR_DIR") or PROJECT / "var")
+        self.url = f"http://127.0.0.1:{os.environ.get('NIGHTLITE_PORT') or 8080}"
+        var_dir = Path(os.environ.get("NIGHTLITE_VAR_DIR") or PROJECT / "var")
         passwords = var_dir / "airflow" / "passwords.json"
         try:
             password = json.loads(passwords.read_text(encoding="utf-8"))["admin"]
@@ -137,7 +137,7 @@ def trigger(page: Page, airflow: Airflow) -> Locator:
 
 def report(page: Page, airflow: Airflow) -> Page:
     run = urllib.parse.quote(airflow.reported_run(), safe="")
-    page.goto(f"{airflow.url}/mnist-lite/dags/{DAG_ID}/runs/{run}/report.html")
+    page.goto(f"{airflow.url}/nightlite/dags/{DAG_ID}/runs/{run}/report.html")
     end_below(page, page.locator("section", has_text="Images to look at"), room=12)
     return page
 

@@ -2,7 +2,7 @@
 
 Exit code: 0 released, nothing new, or a dry run of a blessed model; 1 failed; 2 not started; 3 model not released.
 
-    MNIST_LITE_URL=http://127.0.0.1:8080 MNIST_LITE_USER=admin MNIST_LITE_PASSWORD=… \\
+    NIGHTLITE_URL=http://127.0.0.1:8080 NIGHTLITE_USER=admin NIGHTLITE_PASSWORD=… \\
         .venvs/airflow/bin/python docs/start_run.py 'push=dry run'
 """
 
@@ -58,7 +58,7 @@ def sentence(error: Exception) -> str:
 
 
 def main(assignments: list[str]) -> int:
-    names = [f"MNIST_LITE_{name}" for name in ("URL", "USER", "PASSWORD")]
+    names = [f"NIGHTLITE_{name}" for name in ("URL", "USER", "PASSWORD")]
     if missing := [name for name in names if not os.environ.get(name)]:
         print(f"expected the variables {', '.join(names)}. Received: no {', '.join(missing)}", file=sys.stderr)
         return 2

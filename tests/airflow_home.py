@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-_HOME = tempfile.mkdtemp(prefix="mnist-lite-airflow-")
+_HOME = tempfile.mkdtemp(prefix="nightlite-airflow-")
 os.environ.update(
     AIRFLOW_HOME=_HOME,
     AIRFLOW__CORE__DAGS_FOLDER=f"{_HOME}/dags",
@@ -97,7 +97,7 @@ config = AirflowPipelineConfig(
     airflow_dag_config={{"default_args": {{"retry_delay": timedelta()}}}},
     node_settings={{{settings}}},
     asset_extra=release_extra,
-    hidden_env=("MNIST_LITE_NOTIFY_",),
+    hidden_env=("NIGHTLITE_NOTIFY_",),
     on_result=(metrics.emit,),
     finish=(end_with_notice,) if {notice} else (),
 )

@@ -11,7 +11,7 @@ from nightlite.deployment.settings import Settings, settings
 from nightlite.settings import forget_settings
 
 # As a process of an Airflow that is started: no settings.env of the person who runs the tests.
-os.environ["MNIST_LITE_STACK"] = "the tests"
+os.environ["NIGHTLITE_STACK"] = "the tests"
 
 
 def pytest_collection_finish() -> None:
@@ -23,7 +23,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture
 def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Yield settings of a deployment in `tmp_path`, which the code under test reads as well."""
-    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
     forget_settings()
     yield settings()
     forget_settings()

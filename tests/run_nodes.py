@@ -20,7 +20,7 @@ from nightlite.paths import PROJECT
 from nightlite.runner.node_result import NodeResult
 
 LONG = pytest.mark.skipif(
-    not os.environ.get("MNIST_LITE_TEST_LONG"), reason="NOT TESTED: takes a minute; set MNIST_LITE_TEST_LONG=1"
+    not os.environ.get("NIGHTLITE_TEST_LONG"), reason="NOT TESTED: takes a minute; set NIGHTLITE_TEST_LONG=1"
 )
 
 
@@ -46,7 +46,7 @@ class Deployment:
         arguments += [item for param in params for item in ("--param", param)]
         environment = {
             **os.environ,
-            "MNIST_LITE_VAR_DIR": str(self.folder / "var"),
+            "NIGHTLITE_VAR_DIR": str(self.folder / "var"),
             "PYTHONPATH": str(PROJECT),
             "PYTHONUNBUFFERED": "",  # as in make demo; with it, children inherit a stdout of another kind
             **self.environment,

@@ -1,6 +1,6 @@
 """Every error that this project raises on purpose.
 
-MnistLiteError
+NightliteError
 ├── UsageError               a command was called with a wrong name, value or option
 │   └── NodeRequestError     run_node was asked for something that it cannot run
 ├── SettingsError            a setting is missing, malformed or refused
@@ -25,19 +25,19 @@ without a traceback and exit 2 for a UsageError, 1 for any other.
 from collections.abc import Mapping
 
 
-class MnistLiteError(Exception):
+class NightliteError(Exception):
     """Base of all the errors that a user can act on."""
 
 
-class UsageError(MnistLiteError):
+class UsageError(NightliteError):
     """A command was called with a wrong name, value or option: exit code 2."""
 
 
-class SettingsError(MnistLiteError):
+class SettingsError(NightliteError):
     """A setting is missing, malformed or refused."""
 
 
-class CompiledPipelineError(MnistLiteError):
+class CompiledPipelineError(NightliteError):
     """The compiled pipeline file is missing, truncated, outdated or cannot be run."""
 
 
@@ -45,7 +45,7 @@ class NodeRequestError(UsageError):
     """run_node was asked for a node, parameter or run that it cannot run."""
 
 
-class DataError(MnistLiteError):
+class DataError(NightliteError):
     """Input data is truncated, corrupt, mismatched or of another shape. `facts` go into the node's result."""
 
     facts: Mapping[str, str] = {}
@@ -72,11 +72,11 @@ class DownloadError(DataError):
     """A public data file could not be fetched whole."""
 
 
-class ModelFileError(MnistLiteError):
+class ModelFileError(NightliteError):
     """A model file is not fit to ship."""
 
 
-class ReleaseError(MnistLiteError):
+class ReleaseError(NightliteError):
     """A release is missing, damaged, differs from its signature, or cannot be made, moved or removed."""
 
 
@@ -84,7 +84,7 @@ class NoReleaseError(ReleaseError, UsageError):
     """There is no release of that version."""
 
 
-class StackError(MnistLiteError):
+class StackError(NightliteError):
     """Airflow cannot be started, reached or stopped, or does not do what it was asked to."""
 
 

@@ -10,17 +10,17 @@ TEMPORARY = "tmp"
 
 
 def var_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of all state: MNIST_LITE_VAR_DIR, else `var/` in the project."""
-    return Path(os.path.abspath(environ.get("MNIST_LITE_VAR_DIR") or PROJECT / "var"))
+    """Return the folder of all state: NIGHTLITE_VAR_DIR, else `var/` in the project."""
+    return Path(os.path.abspath(environ.get("NIGHTLITE_VAR_DIR") or PROJECT / "var"))
 
 
 def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of this host's sockets and temporary files: MNIST_LITE_RUNTIME_DIR, else `var_dir`.
+    """Return the folder of this host's sockets and temporary files: NIGHTLITE_RUNTIME_DIR, else `var_dir`.
 
     Hosts and containers that share a `var_dir` must not share this one, because process ids and sockets belong to a
     host.
     """
-    return Path(os.path.abspath(environ.get("MNIST_LITE_RUNTIME_DIR") or var_dir(environ)))
+    return Path(os.path.abspath(environ.get("NIGHTLITE_RUNTIME_DIR") or var_dir(environ)))
 
 
 def temporary_dir(environ: Mapping[str, str] = os.environ) -> Path:

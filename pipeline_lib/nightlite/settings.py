@@ -1,4 +1,4 @@
-"""Reader of settings: `MNIST_LITE_*` variables, read once a process into frozen objects that are passed on."""
+"""Reader of settings: `NIGHTLITE_*` variables, read once a process into frozen objects that are passed on."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightlite.errors import SettingsError
 
-PREFIX = "MNIST_LITE_"
+PREFIX = "NIGHTLITE_"
 _Kind = TypeVar("_Kind", bound=BaseSettings)
 _READ: dict[type[BaseSettings], BaseSettings] = {}
 
@@ -49,7 +49,7 @@ def forget_settings() -> None:
 
 
 def read_variables(kind: type[_Kind]) -> _Kind:
-    """Return a model of `MNIST_LITE_*` variables, read from the environment.
+    """Return a model of `NIGHTLITE_*` variables, read from the environment.
 
     Raises:
       SettingsError: a variable is malformed.

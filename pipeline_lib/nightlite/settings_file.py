@@ -8,7 +8,7 @@ from nightlite.errors import SettingsError
 from nightlite.paths import PROJECT
 
 # Processes of the local Airflow have it and keep the settings of their start.
-_STARTED = "MNIST_LITE_STACK"
+_STARTED = "NIGHTLITE_STACK"
 
 
 def read_settings_file(environ: MutableMapping[str, str] = os.environ, file: Path = PROJECT / "settings.env") -> None:

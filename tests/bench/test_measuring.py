@@ -8,7 +8,7 @@ import pytest
 from bench import dag_parse, program
 from bench.peak_memory import PeakMemory
 from nightlite.deployment.settings import Settings
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 
 
@@ -35,16 +35,16 @@ def test_the_yardstick_of_the_parse_has_the_pipelines_edges_and_is_parsed(settin
     assert "{'A': [], 'B.b': ['A']}" in (folder / "empty.py").read_text()
     assert dag_parse.parse(settings, folder) > 0
     (folder / "broken.py").write_text("import airflow, nowhere  # dag")
-    with pytest.raises(MnistLiteError, match="could not be parsed: .*nowhere"):
+    with pytest.raises(NightliteError, match="could not be parsed: .*nowhere"):
         dag_parse.parse(settings, folder)
 
 
 def test_a_program_that_fails_is_quoted(settings):
-    with pytest.raises(MnistLiteError, match="(?s)bench.parse_folder failed with exit code 1; its last lines:.*no DAG"):
+    with pytest.raises(NightliteError, match="(?s)bench.parse_folder failed with exit code 1; its last lines:.*no DAG"):
         program.ask(settings, "bench.parse_folder", str(settings.var_dir))
 
 
 def test_a_missing_environment_is_named(settings, tmp_path):
     absent = settings.model_copy(update={"tfx_python": tmp_path / "python"})
-    with pytest.raises(MnistLiteError, match="Received: No such file or directory. Run 'make setup'"):
+    with pytest.raises(NightliteError, match="Received: No such file or directory. Run 'make setup'"):
         program.run(absent, "bench.tfx.digits")

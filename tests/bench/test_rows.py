@@ -13,7 +13,7 @@ from bench.lab import Pair
 from bench.row import Row
 from bench.rows import QUICK, ROWS
 from nightlite.deployment.client.answers import TaskInstance
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 from nightlite.runner.node_result import NodeResult
 
 
@@ -90,14 +90,14 @@ def test_rows_that_were_not_measured_now_stay_in_the_file(tmp_path):
 def test_a_file_of_something_else_is_named_and_kept(tmp_path, text):
     path = tmp_path / "bench.json"
     path.write_text(text)
-    with pytest.raises(MnistLiteError, match="expected a list of bench rows in .*bench.json"):
+    with pytest.raises(NightliteError, match="expected a list of bench rows in .*bench.json"):
         bench_row.read(path)
     assert path.read_text() == text
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     (tmp_path / "a file").write_text("")
-    with pytest.raises(MnistLiteError, match="--output"):
+    with pytest.raises(NightliteError, match="--output"):
         bench_row.write([], tmp_path / "a file" / "bench.json")
 
 
@@ -117,5 +117,5 @@ def test_only_and_quick_choose_in_the_tables_order():
     assert chosen(()) == list(ROWS)
     assert chosen(["tflite_size", "dag_parse"]) == ["dag_parse", "tflite_size"]
     assert set(QUICK) <= set(ROWS)
-    with pytest.raises(MnistLiteError, match="expected some of dag_parse, .* Received: dag_prase"):
+    with pytest.raises(NightliteError, match="expected some of dag_parse, .* Received: dag_prase"):
         chosen(["dag_prase", "dag_run"])

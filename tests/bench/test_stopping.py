@@ -28,7 +28,7 @@ def _commands_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(
-    not os.environ.get("MNIST_LITE_TEST_LONG"), reason="NOT TESTED: takes a minute; set MNIST_LITE_TEST_LONG=1"
+    not os.environ.get("NIGHTLITE_TEST_LONG"), reason="NOT TESTED: takes a minute; set NIGHTLITE_TEST_LONG=1"
 )
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_bench_leaves_no_process_and_no_folder(tmp_path: Path, signum: int, code: int) -> None:

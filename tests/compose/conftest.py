@@ -15,7 +15,7 @@ from tests.names import PIPELINE_NAME
 from tests.real_airflow import free_port
 
 GIB = 1024**3
-ENGINE = "MNIST_LITE_TEST_DOCKER_ENGINE"
+ENGINE = "NIGHTLITE_TEST_DOCKER_ENGINE"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +34,7 @@ def _answers() -> bool:
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """Return a Docker engine with Compose: a running one, or one that MNIST_LITE_TEST_DOCKER_ENGINE's script makes."""
+    """Return a Docker engine with Compose: a running one, or one that NIGHTLITE_TEST_DOCKER_ENGINE's script makes."""
     if _answers():
         return
     script = os.environ.get(ENGINE)
@@ -51,14 +51,14 @@ def first_build(engine: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
     port = free_port()
     env_file = folder / "env"
     # Once a year: but for a new deployment's first run, no run comes between a test and its own.
-    (folder / "settings.env").write_text('MNIST_LITE_SCHEDULE="0 0 1 1 *"\nMNIST_LITE_DATASET=digits\n')
+    (folder / "settings.env").write_text('NIGHTLITE_SCHEDULE="0 0 1 1 *"\nNIGHTLITE_DATASET=digits\n')
     # In place of a developer's own settings.env.
     files = f"!override [docker/containers.env, {folder / 'settings.env'}]"
     services = "".join(f"  {name}: {{env_file: {files}}}\n" for name in (*sorted(OURS), "worker"))
     (folder / "settings.yml").write_text(f"services:\n{services}")
-    env_file.write_text(f"MNIST_LITE_PORT={port}\nCOMPOSE_FILE=docker-compose.yml:{folder / 'settings.yml'}\n")
+    env_file.write_text(f"NIGHTLITE_PORT={port}\nCOMPOSE_FILE=docker-compose.yml:{folder / 'settings.yml'}\n")
     subprocess.run([sys.executable, PROJECT / "docker" / "make_env.py", env_file], check=True)
-    deployment = Deployment(f"mnist-lite-test-{os.getpid()}", env_file, "mnist-lite:test", port)
+    deployment = Deployment(f"nightlite-test-{os.getpid()}", env_file, "nightlite:test", port)
     return deployment, deployment.compose("--progress", "plain", "build", "init", settings={"REVISION": REVISION})
 
 

@@ -29,7 +29,7 @@ ANY_MODEL |= {"max_latency_ratio": 1e6, "max_latency_ms": 1e6, "max_load_ms": 1e
 ANY_MODEL |= {"min_p_if_worse": 0.0, "push": "even if no better"}
 THEIRS = {"postgres", "mariadb"}
 OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "init"}
-CELERY = {"COMPOSE_PROFILES": "celery", "MNIST_LITE_EXECUTOR": "CeleryExecutor", "MNIST_LITE_SCHEDULER_MEMORY": "512m"}
+CELERY = {"COMPOSE_PROFILES": "celery", "NIGHTLITE_EXECUTOR": "CeleryExecutor", "NIGHTLITE_SCHEDULER_MEMORY": "512m"}
 
 
 def docker(*arguments: str) -> str:
@@ -58,9 +58,9 @@ class Deployment:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("MNIST_LITE", "AIRFLOW", "COMPOSE"))
+            if not name.startswith(("NIGHTLITE", "AIRFLOW", "COMPOSE"))
         }
-        env = kept | {"MNIST_LITE_IMAGE": self.image, "DOCKER_BUILDKIT": "1", **(settings or {})}
+        env = kept | {"NIGHTLITE_IMAGE": self.image, "DOCKER_BUILDKIT": "1", **(settings or {})}
         command = ["docker", "compose", "-p", self.project, "--env-file", str(self.env_file), *arguments]
         done = subprocess.run(
             command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -119,7 +119,7 @@ class Deployment:
         return str(dotenv_values(self.env_file)[name])
 
     def login(self, user: str = "operator") -> AirflowRest:
-        return AirflowRest.login(self.url, user, self.secret(f"MNIST_LITE_{user.upper()}_PASSWORD"))
+        return AirflowRest.login(self.url, user, self.secret(f"NIGHTLITE_{user.upper()}_PASSWORD"))
 
     def mlmd(self, query: str) -> list[str]:
         """Return the rows of a query to MLMD's database."""
@@ -132,7 +132,7 @@ class Deployment:
 
     def pushed(self) -> list[str]:
         """Return the files below the folder of released models."""
-        found = docker("exec", self.container("api-server"), "find", "/var/lib/mnist-lite/pushed", "-type", "f")
+        found = docker("exec", self.container("api-server"), "find", "/var/lib/nightlite/pushed", "-type", "f")
         return sorted(found.split())
 
 

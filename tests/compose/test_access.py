@@ -41,7 +41,7 @@ def test_the_operator_may_trigger_and_is_refused_what_the_admin_may(deployment: 
     for user, status in (("operator", 403), ("admin", 200)):
         token = httpx.post(
             f"{deployment.url}/auth/token",
-            json={"username": user, "password": deployment.secret(f"MNIST_LITE_{user.upper()}_PASSWORD")},
+            json={"username": user, "password": deployment.secret(f"NIGHTLITE_{user.upper()}_PASSWORD")},
             timeout=SECONDS,
         ).json()["access_token"]
         answer = httpx.get(users, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
@@ -68,7 +68,7 @@ def log_in_by_form(deployment: Deployment, user: str, password: str) -> httpx.Re
 
 def test_a_dozen_people_log_in_one_after_the_other_from_one_address(deployment: Deployment) -> None:
     """By FAB's default, the sixth within 40 seconds is answered 429: on a host, all come from the bridge's address."""
-    password = deployment.secret("MNIST_LITE_VIEWER_PASSWORD")
+    password = deployment.secret("NIGHTLITE_VIEWER_PASSWORD")
     answers = [log_in_by_form(deployment, "viewer", password) for _ in range(12)]
     assert {answer.status_code for answer in answers} == {302}
     assert all("_token" in answer.cookies for answer in answers)

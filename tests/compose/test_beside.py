@@ -15,7 +15,7 @@ from tests.names import PIPELINE_NAME
 from tests.real_airflow import environment, free_port, logged_in, running_airflow, tfx
 
 long = pytest.mark.skipif(
-    not os.environ.get("MNIST_LITE_TEST_LONG"), reason="NOT TESTED: takes minutes; set MNIST_LITE_TEST_LONG=1"
+    not os.environ.get("NIGHTLITE_TEST_LONG"), reason="NOT TESTED: takes minutes; set NIGHTLITE_TEST_LONG=1"
 )
 
 
@@ -23,7 +23,7 @@ long = pytest.mark.skipif(
 def local(tmp_path: Path) -> Iterator[tuple[LocalAirflow, Releases]]:
     """Yield a local Airflow with data and no run yet, and its releases."""
     settings = Settings(var_dir=tmp_path / "var", port=free_port(), schedule="")
-    variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
+    variables = {"NIGHTLITE_VAR_DIR": str(settings.var_dir), "NIGHTLITE_PORT": str(settings.port)}
     with environment(variables):
         tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")
         tfx(settings, "nightlite.deployment.in_tfx.compile")

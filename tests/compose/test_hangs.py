@@ -16,7 +16,7 @@ def test_a_scheduler_that_hangs_is_started_again(deployment: Deployment) -> None
         wait_for("Airflow to miss it", rest.lost_scheduler, seconds=120)
     assert started(scheduler) == before  # five minutes have not passed
     # As the health check does then.
-    subprocess.run(["docker", "exec", scheduler, "mnist-lite-health", "scheduler", "0"], check=False)
+    subprocess.run(["docker", "exec", scheduler, "nightlite-health", "scheduler", "0"], check=False)
     wait_for("a restart", lambda: started(scheduler) == before + 1, seconds=60)
     deployment.until_well()
     said = deployment.compose("logs", "scheduler").partition("scheduler: unhealthy for ")[2]

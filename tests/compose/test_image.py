@@ -31,7 +31,7 @@ def only_developing(lock: Path) -> set[str]:
             reasons = why.setdefault(package[1], set())
         elif reason := re.match(r"    #(?: via| {2}) (\S.*)", line):
             reasons.add(reason[1])
-    found, known = set[str](), {"mnist-lite (pyproject.toml:dev)"}
+    found, known = set[str](), {"nightlite (pyproject.toml:dev)"}
     while new := {package for package, reasons in why.items() if reasons and reasons <= known} - found:
         found |= new
         known |= new
@@ -40,7 +40,7 @@ def only_developing(lock: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the log of building mnist-lite:test-changed: other code, in a checkout that only its owner may read."""
+    """Return the log of building nightlite:test-changed: other code, in a checkout that only its owner may read."""
     tmp_path = tmp_path_factory.mktemp("changed")
     for name in ("dags", "docker", "pipeline_lib", "schema"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -50,7 +50,7 @@ def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
         file.write("# changed\n")
     private = ("dags", "docker/airflow", "docker/bin", "pipeline_lib", "schema")
     subprocess.run(["chmod", "-R", "go-rwx", *private], cwd=tmp_path, check=True)
-    build = ["docker", "buildx", "build", "--progress", "plain", "-t", "mnist-lite:test-changed"]
+    build = ["docker", "buildx", "build", "--progress", "plain", "-t", "nightlite:test-changed"]
     build += ["-f", str(tmp_path / "docker/Dockerfile"), str(tmp_path)]
     log = subprocess.run(build, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert log.returncode == 0, log.stdout[-5000:]
@@ -68,15 +68,15 @@ def test_it_is_below_four_gigabytes(image: str) -> None:
 
 
 def test_a_checkout_that_only_its_owner_may_read_makes_an_image_that_runs(changed: str) -> None:
-    image = "mnist-lite:test-changed"
-    unreadable = "find /opt/mnist-lite ! -readable -o -type d ! -executable; ls -l /opt/mnist-lite/bin/mnist-lite"
+    image = "nightlite:test-changed"
+    unreadable = "find /opt/nightlite ! -readable -o -type d ! -executable; ls -l /opt/nightlite/bin/nightlite"
     assert in_image(image, "sh", "-c", unreadable).stdout.split()[0] == "-rwxr-xr-x"
-    told = in_image(image, "mnist-lite", "demo", "--help")
-    assert told.returncode == 0 and "mnist-lite" in told.stdout, told.stderr
+    told = in_image(image, "nightlite", "demo", "--help")
+    assert told.returncode == 0 and "nightlite" in told.stdout, told.stderr
 
 
 def test_a_change_of_the_code_installs_nothing_again(image: str, changed: str) -> None:
-    before, after = layers(image), layers("mnist-lite:test-changed")
+    before, after = layers(image), layers("nightlite:test-changed")
     environments = [
         line.split("\t")[1]
         for line in docker("history", "--no-trunc", "--format", "{{.CreatedBy}}\t{{.Size}}", image).splitlines()
@@ -117,18 +117,18 @@ def test_what_only_developing_needs_is_not_in_it(image: str) -> None:
 
 def test_it_is_labelled_and_the_command_line_finds_both_environments(image: str) -> None:
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", image))
-    assert labels["org.opencontainers.image.title"] == "mnist-lite"
+    assert labels["org.opencontainers.image.title"] == "nightlite"
     assert labels["org.opencontainers.image.revision"] == REVISION
-    assert in_image(image, "mnist-lite", "--version").stdout.endswith(f"revision {REVISION}\n")
+    assert in_image(image, "nightlite", "--version").stdout.endswith(f"revision {REVISION}\n")
     for command in ("demo", "ingest"):  # one of each environment
-        told = in_image(image, "mnist-lite", command, "--help")
-        assert told.returncode == 0 and "mnist-lite" in told.stdout, told.stderr
+        told = in_image(image, "nightlite", command, "--help")
+        assert told.returncode == 0 and "nightlite" in told.stdout, told.stderr
 
 
 def test_the_compiled_pipeline_is_in_it(image: str) -> None:
-    compiled = json.loads(in_image(image, "cat", "/opt/mnist-lite/compiled/mnist_tflite.json").stdout)
+    compiled = json.loads(in_image(image, "cat", "/opt/nightlite/compiled/mnist_tflite.json").stdout)
     assert compiled["name"] == "mnist_tflite"
-    assert "/var/lib/mnist-lite/pushed/mnist_lite" in json.dumps(compiled["ir"])
+    assert "/var/lib/nightlite/mnist/releases" in json.dumps(compiled["ir"])
 
 
 def test_no_secret_is_in_its_history_and_its_files(first_build: tuple[Deployment, str]) -> None:

@@ -41,7 +41,7 @@ def test_down_and_up_keep_the_history_and_the_models(first_run: str, deployment:
 
 
 def test_the_report_opens_for_who_may_see_the_run_and_for_no_one_else(first_run: str, deployment: Deployment) -> None:
-    url = f"{deployment.url}/mnist-lite/dags/mnist_tflite/runs/{quote(first_run, safe='')}/report.html"
+    url = f"{deployment.url}/nightlite/dags/mnist_tflite/runs/{quote(first_run, safe='')}/report.html"
     assert httpx.get(url, timeout=60).status_code == 401
     with deployment.login("viewer") as rest:
         page = rest.http.get(url)

@@ -58,7 +58,7 @@ def test_no_secret_is_answered(deployment: Deployment, first_run: str, stored: d
     secrets = stored | deployment.secrets()
     with deployment.login(user) as rest:
         answers = {path: rest.http.get(path) for path in (*ANSWERS, *(run + part for part in OF_RUN))}
-        page = f"{deployment.url}/mnist-lite/{run.replace('dagRuns', 'runs')}/report.html"
+        page = f"{deployment.url}/nightlite/{run.replace('dagRuns', 'runs')}/report.html"
         answers |= {page: rest.http.get(page), "ui": rest.http.get(f"{deployment.url}/ui/config")}
     assert {path: answer.status_code for path, answer in answers.items() if answer.status_code not in (200, 403)} == {}
     assert all(answers[path].status_code == 200 for path in (page, "ui", run)) and first_run in answers[page].text

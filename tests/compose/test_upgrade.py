@@ -18,7 +18,7 @@ def script(deployment: Deployment, name: str, *arguments: Path) -> subprocess.Co
         **os.environ,
         "COMPOSE_PROJECT_NAME": deployment.project,
         "COMPOSE_ENV_FILES": str(deployment.env_file),
-        "MNIST_LITE_IMAGE": deployment.image,
+        "NIGHTLITE_IMAGE": deployment.image,
     }
     command = [PROJECT / "docker" / name, *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -31,8 +31,8 @@ def test_a_newer_image_migrates_the_same_volumes_once(first_run: str, deployment
     downgrade = ("run", "--rm", "-T", "--no-deps", "init", "airflow", "db", "downgrade", "--to-version", OLDER, "--yes")
     deployment.compose(*downgrade)
     (tmp_path / "Dockerfile").write_text(f"FROM {deployment.image}\nLABEL newer=yes\n")
-    docker("build", "-q", "-t", "mnist-lite:test-newer", str(tmp_path))
-    newer = {"MNIST_LITE_IMAGE": "mnist-lite:test-newer"}
+    docker("build", "-q", "-t", "nightlite:test-newer", str(tmp_path))
+    newer = {"NIGHTLITE_IMAGE": "nightlite:test-newer"}
 
     deployment.up(settings=newer)
     assert "init: migrating the database" in (log := deployment.compose("logs", "init")), log
@@ -109,4 +109,4 @@ def test_a_file_that_is_no_backup_changes_nothing(deployment: Deployment, tmp_pa
 @pytest.fixture(scope="module", autouse=True)
 def remove_newer_image() -> object:
     yield
-    subprocess.run(["docker", "image", "rm", "-f", "mnist-lite:test-newer"], capture_output=True, check=False)
+    subprocess.run(["docker", "image", "rm", "-f", "nightlite:test-newer"], capture_output=True, check=False)

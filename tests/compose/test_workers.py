@@ -49,6 +49,6 @@ def test_the_queue_ends_well_when_it_is_told_to(celery: Deployment) -> None:
 )
 def test_one_without_the_other_is_one_sentence(image: str, executor: str, component: list[str]) -> None:
     start = ["docker", "run", "--rm", "--network", "none", "-e", f"AIRFLOW__CORE__EXECUTOR={executor}", image]
-    said = subprocess.run([*start, "mnist-lite-component", *component], capture_output=True, text=True, timeout=300)
+    said = subprocess.run([*start, "nightlite-component", *component], capture_output=True, text=True, timeout=300)
     assert said.returncode == 1
-    assert "set COMPOSE_PROFILES=celery and MNIST_LITE_EXECUTOR=CeleryExecutor together" in said.stderr
+    assert "set COMPOSE_PROFILES=celery and NIGHTLITE_EXECUTOR=CeleryExecutor together" in said.stderr

@@ -1,4 +1,4 @@
-"""`mnist-lite trigger` without an Airflow: what its help tells, what it refuses, what its exit code says."""
+"""`nightlite trigger` without an Airflow: what its help tells, what it refuses, what its exit code says."""
 
 import sys
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
     monkeypatch.setattr(httpx.Client, "send", no_network)
     for name, value in {"URL": "http://127.0.0.1:9", "TOKEN": "x"}.items():
-        monkeypatch.setenv(f"MNIST_LITE_{name}", value)
+        monkeypatch.setenv(f"NIGHTLITE_{name}", value)
     return lambda *arguments: CliRunner(env={"COLUMNS": "120"}).invoke(app, arguments)
 
 
@@ -51,10 +51,10 @@ def test_the_help_tells_every_run_parameter_its_type_bounds_and_default(command:
 def test_what_no_request_can_say_is_one_sentence_and_exit_code_2(
     arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["mnist-lite", "trigger", *arguments])
+    monkeypatch.setattr(sys, "argv", ["nightlite", "trigger", *arguments])
     assert run_commands(app) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("mnist-lite: --param: expected ") and err.count("\n") == 1
+    assert out == "" and err.startswith("nightlite: --param: expected ") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -18,23 +18,23 @@ PROJECT = Path(__file__).resolve().parents[2]
 @pytest.fixture(autouse=True)
 def only_these_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith("MNIST_LITE_"):
+        if name.startswith("NIGHTLITE_"):
             monkeypatch.delenv(name)
 
 
 def test_a_misspelt_name_is_refused_with_the_right_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MNIST_LITE_MIN_ACURACY", "a-secret")
-    with pytest.raises(SettingsError, match=r"^Did you mean MNIST_LITE_MIN_ACCURACY\? ") as refusal:
+    monkeypatch.setenv("NIGHTLITE_MIN_ACURACY", "a-secret")
+    with pytest.raises(SettingsError, match=r"^Did you mean NIGHTLITE_MIN_ACCURACY\? ") as refusal:
         check_settings(Settings())
-    assert str(refusal.value).endswith("Received: MNIST_LITE_MIN_ACURACY")
+    assert str(refusal.value).endswith("Received: NIGHTLITE_MIN_ACURACY")
     assert "a-secret" not in str(refusal.value)
 
 
 def test_a_name_like_no_other_and_one_in_small_letters_are_refused_too() -> None:
-    with pytest.raises(SettingsError, match="^Expected only variables .* Received: MNIST_LITE_QQQQ$"):
-        refuse_unknown_variables({"MNIST_LITE_QQQQ": "", "MNIST_LITE": "no setting of ours"})
-    with pytest.raises(SettingsError, match="^Did you mean MNIST_LITE_PORT.* Received: mnist_lite_portt$"):
-        refuse_unknown_variables({"mnist_lite_portt": "1", "mnist_lite_port": "1", "MNIST_LITE_TEST_ANYTHING": "1"})
+    with pytest.raises(SettingsError, match="^Expected only variables .* Received: NIGHTLITE_QQQQ$"):
+        refuse_unknown_variables({"NIGHTLITE_QQQQ": "", "NIGHTLITE": "no setting of ours"})
+    with pytest.raises(SettingsError, match="^Did you mean NIGHTLITE_PORT.* Received: nightlite_portt$"):
+        refuse_unknown_variables({"nightlite_portt": "1", "nightlite_port": "1", "NIGHTLITE_TEST_ANYTHING": "1"})
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_a_name_like_no_other_and_one_in_small_letters_are_refused_too() -> None
 def test_a_wrong_value_of_any_kind_is_one_sentence_that_names_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setenv(f"MNIST_LITE_{name}", value)
-    with pytest.raises(SettingsError, match=f"^MNIST_LITE_{name}: [^\n]*$"):
+    monkeypatch.setenv(f"NIGHTLITE_{name}", value)
+    with pytest.raises(SettingsError, match=f"^NIGHTLITE_{name}: [^\n]*$"):
         check_settings(read_variables(Settings))
 
 
 def test_where_the_files_are_not_mounted_they_are_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SIGNING_KEY", "VERIFYING_KEY", "NOTIFY_URLS_FILE"):
-        monkeypatch.setenv(f"MNIST_LITE_{name}", "/keys/in-another-container")
+        monkeypatch.setenv(f"NIGHTLITE_{name}", "/keys/in-another-container")
     check_settings(Settings(), with_files=False)
 
 
@@ -73,7 +73,7 @@ def test_every_variable_that_is_named_anywhere_is_known() -> None:
     named: set[str] = set()
     for path in (PROJECT / name for name in listed.split("\0") if name):
         if path.is_file() and path != here and path.suffix not in (".png", ".gz"):
-            named |= set(re.findall(r"MNIST_LITE_[A-Z0-9_]*[A-Z0-9]\b", path.read_text(errors="replace")))
-    named = {name for name in named if not name.startswith("MNIST_LITE_TEST_")}
+            named |= set(re.findall(r"NIGHTLITE_[A-Z0-9_]*[A-Z0-9]\b", path.read_text(errors="replace")))
+    named = {name for name in named if not name.startswith("NIGHTLITE_TEST_")}
     assert named - known_variables() == set()
     assert len(named) > 60

@@ -13,7 +13,7 @@ from nightlite.settings import forget_settings
 def read(monkeypatch):
     def with_variables(**variables):
         for name, value in variables.items():
-            monkeypatch.setenv(f"MNIST_LITE_{name.upper()}", value)
+            monkeypatch.setenv(f"NIGHTLITE_{name.upper()}", value)
         forget_settings()
         return settings()
 
@@ -47,7 +47,7 @@ def test_the_compiled_file_may_lie_elsewhere(read):
 
 @pytest.mark.parametrize(("name", "value"), [("runtime", "tepid"), ("keep_releases", "0"), ("port", "x")])
 def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value):
-    with pytest.raises(SettingsError, match=f"^MNIST_LITE_{name.upper()}: .* Received: '{value}'$"):
+    with pytest.raises(SettingsError, match=f"^NIGHTLITE_{name.upper()}: .* Received: '{value}'$"):
         read(**{name: value})
 
 
@@ -64,7 +64,7 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value
     ],
 )
 def test_another_store_is_refused_in_one_sentence_without_its_password(read, url, words):
-    with pytest.raises(SettingsError, match=f"^MNIST_LITE_METADATA_URL: .*{words}") as refusal:
+    with pytest.raises(SettingsError, match=f"^NIGHTLITE_METADATA_URL: .*{words}") as refusal:
         read(metadata_url=url)
     assert ":secret@" not in str(refusal.value)
     for usable in ("sqlite:////folder/file", "mysql://user@host/mlmd", "mariadb+x://user:p%2Fw@host:3307/mlmd"):
@@ -73,19 +73,19 @@ def test_another_store_is_refused_in_one_sentence_without_its_password(read, url
 
 def test_a_deployment_sets_the_run_parameters_defaults(monkeypatch):
     assert run_defaults() == {}
-    monkeypatch.setenv("MNIST_LITE_MIN_ACCURACY", "0.95")
-    monkeypatch.setenv("MNIST_LITE_EPOCHS", "3")
-    monkeypatch.setenv("MNIST_LITE_" + "SEED", "3")  # the model's, which no deployment sets
+    monkeypatch.setenv("NIGHTLITE_MIN_ACCURACY", "0.95")
+    monkeypatch.setenv("NIGHTLITE_EPOCHS", "3")
+    monkeypatch.setenv("NIGHTLITE_" + "SEED", "3")  # the model's, which no deployment sets
     assert run_defaults() == {"epochs": 3, "min_accuracy": 0.95}
-    monkeypatch.setenv("MNIST_LITE_EPOCHS", "501")
-    with pytest.raises(SettingsError, match="^MNIST_LITE_EPOCHS: .* 500. Received: '501'$"):
+    monkeypatch.setenv("NIGHTLITE_EPOCHS", "501")
+    with pytest.raises(SettingsError, match="^NIGHTLITE_EPOCHS: .* 500. Received: '501'$"):
         run_defaults()
 
 
 def test_sockets_and_temporary_files_may_lie_apart_from_the_state(tmp_path):
     state, own = str(tmp_path / "state"), str(tmp_path / "own")
-    assert runtime_dir({"MNIST_LITE_VAR_DIR": state}) == tmp_path / "state"
-    assert runtime_dir({"MNIST_LITE_VAR_DIR": state, "MNIST_LITE_RUNTIME_DIR": own}) == tmp_path / "own"
+    assert runtime_dir({"NIGHTLITE_VAR_DIR": state}) == tmp_path / "state"
+    assert runtime_dir({"NIGHTLITE_VAR_DIR": state, "NIGHTLITE_RUNTIME_DIR": own}) == tmp_path / "own"
 
 
 def test_an_empty_path_is_the_default_and_not_the_folder_of_the_caller(read, tmp_path):

@@ -17,7 +17,7 @@ from nightlite.errors import SettingsError
 from nightlite.settings_file import read_settings_file
 
 OURS = {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"}
-MISSPELT = "MNIST_LITE_" + "MIN_ACURACY"
+MISSPELT = "NIGHTLITE_" + "MIN_ACURACY"
 PROJECT = Path(__file__).resolve().parents[2]
 Config = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -47,7 +47,7 @@ def config(project: Path) -> Config:
         chosen = [part for file in ("docker-compose.yml", *files) for part in ("-f", file)]
         command = ["docker", "compose", *chosen, "--profile", "celery", "config", "--format", "json"]
         # A developer's own variables would go before the env file.
-        theirs = ("MNIST_LITE", "AIRFLOW", "COMPOSE", "NO_PROXY")
+        theirs = ("NIGHTLITE", "AIRFLOW", "COMPOSE", "NO_PROXY")
         env = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
 
@@ -68,30 +68,30 @@ def test_without_secrets_it_is_refused_with_what_to_run(config: Config) -> None:
 def test_settings_come_from_their_file_and_else_are_not_set(config: Config) -> None:
     for name, service in services(config()).items():
         if "build" in service:
-            assert "MNIST_LITE_SIGNING_KEY" not in service["environment"], name
-            assert service["environment"]["MNIST_LITE_METADATA_URL"].endswith("@mariadb/mlmd"), name
-    lines = "MNIST_LITE_SIGNING_KEY=/keys/signing.pem\nMNIST_LITE_METADATA_URL=mysql://me@db.example.com/mlmd\n"
-    lines += "MNIST_LITE_VAR_DIR=/this/host\n"
+            assert "NIGHTLITE_SIGNING_KEY" not in service["environment"], name
+            assert service["environment"]["NIGHTLITE_METADATA_URL"].endswith("@mariadb/mlmd"), name
+    lines = "NIGHTLITE_SIGNING_KEY=/keys/signing.pem\nNIGHTLITE_METADATA_URL=mysql://me@db.example.com/mlmd\n"
+    lines += "NIGHTLITE_VAR_DIR=/this/host\n"
     for name, service in services(config(settings=lines)).items():
-        ours = {key for key in service.get("environment") or {} if key.startswith("MNIST_LITE_")}
+        ours = {key for key in service.get("environment") or {} if key.startswith("NIGHTLITE_")}
         if "build" not in service:
             assert not ours, name
             continue
-        assert service["environment"]["MNIST_LITE_SIGNING_KEY"] == "/keys/signing.pem", name
-        assert service["environment"]["MNIST_LITE_METADATA_URL"] == "mysql://me@db.example.com/mlmd", name
-        assert service["environment"]["MNIST_LITE_VAR_DIR"] == "/var/lib/mnist-lite", name
+        assert service["environment"]["NIGHTLITE_SIGNING_KEY"] == "/keys/signing.pem", name
+        assert service["environment"]["NIGHTLITE_METADATA_URL"] == "mysql://me@db.example.com/mlmd", name
+        assert service["environment"]["NIGHTLITE_VAR_DIR"] == "/var/lib/nightlite", name
         assert (name == "init") == any("PASSWORD" in key for key in ours), name
 
 
 def test_compose_and_make_up_read_the_same_out_of_the_file(config: Config, project: Path) -> None:
-    lines = """MNIST_LITE_SCHEDULE="0 2 * * *"
-    MNIST_LITE_TIMEZONE=Europe/Berlin # a comment
-    export MNIST_LITE_NOTIFY_WEBHOOK='https://example.com/$a#b'
-    MNIST_LITE_SIGNING_KEY=
-    MNIST_LITE_WINDOW = 7
-    MNIST_LITE_DATASET=a\\b#c
-    MNIST_LITE_PUSH=even if no better
-    MNIST_LITE_NOTIFY_ON="say \\"yes\\"\\nor no"
+    lines = """NIGHTLITE_SCHEDULE="0 2 * * *"
+    NIGHTLITE_TIMEZONE=Europe/Berlin # a comment
+    export NIGHTLITE_NOTIFY_WEBHOOK='https://example.com/$a#b'
+    NIGHTLITE_SIGNING_KEY=
+    NIGHTLITE_WINDOW = 7
+    NIGHTLITE_DATASET=a\\b#c
+    NIGHTLITE_PUSH=even if no better
+    NIGHTLITE_NOTIFY_ON="say \\"yes\\"\\nor no"
     """
     found = services(config(settings=lines))["scheduler"]["environment"]
     read: dict[str, str] = {}
@@ -102,14 +102,14 @@ def test_compose_and_make_up_read_the_same_out_of_the_file(config: Config, proje
 
 
 def test_behind_tls_every_component_knows_the_address_that_people_use(config: Config, project: Path) -> None:
-    found = services(config("docker/compose.tls.yml", lines="MNIST_LITE_DOMAIN=mnist.example.com\n"))
+    found = services(config("docker/compose.tls.yml", lines="NIGHTLITE_DOMAIN=mnist.example.com\n"))
     addresses = {
         name: service["environment"]["AIRFLOW__API__BASE_URL"] for name, service in found.items() if "build" in service
     }
     assert set(addresses) == OURS
     assert set(addresses.values()) == {"https://mnist.example.com"}
     assert [name for name, service in found.items() if service.get("ports")] == ["proxy"]
-    assert found["proxy"]["environment"] == {"MNIST_LITE_DOMAIN": "mnist.example.com"}
+    assert found["proxy"]["environment"] == {"NIGHTLITE_DOMAIN": "mnist.example.com"}
     [mounted] = [item for item in found["proxy"]["volumes"] if item["type"] == "bind"]
     caddyfile = project / "docker" / "Caddyfile"
     assert (mounted["source"], mounted["target"]) == (str(caddyfile), "/etc/caddy/Caddyfile")
@@ -126,17 +126,17 @@ def test_no_proxy_of_dockers_comes_between_the_services(config: Config) -> None:
 
 
 def every_line(example: str) -> str:
-    return "".join(f"{line}\n" for line in re.findall(r"^#(MNIST_LITE_\w+=.+)$", (PROJECT / example).read_text(), re.M))
+    return "".join(f"{line}\n" for line in re.findall(r"^#(NIGHTLITE_\w+=.+)$", (PROJECT / example).read_text(), re.M))
 
 
 def test_init_alone_sees_every_line_of_the_env_file_and_refuses_a_misspelt_one(config: Config) -> None:
     lines = {"lines": every_line(".env.example"), "settings": every_line("settings.env.example")}
     of_init = services(config(**lines))["init"]["environment"]
-    assert {"MNIST_LITE_IMAGE", "MNIST_LITE_MIN_ACCURACY"} <= of_init.keys()
+    assert {"NIGHTLITE_IMAGE", "NIGHTLITE_MIN_ACCURACY"} <= of_init.keys()
     refuse_unknown_variables(of_init)
-    assert of_init["MNIST_LITE_URL"] == "http://api-server:8080"  # Compose's file goes before
+    assert of_init["NIGHTLITE_URL"] == "http://api-server:8080"  # Compose's file goes before
     for file, who in (("lines", {"init"}), ("settings", OURS)):
         found = services(config(**{file: f"{MISSPELT}=0.98\n"}))
         assert {name for name, one in found.items() if MISSPELT in (one.get("environment") or {})} == who
-        with pytest.raises(SettingsError, match=r"^Did you mean MNIST_LITE_MIN_ACCURACY\?"):
+        with pytest.raises(SettingsError, match=r"^Did you mean NIGHTLITE_MIN_ACCURACY\?"):
             refuse_unknown_variables(found["init"]["environment"])

@@ -15,7 +15,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXAMPLE = (PROJECT / ".env.example").read_text()
 SETTINGS = {"path": "settings.env", "required": False}
 # The image's own, and what Compose's file sets or reads itself: wherever they stand, they change no container.
-OF_THE_HOST = {f"MNIST_LITE_{name}" for name in ("VAR_DIR", "TFX_PYTHON", "COMPILED_PIPELINE", "PORT")}
+OF_THE_HOST = {f"NIGHTLITE_{name}" for name in ("VAR_DIR", "TFX_PYTHON", "COMPILED_PIPELINE", "PORT")}
 BYTES = {"m": 2**20, "g": 2**30}
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -43,7 +43,7 @@ def test_it_does_not_run_as_root(name: str) -> None:
     user = SERVICES[name].get("user")
     if user is None:  # ours: the image says it
         assert "build" in SERVICES[name]
-        assert re.findall(r"^USER (\w+)$", (PROJECT / "docker/Dockerfile").read_text(), re.MULTILINE) == ["mnist"]
+        assert re.findall(r"^USER (\w+)$", (PROJECT / "docker/Dockerfile").read_text(), re.MULTILINE) == ["nightlite"]
     assert user != "root"
 
 
@@ -67,7 +67,7 @@ def test_it_waits_for_what_it_needs(name: str) -> None:
 
 def test_only_the_ui_is_published_and_only_on_loopback() -> None:
     assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == {
-        "api-server": ["127.0.0.1:${MNIST_LITE_PORT:-8080}:8080"]
+        "api-server": ["127.0.0.1:${NIGHTLITE_PORT:-8080}:8080"]
     }
 
 
@@ -95,9 +95,9 @@ def test_two_workers_need_what_the_docs_say_and_fit_eight_gibibytes_as_the_examp
     limits["worker"] *= 2
     page = (PROJECT / "docs/containers.md").read_text()
     assert f"With two, the memory limits come to {sum(limits.values()) / 1024:.2f} GiB" in page, limits
-    limits["scheduler"] = int(re.findall(r"MNIST_LITE_SCHEDULER_MEMORY=(\d+)m is enough", EXAMPLE)[0])
+    limits["scheduler"] = int(re.findall(r"NIGHTLITE_SCHEDULER_MEMORY=(\d+)m is enough", EXAMPLE)[0])
     assert sum(limits.values()) <= 8 * 1024, limits
-    assert f"MNIST_LITE_SCHEDULER_MEMORY={limits['scheduler']}m`" in page
+    assert f"NIGHTLITE_SCHEDULER_MEMORY={limits['scheduler']}m`" in page
 
 
 def test_the_image_that_people_are_told_to_build_is_labelled_with_its_revision() -> None:
@@ -138,19 +138,19 @@ def test_a_copy_of_an_example_changes_nothing(example: str) -> None:
 
 def test_the_example_of_env_lists_every_variable_and_no_other() -> None:
     # Compose's own, and compose.tls.yml's.
-    files = {"COMPOSE_PROFILES", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "MNIST_LITE_DOMAIN"}
+    files = {"COMPOSE_PROFILES", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "NIGHTLITE_DOMAIN"}
     assert set(re.findall(r"^#(\w+)=", EXAMPLE, re.MULTILINE)) == set(re.findall(r"\$\{(\w+)", TEXT)) | files
 
 
 def test_every_setting_reaches_every_container_of_ours_by_the_file() -> None:
-    listed = set(re.findall(r"^#(MNIST_LITE_\w+)=", (PROJECT / "settings.env.example").read_text(), re.MULTILINE))
+    listed = set(re.findall(r"^#(NIGHTLITE_\w+)=", (PROJECT / "settings.env.example").read_text(), re.MULTILINE))
     assert len(listed) > 40 and listed > OF_THE_HOST
     for name, service in SERVICES.items():
         if "build" in service:
             assert service["env_file"][-1] == SETTINGS, name
             # Else a line of the file would do nothing.
             assert (listed - OF_THE_HOST).isdisjoint(service["environment"]), name
-            users = {key for key in service["environment"] if re.fullmatch(r"MNIST_LITE_[A-Z]+_PASSWORD", key)}
+            users = {key for key in service["environment"] if re.fullmatch(r"NIGHTLITE_[A-Z]+_PASSWORD", key)}
             assert len(users) == (3 if name == "init" else 0), name
 
 

@@ -13,7 +13,7 @@ from urllib.error import URLError
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "docker" / "bin" / "mnist-lite-health"
+SCRIPT = Path(__file__).resolve().parents[2] / "docker" / "bin" / "nightlite-health"
 WELL = {"metadatabase": {"status": "healthy"}, "scheduler": {"status": "healthy"}}
 HANGS = WELL | {"scheduler": {"status": "unhealthy"}}
 NO_DATABASE = HANGS | {"metadatabase": {"status": "unhealthy"}}
@@ -21,8 +21,8 @@ NO_DATABASE = HANGS | {"metadatabase": {"status": "unhealthy"}}
 
 @pytest.fixture
 def health(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    loader = SourceFileLoader("mnist_lite_health", str(SCRIPT))
-    spec = spec_from_loader("mnist_lite_health", loader)
+    loader = SourceFileLoader("nightlite_health", str(SCRIPT))
+    spec = spec_from_loader("nightlite_health", loader)
     assert spec
     module = module_from_spec(spec)
     monkeypatch.setattr("sys.dont_write_bytecode", True)
@@ -30,7 +30,7 @@ def health(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     monkeypatch.setattr(module, "UNWELL", tmp_path / "unwell")
     monkeypatch.setattr(module, "LOG", tmp_path / "log")
     monkeypatch.setattr(module, "FIRST", tmp_path / "first")
-    module.FIRST.write_bytes(b"/sbin/docker-init\0--\0mnist-lite-component\0scheduler\0")
+    module.FIRST.write_bytes(b"/sbin/docker-init\0--\0nightlite-component\0scheduler\0")
     return module
 
 
@@ -94,7 +94,7 @@ def test_what_hangs_is_killed_after_five_minutes(
     assert health.main("scheduler") == "scheduler: unhealthy"
     assert killed == [(-1, signal.SIGKILL)]
     said = health.LOG.read_text()
-    assert said.startswith("mnist-lite: scheduler: unhealthy for 301 s: killed, ")
+    assert said.startswith("nightlite: scheduler: unhealthy for 301 s: killed, ")
     assert f"\n  {os.getpid()} " in said
 
 

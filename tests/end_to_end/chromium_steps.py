@@ -2,7 +2,7 @@
 
 python -m tests.end_to_end.chromium_steps trigger|answer|report|attack URL [RUN_ID [OPTION]]
 
-Each logs in through the form, as MNIST_LITE_USER with MNIST_LITE_PASSWORD, and prints what it saw as JSON. It runs in
+Each logs in through the form, as NIGHTLITE_USER with NIGHTLITE_PASSWORD, and prints what it saw as JSON. It runs in
 the environment of docs/screenshots.py: Airflow's has no Playwright.
 """
 
@@ -27,8 +27,8 @@ TOO_LOW = "-1"
 def log_in(page: Page, url: str) -> None:
     """Log in by the form that Airflow shows in place of the requested page, and go on to that page."""
     page.goto(url)
-    page.get_by_label("Username").fill(os.environ["MNIST_LITE_USER"])
-    page.get_by_label("Password").fill(os.environ["MNIST_LITE_PASSWORD"])
+    page.get_by_label("Username").fill(os.environ["NIGHTLITE_USER"])
+    page.get_by_label("Password").fill(os.environ["NIGHTLITE_PASSWORD"])
     page.get_by_role("button", name="Sign in").click()
 
 

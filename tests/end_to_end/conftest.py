@@ -80,12 +80,12 @@ class Told:
         values = {"ON": "late", "WEBHOOK": f"{self.hook.url}/{HOOK_PATH}", "WEBHOOK_SECRET": HOOK_SECRET}
         server = f"{self.mailbox.user}:{MAIL_PASSWORD}@127.0.0.1:{self.mailbox.port}"
         values |= {"URLS": f"mailto://{server}/team@example.com?from=ci@example.com&cto=60"}
-        return {f"MNIST_LITE_NOTIFY_{name}": value for name, value in values.items()}
+        return {f"NIGHTLITE_NOTIFY_{name}": value for name, value in values.items()}
 
     def configuration(self) -> str:
         """Return what someone adds to airflow.cfg for metrics."""
         on = f"statsd_on = True\nstatsd_host = 127.0.0.1\nstatsd_port = {self.statsd_port}"
-        return f"[metrics]\n{on}\nmetrics_allow_list = ^mnist_lite\n"
+        return f"[metrics]\n{on}\nmetrics_allow_list = ^nightlite\n"
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     imported.mkdir()
     for file in (*(PROJECT / "dags").glob("mnist_*.py"), Path(__file__).with_name("more_dags.py")):
         shutil.copy(file, dags)
-    variables = {"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}
+    variables = {"NIGHTLITE_VAR_DIR": str(settings.var_dir), "NIGHTLITE_PORT": str(settings.port)}
     # For what is trained on other data, room for one digit more that is taken for another.
-    variables |= {"MNIST_LITE_MIN_ACCURACY_CHANGE": "-0.05", "MNIST_LITE_MAX_LATENCY_RATIO": "100"}
+    variables |= {"NIGHTLITE_MIN_ACCURACY_CHANGE": "-0.05", "NIGHTLITE_MAX_LATENCY_RATIO": "100"}
     with Told.listening() as told, environment({**variables, **told.variables()}):
         _configure(settings, told)
         tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")

@@ -44,7 +44,7 @@ with DAG("late", schedule=None, deadline=deadline(twenty), **one) as late:
     PythonOperator(task_id="sleep", python_callable=lambda: time.sleep(15))
 
 # As someone has it who wants to be told: of every run, and of each that takes more than a second.
-os.environ["MNIST_LITE_NOTIFY_ON"] = "pushed,refused,failed,late"
+os.environ["NIGHTLITE_NOTIFY_ON"] = "pushed,refused,failed,late"
 slow = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=late_callback())
 told = pipeline("told", {"schedule": None, "deadline": slow}, finish=(end_with_notice,) if tells_after_runs() else ())
 with DAG("timed", schedule=None, dagrun_timeout=timedelta(seconds=3)) as timed:

@@ -145,7 +145,7 @@ def test_each_run_has_a_report_that_airflow_serves_to_logged_in_users(
 ) -> None:
     for run, blessed, headline in ((refused, False, "Refused by "), (pushed, True, "Released as 1")):
         assert Path(facts_of(run.result("OutcomeReport")).report or "").is_file()
-        url = f"{deployment.airflow.url}/mnist-lite/dags/mnist_tflite/runs/{quote(run.run_id, safe='')}/report.json"
+        url = f"{deployment.airflow.url}/nightlite/dags/mnist_tflite/runs/{quote(run.run_id, safe='')}/report.json"
         assert httpx.get(url, timeout=60).status_code == 401
         report = deployment.rest.http.get(url).json()
         assert (report["run_id"], report["blessed"]) == (run.run_id, blessed)

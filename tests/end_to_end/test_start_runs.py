@@ -37,7 +37,7 @@ def released(deployment: Deployment) -> Deployment:
 
 def api_of(deployment: Deployment, user: str) -> client.ApiClient:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MNIST_LITE_USER", user)
+        patch.setenv("NIGHTLITE_USER", user)
         access = find_access(deployment.settings)
     assert access
     form = {"username": access.user, "password": access.password.get_secret_value()}
@@ -65,7 +65,7 @@ def ended(runs: client.DagRunApi, run_id: str) -> str:
 
 
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `mnist-lite …` against the deployment, whose settings are in this process's environment."""
+    """Run `nightlite …` against the deployment, whose settings are in this process's environment."""
     return subprocess.run(
         [sys.executable, "-m", "nightlite.deployment.cli", *arguments],
         cwd=PROJECT,
@@ -115,10 +115,10 @@ def test_who_may_only_look_looks_and_is_answered_403(deployment: Deployment) -> 
                 runs.trigger_dag_run(PIPELINE_NAME, asked(**conf))
             assert (error.value.status, "epochs" in error.value.body) == (403, False)
         assert runs.get_dag_runs(PIPELINE_NAME).total_entries == before
-    done = command("trigger", MNIST_LITE_USER=VIEWER)
+    done = command("trigger", NIGHTLITE_USER=VIEWER)
     assert done.returncode == 1
     assert "(403)" in done.stderr
-    assert command("runs", MNIST_LITE_USER=VIEWER).returncode == 0
+    assert command("runs", NIGHTLITE_USER=VIEWER).returncode == 0
 
 
 def test_the_official_client_triggers_polls_reads_logs_and_events_and_clears(
@@ -177,7 +177,7 @@ def test_a_forced_dry_run_runs_every_node_again_and_releases_nothing(released: D
 
     told = RunParams(**run_defaults()).model_dump() | {"force": True, "push": "dry run"}
     assert recorded(released, "forced-dry") == told | {"force": "true"}
-    report = f"{released.airflow.url}/mnist-lite/dags/{PIPELINE_NAME}/runs/forced-dry/report.json"
+    report = f"{released.airflow.url}/nightlite/dags/{PIPELINE_NAME}/runs/forced-dry/report.json"
     assert released.rest.http.get(report).json()["parameters"] == told
     release = releases.latest()
     assert release
@@ -204,8 +204,8 @@ def test_the_commands_tell_a_refused_model_a_refused_parameter_and_no_server_apa
     assert newest["pushed"] == "not pushed: the model is not blessed"
     unknown = command("trigger", "--param", "epoch=3")
     assert unknown.returncode == 2
-    assert unknown.stderr.startswith("mnist-lite: Did you mean epochs? ")
-    away = command("runs", MNIST_LITE_URL="http://127.0.0.1:9", MNIST_LITE_TOKEN="x")
+    assert unknown.stderr.startswith("nightlite: Did you mean epochs? ")
+    away = command("runs", NIGHTLITE_URL="http://127.0.0.1:9", NIGHTLITE_TOKEN="x")
     assert away.returncode == 1
     assert "expected Airflow to answer at http://127.0.0.1:9" in away.stderr
     secret = released.airflow.password()
@@ -217,7 +217,7 @@ def test_the_example_with_the_official_client_works(released: Deployment) -> Non
         variables = {"URL": released.airflow.url, "USER": "admin", "PASSWORD": released.airflow.password()}
         return subprocess.run(
             [sys.executable, PROJECT / "docs" / "start_run.py", *arguments],
-            env={**os.environ, **{f"MNIST_LITE_{name}": value for name, value in variables.items()}},
+            env={**os.environ, **{f"NIGHTLITE_{name}": value for name, value in variables.items()}},
             check=False,
             text=True,
             capture_output=True,
@@ -237,9 +237,9 @@ def test_the_documented_lines_for_curl_start_a_run(released: Deployment, tmp_pat
         pytest.skip("NO CURL ON THIS MACHINE: the documented lines for it were not executed")
     page = (PROJECT / "docs/run-parameters-and-gates.md").read_text(encoding="utf-8")
     [lines] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "dagRuns" in block]
-    assert "http://127.0.0.1:${MNIST_LITE_PORT:-8080} " in lines
+    assert "http://127.0.0.1:${NIGHTLITE_PORT:-8080} " in lines
     (tmp_path / "var").symlink_to(released.settings.var_dir)
-    env = os.environ | {"MNIST_LITE_PORT": str(released.airflow.port)}
+    env = os.environ | {"NIGHTLITE_PORT": str(released.airflow.port)}
     done = subprocess.run(["bash", "-euc", lines], cwd=tmp_path, check=False, text=True, capture_output=True, env=env)
     run = json.loads(done.stdout)
     assert (run["state"], run["conf"]) == ("queued", {"min_accuracy": 1.01})

@@ -61,7 +61,7 @@ def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
     [reason] = notice.reasons
     assert reason.text == f"DataGate: {failed.result('DataGate').reason}" and "(max_anomalies)" in reason.text
     assert notice.report_url and notice.report_url.startswith(f"{deployment.airflow.url}/dags/told/runs/")
-    folder = f"{deployment.airflow.url}/mnist-lite/dags/{TOLD}/runs/{quote(failed.run_id, safe='')}"
+    folder = f"{deployment.airflow.url}/nightlite/dags/{TOLD}/runs/{quote(failed.run_id, safe='')}"
     page = deployment.rest.http.get(f"{folder}/report.html").raise_for_status()
     assert "Refused by 1 of" in page.text and "max_anomalies" in page.text and failed.run_id in page.text
     assert "image_floats" in deployment.rest.http.get(f"{folder}/statistics.html").raise_for_status().text
@@ -85,8 +85,8 @@ def test_a_run_that_airflow_ends_is_told_by_the_dag_processor(deployment: Deploy
 def test_nodes_are_counted_by_airflows_own_statsd_client(deployment: Deployment, failed: FinishedRun) -> None:
     metrics = deployment.told.metrics
     names = {metric.partition(":")[0] for metric in metrics}
-    assert "airflow.mnist_lite.DataGate.failed:1|c" in metrics and "airflow.mnist_lite.refused:1|c" in metrics
-    assert {f"airflow.mnist_lite.{name}" for name in ("Evaluator__mnist.accuracy", "Transform.cached")} <= names
+    assert "airflow.nightlite.DataGate.failed:1|c" in metrics and "airflow.nightlite.refused:1|c" in metrics
+    assert {f"airflow.nightlite.{name}" for name in ("Evaluator__mnist.accuracy", "Transform.cached")} <= names
 
 
 def test_no_secret_is_in_a_log_the_database_or_an_answer(

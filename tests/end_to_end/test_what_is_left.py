@@ -163,7 +163,7 @@ def test_no_secret_is_in_what_airflow_answers(
     run = f"dags/{PIPELINE_NAME}/dagRuns/{quote(observed.run.run_id, safe='')}"
     public = ("config", "variables", "connections", "plugins", "providers", "eventLogs", "jobs", "importErrors")
     answers = {path: deployment.rest.http.get(path) for path in (*public, run, f"{run}/taskInstances", "dags")}
-    pages = ("/", "/auth/login", f"/dags/{PIPELINE_NAME}", "/mnist-lite" + f"/{run}".replace("dagRuns", "runs"))
+    pages = ("/", "/auth/login", f"/dags/{PIPELINE_NAME}", "/nightlite" + f"/{run}".replace("dagRuns", "runs"))
     answers |= {page: deployment.rest.http.get(deployment.airflow.url + page) for page in (*pages, "/ui/config")}
     report = deployment.airflow.url + pages[-1] + "/report.html"
     answers |= {"report": deployment.rest.http.get(report)}

@@ -27,7 +27,7 @@ def in_chromium(deployment: Deployment, step: str, *arguments: str) -> dict[str,
     uv = shutil.which("uv") or str(PROJECT / ".venvs" / "tools" / "bin" / "uv")
     python = [uv, "run", "--quiet", "--no-project", "--python", ">=3.11,<3.14"]
     python += ["--with-requirements", "requirements-screenshots.txt", "python"]
-    user = {"MNIST_LITE_USER": USER, "MNIST_LITE_PASSWORD": deployment.airflow.password()}
+    user = {"NIGHTLITE_USER": USER, "NIGHTLITE_PASSWORD": deployment.airflow.password()}
     done = subprocess.run(
         [*python, "-m", "tests.end_to_end.chromium_steps", step, deployment.airflow.url, *arguments],
         cwd=PROJECT,

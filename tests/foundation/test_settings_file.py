@@ -20,15 +20,15 @@ def read(file: Path, **environ: str) -> dict[str, str]:
 
 def test_the_environment_wins_also_with_an_empty_value(tmp_path: Path) -> None:
     file = tmp_path / "settings.env"
-    file.write_text('# mine\nMNIST_LITE_EPOCHS=3\nMNIST_LITE_SCHEDULE="0 2 * * *" # nightly\nMNIST_LITE_WINDOW=7\n')
-    found = read(file, MNIST_LITE_SCHEDULE="", MNIST_LITE_WINDOW="8")
-    assert (found["MNIST_LITE_EPOCHS"], found["MNIST_LITE_SCHEDULE"], found["MNIST_LITE_WINDOW"]) == ("3", "", "8")
+    file.write_text('# mine\nNIGHTLITE_EPOCHS=3\nNIGHTLITE_SCHEDULE="0 2 * * *" # nightly\nNIGHTLITE_WINDOW=7\n')
+    found = read(file, NIGHTLITE_SCHEDULE="", NIGHTLITE_WINDOW="8")
+    assert (found["NIGHTLITE_EPOCHS"], found["NIGHTLITE_SCHEDULE"], found["NIGHTLITE_WINDOW"]) == ("3", "", "8")
 
 
 def test_processes_of_the_local_airflow_keep_what_it_was_started_with(tmp_path: Path) -> None:
     file = tmp_path / "settings.env"
-    file.write_text("MNIST_LITE_EPOCHS=3\n")
-    assert "MNIST_LITE_EPOCHS" not in read(file, MNIST_LITE_STACK="anywhere")
+    file.write_text("NIGHTLITE_EPOCHS=3\n")
+    assert "NIGHTLITE_EPOCHS" not in read(file, NIGHTLITE_STACK="anywhere")
 
 
 def test_no_file_is_no_setting_but_one_that_is_there_must_be_readable(tmp_path: Path) -> None:
@@ -37,19 +37,19 @@ def test_no_file_is_no_setting_but_one_that_is_there_must_be_readable(tmp_path: 
         read(tmp_path)
 
 
-@pytest.mark.parametrize("line", ["MNIST_LITE_EPOCHS", "MNIST_LITE_EPOCHS='3", "two words"])
+@pytest.mark.parametrize("line", ["NIGHTLITE_EPOCHS", "NIGHTLITE_EPOCHS='3", "two words"])
 def test_a_line_that_is_no_assignment_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
     file = tmp_path / "settings.env"
-    file.write_text(f"MNIST_LITE_WINDOW=2\n{line}\n")
+    file.write_text(f"NIGHTLITE_WINDOW=2\n{line}\n")
     with pytest.raises(SettingsError, match=r"settings.env, line 2: expected NAME=VALUE. Received: something else$"):
         read(file)
 
 
 def test_make_up_refuses_a_misspelt_name_in_it(tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "pipeline_lib", tmp_path / "pipeline_lib", ignore=shutil.ignore_patterns("__pycache__"))
-    misspelt = "MNIST_LITE_MIN_" + "ACURACY"
+    misspelt = "NIGHTLITE_MIN_" + "ACURACY"
     (tmp_path / "settings.env").write_text(f"{misspelt}=0.98\n")
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_LITE_")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("NIGHTLITE_")}
     env["PYTHONPATH"] = str(tmp_path / "pipeline_lib")
     done = subprocess.run(
         [sys.executable, "-m", "nightlite.deployment.cli", "up"],
@@ -60,5 +60,5 @@ def test_make_up_refuses_a_misspelt_name_in_it(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("mnist-lite: Did you mean MNIST_LITE_MIN_ACCURACY? ")
+    assert done.stderr.startswith("nightlite: Did you mean NIGHTLITE_MIN_ACCURACY? ")
     assert not (tmp_path / "var").exists()

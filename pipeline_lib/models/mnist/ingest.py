@@ -1,4 +1,4 @@
-"""Bring handwritten digits from a source into the pipeline: `mnist-lite ingest mnist5k|digits|mnist|FOLDER`."""
+"""Bring handwritten digits from a source into the pipeline: `nightlite ingest mnist5k|digits|mnist|FOLDER`."""
 
 from pathlib import Path
 

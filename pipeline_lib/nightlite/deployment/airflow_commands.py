@@ -1,4 +1,4 @@
-"""Commands of `mnist-lite` that start and stop the local Airflow: demo, up, down."""
+"""Commands of `nightlite` that start and stop the local Airflow: demo, up, down."""
 
 import sys
 from enum import StrEnum
@@ -10,7 +10,7 @@ import typer
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.settings import settings
 
-_COMPILE = "Run 'mnist-lite ingest mnist5k' for data, and 'make compile'; 'make demo' does both."
+_COMPILE = "Run 'nightlite ingest mnist5k' for data, and 'make compile'; 'make demo' does both."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -20,7 +20,7 @@ class Dataset(StrEnum):
     mnist = "mnist"
 
 
-@app.command(epilog="Examples: mnist-lite demo; mnist-lite demo --mnist-dir ~/mnist")
+@app.command(epilog="Examples: nightlite demo; nightlite demo --mnist-dir ~/mnist")
 def demo(
     dataset: Annotated[Dataset, typer.Option(envvar="DATASET", help="which handwritten digits")] = Dataset.mnist5k,
     mnist_dir: Annotated[Path | None, typer.Option(envvar="MNIST_DIR", help="a folder of IDX files instead")] = None,
@@ -34,7 +34,7 @@ def demo(
     raise typer.Exit(run_demo(settings(), dataset, mnist_dir))
 
 
-@app.command(epilog="Example: MNIST_LITE_PORT=8081 mnist-lite up")
+@app.command(epilog="Example: NIGHTLITE_PORT=8081 nightlite up")
 def up() -> None:
     """Start the local Airflow, unless it is up."""
     from nightlite.deployment.local import stack
@@ -44,7 +44,7 @@ def up() -> None:
         print(f"The DAG mnist_tflite is not there yet: no compiled pipeline at {settings().compiled_path}. {_COMPILE}")
 
 
-@app.command(epilog="Example: mnist-lite down")
+@app.command(epilog="Example: nightlite down")
 def down() -> None:
     """Stop the local Airflow, its tasks and the warm TFX servers."""
     from nightlite.deployment.local import stack

@@ -1,11 +1,11 @@
-"""Dispatcher of `mnist-lite`: each command runs in the environment that it needs, wherever it was called from."""
+"""Dispatcher of `nightlite`: each command runs in the environment that it needs, wherever it was called from."""
 
 import importlib.util
 import os
 import sys
 from collections.abc import Callable
 
-from nightlite.errors import MnistLiteError, UsageError
+from nightlite.errors import NightliteError, UsageError
 from nightlite.paths import PROJECT
 from nightlite.settings_file import read_settings_file
 
@@ -49,14 +49,14 @@ def usage() -> str:
     lines = [f"  {name:<11} {line}" for name, (_, _, line) in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: mnist-lite COMMAND [OPTION ...]",
+            "usage: nightlite COMMAND [OPTION ...]",
             "",
             "Retrain a small on-device model, prove the TFLite file, ship it only then.",
             "",
             *lines,
             "",
-            "mnist-lite COMMAND --help shows more. Examples: mnist-lite ingest mnist5k; mnist-lite run-local",
-            "mnist-lite --version prints version and revision.",
+            "nightlite COMMAND --help shows more. Examples: nightlite ingest mnist5k; nightlite run-local",
+            "nightlite --version prints version and revision.",
             "",
             "Exit code: 0 done; 1 it could not be done; 2 usage: a wrong option or value, or the name of a folder, a",
             "release or a run that does not exist; 3 a run released no model (demo, trigger --wait, status).",
@@ -70,9 +70,9 @@ def run_commands(app: Callable[..., object]) -> int:
     An error that a user can act on becomes one line and its exit code.
     """
     try:
-        app(prog_name="mnist-lite")
-    except MnistLiteError as error:
-        print(f"mnist-lite: {error}", file=sys.stderr)
+        app(prog_name="nightlite")
+    except NightliteError as error:
+        print(f"nightlite: {error}", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
     return 0
 
@@ -81,7 +81,7 @@ def version() -> str:
     """Return the version and the revision of this code."""
     from nightlite.code_revision import code_revision
 
-    return f"mnist-lite {VERSION}, revision {code_revision()}"
+    return f"nightlite {VERSION}, revision {code_revision()}"
 
 
 def main() -> int:
@@ -116,7 +116,7 @@ def _interpreter(side: str) -> str:
 
     python = settings().tfx_python if side == "tfx" else PROJECT / ".venvs" / "airflow" / "bin" / "python"
     if not python.exists():
-        raise MnistLiteError(f"no {side} environment at {python}: run 'make setup'")
+        raise NightliteError(f"no {side} environment at {python}: run 'make setup'")
     return str(python)
 
 

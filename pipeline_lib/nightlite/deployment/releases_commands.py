@@ -1,4 +1,4 @@
-"""Command `mnist-lite models`: list, check and change the releases."""
+"""Command `nightlite models`: list, check and change the releases."""
 
 import getpass
 import os
@@ -30,7 +30,7 @@ def _as_a_group() -> None:
     """Do nothing. A typer app with a single command would drop its name."""
 
 
-@models.command("list", epilog="Example: mnist-lite models list")
+@models.command("list", epilog="Example: nightlite models list")
 def list_releases(
     history: Annotated[bool, typer.Option("--history", help="every push, rollback and prune instead")] = False,
 ) -> None:
@@ -44,7 +44,7 @@ def list_releases(
         print(_no_release(releases))
 
 
-@models.command(epilog="Examples: mnist-lite models show; mnist-lite models show 3 --json")
+@models.command(epilog="Examples: nightlite models show; nightlite models show 3 --json")
 def show(
     version: Version = None,
     json: Annotated[bool, typer.Option("--json", help="the manifest itself")] = False,
@@ -58,7 +58,7 @@ def show(
         table_console().print(table)
 
 
-@models.command(epilog="Examples: mnist-lite models verify; mnist-lite models verify 3")
+@models.command(epilog="Examples: nightlite models verify; nightlite models verify 3")
 def verify(
     version: Version = None,
     all_: Annotated[bool, typer.Option("--all", help="every release there is")] = False,
@@ -78,7 +78,7 @@ def verify(
     raise typer.Exit(1 if bad else 0)
 
 
-@models.command(epilog='Example: mnist-lite models rollback 3 --reason "4 mistakes sevens for ones"')
+@models.command(epilog='Example: nightlite models rollback 3 --reason "4 mistakes sevens for ones"')
 def rollback(
     version: Annotated[int, typer.Argument(help="the new target of `latest`")],
     reason: Annotated[str, typer.Option(help="goes to the history")],
@@ -91,7 +91,7 @@ def rollback(
     print(f"latest is release {release.version} now (sha256 {release.manifest.sha256})")
 
 
-@models.command(epilog="Example: mnist-lite models prune --keep 5")
+@models.command(epilog="Example: nightlite models prune --keep 5")
 def prune(
     keep: Annotated[int, typer.Option(min=1, help="how many of the newest to keep")],
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
@@ -101,7 +101,7 @@ def prune(
     print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, _releases().versions()))}")
 
 
-@models.command(epilog="Example: mnist-lite models export ~/app/src/main/assets/digits")
+@models.command(epilog="Example: nightlite models export ~/app/src/main/assets/digits")
 def export(
     destination: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
     version: Annotated[int | None, typer.Option(help="default: the latest")] = None,

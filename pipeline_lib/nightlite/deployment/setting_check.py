@@ -1,4 +1,4 @@
-"""Check of every `MNIST_LITE_…` variable before Airflow starts, because a bad one would fail the nightly runs."""
+"""Check of every `NIGHTLITE_…` variable before Airflow starts, because a bad one would fail the nightly runs."""
 
 import os
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from nightlite.settings import PREFIX, read_variables
 
 _READ_BY = (Settings, RunDefaults, NoticeSettings, AccessVariables, ContainerVariables)
 # Read without pydantic, or set by this project for its own processes.
-_OTHERS = frozenset({"MNIST_LITE_RUNTIME_DIR", "MNIST_LITE_STACK"})
-_OF_TESTS = "MNIST_LITE_TEST_"
+_OTHERS = frozenset({"NIGHTLITE_RUNTIME_DIR", "NIGHTLITE_STACK"})
+_OF_TESTS = "NIGHTLITE_TEST_"
 
 
 def known_variables() -> frozenset[str]:

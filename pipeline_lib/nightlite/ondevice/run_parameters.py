@@ -1,6 +1,6 @@
 """Run parameters: the single source of their names, types, bounds and defaults.
 
-Airflow's trigger form, TFX's RuntimeParameters, `mnist-lite trigger --help` and its check of parameters are made
+Airflow's trigger form, TFX's RuntimeParameters, `nightlite trigger --help` and its check of parameters are made
 from this model. Gates are rows of `gates/table.py`. To add another parameter, add a field here, in its section of
 the form, and use it in `in_tfx/pipeline.py`. `make docs` writes it into docs/ and settings.env.example.
 """

@@ -103,7 +103,7 @@ RunDefaults = create_model("RunDefaults", __base__=_RunDefaults, **_SETTABLE)
 
 
 def run_defaults() -> dict[str, Any]:
-    """Return the run parameters whose defaults this deployment sets: `MNIST_LITE_MIN_ACCURACY` sets `min_accuracy`.
+    """Return the run parameters whose defaults this deployment sets: `NIGHTLITE_MIN_ACCURACY` sets `min_accuracy`.
 
     Raises:
       SettingsError: the parameter does not take the variable's value.

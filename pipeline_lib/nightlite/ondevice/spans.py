@@ -140,7 +140,7 @@ def select(data_dir: Path, span: str = LATEST, window: int = 1, as_of: str = "")
     """
     known = numbers(data_dir)
     if not known:
-        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'mnist-lite ingest mnist5k' first")
+        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'nightlite ingest mnist5k' first")
     last = _last(data_dir, known, span, as_of)
     if last not in known:
         raise DataError(

@@ -15,12 +15,12 @@ def ours(app: FastAPI) -> list[str]:
 
 
 def test_the_wheels_plugin_alone_adds_no_middleware(airflow_database: None) -> None:
-    from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
+    from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
 
     with api_application() as app:
         assert ours(app) == []
         mounted = [getattr(route, "path", "") for route in app.routes]
-    assert next(item["url_prefix"] for item in MnistLitePlugin().fastapi_apps) in mounted
+    assert next(item["url_prefix"] for item in NightlitePlugin().fastapi_apps) in mounted
 
 
 def test_this_deployments_configuration_switches_them_on(airflow_database: None) -> None:

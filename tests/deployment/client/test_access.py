@@ -16,13 +16,13 @@ URL = "https://airflow.example.com"
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name in ("URL", "USER", "PASSWORD", "PASSWORD_FILE", "TOKEN"):
-        monkeypatch.delenv(f"MNIST_LITE_{name}", raising=False)
+        monkeypatch.delenv(f"NIGHTLITE_{name}", raising=False)
     return Settings(var_dir=tmp_path, port=8080)
 
 
 def set_variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
     for name, value in values.items():
-        monkeypatch.setenv(f"MNIST_LITE_{name.upper()}", value)
+        monkeypatch.setenv(f"NIGHTLITE_{name.upper()}", value)
 
 
 def make_local(config: Settings, port: int = 8099) -> None:
@@ -56,7 +56,7 @@ def test_another_user_of_the_local_airflow(config: Settings, monkeypatch: pytest
 def test_the_local_password_is_sent_to_no_other_address(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     make_local(config)
     set_variables(monkeypatch, url=URL, user="admin")
-    with pytest.raises(SettingsError, match="expected MNIST_LITE_PASSWORD"):
+    with pytest.raises(SettingsError, match="expected NIGHTLITE_PASSWORD"):
         find_access(config)
 
 
@@ -74,7 +74,7 @@ def test_a_password_comes_from_a_variable_a_file_or_a_prompt(
     set_variables(monkeypatch, password="from a variable")
     with pytest.raises(SettingsError, match="Received: both"):
         find_access(config)
-    monkeypatch.delenv("MNIST_LITE_PASSWORD_FILE")
+    monkeypatch.delenv("NIGHTLITE_PASSWORD_FILE")
     assert secret(find_access(config)) == "from a variable"
 
 
@@ -88,7 +88,7 @@ def test_a_token_needs_no_user(config: Settings, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("url", ["airflow.example.com", "ftp://host", "https://user:pw@host", "http://"])
 def test_an_address_that_is_none_is_refused(config: Settings, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     set_variables(monkeypatch, url=url, user="u", password="p")
-    with pytest.raises(SettingsError, match="MNIST_LITE_URL: .*expected http://HOST"):
+    with pytest.raises(SettingsError, match="NIGHTLITE_URL: .*expected http://HOST"):
         find_access(config)
 
 
@@ -100,7 +100,7 @@ def test_a_terminal_is_asked_and_shows_no_password(monkeypatch: pytest.MonkeyPat
 
 def test_where_no_one_can_be_asked_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
-    with pytest.raises(SettingsError, match="^Password of admin: expected MNIST_LITE_PASSWORD, .* Received: neither$"):
+    with pytest.raises(SettingsError, match="^Password of admin: expected NIGHTLITE_PASSWORD, .* Received: neither$"):
         ask_password("admin")
 
 

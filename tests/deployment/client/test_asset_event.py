@@ -44,9 +44,9 @@ class Airflow:
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     server = Airflow()
     monkeypatch.setattr(asset_event, "AirflowRest", lambda access: AirflowRest(access, httpx.MockTransport(server)))
-    monkeypatch.setenv("MNIST_LITE_URL", "http://127.0.0.1:8080")
-    monkeypatch.setenv("MNIST_LITE_USER", "operator")
-    monkeypatch.setenv("MNIST_LITE_PASSWORD", "secret")
+    monkeypatch.setenv("NIGHTLITE_URL", "http://127.0.0.1:8080")
+    monkeypatch.setenv("NIGHTLITE_USER", "operator")
+    monkeypatch.setenv("NIGHTLITE_PASSWORD", "secret")
     return server
 
 
@@ -88,14 +88,14 @@ def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(
     said["has no Asset mnist_data"] = tell_of(span, config)
     airflow.assets = [{"wrong": "shape"}]
     said["Airflow 3's REST API"] = tell_of(span, config)
-    monkeypatch.setenv("MNIST_LITE_PASSWORD", "secret too")
+    monkeypatch.setenv("NIGHTLITE_PASSWORD", "secret too")
     said["refused to log 'operator' in (401"] = tell_of(span, config)
-    monkeypatch.delenv("MNIST_LITE_PASSWORD")
-    said["expected MNIST_LITE_PASSWORD"] = tell_of(span, config)
-    monkeypatch.delenv("MNIST_LITE_URL")
-    said["no local Airflow ('make up') and MNIST_LITE_URL is not set"] = tell_of(span, config)
-    monkeypatch.setenv("MNIST_LITE_URL", f"http://127.0.0.1:{refusing_port()}")
-    monkeypatch.setenv("MNIST_LITE_TOKEN", "secret three")
+    monkeypatch.delenv("NIGHTLITE_PASSWORD")
+    said["expected NIGHTLITE_PASSWORD"] = tell_of(span, config)
+    monkeypatch.delenv("NIGHTLITE_URL")
+    said["no local Airflow ('make up') and NIGHTLITE_URL is not set"] = tell_of(span, config)
+    monkeypatch.setenv("NIGHTLITE_URL", f"http://127.0.0.1:{refusing_port()}")
+    monkeypatch.setenv("NIGHTLITE_TOKEN", "secret three")
     monkeypatch.setattr(asset_event, "AirflowRest", AirflowRest)
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid")  # it would be another error
     said["/api/v2/. Received: [Errno 111] Connection refused"] = tell_of(span, config)

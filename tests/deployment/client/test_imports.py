@@ -19,7 +19,7 @@ ANSWERS = {
     "return_value": {"value": None},
     "importErrors": {"import_errors": []},
 }
-# Runs a command as `mnist-lite` does, then says which packages it has imported.
+# Runs a command as `nightlite` does, then says which packages it has imported.
 PROGRAM = """
 import sys
 from nightlite.deployment import cli
@@ -57,7 +57,7 @@ def url() -> Iterator[str]:
 
 @pytest.mark.parametrize(("command", "code"), [("status", "3"), ("runs", "0"), ("trigger", "0")])
 def test_they_need_neither_airflow_nor_what_is_slow_to_import(command: str, code: str, url: str) -> None:
-    env = {**os.environ, "MNIST_LITE_URL": url, "MNIST_LITE_TOKEN": "x"}
+    env = {**os.environ, "NIGHTLITE_URL": url, "NIGHTLITE_TOKEN": "x"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, command], env=env, capture_output=True, text=True, check=False
     )

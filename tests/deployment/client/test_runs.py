@@ -1,4 +1,4 @@
-"""The output of `mnist-lite runs` and `status`, of an Airflow that answers from here."""
+"""The output of `nightlite runs` and `status`, of an Airflow that answers from here."""
 
 import json
 from typing import Any

@@ -38,7 +38,7 @@ def params(pipeline: CompiledPipeline) -> dict[str, Any]:
     return found
 
 
-def test_it_takes_what_mnist_lite_trigger_takes(example: ModuleType, params: dict[str, Any]) -> None:
+def test_it_takes_what_nightlite_trigger_takes(example: ModuleType, params: dict[str, Any]) -> None:
     texts = ["quantization=int8", "push=dry run", "span=7", "epochs=3", "min_accuracy=0.98", "force=true", "epoch=x=1"]
     told = example.values(texts, params)
     assert told == assignments(texts, parameters())

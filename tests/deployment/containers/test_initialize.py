@@ -10,7 +10,7 @@ from airflow.configuration import conf
 
 from nightlite.deployment.containers import initialize
 from nightlite.deployment.settings import Settings
-from nightlite.errors import MnistLiteError, StackError
+from nightlite.errors import NightliteError, StackError
 from nightlite.paths import PROJECT
 from nightlite.settings import forget_settings
 
@@ -36,16 +36,16 @@ def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Setti
 
 
 def test_data_that_cannot_be_had_is_one_sentence(settings: Settings) -> None:
-    with pytest.raises(StackError, match=r"could not ingest MNIST_LITE_DATASET \(bad\): the reason is above"):
+    with pytest.raises(StackError, match=r"could not ingest NIGHTLITE_DATASET \(bad\): the reason is above"):
         initialize.first_data(settings.model_copy(update={"dataset": "bad"}))
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*MNIST_LITE_SCHEDULE: .* Received: '99 2 \* \* \*'"),
-        ("MIN_ACCURACY", "7", "^MNIST_LITE_MIN_ACCURACY: "),
-        ("MIN_" + "ACURACY", "0.98", r"^Did you mean MNIST_LITE_MIN_ACCURACY\? "),
+        ("SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*NIGHTLITE_SCHEDULE: .* Received: '99 2 \* \* \*'"),
+        ("MIN_ACCURACY", "7", "^NIGHTLITE_MIN_ACCURACY: "),
+        ("MIN_" + "ACURACY", "0.98", r"^Did you mean NIGHTLITE_MIN_ACCURACY\? "),
     ],
 )
 def test_a_bad_setting_ends_init_before_it_changes_anything(
@@ -53,9 +53,9 @@ def test_a_bad_setting_ends_init_before_it_changes_anything(
 ) -> None:
     monkeypatch.setattr(initialize, "migrate", lambda: pytest.fail("the database was migrated"))
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(PROJECT / "dags"))
-    monkeypatch.setenv(f"MNIST_LITE_{name}", value)
+    monkeypatch.setenv(f"NIGHTLITE_{name}", value)
     forget_settings()
-    with pytest.raises(MnistLiteError, match=said):
+    with pytest.raises(NightliteError, match=said):
         initialize.initialize(settings)
     forget_settings()
 

@@ -48,7 +48,7 @@ def test_a_taken_port_is_named_with_its_holder_and_may_be_waited_for() -> None:
         port = server.getsockname()[1]
         with pytest.raises(
             StackError,
-            match=rf"port {port} .* is taken by .*\(pid {psutil.Process().pid}\)\. .*MNIST_LITE_PORT={port + 1} ",
+            match=rf"port {port} .* is taken by .*\(pid {psutil.Process().pid}\)\. .*NIGHTLITE_PORT={port + 1} ",
         ):
             stack.require_free(port)
         threading.Timer(0.5, server.close).start()

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from nightlite.deployment.local.airflow_config import _TUNING, LocalAirflow
-from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
+from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
 from nightlite.ondevice.report_files import REPORT_PAGE
 from nightlite.paths import PROJECT
 from tests.ondevice.in_airflow.pages.test_app import get, places, report_run, served
@@ -46,7 +46,7 @@ TRAVERSALS = (
 
 def routes() -> Iterator[str]:
     """Yield each path of each application of our plugin, with words in the place of its parameters."""
-    plugin = MnistLitePlugin()
+    plugin = NightlitePlugin()
     assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
     # The deployment's own plugin has middlewares alone: tests/deployment/airflow_fixes/test_plugin.py.
     assert plugin.fastapi_root_middlewares == []

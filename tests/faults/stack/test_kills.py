@@ -1,6 +1,6 @@
 """SIGKILL at random moments of whatever a night under Airflow consists of; then the restart that an operator makes.
 
-MNIST_LITE_TEST_KILLS: how many kills (7, one of each victim; `make test-faults`: 60). MNIST_LITE_TEST_SEED: the seed,
+NIGHTLITE_TEST_KILLS: how many kills (7, one of each victim; `make test-faults`: 60). NIGHTLITE_TEST_SEED: the seed,
 which is printed.
 """
 
@@ -23,8 +23,8 @@ from tests.faults.stack.deployment import NAME, Deployment
 from tests.names import PIPELINE_NAME
 from tests.real_airflow import environment, free_port, tfx, wait_for_dag
 
-KILLS = int(os.environ.get("MNIST_LITE_TEST_KILLS") or 7)
-SEED = int(os.environ.get("MNIST_LITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
+KILLS = int(os.environ.get("NIGHTLITE_TEST_KILLS") or 7)
+SEED = int(os.environ.get("NIGHTLITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
 KILLS_A_RUN = 3
 LARGE_NODES = {"StatisticsGen", "Transform", "Trainer.mnist", "Trainer.mnist_lite", "Evaluator.mnist"}
 LARGE_NODES |= {"Evaluator.mnist_lite", "EdgeValidator", "ModelReport"}
@@ -53,7 +53,7 @@ def under_airflow(folder: Path, dag_id: str, commands: Sequence[list[str]]) -> I
     deployment = Deployment(settings, dags, dag_id)
     deployment.home.mkdir(parents=True)
     (deployment.home / "airflow.cfg").write_text(CONFIGURATION)
-    with environment({"MNIST_LITE_VAR_DIR": str(settings.var_dir), "MNIST_LITE_PORT": str(settings.port)}):
+    with environment({"NIGHTLITE_VAR_DIR": str(settings.var_dir), "NIGHTLITE_PORT": str(settings.port)}):
         for command in commands:
             tfx(settings, *command)
         try:
@@ -119,7 +119,7 @@ class Killer:
 
 @pytest.mark.timeout(3600)
 def test_whatever_is_killed_the_night_ends_well_and_leaves_nothing_half_done(deployment: Deployment) -> None:
-    print(f"MNIST_LITE_TEST_SEED={SEED} MNIST_LITE_TEST_KILLS={KILLS}")
+    print(f"NIGHTLITE_TEST_SEED={SEED} NIGHTLITE_TEST_KILLS={KILLS}")
     killer = Killer(deployment, random.Random(SEED), KILLS)
     deployment.trigger(0)
     assert deployment.ended(0).state == "success"
@@ -141,7 +141,7 @@ def test_whatever_is_killed_the_night_ends_well_and_leaves_nothing_half_done(dep
 @pytest.mark.timeout(1800)
 def test_each_large_node_of_the_real_pipeline_is_killed_while_it_runs_and_made_again(mnist: Deployment) -> None:
     """Those with Beam, TFMA, Keras, the converter and LiteRT in them: each is struck once, at a random moment."""
-    print(f"MNIST_LITE_TEST_SEED={SEED}")
+    print(f"NIGHTLITE_TEST_SEED={SEED}")
     chance = random.Random(SEED)
     struck: set[str] = set()
     mnist.trigger(0)

@@ -55,9 +55,9 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
     """Simulate one run a night. Everything that a run needs is read again, as in a node's own process."""
     with mock.patch.dict(
         os.environ,
-        MNIST_LITE_VAR_DIR=str(folder),
-        MNIST_LITE_KEEP_ARTIFACT_RUNS=str(KEEP_RUNS),
-        MNIST_LITE_KEEP_RELEASES=str(KEEP_RELEASES),
+        NIGHTLITE_VAR_DIR=str(folder),
+        NIGHTLITE_KEEP_ARTIFACT_RUNS=str(KEEP_RUNS),
+        NIGHTLITE_KEEP_RELEASES=str(KEEP_RELEASES),
     ):
         forget_settings()
         try:

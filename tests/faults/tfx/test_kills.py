@@ -1,7 +1,7 @@
 """SIGKILL at a random moment of whatever runs a night; then the retry that Airflow makes, and the night after.
 
-MNIST_LITE_TEST_KILLS: how many kills that strike what lives (3; `make test-faults`: 60).
-MNIST_LITE_TEST_SEED: the seed, which is printed.
+NIGHTLITE_TEST_KILLS: how many kills that strike what lives (3; `make test-faults`: 60).
+NIGHTLITE_TEST_SEED: the seed, which is printed.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ from nightlite.runner.node_result import NodeResult
 from tests.pipelines import tiny_nights
 from tests.run_nodes import Deployment
 
-KILLS = int(os.environ.get("MNIST_LITE_TEST_KILLS") or 3)
-SEED = int(os.environ.get("MNIST_LITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
+KILLS = int(os.environ.get("NIGHTLITE_TEST_KILLS") or 3)
+SEED = int(os.environ.get("NIGHTLITE_TEST_SEED") or random.SystemRandom().randrange(2**31))
 NODES = ("Data", "Train", "Resolver.released", "Judge", "Release")
 VICTIMS = ("child", "server", "client", "all")
 TRIES = 3
@@ -107,7 +107,7 @@ def deployment(tmp_path: Path) -> Iterator[Nights]:
 
 @pytest.mark.timeout(3600)
 def test_whatever_is_killed_the_retry_completes_the_night_and_the_next_one_works(deployment: Nights) -> None:
-    print(f"MNIST_LITE_TEST_SEED={SEED} MNIST_LITE_TEST_KILLS={KILLS}")
+    print(f"NIGHTLITE_TEST_SEED={SEED} NIGHTLITE_TEST_KILLS={KILLS}")
     chance = random.Random(SEED)
     deployment.night(0)
     struck = night = 0

@@ -14,7 +14,7 @@ from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, prune, run_
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
-COUNT = int(os.environ.get("MNIST_LITE_TEST_NIGHTS") or 30)
+COUNT = int(os.environ.get("NIGHTLITE_TEST_NIGHTS") or 30)
 pytestmark = pytest.mark.timeout(900 + 20 * COUNT)  # the first test lives through them all
 
 
@@ -92,7 +92,7 @@ def test_a_night_of_long_ago_run_again_is_made_again_and_not_answered_from_a_rem
     lived: list[Night], var: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The same parameters have the same cache key; TFX looks whether what it remembers is still there."""
-    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(var))
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(var))
     forget_settings()
     for node_id in ("Data", "Train"):
         run_node(node_id, 0, run_id="again")

@@ -26,7 +26,7 @@ def test_where_the_records_are_on_the_full_disk_too_the_log_says_so_and_a_retry_
 ) -> None:
     """As by default: all of var/ on one file system. What cannot be recorded is not half recorded."""
     with small_disk(tmp_path / "disk", "2m") as disk:
-        monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(disk / "var"))
+        monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(disk / "var"))
         forget_settings()
         compiled_nights()
         assert execute("Data", 0).state == "succeeded"

@@ -1,4 +1,4 @@
-"""`mnist-lite models` and `mnist-lite predict`, each in a process of its own, on releases of a tiny TFLite file."""
+"""`nightlite models` and `nightlite predict`, each in a process of its own, on releases of a tiny TFLite file."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run a command line as `mnist-lite` does once it is in the right environment."""
+    """Run a command line as `nightlite` does once it is in the right environment."""
 
     def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         module = (
@@ -37,7 +37,7 @@ def run(tmp_path: Path) -> Run:
         )
         env = {
             **os.environ,
-            "MNIST_LITE_VAR_DIR": str(tmp_path),
+            "NIGHTLITE_VAR_DIR": str(tmp_path),
             "PYTHONPATH": str(PROJECT),
             "COLUMNS": "160",
         } | variables
@@ -91,7 +91,7 @@ def test_each_picture_has_its_line_and_the_exit_code_says_the_worst(
     assert unclear == {"image": blank, "digit": None, "not_sure": "nothing stands out"}
     done = run("predict", text, picture)
     assert (done.returncode, "zero.png: 2" in done.stdout) == (1, True)
-    assert done.stderr.startswith(f"mnist-lite: {text}: expected a PNG or JPEG file")
+    assert done.stderr.startswith(f"nightlite: {text}: expected a PNG or JPEG file")
 
 
 def test_after_a_rollback_predict_asks_the_other_release(run: Run, released: Releases, picture: str) -> None:
@@ -113,7 +113,7 @@ def test_the_releases_are_listed_shown_verified_pruned_and_exported(
     assert "image_floats: float32 [any, 784]" in run("models", "show", "1").stdout
     verified = run("models", "verify", "--all")
     assert verified.returncode == 0
-    assert verified.stdout.count("not signed: MNIST_LITE_SIGNING_KEY names no key") == 3
+    assert verified.stdout.count("not signed: NIGHTLITE_SIGNING_KEY names no key") == 3
     assert run("models", "prune", "--keep", "2").stdout == "pruned: 1; left: 2, 3\n"
     assert run("models", "export", str(tmp_path / "app")).returncode == 0
     exported = (tmp_path / "app" / "model.tflite").read_bytes()
@@ -178,7 +178,7 @@ def test_a_reader_with_a_key_refuses_what_is_not_signed(
         ["models", "rollback", "1", "--reason", "x"],
         ["models", "export", str(tmp_path / "app")],
     ):
-        done = run(*arguments, MNIST_LITE_VERIFYING_KEY=str(key))
+        done = run(*arguments, NIGHTLITE_VERIFYING_KEY=str(key))
         assert done.returncode == 1
         assert "is not signed" in done.stderr, done.stderr
     assert released.latest_version() == 3

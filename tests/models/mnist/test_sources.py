@@ -83,7 +83,7 @@ def test_unknown_source(tmp_path: Path, name: str, found: str) -> None:
 
 
 # Defined only where there are such files: the generated ones above take the same way through the code.
-if real_folder := os.environ.get("MNIST_LITE_TEST_MNIST_DIR"):
+if real_folder := os.environ.get("NIGHTLITE_TEST_MNIST_DIR"):
 
     def test_real_mnist_files() -> None:
         real = load_folder(Path(real_folder), "real")

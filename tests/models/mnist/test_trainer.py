@@ -27,7 +27,7 @@ from tfx.proto import example_gen_pb2
 from models.mnist.model import tflite_file, trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 from models.mnist.model.preprocessing import preprocessing_fn
-from nightlite.errors import DataError, MnistLiteError
+from nightlite.errors import DataError, NightliteError
 
 CONFIG: dict[str, Any] = {"epochs": 1, "batch_size": 16, "learning_rate": 0.005, "seed": 1}
 
@@ -152,7 +152,7 @@ def tensorboard(trained: Path, tmp_path: Path) -> Iterator[str]:
     shutil.copytree(trained / "logs", runs / "7")
     (tmp_path / "pipeline_root" / "Trainer.mnist_lite" / "model_run" / "8").mkdir(parents=True)
     command = [sys.executable, "-m", "nightlite.ondevice.in_tfx.training_curves", "--port=0"]
-    env = {**os.environ, "MNIST_LITE_VAR_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    env = {**os.environ, "NIGHTLITE_VAR_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -205,7 +205,7 @@ def test_diverged_training_names_epoch_and_learning_rate(
 ) -> None:
     images, labels = images_and_labels(64)
     images[0, 0] = np.nan
-    with pytest.raises(MnistLiteError, match=r"nan in epoch 1 of 1, with learning_rate 0\.005"):
+    with pytest.raises(NightliteError, match=r"nan in epoch 1 of 1, with learning_rate 0\.005"):
         trainer.run_fn(make_fn_args(tmp_path, serialized(images, labels)))
     assert not (tmp_path / "model").exists()
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
-VARIABLE = "MNIST_LITE_" + "MAX_THREADS"  # no setting but here
+VARIABLE = "NIGHTLITE_" + "MAX_THREADS"  # no setting but here
 ROW = 'EdgeGate("max_threads", 2.0, (-1, 64), "threads", "threads of the runtime", lambda found: float(found.threads)),'
 LOOK = """
 import json

@@ -56,7 +56,7 @@ def ask(dag, monkeypatch, caplog, tmp_path):
     """Execute the approval over these results; returns what was asked, or why it was skipped."""
     monkeypatch.setattr(ExecutorSafeguard, "test_mode", True)
     monkeypatch.setattr(ModelApproval, "log", logging.getLogger("task"))
-    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
     caplog.set_level(logging.INFO)
     forget_settings()
     sent = []

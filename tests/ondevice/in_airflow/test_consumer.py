@@ -17,7 +17,7 @@ from tests.ondevice.releases.made_releases import push
 
 @pytest.fixture
 def releases(monkeypatch, tmp_path):
-    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
     forget_settings()
     yield Releases(settings().push_dir)
     forget_settings()

@@ -40,7 +40,7 @@ def read_dags(monkeypatch, compiled_file):
 
     def read(**variables) -> DagBag:
         for name, value in {"compiled_pipeline": str(compiled_file), **variables}.items():
-            monkeypatch.setenv(f"MNIST_LITE_{name.upper()}", value)
+            monkeypatch.setenv(f"NIGHTLITE_{name.upper()}", value)
         monkeypatch.setenv("AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS", "False")
         forget_settings()
         return DagBag(str(DAGS))
@@ -56,7 +56,7 @@ def test_the_dag_is_as_the_settings_say(read_dags):
     dag = bag.dags["diamond"]
     assert by_time_and_assets(dag) == ("30 3 * * *", "Europe/Paris", [DATA])
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
-    assert dag.description and dag.tags and dag.doc_md and {task.owner for task in dag.tasks} == {"mnist-lite"}
+    assert dag.description and dag.tags and dag.doc_md and {task.owner for task in dag.tasks} == {"nightlite"}
 
 
 def by_time_and_assets(dag):
@@ -152,7 +152,7 @@ def test_a_push_updates_the_asset_that_the_consumer_waits_for(read_dags):
 def test_the_environment_sets_a_run_parameters_default(read_dags):
     assert read_dags(epochs="9").dags["diamond"].params["epochs"] == 9
     (error,) = read_dags(epochs="0").import_errors.values()
-    assert error.startswith("MNIST_LITE_EPOCHS: ") and "Received: '0'" in error
+    assert error.startswith("NIGHTLITE_EPOCHS: ") and "Received: '0'" in error
 
 
 def test_a_notify_variable_that_is_wrong_keeps_no_run_from_its_schedule(read_dags):
@@ -180,7 +180,7 @@ def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compi
 
 def test_a_schedule_that_is_none(read_dags):
     (error,) = read_dags(schedule="every night").import_errors.values()
-    assert error.startswith("MNIST_LITE_SCHEDULE: expected a cron expression") and "'every night'" in error
+    assert error.startswith("NIGHTLITE_SCHEDULE: expected a cron expression") and "'every night'" in error
 
 
 def test_the_check_before_a_start_tells_what_airflow_would_and_waits_for_no_first_compile(
@@ -194,7 +194,7 @@ def test_the_check_before_a_start_tells_what_airflow_would_and_waits_for_no_firs
         return json.loads((tmp_path / "errors").read_text())
 
     (error,) = checked(schedule="99 2 * * *").values()
-    assert error.startswith("MNIST_LITE_SCHEDULE: expected a cron expression")
+    assert error.startswith("NIGHTLITE_SCHEDULE: expected a cron expression")
     assert checked(schedule="@daily") == {}  # though there is no compiled pipeline yet
     compiled_file.write_text("damaged")
     assert list(checked()) == [str(DAGS / "mnist_tflite.py")]
@@ -214,8 +214,8 @@ def test_parsing_imports_little(compiled_file, tmp_path):
         "ours = {name for name in found if name.startswith(('nightlite', 'models'))};"
         "print(len(found - ours), len(ours), 'apprise' in sys.modules)"
     )
-    env = {"PYTHONPATH": str(PROJECT), "MNIST_LITE_NOTIFY_URLS": "slack://a/b/c"}
-    env |= {"MNIST_LITE_COMPILED_PIPELINE": str(compiled_file), "AIRFLOW_HOME": str(tmp_path)}
+    env = {"PYTHONPATH": str(PROJECT), "NIGHTLITE_NOTIFY_URLS": "slack://a/b/c"}
+    env |= {"NIGHTLITE_COMPILED_PIPELINE": str(compiled_file), "AIRFLOW_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     others, ours, sends = done.stdout.split()[-3:]
     assert int(others) < 64 and int(ours) < 51 and sends == "False", done.stdout

@@ -17,8 +17,8 @@ GOOD = """echo '{"span": 2, "examples": {"train": 3}, "sha256": "ab", "new": tru
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path / "a [var]"))
-    monkeypatch.setenv("MNIST_LITE_TFX_PYTHON", str(tmp_path / "python"))
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path / "a [var]"))
+    monkeypatch.setenv("NIGHTLITE_TFX_PYTHON", str(tmp_path / "python"))
     forget_settings()
     yield settings()
     forget_settings()
@@ -78,7 +78,7 @@ def test_what_an_older_span_holds_already_makes_no_event(config: Settings) -> No
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo 'mnist-lite: the file is truncated' >&2; exit 1", "the file is truncated"),
+        ("echo 'nightlite: the file is truncated' >&2; exit 1", "the file is truncated"),
         ("exit 7", "exit code 7"),
         ("kill -9 $$", "signal 9"),
         (None, "No such file or directory"),

@@ -84,7 +84,7 @@ def test_a_nodes_result_is_counted_and_timed(statsd, node, counted):
     name = node.node_id.replace(".", "__")
     timed = {f"{name}.duration:1500.000000|ms", f"{name}.executor_duration:250.000000|ms"}
     emit(node)
-    assert set(statsd()) == {f"airflow.mnist_lite.{packet}" for packet in counted | timed}
+    assert set(statsd()) == {f"airflow.nightlite.{packet}" for packet in counted | timed}
 
 
 def test_a_tasks_metrics_reach_opentelemetry_in_small_letters_before_it_ends(tmp_path):
@@ -101,9 +101,9 @@ def test_a_tasks_metrics_reach_opentelemetry_in_small_letters_before_it_ends(tmp
         for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
         for scope in resource.scope_metrics
         for metric in scope.metrics
-        if ".mnist_lite." in metric.name  # Airflow has its own
+        if ".nightlite." in metric.name  # Airflow has its own
     }
-    name = "airflow.mnist_lite.trainer__mnist_lite"
+    name = "airflow.nightlite.trainer__mnist_lite"
     assert set(sent) == {f"{name}.{what}" for what in ("duration", "executor_duration", "succeeded", "model_bytes")}
     [point] = sent[f"{name}.succeeded"].sum.data_points
     tags = {tag.key: tag.value.string_value for tag in point.attributes}

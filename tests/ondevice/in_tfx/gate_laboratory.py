@@ -61,7 +61,7 @@ class Laboratory:
         memo.install()
 
     def run(self, run_id: str, **parameters: Any) -> Run:
-        """Do a whole run, as `mnist-lite run-local` does."""
+        """Do a whole run, as `nightlite run-local` does."""
         return run_local(self.compiled, run_id, self.settings.mlmd_url, {**LENIENT, **parameters})
 
     def exec_properties(self, node_id: str, **parameters: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`mnist-lite schema`: infer, diff and accept, on real spans."""
+"""`nightlite schema`: infer, diff and accept, on real spans."""
 
 import tempfile
 import types
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_schema_and_an_empty_folder_are_refused(tmp_path: Path
     (tmp_path / "schema").write_text("features: 3")
     with pytest.raises(DataError, match="expected a Schema as protobuf text. Received:"):
         curated_schema.read(tmp_path / "schema")
-    with pytest.raises(DataError, match="'mnist-lite ingest mnist5k' first"):
+    with pytest.raises(DataError, match="'nightlite ingest mnist5k' first"):
         curated_schema.latest_statistics(tmp_path)
 
 
@@ -131,7 +131,7 @@ def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, mo
     monkeypatch.setattr(curated_schema, "latest_statistics", statistics)
     monkeypatch.setattr(commands, "settings", lambda: here)
     monkeypatch.setenv("TMPDIR", tempfile.gettempdir())  # put back afterwards
-    monkeypatch.setenv("MNIST_LITE_RUNTIME_DIR", str(schema_file.parent))
+    monkeypatch.setenv("NIGHTLITE_RUNTIME_DIR", str(schema_file.parent))
 
     def run(name: str) -> Result:
         return CliRunner().invoke(commands.app, ["schema", name])

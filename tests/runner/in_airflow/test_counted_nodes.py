@@ -8,7 +8,7 @@ from tests.runner.in_airflow.test_operators import killed_while_it_hangs, run
 
 __all__ = ["run"]
 STATES = ("succeeded", "cached", "skipped", "failed", "cancelled")
-NAME = "airflow.mnist_lite.ExampleGen"
+NAME = "airflow.nightlite.ExampleGen"
 
 
 def counted(lines):

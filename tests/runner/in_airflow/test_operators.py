@@ -69,7 +69,7 @@ def test_success_returns_the_result_as_json(run, operator):
 def test_its_temporary_files_are_where_those_of_killed_tasks_are_looked_for(
     run, operator, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setenv("MNIST_LITE_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("NIGHTLITE_RUNTIME_DIR", str(tmp_path / "runtime"))
     run(operator("succeed"))
     folder = tmp_path / "runtime" / "tmp"
     assert f"{folder}/node-{os.getpid()}-" in caplog.text
@@ -256,7 +256,7 @@ def test_the_variables_that_only_this_node_has_are_named_for_its_cache_key(run, 
 def test_the_nodes_of_a_pipeline_given_by_value_share_one_file_and_another_pipeline_has_another(
     run, operator, compiled, stand_in, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setenv("MNIST_LITE_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
     dag = operator("succeed").dag
     other = compiled.model_copy(update={"tfx_version": "another"})
     env = {"*": {"env": {"BEHAVE": "succeed"}}}

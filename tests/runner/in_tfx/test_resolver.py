@@ -29,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         return code, NodeResult.read(result)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MNIST_LITE_VAR_DIR", str(folder))
+        patch.setenv("NIGHTLITE_VAR_DIR", str(folder))
         forget_settings()
         for node_id in ("Earlier", "Blessed"):
             code, result = run_node(node_id)

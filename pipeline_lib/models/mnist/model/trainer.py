@@ -16,7 +16,7 @@ from tfx_bsl.public import tfxio
 from models.mnist.model.augmentation import Distortion, distort
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, NUM_CLASSES, transformed_name
 from models.mnist.model.network import Tabulated, build_network, one_cycle
-from nightlite.errors import DataError, MnistLiteError
+from nightlite.errors import DataError, NightliteError
 from nightlite.ondevice.training_parameters import TrainingParams
 
 # Training needs steps, so an epoch passes over a small data set several times.
@@ -47,7 +47,7 @@ def run_fn(fn_args: FnArgs) -> None:
     Raises:
       ValidationError: `custom_config` holds something else.
       DataError: a split is empty or has labels outside 0-9.
-      MnistLiteError: training diverged.
+      NightliteError: training diverged.
     """
     params = TrainingParams.model_validate(fn_args.custom_config or {})
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
@@ -89,7 +89,7 @@ def train(train_split: Examples, eval_split: Examples, params: TrainingParams, l
     """Train a new network, with a line of progress per epoch. The same arguments give the same weights.
 
     Raises:
-      MnistLiteError: the loss is no longer a finite number.
+      NightliteError: the loss is no longer a finite number.
     """
     keras.utils.set_random_seed(params.seed)
     steps_per_epoch = max(MIN_STEPS_PER_EPOCH, math.ceil(len(train_split.labels) / params.batch_size))
@@ -186,7 +186,7 @@ class _EpochReport(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         reached, values = f"epoch {epoch + 1} of {self._run_params.epochs}", logs or {}
         if not math.isfinite(values["loss"]):
-            raise MnistLiteError(
+            raise NightliteError(
                 f"training diverged: expected a finite loss. Received: {values['loss']} in {reached}, with "
                 f"learning_rate {self._run_params.learning_rate}. Lower it, or look for images that are not numbers"
             )

@@ -1,4 +1,4 @@
-"""Command `mnist-lite predict`: the released file's answer to a picture."""
+"""Command `nightlite predict`: the released file's answer to a picture."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ def _as_a_group() -> None:
     """Do nothing. A typer app with a single command would drop its name."""
 
 
-@app.command(epilog="Examples: mnist-lite predict seven.png; mnist-lite predict *.jpg --json")
+@app.command(epilog="Examples: nightlite predict seven.png; nightlite predict *.jpg --json")
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG or JPEG, of one digit each")],
     version: Annotated[int | None, typer.Option(help="a release; default: the latest")] = None,
@@ -43,7 +43,7 @@ def predict(
         if as_json:
             print(json.dumps({"image": str(path), **found.facts()}))
         elif found.error:
-            print(f"mnist-lite: {found.error}", file=sys.stderr)
+            print(f"nightlite: {found.error}", file=sys.stderr)
         else:
             console.print(drawing.prediction(path.name, found, colours=console.color_system is not None))
     raise typer.Exit(prediction.exit_code(predictions))

@@ -13,7 +13,7 @@ import sys
 from models.mnist.data.sources import load_mnist5k
 from models.mnist.model.features import LABELS
 from models.mnist.predict.recognition import Recogniser
-from nightlite.errors import MnistLiteError, ReleaseError
+from nightlite.errors import NightliteError, ReleaseError
 from nightlite.ondevice.settings import settings
 
 
@@ -25,7 +25,7 @@ def main(version: int, sha256: str | None = None) -> int:
         if sha256 not in (None, recogniser.release.manifest.sha256):
             raise ReleaseError(f"expected the file {sha256}. Received: {recogniser.release.manifest.sha256}")
         answers = recogniser.ask(images)
-    except MnistLiteError as error:
+    except NightliteError as error:
         print(error, file=sys.stderr)
         return 1
     digits = "".join(answer.digit for answer in answers)

@@ -17,7 +17,7 @@ from nightlite.settings import read_variables
 # The interface and the only user of this checkout's local Airflow.
 LOCAL_HOST = "127.0.0.1"
 LOCAL_USER = "admin"
-_SECRETS = "MNIST_LITE_PASSWORD, MNIST_LITE_PASSWORD_FILE or MNIST_LITE_TOKEN"
+_SECRETS = "NIGHTLITE_PASSWORD, NIGHTLITE_PASSWORD_FILE or NIGHTLITE_TOKEN"
 
 
 class Access(BaseModel):
@@ -39,7 +39,7 @@ class Access(BaseModel):
 class AccessVariables(BaseSettings):
     """Environment variables of an Airflow's address and login. If none is set, the local Airflow is used."""
 
-    model_config = SettingsConfigDict(env_prefix="MNIST_LITE_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="NIGHTLITE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     url: str | None = Field(default=None, description="address of an Airflow, such as https://airflow.example.com")
     user: str | None = Field(default=None, description="who asks it")
@@ -72,7 +72,7 @@ def find_access(config: Settings, ask: Callable[[str], str] | None = None) -> Ac
     if given.token:
         return Access(url=given.url, token=given.token)
     if not given.user:
-        raise SettingsError("expected MNIST_LITE_USER or MNIST_LITE_TOKEN beside MNIST_LITE_URL. Received: neither")
+        raise SettingsError("expected NIGHTLITE_USER or NIGHTLITE_TOKEN beside NIGHTLITE_URL. Received: neither")
     return Access(url=given.url, user=given.user, password=_password(given, ask))
 
 
@@ -85,17 +85,17 @@ def ask_password(whose: str) -> str:
 
 def _password(given: AccessVariables, ask: Callable[[str], str] | None) -> SecretStr:
     if given.password and given.password_file:
-        raise SettingsError("expected one of MNIST_LITE_PASSWORD and MNIST_LITE_PASSWORD_FILE. Received: both")
+        raise SettingsError("expected one of NIGHTLITE_PASSWORD and NIGHTLITE_PASSWORD_FILE. Received: both")
     if given.password_file:
         try:
             return SecretStr(given.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"MNIST_LITE_PASSWORD_FILE: expected a file that holds a password. Received: {error}"
+                f"NIGHTLITE_PASSWORD_FILE: expected a file that holds a password. Received: {error}"
             ) from None
     if password := given.password or (ask and SecretStr(ask(f"{given.user} at {given.url}"))):
         return password
-    raise SettingsError(f"expected {_SECRETS} beside MNIST_LITE_URL. Received: none of them")
+    raise SettingsError(f"expected {_SECRETS} beside NIGHTLITE_URL. Received: none of them")
 
 
 def _local(config: Settings, given: AccessVariables) -> Access | None:

@@ -16,7 +16,7 @@ def tell_of(span: Span, config: Settings) -> str:
     try:
         access = find_access(config)
         if access is None:
-            raise StackError("there is no local Airflow ('make up') and MNIST_LITE_URL is not set")
+            raise StackError("there is no local Airflow ('make up') and NIGHTLITE_URL is not set")
         with AirflowRest(access) as rest:
             return f"Airflow at {access.url} {_tell(rest, span)}"
     except (KeyError, TypeError, ValueError):

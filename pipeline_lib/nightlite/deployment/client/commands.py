@@ -1,4 +1,4 @@
-"""Commands of `mnist-lite` that call an Airflow over REST: trigger, status, runs."""
+"""Commands of `nightlite` that call an Airflow over REST: trigger, status, runs."""
 
 import math
 import sys
@@ -32,10 +32,10 @@ def _parameter_lines() -> str:
         for parameter in run_parameters.parameters()
     ]
     where = (
-        "Where: MNIST_LITE_URL, and who asks: MNIST_LITE_USER and MNIST_LITE_PASSWORD or MNIST_LITE_PASSWORD_FILE, or "
-        "MNIST_LITE_TOKEN. A password that is not set is asked for. None of them: the local Airflow of this checkout."
+        "Where: NIGHTLITE_URL, and who asks: NIGHTLITE_USER and NIGHTLITE_PASSWORD or NIGHTLITE_PASSWORD_FILE, or "
+        "NIGHTLITE_TOKEN. A password that is not set is asked for. None of them: the local Airflow of this checkout."
     )
-    examples = "Example: mnist-lite trigger --wait --param epochs=3 --param 'push=dry run'"
+    examples = "Example: nightlite trigger --wait --param epochs=3 --param 'push=dry run'"
     return "\n\n".join(["Parameters:", *about, where, examples])
 
 
@@ -71,7 +71,7 @@ def trigger(
     )
 
 
-@app.command(epilog="Example: mnist-lite status --json")
+@app.command(epilog="Example: nightlite status --json")
 def status(
     run_id: Annotated[str | None, typer.Argument(help="default: the newest run")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print it as JSON")] = False,
@@ -86,7 +86,7 @@ def status(
     raise typer.Exit(runs.status(settings(), run_id, as_json=as_json))
 
 
-@app.command("runs", epilog="Example: mnist-lite runs --limit 3 --json")
+@app.command("runs", epilog="Example: nightlite runs --limit 3 --json")
 def list_runs(
     limit: Annotated[int, typer.Option(min=1, max=100, help="how many")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,

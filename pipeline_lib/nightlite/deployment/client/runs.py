@@ -1,4 +1,4 @@
-"""Commands `mnist-lite trigger`, `status` and `runs`, which start and read runs over REST."""
+"""Commands `nightlite trigger`, `status` and `runs`, which start and read runs over REST."""
 
 import contextlib
 import math
@@ -61,7 +61,7 @@ def connect(config: Settings) -> tuple[Access, AirflowRest]:
     access = find_access(config, ask_password)
     if access is None:
         raise StackError(
-            "expected an Airflow: MNIST_LITE_URL and who asks it, or a local one. Received: neither; "
+            "expected an Airflow: NIGHTLITE_URL and who asks it, or a local one. Received: neither; "
             "run 'make up' for the second"
         )
     return access, AirflowRest(access)
@@ -125,7 +125,7 @@ def _newest(rest: AirflowRest) -> str:
     for run in rest.runs(the_model().pipeline_name, 1):
         return run.dag_run_id
     raise RefusedError(
-        f"expected a run of {the_model().pipeline_name}. Received: none yet; 'mnist-lite trigger' starts one"
+        f"expected a run of {the_model().pipeline_name}. Received: none yet; 'nightlite trigger' starts one"
     )
 
 
@@ -175,12 +175,12 @@ def _watch(view: RunView, console: Console, seconds: float) -> DagRun:
     try:
         run = view.watch(console, seconds)
     except KeyboardInterrupt:
-        console.print(f"\nNot watching any more; run {view.run_id} goes on: 'mnist-lite status {view.run_id}'.")
+        console.print(f"\nNot watching any more; run {view.run_id} goes on: 'nightlite status {view.run_id}'.")
         sys.exit(EXIT_INTERRUPTED)
     if not run.finished:
         raise StackError(
             f"run {view.run_id} was not over after {seconds:g} s: it goes on. Look at it with "
-            f"'mnist-lite status {view.run_id}'; the same trigger with --run-id {view.run_id} waits for it again"
+            f"'nightlite status {view.run_id}'; the same trigger with --run-id {view.run_id} waits for it again"
         )
     return run
 

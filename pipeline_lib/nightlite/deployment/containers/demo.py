@@ -2,7 +2,7 @@
 
     python -m nightlite.deployment.containers.demo      (in the `init` service, which has the admin's password)
 
-Exit codes are those of `mnist-lite demo`: 0 pushed, 1 failed, 3 nothing pushed, 130 interrupted.
+Exit codes are those of `nightlite demo`: 0 pushed, 1 failed, 3 nothing pushed, 130 interrupted.
 """
 
 import os
@@ -17,9 +17,9 @@ from nightlite.deployment.local.demo import show_run
 from nightlite.deployment.local.start_run import run_under_way, switch_on
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import settings
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 
-_VARIABLE = "MNIST_LITE_ADMIN_PASSWORD"
+_VARIABLE = "NIGHTLITE_ADMIN_PASSWORD"
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
             # A new deployment starts its first run by itself.
             run_id = run_under_way(rest) or rest.trigger(the_model().pipeline_name).dag_run_id
             code = show_run(settings(), rest, run_id, console, os.environ["AIRFLOW__API__BASE_URL"])
-    except MnistLiteError as error:
+    except NightliteError as error:
         print(f"compose-demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
     python -m nightlite.deployment.containers.initialize
 
-It runs before anything else, at every start, and keeps whatever exists. One `MNIST_LITE_*_PASSWORD` is read for
+It runs before anything else, at every start, and keeps whatever exists. One `NIGHTLITE_*_PASSWORD` is read for
 each user who does not exist yet. After that, only Airflow's own database holds the password.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from nightlite.deployment.dag_check import import_errors, refuse_broken_dags
 from nightlite.deployment.setting_check import check_settings
 from nightlite.deployment.settings import Settings, settings
-from nightlite.errors import MnistLiteError, SettingsError, StackError
+from nightlite.errors import NightliteError, SettingsError, StackError
 from nightlite.paths import PROJECT
 
 # A killed scheduler looks alive until its last heartbeat is 30 s old.
@@ -122,7 +122,7 @@ def make_users() -> None:
             for user, role in USERS.items():
                 if builder.sm.find_user(user):
                     continue
-                variable = f"MNIST_LITE_{user.upper()}_PASSWORD"
+                variable = f"NIGHTLITE_{user.upper()}_PASSWORD"
                 password = os.environ.get(variable)
                 if not password:
                     raise SettingsError(
@@ -154,7 +154,7 @@ def first_data(config: Settings) -> None:
         "--no-tell",
     ]
     if subprocess.call(command, cwd=PROJECT):
-        raise StackError(f"could not ingest MNIST_LITE_DATASET ({config.dataset}): the reason is above")
+        raise StackError(f"could not ingest NIGHTLITE_DATASET ({config.dataset}): the reason is above")
 
 
 def forget_runs(before: datetime) -> None:
@@ -182,7 +182,7 @@ def say(text: str) -> None:
 def main() -> int:
     try:
         initialize(settings())
-    except MnistLiteError as error:
+    except NightliteError as error:
         print(f"init: {error}", file=sys.stderr)
         return 1
     return 0

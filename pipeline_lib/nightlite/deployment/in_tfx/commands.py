@@ -1,4 +1,4 @@
-"""Commands of `mnist-lite` that need TFX or the data: ingest, run-local, schema."""
+"""Commands of `nightlite` that need TFX or the data: ingest, run-local, schema."""
 
 import contextlib
 import json
@@ -52,7 +52,7 @@ def _curated_schema() -> ModuleType:
     return curated_schema
 
 
-@app.command(epilog="Examples: mnist-lite ingest mnist5k; mnist-lite ingest ~/mnist")
+@app.command(epilog="Examples: nightlite ingest mnist5k; nightlite ingest ~/mnist")
 def ingest(
     source: Annotated[str, typer.Argument(help="mnist5k, digits, mnist, or a folder of IDX files")],
     tell: Annotated[bool, typer.Option(help="notify Airflow of a new span, which starts a run")] = True,
@@ -60,7 +60,7 @@ def ingest(
 ) -> None:
     """Add a span of data, unless a span already holds exactly that, and notify Airflow's asset of it.
 
-    Airflow is where MNIST_LITE_URL says, else the local one. A failed notice is printed and is no failure.
+    Airflow is where NIGHTLITE_URL says, else the local one. A failed notice is printed and is no failure.
     """
     from nightlite.deployment.models import the_model
     from nightlite.ondevice.spans import numbers
@@ -82,7 +82,7 @@ def ingest(
         print(told)
 
 
-@app.command("run-local", epilog="Example: mnist-lite run-local --param epochs=3 --param min_accuracy=0.9")
+@app.command("run-local", epilog="Example: nightlite run-local --param epochs=3 --param min_accuracy=0.9")
 def run_whole_pipeline(
     run_id: Annotated[str, typer.Option(help="names the run in MLMD; default: the time")] = "",
     param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable")] = None,
@@ -94,7 +94,7 @@ def run_whole_pipeline(
     try:
         values = checked_assignments(param or [])
     except NodeRequestError as error:
-        print(f"mnist-lite: {error}", file=sys.stderr)
+        print(f"nightlite: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     from nightlite.deployment.models import the_model
     from nightlite.ondevice.in_tfx.compile import compile_model
@@ -108,7 +108,7 @@ def run_whole_pipeline(
     Console().print_json(summarize(results).model_dump_json())
 
 
-@schema_app.command("infer", epilog="Example: mnist-lite schema infer")
+@schema_app.command("infer", epilog="Example: nightlite schema infer")
 def infer_schema() -> None:
     """Print a schema as the latest span of data has it."""
     curated_schema = _curated_schema()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nightlite import native_log
 from nightlite.deployment.settings import settings
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 from nightlite.settings_file import read_settings_file
 
 with native_log.muted():
@@ -30,7 +30,7 @@ def main() -> int:
         output = options.output or settings().compiled_path
         compiled = compile_model(the_model(), settings())
         compiled.write(output)
-    except MnistLiteError as error:
+    except NightliteError as error:
         print(f"compile: {error}", file=sys.stderr)
         return 1
     print(f"compiled {compiled.name}: {len(compiled.nodes)} nodes, {output.stat().st_size:,} bytes, in {output}")

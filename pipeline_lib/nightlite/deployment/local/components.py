@@ -54,12 +54,12 @@ class Stack(BaseModel):
 def settings_environment(settings: Settings) -> dict[str, str]:
     """Return the settings as environment variables, as the components and their tasks read them."""
     values = settings.model_dump(exclude={"port"}, exclude_none=True)
-    return {f"MNIST_LITE_{name.upper()}": str(value) for name, value in values.items()}
+    return {f"NIGHTLITE_{name.upper()}": str(value) for name, value in values.items()}
 
 
 def told_digest(settings: Settings) -> str:
     """Return a digest of settings, run defaults and notice settings. It keeps none of their secrets."""
-    defaults = {f"MNIST_LITE_{name.upper()}" for name in RunParams.model_fields}
+    defaults = {f"NIGHTLITE_{name.upper()}" for name in RunParams.model_fields}
     told = {name: value for name, value in os.environ.items() if name.startswith(NOTIFY_PREFIX) or name in defaults}
     return hashlib.sha256(json.dumps(told | settings_environment(settings), sort_keys=True).encode()).hexdigest()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ConfigDict
 
-MARK = "MNIST_LITE_STACK"
+MARK = "NIGHTLITE_STACK"
 
 
 # A system's clock ticks a hundred times a second.

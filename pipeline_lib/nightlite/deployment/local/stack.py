@@ -126,7 +126,7 @@ def _locked(home: Path) -> Iterator[None]:
         except OSError as error:
             raise StackError(
                 f"expected a folder of this user's for Airflow at {home}. Received: {error.strerror}; "
-                "MNIST_LITE_VAR_DIR names another"
+                "NIGHTLITE_VAR_DIR names another"
             ) from None
         if other:
             raise StackError(
@@ -142,7 +142,7 @@ def require_free(port: int, patience_seconds: float = 0) -> None:
         if time.monotonic() > until:
             taken = f"port {port} of {HOST} is taken by {processes.port_holder(port)}"
             reason = taken if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
-            raise StackError(f"{reason}. Choose another: MNIST_LITE_PORT={port + 1} make demo (or make up)")
+            raise StackError(f"{reason}. Choose another: NIGHTLITE_PORT={port + 1} make demo (or make up)")
         time.sleep(0.1)
 
 

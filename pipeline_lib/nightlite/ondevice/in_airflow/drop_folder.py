@@ -123,4 +123,4 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
         return f"the ingest was ended by signal {-done.returncode}"
     lines = done.stderr.strip().splitlines()
-    return lines[-1].removeprefix("mnist-lite: ") if lines else f"the ingest ended with exit code {done.returncode}"
+    return lines[-1].removeprefix("nightlite: ") if lines else f"the ingest ended with exit code {done.returncode}"

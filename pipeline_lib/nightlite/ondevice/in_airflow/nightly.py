@@ -47,7 +47,7 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
             "catchup": False,
             "max_active_runs": 1,
             "tags": [model.name, "tfx", "tflite"],
-            "default_args": {"owner": "mnist-lite"},
+            "default_args": {"owner": "nightlite"},
         },
         node_settings={
             "*": node_limits(here),

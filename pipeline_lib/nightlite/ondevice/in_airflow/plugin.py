@@ -17,10 +17,10 @@ from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX
 from nightlite.ondevice.report_files import REPORT_PAGE, REPORT_ROUTE
 
 
-class MnistLitePlugin(AirflowPlugin):
+class NightlitePlugin(AirflowPlugin):
     """The report and the notes, added to Airflow's UI."""
 
-    name = "mnist_lite"
+    name = "nightlite"
     external_views = [  # noqa: RUF012  an attribute of the base class, which Airflow reads from the instance
         {
             "name": "Model report",

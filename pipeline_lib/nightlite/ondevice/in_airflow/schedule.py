@@ -34,7 +34,7 @@ def schedule(settings: Settings, data_asset: str) -> BaseTimetable | list[Asset]
         by_time.validate()
     except AirflowTimetableInvalid as error:
         raise SettingsError(
-            f"MNIST_LITE_SCHEDULE: expected a cron expression or preset ({error}). Received: {settings.schedule!r}"
+            f"NIGHTLITE_SCHEDULE: expected a cron expression or preset ({error}). Received: {settings.schedule!r}"
         ) from None
     return AssetOrTimeSchedule(timetable=by_time, assets=data) if data else by_time
 

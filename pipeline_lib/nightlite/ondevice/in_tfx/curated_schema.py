@@ -1,4 +1,4 @@
-"""Curated schema: the work of `mnist-lite schema infer`, `diff` and `accept`.
+"""Curated schema: the work of `nightlite schema infer`, `diff` and `accept`.
 
 Upstream: none filed for the shapes that TFDV's own update leaves out. For TFDV 1.21.
 """
@@ -35,7 +35,7 @@ def latest_statistics(data_dir: Path) -> SpanStatistics:
     """
     span = latest_span(data_dir)
     if span is None:
-        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'mnist-lite ingest mnist5k' first")
+        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'nightlite ingest mnist5k' first")
     found = {split: tfdv.generate_statistics_from_tfrecord(str(span.path / f"{split}-*")) for split in _SPLITS}
     return SpanStatistics(span.path.name, found)
 

@@ -8,7 +8,7 @@ Each run of TensorBoard's list is one execution of it. The number is its id in M
 import os
 import sys
 
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 from nightlite.ondevice.settings import settings
 from nightlite.settings_file import read_settings_file
 
@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
     try:
         read_settings_file()
         folder = settings().pipeline_root / "Trainer.mnist" / "model_run"
-    except MnistLiteError as error:
+    except NightliteError as error:
         print(f"tensorboard: {error}", file=sys.stderr)
         return 1
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={folder}", "--host=127.0.0.1", *arguments]

@@ -32,7 +32,7 @@ def sign(folder: Path, key: Path) -> None:
         config = signing.Config().use_elliptic_key_signer(private_key=key).set_hashing_config(ignored)
         config.sign(folder, folder / SIGNATURE_FILE)
     except (OSError, TypeError, ValueError) as error:
-        raise ReleaseError(f"MNIST_LITE_SIGNING_KEY: {key} cannot sign: {error}") from None
+        raise ReleaseError(f"NIGHTLITE_SIGNING_KEY: {key} cannot sign: {error}") from None
 
 
 def verify(release: Release, settings: Settings) -> str:
@@ -46,8 +46,8 @@ def verify(release: Release, settings: Settings) -> str:
     """
     if not settings.verifying_key:
         if release.is_signed:
-            return "signed, but not checked: MNIST_LITE_VERIFYING_KEY names no public key"
-        return "not signed: MNIST_LITE_SIGNING_KEY names no key"
+            return "signed, but not checked: NIGHTLITE_VERIFYING_KEY names no public key"
+        return "not signed: NIGHTLITE_SIGNING_KEY names no key"
     path = release.folder / SIGNATURE_FILE
     if not release.is_signed:
         raise ReleaseError(f"release {release.version} is not signed: expected {path}. Received: no such file")

@@ -89,7 +89,7 @@ class AirflowPipelineConfig(_Config):
       asset_extra: returns additions to node and execution in the event of a node's outlets.
       components: texts of components that are not TFX's, by pattern of the class's name.
       hidden_env: prefixes of environment variables that no node's process gets.
-      tfx_python: the interpreter of the TFX environment. Default: the setting MNIST_LITE_TFX_PYTHON.
+      tfx_python: the interpreter of the TFX environment. Default: the setting NIGHTLITE_TFX_PYTHON.
       project_dir: the nodes' working directory, from which they can also import.
       grace_seconds: between SIGTERM and SIGKILL when a task is killed or timed out.
     """

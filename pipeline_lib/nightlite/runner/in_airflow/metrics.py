@@ -10,7 +10,7 @@ from airflow.sdk.observability.stats import incr, normalize_name_for_stats, timi
 
 from nightlite.runner.node_result import NodeResult
 
-PREFIX = "mnist_lite"
+PREFIX = "nightlite"
 
 
 def name_of(node_id: str) -> str:

@@ -160,7 +160,7 @@ class TfxNodeOperator(BaseOperator):
             )
         except OSError as error:
             raise AirflowFailException(
-                f"cannot start {error.filename} ({error.strerror}): run 'make setup', or set MNIST_LITE_TFX_PYTHON"
+                f"cannot start {error.filename} ({error.strerror}): run 'make setup', or set NIGHTLITE_TFX_PYTHON"
             ) from None
         with self._process as process:
             try:

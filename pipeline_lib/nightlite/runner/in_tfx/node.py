@@ -20,7 +20,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
-from nightlite.errors import DataError, MnistLiteError, NodeRequestError
+from nightlite.errors import DataError, NightliteError, NodeRequestError
 from nightlite.runner import hooks
 from nightlite.runner.compiled_pipeline import FORCE, CompiledPipeline, Hooks
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
@@ -56,7 +56,7 @@ def execute(request: NodeRequest) -> int:
     started = time.monotonic()
     try:
         launcher, store = prepare(request)
-    except (MnistLiteError, ImportError) as error:
+    except (NightliteError, ImportError) as error:
         finish(request, NodeResult(node_id=request.node_id, run_id=request.run_id, state="failed", reason=str(error)))
         return EXIT_USAGE
     result = _launch(request, launcher, store)

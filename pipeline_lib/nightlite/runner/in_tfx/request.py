@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--parameters", type=Path, metavar="FILE", help="run parameters as a JSON object")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="one run parameter")
     parser.add_argument("--own-env", action="append", default=[], metavar="NAME", help="a variable of this node alone")
-    parser.add_argument("--runtime", choices=("warm", "cold"), help="default: MNIST_LITE_RUNTIME, else warm")
+    parser.add_argument("--runtime", choices=("warm", "cold"), help="default: NIGHTLITE_RUNTIME, else warm")
     parser.add_argument("--grace", type=float, metavar="SECONDS", help="warm: between SIGTERM and SIGKILL (5)")
     parser.add_argument("--log-levels", action="store_true", help="mark warnings and errors in the log")
     return parser

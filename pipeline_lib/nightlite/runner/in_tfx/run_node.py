@@ -9,7 +9,7 @@
 `--result`      receives a `nightlite.runner.node_result.NodeResult`, whole or not at all, even if the node failed.
 `--own-env`     an environment variable that was set for this node alone; its value is part of the node's cache key.
 `--runtime`     warm: a forked child of this host's preloaded server, which is started if there is none;
-                cold: a fresh process. Default: the setting MNIST_LITE_RUNTIME, else warm.
+                cold: a fresh process. Default: the setting NIGHTLITE_RUNTIME, else warm.
 `--grace`       warm: seconds from SIGTERM to the SIGKILL of the node's leftovers, default 5. A cold node is in the
                 process group of its caller, which kills it.
 `--log-levels`  each warning or error in the log begins with its level, as in `nightlite.runner.log_levels`.
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
         return EXIT_USAGE
     if not options.pipeline.is_file():  # no server is started to report that
         return _refuse_missing(options)
-    runtime = options.runtime or os.environ.get("MNIST_LITE_RUNTIME") or "warm"
+    runtime = options.runtime or os.environ.get("NIGHTLITE_RUNTIME") or "warm"
     if runtime == "warm":
         code = client.run(arguments, options.pipeline, runtime_dir(), options.grace)
         if code is not None:

@@ -109,7 +109,7 @@ def test_no_likely_digit_is_not_sure_and_still_has_its_probabilities(
 
 
 # Defined only where there are such files, as in ../test_sources.py.
-if real_folder := os.environ.get("MNIST_LITE_TEST_MNIST_DIR"):
+if real_folder := os.environ.get("NIGHTLITE_TEST_MNIST_DIR"):
 
     def test_what_was_trained_on_mnist5k_reads_other_images_of_mnist(settings: Settings, mnist5k: Dataset) -> None:
         known = {image.tobytes() for split in mnist5k.splits.values() for image in split.images}

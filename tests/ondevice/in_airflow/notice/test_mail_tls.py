@@ -50,7 +50,7 @@ def mail_to(monkeypatch):
 
     def tell(box, scheme, way=""):
         url = f"{scheme}://{box.user}:{box.password}@127.0.0.1:{box.port}/a@example.com?from=ci@example.com&cto=60{way}"
-        monkeypatch.setenv("MNIST_LITE_NOTIFY_URLS", url)
+        monkeypatch.setenv("NIGHTLITE_NOTIFY_URLS", url)
         [reason] = send(notice_settings(), NOTICE).values()
         return reason
 

@@ -39,7 +39,7 @@ def settings(monkeypatch):
 
     def make(**values: object) -> NoticeSettings:
         for name, value in values.items():
-            monkeypatch.setenv(f"MNIST_LITE_NOTIFY_{name.upper()}", str(value))
+            monkeypatch.setenv(f"NIGHTLITE_NOTIFY_{name.upper()}", str(value))
         return notice_settings()
 
     return make
@@ -105,24 +105,24 @@ def test_a_broken_one_keeps_no_one_else_from_being_told(settings, broken, caplog
 
 def test_no_one_is_notified_without_a_recipient(monkeypatch):
     assert not notice_settings().tells("failed")
-    monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", "https://example.com/hook")
+    monkeypatch.setenv("NIGHTLITE_NOTIFY_WEBHOOK", "https://example.com/hook")
     events = ("pushed", "refused", "nothing_new", "failed", "late")
     assert [event for event in events if not notice_settings().tells(event)] == ["nothing_new"]
-    monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "nothing_new, pushed")
+    monkeypatch.setenv("NIGHTLITE_NOTIFY_ON", "nothing_new, pushed")
     assert [event for event in events if notice_settings().tells(event)] == ["pushed", "nothing_new"]
-    monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "")
+    monkeypatch.setenv("NIGHTLITE_NOTIFY_ON", "")
     assert notice_settings().tells("failed")
     assert notice_settings().after_runs
-    monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "late")
+    monkeypatch.setenv("NIGHTLITE_NOTIFY_ON", "late")
     assert not notice_settings().after_runs
 
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"on": "pushed,pusht"}, "MNIST_LITE_NOTIFY_ON: Input should be 'pushed'"),
-        ({"urls": "hooks/secret-path"}, "MNIST_LITE_NOTIFY_URLS: expected addresses"),
-        ({"webhook": "hooks/secret-path"}, "MNIST_LITE_NOTIFY_WEBHOOK: expected an address"),
+        ({"on": "pushed,pusht"}, "NIGHTLITE_NOTIFY_ON: Input should be 'pushed'"),
+        ({"urls": "hooks/secret-path"}, "NIGHTLITE_NOTIFY_URLS: expected addresses"),
+        ({"webhook": "hooks/secret-path"}, "NIGHTLITE_NOTIFY_WEBHOOK: expected an address"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_without_a_secret(settings, values, sentence):

@@ -28,10 +28,10 @@ def dag_of(dag_of: Callable[..., DAG]) -> Callable[..., DAG]:
 def hook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     """Yield the webhook that the environment names, with a secret."""
     with http_server() as server:
-        monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK", f"{server.url}/{SECRET}")
-        monkeypatch.setenv("MNIST_LITE_NOTIFY_WEBHOOK_SECRET", SECRET)
+        monkeypatch.setenv("NIGHTLITE_NOTIFY_WEBHOOK", f"{server.url}/{SECRET}")
+        monkeypatch.setenv("NIGHTLITE_NOTIFY_WEBHOOK_SECRET", SECRET)
         caplog.set_level(logging.INFO)
-        monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "pushed,refused,nothing_new,failed,late")
+        monkeypatch.setenv("NIGHTLITE_NOTIFY_ON", "pushed,refused,nothing_new,failed,late")
         yield server
 
 
@@ -108,11 +108,11 @@ def test_a_run_that_ships_nothing_says_why(dag_of, hook, behave, event, said):
 
 
 def test_a_variable_that_is_wrong_fails_its_own_task_and_is_named(dag_of, hook, monkeypatch, capsys):
-    monkeypatch.setenv("MNIST_LITE_NOTIFY_URLS", SECRET)
+    monkeypatch.setenv("NIGHTLITE_NOTIFY_URLS", SECRET)
     state, tasks = outcome(dag_of("misspelt", {"Pusher": ("push", (), "")}))
     assert (state, tasks) == ("success", {"Pusher": "success", NOTICE_TASK: "failed"})
     log = capsys.readouterr().out
-    assert "no one was notified: MNIST_LITE_NOTIFY_URLS: expected addresses" in log and SECRET not in log
+    assert "no one was notified: NIGHTLITE_NOTIFY_URLS: expected addresses" in log and SECRET not in log
     assert hook.posts == []
 
 
@@ -126,7 +126,7 @@ def test_a_broken_webhook_fails_its_own_task_and_no_run(dag_of, hook, caplog):
 
 
 def test_what_no_one_asked_for_is_not_told(dag_of, hook, monkeypatch):
-    monkeypatch.setenv("MNIST_LITE_NOTIFY_ON", "failed")
+    monkeypatch.setenv("NIGHTLITE_NOTIFY_ON", "failed")
     assert outcome(dag_of("silent", {"Pusher": ("push", (), "")}))[1][NOTICE_TASK] == "success"
     assert hook.posts == []
 

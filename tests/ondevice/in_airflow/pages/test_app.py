@@ -22,7 +22,7 @@ from nightlite.ondevice.in_airflow.pages.links import (
     StatisticsLink,
     links_of,
 )
-from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
+from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
@@ -54,7 +54,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Yield a deployment's state folder, with the settings of this process pointing there."""
     folder = tmp_path_factory.mktemp("var")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MNIST_LITE_VAR_DIR", str(folder))
+        patch.setenv("NIGHTLITE_VAR_DIR", str(folder))
         forget_settings()
         yield folder
     forget_settings()
@@ -308,7 +308,7 @@ def test_a_nodes_file_is_fetched_by_its_pages_link(get: Get, served: str) -> Non
 
 
 def test_airflow_loads_the_plugin_and_shows_its_tab_on_a_run(get: Get) -> None:
-    [plugin] = [item for item in get("/api/v2/plugins", "admin").json()["plugins"] if item["name"] == "mnist_lite"]
+    [plugin] = [item for item in get("/api/v2/plugins", "admin").json()["plugins"] if item["name"] == "nightlite"]
     [view] = plugin["external_views"]
     assert (view["destination"], view["url_route"]) == ("dag_run", "model-report")
     assert f"/{view['href']}" == f"{URL_PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}"
@@ -317,7 +317,7 @@ def test_airflow_loads_the_plugin_and_shows_its_tab_on_a_run(get: Get) -> None:
 
 
 def test_the_app_is_made_only_where_it_is_served() -> None:
-    plugin = MnistLitePlugin()
+    plugin = NightlitePlugin()
     assert "fastapi_apps" not in vars(plugin)
     assert plugin.fastapi_apps is plugin.fastapi_apps
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nightlite.errors import MnistLiteError, ModelFileError
+from nightlite.errors import ModelFileError, NightliteError
 from nightlite.ondevice.gates.measurements import RuntimeFigures
 from nightlite.ondevice.in_tfx.edge_validator import executor
 from nightlite.ondevice.in_tfx.edge_validator.executor import measure_in_child
@@ -83,7 +83,7 @@ def test_a_bad_file_is_not_measured_and_a_bad_baseline_is_an_error(
     with pytest.raises(ModelFileError, match="LiteRT cannot load it or run it"):
         measure_in_child([bad], IMAGES, threads=1)
     assert f"{bad}: LiteRT cannot load it or run it" in capfd.readouterr().err
-    with pytest.raises(MnistLiteError, match="expected exit code 0"):
+    with pytest.raises(NightliteError, match="expected exit code 0"):
         measure_in_child([file, bad], IMAGES, threads=1)
     assert str(bad) in capfd.readouterr().err
 

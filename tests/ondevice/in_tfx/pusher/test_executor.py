@@ -267,7 +267,7 @@ def test_what_was_rolled_back_from_stays_so(push: Callable[..., Pushed], release
 def test_old_releases_go_after_a_push(
     push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MNIST_LITE_KEEP_RELEASES", "2")
+    monkeypatch.setenv("NIGHTLITE_KEEP_RELEASES", "2")
     forget_settings()
     for model in range(4):
         push(model, f"run-{model}")
@@ -284,10 +284,10 @@ def test_a_release_is_signed_and_one_that_readers_would_refuse_is_not_made(
     push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     keys, others = make_keys(tmp_path, "ours"), make_keys(tmp_path, "theirs")
-    monkeypatch.setenv("MNIST_LITE_SIGNING_KEY", str(keys[0]))
+    monkeypatch.setenv("NIGHTLITE_SIGNING_KEY", str(keys[0]))
     push(0, "run-1")
     assert releases.release(1).is_signed
-    monkeypatch.setenv("MNIST_LITE_VERIFYING_KEY", str(others[1]))
+    monkeypatch.setenv("NIGHTLITE_VERIFYING_KEY", str(others[1]))
     forget_settings()
     with pytest.raises(ReleaseError, match="[Dd]o not use this release"):
         push(1, "run-2")

@@ -114,7 +114,7 @@ def test_without_a_key_nothing_is_signed_and_it_says_so_and_with_one_it_is_refus
     tmp_path: Path, keys: tuple[Path, Path]
 ) -> None:
     unsigned = push(Releases(tmp_path / "pushed"), "model", "r").release
-    assert signing.verify(unsigned, Settings()) == "not signed: MNIST_LITE_SIGNING_KEY names no key"
+    assert signing.verify(unsigned, Settings()) == "not signed: NIGHTLITE_SIGNING_KEY names no key"
     with pytest.raises(ReleaseError, match="release 1 is not signed"):
         signing.verify(unsigned, Settings(verifying_key=keys[1]))
 
@@ -124,7 +124,7 @@ def test_a_key_that_cannot_sign_leaves_no_release(tmp_path: Path) -> None:
     (tmp_path / "model").write_text("model")
     releases = Releases(tmp_path / "pushed")
     for key in (tmp_path / "key", tmp_path / "nowhere"):
-        with pytest.raises(ReleaseError, match="MNIST_LITE_SIGNING_KEY: .* cannot sign"):
+        with pytest.raises(ReleaseError, match="NIGHTLITE_SIGNING_KEY: .* cannot sign"):
             releases.push(
                 tmp_path / "model", describe("r"), who="P", sign=lambda folder, key=key: signing.sign(folder, key)
             )

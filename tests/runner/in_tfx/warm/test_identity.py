@@ -74,7 +74,7 @@ def test_each_edit_of_our_code_and_each_change_of_the_environment_is_another_ser
         ("PYTHONHASHSEED", True),
         ("PYTHONPATH", False),
         ("PYTHONUNBUFFERED", False),
-        ("MNIST_LITE_KEEP_RELEASES", False),
+        ("NIGHTLITE_KEEP_RELEASES", False),
         ("TFX", False),
     ],
 )

@@ -18,9 +18,9 @@ from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.message import Notice
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
 
-SIGNATURE = "X-Mnist-Lite-Signature-256"
+SIGNATURE = "X-Nightlite-Signature-256"
 
-_ASSET = AppriseAsset(app_id="mnist-lite", async_mode=False)
+_ASSET = AppriseAsset(app_id="nightlite", async_mode=False)
 # It holds addresses, so only `_notify_people` reads it.
 logging.getLogger("apprise").propagate = False
 
@@ -75,7 +75,7 @@ def _notify_program(settings: NoticeSettings, notice: Notice) -> str | None:
     assert settings.webhook
     url, body = settings.webhook.get_secret_value(), notice.model_dump_json().encode()
     mask_secret(url)
-    headers = {"Content-Type": "application/json", "User-Agent": "mnist-lite"}
+    headers = {"Content-Type": "application/json", "User-Agent": "nightlite"}
     if settings.webhook_secret:
         secret = settings.webhook_secret.get_secret_value()
         mask_secret(secret)

@@ -1,4 +1,4 @@
-"""Recipients and events of notices, read from `MNIST_LITE_NOTIFY_*` variables in the process that sends.
+"""Recipients and events of notices, read from `NIGHTLITE_NOTIFY_*` variables in the process that sends.
 
 No DAG holds them, because Airflow stores a DAG in its database and shows it in its UI.
 """
@@ -14,7 +14,7 @@ from nightlite.errors import SettingsError
 from nightlite.ondevice.outcome import Event
 from nightlite.settings import read_variables
 
-PREFIX = "MNIST_LITE_NOTIFY_"
+PREFIX = "NIGHTLITE_NOTIFY_"
 
 _EVENTS: tuple[Event, ...] = get_args(Event)
 

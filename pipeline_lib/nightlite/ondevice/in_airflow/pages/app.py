@@ -57,7 +57,7 @@ _may_read_run = requires_access_dag("GET", DagAccessEntity.RUN)
 
 def report_app() -> FastAPI:
     """Return the app that Airflow mounts. It serves files below the pipeline root, and releases."""
-    app = FastAPI(title="mnist-lite: model report", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="nightlite: model report", docs_url=None, redoc_url=None, openapi_url=None)
     run = "/dags/{dag_id}/runs/{run_id}"
     for path, endpoint in (
         (f"{run}/nodes/{{node_id}}", _node),

@@ -13,7 +13,7 @@ from airflow.sdk.types import TaskInstanceKey
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_NODE, REPORT_ROUTE, STATISTICS_PAGE
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 
-URL_PREFIX = "/mnist-lite"
+URL_PREFIX = "/nightlite"
 # Components whose tasks have a button for a page of ModelReport's.
 _REPORTED = frozenset({"Evaluator", "EdgeValidator", "ModelReport", "OutcomeReport"})
 _STATISTICS = frozenset({"StatisticsGen", "ExampleValidator", "DataGate"})

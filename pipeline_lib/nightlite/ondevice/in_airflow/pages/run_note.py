@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 # Author of our notes. A person's note has a person's id, and is kept.
-AUTHOR = "mnist-lite"
+AUTHOR = "nightlite"
 _OURS = "TfxNodeOperator"
 _LOG = logging.getLogger(__name__)
 

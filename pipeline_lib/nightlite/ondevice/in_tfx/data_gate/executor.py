@@ -173,6 +173,6 @@ def _refusal(verdict: Gates, anomalies: tuple[str, ...]) -> str:
     parts = [*map(str, verdict.refused), *anomalies]
     return (
         f"the data is refused, nothing is trained on it: {'; '.join(parts)}. "
-        "Fix the data and ingest it again. If the data is right: 'mnist-lite schema diff' shows what the schema "
+        "Fix the data and ingest it again. If the data is right: 'nightlite schema diff' shows what the schema "
         "lacks, and the run parameter in parentheses takes another bound for one run"
     )

@@ -20,7 +20,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from nightlite.errors import DataError, MnistLiteError, ModelFileError
+from nightlite.errors import DataError, ModelFileError, NightliteError
 from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.gates.gate import Gates
@@ -53,7 +53,7 @@ class Executor(base_executor.BaseExecutor):
         """Measure and judge. Inputs, outputs and parameters are those of `EdgeValidatorSpec`.
 
         Raises:
-          MnistLiteError: the measuring process crashed for another reason than the file.
+          NightliteError: the measuring process crashed for another reason than the file.
         """
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         folder = Path(blessing.uri)
@@ -159,7 +159,7 @@ def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tup
 
     Raises:
       ModelFileError: LiteRT cannot run the first file. The message describes what was found instead.
-      MnistLiteError: the process failed otherwise.
+      NightliteError: the process failed otherwise.
     """
     figures, outputs = _child(files, images, threads)
     if len(files) == 1:
@@ -168,7 +168,7 @@ def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tup
     try:
         [alone], others = _child(files[1:], images, threads)
     except ModelFileError as error:
-        raise MnistLiteError(f"the last release {files[1]} cannot be run on its own: {error}") from None
+        raise NightliteError(f"the last release {files[1]} cannot be run on its own: {error}") from None
     return [candidate, baseline.model_copy(update={"peak_memory_mib": alone.peak_memory_mib})], [outputs, others]
 
 
@@ -199,7 +199,7 @@ def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[Ru
         if done.returncode < 0:
             raise ModelFileError(f"LiteRT's process was ended by signal {-done.returncode}")
         if done.returncode:
-            raise MnistLiteError(f"measuring {files[0]}: expected exit code 0. Received: {done.returncode}, see above")
+            raise NightliteError(f"measuring {files[0]}: expected exit code 0. Received: {done.returncode}, see above")
         figures = TypeAdapter(list[RuntimeFigures]).validate_python(json.loads(paths["result.json"].read_text()))
         return figures, np.load(paths["outputs.npy"])
 

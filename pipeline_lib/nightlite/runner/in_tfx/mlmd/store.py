@@ -53,7 +53,7 @@ class TakingTurns(metadata.Metadata):
 
 
 def open_store(url: str) -> metadata.Metadata:
-    """Return the store at MNIST_LITE_METADATA_URL, for use in `with`.
+    """Return the store at NIGHTLITE_METADATA_URL, for use in `with`.
 
     Raises:
       SettingsError: as `connection_config`.
@@ -63,7 +63,7 @@ def open_store(url: str) -> metadata.Metadata:
 
 
 def connection_config(url: str) -> metadata_store_pb2.ConnectionConfig:
-    """Return TFX's form of the setting MNIST_LITE_METADATA_URL.
+    """Return TFX's form of the setting NIGHTLITE_METADATA_URL.
 
     Args:
       url: `sqlite:////absolute/path` or `mysql://user:password@host[:port]/database` (MariaDB too).

@@ -28,7 +28,7 @@ import psutil
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow.python.eager import context as eager_context
 
-from nightlite.errors import MnistLiteError
+from nightlite.errors import NightliteError
 from nightlite.paths import TEMPORARY, runtime_dir, temporary_dir
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE
 from nightlite.runner.in_tfx import node, node_log
@@ -148,7 +148,7 @@ def _become_child(
 def _run_node(arguments: Sequence[str]) -> int:
     try:
         return node.execute(request_from(list(arguments)))
-    except MnistLiteError as error:
+    except NightliteError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
 

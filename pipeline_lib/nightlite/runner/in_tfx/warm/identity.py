@@ -37,7 +37,7 @@ def socket_folder(var_dir: Path) -> Path:
     folder = var_dir / "run"
     if len(os.fsencode(folder)) > _LONGEST_FOLDER:
         digest = hashlib.sha256(os.fsencode(var_dir)).hexdigest()[:8]
-        folder = Path(tempfile.gettempdir()) / f"mnist-lite-{os.getuid()}-{digest}"
+        folder = Path(tempfile.gettempdir()) / f"nightlite-{os.getuid()}-{digest}"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     status = folder.lstat()
     if status.st_uid != os.getuid():

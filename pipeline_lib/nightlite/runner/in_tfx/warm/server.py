@@ -230,7 +230,7 @@ def say(text: str) -> None:
 
 def main(path: Path, pipeline: Path, var_dir: Path, lock: int) -> int:
     """Import everything, then serve; return the exit code."""
-    idle_seconds = float(os.environ.get("MNIST_LITE_TEST_IDLE_SECONDS") or IDLE_SECONDS)
+    idle_seconds = float(os.environ.get("NIGHTLITE_TEST_IDLE_SECONDS") or IDLE_SECONDS)
     culprit = preloading.preload(pipeline)
     forking.freeze()
     if culprit:

@@ -43,12 +43,12 @@ def _write_for_a_while(url: str, writer: int, seconds: float, acknowledged: Any)
 
 
 def _hammer(url: str, writers: int = 4) -> None:
-    """Write for a second; with MNIST_LITE_TEST_LONG for a minute."""
+    """Write for a second; with NIGHTLITE_TEST_LONG for a minute."""
     with open_store(url) as handle:
         handle.store.put_execution_type(metadata_store_pb2.ExecutionType(name="Test"))
     spawn = multiprocessing.get_context("spawn")
     acknowledged = spawn.Queue()
-    seconds = 60.0 if os.environ.get("MNIST_LITE_TEST_LONG") else 1.0
+    seconds = 60.0 if os.environ.get("NIGHTLITE_TEST_LONG") else 1.0
     processes = [
         spawn.Process(target=_write_for_a_while, args=(url, writer, seconds, acknowledged)) for writer in range(writers)
     ]
@@ -140,7 +140,7 @@ def test_what_changes_while_it_is_read_is_read_again_on_mariadb(mariadb_url: str
 
 
 def test_a_node_runs_on_mariadb(mariadb_url: str, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(deployment.environment, "MNIST_LITE_METADATA_URL", mariadb_url)
+    monkeypatch.setitem(deployment.environment, "NIGHTLITE_METADATA_URL", mariadb_url)
     code, _, log = deployment.run("Echo", "on-mariadb")
     assert code == 0, log
     assert deployment.run("Echo", "on-mariadb-2")[1].state == "cached"

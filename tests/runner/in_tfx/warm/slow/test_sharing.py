@@ -86,7 +86,7 @@ def test_a_changed_package_gets_a_new_server_and_the_old_one_ends(
 @LONG
 def test_a_server_ends_when_it_has_been_idle(own: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     own.stop_servers()
-    monkeypatch.setitem(own.environment, "MNIST_LITE_TEST_IDLE_SECONDS", "1")
+    monkeypatch.setitem(own.environment, "NIGHTLITE_TEST_IDLE_SECONDS", "1")
     assert own.run("Echo", "idle")[0] == 0
     wait_for(lambda: not own.servers())
     assert own.sockets() == []

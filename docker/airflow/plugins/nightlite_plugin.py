@@ -1,5 +1,5 @@
 """Plugin registration where the project is not an installed distribution: Airflow reads this folder."""
 
-from nightlite.ondevice.in_airflow.plugin import MnistLitePlugin
+from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
 
-__all__ = ["MnistLitePlugin"]
+__all__ = ["NightlitePlugin"]

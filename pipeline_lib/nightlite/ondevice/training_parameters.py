@@ -1,10 +1,10 @@
 """Run parameters of the model. The Trainers import this module, and train again when it changes."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Quantization = Literal["none", "dynamic", "float16", "int8"]
+from nightlite.ondevice.quantization import Quantization
 
 
 def in_section(section: str, labels: dict[str, str] | None = None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
 from models.mnist.model.features import IMAGE_KEY
 from nightlite import durable
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.training_parameters import Quantization
+from nightlite.ondevice.quantization import Quantization
 
 SIGNATURE = "serving_default"
 

@@ -17,7 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
 from nightlite import litert
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.training_parameters import Quantization
+from nightlite.ondevice.quantization import Quantization
 
 # Far above the differences of float kernels, far below a changed digit.
 TOLERANCE = 1e-4

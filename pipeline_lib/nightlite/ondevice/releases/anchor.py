@@ -1,17 +1,14 @@
 """Anchor: a release that candidates are compared with beside the latest, so that small losses do not add up."""
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases import history
+from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.releases.release import Release
 
-if TYPE_CHECKING:
-    from nightlite.ondevice.releases.store import Releases
 
-
-def anchor(releases: "Releases") -> Release | None:
+def anchor(releases: ReleaseReader) -> Release | None:
     """Return the anchor, often the latest release itself, or None before the first release.
 
     The latest names it. If the anchor was removed, is damaged, or was rolled back from, the latest takes its place.
@@ -30,7 +27,7 @@ def anchor(releases: "Releases") -> Release | None:
     return latest
 
 
-def anchors_of(releases: "Releases", versions: set[int]) -> set[int]:
+def anchors_of(releases: ReleaseReader, versions: set[int]) -> set[int]:
     """Return the anchors of these releases, any of which a rollback may make the latest."""
     found = set()
     for version in versions:

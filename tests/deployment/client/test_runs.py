@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from nightlite.deployment.client import runs
+from nightlite.deployment.client import connection, runs
 from nightlite.deployment.client.access import Access
 from nightlite.deployment.client.answers import DagRun, TaskInstance
+from nightlite.deployment.client.run_list import list_runs
 from nightlite.deployment.settings import Settings
 from nightlite.errors import RefusedError, StackError
-from nightlite.ondevice.outcome import Outcome
-from nightlite.ondevice.run_summary import VERDICT
+from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.run_summary import VERDICT
 from nightlite.runner.node_result import NodeResult
 from tests.names import PUSHER
 from tests.results import node_result, with_facts
@@ -71,7 +72,7 @@ class Airflow:
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     found = Airflow()
-    monkeypatch.setattr(runs, "connect", lambda config: (Access(url="http://airflow"), found))
+    monkeypatch.setattr(connection, "connect", lambda config: (Access(url="http://airflow"), found))
     monkeypatch.setattr(runs, "node_order", lambda config: [])
     return found
 
@@ -87,12 +88,12 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     airflow.add("b", "failed", "refused: I say", {"DataGate": broken})
     airflow.add("c", "success", "released 7", {PUSHER: kept_back})
     airflow.tasks_of["b"] = [ASKED.model_copy(update={"task_id": "DataGate", "state": "failed"})]
-    assert runs.runs(Settings(), 10) == 0
+    assert list_runs(Settings(), 10) == 0
     said = capsys.readouterr().out
     [of_a, of_b, of_c] = [line for line in said.splitlines() if line[2:3] in "abc"]
     assert "refused: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b and "older data: span 1" in of_c
     assert "I say" not in said and "released 7" not in said
-    runs.runs(Settings(), 10, as_json=True)
+    list_runs(Settings(), 10, as_json=True)
     listed = [(run["run_id"], run["outcome"], run["pushed"]) for run in json.loads(capsys.readouterr().out)]
     assert listed == [
         ("a", "refused", REFUSED.reason),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.run_parameters import parameters
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline

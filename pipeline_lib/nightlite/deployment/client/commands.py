@@ -92,9 +92,9 @@ def list_runs(
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
     """List the newest runs, newest first, with their parameters and releases."""
-    from nightlite.deployment.client import runs
+    from nightlite.deployment.client.run_list import list_runs
 
-    raise typer.Exit(runs.runs(settings(), limit, as_json=as_json))
+    raise typer.Exit(list_runs(settings(), limit, as_json=as_json))
 
 
 if __name__ == "__main__":

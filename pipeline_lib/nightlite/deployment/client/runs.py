@@ -1,4 +1,4 @@
-"""Commands `nightlite trigger`, `status` and `runs`, which start and read runs over REST."""
+"""Commands `nightlite trigger` and `status`, which start and read one run over REST."""
 
 import contextlib
 import math
@@ -8,22 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
-from nightlite.deployment.client.access import Access, ask_password, find_access
+from nightlite.deployment.client import connection
+from nightlite.deployment.client.access import Access
 from nightlite.deployment.client.answers import FINISHED, DagRun
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.client.watch import RunView, node_order, print_failures
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import RefusedError, StackError
-from nightlite.ondevice.headline import verdict
-from nightlite.ondevice.node_facts import facts_of
-from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.report_files import REPORT_ROUTE
-from nightlite.ondevice.run_summary import VERDICT, RunSummary, outcome_of, report_page, summarize
-from nightlite.runner.node_result import NodeResult
+from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
 from nightlite.table_console import table_console
 
 EXIT_INTERRUPTED = 130
@@ -51,22 +46,6 @@ class RunStatus(BaseModel):
         return self.summary.exit_code if self.state in FINISHED else 0
 
 
-def connect(config: Settings) -> tuple[Access, AirflowRest]:
-    """Return the Airflow that the environment names, or the local one, with a connection to it.
-
-    Raises:
-      StackError: there is no Airflow.
-      SettingsError: the environment is incomplete.
-    """
-    access = find_access(config, ask_password)
-    if access is None:
-        raise StackError(
-            "expected an Airflow: NIGHTLITE_URL and who asks it, or a local one. Received: neither; "
-            "run 'make up' for the second"
-        )
-    return access, AirflowRest(access)
-
-
 def trigger(
     config: Settings,
     conf: Mapping[str, Any],
@@ -85,7 +64,7 @@ def trigger(
     """
     # Keep standard output for the answer, for programs that read it.
     console = Console(stderr=as_json)
-    access, rest = connect(config)
+    access, rest = connection.connect(config)
     with rest:
         with _import_error_first(rest):
             run = (
@@ -108,7 +87,7 @@ def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> in
     Raises:
       StackError: there is no such run, or Airflow cannot be reached.
     """
-    access, rest = connect(config)
+    access, rest = connection.connect(config)
     with rest:
         with _import_error_first(rest):
             view = RunView(rest, the_model().pipeline_name, run_id or _newest(rest), node_order(config))
@@ -145,30 +124,6 @@ def _import_error_first(rest: AirflowRest) -> Iterator[None]:
 
 def _broken(why: str) -> str:
     return f"the DAG {the_model().pipeline_name} cannot be imported, and no new run can start. Received: {why}"
-
-
-def runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
-    """List the newest runs with their releases. Return 0.
-
-    Raises:
-      StackError: Airflow cannot be reached.
-    """
-    _, rest = connect(config)
-    with rest:
-        found = [(run, *_decisive(rest, run)) for run in rest.runs(the_model().pipeline_name, limit)]
-    if as_json:
-        Console(soft_wrap=True).print_json(data=[_listed(run, results) for run, results, _ in found])
-        return 0
-    # Fold run ids in narrow terminals, never cut them: people copy them.
-    table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "outcome", "parameters")
-    for run, results, failed in found:
-        started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
-        seconds = "" if run.duration is None else f"{run.duration:.0f}"
-        told = ", ".join(f"{name}={value}" for name, value in (run.conf or {}).items())
-        line = verdict(results, failed) if run.finished else ""
-        table.add_row(run.dag_run_id, run.state, started, seconds, escape(line), escape(told))
-    table_console().print(table)
-    return 0
 
 
 def _watch(view: RunView, console: Console, seconds: float) -> DagRun:
@@ -222,31 +177,6 @@ def verdict_lines(summary: RunSummary, state: str) -> list[str]:
         return [release]  # the failure above names the reason, which may be DataGate's own refusal
     blessed = {True: "Blessed", False: "Not blessed", None: "Not judged"}[summary.blessed]
     return [f"{blessed}: {summary.blessed_why}", release]
-
-
-def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], list[str] | None]:
-    """Return the results that decide a run's outcome and, for a failed run, its failed nodes in order."""
-    failed: list[str] | None = None
-    wanted = [the_model().pusher] if run.finished else []
-    if run.state == "failed":
-        tasks = [task for task in rest.tasks(the_model().pipeline_name, run.dag_run_id) if task.state == "failed"]
-        tasks.sort(key=lambda task: task.start_date.timestamp() if task.start_date else math.inf)
-        failed = [task.task_id for task in tasks]
-        wanted += failed[:1]
-    found = {node_id: rest.node_result(the_model().pipeline_name, run.dag_run_id, node_id) for node_id in wanted}
-    if (pusher := found.get(the_model().pusher)) and facts_of(pusher).outcome is Outcome.refused:
-        found[VERDICT] = rest.node_result(the_model().pipeline_name, run.dag_run_id, VERDICT)
-    return {node_id: result for node_id, result in found.items() if result}, failed
-
-
-def _listed(run: DagRun, results: Mapping[str, NodeResult]) -> dict[str, Any]:
-    """Return a run as `--json` lists it. `pushed` is the released version, or the reason why there is none."""
-    pusher = results.get(the_model().pusher)
-    release = pusher and facts_of(pusher)
-    pushed = pusher and release and (release.pushed_version if release.outcome is Outcome.released else pusher.reason)
-    outcome = outcome_of(results.values(), run.state == "failed") if run.finished else None
-    facts = run.model_dump(mode="json", exclude={"dag_run_id"})
-    return {"run_id": run.dag_run_id, **facts, "outcome": outcome, "pushed": pushed}
 
 
 def _address(access: Access, run: DagRun) -> str:

@@ -22,7 +22,7 @@ Path(_HOME, "dags").mkdir()
 
 from airflow.sdk import DAG
 
-from nightlite.ondevice.node_facts import release_extra
+from nightlite.ondevice.results.node_facts import release_extra
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node, Parameter
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
@@ -87,7 +87,7 @@ from datetime import timedelta
 from pathlib import Path
 from nightlite.ondevice.in_airflow import metrics
 from nightlite.ondevice.in_airflow.notice.task import end_with_notice
-from nightlite.ondevice.node_facts import release_extra
+from nightlite.ondevice.results.node_facts import release_extra
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nightlite.ondevice.node_facts import NodeFacts
+from nightlite.ondevice.results.node_facts import NodeFacts
 from nightlite.runner.node_result import NodeResult
 
 

@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote
 
 import httpx
 
-from nightlite.ondevice.run_summary import summarize
+from nightlite.ondevice.results.run_summary import summarize
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, docker, wait_for
 
 APPROVAL = "Approval.mnist_lite"  # a task, but no node of the pipeline

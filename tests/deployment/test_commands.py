@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.client.commands import app
 from nightlite.deployment.client.runs import RunStatus, verdict_lines
+from nightlite.ondevice.results.run_summary import RunSummary
 from nightlite.ondevice.run_parameters import parameters
-from nightlite.ondevice.run_summary import RunSummary
 from nightlite.runner import parameter_text
 
 

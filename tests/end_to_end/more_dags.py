@@ -16,7 +16,7 @@ from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY_PREFI
 from nightlite.ondevice.in_airflow.notice.settings import tells_after_runs
 from nightlite.ondevice.in_airflow.notice.task import end_with_notice, late_callback
 from nightlite.ondevice.in_airflow.schedule import as_of, deadline, schedule
-from nightlite.ondevice.node_facts import release_extra
+from nightlite.ondevice.results.node_facts import release_extra
 from nightlite.ondevice.settings import run_defaults
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from nightlite.deployment.local.demo import demo
-from nightlite.ondevice.node_facts import facts_of
-from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.results.node_facts import facts_of
+from nightlite.ondevice.results.outcome import Outcome
 from tests.end_to_end.conftest import CONSUMER, Deployment, FinishedRun
 
 ACCURACY = "sparse_categorical_accuracy"

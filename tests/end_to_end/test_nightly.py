@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from nightlite.deployment.local.components import read_stack
-from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.spans import MANIFEST, read
 from tests.end_to_end.conftest import INGEST, NIGHT_MONTH, Deployment, FinishedRun
 from tests.names import DATA_ASSET, PIPELINE_NAME

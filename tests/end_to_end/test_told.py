@@ -7,7 +7,7 @@ import pytest
 
 from nightlite.ondevice.in_airflow.notice.message import Notice
 from nightlite.ondevice.in_airflow.notice.task import NOTICE_TASK
-from nightlite.ondevice.node_facts import facts_of
+from nightlite.ondevice.results.node_facts import facts_of
 from tests.end_to_end.conftest import HOOK_PATH, HOOK_SECRET, MAIL_PASSWORD, TIMED, TOLD, Deployment, FinishedRun, Told
 from tests.waiting import wait_until
 

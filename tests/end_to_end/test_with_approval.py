@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from nightlite.deployment.local.airflow_config import USER
-from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import OUTCOME_NODE
+from nightlite.ondevice.results.node_facts import facts_of
 from tests.end_to_end.conftest import HURRIED, Deployment, FinishedRun
 from tests.names import PIPELINE_NAME
 from tests.waiting import wait_until

@@ -74,7 +74,15 @@ def _place(checkout: Path, file: str) -> Path:
 def core_modules() -> list[str]:
     paths = [
         path
-        for folder in ("", "runner", "ondevice", "ondevice/gates", "ondevice/releases")
+        for folder in (
+            "",
+            "runner",
+            "ondevice",
+            "ondevice/gates",
+            "ondevice/releases",
+            "ondevice/report",
+            "ondevice/results",
+        )
         for path in (SOURCES / "nightlite" / folder).glob("*.py")
     ]
     return [".".join(path.relative_to(SOURCES).with_suffix("").parts) for path in paths if path.stem != "__init__"]

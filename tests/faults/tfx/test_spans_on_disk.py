@@ -12,8 +12,8 @@ import pytest
 from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.sources import load_digits
 from models.mnist.data.write_span import write_span
-from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.report_files import REFUSED_DATA, REPORT_PAGE
+from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.runner.node_result import NodeResult
 from tests.faults.tfx.nodes import GATE, launch, until
 from tests.ondevice.in_tfx.gate_laboratory import Laboratory, few_digits, new_laboratory

@@ -17,8 +17,8 @@ from nightlite import native_log
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.settings import settings
 from nightlite.errors import NodeRequestError
+from nightlite.ondevice.results.run_summary import summarize
 from nightlite.ondevice.run_parameters import checked_assignments
-from nightlite.ondevice.run_summary import summarize
 from nightlite.paths import temporary_dir
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -25,7 +25,7 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.schedule import schedule
 from nightlite.ondevice.report_files import REPORT_ROUTE
-from nightlite.ondevice.run_summary import RunSummary, report_page, summarize
+from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
 from nightlite.paths import PROJECT
 
 

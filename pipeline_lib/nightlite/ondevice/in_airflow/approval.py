@@ -57,9 +57,9 @@ class ModelApproval(ApprovalOperator):
             self._pass(context, "this run asks for no approval")
         if context["params"].get("push") == DRY_RUN:
             self._pass(context, "nothing to approve: a dry run releases nothing")
-        from nightlite.ondevice.headline import refusals_of
         from nightlite.ondevice.releases.policy import policy as policy_of
         from nightlite.ondevice.releases.store import Releases
+        from nightlite.ondevice.results.headline import refusals_of
 
         results = upstream_results(context)
         if any(result.blessed is False for result in results.values()):
@@ -119,8 +119,8 @@ def question(results: Mapping[str, NodeResult], released: "Release | None", repo
     Args:
       results: of the nodes before the Pusher.
     """
-    from nightlite.ondevice.headline import figures
-    from nightlite.ondevice.run_summary import ACCURACY, summarize
+    from nightlite.ondevice.results.headline import figures
+    from nightlite.ondevice.results.run_summary import ACCURACY, summarize
 
     model = summarize(results).tflite
     accuracy = None if released is None else released.manifest.metrics.get(ACCURACY)

@@ -4,8 +4,8 @@ import math
 
 from airflow.sdk.observability.stats import gauge, incr
 
-from nightlite.ondevice.node_facts import facts_of
-from nightlite.ondevice.run_summary import ACCURACY, VERDICT
+from nightlite.ondevice.results.node_facts import facts_of
+from nightlite.ondevice.results.run_summary import ACCURACY, VERDICT
 from nightlite.runner.in_airflow.metrics import PREFIX, name_of
 from nightlite.runner.node_result import NodeResult
 

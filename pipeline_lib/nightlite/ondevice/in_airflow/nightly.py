@@ -14,8 +14,8 @@ from nightlite.ondevice.in_airflow.notice.task import end_with_notice
 from nightlite.ondevice.in_airflow.pages.links import links_of
 from nightlite.ondevice.in_airflow.schedule import as_of, deadline, node_limits, schedule
 from nightlite.ondevice.model import OnDeviceModel
-from nightlite.ondevice.node_facts import release_extra
 from nightlite.ondevice.report_files import OUTCOME_NODE
+from nightlite.ondevice.results.node_facts import release_extra
 from nightlite.ondevice.settings import run_defaults, settings
 from nightlite.runner.in_airflow.component_docs import ComponentDoc
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings

@@ -9,9 +9,9 @@ from ml_metadata.proto import metadata_store_pb2
 
 from nightlite.ondevice.gates.gate import GATES_FILE, Gates
 from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
-from nightlite.ondevice.node_facts import NodeFacts
-from nightlite.ondevice.outcome import OUTCOME, Outcome
 from nightlite.ondevice.report_files import REPORT_PAGE, REPORT_TYPE
+from nightlite.ondevice.results.node_facts import NodeFacts
+from nightlite.ondevice.results.outcome import OUTCOME, Outcome
 from nightlite.runner.hooks import NodeOutcome
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact

@@ -18,8 +18,8 @@ from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.local.components import _airflow_environment, _healthy, read_stack
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
-from nightlite.ondevice.outcome import Outcome
-from nightlite.ondevice.run_summary import ModelFigures, RunSummary
+from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.run_summary import ModelFigures, RunSummary
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from tests.names import PIPELINE_NAME
 from tests.real_airflow import (

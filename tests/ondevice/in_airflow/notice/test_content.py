@@ -9,12 +9,12 @@ import pytest
 from nightlite.ondevice.approval import Approval, refusal
 from nightlite.ondevice.in_airflow.notice.content import finished
 from nightlite.ondevice.in_airflow.notice.message import Figures, Notice
-from nightlite.ondevice.report import EdgeFigures, ModelColumn
+from nightlite.ondevice.report.figures import EdgeFigures, ModelColumn
 from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
-from nightlite.ondevice.run_summary import ACCURACY, VERDICT
+from nightlite.ondevice.results.run_summary import ACCURACY, VERDICT
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from tests.names import PUSHER
-from tests.ondevice.test_report import column, report
+from tests.ondevice.report.test_run_report import column, report
 from tests.results import node_result
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)

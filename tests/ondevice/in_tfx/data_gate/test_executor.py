@@ -19,7 +19,7 @@ from nightlite.errors import DataError, DataRefusedError
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.in_tfx.data_gate import executor
 from nightlite.ondevice.in_tfx.data_gate.component import DataGates, PreviousSpanStrategy
-from nightlite.ondevice.report import RunReport
+from nightlite.ondevice.report.run_report import RunReport
 from nightlite.paths import PROJECT
 from tests.ondevice.in_tfx.gate_laboratory import new
 

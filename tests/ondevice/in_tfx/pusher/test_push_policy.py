@@ -14,10 +14,10 @@ import pytest
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
-from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.releases.anchor import anchor
 from nightlite.ondevice.releases.policy import EVEN_IF_NO_BETTER, comparison_with, policy
 from nightlite.ondevice.releases.store import Push, Releases
+from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.run_parameters import RunParams
 from tests.ondevice.gates.test_edge import CONTRACT, DEFAULTS, MEASURED
 from tests.ondevice.releases.made_releases import DESCRIPTION

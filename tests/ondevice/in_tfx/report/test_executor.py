@@ -23,7 +23,7 @@ from nightlite.ondevice.in_tfx.edge_validator import executor
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import PROBABILITIES_FILE, EvalAnswers
 from nightlite.ondevice.in_tfx.report import component, history, pages
 from nightlite.ondevice.in_tfx.report.executor import Executor
-from nightlite.ondevice.report import Report
+from nightlite.ondevice.report.run_report import Report
 from tests.models.mnist.made_digits import make_split
 from tests.ondevice.in_tfx.report.report_artifacts import (
     EVIL,

@@ -11,9 +11,9 @@ from tfx.types import standard_artifacts
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.in_tfx.report import pages
 from nightlite.ondevice.in_tfx.report.outcome_executor import Executor
-from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.releases.manifest import Manifest
-from nightlite.ondevice.report import Report
+from nightlite.ondevice.report.run_report import Report
+from nightlite.ondevice.results.outcome import Outcome
 from tests.ondevice.in_tfx.report.test_pages import REPORT, text
 
 APPROVAL = Approval(decision="approved", user="ann", at=datetime(2026, 11, 24, 3, tzinfo=UTC))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from nightlite.ondevice.in_tfx.report import pages
-from nightlite.ondevice.report import Agreement, EdgeFigures, Mistake, Mistakes, ModelColumn, PastRun, Report
+from nightlite.ondevice.report.figures import Agreement, EdgeFigures, Mistake, Mistakes, ModelColumn
+from nightlite.ondevice.report.run_report import PastRun, Report
 
 SECTIONS = {
     *("Side by side", "Gates", "Accuracy of each digit", "TFLite against Keras", "Confusion", "Images to look at"),

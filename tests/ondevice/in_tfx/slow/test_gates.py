@@ -26,11 +26,11 @@ from nightlite.ondevice.in_tfx.data_gate.component import DataGates
 from nightlite.ondevice.in_tfx.evaluation.thresholds import THRESHOLDS, evaluation_gates
 from nightlite.ondevice.in_tfx.report import component
 from nightlite.ondevice.in_tfx.report.pages import figure
-from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.report import Report
+from nightlite.ondevice.report.run_report import Report
+from nightlite.ondevice.results.node_facts import facts_of
+from nightlite.ondevice.results.run_summary import summarize
 from nightlite.ondevice.run_parameters import RunParams
-from nightlite.ondevice.run_summary import summarize
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.node import describe
 from tests.ondevice.in_tfx.gate_laboratory import (

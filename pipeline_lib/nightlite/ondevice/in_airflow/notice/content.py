@@ -6,10 +6,11 @@ from typing import Any
 
 from nightlite.ondevice.in_airflow.notice.message import Figures, Notice, Reason
 from nightlite.ondevice.in_airflow.pages.links import report_url, run_url
-from nightlite.ondevice.node_facts import facts_of
-from nightlite.ondevice.outcome import Outcome
-from nightlite.ondevice.report import ModelColumn, Report
-from nightlite.ondevice.run_summary import VERDICT, outcome_of, pusher_of, report_page, summarize
+from nightlite.ondevice.report.figures import ModelColumn
+from nightlite.ondevice.report.run_report import Report
+from nightlite.ondevice.results.node_facts import facts_of
+from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.run_summary import VERDICT, outcome_of, pusher_of, report_page, summarize
 from nightlite.runner.node_result import NodeResult
 
 _LONGEST_REASON = 500  # characters, to keep a mail short

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from nightlite.ondevice.outcome import Event
+from nightlite.ondevice.results.outcome import Event
 
 _TITLES: Mapping[Event, str] = {
     "pushed": "pushed",

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nightlite.errors import SettingsError
-from nightlite.ondevice.outcome import Event
+from nightlite.ondevice.results.outcome import Event
 from nightlite.settings import read_variables
 
 PREFIX = "NIGHTLITE_NOTIFY_"

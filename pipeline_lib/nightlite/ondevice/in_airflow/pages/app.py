@@ -22,7 +22,7 @@ from nightlite.ondevice.report_files import (
     REPORT_PAGE,
     STATISTICS_PAGE,
 )
-from nightlite.ondevice.run_summary import report_page
+from nightlite.ondevice.results.run_summary import report_page
 from nightlite.ondevice.settings import settings
 from nightlite.runner.in_airflow.xcom import stored_results
 from nightlite.runner.node_result import NodeResult

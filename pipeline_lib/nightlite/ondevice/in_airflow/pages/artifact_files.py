@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from nightlite.ondevice.node_facts import facts_of
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.runner.node_result import NodeResult
 
 RELEASE = "release"

@@ -50,7 +50,7 @@ def write_note(session: "Session", dag_run: "DagRun") -> None:
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import insert, select, update
 
-    from nightlite.ondevice.headline import verdict
+    from nightlite.ondevice.results.headline import verdict
     from nightlite.runner.in_airflow.xcom import stored_results
 
     of_run = (TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id)

@@ -19,7 +19,6 @@ from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import EDGE_FILE, TFLITE_FILE
 from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics
-from nightlite.ondevice.outcome import OUTCOME, Outcome
 from nightlite.ondevice.releases import signing
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
 from nightlite.ondevice.releases.manifest import Description, sha256_of
@@ -27,6 +26,7 @@ from nightlite.ondevice.releases.policy import comparison_with
 from nightlite.ondevice.releases.policy import policy as policy_of
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Push, Releases, Signer
+from nightlite.ondevice.results.outcome import OUTCOME, Outcome
 from nightlite.ondevice.run_parameters import DRY_RUN, LATEST
 from nightlite.ondevice.settings import Settings, settings
 

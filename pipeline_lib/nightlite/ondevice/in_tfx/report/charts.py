@@ -17,7 +17,8 @@ from matplotlib.backends import backend_svg  # noqa: F401  matplotlib imports it
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nightlite.ondevice.report import Agreement, Bucket, ModelColumn, PastRun
+from nightlite.ondevice.report.figures import Agreement, Bucket, ModelColumn
+from nightlite.ondevice.report.run_report import PastRun
 
 # Colours outside of every palette. `_svg` replaces them by the page's variables.
 _INK, _LINE, _GOOD, _BAD, _PAGE = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a08"

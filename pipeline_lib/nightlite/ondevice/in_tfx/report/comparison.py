@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, odd_ones, shown
-from nightlite.ondevice.report import Agreement, Mistake, Mistakes, ModelColumn, ModelKey
+from nightlite.ondevice.report.figures import Agreement, Mistake, Mistakes, ModelColumn, ModelKey
 
 Probabilities = npt.NDArray[np.float32]
 

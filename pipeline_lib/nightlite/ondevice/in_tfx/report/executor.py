@@ -15,7 +15,8 @@ from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.gates.measurements import EDGE_FILE
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Labels
 from nightlite.ondevice.in_tfx.report import comparison, history, pages, sources
-from nightlite.ondevice.report import EdgeFigures, ModelColumn, ModelKey, Report
+from nightlite.ondevice.report.figures import EdgeFigures, ModelColumn, ModelKey
+from nightlite.ondevice.report.run_report import Report
 
 Artifacts = Mapping[str, list[types.Artifact]]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nightlite.ondevice.report import PastRun, Report
+from nightlite.ondevice.report.run_report import PastRun, Report
 
 LONGEST = 100
 

@@ -10,10 +10,10 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from nightlite.ondevice.in_tfx.report import pages
-from nightlite.ondevice.outcome import OUTCOME, Outcome
 from nightlite.ondevice.releases.manifest import MANIFEST_FILE, Manifest
-from nightlite.ondevice.report import Report, RunOutcome
+from nightlite.ondevice.report.run_report import Report, RunOutcome
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
+from nightlite.ondevice.results.outcome import OUTCOME, Outcome
 
 
 class Executor(base_executor.BaseExecutor):

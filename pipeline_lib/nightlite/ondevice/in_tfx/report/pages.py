@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from nightlite import durable
 from nightlite.ondevice.in_tfx.report import charts
-from nightlite.ondevice.report import Report, RunOutcome, RunReport
+from nightlite.ondevice.report.run_report import Report, RunOutcome, RunReport
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
 
 _TEMPLATES = Path(__file__).with_name("templates")

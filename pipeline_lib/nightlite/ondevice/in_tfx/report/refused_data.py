@@ -8,7 +8,7 @@ from tfx.types import Artifact, artifact_utils
 
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.in_tfx.report import pages, sources
-from nightlite.ondevice.report import RunReport
+from nightlite.ondevice.report.run_report import RunReport
 from nightlite.ondevice.report_files import REPORT_PAGE
 
 

@@ -15,8 +15,9 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.components.base import base_executor
 
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.report import Bucket, DataAnomaly, FeatureStatistics, SliceMetrics, verdict
-from nightlite.ondevice.run_summary import ACCURACY
+from nightlite.ondevice.report.figures import Bucket, DataAnomaly, FeatureStatistics, SliceMetrics
+from nightlite.ondevice.report.run_report import verdict
+from nightlite.ondevice.results.run_summary import ACCURACY
 
 # TFX's file names in each split's folder (stats_artifact_utils, example_validator.executor).
 _STATISTICS_FILE = "FeatureStats.pb"

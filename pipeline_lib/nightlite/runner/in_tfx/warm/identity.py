@@ -19,7 +19,9 @@ _PRELOADED = (
     "runner/in_tfx/**/*.py",
     "ondevice/*.py",
     "ondevice/gates/*.py",
+    "ondevice/report/*.py",
     "ondevice/releases/*.py",
+    "ondevice/results/*.py",
     "ondevice/in_tfx/**/*.py",
 )
 # Read by Python and packages at import, which a child does not repeat.

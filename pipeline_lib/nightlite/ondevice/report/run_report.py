@@ -1,147 +1,33 @@
-"""Report of a run: the figures of its page, which `report.json` holds beside it.
+"""Report of a run: its page's contents, which `report.json` holds beside it.
 
 `in_tfx/report/` writes it, `in_airflow/pages/app.py` serves it in Airflow's UI, and later runs read it for their
-history. Accuracies and other shares are in [0, 1]. A name that ends in `_ms` is in milliseconds.
+history.
 """
 
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from nightlite import durable
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.report.figures import (
+    Agreement,
+    DataAnomaly,
+    FeatureStatistics,
+    Figures,
+    Mistakes,
+    ModelColumn,
+    ModelKey,
+    SliceMetrics,
+)
 from nightlite.ondevice.report_files import REPORT_JSON
-
-ModelKey = Literal["keras", "tflite", "released"]
-
-
-class _Figures(BaseModel):
-    # As strings, so that NaN and infinity survive. JSON would turn them into null.
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+from nightlite.ondevice.results.outcome import Outcome
 
 
-class EdgeFigures(_Figures):
-    """Figures of one file in EdgeValidator's `edge.json`, from the machine that ran the pipeline.
-
-    The rest is ignored.
-    """
-
-    load_ms: float | None = None
-    latency_ms: dict[str, float] = {}
-    threads: int | None = None
-    peak_memory_mib: float | None = None
-    quantization: str | None = None
-    baseline: "EdgeFigures | None" = None
-
-
-class ModelColumn(_Figures):
-    """One model over the eval split, in the runtime that serves it.
-
-    `confusion[label][prediction]` counts examples. `class_accuracy[label]` is None if the split has none of them.
-    `loss` is the mean cross-entropy in nats. `tfma_accuracy` is the Evaluator's, None without an evaluation.
-    """
-
-    key: ModelKey
-    title: str
-    accuracy: float
-    loss: float
-    class_accuracy: tuple[float | None, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    size_bytes: int
-    tfma_accuracy: float | None = None
-    edge: EdgeFigures | None = None
-
-    @property
-    def worst_class(self) -> tuple[int, float]:
-        """Return the class recognised least often, and its share."""
-        return min(
-            ((label, share) for label, share in enumerate(self.class_accuracy) if share is not None),
-            key=lambda item: item[1],
-        )
-
-
-class Agreement(_Figures):
-    """TFLite against Keras, example by example.
-
-    `largest_difference` and `mean_difference` are absolute, over all probabilities. `counts[i]` examples have their
-    largest difference in [10**edges[i], 10**edges[i + 1]). Those below the first edge are counted in the first.
-    """
-
-    examples: int
-    agreeing: int
-    largest_difference: float
-    mean_difference: float
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-    @property
-    def share(self) -> float:
-        return self.agreeing / self.examples
-
-
-class Mistake(_Figures):
-    """An image on which the two models disagree, or which neither recognises. `png` is base64."""
-
-    index: int
-    label: int
-    kind: Literal["disagree", "both err"]
-    probabilities: dict[ModelKey, tuple[float, ...]]
-    png: str
-
-
-class Mistakes(_Figures):
-    """Number of the mistakes, and the first ones to look at."""
-
-    disagreements: int
-    both_err: int
-    shown: tuple[Mistake, ...]
-
-
-class Bucket(_Figures):
-    """One bar of a histogram: its label and its count."""
-
-    label: str
-    count: float
-
-
-class FeatureStatistics(_Figures):
-    """One feature of one split, from TFX's statistics, with the numbers that TFDV computed."""
-
-    split: str
-    name: str
-    type: str
-    examples: int
-    missing: int
-    mean: float | None = None
-    std_dev: float | None = None
-    minimum: float | None = None
-    median: float | None = None
-    maximum: float | None = None
-    zeros: int | None = None
-    histogram: tuple[Bucket, ...] = ()
-
-
-class DataAnomaly(_Figures):
-    """One finding of ExampleValidator."""
-
-    split: str
-    feature: str
-    summary: str
-    description: str
-
-
-class SliceMetrics(_Figures):
-    """TFMA's metrics of one slice of one evaluation. "" is the whole split."""
-
-    slice: str
-    metrics: dict[str, float]
-
-
-class PastRun(_Figures):
+class PastRun(Figures):
     """A run in a later run's history. `eval_set` identifies the examples on which its models were compared."""
 
     run_id: str
@@ -162,7 +48,7 @@ class PastRun(_Figures):
         return span if self.window == 1 else f"{span}, window {self.window}"
 
 
-class RunOutcome(_Figures):
+class RunOutcome(Figures):
     """The end of a run. `headline` is its one line. `release` is the version that it made."""
 
     outcome: Outcome
@@ -172,7 +58,7 @@ class RunOutcome(_Figures):
     approval: Approval | None = None
 
 
-class RunReport(_Figures):
+class RunReport(Figures):
     """One run, judged, and its data. `blessed` is None if it had no gates. `verdict` is one line.
 
     `outcome` is None before the push. Its run differs from `run_id` if the figures were answered from cache.
@@ -219,7 +105,7 @@ class Report(RunReport):
     mistakes: Mistakes
     training: dict[str, tuple[float, ...]]
     evaluations: dict[ModelKey, tuple[SliceMetrics, ...]]
-    parameters: dict[str, bool | int | float | str] = {}
+    parameters: dict[str, bool | int | float | str] = Field(default_factory=dict)
     eval_set: str = ""
     history: tuple[PastRun, ...] = ()
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from nightlite.ondevice.headline import figures, verdict
-from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.results.headline import figures, verdict
+from nightlite.ondevice.results.outcome import Outcome
 from nightlite.runner.node_result import NodeResult
 from tests.results import node_result, with_facts
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.report import Agreement, EdgeFigures, Mistakes, ModelColumn, Report, verdict
+from nightlite.ondevice.report.figures import Agreement, EdgeFigures, Mistakes, ModelColumn
+from nightlite.ondevice.report.run_report import Report, verdict
 
 
 def gate(passed: bool = True, subject: str = "accuracy") -> Gate:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from nightlite.ondevice.node_facts import facts_of
-from nightlite.ondevice.outcome import Outcome
 from nightlite.ondevice.report_files import OUTCOME_NODE
+from nightlite.ondevice.results.node_facts import facts_of
+from nightlite.ondevice.results.outcome import Outcome
 from nightlite.runner.node_result import NodeResult
 
 # The node that judges every gate of a run, the Evaluators' included.

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from nightlite.ondevice.outcome import Outcome
+from nightlite.ondevice.results.outcome import Outcome
 from nightlite.runner.node_result import NodeResult
 
 

@@ -1,6 +1,6 @@
 """A run's verdict and figures from its nodes' results, however far it came."""
 
-from nightlite.ondevice.run_summary import ModelFigures, RunSummary, summarize
+from nightlite.ondevice.results.run_summary import ModelFigures, RunSummary, summarize
 from nightlite.runner.node_result import NodeResult
 from tests.results import node_result
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from nightlite.ondevice.node_facts import facts_of
-from nightlite.ondevice.outcome import Outcome
-from nightlite.ondevice.run_summary import outcome_of, pusher_of, summarize
+from nightlite.ondevice.results.node_facts import facts_of
+from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.run_summary import outcome_of, pusher_of, summarize
 from nightlite.runner.node_result import NodeResult
 
 _LONGEST = 200

@@ -1,0 +1,1 @@
+"""Contents of a run's report, as figures. `in_tfx/report/` measures and draws them."""

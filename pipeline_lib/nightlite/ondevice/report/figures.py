@@ -1,0 +1,134 @@
+"""Figures of a run's report: of its models, their comparison and its data.
+
+Accuracies and other shares are in [0, 1]. A name that ends in `_ms` is in milliseconds.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+ModelKey = Literal["keras", "tflite", "released"]
+
+
+class Figures(BaseModel):
+    """A part of the report that keeps NaN and infinity."""
+
+    # As strings: JSON would turn them into null.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+
+class EdgeFigures(Figures):
+    """Figures of one file in EdgeValidator's `edge.json`, from the machine that ran the pipeline.
+
+    The rest is ignored.
+    """
+
+    load_ms: float | None = None
+    latency_ms: dict[str, float] = {}
+    threads: int | None = None
+    peak_memory_mib: float | None = None
+    quantization: str | None = None
+    baseline: "EdgeFigures | None" = None
+
+
+class ModelColumn(Figures):
+    """One model over the eval split, in the runtime that serves it.
+
+    `confusion[label][prediction]` counts examples. `class_accuracy[label]` is None if the split has none of them.
+    `loss` is the mean cross-entropy in nats. `tfma_accuracy` is the Evaluator's, None without an evaluation.
+    """
+
+    key: ModelKey
+    title: str
+    accuracy: float
+    loss: float
+    class_accuracy: tuple[float | None, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    size_bytes: int
+    tfma_accuracy: float | None = None
+    edge: EdgeFigures | None = None
+
+    @property
+    def worst_class(self) -> tuple[int, float]:
+        """Return the class recognised least often, and its share."""
+        return min(
+            ((label, share) for label, share in enumerate(self.class_accuracy) if share is not None),
+            key=lambda item: item[1],
+        )
+
+
+class Agreement(Figures):
+    """TFLite against Keras, example by example.
+
+    `largest_difference` and `mean_difference` are absolute, over all probabilities. `counts[i]` examples have their
+    largest difference in [10**edges[i], 10**edges[i + 1]). Those below the first edge are counted in the first.
+    """
+
+    examples: int
+    agreeing: int
+    largest_difference: float
+    mean_difference: float
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def share(self) -> float:
+        return self.agreeing / self.examples
+
+
+class Mistake(Figures):
+    """An image on which the two models disagree, or which neither recognises. `png` is base64."""
+
+    index: int
+    label: int
+    kind: Literal["disagree", "both err"]
+    probabilities: dict[ModelKey, tuple[float, ...]]
+    png: str
+
+
+class Mistakes(Figures):
+    """Number of the mistakes, and the first ones to look at."""
+
+    disagreements: int
+    both_err: int
+    shown: tuple[Mistake, ...]
+
+
+class Bucket(Figures):
+    """One bar of a histogram: its label and its count."""
+
+    label: str
+    count: float
+
+
+class FeatureStatistics(Figures):
+    """One feature of one split, from TFX's statistics, with the numbers that TFDV computed."""
+
+    split: str
+    name: str
+    type: str
+    examples: int
+    missing: int
+    mean: float | None = None
+    std_dev: float | None = None
+    minimum: float | None = None
+    median: float | None = None
+    maximum: float | None = None
+    zeros: int | None = None
+    histogram: tuple[Bucket, ...] = ()
+
+
+class DataAnomaly(Figures):
+    """One finding of ExampleValidator."""
+
+    split: str
+    feature: str
+    summary: str
+    description: str
+
+
+class SliceMetrics(Figures):
+    """TFMA's metrics of one slice of one evaluation. "" is the whole split."""
+
+    slice: str
+    metrics: dict[str, float]

@@ -19,8 +19,8 @@ from models.mnist.data.write_span import write_span
 from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.compile import compile_model
-from nightlite.ondevice.in_tfx.data_gate.component import DataGates
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.node import bound_pipeline

@@ -10,7 +10,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
 from nightlite.ondevice.approval import APPROVAL_RECORD
-from nightlite.ondevice.in_tfx.data_gate.component import DataGate, DataGates, PreviousSpanStrategy
+from nightlite.ondevice.in_tfx.artifact_types import DataGates
+from nightlite.ondevice.in_tfx.data_gate.component import DataGate, PreviousSpanStrategy
 from nightlite.ondevice.in_tfx.data_gate.executor import label_schema
 from nightlite.ondevice.in_tfx.edge_validator.component import EdgeValidator
 from nightlite.ondevice.in_tfx.evaluation.eval_config import eval_config

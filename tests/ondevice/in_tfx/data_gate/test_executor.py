@@ -17,8 +17,9 @@ from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
 from nightlite.errors import DataError, DataRefusedError
 from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.data_gate import executor
-from nightlite.ondevice.in_tfx.data_gate.component import DataGates, PreviousSpanStrategy
+from nightlite.ondevice.in_tfx.data_gate.component import PreviousSpanStrategy
 from nightlite.ondevice.report.run_report import RunReport
 from nightlite.paths import PROJECT
 from tests.ondevice.in_tfx.gate_laboratory import new

@@ -21,8 +21,8 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import DataError
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import EdgeMeasurements
+from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.compile import compile_model
-from nightlite.ondevice.in_tfx.data_gate.component import DataGates
 from nightlite.ondevice.in_tfx.evaluation.thresholds import THRESHOLDS, evaluation_gates
 from nightlite.ondevice.in_tfx.report import component
 from nightlite.ondevice.in_tfx.report.pages import figure

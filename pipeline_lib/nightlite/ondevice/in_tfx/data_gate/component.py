@@ -10,14 +10,9 @@ from tfx.types import Artifact, BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from nightlite.ondevice.gates.table import DATA
+from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.data_gate.executor import SPAN, Executor
 from nightlite.runner.in_tfx.run_parameters import RunValue
-
-
-class DataGates(Artifact):
-    """DataGate's output for a span that passed: `gates.json`, and the labels' statistics for the next span."""
-
-    TYPE_NAME = "DataGates"
 
 
 class DataGateSpec(ComponentSpec):

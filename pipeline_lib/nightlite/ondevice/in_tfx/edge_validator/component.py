@@ -10,7 +10,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from nightlite.ondevice.contract import TensorContract
 from nightlite.ondevice.gates.edge import BOUNDS
-from nightlite.ondevice.in_tfx.data_gate.component import DataGates
+from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.edge_validator.executor import Executor
 from nightlite.runner.in_tfx.run_parameters import RunValue
 

@@ -4,17 +4,11 @@ from typing import Any, ClassVar
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
-from tfx.types import artifact, component_spec, standard_artifacts
+from tfx.types import component_spec, standard_artifacts
 
+from nightlite.ondevice.in_tfx.artifact_types import Report
 from nightlite.ondevice.in_tfx.report.executor import Executor
-from nightlite.ondevice.report_files import REPORT_TYPE
 from nightlite.runner.in_tfx.run_parameters import RunValue
-
-
-class Report(artifact.Artifact):
-    """A folder with `report.html`, `report.json`, `statistics.html` and `evaluations.html`."""
-
-    TYPE_NAME = REPORT_TYPE
 
 
 class ModelReportSpec(component_spec.ComponentSpec):

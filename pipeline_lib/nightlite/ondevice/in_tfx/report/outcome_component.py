@@ -6,7 +6,7 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from nightlite.ondevice.in_tfx.report.component import Report
+from nightlite.ondevice.in_tfx.artifact_types import Report
 from nightlite.ondevice.in_tfx.report.outcome_executor import Executor
 
 

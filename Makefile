@@ -32,7 +32,7 @@ help: ## this list
 setup: ## make or update the two environments in .venvs/
 	@setup/setup.sh
 
-demo: setup ## set up, run the pipeline once under Airflow, show the outcome (DATASET=mnist5k|digits|mnist, MNIST_DIR=folder)
+demo: setup ## set up, run the pipeline once under Airflow, show the outcome (DATASET=a source of 'nightlite ingest', or a folder)
 	@$(COMMAND) demo
 
 up: setup ## start Airflow on 127.0.0.1
@@ -138,7 +138,7 @@ bench-quick: setup ## the DAG parse, the overheads and the whole run, in six min
 	@$(AIRFLOW)/python -m bench --quick
 
 tensorboard: setup ## training curves of all runs, on 127.0.0.1 (PORT=6006)
-	@$(TFX)/python -m nightlite.ondevice.in_tfx.training_curves $(if $(PORT),--port=$(PORT))
+	@$(TFX)/python -m nightlite.deployment.in_tfx.training_curves $(if $(PORT),--port=$(PORT))
 
 # Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
 lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)

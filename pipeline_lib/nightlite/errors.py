@@ -6,7 +6,6 @@ NightliteError
 ├── SettingsError            a setting is missing, malformed or refused
 ├── CompiledPipelineError    the compiled pipeline file cannot be used
 ├── DataError                input data is malformed
-│   ├── UnclearPictureError  a picture does not show one digit clearly
 │   ├── NoSourceError        there is no such source (also a UsageError)
 │   ├── DownloadError        a public file could not be fetched
 │   └── DataRefusedError     a gate refused it
@@ -49,10 +48,6 @@ class DataError(NightliteError):
     """Input data is truncated, corrupt, mismatched or of another shape. `facts` go into the node's result."""
 
     facts: Mapping[str, str] = {}
-
-
-class UnclearPictureError(DataError):
-    """A picture does not show one digit. The message describes it, and the caller names the picture."""
 
 
 class DataRefusedError(DataError):

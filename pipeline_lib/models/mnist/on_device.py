@@ -26,6 +26,7 @@ MODEL = OnDeviceModel(
         "digits": "1,797 small digits of scikit-learn",
         "mnist": "all of MNIST, downloaded",
     },
+    predict="models.mnist.predict.commands",
     show=Picture(width=IMAGE_SIDE, height=IMAGE_SIDE, black=-0.5, white=0.5),
     words=Words(one="digit", many="digits"),
     intended_use="Reads one handwritten digit, centred, in a picture of its own.",

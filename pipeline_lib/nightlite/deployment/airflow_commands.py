@@ -1,29 +1,25 @@
 """Commands of `nightlite` that start and stop the local Airflow: demo, up, down."""
 
 import sys
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nightlite.deployment.cli import run_commands
+from nightlite.deployment.command_app import command_app
+from nightlite.deployment.data_sources import ListsSources
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import settings
 
-_COMPILE = "Run 'nightlite ingest mnist5k' for data, and 'make compile'; 'make demo' does both."
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = command_app()
 
 
-class Dataset(StrEnum):
-    mnist5k = "mnist5k"
-    digits = "digits"
-    mnist = "mnist"
-
-
-@app.command(epilog="Examples: nightlite demo; nightlite demo --mnist-dir ~/mnist")
+@app.command(cls=ListsSources, epilog="--dataset {source}; nightlite demo --dataset ~/data")
 def demo(
-    dataset: Annotated[Dataset, typer.Option(envvar="DATASET", help="which handwritten digits")] = Dataset.mnist5k,
-    mnist_dir: Annotated[Path | None, typer.Option(envvar="MNIST_DIR", help="a folder of IDX files instead")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(envvar="DATASET", help="one of the sources below, or a folder; default: the first source"),
+    ] = None,
 ) -> None:
     """Run the pipeline once under Airflow and print the verdict.
 
@@ -31,7 +27,7 @@ def demo(
     """
     from nightlite.deployment.local.demo import demo as run_demo
 
-    raise typer.Exit(run_demo(settings(), dataset, mnist_dir))
+    raise typer.Exit(run_demo(settings(), dataset))
 
 
 @app.command(epilog="Example: NIGHTLITE_PORT=8081 nightlite up")
@@ -41,7 +37,11 @@ def up() -> None:
 
     stack.up(settings())
     if not settings().compiled_path.exists():
-        print(f"The DAG mnist_tflite is not there yet: no compiled pipeline at {settings().compiled_path}. {_COMPILE}")
+        print(
+            f"The DAG {the_model().pipeline_name} is not there yet: no compiled pipeline at "
+            f"{settings().compiled_path}. Run 'nightlite ingest {the_model().usual_source}' for data, and "
+            "'make compile'; 'make demo' does both."
+        )
 
 
 @app.command(epilog="Example: nightlite down")

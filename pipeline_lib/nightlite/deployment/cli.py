@@ -13,6 +13,8 @@ VERSION = "0.1.0"  # the same as in pyproject.toml, which the image does not hav
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
+# In COMMANDS, stands for the module that the model declares: --help must not take the time to import it.
+_OF_THE_MODEL = ""
 # command: (environment, module, line in --help). TFX's commands always run in another process.
 COMMANDS = {
     "demo": (
@@ -29,7 +31,7 @@ COMMANDS = {
         "show a run: its nodes, its verdict, what it released",
     ),
     "runs": ("either", "nightlite.deployment.client.commands", "list the newest runs"),
-    "ingest": ("tfx", "nightlite.deployment.in_tfx.commands", "add a span of data: mnist5k, digits, mnist or a folder"),
+    "ingest": ("tfx", "nightlite.deployment.in_tfx.commands", "add a span of data, of one of the model's sources"),
     "run-local": (
         "tfx",
         "nightlite.deployment.in_tfx.commands",
@@ -41,7 +43,7 @@ COMMANDS = {
         "infer, diff or accept the schema that the data is held to",
     ),
     "models": ("tfx", "nightlite.deployment.releases_commands", "list, check, roll back, prune or export the releases"),
-    "predict": ("tfx", "models.mnist.predict.commands", "ask the latest release what digit a picture shows"),
+    "predict": ("tfx", _OF_THE_MODEL, "ask the latest release about an example, if the model has a command for it"),
 }
 
 
@@ -55,7 +57,7 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "nightlite COMMAND --help shows more. Examples: nightlite ingest mnist5k; nightlite run-local",
+            "nightlite COMMAND --help shows more. Examples: nightlite demo; nightlite ingest ~/data; nightlite runs",
             "nightlite --version prints version and revision.",
             "",
             "Exit code: 0 done; 1 it could not be done; 2 usage: a wrong option or value, or the name of a folder, a",
@@ -103,12 +105,25 @@ def _run(prog_name: str, arguments: list[str]) -> None:
 
         raise UsageError(f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}")
     side, module, _ = COMMANDS[name]
+    if module == _OF_THE_MODEL:
+        module = _module_of_the_model()
     # The image has Airflow elsewhere than a checkout.
     if side == "either" or (side == "airflow" and importlib.util.find_spec("airflow")):
         importlib.import_module(module).app(prog_name=prog_name)
     else:
         python = _interpreter(side)
         os.execv(python, [python, "-m", module, *arguments])
+
+
+def _module_of_the_model() -> str:
+    from nightlite.deployment.models import the_model
+
+    if not the_model().predict:
+        raise UsageError(
+            f"expected a model with a command 'predict' (OnDeviceModel.predict). Received: {the_model().name}, which "
+            "has none"
+        )
+    return the_model().predict
 
 
 def _interpreter(side: str) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from nightlite.deployment import releases_tables
 from nightlite.deployment.cli import run_commands
+from nightlite.deployment.command_app import command_app
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.checked import export as export_checked
@@ -18,8 +19,8 @@ from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.settings import settings
 from nightlite.table_console import table_console
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-models = typer.Typer(no_args_is_help=True, help="The releases: what phones get.")
+app = command_app()
+models = command_app("The releases: what phones get.")
 app.add_typer(models, name="models")
 
 Version = Annotated[int | None, typer.Argument(help="default: the latest", show_default=False)]
@@ -101,7 +102,7 @@ def prune(
     print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, _releases().versions()))}")
 
 
-@models.command(epilog="Example: nightlite models export ~/app/src/main/assets/digits")
+@models.command(epilog="Example: nightlite models export ~/app/src/main/assets/model")
 def export(
     destination: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
     version: Annotated[int | None, typer.Option(help="default: the latest")] = None,

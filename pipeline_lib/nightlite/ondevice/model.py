@@ -34,7 +34,7 @@ class Picture(_Declared):
 
 
 class Words(_Declared):
-    """Words for an example in reports: a picture of a `digit`, several `digits`."""
+    """Words for an example in reports: one `flower`, several `flowers`."""
 
     one: str
     many: str
@@ -43,7 +43,7 @@ class Words(_Declared):
 class OnDeviceModel(_Declared):
     """A model that is retrained, judged and released.
 
-    `show`, `words`, `gate_bounds`, `schedule`, `sources` and the texts are declared here and read by nothing yet.
+    `show`, `words`, `gate_bounds`, `schedule` and the texts are declared here and read by nothing yet.
     Functions are named, never held: `package.module.function` where TFX calls them, `module:function` where we do.
 
     Attributes:
@@ -57,7 +57,8 @@ class OnDeviceModel(_Declared):
       run_fn: the Trainer's. It gets the run parameters named by `training_parameters`.
       lite_run_fn: the second Trainer's, which converts. It gets those named by `conversion_parameters`.
       ingest: takes a source and the folder of spans, and writes the next span.
-      sources: the sources of `ingest`, with a line on each.
+      sources: the sources of `ingest`, with a line on each, the usual one first. A folder is one, too.
+      predict: module of a typer app whose command `predict` asks a release about an example; "": there is none.
       show: the display of an example; None: as a row of a table.
       words: for reports and commands.
       intended_use, limits, data_licence: for the model card.
@@ -79,6 +80,7 @@ class OnDeviceModel(_Declared):
     conversion_parameters: tuple[str, ...] = ()
     ingest: str
     sources: Mapping[str, str] = {}
+    predict: str = ""
     show: Picture | None = None
     words: Words
     intended_use: str
@@ -98,6 +100,11 @@ class OnDeviceModel(_Declared):
         return f"{self.name}_lite"
 
     @property
+    def trainer(self) -> str:
+        """Return the id of the node that trains."""
+        return f"Trainer.{self.name}"
+
+    @property
     def pusher(self) -> str:
         """Return the id of the node that makes releases."""
         return f"Pusher.{self.lite}"
@@ -111,6 +118,11 @@ class OnDeviceModel(_Declared):
     def releases_asset(self) -> str:
         """Return the name of the Asset that a release updates."""
         return f"{self.name}_releases"
+
+    @property
+    def usual_source(self) -> str:
+        """Return the first of the sources, or `FOLDER` if the model names none."""
+        return next(iter(self.sources), "FOLDER")
 
     @property
     def contract(self) -> tuple[TensorContract, TensorContract]:

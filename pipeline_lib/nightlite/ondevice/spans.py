@@ -5,7 +5,7 @@
                       span.json                          a `Manifest`
                span-2/…                                  the newest has the highest number
 
-A span appears whole, in one rename, and never changes. `models/mnist/data/write_span.py` makes spans.
+A span appears whole, in one rename, and never changes. A model's `ingest` makes spans.
 """
 
 import hashlib
@@ -140,7 +140,7 @@ def select(data_dir: Path, span: str = LATEST, window: int = 1, as_of: str = "")
     """
     known = numbers(data_dir)
     if not known:
-        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'nightlite ingest mnist5k' first")
+        raise no_span(data_dir)
     last = _last(data_dir, known, span, as_of)
     if last not in known:
         raise DataError(
@@ -149,6 +149,14 @@ def select(data_dir: Path, span: str = LATEST, window: int = 1, as_of: str = "")
         )
     return tuple(
         read(data_dir, number).require_whole() for number in [item for item in known if item <= last][-window:]
+    )
+
+
+def no_span(data_dir: Path) -> DataError:
+    """Return the error for a folder without a span."""
+    return DataError(
+        f"expected a span of data in {data_dir}. Received: none; run 'nightlite ingest SOURCE' first: "
+        "'nightlite ingest' lists the sources"
     )
 
 

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from nightlite.deployment.data_sources import checked_source
 from nightlite.deployment.local import demo, stack
 from nightlite.deployment.local.components import Stack
 from nightlite.deployment.local.processes import Component
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
-from nightlite.errors import StackError
+from nightlite.errors import NoSourceError, StackError
 from tests.real_airflow import free_port
 
 INGESTED = """echo '{"span": 4, "said": "span-4 it is"}'"""
@@ -31,11 +33,37 @@ def test_a_missing_tfx_environment_says_make_setup(tmp_path: Path) -> None:
 
 
 def test_bad_data_ends_it_before_airflow_is_started(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    settings = tfx_python(tmp_path, 'echo "$4 is no folder" >&2; exit 1')
+    settings = tfx_python(tmp_path, 'echo "$4 is bad" >&2; exit 1')
     with pytest.raises(StackError, match="could not ingest the data: the reason is above"):
-        demo.demo(settings, mnist_dir=Path("/idx"))
-    assert "/idx is no folder" in capfd.readouterr().err
+        demo.demo(settings, str(tmp_path))
+    assert f"{tmp_path} is bad" in capfd.readouterr().err
     assert not (settings.var_dir / "airflow" / "stack.json").exists()
+
+
+def test_what_is_no_source_and_no_folder_is_said_before_anything_is_done(tmp_path: Path) -> None:
+    settings = tfx_python(tmp_path, f"touch {tmp_path}/ran")
+    first, *_ = sources = the_model().sources
+    with pytest.raises(NoSourceError) as refused:
+        demo.demo(settings, f"{first}x")
+    said = f"Did you mean {first}? Expected a source of {the_model().name} ({', '.join(sources)}) or a folder. "
+    assert str(refused.value) == f"{said}Received: '{first}x'"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_without_a_source_it_is_the_models_first(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StackError, match="could not ingest"):
+        demo.demo(tfx_python(tmp_path, 'echo "asked for $4" >&2; exit 1'))
+    assert f"asked for {the_model().usual_source}\n" in capfd.readouterr().err
+
+
+def test_a_folder_is_taken_from_where_the_command_was_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert checked_source(the_model(), "data") == str(tmp_path / "data")
+    usual = the_model().usual_source
+    (tmp_path / usual).mkdir()
+    assert checked_source(the_model(), usual) == usual
+    assert checked_source(the_model(), f"./{usual}") == str(tmp_path / usual)
 
 
 def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:

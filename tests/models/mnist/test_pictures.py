@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from models.mnist.predict import pictures
-from nightlite.errors import DataError, UnclearPictureError
+from models.mnist.predict.ink import UnclearPictureError
+from nightlite.errors import DataError
 
 Picture = Image.Image
 

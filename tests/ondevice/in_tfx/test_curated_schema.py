@@ -116,7 +116,7 @@ def test_a_file_that_is_no_schema_and_an_empty_folder_are_refused(tmp_path: Path
     (tmp_path / "schema").write_text("features: 3")
     with pytest.raises(DataError, match="expected a Schema as protobuf text. Received:"):
         curated_schema.read(tmp_path / "schema")
-    with pytest.raises(DataError, match="'nightlite ingest mnist5k' first"):
+    with pytest.raises(DataError, match="'nightlite ingest SOURCE' first: 'nightlite ingest' lists"):
         curated_schema.latest_statistics(tmp_path)
 
 

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from models.mnist.predict import drawing
 from nightlite.deployment.cli import run_commands
+from nightlite.deployment.command_app import command_app
 from nightlite.ondevice.settings import settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = command_app()
 
 
 @app.callback()

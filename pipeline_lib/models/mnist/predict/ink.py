@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from nightlite.errors import UnclearPictureError
+from nightlite.errors import DataError
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -26,6 +26,10 @@ _HALF_GAP, _RIM = 0.08, 0.04
 # An 8 has two or three holes. Holes smaller than this share are blots.
 _MOST_HOLES, _LEAST_HOLE = 4, 0.002
 _DIAGONALS_TOO = np.ones((3, 3))
+
+
+class UnclearPictureError(DataError):
+    """A picture does not show one digit. The message describes it, and the caller names the picture."""
 
 
 def one_mark(brightness: Floats) -> Floats:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.mnist.predict import pictures
+from models.mnist.predict.ink import UnclearPictureError
 from models.mnist.predict.recognition import Answer, Recogniser
-from nightlite.errors import DataError, UnclearPictureError
+from nightlite.errors import DataError
 from nightlite.ondevice.settings import Settings
 
 SURE, FAILED, NOT_SURE = 0, 1, 3

@@ -8,10 +8,11 @@ import typer
 from typer.core import TyperCommand
 
 from nightlite.deployment.cli import run_commands
+from nightlite.deployment.command_app import command_app
 from nightlite.deployment.settings import settings
 
 # Each command imports its own modules: a script asks for the status every few seconds.
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = command_app()
 
 
 class _Trigger(TyperCommand):

@@ -15,14 +15,16 @@ from rich.console import Console
 
 from nightlite import native_log
 from nightlite.deployment.cli import run_commands
+from nightlite.deployment.command_app import command_app
+from nightlite.deployment.data_sources import ListsSources
 from nightlite.deployment.settings import settings
 from nightlite.errors import NodeRequestError
 from nightlite.ondevice.results.run_summary import summarize
 from nightlite.ondevice.run_parameters import checked_assignments
 from nightlite.paths import temporary_dir
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-schema_app = typer.Typer(no_args_is_help=True, help="The curated schema that the data must match.")
+app = command_app()
+schema_app = command_app("The curated schema that the data must match.")
 app.add_typer(schema_app, name="schema")
 
 
@@ -52,9 +54,9 @@ def _curated_schema() -> ModuleType:
     return curated_schema
 
 
-@app.command(epilog="Examples: nightlite ingest mnist5k; nightlite ingest ~/mnist")
+@app.command(cls=ListsSources, no_args_is_help=True, epilog="{source}; nightlite ingest ~/data")
 def ingest(
-    source: Annotated[str, typer.Argument(help="mnist5k, digits, mnist, or a folder of IDX files")],
+    source: Annotated[str, typer.Argument(help="one of the sources below, or a folder")],
     tell: Annotated[bool, typer.Option(help="notify Airflow of a new span, which starts a run")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
 ) -> None:

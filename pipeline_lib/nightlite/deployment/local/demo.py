@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +14,7 @@ from nightlite.deployment.client.answers import DagRun
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.client.runs import EXIT_INTERRUPTED, verdict_lines
 from nightlite.deployment.client.watch import RunView, node_order, print_failures
+from nightlite.deployment.data_sources import checked_source
 from nightlite.deployment.local import stack
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.local.components import settings_environment
@@ -29,17 +29,19 @@ from nightlite.ondevice.results.run_summary import RunSummary, report_page, summ
 from nightlite.paths import PROJECT
 
 
-def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = None) -> int:
-    """Run the pipeline once on `dataset`, or on `mnist_dir`, a folder of IDX files.
+def demo(settings: Settings, dataset: str | None = None) -> int:
+    """Run the pipeline once on `dataset`, a source of the model's or a folder. None: on the first source.
 
     If a run is going on, watch that one. Return the exit code: 0 the model is released (by this run or
     before) or it was a dry run; 1 the run failed; 3 the model was not released; 130 interrupted.
 
     Raises:
+      NoSourceError: there is no such source.
       SettingsError: a variable is unknown or malformed.
       StackError: another `make demo` is running, a step before the run failed, or Airflow cannot be reached.
     """
     console = Console()
+    source = checked_source(the_model(), dataset) if dataset else the_model().usual_source
     # Check before ingesting and compiling, which takes half a minute.
     check_settings(settings)
     schedule(settings, the_model().data_asset)
@@ -53,7 +55,7 @@ def demo(settings: Settings, dataset: str = "mnist5k", mnist_dir: Path | None = 
             else:
                 if not stack.has_its_port(airflow):
                     stack.require_free(airflow.port)
-                span = _ingest(settings, str(mnist_dir or dataset), console)
+                span = _ingest(settings, source, console)
                 _tfx(settings, "compile the pipeline", "nightlite.deployment.in_tfx.compile")
                 _start_warm_server(settings)
                 airflow = stack.up(settings, console=console)

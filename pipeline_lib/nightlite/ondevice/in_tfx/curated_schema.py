@@ -14,7 +14,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from nightlite import durable
 from nightlite.errors import DataError
-from nightlite.ondevice.spans import latest_span
+from nightlite.ondevice.spans import latest_span, no_span
 
 _SPLITS = ("train", "eval")
 
@@ -35,7 +35,7 @@ def latest_statistics(data_dir: Path) -> SpanStatistics:
     """
     span = latest_span(data_dir)
     if span is None:
-        raise DataError(f"expected a span of data in {data_dir}. Received: none; run 'nightlite ingest mnist5k' first")
+        raise no_span(data_dir)
     found = {split: tfdv.generate_statistics_from_tfrecord(str(span.path / f"{split}-*")) for split in _SPLITS}
     return SpanStatistics(span.path.name, found)
 

@@ -101,7 +101,7 @@ def create_pipeline(
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
         custom_config={name: run_values[name] for name in model.training_parameters},
-    ).with_id(f"Trainer.{model.name}")
+    ).with_id(model.trainer)
 
     # The same weights in another file: any disagreement of the two Evaluators comes from the conversion.
     lite_trainer = tfx.components.Trainer(

@@ -1,4 +1,4 @@
-"""Executor of Pusher.mnist_lite: TFX's Pusher, with releases that are whole, described, signed and never repeated."""
+"""Executor of the Pusher: TFX's own, with releases that are whole, described, signed and never repeated."""
 
 import json
 import math
@@ -81,11 +81,11 @@ class Executor(executor.Executor):
                 self._mark(pushed_model, Outcome.not_approved, why_not)
             return
         description = self._describe(model, input_dict, exec_properties, config, tuple(custom["labels"]))
-        push = releases.push(model, description, who="Pusher.mnist_lite", sign=_signer(config), policy=policy)
+        push = releases.push(model, description, who="Pusher", sign=_signer(config), policy=policy)
         self._tell(push, pushed_model)
         if push.outcome is Outcome.released:
             io_utils.copy_dir(str(push.release.folder), pushed_model.uri)
-            pruned = releases.prune(config.keep_releases, who="Pusher.mnist_lite", why=f"keep {config.keep_releases}")
+            pruned = releases.prune(config.keep_releases, who="Pusher", why=f"keep {config.keep_releases}")
             print(f"{push.why}: {signing.verify(push.release, config)}; pruned: {pruned or 'none'}", flush=True)
 
     def _describe(

@@ -1,6 +1,6 @@
-"""Start TensorBoard on 127.0.0.1 with the training curves of Trainer.mnist, for `make tensorboard`.
+"""Start TensorBoard on 127.0.0.1 with the training curves of the model's Trainer, for `make tensorboard`.
 
-    python -m nightlite.ondevice.in_tfx.training_curves [--port PORT]      any option of TensorBoard's own
+    python -m nightlite.deployment.in_tfx.training_curves [--port PORT]      any option of TensorBoard's own
 
 Each run of TensorBoard's list is one execution of it. The number is its id in MLMD.
 """
@@ -8,15 +8,16 @@ Each run of TensorBoard's list is one execution of it. The number is its id in M
 import os
 import sys
 
+from nightlite.deployment.models import the_model
+from nightlite.deployment.settings import settings
 from nightlite.errors import NightliteError
-from nightlite.ondevice.settings import settings
 from nightlite.settings_file import read_settings_file
 
 
 def main(arguments: list[str]) -> int:
     try:
         read_settings_file()
-        folder = settings().pipeline_root / "Trainer.mnist" / "model_run"
+        folder = settings().pipeline_root / the_model().trainer / "model_run"
     except NightliteError as error:
         print(f"tensorboard: {error}", file=sys.stderr)
         return 1

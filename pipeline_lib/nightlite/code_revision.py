@@ -11,7 +11,7 @@ def code_revision(project: Path = PROJECT) -> str:
     """Return the image's file REVISION, else git's revision, else a fingerprint of the code.
 
     Returns:
-      The file's line; or 40 hex digits, with `-dirty` if files differ from that commit; or `sha256:` and 64 digits.
+      The file's line; or 40 hex digits, with `-dirty` if files differ from that commit; or `sha256:` and 64 hex digits.
     """
     baked = project / "REVISION"
     said = baked.read_text(encoding="utf-8").strip() if baked.exists() else _git(project)

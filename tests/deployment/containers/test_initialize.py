@@ -9,6 +9,7 @@ import pytest
 from airflow.configuration import conf
 
 from nightlite.deployment.containers import initialize
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import NightliteError, StackError
 from nightlite.paths import PROJECT
@@ -27,6 +28,11 @@ def settings(tmp_path: Path) -> Settings:
 def test_the_first_data_is_the_settings_dataset(settings: Settings, tmp_path: Path) -> None:
     initialize.first_data(settings)
     assert (tmp_path / "asked").read_text() == "-m nightlite.deployment.in_tfx.commands ingest mnist --no-tell\n"
+
+
+def test_without_one_it_is_the_models_first_source(settings: Settings, tmp_path: Path) -> None:
+    initialize.first_data(settings.model_copy(update={"dataset": ""}))
+    assert f" ingest {the_model().usual_source} --no-tell" in (tmp_path / "asked").read_text()
 
 
 def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Settings, tmp_path: Path) -> None:

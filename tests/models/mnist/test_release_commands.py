@@ -1,5 +1,6 @@
 """`nightlite models` and `nightlite predict`, each in a process of its own, on releases of a tiny TFLite file."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -11,10 +12,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from models.mnist.model.features import LABELS
+from models.mnist.on_device import MODEL
 from models.mnist.predict import try_release
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
 from nightlite.paths import PROJECT
+from tests.help_texts import broken_paragraphs, help_of
 from tests.ondevice.releases.made_releases import describe
 from tests.pipelines.tiny_tflite import sure_of
 
@@ -183,3 +186,9 @@ def test_a_reader_with_a_key_refuses_what_is_not_signed(
         assert "is not signed" in done.stderr, done.stderr
     assert released.latest_version() == 3
     assert not (tmp_path / "app").exists()
+
+
+def test_the_model_declares_its_command_and_its_help_flows() -> None:
+    app = importlib.import_module(MODEL.predict).app
+    assert " predict [OPTIONS] " in help_of(app, "predict")
+    assert broken_paragraphs(app) == []

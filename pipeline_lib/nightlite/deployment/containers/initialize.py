@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nightlite.deployment.dag_check import import_errors, refuse_broken_dags
+from nightlite.deployment.models import the_model
 from nightlite.deployment.setting_check import check_settings
 from nightlite.deployment.settings import Settings, settings
 from nightlite.errors import NightliteError, SettingsError, StackError
@@ -136,7 +137,9 @@ def make_users() -> None:
 
 
 def first_data(config: Settings) -> None:
-    """Ingest `config.dataset` if there is no data yet, so that no operator's span comes before it.
+    """Ingest `config.dataset`, or the model's first source, so that no operator's span comes before it.
+
+    Data that is there already stays the only data.
 
     Raises:
       StackError: the ingest failed.
@@ -144,17 +147,18 @@ def first_data(config: Settings) -> None:
     if any(config.data_dir.glob("span-*")):
         say("there is data already: nothing to ingest")
         return
-    say(f"ingesting {config.dataset}")
+    source = config.dataset or the_model().usual_source
+    say(f"ingesting {source}")
     command = [
         str(config.tfx_python),
         "-m",
         "nightlite.deployment.in_tfx.commands",
         "ingest",
-        config.dataset,
+        source,
         "--no-tell",
     ]
     if subprocess.call(command, cwd=PROJECT):
-        raise StackError(f"could not ingest NIGHTLITE_DATASET ({config.dataset}): the reason is above")
+        raise StackError(f"could not ingest NIGHTLITE_DATASET ({source}): the reason is above")
 
 
 def forget_runs(before: datetime) -> None:

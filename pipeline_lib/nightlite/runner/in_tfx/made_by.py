@@ -8,7 +8,7 @@ from tfx.types import Artifact
 from nightlite.runner.in_tfx.fingerprints import FILE_FINGERPRINT, FINGERPRINT
 
 MADE_BY: Final = "made_by_code"
-_DIGITS = 16
+_LENGTH = 16
 
 
 def mark(outputs: Iterable[Artifact], inputs: Iterable[Artifact], exec_properties: Mapping[str, Any]) -> None:
@@ -16,7 +16,7 @@ def mark(outputs: Iterable[Artifact], inputs: Iterable[Artifact], exec_propertie
 
     They are a set: a model that starts from the last one is made by the same code every night.
     """
-    own = [str(exec_properties[name])[:_DIGITS] for name in (FINGERPRINT, FILE_FINGERPRINT) if name in exec_properties]
+    own = [str(exec_properties[name])[:_LENGTH] for name in (FINGERPRINT, FILE_FINGERPRINT) if name in exec_properties]
     before = [digest for item in inputs for digest in item.get_string_custom_property(MADE_BY).split()]
     if found := sorted({*own, *before}):
         for item in outputs:

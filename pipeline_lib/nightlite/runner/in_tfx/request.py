@@ -12,8 +12,8 @@ from typing import Any
 from nightlite.errors import NodeRequestError
 
 _EXAMPLE = """example:
-  python -m nightlite.runner.in_tfx.run_node --pipeline var/compiled/mnist_tflite.json \\
-      --node Trainer.mnist --run-id by-hand --param epochs=3 --runtime cold
+  python -m nightlite.runner.in_tfx.run_node --pipeline var/compiled/flowers.json \\
+      --node Trainer --run-id by-hand --param epochs=3 --runtime cold
 """
 
 
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--pipeline", required=True, type=Path, metavar="FILE", help="the compiled pipeline")
-    parser.add_argument("--node", required=True, metavar="ID", help="node id, e.g. Trainer.mnist_lite")
+    parser.add_argument("--node", required=True, metavar="ID", help="node id, e.g. Trainer")
     parser.add_argument("--run-id", required=True, metavar="ID", help="names the run in MLMD")
     parser.add_argument("--result", type=Path, metavar="FILE", help="receives the outcome as JSON")
     parser.add_argument("--parameters", type=Path, metavar="FILE", help="run parameters as a JSON object")

@@ -65,7 +65,7 @@ def wait(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def release(descriptor: int) -> None:
+def unlock(descriptor: int) -> None:
     """Release the lock and close the file, also if a child still has it open."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)

@@ -55,6 +55,6 @@ end_with_notice(timed)
 hurried = pipeline(
     "hurried",
     {"schedule": None},
-    gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
+    tasks_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
     run_facts={APPROVAL_RECORD: approval_record},
 )

@@ -48,7 +48,7 @@ class TaskInstance(dict):
 @pytest.fixture
 def dag(compiled):
     gates = {"Push*": partial(ModelApproval, response_timeout=timedelta(hours=1))}
-    return AirflowDagRunner(AirflowPipelineConfig(gates_before=gates)).run(compiled)
+    return AirflowDagRunner(AirflowPipelineConfig(tasks_before=gates)).run(compiled)
 
 
 @pytest.fixture
@@ -104,10 +104,10 @@ def trained(folder, content="new"):
 def test_it_stands_between_the_pusher_and_all_before_it_and_only_where_the_config_says_so(dag, compiled):
     assert dag.get_task("Approval").upstream_task_ids == {"Trainer.lite", "Trainer.mnist"}
     assert dag.get_task("Pusher").upstream_task_ids == {"Trainer.lite", "Trainer.mnist", "Approval"}
-    assert dag.get_task("Approval").task_group.group_id == "release"
+    assert dag.get_task("Approval").task_group.group_id == "push"
     assert "Approval" not in AirflowDagRunner().run(compiled).task_ids
-    with pytest.raises(SettingsError, match="gates_before: expected a pattern .* Received: 'Pushr'"):
-        AirflowDagRunner(AirflowPipelineConfig(gates_before={"Pushr": ModelApproval})).run(compiled)
+    with pytest.raises(SettingsError, match="tasks_before: expected a pattern .* Received: 'Pushr'"):
+        AirflowDagRunner(AirflowPipelineConfig(tasks_before={"Pushr": ModelApproval})).run(compiled)
 
 
 def test_where_no_one_is_asked_it_is_skipped_and_says_why(ask, tmp_path):
@@ -124,7 +124,7 @@ def test_its_skip_does_not_skip_the_pusher_but_another_gates_does(dag, compiled)
     assert dag.get_task("Pusher").trigger_rule == TriggerRule.NONE_FAILED
     assert dag.get_task("Approval").trigger_rule == TriggerRule.ALL_SUCCESS
     config = AirflowPipelineConfig(
-        gates_before={"Push*": lambda gated, **taken: EmptyOperator(task_id="gate", **taken)}
+        tasks_before={"Push*": lambda before, **taken: EmptyOperator(task_id="gate", **taken)}
     )
     assert AirflowDagRunner(config).run(compiled).get_task("Pusher").trigger_rule == TriggerRule.ALL_SUCCESS
 

@@ -55,7 +55,7 @@ def test_tasks_have_names_docs_and_groups_that_leave_their_ids_alone(compiled):
         "latest": "train",
         "Trainer.mnist": "train",
         "Trainer.lite": "train",
-        "Pusher": "release",
+        "Pusher": "push",
     }
     assert again.task_group.topological_sort()
 

@@ -36,15 +36,15 @@ class ModelApproval(ApprovalOperator):
     record, so that its log, MLMD and the manifest hold the reason.
 
     Args:
-      gated: the node that waits for it.
+      before: the node that waits for it.
     """
 
     # Subject and body are written from the run's results, not from templates.
     template_fields = ()
     skip_passes: ClassVar[bool] = True
 
-    def __init__(self, *, gated: str, **kwargs: Any) -> None:
-        kind, dot, of = gated.partition(".")
+    def __init__(self, *, before: str, **kwargs: Any) -> None:
+        kind, dot, of = before.partition(".")
         named = {
             "task_id": f"Approval{dot}{of}",
             "task_display_name": f"Approve {of.replace('_', ' ')}".rstrip(),

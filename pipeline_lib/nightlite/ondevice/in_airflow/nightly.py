@@ -54,7 +54,7 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
             "Pusher*": NodeSettings(outlets=(Asset(model.releases_asset),)),
         },
         parameter_defaults=run_defaults(),
-        gates_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=here.approval_hours))},
+        tasks_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=here.approval_hours))},
         run_facts={"as_of": as_of, APPROVAL_RECORD: approval_record},
         links=links_of,
         finish=(_report_every_outcome, *((end_with_notice,) if tells_after_runs() else ())),

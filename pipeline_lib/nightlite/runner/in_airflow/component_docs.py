@@ -12,7 +12,7 @@ GROUPS = {
     "data": "Reads the data, and fails where it is not what it should be",
     "train": "Makes the models",
     "evaluate": "Measures the models and judges them",
-    "release": "Ships what may ship",
+    "push": "Ships what may ship",
 }
 
 
@@ -36,13 +36,13 @@ COMPONENTS: Mapping[str, ComponentDoc] = {
     "Trainer": ComponentDoc("Train", "train", "Calls `run_fn`, which writes a model."),
     "Evaluator": ComponentDoc("Evaluate", "evaluate", "Blesses the model if its metrics meet the thresholds."),
     "InfraValidator": ComponentDoc("Validate where it serves", "evaluate", "Loads the model where it will be served."),
-    "BulkInferrer": ComponentDoc("Infer", "release", "Runs the model over a batch of examples."),
-    "Pusher": ComponentDoc("Push", "release", "Ships a blessed model. Ends **skipped** where nothing was shipped."),
+    "BulkInferrer": ComponentDoc("Infer", "push", "Runs the model over a batch of examples."),
+    "Pusher": ComponentDoc("Push", "push", "Ships a blessed model. Ends **skipped** where nothing was shipped."),
     # These two join the group of their users.
     "Resolver": ComponentDoc("Find", "", "Finds artifacts of earlier runs."),
     "Importer": ComponentDoc("Register", "", "Registers an artifact that exists already."),
 }
-_COLORS = {"data": "#bbdefb", "train": "#ffe0b2", "evaluate": "#e1bee7", "release": "#c8e6c9"}
+_COLORS = {"data": "#bbdefb", "train": "#ffe0b2", "evaluate": "#e1bee7", "push": "#c8e6c9"}
 _OTHER_COLOR = "#eceff1"
 
 

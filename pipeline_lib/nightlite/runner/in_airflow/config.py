@@ -79,8 +79,8 @@ class AirflowPipelineConfig(_Config):
         parameters are added to `params`.
       node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`). Later matches override earlier ones.
       parameter_defaults: by run parameter, over the compiled pipeline's defaults.
-      gates_before: by node id pattern, a factory of a task between a node and all its upstream nodes. It is called with
-        the node's id as `gated`, and with `dag` and `task_group` as any operator. If the task is skipped, so is the
+      tasks_before: by node id pattern, a factory of a task between a node and all its upstream nodes. It is called with
+        the node's id as `before`, and with `dag` and `task_group` as any operator. If the task is skipped, so is the
         node, unless the task's class says `skip_passes = True`.
       run_facts: by parameter that Airflow sets (`Parameter.given_by`), a function of a task's context.
       links: makes the buttons of a node's task in the UI, from the node and the pipeline.
@@ -97,7 +97,7 @@ class AirflowPipelineConfig(_Config):
     airflow_dag_config: dict[str, Any] = {}
     node_settings: dict[str, NodeSettings] = {}
     parameter_defaults: dict[str, Any] = {}
-    gates_before: dict[str, Callable[..., BaseOperator]] = {}
+    tasks_before: dict[str, Callable[..., BaseOperator]] = {}
     run_facts: dict[str, Callable[[Context], int | float | str]] = {}
     links: Callable[[Node, CompiledPipeline], tuple[BaseOperatorLink, ...]] | None = None
     finish: tuple[Callable[[DAG], object], ...] = ()
@@ -117,10 +117,10 @@ class AirflowPipelineConfig(_Config):
                 merged = given.over(merged)
         return merged
 
-    def gate_before(self, node_id: str) -> Callable[..., BaseOperator] | None:
+    def task_before(self, node_id: str) -> Callable[..., BaseOperator] | None:
         """Return the factory of the task before this node, the last pattern's if several match."""
         return next(
-            (make for pattern, make in reversed(self.gates_before.items()) if fnmatchcase(node_id, pattern)), None
+            (make for pattern, make in reversed(self.tasks_before.items()) if fnmatchcase(node_id, pattern)), None
         )
 
     def refuse_idle_patterns(self, node_ids: Sequence[str]) -> None:
@@ -129,7 +129,7 @@ class AirflowPipelineConfig(_Config):
         Raises:
           SettingsError: it names the pattern and the existing nodes.
         """
-        for name in ("node_settings", "gates_before"):
+        for name in ("node_settings", "tasks_before"):
             for pattern in getattr(self, name):
                 if not any(fnmatchcase(node_id, pattern) for node_id in node_ids):
                     raise SettingsError(

@@ -33,7 +33,7 @@ class AirflowDagRunner:
 
         Returns:
           The DAG. Task ids are node ids, edges the nodes' `upstream`, params the pipeline's run parameters. The
-          config's gates are tasks of their own. Task groups are no part of the ids.
+          config's `tasks_before` have ids of their own. Task groups are no part of the ids.
 
         Raises:
           CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.
@@ -52,11 +52,11 @@ class AirflowDagRunner:
             if self.config.links:
                 task.operator_extra_links = self.config.links(node, compiled)
             task.set_upstream([tasks[upstream] for upstream in node.upstream])
-            if make_gate := self.config.gate_before(node.id):
-                gate = make_gate(gated=node.id, dag=dag, task_group=groups.get(node.id))
-                gate.set_upstream([tasks[upstream] for upstream in node.upstream])
-                task.set_upstream(gate)
-                if getattr(gate, "skip_passes", False):
+            if make_before := self.config.task_before(node.id):
+                before = make_before(before=node.id, dag=dag, task_group=groups.get(node.id))
+                before.set_upstream([tasks[upstream] for upstream in node.upstream])
+                task.set_upstream(before)
+                if getattr(before, "skip_passes", False):
                     task.trigger_rule = TriggerRule.NONE_FAILED
         for finish in self.config.finish:
             finish(dag)

@@ -56,13 +56,13 @@ class NodeProcess:
                 start_new_session=True,
             )
         except OSError:
-            self._release_guard()
+            self._free_guard()
             self._guard.wait()
             raise
         assert self._guard.stdin is not None
         self._guard.stdin.write(f"{self._process.pid}\n".encode())
         self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._release_when_over, daemon=True)
+        self._watcher = threading.Thread(target=self._free_guard_when_over, daemon=True)
         self._watcher.start()
         threading.Thread(target=self._end_when_orphaned, args=(os.getppid(),), daemon=True).start()
 
@@ -80,7 +80,7 @@ class NodeProcess:
     def end(self) -> None:
         """Start to end the group, and return at once."""
         self.ending = True
-        self._release_guard()
+        self._free_guard()
 
     def __enter__(self) -> Self:
         return self
@@ -88,17 +88,17 @@ class NodeProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._release_guard()
+        self._free_guard()
         self._guard.wait()
         self._watcher.join()
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def _release_when_over(self) -> None:
+    def _free_guard_when_over(self) -> None:
         # Leftovers in a finished node's group would hold the log open forever.
         self._process.wait()
         self._over.set()
-        self._release_guard()
+        self._free_guard()
 
     def _end_when_orphaned(self, parent: int) -> None:
         while not self._over.wait(_LOOK_SECONDS):
@@ -106,6 +106,6 @@ class NodeProcess:
                 self.end()
                 return
 
-    def _release_guard(self) -> None:
+    def _free_guard(self) -> None:
         assert self._guard.stdin is not None
         self._guard.stdin.close()

@@ -29,17 +29,17 @@ _WHERE_MODULES_LIE = "PYTHONPATH"
 
 
 def add_fingerprints(
-    node: pipeline_pb2.PipelineNode, deployment: Mapping[str, Any], own_environment: Iterable[str] = ()
+    node: pipeline_pb2.PipelineNode, deployment_config: Mapping[str, Any], own_environment: Iterable[str] = ()
 ) -> None:
     """Add `code_sha256` to a node that has an executor, and `file_sha256` to one that names a schema, in place.
 
     Args:
       node: with its run parameters filled in.
-      deployment: the compiled pipeline's `deploymentConfig`, which has the executors and drivers by node id.
+      deployment_config: the compiled pipeline's `deploymentConfig`, which has the executors and drivers by node id.
       own_environment: names of the environment variables that were set for this node alone.
     """
     parameters = node.parameters.parameters
-    if executables := _executables(deployment, node.node_info.id):
+    if executables := _executables(deployment_config, node.node_info.id):
         texts = {name: value.field_value.string_value for name, value in parameters.items()}
         code = _fingerprint(executables, texts, sorted({*own_environment} - {_WHERE_MODULES_LIE}))
         parameters[FINGERPRINT].field_value.string_value = code
@@ -56,8 +56,8 @@ def read_ahead(compiled: str) -> None:
         source_files.digest(file)
 
 
-def _executables(deployment: Mapping[str, Any], node_id: str) -> list[str]:
-    specs = [deployment.get(kind, {}).get(node_id) for kind in ("executorSpecs", "customDriverSpecs")]
+def _executables(deployment_config: Mapping[str, Any], node_id: str) -> list[str]:
+    specs = [deployment_config.get(kind, {}).get(node_id) for kind in ("executorSpecs", "customDriverSpecs")]
     return [path for spec in specs if spec and (path := spec.get("pythonExecutorSpec", spec).get("classPath"))]
 
 

@@ -44,7 +44,7 @@ class NodeLauncher(launcher.Launcher):
         store: metadata.Metadata,
         hooks: Hooks | None = None,
     ):
-        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        deployment_config = runner_utils.extract_local_deployment_config(pipeline)
         lineage.install()
         memo.install()
         ports.install()
@@ -62,8 +62,8 @@ class NodeLauncher(launcher.Launcher):
             mlmd_connection=store,
             pipeline_info=pipeline.pipeline_info,
             pipeline_runtime_spec=pipeline.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(deployment, node.node_info.id),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node.node_info.id),
+            executor_spec=runner_utils.extract_executor_spec(deployment_config, node.node_info.id),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment_config, node.node_info.id),
         )
         if isinstance(self._system_node_handler, resolver_node_handler.ResolverNodeHandler):
             self._system_node_handler = resolver_handler.ResolverHandler()

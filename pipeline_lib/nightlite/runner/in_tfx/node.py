@@ -128,7 +128,7 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
 def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:
     try:
         info = launcher.launch()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done, and only the report is left
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done, and only its result is left
         if not info.execution_id:
             return _result(request, "skipped", "its condition is false")
         return read_outcome(
@@ -234,13 +234,13 @@ def describe(result: NodeResult) -> str:
 
 def _print_executors_part(error: BaseException) -> None:
     """Print the traceback without the launcher's frames, because a reader wants the executor's."""
-    report = traceback.TracebackException.from_exception(error)
-    frames = report.stack
+    shown = traceback.TracebackException.from_exception(error)
+    frames = shown.stack
     launchers = [
         index for index, frame in enumerate(frames) if "/tfx/orchestration/" in Path(frame.filename).as_posix()
     ]
-    report.stack = traceback.StackSummary.from_list(frames[launchers[-1] + 1 :] if launchers else frames)
-    node_log.say("".join(report.format()), logging.ERROR)
+    shown.stack = traceback.StackSummary.from_list(frames[launchers[-1] + 1 :] if launchers else frames)
+    node_log.say("".join(shown.format()), logging.ERROR)
 
 
 def _cancel(_signum: int, _frame: FrameType | None) -> None:

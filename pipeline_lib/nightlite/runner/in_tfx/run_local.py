@@ -31,10 +31,10 @@ def run_local(
     """
     node_log.quiet(progress=True)
     pipeline = bound_pipeline(compiled, run_id, parameters)
-    deployment = pipeline_pb2.IntermediateDeploymentConfig()
-    pipeline.deployment_config.Unpack(deployment)
-    deployment.metadata_connection_config.Pack(connection_config(metadata_url))
-    pipeline.deployment_config.Pack(deployment)
+    deployment_config = pipeline_pb2.IntermediateDeploymentConfig()
+    pipeline.deployment_config.Unpack(deployment_config)
+    deployment_config.metadata_connection_config.Pack(connection_config(metadata_url))
+    pipeline.deployment_config.Pack(deployment_config)
     root = Path(pipeline.runtime_spec.pipeline_root.field_value.string_value)
     files = [running_nodes.file_of(root, f"{compiled.name}.{node.id}", run_id) for node in compiled.nodes]
     with contextlib.ExitStack() as held:

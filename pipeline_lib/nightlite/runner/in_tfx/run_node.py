@@ -4,7 +4,7 @@
                                         [--parameters FILE] [--param NAME=VALUE ...] [--own-env NAME ...]
                                         [--runtime warm|cold] [--grace SECONDS] [--log-levels]
 
-`--pipeline`    the file that `python -m nightlite.deployment.in_tfx.compile` wrote.
+`--pipeline`    the compiled pipeline that `nightlite.runner.in_tfx.compile` wrote.
 `--parameters`  a JSON object of run parameters, by name; `--param` overrides one. Missing ones have their defaults.
 `--result`      receives a `nightlite.runner.node_result.NodeResult`, whole or not at all, even if the node failed.
 `--own-env`     an environment variable that was set for this node alone; its value is part of the node's cache key.

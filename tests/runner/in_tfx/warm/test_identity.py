@@ -45,6 +45,7 @@ def test_each_edit_of_our_code_and_each_change_of_the_environment_is_another_ser
         "a module": lambda: append(in_tfx / "node.py"),
         "a package's module": lambda: append(in_tfx / "warm" / "forking.py"),
         "the core": lambda: append(ours / "settings.py"),
+        "a product that joins the runner": lambda: append(ours / "ondevice" / "results" / "outcome.py"),
         "a new module": lambda: (in_tfx / "new.py").write_text("# new\n"),
         "two files of one name": lambda: swap(in_tfx / "__init__.py", in_tfx / "warm" / "__init__.py"),
         "an installed package": lambda: os.utime(packages, (1, 1)),
@@ -59,7 +60,8 @@ def test_each_edit_of_our_code_and_each_change_of_the_environment_is_another_ser
         assert path not in seen, what
         assert identity.family_of(path) == identity.family_of(next(iter(seen)))
         seen.add(path)
-    append(ours / "deployment" / "cli.py")
+    for never_here in ("runner/in_airflow/operators.py", "ondevice/in_airflow/notice/task.py"):
+        append(ours / never_here)
     assert identity.socket_path(tmp_path) == path
     monkeypatch.setattr(sys, "executable", "/elsewhere/python")
     assert identity.family_of(identity.socket_path(tmp_path)) != identity.family_of(path)

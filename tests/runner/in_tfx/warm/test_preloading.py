@@ -27,6 +27,7 @@ def write(pipeline: Path, *executors: str) -> None:
     [
         ("tfx.components.y", True),
         ("nightlite.ondevice.in_tfx.report.component", True),
+        ("nightlite.ondevice.in_airflow.nightly", False),
         ("models.mnist.x", False),
         ("nightlite.mine.x", False),
         ("tests.pipelines.odd", False),

@@ -13,17 +13,8 @@ from nightlite.paths import SOURCES
 # Unix socket paths hold 108 bytes on Linux and 104 on macOS.
 _LONGEST_FOLDER = 60
 _OURS = SOURCES / "nightlite"
-_PRELOADED = (
-    "*.py",
-    "runner/*.py",
-    "runner/in_tfx/**/*.py",
-    "ondevice/*.py",
-    "ondevice/gates/*.py",
-    "ondevice/report/*.py",
-    "ondevice/releases/*.py",
-    "ondevice/results/*.py",
-    "ondevice/in_tfx/**/*.py",
-)
+# A server may hold any other code of ours, whatever layer it is of.
+_NEVER_IN_TFX = "in_airflow"
 # Read by Python and packages at import, which a child does not repeat.
 _IMPORT_TIME = ("KERAS_", "PYTHON", "TF_", "XLA_")
 # They have no effect in memory: a child has its caller's import path and its own stdout.
@@ -67,7 +58,7 @@ def is_outdated(socket: Path) -> bool:
 
 
 def version() -> str:
-    """Return the digest of our preloaded code and of the installed packages, but not of the user's code."""
+    """Return the digest of our code and of the installed packages, but not of the user's code."""
     digest = hashlib.sha256()
     for file in _our_files():
         digest.update(file.relative_to(_OURS).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
@@ -104,7 +95,7 @@ def _family(environ: Mapping[str, str]) -> str:
 
 
 def _our_files() -> list[Path]:
-    return [file for pattern in _PRELOADED for file in sorted(_OURS.glob(pattern))]
+    return sorted(file for file in _OURS.rglob("*.py") if _NEVER_IN_TFX not in file.relative_to(_OURS).parts)
 
 
 def _package_folders() -> list[str]:

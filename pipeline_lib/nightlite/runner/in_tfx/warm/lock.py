@@ -44,7 +44,7 @@ def drain_others(socket: Path) -> None:
         if descriptor is not None:
             for suffix in (".sock", ".log", ".lock"):
                 other.with_suffix(suffix).unlink(missing_ok=True)
-            locks.release(descriptor)
+            locks.unlock(descriptor)
         elif same_kind:
             # It is empty during the import, after which that server compares itself.
             with contextlib.suppress(OSError, ValueError):

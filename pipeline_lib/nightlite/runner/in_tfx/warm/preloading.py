@@ -61,8 +61,11 @@ def modules_of(pipeline: Path) -> list[str]:
     except CompiledPipelineError as error:  # the first node will report the error
         print(f"nothing of the pipeline is preloaded: {error}", flush=True)
         return []
-    deployment = compiled.ir["deploymentConfig"]
-    specs = [*deployment.get("executorSpecs", {}).values(), *deployment.get("customDriverSpecs", {}).values()]
+    deployment_config = compiled.ir["deploymentConfig"]
+    specs = [
+        *deployment_config.get("executorSpecs", {}).values(),
+        *deployment_config.get("customDriverSpecs", {}).values(),
+    ]
     modules = {spec.get("pythonExecutorSpec", spec).get("classPath", "").rpartition(".")[0] for spec in specs}
     hooks = {hook.partition(":")[0] for hook in (compiled.hooks.outcome, compiled.hooks.after_run)}
     return sorted(name for name in modules | hooks if name)

@@ -96,7 +96,7 @@ class Server:
             self._listener.close()
             self._listener = None
             if self._lock >= 0:
-                locks.release(self._lock)
+                locks.unlock(self._lock)
                 self._lock = -1
             # Clients without a started node ask again, as do those without an answer.
             for session in [session for session in self._sessions if not session.child]:

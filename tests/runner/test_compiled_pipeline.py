@@ -26,6 +26,18 @@ def test_it_is_read_as_it_was_written(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["p.json"]
 
 
+def test_a_file_that_holds_the_same_already_is_left_alone(tmp_path):
+    path = tmp_path / "p.json"
+    assert pipeline(Node(id="A", type="x.Importer")).write(path) is True
+    before = path.stat()
+    assert pipeline(Node(id="A", type="x.Importer")).write(path) is False
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert pipeline(Node(id="B", type="x.Importer")).write(path) is True
+    assert CompiledPipeline.read(path).nodes[0].id == "B"
+    path.write_bytes(b"damaged")
+    assert pipeline(Node(id="B", type="x.Importer")).write(path) is True
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -79,11 +79,16 @@ class CompiledPipeline(BaseModel):
     hooks: Hooks = Hooks()
     ir: dict[str, Any]
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path) -> bool:
+        """Write the file, unless it holds exactly that already. Return whether it was written."""
+        content = sealed(self.model_dump_json(indent=1)).encode()
+        if path.is_file() and path.read_bytes() == content:
+            return False
         path.parent.mkdir(parents=True, exist_ok=True)
         from nightlite import durable  # no parse of the DAG writes
 
-        durable.write(path, sealed(self.model_dump_json(indent=1)).encode())
+        durable.write(path, content)
+        return True
 
     @classmethod
     def read(cls, path: Path) -> "CompiledPipeline":

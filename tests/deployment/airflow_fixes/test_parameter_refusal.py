@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
 from nightlite.deployment.airflow_fixes.parameter_refusal import refusal
-from nightlite.ondevice.run_parameters import parameters
+from nightlite.errors import NodeRequestError
+from nightlite.ondevice.run_parameters import checked_assignments, parameters
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
@@ -67,3 +69,16 @@ def test_a_misspelt_name_is_told_with_the_right_one_first(params: Any) -> None:
     said = refusal("mnist_tflite", {"min_acuracy": 0.9}, params) or ""
     assert said.startswith("Did you mean min_accuracy? Expected only run parameters that mnist_tflite has (")
     assert said.endswith("). Received: min_acuracy=0.9")
+
+
+def test_every_refusal_lists_the_known_names_in_the_forms_order(params: Any) -> None:
+    form = list(params)
+    assert form != sorted(form)
+    assert f"({', '.join(form)})" in (refusal("mnist_tflite", {"nope": 1}, params) or "")
+    with pytest.raises(AirflowFailException) as in_a_task:
+        run_values({"nope": 1}, (*parameters(), *MORE))
+    assert f"({', '.join(form)})" in str(in_a_task.value)
+    with pytest.raises(NodeRequestError) as on_a_command_line:
+        checked_assignments(["nope=1"])
+    ours = [name for name in form if name not in {parameter.name for parameter in MORE}]
+    assert str(on_a_command_line.value).endswith(f"Expected run parameters among {', '.join(ours)}")

@@ -83,7 +83,7 @@ def test_an_unknown_name_is_refused_and_the_answer_says_all(post: Post, server: 
     answer = trigger(post, {"epoch": 3, "rate": 0.1})
     assert answer.status_code == 400
     assert answer.json()["detail"] == (
-        "Did you mean epochs? Expected only run parameters that diamond has (epochs, note, rate, ticket). "
+        "Did you mean epochs? Expected only run parameters that diamond has (ticket, epochs, rate, note). "
         "Received: epoch=3"
     )
     assert runs(server) == before

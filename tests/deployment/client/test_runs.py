@@ -1,11 +1,12 @@
 """The output of `nightlite runs` and `status`, of an Airflow that answers from here."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from nightlite.deployment.client import connection, runs
+from nightlite.deployment.client import connection, runs, watch
 from nightlite.deployment.client.access import Access
 from nightlite.deployment.client.answers import DagRun, TaskInstance
 from nightlite.deployment.client.run_list import list_runs
@@ -14,7 +15,9 @@ from nightlite.errors import RefusedError, StackError
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.results.run_summary import VERDICT
 from nightlite.runner.node_result import NodeResult
+from nightlite.runner.warm_start import WAITING
 from tests.names import PUSHER
+from tests.real_airflow import plain_console
 from tests.results import node_result, with_facts
 
 ASKED = TaskInstance(task_id="Approval", state="awaiting_input", start_date=None, duration=None, try_number=1)
@@ -29,6 +32,8 @@ class Airflow:
         self.results: dict[str, dict[str, NodeResult]] = {}
         self.tasks_of: dict[str, list[TaskInstance]] = {}
         self.broken: str | None = None
+        self.waiting: datetime | None = None
+        self.log: list[str] = []
 
     def __enter__(self) -> "Airflow":
         return self
@@ -60,7 +65,10 @@ class Airflow:
         return None
 
     def log_lines(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
-        return []
+        return self.log
+
+    def waiting_event(self, dag_id: str) -> datetime | None:
+        return self.waiting
 
     def import_error(self, dag_id: str) -> str | None:
         return self.broken
@@ -102,6 +110,56 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     ]
     airflow.tasks_of.clear()
     assert [runs.status(Settings(), run_id) for run_id in "abc"] == [3, 1, 3]
+
+
+def test_a_run_that_airflow_will_make_for_new_data_is_listed_as_queued(
+    airflow: Airflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.add("a", "running")
+    list_runs(Settings(), 10)
+    assert "queued" not in capsys.readouterr().out
+    airflow.waiting = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
+    list_runs(Settings(), 10)
+    said = capsys.readouterr().out
+    assert "queued" in said and "2026-06-01 12:30" in " ".join(said.split())
+    assert said.index("queued") < said.index("running")
+    list_runs(Settings(), 10, as_json=True)
+    assert [run["run_id"] for run in json.loads(capsys.readouterr().out)] == ["a"]
+
+
+class Later(Airflow):
+    """An Airflow in which each look at the run finds the next of these states of its task, with the end of its log."""
+
+    def __init__(self, *states: tuple[str, str]) -> None:
+        super().__init__()
+        self.states = list(states)
+
+    def run(self, dag_id: str, run_id: str) -> DagRun:
+        state, end = self.states.pop(0)
+        self.tasks_of["r"] = [ASKED.model_copy(update={"task_id": "First", "state": state})]
+        self.results["r"] = {"First": node_result("First")} if state == "success" else {}
+        self.log = ["argv", end]
+        return DagRun(dag_run_id=run_id, state="running" if self.states else "success")
+
+
+def test_a_first_node_that_waits_for_the_warm_server_says_so_until_it_no_longer_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(watch, "_LOG_SECONDS", 0)
+    states = [("queued", ""), ("running", WAITING), ("running", WAITING), ("running", "reads span-1")]
+    console, text = plain_console()
+    watch.RunView(Later(*states, ("success", WAITING)), "dag", "r").watch(console)
+    assert text.getvalue().count(f"First: {WAITING}\n") == 1
+
+    airflow = Later(*states, ("success", WAITING))
+    view, shown = watch.RunView(airflow, "dag", "r"), []
+    while airflow.states:
+        view.look()
+        console, text = plain_console()
+        console.print(view.table())
+        shown.append(WAITING in text.getvalue())
+    assert shown == [False, True, True, False, False]
 
 
 def test_a_run_that_asks_someone_says_so_and_where(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The compiled form of a pipeline, and the pipelines that are refused."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tfx import v1 as tfx
 from tfx.proto.orchestration import pipeline_pb2
 
 from models.mnist.on_device import MODEL
+from nightlite.deployment.in_tfx import compile as command
 from nightlite.deployment.settings import Settings
 from nightlite.errors import CompiledPipelineError, NodeRequestError
 from nightlite.ondevice import run_parameters as run_params
@@ -205,3 +207,17 @@ def test_a_pipeline_of_long_lived_nodes_is_refused() -> None:
     pipeline = tfx.dsl.Pipeline("p", "root", components=[echo], execution_mode=tfx.dsl.ExecutionMode.ASYNC)
     with pytest.raises(CompiledPipelineError, match=r"ExecutionMode\.SYNC\. Received: ASYNC"):
         compile_pipeline(pipeline)
+
+
+def test_the_command_says_whether_it_wrote_the_file(
+    deployed: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], compiled: CompiledPipeline
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["compile"])
+    monkeypatch.setattr(command.node_log, "quiet", lambda: None)
+    monkeypatch.setattr(command, "compile_model", lambda *_: compiled)
+    said = []
+    for _ in range(2):
+        assert command.main() == 0
+        said.append(capsys.readouterr().out)
+    path = deployed.compiled_path
+    assert said[0].endswith(f" bytes, written to {path}\n") and said[1].endswith(f" bytes, unchanged in {path}\n")

@@ -26,7 +26,7 @@ def refusal(dag_id: str, conf: Mapping[str, Any], params: Any) -> str | None:
       params: the DAG's own, as Airflow's API server holds them.
     """
     if unknown := sorted(set(conf) - set(params)):
-        return _unknown(dag_id, unknown, conf, sorted(params))
+        return _unknown(dag_id, unknown, conf, list(params))
     found = (_no_json(name, value) or _out_of_bounds(name, value, params) for name, value in conf.items())
     return next(filter(None, found), None)
 

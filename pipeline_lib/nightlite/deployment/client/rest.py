@@ -163,6 +163,16 @@ class AirflowRest:
         runs = answer.json().get("dag_runs", [])
         return DagRun.model_validate(runs[0]) if runs else None
 
+    def waiting_event(self, dag_id: str) -> datetime | None:
+        """Return the time of the newest Asset event that waits for the DAG's next run, or None.
+
+        Airflow makes no run for it while as many as the DAG allows are queued or running.
+        """
+        also_ok = (*_ABSENT, httpx.codes.FORBIDDEN)
+        waiting = self._send("GET", f"dags/{dag_id}/assets/queuedEvents", also_ok=also_ok).json()
+        times = [datetime.fromisoformat(event["created_at"]) for event in waiting.get("queued_events", [])]
+        return max(times, default=None)
+
     def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         answer = self._send("GET", _path(dag_id, run_id, "taskInstances"), params={"limit": 100})
         return [TaskInstance.model_validate(task) for task in answer.json()["task_instances"]]

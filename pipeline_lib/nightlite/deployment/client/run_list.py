@@ -24,17 +24,23 @@ from nightlite.table_console import table_console
 def list_runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
     """List the newest runs with their releases. Return 0.
 
+    The table begins with the run that Airflow will make for new data once there is a place for it. JSON has only runs.
+
     Raises:
       StackError: Airflow cannot be reached.
     """
     _, rest = connection.connect(config)
     with rest:
+        waiting = rest.waiting_event(the_model().pipeline_name)
         found = [(run, *_decisive(rest, run)) for run in rest.runs(the_model().pipeline_name, limit)]
     if as_json:
         Console(soft_wrap=True).print_json(data=[_listed(run, results) for run, results, _ in found])
         return 0
     # Fold run ids in narrow terminals, never cut them: people copy them.
     table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "outcome", "parameters")
+    if waiting:
+        why = f"for the data of {waiting:%Y-%m-%d %H:%M}, as soon as the run before it has finished"
+        table.add_row("(no id yet)", "queued", "", "", why, "")
     for run, results, failed in found:
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
         seconds = "" if run.duration is None else f"{run.duration:.0f}"

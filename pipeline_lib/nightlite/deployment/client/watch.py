@@ -16,9 +16,12 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import CompiledPipelineError
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.node_result import NodeResult
+from nightlite.runner.warm_start import WAITING
 
 _POLL_SECONDS = 0.5
 _LOG_LINES = 15
+# A log is read less often than the states.
+_LOG_SECONDS = 2
 _OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 _STYLE = {"success": "green", "cached": "cyan", "failed": "red", "upstream_failed": "red", "skipped": "magenta"}
 
@@ -33,6 +36,8 @@ class RunView:
     order: Sequence[str] = ()
     tasks: list[TaskInstance] = field(default_factory=list)
     results: dict[str, NodeResult | None] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
+    _next_log: float = 0.0
 
     def watch(self, console: Console, seconds: float = math.inf) -> DagRun:
         """Show the nodes until the run finishes or the seconds have passed. Return the run as it is then."""
@@ -49,8 +54,12 @@ class RunView:
 
     def _watch_lines(self, console: Console, until: float) -> DagRun:
         shown: dict[str, str] = {}
+        told = False
         while True:
             run = self.look()
+            if self.waiting and not told:
+                console.print(f"{min(self.waiting)}: {WAITING}", soft_wrap=True, markup=False, highlight=False)
+                told = True
             for task in self.tasks:
                 state = self._state(task)
                 if state not in ("", "scheduled", "queued", shown.get(task.task_id)):
@@ -71,7 +80,18 @@ class RunView:
         for task in self.tasks:
             if task.state in _OVER and task.task_id not in self.results:
                 self.results[task.task_id] = self.rest.node_result(self.dag_id, self.run_id, task.task_id)
+        self._look_for_waiting()
         return run
+
+    def _look_for_waiting(self) -> None:
+        """Find the nodes that wait for the warm server. Once a node has finished, the server is there."""
+        first = [] if self.results else [task for task in self.tasks if task.state == "running"]
+        if not first:
+            self.waiting = frozenset()
+        elif time.monotonic() >= self._next_log:
+            self._next_log = time.monotonic() + _LOG_SECONDS
+            ends = {task.task_id: self.rest.log_lines(self.dag_id, self.run_id, task)[-1:] for task in first}
+            self.waiting = frozenset(task_id for task_id, end in ends.items() if end == [WAITING])
 
     def _state(self, task: TaskInstance) -> str:
         result = self.results.get(task.task_id)
@@ -80,6 +100,8 @@ class RunView:
     def _note(self, task: TaskInstance) -> str:
         if task.state == "awaiting_input":
             return "waits for a person: answer under 'Required actions' in Airflow"
+        if task.task_id in self.waiting:
+            return WAITING
         result = self.results.get(task.task_id)
         return (result.reason if result else None) or ""
 

@@ -29,11 +29,12 @@ def main() -> int:
         read_settings_file()
         output = options.output or settings().compiled_path
         compiled = compile_model(the_model(), settings())
-        compiled.write(output)
+        written = compiled.write(output)
     except NightliteError as error:
         print(f"compile: {error}", file=sys.stderr)
         return 1
-    print(f"compiled {compiled.name}: {len(compiled.nodes)} nodes, {output.stat().st_size:,} bytes, in {output}")
+    done = "written to" if written else "unchanged in"
+    print(f"compiled {compiled.name}: {len(compiled.nodes)} nodes, {output.stat().st_size:,} bytes, {done} {output}")
     return 0
 
 

@@ -128,7 +128,7 @@ def bind(
     """
     known = {parameter.name: parameter for parameter in parameters}
     if unknown := sorted(set(values) - set(known)):
-        offered = [name for name in sorted(known) if known[name].given_by == "user"]
+        offered = [name for name, parameter in known.items() if parameter.given_by == "user"]
         raise NodeRequestError(unknown_names(unknown, offered))
     used = {name: _checked(parameter, values.get(name, parameter.default)) for name, parameter in known.items()}
     told = {name: value for name, value in used.items() if known[name].given_by == "user"}

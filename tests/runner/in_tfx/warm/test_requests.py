@@ -15,6 +15,7 @@ from nightlite.runner.in_tfx.warm import client, forking, identity
 from nightlite.runner.in_tfx.warm import session as warm_session
 from nightlite.runner.in_tfx.warm.server import Server
 from nightlite.runner.in_tfx.warm.session import Session
+from nightlite.runner.warm_start import WAITING
 
 GOOD = {"pipeline": "/none.json", "argv": ["--help"], "env": {}, "cwd": "/", "path": [], "grace": None}
 EAGER_CONTEXT_TOUCHED = forking.eager_context_touched
@@ -117,6 +118,17 @@ def test_a_server_leaves_another_ones_socket_alone(server: Server, path: Path) -
         server._tick()
         assert not server._listener
         assert path.exists()
+
+
+def test_a_client_that_waits_for_its_server_says_so_once(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = [None, None, None, "a connection"]
+    monkeypatch.setattr(client, "socket_path", lambda _: path)
+    monkeypatch.setattr(client, "_connect", lambda _: answers.pop(0))
+    monkeypatch.setattr(client, "_start_unless_another_does", lambda *_: None)  # another does
+    assert client._connected(tmp_path / "p.json", tmp_path) == "a connection"
+    assert capsys.readouterr().err.splitlines() == [WAITING]
 
 
 def test_a_client_whose_server_drains_before_its_node_begins_asks_again(

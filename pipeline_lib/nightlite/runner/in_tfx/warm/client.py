@@ -24,6 +24,7 @@ from nightlite.paths import PROJECT, runtime_dir
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_USAGE
 from nightlite.runner.in_tfx.warm import lock as warm_lock
 from nightlite.runner.in_tfx.warm.identity import socket_path
+from nightlite.runner.warm_start import WAITING
 
 # Importing TFX takes 20 s on two idle cores, and longer on a loaded host.
 START_SECONDS = 300
@@ -107,12 +108,15 @@ def _connected(pipeline: Path, state_dir: Path) -> socket.socket:
       ChildProcessError, TimeoutError: it does not start.
     """
     path = socket_path(state_dir)
-    server, deadline = None, time.monotonic() + START_SECONDS
+    server, told, deadline = None, False, time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if connection := _connect(path):
             return connection
         if server is None:
             server = _start_unless_another_does(path, pipeline, state_dir)
+            if not told:
+                print(WAITING, file=sys.stderr, flush=True)
+                told = True
         elif server.poll() == EXIT_OUTDATED:
             path, server = socket_path(state_dir), None
         elif server.poll() is not None:

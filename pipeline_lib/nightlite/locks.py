@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOCK_FILE = ".lock"
-_SILENT_SECONDS = 1.0
+SILENT_SECONDS = 1.0
 
 
 @contextlib.contextmanager
@@ -104,7 +104,7 @@ def _open(path: Path) -> int:
 
 
 def _wait_for(descriptor: int, path: Path, waiting_for: str) -> None:
-    silent_until = time.monotonic() + _SILENT_SECONDS
+    silent_until = time.monotonic() + SILENT_SECONDS
     while not take(descriptor):
         if time.monotonic() >= silent_until:
             print(f"Waiting for {waiting_for}: {_holder(descriptor)} holds {path}", file=sys.stderr, flush=True)

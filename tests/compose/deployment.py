@@ -164,10 +164,10 @@ class Run:
 
     def finished(self) -> str:
         """Return the run's last state."""
-        run = wait_for(f"the end of {self.run_id}", lambda: (run := self._run()) and run.finished and run)
+        run = wait_for(f"the end of {self.run_id}", lambda: (run := self.now()) and run.finished and run)
         return str(run.state)
 
-    def _run(self) -> Any:
+    def now(self) -> Any:
         return self.rest.run(PIPELINE_NAME, self.run_id)
 
     def result(self, task_id: str) -> NodeResult:

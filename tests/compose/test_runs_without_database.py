@@ -67,7 +67,7 @@ def running_node(deployment: Deployment, run: Run) -> str:
 
     def node() -> str:
         tasks = run.rest.tasks(PIPELINE_NAME, run.run_id)
-        if run._run().finished:
+        if run.now().finished:
             return OVER
         running = next((task.task_id for task in tasks if task.state == "running"), "")
         return running if deployment.still_running() else ""
@@ -77,7 +77,7 @@ def running_node(deployment: Deployment, run: Run) -> str:
 
 def end(run: Run) -> str:
     """Return the run's last state, over all that its database goes through."""
-    found = wait_for("the run's end", lambda: (now := told(run._run)) and now.finished and now)
+    found = wait_for("the run's end", lambda: (now := told(run.now)) and now.finished and now)
     return str(found.state)
 
 
@@ -93,9 +93,9 @@ def going_on(deployment: Deployment, run: Run) -> tuple[Run, str]:
     """Return the run and a running node of it. Where a fault has ended the run, of another one."""
     if (node := running_node(deployment, run)) == OVER:
         why = reasons(run.rest, run)
-        print(f"\nover before the last fault: {run._run()}: {why}", flush=True)
-        assert run._run().state == "success" or (why and all(why.values())), why
-        conf = run._run().conf
+        print(f"\nover before the last fault: {run.now()}: {why}", flush=True)
+        assert run.now().state == "success" or (why and all(why.values())), why
+        conf = run.now().conf
         run = Run.trigger(run.rest, **conf | {"seed": conf["seed"] + 1})
         node = running_node(deployment, run)
     assert node != OVER, run.rest.tasks(PIPELINE_NAME, run.run_id)

@@ -50,7 +50,7 @@ def test_a_newer_image_migrates_the_same_volumes_once(first_run: str, deployment
 def test_no_migration_under_a_running_scheduler(first_run: str, deployment: Deployment) -> None:
     code = (
         "from nightlite.deployment.containers import initialize as i;"
-        "i._is_migrated = lambda: False; i._STILL_ALIVE_SECONDS = 3; i.migrate()"
+        "i.is_migrated = lambda: False; i.STILL_ALIVE_SECONDS = 3; i.migrate()"
     )
     said = deployment.compose("run", "--rm", "-T", "--no-deps", "init", "python", "-c", code, check=False)
     assert "a scheduler of the version before it is running on it" in said

@@ -45,7 +45,7 @@ def test_a_group_that_may_write_to_the_folder_may_lock_it(tmp_path: Path) -> Non
 def test_who_waits_long_is_told_for_whom(
     tmp_path: Path, waits: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(locks, "_SILENT_SECONDS", 0)
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 0)
     with lock(tmp_path, waiting_for="another push"):
         assert capsys.readouterr().err == ""
         with lock(tmp_path, waiting_for="another push"):
@@ -59,14 +59,14 @@ def test_who_waits_long_is_told_for_whom(
 def test_a_lock_whose_last_holder_removed_its_file_is_taken_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opens, really_open = [], locks._open
+    opens, really_open = [], os.open
 
-    def removed_meanwhile(path: Path) -> int:
-        opens.append(really_open(path))
+    def removed_meanwhile(path: Path, *how: int) -> int:
+        opens.append(really_open(path, *how))
         if len(opens) == 1:
             path.unlink()
         return opens[-1]
 
-    monkeypatch.setattr(locks, "_open", removed_meanwhile)
+    monkeypatch.setattr(os, "open", removed_meanwhile)
     with lock(tmp_path, waiting_for="another push"):
         assert len(opens) == 2 and locks.is_at(tmp_path / locks.LOCK_FILE, opens[1])

@@ -78,7 +78,7 @@ def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:
 
 def test_a_second_demo_is_told_of_the_first(tmp_path: Path) -> None:
     settings = tfx_python(tmp_path, "true")
-    with demo._only_one(settings), pytest.raises(StackError, match=r"running already \(pid \d+ on "):
+    with demo.only_one_demo(settings), pytest.raises(StackError, match=r"running already \(pid \d+ on "):
         demo.demo(settings)
 
 
@@ -104,7 +104,7 @@ def test_an_interruption_while_watching_says_that_the_run_goes_on(
     monkeypatch.setattr(demo, "switch_on", lambda *_: None)
     monkeypatch.setattr(demo, "run_under_way", lambda *_: None)
     rest = SimpleNamespace(trigger=lambda _, conf: SimpleNamespace(dag_run_id=f"run-7 of span {conf['span']}"))
-    monkeypatch.setattr(demo, "_log_in", lambda _: contextlib.nullcontext(rest))
+    monkeypatch.setattr(demo, "log_in", lambda _: contextlib.nullcontext(rest))
     monkeypatch.setattr(demo, "show_run", interrupted)
     assert demo.demo(settings) == 130
     out = capsys.readouterr().out

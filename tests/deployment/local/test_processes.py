@@ -59,5 +59,5 @@ def test_a_task_is_given_time_only_while_a_server_takes_its_report() -> None:
     me = psutil.Process()
     server = processes.Component(name="api-server", pid=me.pid, started=processes.started(me))
     gone = server.model_copy(update={"started": server.started - 100})
-    times = [stack._task_grace_seconds(Stack(port=1, components=(item,))) for item in (server, gone)]
+    times = [stack.task_grace_seconds(Stack(port=1, components=(item,))) for item in (server, gone)]
     assert times == [stack.TASK_GRACE_SECONDS, stack.GRACE_SECONDS]

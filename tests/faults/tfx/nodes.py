@@ -25,7 +25,7 @@ def launch(laboratory: Laboratory, node_id: str, run_id: str, **parameters: Any)
         result=None,
     )
     launcher, store = node.prepare(request)
-    return node._launch(request, launcher, store)
+    return node.launch(request, launcher, store)
 
 
 def until(laboratory: Laboratory, last: str, run_id: str, **parameters: Any) -> NodeResult:

@@ -43,9 +43,9 @@ def test_the_newest_runs_are_the_pipelines_own_and_no_execution_is_asked_for_its
             store.put_execution(execution, [], [pipelines[name], run])
             ours += [run.id] if name == "ours" else []
     monkeypatch.setattr(MetadataStore, "get_contexts_by_execution", None)
-    assert list(retention._newest_runs(store, "ours", 2)) == [ours[2], ours[1]]
-    assert list(retention._newest_runs(store, "ours", 100)) == ours[::-1]
-    assert list(retention._newest_runs(store, "nobody's", 2)) == []
+    assert list(retention.newest_runs(store, "ours", 2)) == [ours[2], ours[1]]
+    assert list(retention.newest_runs(store, "ours", 100)) == ours[::-1]
+    assert list(retention.newest_runs(store, "nobody's", 2)) == []
 
 
 def run(compiled: CompiledPipeline, night: int) -> dict[str, NodeResult]:

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from nightlite.runner.in_airflow.node_process import NodeProcess
 process = NodeProcess([sys.executable, "-c", {NODE!r}], cwd=Path("."), env={{}}, grace_seconds=0.2)
-print(next(process.lines()), process._process.pid, flush=True)
+print(next(process.lines()), process.pid, flush=True)
 process.wait()
 """
 

@@ -24,7 +24,7 @@ from nightlite.errors import NightliteError, SettingsError, StackError
 from nightlite.paths import PROJECT
 
 # A killed scheduler looks alive until its last heartbeat is 30 s old.
-_STILL_ALIVE_SECONDS = 60
+STILL_ALIVE_SECONDS = 60
 
 
 # Users and their roles in Airflow.
@@ -59,7 +59,7 @@ def migrate() -> None:
     from airflow.utils import db
     from alembic.util.exc import CommandError
 
-    if _is_migrated():
+    if is_migrated():
         say("the database is up to date: nothing to migrate")
         return
     _wait_until_unused()
@@ -74,7 +74,7 @@ def migrate() -> None:
     say("the database is migrated")
 
 
-def _is_migrated() -> bool:
+def is_migrated() -> bool:
     from airflow.utils import db
 
     try:
@@ -86,7 +86,7 @@ def _is_migrated() -> bool:
 
 def _wait_until_unused() -> None:
     """Wait until no scheduler of the old version uses the tables that the migration changes."""
-    deadline = time.monotonic() + _STILL_ALIVE_SECONDS
+    deadline = time.monotonic() + STILL_ALIVE_SECONDS
     while _scheduler_is_alive():
         if time.monotonic() > deadline:
             raise StackError(

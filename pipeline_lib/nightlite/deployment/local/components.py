@@ -64,7 +64,7 @@ def told_digest(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(told | settings_environment(settings), sort_keys=True).encode()).hexdigest()
 
 
-def _airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
+def airflow_environment(airflow: LocalAirflow) -> dict[str, str]:
     # Variables of this user's other Airflow would override our airflow.cfg and migrate its database.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
     # Tasks call the API server too, and no proxy leads back to this machine.
@@ -101,7 +101,7 @@ def prepare(airflow: LocalAirflow, settings: Settings, *, migrate: bool) -> None
     with open(log, "wb") as output:
         code = subprocess.call(
             [*command, airflow.dags_folder, found, *(["--migrate"] if migrate else [])],
-            env=_airflow_environment(airflow) | settings_environment(settings),
+            env=airflow_environment(airflow) | settings_environment(settings),
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -127,7 +127,7 @@ def start(
         with open(airflow.log_folder / f"{name}.log", "wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", *COMPONENTS[name]],
-                env=_airflow_environment(airflow) | settings_environment(settings),
+                env=airflow_environment(airflow) | settings_environment(settings),
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -157,11 +157,11 @@ def wait_until_healthy(
                 f"Airflow's {', '.join(sorted(missing))} did not start within {START_SECONDS} s.{_tail(log)}"
             )
         time.sleep(0.2)
-        missing = set(processes) - _healthy(airflow.url, since=by_the_clock)
+        missing = set(processes) - healthy_components(airflow.url, since=by_the_clock)
         say(f"Airflow: starting, waiting for {', '.join(sorted(missing))} ({time.monotonic() - began:.0f} s)")
 
 
-def _healthy(url: str, since: float) -> set[str]:
+def healthy_components(url: str, since: float) -> set[str]:
     """Return the healthy components. A heartbeat from before `since` is a predecessor's, killed less than 30 s ago."""
     try:
         health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5, trust_env=False).raise_for_status().json()

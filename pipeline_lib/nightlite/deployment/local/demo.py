@@ -48,7 +48,7 @@ def demo(settings: Settings, dataset: str | None = None) -> int:
     airflow = stack.local_airflow(settings)
     run_id: str | None = None
     try:
-        with _only_one(settings):
+        with only_one_demo(settings):
             run_id = _run_going_on(airflow) if stack.is_up(airflow) else None
             if run_id:
                 console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
@@ -59,14 +59,14 @@ def demo(settings: Settings, dataset: str | None = None) -> int:
                 _tfx(settings, "compile the pipeline", "nightlite.deployment.in_tfx.compile")
                 _start_warm_server(settings)
                 airflow = stack.up(settings, console=console)
-                with _log_in(airflow) as rest:
+                with log_in(airflow) as rest:
                     switch_on(rest, console)
                     if run_id := run_under_way(rest):
                         console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
                         _watch(settings, rest, run_id, console)
                     # The span is named because an existing one need not be the newest.
                     run_id = rest.trigger(the_model().pipeline_name, {"span": str(span)}).dag_run_id
-            with _log_in(airflow) as rest:
+            with log_in(airflow) as rest:
                 code = show_run(settings, rest, run_id, console, airflow.url)
     except KeyboardInterrupt:
         console.print(_interrupted(airflow, run_id), soft_wrap=True)
@@ -90,12 +90,13 @@ def show_run(settings: Settings, rest: AirflowRest, run_id: str, console: Consol
     return summary.exit_code
 
 
-def _log_in(airflow: LocalAirflow) -> AirflowRest:
+def log_in(airflow: LocalAirflow) -> AirflowRest:
+    """Return a connection to the local Airflow."""
     return AirflowRest.login(airflow.url, USER, airflow.password())
 
 
 def _run_going_on(airflow: LocalAirflow) -> str | None:
-    with _log_in(airflow) as rest:
+    with log_in(airflow) as rest:
         run = rest.active_run(the_model().pipeline_name)
     return run.dag_run_id if run else None
 
@@ -110,7 +111,12 @@ def _watch(settings: Settings, rest: AirflowRest, run_id: str, console: Console)
 
 
 @contextlib.contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
+def only_one_demo(settings: Settings) -> Iterator[None]:
+    """Refuse a second demo of the same state folder.
+
+    Raises:
+      StackError: one is running.
+    """
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     with locks.try_file(settings.var_dir / "demo.lock") as other:
         if other:

@@ -176,11 +176,12 @@ def _keep_what_works(
     console.print(f"{ended}: starting what has ended; the rest runs on")
     left = [component for component in stack.components if component not in kept]
     # A scheduler's workers outlive it and would run tasks beside the next scheduler's second try.
-    processes.end_what_is_left_of(left, _task_grace_seconds(stack), GRACE_SECONDS)
+    processes.end_what_is_left_of(left, task_grace_seconds(stack), GRACE_SECONDS)
     return kept
 
 
-def _task_grace_seconds(stack: Stack) -> float:
+def task_grace_seconds(stack: Stack) -> float:
+    """Return the time from SIGTERM to SIGKILL for running tasks."""
     # Without an API server tasks cannot report, and waiting ones ignore SIGTERM.
     return GRACE_SECONDS if "api-server" in stack.dead() else TASK_GRACE_SECONDS
 
@@ -194,7 +195,7 @@ def _stop(stack: Stack, home: Path) -> list[str]:
     tasks = processes.running_tasks(stack.components)
     scheduler = [p for c in stack.components if c.name == "scheduler" and (p := c.process())]
     # Stop the scheduler first, so that no task starts or retries. It waits for running tasks.
-    processes.terminate([*scheduler, *tasks], _task_grace_seconds(stack) if tasks else GRACE_SECONDS)
+    processes.terminate([*scheduler, *tasks], task_grace_seconds(stack) if tasks else GRACE_SECONDS)
     processes.terminate(processes.alive(stack.components, home), GRACE_SECONDS)
     # Looked up again: a process that ended late may have left children.
     processes.kill(processes.alive(stack.components, home))

@@ -100,7 +100,7 @@ def _kept_executions(
     ]
     runs = _runs_of(store, active)
     for pipeline in store.get_contexts_by_type("pipeline"):
-        runs.update(_newest_runs(store, pipeline.name, keep_runs))
+        runs.update(newest_runs(store, pipeline.name, keep_runs))
     return {item.id for run in runs for item in store.get_executions_by_context(run)}
 
 
@@ -120,7 +120,7 @@ def _folder(artifact: Artifact, folders: set[Path]) -> Path | None:
     return next((path for path in (place, place.parent) if path in folders and path.is_dir()), None)
 
 
-def _newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count: int) -> Iterator[int]:
+def newest_runs(store: metadata_store.MetadataStore, pipeline_name: str, count: int) -> Iterator[int]:
     """Yield the contexts of the pipeline's newest runs that have an execution."""
     pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
     # A run's context is a child of its pipeline's. MLMD has no index of executions' contexts.

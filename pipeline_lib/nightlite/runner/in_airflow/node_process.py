@@ -66,6 +66,10 @@ class NodeProcess:
         self._watcher.start()
         threading.Thread(target=self._end_when_orphaned, args=(os.getppid(),), daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def lines(self) -> Iterator[str]:
         """Yield the log as it is written, without line ends. A progress bar's carriage returns also end lines."""
         assert self._process.stdout is not None

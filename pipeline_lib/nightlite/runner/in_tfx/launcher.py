@@ -186,7 +186,7 @@ class NodeLauncher(launcher.Launcher):
             if (
                 execution_lib.is_execution_successful(execution)
                 and self._was_asked(execution, exec_properties or {})
-                and _had(metadata_handle.store, execution, input_artifacts or {})
+                and had_inputs(metadata_handle.store, execution, input_artifacts or {})
             ):
                 self.was_done = True
                 return execution
@@ -225,7 +225,7 @@ def _executions(store: metadata_store.MetadataStore, run_id: str, node_name: str
     return lineage.executions_in_all(store, [run, node]) if node else []
 
 
-def _had(
+def had_inputs(
     store: metadata_store.MetadataStore, execution: Execution, inputs: Mapping[str, Sequence[types.Artifact]]
 ) -> bool:
     """Return whether an execution of this run had these inputs. The Pusher before it may have run again since."""

@@ -59,7 +59,7 @@ def execute(request: NodeRequest) -> int:
     except (NightliteError, ImportError) as error:
         finish(request, NodeResult(node_id=request.node_id, run_id=request.run_id, state="failed", reason=str(error)))
         return EXIT_USAGE
-    result = _launch(request, launcher, store)
+    result = launch(request, launcher, store)
     times = {"seconds": time.monotonic() - started, "executor_seconds": launcher.executor_seconds}
     result = result.model_copy(update={name: round(value, 3) for name, value in times.items()})
     finish(request, result)
@@ -125,7 +125,8 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
     return NodeLauncher(pipeline, nodes[request.node_id], store, compiled.hooks), store
 
 
-def _launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:
+def launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:
+    """Run a prepared node. Its failure is a result too."""
     try:
         info = launcher.launch()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done, and only its result is left

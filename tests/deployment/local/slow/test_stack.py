@@ -15,7 +15,7 @@ from nightlite.deployment.client.watch import RunView
 from nightlite.deployment.local import components as stack_start
 from nightlite.deployment.local import demo, processes, stack, start_run
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
-from nightlite.deployment.local.components import _airflow_environment, _healthy, read_stack
+from nightlite.deployment.local.components import airflow_environment, healthy_components, read_stack
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.results.outcome import Outcome
@@ -196,10 +196,10 @@ def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
 def test_no_proxy_is_asked_for_this_machine(airflow: LocalAirflow) -> None:
     proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), f"http://127.0.0.1:{free_port()}")
     with environment({**proxy, "NO_PROXY": "example.com", "no_proxy": "example.com"}):
-        assert "api-server" in _healthy(airflow.url, since=0)
+        assert "api-server" in healthy_components(airflow.url, since=0)
         with logged_in(airflow) as rest:
             assert rest.dag(PIPELINE_NAME)
-        of_tasks = _airflow_environment(airflow)
+        of_tasks = airflow_environment(airflow)
     assert of_tasks["NO_PROXY"] == of_tasks["no_proxy"] == "example.com,127.0.0.1,localhost"
 
 

@@ -100,7 +100,7 @@ def _dofns():
 @pytest.mark.parametrize("function", [Stateful.process, Stateful().process, lambda x, y=3, *z, w=4: x, str.upper, int])
 def test_a_functions_arguments_are_beams_however_often_they_are_asked_for(function) -> None:
     for _ in range(2):
-        assert beam_memo.get_function_args_defaults(function) == beam_memo._beams_args_defaults(function)
+        assert beam_memo.get_function_args_defaults(function) == beam_memo.beams_args_defaults(function)
 
 
 def test_every_kind_of_dofn_has_the_specs_that_beam_finds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,8 +139,8 @@ def test_a_values_size_is_what_objsize_says(memo: None, monkeypatch: pytest.Monk
 
 def test_a_function_is_inspected_once(monkeypatch: pytest.MonkeyPatch, memo: None) -> None:
     asked = []
-    beams_own = beam_memo._beams_args_defaults
-    monkeypatch.setattr(beam_memo, "_beams_args_defaults", lambda f: asked.append(f) or beams_own(f))
+    beams_own = beam_memo.beams_args_defaults
+    monkeypatch.setattr(beam_memo, "beams_args_defaults", lambda f: asked.append(f) or beams_own(f))
 
     class Fresh(beam.DoFn):
         def process(self, element):
@@ -166,7 +166,7 @@ def test_a_bad_dofn_is_refused_each_time(memo: None) -> None:
 def test_every_view_has_the_values_that_beam_gives_it(flags: list[str]) -> None:
     for kind in _options_classes():
         ours, beams = PipelineOptions(list(flags)), PipelineOptions(list(flags))
-        view, expected = beam_memo.view_as(ours, kind), beam_memo._beams_view_as(beams, kind)
+        view, expected = beam_memo.view_as(ours, kind), beam_memo.beams_view_as(beams, kind)
         assert type(view) is type(expected)
         assert view.get_all_options() == expected.get_all_options(), kind
         assert sorted(ours._all_options) == sorted(beams._all_options), kind
@@ -200,7 +200,7 @@ def test_beam_still_inspects_a_function_at_every_question(monkeypatch: pytest.Mo
     signature = core.get_signature
     monkeypatch.setattr(core, "get_signature", lambda f: asked.append(f) or signature(f))
     for _ in range(3):
-        beam_memo._beams_args_defaults(Plain.process)
+        beam_memo.beams_args_defaults(Plain.process)
     assert len(asked) == 3
 
 

@@ -69,7 +69,7 @@ def test_the_socket_of_a_deep_folder_is_in_a_private_one_that_is_not(
     deep = tmp_path / ("d" * 90)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    folder = Path(ports._private_folder())
+    folder = Path(ports.private_folder())
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and not list(deep.iterdir())
     folder.rmdir()
 
@@ -84,7 +84,7 @@ def test_a_worker_pool_for_another_runner_listens_on_this_machine_only(installed
 
 
 def test_beam_still_listens_on_every_interface(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_server._Server, "add_insecure_port", ports._add_insecure_port)
+    monkeypatch.setattr(_server._Server, "add_insecure_port", ports.grpcs_add_insecure_port)
     _, pool = worker_pool_main.BeamFnExternalWorkerPoolServicer.start(use_process=False)
     try:
         assert listening_ports(psutil.Process()) & {"::", "0.0.0.0"}

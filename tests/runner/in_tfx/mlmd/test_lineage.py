@@ -21,7 +21,7 @@ States = metadata_store_pb2.Execution
 Contexts = dict[str, metadata_store_pb2.Context]
 # TFX's own, before anything here puts ours in its place.
 TFX_QUERY = channel_resolver._get_executions_by_all_contexts
-TFX_CACHED = lineage._every_cached_output
+TFX_CACHED = lineage.tfx_cached_outputs
 TFX_SORT = execution_lib.sort_executions_newest_to_oldest
 ARTIFACT = metadata_store_pb2.Artifact
 
@@ -157,7 +157,7 @@ def test_an_answer_from_the_cache_loads_one_execution(
     answered: tuple[metadata.Metadata, metadata_store_pb2.Context, list[Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle, context, _ = answered
-    monkeypatch.setattr(lineage, "_every_cached_output", None)
+    monkeypatch.setattr(lineage, "tfx_cached_outputs", None)
     with handle:
         assert lineage.cached_outputs(handle, context)
 
@@ -171,17 +171,17 @@ def test_the_newest_come_first_as_tfx_has_them_and_also_where_a_clock_was_set_ba
         execution.create_time_since_epoch = 1000 + number
     random.Random(2).shuffle(executions)
     newest_first = [execution.id for execution in TFX_SORT(executions)]
-    assert [execution.id for execution in lineage._newest_first(executions)] == newest_first
+    assert [execution.id for execution in lineage.newest_first(executions)] == newest_first
     executions[0].create_time_since_epoch = 1
-    assert [execution.id for execution in lineage._newest_first(executions)] == newest_first
+    assert [execution.id for execution in lineage.newest_first(executions)] == newest_first
 
 
 def test_it_is_what_tfx_calls_once_installed() -> None:
     lineage.install()
     assert channel_resolver._get_executions_by_all_contexts is lineage.executions_in_all
-    assert execution_lib.get_executions_associated_with_all_contexts is lineage._with_handle
+    assert execution_lib.get_executions_associated_with_all_contexts is lineage.executions_in_all_of
     assert cache_utils.get_cached_outputs is lineage.cached_outputs
-    assert execution_lib.sort_executions_newest_to_oldest is lineage._newest_first
+    assert execution_lib.sort_executions_newest_to_oldest is lineage.newest_first
 
 
 def test_tfx_still_loads_all_executions_of_every_context() -> None:

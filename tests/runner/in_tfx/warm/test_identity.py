@@ -29,7 +29,7 @@ def test_each_edit_of_our_code_and_each_change_of_the_environment_is_another_ser
     ours, packages = tmp_path / "nightlite", tmp_path / "site-packages"
     shutil.copytree(SOURCES / "nightlite", ours, ignore=shutil.ignore_patterns("__pycache__"))
     packages.mkdir()
-    monkeypatch.setattr(identity, "_OURS", ours)
+    monkeypatch.setattr(identity, "OURS", ours)
     monkeypatch.syspath_prepend(str(packages))
     in_tfx = ours / "runner" / "in_tfx"
 

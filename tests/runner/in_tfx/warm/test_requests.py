@@ -37,14 +37,14 @@ def server(path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setattr(forking, "eager_context_touched", lambda: False)  # by other tests of this process
     monkeypatch.setattr(forking.os, "fork", no_memory)
     server = Server(path, idle_seconds=900, culprit=None)
-    server._listen()
+    server.listen()
     return server
 
 
 def answer(server: Server, line: bytes) -> dict[str, object]:
     ours, theirs = socket.socketpair()
     files = [os.open(os.devnull, os.O_WRONLY) for _ in range(2)]
-    server._start(Session(theirs, line + b"\n", files))
+    server.start(Session(theirs, line + b"\n", files))
     said: dict[str, object] = {}
     with ours, ours.makefile() as lines:
         for text in lines:
@@ -91,10 +91,10 @@ def test_the_grace_is_the_clients(monkeypatch: pytest.MonkeyPatch, grace: float 
 def test_a_source_file_that_vanishes_while_it_is_read_makes_a_server_outdated(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server._tick()
+    server.tick()
     assert path.exists()
     monkeypatch.setattr(identity, "version", lambda: Path("gone").read_bytes())
-    server._tick()
+    server.tick()
     assert not path.exists()
 
 
@@ -104,10 +104,11 @@ def test_a_server_is_idle_by_its_own_clock_however_the_hosts_is_set(
 ) -> None:
     right = time.time()
     monkeypatch.setattr(time, "time", lambda: right + seconds)
-    server._tick()
+    server.tick()
     assert path.exists()
-    monkeypatch.setattr(server, "_last_used", server._last_used - 901)
-    server._tick()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 901)
+    server.tick()
     assert not path.exists()
 
 
@@ -115,8 +116,8 @@ def test_a_server_leaves_another_ones_socket_alone(server: Server, path: Path) -
     path.unlink()
     with socket.socket(socket.AF_UNIX) as another:
         another.bind(str(path))
-        server._tick()
-        assert not server._listener
+        server.tick()
+        assert not server.listens
         assert path.exists()
 
 
@@ -142,15 +143,15 @@ def test_a_client_whose_server_drains_before_its_node_begins_asks_again(
             answering.sendall(b'{"started": true}\n{"exit": 99}\n')
 
     def connected(*_: object) -> socket.socket | None:
-        met.append(connection := client._connect(path))
+        met.append(connection := client.connect(path))
         if len(met) == 1:  # it waits in the backlog
-            server._drain("a test's wish")
+            server.drain("a test's wish")
             later.bind(str(path))
             later.listen()
             threading.Thread(target=_answer, daemon=True).start()
         return connection
 
-    monkeypatch.setattr(client, "_connected", connected)
+    monkeypatch.setattr(client, "connect_or_start", connected)
     with later:
         assert client.run([], tmp_path / "p.json", tmp_path) == 99
     assert len(met) == 2

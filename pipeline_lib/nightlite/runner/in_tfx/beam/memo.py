@@ -25,8 +25,8 @@ from apache_beam.transforms import core, userstate
 
 ArgsDefaults = tuple[list[str], list[Any]]
 
-_beams_args_defaults: Callable[[Any], ArgsDefaults] = core.get_function_args_defaults
-_beams_view_as: Callable[[PipelineOptions, type[PipelineOptions]], PipelineOptions] = PipelineOptions.view_as
+beams_args_defaults: Callable[[Any], ArgsDefaults] = core.get_function_args_defaults
+beams_view_as: Callable[[PipelineOptions, type[PipelineOptions]], PipelineOptions] = PipelineOptions.view_as
 _of_functions: weakref.WeakKeyDictionary[types.FunctionType, ArgsDefaults] = weakref.WeakKeyDictionary()
 _of_methods: weakref.WeakKeyDictionary[types.FunctionType, ArgsDefaults] = weakref.WeakKeyDictionary()
 
@@ -35,10 +35,10 @@ def get_function_args_defaults(f: Any) -> ArgsDefaults:
     """Return the arguments' names and defaults, as `core.get_function_args_defaults`. Raises the same errors."""
     function = f.__func__ if isinstance(f, types.MethodType) else f
     if not isinstance(function, types.FunctionType):
-        return _beams_args_defaults(f)
+        return beams_args_defaults(f)
     known = _of_functions if function is f else _of_methods
     if function not in known:
-        known[function] = _beams_args_defaults(f)
+        known[function] = beams_args_defaults(f)
     args, defaults = known[function]
     return list(args), list(defaults)
 
@@ -47,7 +47,7 @@ def view_as(self: PipelineOptions, cls: type[PipelineOptions]) -> PipelineOption
     """Return the same options as another class, whose names can be read and set, as `PipelineOptions.view_as`."""
     flags = self._flags
     if flags is None or "__init__" in vars(cls):  # None stands for sys.argv
-        return _beams_view_as(self, cls)
+        return beams_view_as(self, cls)
     parsed = _parsed(cast(Any, cls), tuple(flags))
     view: PipelineOptions = object.__new__(cls)
     # All views of one options object share a list value, but two objects never do.

@@ -33,7 +33,7 @@ _LONGEST_FOLDER = 90  # bytes; a Unix socket's path has at most 107
 _LOCAL_WORKERS = {python_urns.EMBEDDED_PYTHON, python_urns.EMBEDDED_PYTHON_GRPC, python_urns.SUBPROCESS_SDK}
 
 _sockets: ContextVar[Iterator[Path] | None] = ContextVar("sockets", default=None)
-_add_insecure_port = _server._Server.add_insecure_port
+grpcs_add_insecure_port = _server._Server.add_insecure_port
 _port_from_worker = worker_handlers.GrpcWorkerHandler.port_from_worker
 _GrpcServer: Any = worker_handlers.GrpcServer
 _SubprocessHandler: Any = worker_handlers.SubprocessSdkWorkerHandler
@@ -43,12 +43,12 @@ def add_insecure_port(self: Any, address: str) -> int | Path:
     """Return the port, or the path of the Unix socket opened in its place."""
     if sockets := _sockets.get():
         path = next(sockets)
-        _add_insecure_port(self, f"unix:{path}")
+        grpcs_add_insecure_port(self, f"unix:{path}")
         return path
     for every in _EVERY_INTERFACE:
         if address.startswith(every):
             address = f"localhost:{address.removeprefix(every)}"
-    return int(_add_insecure_port(self, address))
+    return int(grpcs_add_insecure_port(self, address))
 
 
 def port_from_worker(self: Any, port: int | Path) -> str:
@@ -65,7 +65,7 @@ class GrpcServer(_GrpcServer):
         if any(environment.urn not in _LOCAL_WORKERS for environment in environments):
             super().__init__(state, provision_info, worker_manager)  # such as a container's
             return
-        self._folder = _private_folder()
+        self._folder = private_folder()
         with _on_sockets_in(self._folder):
             super().__init__(state, provision_info, worker_manager)
 
@@ -97,7 +97,8 @@ def _wait_for(process: "subprocess.Popen[bytes]") -> None:
         raise RuntimeError(f"a Beam worker ended with exit code {code}")
 
 
-def _private_folder() -> str:
+def private_folder() -> str:
+    """Return a new folder of mode 0700 whose sockets have paths that are short enough."""
     folder = tempfile.mkdtemp(prefix="beam-")
     if len(os.fsencode(folder)) <= _LONGEST_FOLDER:
         return folder

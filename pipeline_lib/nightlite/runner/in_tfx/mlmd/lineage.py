@@ -31,7 +31,7 @@ Execution: TypeAlias = metadata_store_pb2.Execution
 Outputs: TypeAlias = dict[str, list[types.Artifact]]
 # Newest executions of a node in which a run's are searched, among those of parallel runs.
 PAGE = 20
-_every_cached_output = cache_utils.get_cached_outputs
+tfx_cached_outputs = cache_utils.get_cached_outputs
 
 
 def executions_in_all(store: metadata_store.MetadataStore, contexts: Sequence[Context]) -> list[Execution]:
@@ -76,7 +76,7 @@ def cached_outputs(metadata_handle: metadata.Metadata, cache_context: Context) -
             outputs: Outputs | None = cache_utils._get_outputs_of_execution(metadata_handle, execution.id)
             if outputs is not None and _are_there(outputs):
                 return outputs
-    every: Outputs | None = _every_cached_output(metadata_handle, cache_context)
+    every: Outputs | None = tfx_cached_outputs(metadata_handle, cache_context)
     return every
 
 
@@ -88,20 +88,22 @@ def _are_there(outputs: Outputs) -> bool:
     return True
 
 
-def _with_handle(metadata_handle: metadata.Metadata, contexts: Iterable[Context]) -> list[Execution]:
+def executions_in_all_of(metadata_handle: metadata.Metadata, contexts: Iterable[Context]) -> list[Execution]:
+    """Return `executions_in_all` by the arguments that TFX's execution_lib gives."""
     return executions_in_all(metadata_handle.store, list(contexts))
 
 
-def _newest_first(executions: Iterable[Execution]) -> list[Execution]:
+def newest_first(executions: Iterable[Execution]) -> list[Execution]:
+    """Return the executions by falling id."""
     return sorted(executions, key=lambda execution: execution.id, reverse=True)
 
 
 # (module of TFX, name in it, replacement)
 REPLACEMENTS = (
     (channel_resolver, "_get_executions_by_all_contexts", executions_in_all),
-    (execution_lib, "get_executions_associated_with_all_contexts", _with_handle),
+    (execution_lib, "get_executions_associated_with_all_contexts", executions_in_all_of),
     (cache_utils, "get_cached_outputs", cached_outputs),
-    (execution_lib, "sort_executions_newest_to_oldest", _newest_first),
+    (execution_lib, "sort_executions_newest_to_oldest", newest_first),
 )
 
 

@@ -49,7 +49,7 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
     }
     for _ in range(_TRIES):
         try:
-            connection = _connected(pipeline, state_dir)
+            connection = connect_or_start(pipeline, state_dir)
         except OSError as error:
             print(f"the warm server could not be started ({error}); running cold", file=sys.stderr, flush=True)
             return None
@@ -91,7 +91,8 @@ def _ask(connection: socket.socket, request: Mapping[str, object]) -> dict[str, 
     return reply
 
 
-def _connect(path: Path) -> socket.socket | None:
+def connect(path: Path) -> socket.socket | None:
+    """Return a connection to the server of that socket, or None if there is none."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(str(path))
@@ -101,7 +102,7 @@ def _connect(path: Path) -> socket.socket | None:
     return connection
 
 
-def _connected(pipeline: Path, state_dir: Path) -> socket.socket:
+def connect_or_start(pipeline: Path, state_dir: Path) -> socket.socket:
     """Return a connection to the server. If there is none, one client starts it and the others wait for it.
 
     Raises:
@@ -110,7 +111,7 @@ def _connected(pipeline: Path, state_dir: Path) -> socket.socket:
     path = socket_path(state_dir)
     server, told, deadline = None, False, time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if connection := _connect(path):
+        if connection := connect(path):
             return connection
         if server is None:
             server = _start_unless_another_does(path, pipeline, state_dir)
@@ -163,7 +164,7 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) ->
 def main(pipeline: Path) -> int:
     """Start the server ahead of the first node, with the imports of `pipeline`. Return once it listens."""
     with contextlib.suppress(OSError):  # the first node will try again and report the error
-        _connected(pipeline, runtime_dir()).close()
+        connect_or_start(pipeline, runtime_dir()).close()
     return 0
 
 

@@ -12,7 +12,7 @@ from nightlite.paths import SOURCES
 
 # Unix socket paths hold 108 bytes on Linux and 104 on macOS.
 _LONGEST_FOLDER = 60
-_OURS = SOURCES / "nightlite"
+OURS = SOURCES / "nightlite"
 # A server may hold any other code of ours, whatever layer it is of.
 _NEVER_IN_TFX = "in_airflow"
 # Read by Python and packages at import, which a child does not repeat.
@@ -61,7 +61,7 @@ def version() -> str:
     """Return the digest of our code and of the installed packages, but not of the user's code."""
     digest = hashlib.sha256()
     for file in _our_files():
-        digest.update(file.relative_to(_OURS).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+        digest.update(file.relative_to(OURS).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     # Installing or removing a package touches its site-packages folder.
     for folder in _package_folders():
         digest.update(f"{folder} {os.stat(folder).st_mtime_ns}".encode())
@@ -74,8 +74,8 @@ def covers(module: str) -> bool:
     Nothing is imported. A user's module is not covered, wherever it is. An installed one is.
     """
     names = module.split(".")
-    if names[0] == _OURS.name:
-        place = _OURS.joinpath(*names[1:])
+    if names[0] == OURS.name:
+        place = OURS.joinpath(*names[1:])
         return not {place.with_name(f"{place.name}.py"), place / "__init__.py"}.isdisjoint(_our_files())
     try:
         spec = importlib.util.find_spec(names[0])
@@ -95,7 +95,7 @@ def _family(environ: Mapping[str, str]) -> str:
 
 
 def _our_files() -> list[Path]:
-    return sorted(file for file in _OURS.rglob("*.py") if _NEVER_IN_TFX not in file.relative_to(_OURS).parts)
+    return sorted(file for file in OURS.rglob("*.py") if _NEVER_IN_TFX not in file.relative_to(OURS).parts)
 
 
 def _package_folders() -> list[str]:

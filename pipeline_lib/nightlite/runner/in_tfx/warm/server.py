@@ -25,7 +25,8 @@ from nightlite import locks
 from nightlite.runner.in_tfx.warm import forking, identity, preloading
 from nightlite.runner.in_tfx.warm import lock as warm_lock
 from nightlite.runner.in_tfx.warm.client import EXIT_OUTDATED
-from nightlite.runner.in_tfx.warm.session import Session, peer_uid
+from nightlite.runner.in_tfx.warm.listener import Listener
+from nightlite.runner.in_tfx.warm.session import Session
 
 IDLE_SECONDS = 900.0
 _TICK_SECONDS = 2.0
@@ -40,11 +41,10 @@ class Server:
         self._sessions: set[Session] = set()
         self._by_pid: dict[int, Session] = {}
         self._lifeline = forking.Lifeline()
-        self._listener: socket.socket | None = None
+        self._listener: Listener | None = None
         self._last_used = time.monotonic()
         self._own_files: set[int] = set()
         self._told = False
-        self._made: tuple[int, int] | None = None
 
     def serve(self) -> None:
         """Serve until idle, outdated or asked to drain."""
@@ -56,7 +56,7 @@ class Server:
         signal.signal(signal.SIGTERM, self._told_to_drain)
         self._selector.register(wakeup, selectors.EVENT_READ, "signal")
         self._own_files = {wakeup.fileno(), signalled.fileno(), self._selector.fileno()}
-        self._listen()
+        self.listen()
         while self._listener or self._sessions:
             for key, _ in self._selector.select(timeout=self._until_next_kill()):
                 if key.data == "signal":
@@ -67,7 +67,11 @@ class Server:
                 else:
                     self._read(key.data)
             self._reap()
-            self._tick()
+            self.tick()
+
+    @property
+    def listens(self) -> bool:
+        return self._listener is not None
 
     def _until_next_kill(self) -> float:
         first = min((session.kill_at for session in self._by_pid.values()), default=float("inf"))
@@ -76,22 +80,16 @@ class Server:
     def _told_to_drain(self, *_: object) -> None:
         self._told = True
 
-    def _listen(self) -> None:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._path.unlink(missing_ok=True)
-        listener.bind(str(self._path))
-        listener.listen(64)
-        listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ, "listener")
-        self._listener, self._made = listener, warm_lock.mark(self._path)
+    def listen(self) -> None:
+        """Take the socket's name and begin to accept clients."""
+        self._listener = Listener(self._path)
+        self._selector.register(self._listener, selectors.EVENT_READ, "listener")
         say(f"listening on {self._path}")
 
-    def _drain(self, why: str) -> None:
+    def drain(self, why: str) -> None:
+        """Finish running nodes and take no new ones."""
         if self._listener:
             say(f"taking no new nodes ({why}); {len(self._by_pid)} still running")
-            # Unlinked first, so that a new client starts a new server.
-            if warm_lock.mark(self._path) == self._made:
-                self._path.unlink(missing_ok=True)
             self._selector.unregister(self._listener)
             self._listener.close()
             self._listener = None
@@ -104,12 +102,12 @@ class Server:
 
     def _accept(self) -> None:
         assert self._listener
-        with contextlib.suppress(BlockingIOError):
-            connection, _ = self._listener.accept()
-            if (uid := peer_uid(connection)) != os.getuid():
-                say(f"refused a connection from uid {uid}")
-                connection.close()
-                return
+        try:
+            connection = self._listener.accept()
+        except PermissionError as error:
+            say(str(error))
+            return
+        if connection:
             session = Session(connection)
             self._sessions.add(session)
             self._selector.register(connection, selectors.EVENT_READ, session)
@@ -128,11 +126,12 @@ class Server:
             session.received += data
             _, end, rest = session.received.partition(b"\n")
             if end:
-                self._start(session)
+                self.start(session)
                 if rest and session.child:
                     session.stop()
 
-    def _start(self, session: Session) -> None:
+    def start(self, session: Session) -> None:
+        """Answer a whole request, and fork its node."""
         self._last_used = time.monotonic()
         if self._culprit or forking.eager_context_touched():
             module = self._culprit or "something that ran after the imports"
@@ -205,7 +204,8 @@ class Server:
                 session.closes(pid)
                 self._by_pid[pid] = session
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Kill nodes whose grace is over, and drain if it is time."""
         now = time.monotonic()
         for session in self._by_pid.values():
             if now >= session.kill_at:
@@ -214,13 +214,13 @@ class Server:
         if not self._listener:
             return
         if self._told:
-            self._drain("asked to")
+            self.drain("asked to")
         elif not self._by_pid and now - self._last_used > self._idle_seconds:
-            self._drain(f"idle for {self._idle_seconds:.0f} s")
+            self.drain(f"idle for {self._idle_seconds:.0f} s")
         elif identity.is_outdated(self._path):
-            self._drain("its code or packages have changed")
-        elif warm_lock.mark(self._path) != self._made:
-            self._drain("its socket is gone")
+            self.drain("its code or packages have changed")
+        elif self._listener.is_replaced():
+            self.drain("its socket is gone")
 
 
 def say(text: str) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import struct
 import time
 from pathlib import Path
 
@@ -70,16 +69,3 @@ class Session:
             os.close(number)
         self.files = []
         self.socket.close()
-
-
-def peer_uid(connection: socket.socket) -> int:
-    """Return the uid of the process at the other end of a Unix socket.
-
-    See unix(7), SO_PEERCRED, and getpeereid(3) on macOS.
-    """
-    if hasattr(socket, "SO_PEERCRED"):
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", credentials)[1])
-    # struct xucred from sys/ucred.h: version, uid, ...
-    credentials = connection.getsockopt(0, 1, 76)
-    return int(struct.unpack_from("2I", credentials)[1])

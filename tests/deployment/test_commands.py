@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.client.commands import app
-from nightlite.deployment.client.runs import RunStatus, verdict_lines
+from nightlite.deployment.client.runs import RunStatus, summary_lines
 from nightlite.ondevice.results.run_summary import RunSummary
 from nightlite.ondevice.run_parameters import parameters
 from nightlite.runner import parameter_text
@@ -82,8 +82,8 @@ def test_the_exit_code_tells_a_run_by_what_came_of_it(state: str, summary: dict[
 
 def test_a_run_that_failed_before_its_gates_is_not_called_unjudged() -> None:
     """DataGate may have judged its data: the failure tells."""
-    assert verdict_lines(RunSummary(), "failed") == ["Release: nothing was pushed"]
-    judged = verdict_lines(RunSummary(blessed=False, blessed_why="max_loss"), "failed")
+    assert summary_lines(RunSummary(), "failed") == ["Release: nothing was pushed"]
+    judged = summary_lines(RunSummary(blessed=False, blessed_why="max_loss"), "failed")
     assert judged == ["Not blessed: max_loss", "Release: nothing was pushed"]
-    assert verdict_lines(RunSummary(), "success")[0].startswith("Not judged")
-    assert verdict_lines(RunSummary(blessed=True, pushed="/p/7"), "success")[1] == "Release: pushed to /p/7"
+    assert summary_lines(RunSummary(), "success")[0].startswith("Not judged")
+    assert summary_lines(RunSummary(blessed=True, pushed="/p/7"), "success")[1] == "Release: pushed to /p/7"

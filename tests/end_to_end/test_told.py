@@ -44,13 +44,13 @@ def test_a_refused_run_is_told_with_its_figures_and_those_of_the_last_release(
 ) -> None:
     assert (refused.state, refused.states()[NOTICE_TASK]) == ("success", "success")
     notice = notices(deployment.told, refused)["refused"]
-    assert "2 gates not passed" in notice.verdict and "(min_accuracy)" in notice.reasons[0].text
+    assert "2 gates not passed" in notice.headline and "(min_accuracy)" in notice.reasons[0].text
     assert notice.last_release and notice.last_release.size_bytes
     for figures in (notice.model, notice.last_release):
         assert figures.accuracy and figures.accuracy > 0.97 and figures.latency_ms
     assert notice.model.size_bytes == facts_of(refused.result("Trainer.mnist_lite")).model_bytes
     assert notice.report_url and notice.report_url.startswith(f"{deployment.airflow.url}/dags/told/runs/")
-    assert f"told refused: {notice.verdict}" in [letter["Subject"] for letter in deployment.told.mailbox.mails]
+    assert f"told refused: {notice.headline}" in [letter["Subject"] for letter in deployment.told.mailbox.mails]
 
 
 def test_refused_data_is_told_as_a_failure_and_the_run_stays_failed(
@@ -74,12 +74,12 @@ def waited_for(told: Told, run: FinishedRun, event: str) -> Notice:
 
 
 def test_a_run_past_its_deadline_is_told_by_the_triggerer(deployment: Deployment, refused: FinishedRun) -> None:
-    assert "not finished by" in waited_for(deployment.told, refused, "late").verdict
+    assert "not finished by" in waited_for(deployment.told, refused, "late").headline
 
 
 def test_a_run_that_airflow_ends_is_told_by_the_dag_processor(deployment: Deployment, timed: FinishedRun) -> None:
     assert (timed.state, set(timed.states().values())) == ("failed", {"skipped"})
-    assert waited_for(deployment.told, timed, "failed").verdict == "ended: the run took longer than it may"
+    assert waited_for(deployment.told, timed, "failed").headline == "ended: the run took longer than it may"
 
 
 def test_nodes_are_counted_by_airflows_own_statsd_client(deployment: Deployment, failed: FinishedRun) -> None:

@@ -21,7 +21,7 @@ def demo(
         typer.Option(envvar="DATASET", help="one of the sources below, or a folder; default: the first source"),
     ] = None,
 ) -> None:
-    """Run the pipeline once under Airflow and print the verdict.
+    """Run the pipeline once under Airflow and print the outcome.
 
     Exit code: 0 the model is released, 1 the run failed, 3 it ran but the model was refused, 130 interrupted.
     """

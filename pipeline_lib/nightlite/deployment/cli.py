@@ -20,7 +20,7 @@ COMMANDS = {
     "demo": (
         "airflow",
         "nightlite.deployment.airflow_commands",
-        "run everything once under Airflow and print the verdict",
+        "run everything once under Airflow and print the outcome",
     ),
     "up": ("airflow", "nightlite.deployment.airflow_commands", "start the local Airflow"),
     "down": ("airflow", "nightlite.deployment.airflow_commands", "stop the local Airflow and all that belongs to it"),
@@ -28,7 +28,7 @@ COMMANDS = {
     "status": (
         "either",
         "nightlite.deployment.client.commands",
-        "show a run: its nodes, its verdict, what it released",
+        "show a run: its nodes, its outcome, what it released",
     ),
     "runs": ("either", "nightlite.deployment.client.commands", "list the newest runs"),
     "ingest": ("tfx", "nightlite.deployment.in_tfx.commands", "add a span of data, of one of the model's sources"),

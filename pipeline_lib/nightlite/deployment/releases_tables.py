@@ -97,8 +97,8 @@ def _gates(release: Release) -> Table:
     gates = Table("gate", "judged by", "found", "bound", "")
     for gate in release.manifest.gates:
         value = "not measured" if gate.value is None else f"{gate.value:.6g} {gate.unit}"
-        verdict = "passed" if gate.passed else "REFUSED"
-        gates.add_row(escape(gate.subject), gate.node_id, value, f"{gate.relation} {gate.bound:g} {gate.unit}", verdict)
+        mark = "passed" if gate.passed else "REFUSED"
+        gates.add_row(escape(gate.subject), gate.node_id, value, f"{gate.relation} {gate.bound:g} {gate.unit}", mark)
     return gates
 
 

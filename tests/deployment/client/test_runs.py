@@ -13,7 +13,7 @@ from nightlite.deployment.client.run_list import list_runs
 from nightlite.deployment.settings import Settings
 from nightlite.errors import RefusedError, StackError
 from nightlite.ondevice.results.outcome import Outcome
-from nightlite.ondevice.results.run_summary import VERDICT
+from nightlite.ondevice.results.run_summary import JUDGE_NODE
 from nightlite.runner.node_result import NodeResult
 from nightlite.runner.warm_start import WAITING
 from tests.names import PUSHER
@@ -88,11 +88,13 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
 def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     airflow: Airflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gate = NodeResult(node_id=VERDICT, run_id="r", state="succeeded", blessed=False, facts={"refusals": ["size [KiB]"]})
+    gate = NodeResult(
+        node_id=JUDGE_NODE, run_id="r", state="succeeded", blessed=False, facts={"refusals": ["size [KiB]"]}
+    )
     broken = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="two anomalies")
     kept_back = with_facts(REFUSED, outcome=Outcome.older_data).model_copy(update={"reason": "older data: span 1"})
     # A person's note decides nothing, whatever it begins with.
-    airflow.add("a", "success", "failed: I say", {PUSHER: REFUSED, VERDICT: gate})
+    airflow.add("a", "success", "failed: I say", {PUSHER: REFUSED, JUDGE_NODE: gate})
     airflow.add("b", "failed", "refused: I say", {"DataGate": broken})
     airflow.add("c", "success", "released 7", {PUSHER: kept_back})
     airflow.tasks_of["b"] = [ASKED.model_copy(update={"task_id": "DataGate", "state": "failed"})]

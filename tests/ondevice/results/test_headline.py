@@ -2,7 +2,7 @@
 
 import pytest
 
-from nightlite.ondevice.results.headline import figures, verdict
+from nightlite.ondevice.results.headline import figures, headline
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.runner.node_result import NodeResult
 from tests.results import node_result, with_facts
@@ -16,7 +16,7 @@ GATE = "E: accuracy: 0.9, expected >= 0.97 (min_accuracy)"
 
 
 def of(*results: NodeResult, failed: tuple[str, ...] | None = None) -> str:
-    return verdict({result.node_id: result for result in results}, failed)
+    return headline({result.node_id: result for result in results}, failed)
 
 
 def pusher(**facts: object) -> NodeResult:

@@ -1,4 +1,4 @@
-"""A run's verdict and figures from its nodes' results, however far it came."""
+"""A run's decisions and figures from its nodes' results, however far it came."""
 
 from nightlite.ondevice.results.run_summary import ModelFigures, RunSummary, summarize
 from nightlite.runner.node_result import NodeResult
@@ -16,9 +16,9 @@ def test_a_run_that_did_not_come_to_an_evaluation_has_no_verdict() -> None:
 
 
 def test_refusals_are_the_reason() -> None:
-    verdict = _result("EdgeValidator", blessed=False, refusals=["a: 1", "b: 2"])
+    judge = _result("EdgeValidator", blessed=False, refusals=["a: 1", "b: 2"])
     evaluator = _result("Evaluator.mnist_lite", blessed=True, metrics={"loss": 1.0})
-    summary = summarize({**evaluator, **verdict, **_result("Pusher.mnist_lite", pushed=False)})
+    summary = summarize({**evaluator, **judge, **_result("Pusher.mnist_lite", pushed=False)})
     assert (summary.blessed, summary.blessed_why, summary.pushed) == (False, "a: 1; b: 2", None)
     assert summary.tflite == ModelFigures()
 

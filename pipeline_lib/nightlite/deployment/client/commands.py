@@ -77,7 +77,7 @@ def status(
     run_id: Annotated[str | None, typer.Argument(help="default: the newest run")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print it as JSON")] = False,
 ) -> None:
-    """Show a run: its nodes, its verdict, what it released.
+    """Show a run: its nodes, its outcome, what it released.
 
     Exit code: 0 released, nothing new, a dry run, or it goes on; 1 it failed, or cannot be read; 2 there is no such
     run; 3 it ran, but the model was not released.

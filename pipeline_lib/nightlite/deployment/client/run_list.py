@@ -13,10 +13,10 @@ from nightlite.deployment.client.answers import DagRun
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
-from nightlite.ondevice.results.headline import verdict
+from nightlite.ondevice.results.headline import headline
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
-from nightlite.ondevice.results.run_summary import VERDICT, outcome_of
+from nightlite.ondevice.results.run_summary import JUDGE_NODE, outcome_of
 from nightlite.runner.node_result import NodeResult
 from nightlite.table_console import table_console
 
@@ -45,7 +45,7 @@ def list_runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
         seconds = "" if run.duration is None else f"{run.duration:.0f}"
         told = ", ".join(f"{name}={value}" for name, value in (run.conf or {}).items())
-        line = verdict(results, failed) if run.finished else ""
+        line = headline(results, failed) if run.finished else ""
         table.add_row(run.dag_run_id, run.state, started, seconds, escape(line), escape(told))
     table_console().print(table)
     return 0
@@ -62,7 +62,7 @@ def _decisive(rest: AirflowRest, run: DagRun) -> tuple[dict[str, NodeResult], li
         wanted += failed[:1]
     found = {node_id: rest.node_result(the_model().pipeline_name, run.dag_run_id, node_id) for node_id in wanted}
     if (pusher := found.get(the_model().pusher)) and facts_of(pusher).outcome is Outcome.refused:
-        found[VERDICT] = rest.node_result(the_model().pipeline_name, run.dag_run_id, VERDICT)
+        found[JUDGE_NODE] = rest.node_result(the_model().pipeline_name, run.dag_run_id, JUDGE_NODE)
     return {node_id: result for node_id, result in found.items() if result}, failed
 
 

@@ -157,7 +157,7 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, to_the_e
         console = Console(soft_wrap=True, highlight=False)
         if run.state == "failed":
             print_failures(view, console)
-        console.print(*verdict_lines(summary, run.state), sep="\n", markup=False)
+        console.print(*summary_lines(summary, run.state), sep="\n", markup=False)
         if report_page(view.results.values()):
             console.print(f"Its report: {found.url}/plugin/{REPORT_ROUTE}")
     elif to_the_end:
@@ -170,7 +170,7 @@ def _tell_of_lost_scheduler(rest: AirflowRest, run: DagRun) -> None:
         Console(stderr=True).print(why, soft_wrap=True, highlight=False)
 
 
-def verdict_lines(summary: RunSummary, state: str) -> list[str]:
+def summary_lines(summary: RunSummary, state: str) -> list[str]:
     pushed = summary.pushed_why or (f"pushed to {summary.pushed}" if summary.pushed else "nothing was pushed")
     release = f"Release: {pushed}"
     if summary.blessed is None and state == "failed":

@@ -12,7 +12,7 @@ from rich.table import Table
 from nightlite import locks
 from nightlite.deployment.client.answers import DagRun
 from nightlite.deployment.client.rest import AirflowRest
-from nightlite.deployment.client.runs import EXIT_INTERRUPTED, verdict_lines
+from nightlite.deployment.client.runs import EXIT_INTERRUPTED, summary_lines
 from nightlite.deployment.client.watch import RunView, node_order, print_failures
 from nightlite.deployment.data_sources import checked_source
 from nightlite.deployment.local import stack
@@ -82,7 +82,7 @@ def show_run(settings: Settings, rest: AirflowRest, run_id: str, console: Consol
     summary = summarize(results, run.state == "failed")
     if run.state == "success":
         _print_figures(summary, console)
-    console.print(*verdict_lines(summary, run.state), sep="\n", soft_wrap=True, markup=False)
+    console.print(*summary_lines(summary, run.state), sep="\n", soft_wrap=True, markup=False)
     url = f"{ui_url}/dags/{the_model().pipeline_name}/runs/{run_id}"
     if report_page(results.values()):
         console.print(f"Its report: {url}/plugin/{REPORT_ROUTE}", soft_wrap=True, highlight=False)

@@ -1,6 +1,6 @@
 """Table of the gates, one row each: the run parameter of the bound, and the measured quantity.
 
-A new gate of EdgeValidator needs only a row in `EDGE`. Its run parameter, variable, form, documentation and verdict
+A new gate of EdgeValidator needs only a row in `EDGE`. Its run parameter, variable, form, documentation and judgement
 are derived from it. The same holds for `EVALUATORS`. DataGate's executor computes the values for `DATA`. Run `make
 docs` afterwards.
 """
@@ -29,7 +29,7 @@ class GateRow:
       default: the bound unless a run sets another. Its type is the run parameter's.
       allowed: the least and the largest bound. The stricter of them refuses every model.
       unit: of bound and value. A share is a number in [0, 1], shown in percent.
-      subject: the measured quantity, in the words of the verdict.
+      subject: the measured quantity, in the words of a refusal.
       about: the measured quantity, for form and documentation. Default: `subject`.
     """
 
@@ -60,7 +60,7 @@ class GateRow:
         )
 
     def judge(self, bounds: Mapping[str, Any], value: float | None, node_id: str, subject: str = "") -> "Gate":
-        """Return the gate with its verdict. A value that could not be measured fails.
+        """Return the gate with its value, passed or not. A value that could not be measured fails.
 
         Args:
           bounds: by the names of the rows.

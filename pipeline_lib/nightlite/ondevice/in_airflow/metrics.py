@@ -5,7 +5,7 @@ import math
 from airflow.sdk.observability.stats import gauge, incr
 
 from nightlite.ondevice.results.node_facts import facts_of
-from nightlite.ondevice.results.run_summary import ACCURACY, VERDICT
+from nightlite.ondevice.results.run_summary import ACCURACY, JUDGE_NODE
 from nightlite.runner.in_airflow.metrics import PREFIX, name_of
 from nightlite.runner.node_result import NodeResult
 
@@ -21,5 +21,5 @@ def emit(result: NodeResult, dag_id: str) -> None:
         gauge(f"{name}.model_bytes", facts.model_bytes, tags=tags)
     if result.pushed:
         incr(f"{PREFIX}.pushed", tags=tags)
-    if result.node_id == VERDICT and result.blessed is False:
+    if result.node_id == JUDGE_NODE and result.blessed is False:
         incr(f"{PREFIX}.refused", tags=tags)

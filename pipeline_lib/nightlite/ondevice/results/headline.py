@@ -16,7 +16,7 @@ def figures(accuracy: float | None, size_bytes: int | None) -> str:
     return ", ".join([*known, *([] if size_bytes is None else [f"{size_bytes / 1024:.1f} KiB"])])
 
 
-def verdict(results: Mapping[str, NodeResult], failed: Sequence[str] | None = None) -> str:
+def headline(results: Mapping[str, NodeResult], failed: Sequence[str] | None = None) -> str:
     """Return the outcome of a run in at most 200 characters.
 
     Args:

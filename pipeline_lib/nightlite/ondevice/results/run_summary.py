@@ -10,7 +10,7 @@ from nightlite.ondevice.results.outcome import Outcome
 from nightlite.runner.node_result import NodeResult
 
 # The node that judges every gate of a run, the Evaluators' included.
-VERDICT = "EdgeValidator"
+JUDGE_NODE = "EdgeValidator"
 ACCURACY = "sparse_categorical_accuracy"
 
 
@@ -24,7 +24,7 @@ class ModelFigures(BaseModel):
 
 
 class RunSummary(BaseModel):
-    """Figures and verdict of a run. `None` means that the run did not reach it.
+    """Figures and decisions of a run. `None` means that the run did not reach it.
 
     `pushed` is the folder of the release that holds the run's model. `pushed_why` is the reason if the run did not
     make it. `outcome` is None if the run goes on, or pushes nothing.
@@ -68,15 +68,15 @@ def outcome_of(results: Iterable[NodeResult], failed: bool = False) -> Outcome |
 
 def summarize(results: Mapping[str, NodeResult], failed: bool = False) -> RunSummary:
     """Return the summary of a run from its nodes' results by node id. Unfinished nodes are left out."""
-    verdict, pusher = results.get(VERDICT), pusher_of(results.values())
+    judge, pusher = results.get(JUDGE_NODE), pusher_of(results.values())
     summary = RunSummary(
         keras=_figures(results, lite=False),
         tflite=_figures(results, lite=True),
         outcome=outcome_of(results.values(), failed),
     )
-    if verdict and verdict.blessed is not None:
-        why = "; ".join(facts_of(verdict).refusals) or "every gate was passed"
-        summary = summary.model_copy(update={"blessed": verdict.blessed, "blessed_why": why})
+    if judge and judge.blessed is not None:
+        why = "; ".join(facts_of(judge).refusals) or "every gate was passed"
+        summary = summary.model_copy(update={"blessed": judge.blessed, "blessed_why": why})
     if pusher:
         summary = summary.model_copy(update={"pushed": facts_of(pusher).pushed_to, "pushed_why": pusher.reason})
     return summary

@@ -229,8 +229,8 @@ def describe(result: NodeResult) -> str:
     """Return the node's last line in its log."""
     execution = f" (execution {result.execution_id})" if result.execution_id else ""
     reason = f": {result.reason}" if result.reason else ""
-    verdict = {None: "", True: "; blessed", False: f"; NOT blessed: {result.not_blessed_because or 'see its outputs'}"}
-    return f"{result.node_id} {result.state}{execution}{reason}{verdict[result.blessed]}"
+    blessing = {None: "", True: "; blessed", False: f"; NOT blessed: {result.not_blessed_because or 'see its outputs'}"}
+    return f"{result.node_id} {result.state}{execution}{reason}{blessing[result.blessed]}"
 
 
 def _print_executors_part(error: BaseException) -> None:

@@ -11,7 +11,7 @@ from nightlite.ondevice.in_airflow.notice.content import finished
 from nightlite.ondevice.in_airflow.notice.message import Figures, Notice
 from nightlite.ondevice.report.figures import EdgeFigures, ModelColumn
 from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
-from nightlite.ondevice.results.run_summary import ACCURACY, VERDICT
+from nightlite.ondevice.results.run_summary import ACCURACY, JUDGE_NODE
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from tests.names import PUSHER
 from tests.ondevice.report.test_run_report import column, report
@@ -27,7 +27,7 @@ def node(node_id: str, **facts: object) -> NodeResult:
 
 TRAINER = node("Trainer.mnist_lite", model_bytes=1000)
 EVALUATOR = node("Evaluator.mnist_lite", metrics={ACCURACY: 0.75})
-BLESSED = node(VERDICT, blessed=True)
+BLESSED = node(JUDGE_NODE, blessed=True)
 
 
 def told(*results: NodeResult, **states: str) -> list[Notice]:
@@ -57,7 +57,7 @@ def rejected(decision: str, user: str | None) -> str:
 )
 def test_a_blessed_model_that_was_kept_back_is_told_as_refused_with_the_reason(outcome: str, reason: str) -> None:
     [notice] = told(BLESSED, not_pushed(reason, outcome=outcome))
-    assert (notice.event, notice.verdict, notice.release) == ("refused", reason, None)
+    assert (notice.event, notice.headline, notice.release) == ("refused", reason, None)
     [why] = notice.reasons
     assert why.text == reason and (why.url or "").endswith(f"{RUN_URL}/tasks/{PUSHER}")
 
@@ -72,20 +72,20 @@ def test_a_blessed_model_that_was_kept_back_is_told_as_refused_with_the_reason(o
 )
 def test_the_very_same_file_and_a_dry_run_are_nothing_new(pusher: NodeResult) -> None:
     [notice] = told(BLESSED, pusher)
-    assert (notice.event, notice.verdict, notice.reasons) == ("nothing_new", pusher.reason, ())
+    assert (notice.event, notice.headline, notice.reasons) == ("nothing_new", pusher.reason, ())
 
 
 def test_a_gates_refusal_is_told_by_the_gate_not_by_the_pusher() -> None:
     gate = "EdgeValidator: size: 700 KiB, expected <= 600 (max_size_kib)"
-    judge = node(VERDICT, blessed=False, refusals=[gate])
+    judge = node(JUDGE_NODE, blessed=False, refusals=[gate])
     [notice] = told(judge, not_pushed("not pushed: the model is not blessed", outcome="refused"))
-    assert (notice.event, notice.verdict) == ("refused", "1 gate not passed, nothing was pushed")
+    assert (notice.event, notice.headline) == ("refused", "1 gate not passed, nothing was pushed")
     assert [reason.text for reason in notice.reasons] == [gate]
 
 
 def test_a_pusher_below_a_condition_that_is_false_is_told_as_skipped() -> None:
     [notice] = told(node(PUSHER, state="skipped", reason="its condition is false"))
-    assert (notice.event, notice.verdict) == ("refused", f"{PUSHER} skipped, nothing was pushed")
+    assert (notice.event, notice.headline) == ("refused", f"{PUSHER} skipped, nothing was pushed")
     assert [reason.text for reason in notice.reasons] == [f"{PUSHER}: its condition is false"]
 
 
@@ -123,7 +123,7 @@ def test_the_first_push_has_no_last_release(reported: Callable[..., NodeResult])
 
 
 def test_a_failure_without_a_report_is_told_with_the_nodes_own_figures() -> None:
-    [notice] = told(TRAINER, EVALUATOR, **{VERDICT: "failed"})
+    [notice] = told(TRAINER, EVALUATOR, **{JUDGE_NODE: "failed"})
     assert (notice.event, notice.report_url, notice.last_release) == ("failed", None, None)
     assert notice.model == Figures(accuracy=0.75, size_bytes=1000)
     assert "accuracy: 75.00%\nsize: 1,000 bytes\n" in notice.text()

@@ -14,7 +14,7 @@ from nightlite.ondevice.in_airflow.notice.senders import send
 from nightlite.ondevice.in_airflow.notice.settings import notice_settings
 from tests.receivers import mail_server
 
-NOTICE = Notice(event="failed", pipeline="p", run_id="r", verdict="A failed", run_url="http://airflow/r")
+NOTICE = Notice(event="failed", pipeline="p", run_id="r", headline="A failed", run_url="http://airflow/r")
 # What aiosmtpd says where it does not see the TLS below it.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 

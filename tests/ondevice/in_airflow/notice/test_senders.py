@@ -22,7 +22,7 @@ NOTICE = Notice(
     event="refused",
     pipeline="mnist_tflite",
     run_id="manual__1",
-    verdict=ODD,
+    headline=ODD,
     reasons=(Reason(text=ODD), Reason(text="accuracy: 0.9")),
     model=Figures(accuracy=0.98765, size_bytes=214476, latency_ms=0.0512),
     last_release=Figures(accuracy=0.99),
@@ -144,5 +144,5 @@ def test_a_missed_deadline_is_told_from_what_airflow_gives_its_callback(settings
         assert asyncio.run(notices.tell_late(context=context)) == "not notified: webhook"
     told = Notice.model_validate_json(hook.posts[0][2])
     assert (told.event, told.run_id) == ("late", "scheduled__1")
-    assert told.verdict == "not finished by 05:00: running since 02:00"
+    assert told.headline == "not finished by 05:00: running since 02:00"
     assert told.run_url.endswith("/dags/mnist_tflite/runs/scheduled__1")

@@ -52,7 +52,7 @@ def test_a_push_is_told_with_its_release_and_no_secret_is_seen(dag_of, hook, cap
     assert not [name for name in dag.get_task("Trainer")._environment() if "NOTIFY" in name]
     assert outcome(dag) == ("success", {"Trainer": "success", "Pusher": "success", NOTICE_TASK: "success"})
     notice = told(hook)
-    assert (notice.event, notice.verdict, notice.release) == ("pushed", "release 3", 3)
+    assert (notice.event, notice.headline, notice.release) == ("pushed", "release 3", 3)
     assert notice.run_url.endswith(f"/dags/shipped/runs/{notice.run_id.replace(':', '%3A').replace('+', '%2B')}")
     log = caplog.text
     assert "webhook: notified of 'shipped pushed: release 3'" in log and SECRET not in log
@@ -72,7 +72,7 @@ def test_every_failure_is_told_with_its_reason_though_others_still_ran(dag_of, h
     state, tasks = outcome(dag)
     assert (state, tasks[NOTICE_TASK], tasks["After"]) == ("failed", "success", "upstream_failed")
     notice = told(hook)
-    assert (notice.event, notice.verdict) == ("failed", "DataGate, Killed, Slow failed")
+    assert (notice.event, notice.headline) == ("failed", "DataGate, Killed, Slow failed")
     gate, killed, slow = notice.reasons
     assert gate.text == "DataGate: ValueError: no label in features"
     assert gate.url == f"{notice.run_url}/tasks/DataGate"
@@ -104,7 +104,7 @@ def test_a_task_that_left_no_word_is_told_as_killed(dag_of, hook, monkeypatch):
 def test_a_run_that_ships_nothing_says_why(dag_of, hook, behave, event, said):
     assert outcome(dag_of("kept", {"Pusher": (behave, (), "")}))[0] == "success"
     notice = told(hook)
-    assert notice.event == event and said in (notice.verdict, *(reason.text for reason in notice.reasons))
+    assert notice.event == event and said in (notice.headline, *(reason.text for reason in notice.reasons))
 
 
 def test_a_variable_that_is_wrong_fails_its_own_task_and_is_named(dag_of, hook, monkeypatch, capsys):

@@ -10,7 +10,7 @@ from nightlite.ondevice.report.figures import ModelColumn
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
-from nightlite.ondevice.results.run_summary import VERDICT, outcome_of, pusher_of, report_page, summarize
+from nightlite.ondevice.results.run_summary import JUDGE_NODE, outcome_of, pusher_of, report_page, summarize
 from nightlite.runner.node_result import NodeResult
 
 _LONGEST_REASON = 500  # characters, to keep a mail short
@@ -32,18 +32,18 @@ def finished(
     outcome, pusher = outcome_of(results.values()), pusher_of(results.values())
     version = int(made) if pusher and (made := facts_of(pusher).pushed_version) else None
     about = Notice(
-        event="failed", verdict="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
+        event="failed", headline="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
     ).model_copy(update=_figures(dag_id, run_id, results))
 
-    def tell(event: str, verdict: str, reasons: list[Reason]) -> None:
-        told.append(about.model_copy(update={"event": event, "verdict": verdict, "reasons": tuple(reasons)}))
+    def tell(event: str, headline: str, reasons: list[Reason]) -> None:
+        told.append(about.model_copy(update={"event": event, "headline": headline, "reasons": tuple(reasons)}))
 
     failed = [task_id for task_id, state in states.items() if state == "failed"]
     if failed or "upstream_failed" in states.values():
         reasons = [_failure(about.run_url, task_id, results.get(task_id)) for task_id in failed]
         tell(Outcome.failed.event, f"{', '.join(failed) or 'a task'} failed", reasons)
     # The node that judges has the others' gates too.
-    judges = [results[VERDICT]] if VERDICT in results else list(results.values())
+    judges = [results[JUDGE_NODE]] if JUDGE_NODE in results else list(results.values())
     refusals = [text for result in judges for text in facts_of(result).refusals]
     if outcome is Outcome.released:
         tell(outcome.event, f"release {version}", [])
@@ -65,7 +65,7 @@ def timed_out(dag_id: str, run_id: str) -> Notice:
         event="failed",
         pipeline=dag_id,
         run_id=run_id,
-        verdict="ended: the run took longer than it may",
+        headline="ended: the run took longer than it may",
         run_url=run_url(dag_id, run_id),
     )
 
@@ -78,7 +78,7 @@ def late(context: Mapping[str, Any]) -> Notice:
         event="late",
         pipeline=dag_id,
         run_id=run_id,
-        verdict=f"not finished by {deadline.get('deadline_time')}: {run.get('state')} since "
+        headline=f"not finished by {deadline.get('deadline_time')}: {run.get('state')} since "
         f"{run.get('start_date') or run.get('queued_at')}",
         run_url=run_url(dag_id, run_id),
     )

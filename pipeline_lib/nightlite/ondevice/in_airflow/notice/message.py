@@ -47,7 +47,7 @@ class Notice(_Message):
     event: Event
     pipeline: str
     run_id: str
-    verdict: str
+    headline: str
     reasons: tuple[Reason, ...] = ()
     model: Figures = Figures()
     last_release: Figures | None = None
@@ -58,7 +58,7 @@ class Notice(_Message):
     @property
     def subject(self) -> str:
         """Return one line of at most 200 characters, the limit of a mail's subject."""
-        return " ".join(f"{self.pipeline} {_TITLES[self.event]}: {self.verdict}".split())[:200]
+        return " ".join(f"{self.pipeline} {_TITLES[self.event]}: {self.headline}".split())[:200]
 
     def text(self) -> str:
         """Return the text after the subject."""

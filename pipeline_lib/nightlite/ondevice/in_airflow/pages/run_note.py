@@ -50,7 +50,7 @@ def write_note(session: "Session", dag_run: "DagRun") -> None:
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import insert, select, update
 
-    from nightlite.ondevice.results.headline import verdict
+    from nightlite.ondevice.results.headline import headline
     from nightlite.runner.in_airflow.xcom import stored_results
 
     of_run = (TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id)
@@ -62,7 +62,7 @@ def write_note(session: "Session", dag_run: "DagRun") -> None:
     if author and author[0] != AUTHOR:
         return
     failed = [task_id for task_id, state, _ in tasks if state == "failed"] if dag_run.state == "failed" else None
-    line = verdict(stored_results(session, dag_run.dag_id, dag_run.run_id), failed)
+    line = headline(stored_results(session, dag_run.dag_id, dag_run.run_id), failed)
     values = {"content": line, "user_id": AUTHOR}
     if author:
         session.connection().execute(update(DagRunNote.__table__).where(DagRunNote.dag_run_id == dag_run.id), values)

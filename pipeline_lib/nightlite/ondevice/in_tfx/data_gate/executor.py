@@ -58,17 +58,17 @@ class Executor(base_executor.BaseExecutor):
             subject = f"{LABEL_DRIFT.subject} since span {previous.get_int_custom_property(SPAN)}"
             drift = label_drift(labels, before, label_key)
             gates.append(LABEL_DRIFT.judge(exec_properties, drift, NODE_ID, subject))
-        verdict = Gates(gates=tuple(gates))
-        if not verdict.passed:
-            raise DataRefusedError(_refusal(verdict, anomalies), self._page(verdict, input_dict, output))
-        verdict.write(Path(output.uri))
+        judged = Gates(gates=tuple(gates))
+        if not judged.passed:
+            raise DataRefusedError(_refusal(judged, anomalies), self._page(judged, input_dict, output))
+        judged.write(Path(output.uri))
         tfdv.write_stats_text(labels, str(Path(output.uri, LABEL_STATISTICS)))
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         output.set_int_custom_property(SPAN, examples.get_int_custom_property(SPAN))
-        for gate in verdict.gates:
+        for gate in judged.gates:
             print(f"pass  {gate}", flush=True)
 
-    def _page(self, verdict: Gates, input_dict: Mapping[str, list[Artifact]], output: Artifact) -> str | None:
+    def _page(self, judged: Gates, input_dict: Mapping[str, list[Artifact]], output: Artifact) -> str | None:
         """Write the page of the refusal, outside of the output's folder, which TFX removes after a failure."""
         from nightlite.ondevice.in_tfx.report import refused_data
 
@@ -76,7 +76,7 @@ class Executor(base_executor.BaseExecutor):
         span = artifact_utils.get_single_instance(input_dict["examples"]).get_int_custom_property(SPAN)
         try:
             place = folder.parent.with_name(REFUSED_DATA) / folder.name
-            return str(refused_data.write(place, verdict, input_dict, span, self._context))
+            return str(refused_data.write(place, judged, input_dict, span, self._context))
         except Exception as error:  # whatever the error, the refusal's reason matters more
             node_log.say(f"its page could not be drawn: {type(error).__name__}: {error}", logging.WARNING)
             return None
@@ -169,8 +169,8 @@ def _label_statistics(statistics: Artifact, split: str, label_key: str) -> stati
     return statistics_pb2.DatasetFeatureStatisticsList(datasets=[labels])
 
 
-def _refusal(verdict: Gates, anomalies: tuple[str, ...]) -> str:
-    parts = [*map(str, verdict.refused), *anomalies]
+def _refusal(judged: Gates, anomalies: tuple[str, ...]) -> str:
+    parts = [*map(str, judged.refused), *anomalies]
     return (
         f"the data is refused, nothing is trained on it: {'; '.join(parts)}. "
         "Fix the data and ingest it again. If the data is right: 'nightlite schema diff' shows what the schema "

@@ -15,9 +15,9 @@ from nightlite.deployment.local.airflow_config import _TUNING, LocalAirflow
 from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
 from nightlite.ondevice.report_files import REPORT_PAGE
 from nightlite.paths import PROJECT
-from tests.ondevice.in_airflow.pages.test_app import get, places, report_run, served
+from tests.ondevice.in_airflow.pages.test_app import get, report_run, served, var_dir
 
-__all__ = ["get", "places", "report_run", "served"]
+__all__ = ["get", "report_run", "served", "var_dir"]
 
 Get = Callable[..., httpx.Response]
 GARBAGE = (
@@ -93,10 +93,10 @@ def test_an_admins_token_that_has_not_expired_does_open_them(get: Get, served: s
 @pytest.mark.parametrize("word", TRAVERSALS)
 @pytest.mark.parametrize("place", ["page", "run", "dag"])
 def test_no_word_in_the_path_leads_out_of_the_report(
-    get: Get, served: str, places: Path, word: str, place: str
+    get: Get, served: str, var_dir: Path, word: str, place: str
 ) -> None:
-    (places / "airflow").mkdir(exist_ok=True)
-    (places / "airflow" / "passwords.json").write_text("secret")
+    (var_dir / "airflow").mkdir(exist_ok=True)
+    (var_dir / "airflow" / "passwords.json").write_text("secret")
     start, dag, _, run, _ = served.rsplit("/", 4)
     path = {
         "page": f"{start}/{dag}/runs/{run}/{word}",

@@ -40,7 +40,7 @@ def reached(names: Iterable[str], import_path: Sequence[str]) -> dict[str, Path]
       names: dotted names of modules, or of their contents.
       import_path: folders to search, such as `sys.path`.
     """
-    places = _Places(own_folders(import_path))
+    folders = _Folders(own_folders(import_path))
     found: dict[str, Path] = {}
     seen: set[str] = set()
     waiting = list(names)
@@ -51,7 +51,7 @@ def reached(names: Iterable[str], import_path: Sequence[str]) -> dict[str, Path]
             if name in seen:
                 continue
             seen.add(name)
-            if file := places.file_of(name):
+            if file := folders.file_of(name):
                 found[name] = file
                 package = name if file.name == "__init__.py" else name.rpartition(".")[0]
                 waiting += (_absolute(imported, package) for imported in imports(file))
@@ -136,7 +136,7 @@ def _is_installed(folder: str) -> bool:
     return not _INSTALLED.isdisjoint(place.parts) or any(place.is_relative_to(one) for one in standard)
 
 
-class _Places:
+class _Folders:
     """The folders in which modules are searched."""
 
     def __init__(self, folders: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from nightlite.ondevice.in_airflow.pages.app import FILE_HEADERS, HEADERS
-from nightlite.ondevice.in_airflow.pages.artifact_files import file_in, places_of
+from nightlite.ondevice.in_airflow.pages.artifact_files import file_in, outputs_of
 from nightlite.ondevice.in_airflow.pages.artifacts_page import node_page
 from nightlite.ondevice.in_airflow.pages.links import (
     URL_PREFIX,
@@ -50,7 +50,7 @@ Get = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def var_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Yield a deployment's state folder, with the settings of this process pointing there."""
     folder = tmp_path_factory.mktemp("var")
     with pytest.MonkeyPatch.context() as patch:
@@ -61,13 +61,13 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def report_run(places: Path, airflow_home: Path, airflow_database: None) -> Callable[..., str]:
+def report_run(var_dir: Path, airflow_home: Path, airflow_database: None) -> Callable[..., str]:
     """Run a DAG whose ModelReport says that its report is in a folder; returns the run id."""
     from airflow.dag_processing.dagbag import DagBag
 
     def run(dag_id: str, uri: str, refused_data: bool = False) -> str:
         artifact = OutputArtifact(id=1, type=REPORT_TYPE, uri=uri)
-        result = places / f"{dag_id}.json"
+        result = var_dir / f"{dag_id}.json"
         done = NodeResult(node_id=REPORT_NODE, run_id="r", state="succeeded", outputs={"report": [artifact]})
         if refused_data:
             done = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="the data is refused")
@@ -82,7 +82,7 @@ def report_run(places: Path, airflow_home: Path, airflow_database: None) -> Call
 
 
 @pytest.fixture(scope="module")
-def get(places: Path, airflow_database: None) -> Iterator[Get]:
+def get(var_dir: Path, airflow_database: None) -> Iterator[Get]:
     """Ask Airflow's own API application, as a user of some role; None: without a token, "": a user without a role."""
     with api_application() as application:
         client = TestClient(application, follow_redirects=False)
@@ -100,9 +100,9 @@ def get(places: Path, airflow_database: None) -> Iterator[Get]:
 
 
 @pytest.fixture(scope="module")
-def served(places: Path, report_run: Callable[..., str]) -> str:
+def served(var_dir: Path, report_run: Callable[..., str]) -> str:
     """Return the path of a report that is there."""
-    folder = places / "pipeline_root" / REPORT_NODE / "report" / "7"
+    folder = var_dir / "pipeline_root" / REPORT_NODE / "report" / "7"
     folder.mkdir(parents=True)
     for name in (REPORT_PAGE, "statistics.html", "evaluations.html", "report.json", "secret.txt", "../beside"):
         (folder / name).write_text(json.dumps(name))
@@ -191,9 +191,9 @@ def test_only_the_reports_own_pages_and_the_artifacts_own_files_are_served(get: 
 
 
 def test_a_run_whose_data_was_refused_has_datagates_page(
-    get: Get, places: Path, report_run: Callable[..., str]
+    get: Get, var_dir: Path, report_run: Callable[..., str]
 ) -> None:
-    folder = places / "pipeline_root" / "DataGate" / "refused_data" / "9"
+    folder = var_dir / "pipeline_root" / "DataGate" / "refused_data" / "9"
     folder.mkdir(parents=True)
     (folder / REPORT_PAGE).write_text("refused")
     answer = get(path_of("refused_data", report_run("refused_data", str(folder), refused_data=True)))
@@ -219,14 +219,14 @@ def test_a_run_without_a_report_says_so(get: Get, served: str, page: str, said: 
     ],
 )
 def test_an_xcom_that_points_elsewhere_is_of_no_use(
-    get: Get, places: Path, report_run: Callable[..., str], dag_id: str, uri: str
+    get: Get, var_dir: Path, report_run: Callable[..., str], dag_id: str, uri: str
 ) -> None:
     for folder in ("outside", "pipeline_root_2", "pipeline_root"):
-        (places / folder).mkdir(exist_ok=True)
-        (places / folder / REPORT_PAGE).write_text("hidden")
-    if not (link := places / "pipeline_root" / "link").exists():
-        link.symlink_to(places / "outside")
-    run_id = report_run(dag_id, f"{places}/{uri}")
+        (var_dir / folder).mkdir(exist_ok=True)
+        (var_dir / folder / REPORT_PAGE).write_text("hidden")
+    if not (link := var_dir / "pipeline_root" / "link").exists():
+        link.symlink_to(var_dir / "outside")
+    run_id = report_run(dag_id, f"{var_dir}/{uri}")
     for page in (REPORT_PAGE, f"{NODE}/files/1/{REPORT_PAGE}"):
         assert get(path_of(dag_id, run_id, page)).status_code == 404
     page = get(path_of(dag_id, run_id, NODE)).text
@@ -253,11 +253,11 @@ def test_a_page_that_is_a_link_out_of_its_folder_is_not_read(tmp_path: Path) -> 
 
 
 def page_of(result: NodeResult, root: Path, releases: Path) -> str:
-    return node_page(result, places_of(result, root, Releases(releases)), "/dags/d/runs/r")
+    return node_page(result, outputs_of(result, root, Releases(releases)), "/dags/d/runs/r")
 
 
 def made(*uris: object) -> NodeResult:
-    """Return a node that says that it made artifacts, with these places and ids from 1 on."""
+    """Return a node that says that it made artifacts, in these folders and with ids from 1 on."""
     outputs = [OutputArtifact(id=number, type="T", uri=str(uri)) for number, uri in enumerate(uris, 1)]
     return NodeResult(node_id="Pusher", run_id="r", state="succeeded", outputs={"made": outputs})
 

@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
-from nightlite.ondevice.in_airflow.pages.artifact_files import Place, file_in, places_of
+from nightlite.ondevice.in_airflow.pages.artifact_files import NodeOutput, file_in, outputs_of
 from nightlite.ondevice.in_airflow.pages.artifacts_page import node_page
 from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX, run_path
 from nightlite.ondevice.releases.store import Releases
@@ -75,14 +75,14 @@ def _node(request: Request, dag_id: str, run_id: str, node_id: str, session: Ses
     if result is None:
         return Response(_NO_NODE, 404, HEADERS, "text/html")
     run_url = request.scope["root_path"].removesuffix(URL_PREFIX) + run_path(dag_id, run_id)
-    return Response(node_page(result, _places(result), run_url), 200, HEADERS, "text/html")
+    return Response(node_page(result, _outputs(result), run_url), 200, HEADERS, "text/html")
 
 
 def _file(dag_id: str, run_id: str, node_id: str, key: str, path: str, session: SessionDep) -> Response:
     """Return a file of a task's outputs as a download."""
     result = stored_results(session, dag_id, run_id, node_id).get(node_id)
-    place = next((place for place in _places(result) if place.key == key), None) if result else None
-    found = file_in(place.within, place.uri, path) if place else None
+    output = next((output for output in _outputs(result) if output.key == key), None) if result else None
+    found = file_in(output.within, output.uri, path) if output else None
     if found is None:
         return Response(_NO_FILE, 404, HEADERS, "text/html")
     return FileResponse(found, 200, FILE_HEADERS, "application/octet-stream", filename=found.name)
@@ -97,8 +97,8 @@ def _page(dag_id: str, run_id: str, page: str, session: SessionDep) -> Response:
     return FileResponse(found, 200, HEADERS, _MEDIA_TYPES[page])
 
 
-def _places(result: NodeResult) -> list[Place]:
-    return places_of(result, settings().pipeline_root, Releases(settings().push_dir))
+def _outputs(result: NodeResult) -> list[NodeOutput]:
+    return outputs_of(result, settings().pipeline_root, Releases(settings().push_dir))
 
 
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:

@@ -15,7 +15,7 @@ RELEASE = "release"
 _MOST_FILES = 200
 
 
-class Place(NamedTuple):
+class NodeOutput(NamedTuple):
     """An artifact or a release. `key` names it in addresses. Files outside of `within` are never read."""
 
     key: str
@@ -25,51 +25,51 @@ class Place(NamedTuple):
 
 
 class ListedFile(NamedTuple):
-    """A file by its path within its place, and its size in bytes."""
+    """A file by its path within its output, and its size in bytes."""
 
     name: str
     size: int
 
 
 class Listing(NamedTuple):
-    """The files of a place. `why_not` is the reason if files are missing from the list."""
+    """The files of an output. `why_not` is the reason if files are missing from the list."""
 
-    place: Place
+    output: NodeOutput
     files: list[ListedFile]
     why_not: str = ""
 
 
-def places_of(result: NodeResult, pipeline_root: Path, releases: Releases) -> list[Place]:
+def outputs_of(result: NodeResult, pipeline_root: Path, releases: Releases) -> list[NodeOutput]:
     """Return the node's artifacts, and the release that it made or found."""
-    places = [
-        Place(str(item.id), f"{output}: {item.type} {item.id}", item.uri, pipeline_root)
-        for output, items in result.outputs.items()
+    outputs = [
+        NodeOutput(str(item.id), f"{name}: {item.type} {item.id}", item.uri, pipeline_root)
+        for name, items in result.outputs.items()
         for item in items
     ]
     facts = facts_of(result)
     if facts.pushed_version and facts.pushed_to:
         title = f"release {facts.pushed_version}: sha256 {facts.pushed_sha256 or 'unknown'}"
-        places.append(Place(RELEASE, title, facts.pushed_to, releases.folder))
-    return places
+        outputs.append(NodeOutput(RELEASE, title, facts.pushed_to, releases.folder))
+    return outputs
 
 
-def listing(place: Place) -> Listing:
-    """Return the files of a place in order, without following links."""
+def listing(output: NodeOutput) -> Listing:
+    """Return the files of an output in order, without following links."""
     try:
-        folder = Path(place.uri).resolve()
-        if not folder.is_relative_to(place.within.resolve()):
-            return Listing(place, [], f"not in {place.within}, so not listed")
+        folder = Path(output.uri).resolve()
+        if not folder.is_relative_to(output.within.resolve()):
+            return Listing(output, [], f"not in {output.within}, so not listed")
         if not folder.exists():
-            return Listing(place, [], "its files were removed")
+            return Listing(output, [], "its files were removed")
         within = folder if folder.is_dir() else folder.parent
         walked = sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
         paths = walked if folder.is_dir() else [folder]
         found = [ListedFile(str(path.relative_to(within)), path.lstat().st_size) for path in paths[:_MOST_FILES]]
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, a loop of links, a NUL
-        return Listing(place, [], f"not readable, so not listed: {error}")
+        return Listing(output, [], f"not readable, so not listed: {error}")
     if len(paths) > _MOST_FILES:
-        return Listing(place, found, f"and more: only {_MOST_FILES} are listed")
-    return Listing(place, found, "" if found else "no files")
+        return Listing(output, found, f"and more: only {_MOST_FILES} are listed")
+    return Listing(output, found, "" if found else "no files")
 
 
 def file_in(within: Path, folder: str, name: str) -> Path | None:

@@ -277,6 +277,13 @@ def test_a_pushers_page_lists_its_release_and_a_full_folder_ends(tmp_path: Path)
     assert "1,234" not in page_of(result, root, tmp_path / "another")
 
 
+def test_a_nodes_page_has_its_reason_and_each_gate_that_refused(tmp_path: Path) -> None:
+    result = with_facts(made().model_copy(update={"reason": "not blessed"}), refusals=["size <big>", "latency"])
+    page = page_of(result, tmp_path, tmp_path)
+    assert "succeeded: not blessed" in page
+    assert "<p>Refused: size &lt;big&gt;</p>" in page and "<p>Refused: latency</p>" in page
+
+
 def test_whatever_is_on_the_disk_the_page_is_made_and_nothing_is_markup(tmp_path: Path) -> None:
     odd, empty, loop = tmp_path / "odd", tmp_path / "empty", tmp_path / "loop"
     for folder in (odd / "b", empty):

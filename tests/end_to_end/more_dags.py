@@ -39,7 +39,7 @@ def pipeline(dag_id: str, dag_config: dict[str, object], **config: object) -> DA
 overrides = {"schedule": "* * * * * */20", "run_on_new_data": False, "deadline_minutes": 0.01}
 twenty = here.model_copy(update=overrides)
 one = {"catchup": False, "max_active_runs": 1, "is_paused_upon_creation": True}
-often = pipeline("often", {"schedule": schedule(twenty, DATA_ASSET), **one}, run_facts={"as_of": as_of})
+often = pipeline("often", {"schedule": schedule(twenty, DATA_ASSET), **one}, context_parameters={"as_of": as_of})
 with DAG("late", schedule=None, deadline=deadline(twenty), **one) as late:
     PythonOperator(task_id="sleep", python_callable=lambda: time.sleep(15))
 
@@ -56,5 +56,5 @@ hurried = pipeline(
     "hurried",
     {"schedule": None},
     tasks_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
-    run_facts={APPROVAL_RECORD: approval_record},
+    context_parameters={APPROVAL_RECORD: approval_record},
 )

@@ -62,7 +62,7 @@ def history(events: Iterable[Event]) -> Table:
 def manifest(release: Release) -> list[Table]:
     """Return one release's tables: two, or three if it has gates."""
     said = release.manifest
-    facts = Table("", Column(overflow="fold"), title=f"release {said.version}", title_justify="left", show_header=False)
+    about = Table("", Column(overflow="fold"), title=f"release {said.version}", title_justify="left", show_header=False)
     for name, value in {
         "folder": release.folder,
         "created": f"{said.created:{_TIME}} UTC",
@@ -80,11 +80,11 @@ def manifest(release: Release) -> list[Table]:
         "in MLMD": f"model artifact {said.model_artifact_id}, Pusher's execution {said.execution_id}",
         "signed": "yes" if release.is_signed else "no",
     }.items():
-        facts.add_row(name, escape(str(value)))
+        about.add_row(name, escape(str(value)))
     metrics = Table("metric", "value")
     for name, metric in said.metrics.items():
         metrics.add_row(escape(name), f"{metric:.6g}")
-    return [facts, metrics, *([_gates(release)] if said.gates else [])]
+    return [about, metrics, *([_gates(release)] if said.gates else [])]
 
 
 def _anchor(said: Manifest) -> str:

@@ -49,7 +49,7 @@ class Manifest(BaseModel):
         """Return the sha256 of each split's images and labels, by its name."""
         return {name: split.content_sha256 for name, split in self.splits.items()}
 
-    def facts(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """Return the data's part of an Asset event: examples by split, and one sha256 of all the content."""
         content = "".join(f"{name} {digest}\n" for name, digest in sorted(self.digests().items()))
         examples = {name: split.examples for name, split in self.splits.items()}
@@ -67,7 +67,7 @@ class Span:
 
     def event(self) -> dict[str, Any]:
         """Return the extra of this span's Asset event."""
-        return {"span": self.number, **self.manifest.facts()}
+        return {"span": self.number, **self.manifest.summary()}
 
     def __str__(self) -> str:
         counts = " and ".join(f"{split.examples:,} {name}" for name, split in self.manifest.splits.items())

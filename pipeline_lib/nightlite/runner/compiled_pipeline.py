@@ -38,7 +38,7 @@ class Node(BaseModel):
 class Parameter(BaseModel):
     """One run parameter. `json_schema` (bounds, enum, title, description) goes to Airflow's `Param` unchanged.
 
-    `given_by` "airflow": no run may set it, such as its logical date; `AirflowPipelineConfig.run_facts` sets it.
+    `given_by` "airflow": no run may set it, such as its logical date; `context_parameters` of the config sets it.
     `read_by` "nodes": a TFX RuntimeParameter (never a bool) of some node. "run": the whole run obeys it, so no node
     need mention it. It is offered, checked and recorded like the others.
     """

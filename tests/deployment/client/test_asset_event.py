@@ -63,7 +63,7 @@ def test_it_is_told_once(airflow: Airflow, span: Span, tmp_path: Path) -> None:
     assert tell_of(span, config).endswith("knows of span-4 already")
     [event] = airflow.events
     assert (event["span"], event["examples"]) == (4, {"train": 5})
-    assert event["sha256"] == span.manifest.facts()["sha256"]
+    assert event["sha256"] == span.manifest.summary()["sha256"]
 
 
 def test_it_is_told_where_airflow_cannot_say_what_it_knows(airflow: Airflow, span: Span, tmp_path: Path) -> None:

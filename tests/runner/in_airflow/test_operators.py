@@ -194,16 +194,17 @@ def test_each_line_is_logged_at_its_level_and_a_persons_print_at_info(run, opera
     ]
 
 
-def test_a_skip_before_the_node_began_is_no_failure(run, operator, monkeypatch):
-    def skip(*_):
+def test_a_skip_before_the_node_began_is_no_failure(run, stand_in, compiled):
+    def skip(_):
         raise AirflowSkipException("no one was asked")
 
-    monkeypatch.setattr(TfxNodeOperator, "_run_facts", skip)
-    left = []
-    monkeypatch.setattr(TfxNodeOperator, "_leave", lambda *_: left.append(1))
+    given = Parameter(name="as_of", type="str", default="", given_by="airflow")
+    pipeline = compiled.model_copy(update={"parameters": (given,)})
+    config = AirflowPipelineConfig(tfx_python=stand_in, context_parameters={"as_of": skip})
+    xcoms = Xcoms()
     with pytest.raises(AirflowSkipException, match="no one was asked"):
-        run(operator("succeed"))
-    assert left == []
+        run(AirflowDagRunner(config).run(pipeline).get_task("ExampleGen"), xcoms=xcoms)
+    assert xcoms == {}
 
 
 def test_lines_are_logged_as_they_are_written(run, operator, tmp_path):
@@ -237,7 +238,7 @@ def test_what_airflow_gives_is_told_to_the_node_and_no_run_may_say_it(run, stand
     pipeline = compiled.model_copy(update={"parameters": (*compiled.parameters, given)})
     config = AirflowPipelineConfig(
         tfx_python=stand_in,
-        run_facts={"as_of": lambda context: f"of {context['run_id']}", "elsewhere": lambda context: "unused"},
+        context_parameters={"as_of": lambda context: f"of {context['run_id']}", "elsewhere": lambda context: "unused"},
         node_settings={"*": {"env": {"BEHAVE": "succeed"}}},
     )
     task = AirflowDagRunner(config).run(pipeline).get_task("ExampleGen")

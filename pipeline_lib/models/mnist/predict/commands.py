@@ -42,7 +42,7 @@ def predict(
     console = Console()
     for path, found in zip(images, predictions, strict=True):
         if as_json:
-            print(json.dumps({"image": str(path), **found.facts()}))
+            print(json.dumps({"image": str(path), **found.as_json()}))
         elif found.error:
             print(f"nightlite: {found.error}", file=sys.stderr)
         else:

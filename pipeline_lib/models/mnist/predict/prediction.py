@@ -46,14 +46,14 @@ class Prediction:
             return FAILED
         return NOT_SURE if self.not_sure else SURE
 
-    def facts(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return it as JSON's types. `digit` is null unless it is reliable."""
-        facts: dict[str, Any] = {"digit": None, **(self.answer.model_dump() if self.answer else {})}
+        found: dict[str, Any] = {"digit": None, **(self.answer.model_dump() if self.answer else {})}
         if self.error:
-            facts["error"] = self.error
+            found["error"] = self.error
         elif self.not_sure:
-            facts |= {"digit": None, "not_sure": self.not_sure}
-        return facts
+            found |= {"digit": None, "not_sure": self.not_sure}
+        return found
 
 
 def predict(paths: Sequence[Path], settings: Settings, version: int | None = None) -> list[Prediction]:

@@ -72,5 +72,5 @@ def _listed(run: DagRun, results: Mapping[str, NodeResult]) -> dict[str, Any]:
     release = pusher and facts_of(pusher)
     pushed = pusher and release and (release.pushed_version if release.outcome is Outcome.released else pusher.reason)
     outcome = outcome_of(results.values(), run.state == "failed") if run.finished else None
-    facts = run.model_dump(mode="json", exclude={"dag_run_id"})
-    return {"run_id": run.dag_run_id, **facts, "outcome": outcome, "pushed": pushed}
+    fields = run.model_dump(mode="json", exclude={"dag_run_id"})
+    return {"run_id": run.dag_run_id, **fields, "outcome": outcome, "pushed": pushed}

@@ -78,8 +78,8 @@ def ingest(
 
         told = tell_of(span, settings())
     if as_json:
-        facts = {"new": span.created, "newest": newest, "said": str(span), "told": told}
-        print(json.dumps({**span.event(), **facts}))
+        about = {"new": span.created, "newest": newest, "said": str(span), "told": told}
+        print(json.dumps({**span.event(), **about}))
     elif told:
         print(told)
 

@@ -55,7 +55,7 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
         },
         parameter_defaults=run_defaults(),
         tasks_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=here.approval_hours))},
-        run_facts={"as_of": as_of, APPROVAL_RECORD: approval_record},
+        context_parameters={"as_of": as_of, APPROVAL_RECORD: approval_record},
         links=links_of,
         finish=(_report_every_outcome, *((end_with_notice,) if tells_after_runs() else ())),
         on_result=(metrics.emit,),

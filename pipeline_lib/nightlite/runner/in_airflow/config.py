@@ -82,7 +82,7 @@ class AirflowPipelineConfig(_Config):
       tasks_before: by node id pattern, a factory of a task between a node and all its upstream nodes. It is called with
         the node's id as `before`, and with `dag` and `task_group` as any operator. If the task is skipped, so is the
         node, unless the task's class says `skip_passes = True`.
-      run_facts: by parameter that Airflow sets (`Parameter.given_by`), a function of a task's context.
+      context_parameters: by parameter that Airflow sets (`Parameter.given_by`), a function of a task's context.
       links: makes the buttons of a node's task in the UI, from the node and the pipeline.
       finish: called in turn with the DAG when all nodes are in it, to add tasks that close a run.
       on_result: called in turn, in the task, with each node's result and the DAG's id.
@@ -98,7 +98,7 @@ class AirflowPipelineConfig(_Config):
     node_settings: dict[str, NodeSettings] = {}
     parameter_defaults: dict[str, Any] = {}
     tasks_before: dict[str, Callable[..., BaseOperator]] = {}
-    run_facts: dict[str, Callable[[Context], int | float | str]] = {}
+    context_parameters: dict[str, Callable[[Context], int | float | str]] = {}
     links: Callable[[Node, CompiledPipeline], tuple[BaseOperatorLink, ...]] | None = None
     finish: tuple[Callable[[DAG], object], ...] = ()
     on_result: tuple[Callable[[NodeResult, str], None], ...] = ()

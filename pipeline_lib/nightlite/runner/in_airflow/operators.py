@@ -92,7 +92,7 @@ class TfxNodeOperator(BaseOperator):
             self._leave(context, result)
 
     def _execute(self, context: Context) -> dict[str, Any]:
-        parameters = run_values(context["params"], self.parameters, self.dag.params) | self._run_facts(context)
+        parameters = run_values(context["params"], self.parameters, self.dag.params) | self._context_parameters(context)
         with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
             result_path = Path(folder, "result.json")
             argv = self._argv(Path(folder), context["run_id"], parameters, result_path)
@@ -128,9 +128,9 @@ class TfxNodeOperator(BaseOperator):
             self.log.info("ending %s: SIGTERM, and SIGKILL after %s s", self.tfx_node_id, self.config.grace_seconds)
             self._process.end()
 
-    def _run_facts(self, context: Context) -> dict[str, int | float | str]:
+    def _context_parameters(self, context: Context) -> dict[str, int | float | str]:
         known = {parameter.name for parameter in self.parameters if parameter.given_by == "airflow"}
-        return {name: tell(context) for name, tell in self.config.run_facts.items() if name in known}
+        return {name: tell(context) for name, tell in self.config.context_parameters.items() if name in known}
 
     def _argv(self, folder: Path, run_id: str, parameters: Mapping[str, Any], result_path: Path) -> list[str]:
         pipeline_path, parameters_path = self.pipeline, folder / "parameters.json"

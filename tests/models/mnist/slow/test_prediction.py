@@ -47,10 +47,10 @@ def test_a_photograph_of_what_is_read_when_drawn_plainly_is_read_too(
     chosen = random.permutation(len(mnist5k.eval))[:115]
     images, labels = mnist5k.eval.images[chosen], mnist5k.eval.labels[chosen]
     plain = predict([save(drawn(image), f"{n}.png") for n, image in enumerate(images)], settings)
-    read = [n for n, found in enumerate(plain) if found.facts()["digit"] == str(labels[n])][:100]
+    read = [n for n, found in enumerate(plain) if found.as_json()["digit"] == str(labels[n])][:100]
     assert len(read) == 100
     photographs = [save(photographed(images[n], random), f"{n}.jpg", quality=QUALITY) for n in read]
-    found = [prediction.facts()["digit"] for prediction in predict(photographs, settings)]
+    found = [prediction.as_json()["digit"] for prediction in predict(photographs, settings)]
     right = sum(digit == str(labels[n]) for n, digit in zip(read, found, strict=True))
     print(f"{right} of 100 photographs right; not sure: {found.count(None)}")
     assert right >= 90
@@ -60,7 +60,7 @@ def test_a_plain_stroke_is_a_one(settings: Settings, save: Callable[..., Path]) 
     stroke = Image.new("L", (300, 300), 255)
     ImageDraw.Draw(stroke).line([(150, 10), (150, 290)], 0, 14)
     [found] = predict([save(stroke, "one.png")], settings)
-    assert (found.facts()["digit"], found.exit_code) == ("1", SURE)
+    assert (found.as_json()["digit"], found.exit_code) == ("1", SURE)
 
 
 def test_what_shows_no_digit_is_not_sure_and_takes_nothing_from_the_others(
@@ -77,14 +77,14 @@ def test_what_shows_no_digit_is_not_sure_and_takes_nothing_from_the_others(
 
     found = predict([digit, blank, digit, noise, two], settings)
     assert [item.not_sure for item in found] == ["", "nothing stands out", "", "noise", "2 separate marks"]
-    assert found[0].facts() == found[2].facts()
-    assert found[0].facts()["digit"] == str(mnist5k.eval.labels[0])
+    assert found[0].as_json() == found[2].as_json()
+    assert found[0].as_json()["digit"] == str(mnist5k.eval.labels[0])
     assert exit_code(found) == NOT_SURE
-    assert found[1].facts() == {"digit": None, "not_sure": "nothing stands out"}
+    assert found[1].as_json() == {"digit": None, "not_sure": "nothing stands out"}
 
     found = predict([digit, tmp_path / "text.png", blank], settings)
-    assert found[0].facts()["digit"] == str(mnist5k.eval.labels[0])
-    assert "expected a PNG or JPEG file" in found[1].facts()["error"]
+    assert found[0].as_json()["digit"] == str(mnist5k.eval.labels[0])
+    assert "expected a PNG or JPEG file" in found[1].as_json()["error"]
     assert exit_code(found) == FAILED
 
 
@@ -104,7 +104,7 @@ def test_no_likely_digit_is_not_sure_and_still_has_its_probabilities(
     monkeypatch.setattr("models.mnist.predict.recognition.LEAST_PROBABILITY", 1.01)
     [found] = predict([save(drawn(mnist5k.eval.images[0]), "digit.png")], settings)
     assert found.not_sure.startswith(f"{mnist5k.eval.labels[0]} is the likeliest, at ")
-    facts = found.facts()
+    facts = found.as_json()
     assert (facts["digit"], facts["release"], len(facts["probabilities"])) == (None, 1, 10)
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench import program
 from bench.peak_memory import PeakMemory
+from models.mnist.on_device import MODEL
 from nightlite.deployment.client.answers import TaskInstance
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import processes, stack
@@ -114,7 +115,11 @@ class Deployment:
 
     def fresh_run(self, dag_id: str, conf: Mapping[str, object]) -> TimedRun:
         """Return the same for an empty metadata store, with a warm server, so that no node is cached."""
-        for folder in (self.settings.var_dir / "metadata", self.settings.pipeline_root, self.settings.push_dir):
+        for folder in (
+            self.settings.var_dir / "metadata",
+            self.settings.folders(MODEL.name).artifacts,
+            self.settings.folders(MODEL.name).releases,
+        ):
             shutil.rmtree(folder, ignore_errors=True)
         ensure_warm(self.settings)
         return self.timed_run(dag_id, conf)

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench import dag_parse, program
 from bench.deployment import COLD, NOOP, Deployment, TimedRun, deployment, ensure_warm
+from models.mnist.on_device import MODEL
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.paths import PROJECT
@@ -113,7 +114,7 @@ class Lab:
             return
         self._examples = examples
         self._say(f"writing {examples:,} examples")
-        program.run(self._settings, "bench.tfx.digits", str(examples), str(self._settings.data_dir))
+        program.run(self._settings, "bench.tfx.digits", str(examples), str(self._settings.folders(MODEL.name).data))
 
     @functools.cached_property
     def cached_runs(self) -> dict[str, dict[str, list[float]]]:

@@ -36,7 +36,7 @@ def mnist_consumer() -> None:
 
         announced = [event.extra for event in triggering_asset_events.get(RELEASES, ()) if "version" in event.extra]
         newest: dict[str, Any] = max(announced, key=lambda extra: extra["version"], default={})
-        releases = Releases(settings().push_dir)
+        releases = Releases(settings().folders(MODEL.name).releases)
         # A run triggered by hand has no events.
         release = releases.release(newest["version"]) if newest else releases.latest()
         if release is None:

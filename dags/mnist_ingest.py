@@ -1,8 +1,8 @@
-"""Watches `var/drop/` for new data. Off until someone unpauses it.
+"""Watches `var/mnist/drop/` for new data. Off until someone unpauses it.
 
-Put IDX files, named as MNIST names them, into a folder of their own, `var/drop/NAME/`. Once they are complete,
-create `var/drop/NAME/READY`. Within seconds the drop becomes a span, and the Asset `mnist_data` starts a run of the
-pipeline. A refused drop is red here, and moved to `var/drop/refused/`, with `reason.txt` beside its files.
+Put IDX files, named as MNIST names them, into a folder of their own, `var/mnist/drop/NAME/`. Once they are complete,
+create `var/mnist/drop/NAME/READY`. Within seconds the drop becomes a span, and the Asset `mnist_data` starts a run of
+the pipeline. A refused drop is red here, and moved to `var/mnist/drop/refused/`, with `reason.txt` beside its files.
 
 One run waits for one drop. Further drops wait for their turn.
 """
@@ -18,6 +18,7 @@ from nightlite.ondevice.in_airflow.schedule import node_limits
 from nightlite.ondevice.settings import settings
 
 DATA = Asset(MODEL.data_asset)
+FOLDER = settings().folders(MODEL.name).drop
 
 
 @dag(
@@ -37,16 +38,18 @@ def mnist_ingest() -> None:
     @task(outlets=[DATA], execution_timeout=node_limits(settings()).execution_timeout)
     def ingest(name: str, outlet_events: Any = None) -> None:
         """Make the drop a span, whose number, size and sha256 go to the Asset's event."""
-        outlet_events[DATA].extra = drop_folder.ingest(name, settings())
+        outlet_events[DATA].extra = drop_folder.ingest(name, MODEL, settings())
 
     # After the event: if this fails, the next ingest makes no second span.
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def put_away(name: str | None) -> None:
-        """Move the drop to `var/drop/ingested/`."""
-        print(f"moved to {drop_folder.put_away(name, settings())}" if name else "there was none")
+        """Move the drop to `var/mnist/drop/ingested/`."""
+        print(f"moved to {drop_folder.put_away(name, FOLDER)}" if name else "there was none")
 
     waited = drop_folder.WaitForDrop(
-        task_id="wait", doc_md="A folder of `var/drop/` with a file `READY`; it gives its name."
+        task_id="wait",
+        drop_dir=FOLDER,
+        doc_md="A folder of `var/mnist/drop/` with a file `READY`; it gives its name.",
     )
     ingest(waited.output) >> put_away(waited.output)  # type: ignore[arg-type]
 

@@ -1,15 +1,20 @@
 """The tables in docs/ and the files of settings, as `make docs` writes them with cog."""
 
+import copy
 import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice import run_parameters
 from nightlite.ondevice.gates import table
 from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
-from nightlite.ondevice.settings import RunDefaults
+from nightlite.ondevice.settings import ModelSettings, model_prefix, run_default_fields
 from nightlite.paths import PROJECT
 from nightlite.runner import parameter_text
 from nightlite.runner.compiled_pipeline import Parameter
@@ -36,7 +41,7 @@ _GROUPS = (
 
 def gates() -> str:
     """Return the table of all gates: the meaning of a blessing."""
-    parameters = {parameter.name: parameter for parameter in run_parameters.parameters()}
+    parameters = {parameter.name: parameter for parameter in run_parameters.parameters(the_model())}
     lines = ["| gate | default | allowed range | unit | of |", "| --- | --- | --- | --- | --- |"]
     for heading, first, rows in _GROUPS:
         lines += [f"| | | | | {heading} |", *first]
@@ -48,42 +53,53 @@ def parameters() -> str:
     """Return the table of the run parameters that are no gate's bound."""
     bounds = {row.name for row in (*table.OF_MODELS, *table.DATA)}
     lines = ["| parameter | default | allowed | |", "| --- | --- | --- | --- |"]
-    for parameter in run_parameters.parameters():
+    for parameter in run_parameters.parameters(the_model()):
         if parameter.name not in bounds:
             lines.append(f"{_start(parameter)} {parameter.json_schema['description']} |")
     return _block(lines)
 
 
 def settings() -> str:
-    """Return the table of the settings."""
+    """Return the table of the settings: the deployment's, then those of its model."""
     lines = ["| variable | default | |", "| --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
+    for prefix, name, field in (*_fields(PREFIX, Settings), *_of_the_model()):
         value = default(field)
-        lines.append(f"| `{PREFIX}{name.upper()}` | {f'`{value}`' if value else ''} | {field.description} |")
+        lines.append(f"| `{prefix}{name.upper()}` | {f'`{value}`' if value else ''} | {field.description} |")
     return _block(lines)
 
 
 def settings_file() -> str:
     """Return every setting with its default, all commented out, so that a copy of it changes nothing."""
+    model = the_model()
     bounds = {row.name for row in (*table.OF_MODELS, *table.DATA)}
-    of_runs = [(PREFIX, item) for item in RunDefaults.model_fields.items()]
+    of_runs = _fields(model_prefix(model), run_default_fields(model))
     parts = (
-        ("The nightly run", [(PREFIX, item) for item in Settings.model_fields.items()]),
-        ("Defaults of the run parameters", [item for item in of_runs if item[1][0] not in bounds]),
-        ("The gates' bounds", [item for item in of_runs if item[1][0] in bounds]),
-        (
-            "Notices: only the recipients named here get one",
-            [(NOTIFY, item) for item in NoticeSettings.model_fields.items()],
-        ),
+        ("The deployment", _fields(PREFIX, Settings)),
+        (f"The model {model.name}: its nights", _of_the_model()),
+        ("Defaults of its run parameters", [item for item in of_runs if item[1] not in bounds]),
+        ("Its gates' bounds", [item for item in of_runs if item[1] in bounds]),
+        ("Notices: only the recipients named here get one", _fields(NOTIFY, NoticeSettings)),
     )
     lines = []
     for heading, fields in parts:
         lines += ["", f"# --- {heading} ---"]
-        for prefix, (name, field) in fields:
+        for prefix, name, field in fields:
             about = [f"# {line}" for line in textwrap.wrap(field.description or "", 116)]
-            value = default(field)
-            lines += [*about, f"#{prefix}{name.upper()}={quoted(value)}"]
+            lines += [*about, f"#{prefix}{name.upper()}={quoted(default(field))}"]
     return "\n".join([*lines, ""])
+
+
+def _fields(prefix: str, kind: type[BaseModel]) -> list[tuple[str, str, FieldInfo]]:
+    return [(prefix, name, field) for name, field in kind.model_fields.items()]
+
+
+def _of_the_model() -> list[tuple[str, str, FieldInfo]]:
+    model = the_model()
+    own = {"schedule": model.schedule, "dataset": model.usual_source}
+    fields = [(name, copy.copy(field)) for name, field in ModelSettings.model_fields.items()]
+    for name, field in fields:
+        field.default = own.get(name, field.default)
+    return [(model_prefix(model), name, field) for name, field in fields]
 
 
 def quoted(value: str) -> str:

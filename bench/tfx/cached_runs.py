@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings, settings
 from nightlite.ondevice.in_tfx import retention
@@ -69,7 +70,7 @@ class History:
             if expected and not uncached and outcome.state != expected:
                 raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")
         if keep := self._config.keep_artifact_runs:
-            root, push_dir = self._config.pipeline_root, self._config.push_dir
+            root, push_dir = self._config.folders(MODEL.name).artifacts, self._config.folders(MODEL.name).releases
             retention.prune(store, self._compiled.name, root, push_dir, keep)
         return time.perf_counter() - started
 
@@ -124,8 +125,8 @@ def main() -> None:
     options = parser.parse_args()
     node_log.quiet()
     with tempfile.TemporaryDirectory(prefix="cached-", dir=var_dir()) as folder:
-        Path(folder, "data").symlink_to(settings().data_dir)
-        update = {"var_dir": Path(folder), "compiled_pipeline": None, "metadata_url": ""}
+        Path(folder, "data").symlink_to(settings().folders(MODEL.name).data)
+        update = {"var_dir": Path(folder), "compiled_dir": None, "metadata_url": ""}
         times = measure(History(settings().model_copy(update=update)))
     options.result.write_text(json.dumps(times), encoding="utf-8")
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from models.mnist.on_device import MODEL
 from nightlite.runner.node_result import NodeResult
 
 STARTED = time.perf_counter()
@@ -29,8 +30,8 @@ def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     from nightlite.runner.in_tfx.warm import preloading
 
     imported = time.perf_counter() - STARTED
-    (folder / "data").symlink_to(settings().data_dir)
-    own = settings().model_copy(update={"var_dir": folder, "compiled_pipeline": None, "metadata_url": ""})
+    (folder / "data").symlink_to(settings().folders(MODEL.name).data)
+    own = settings().model_copy(update={"var_dir": folder, "compiled_dir": None, "metadata_url": ""})
     compiled = compile_model(the_model(), own)
     compiled.write(own.compiled_path)
     started = time.perf_counter()
@@ -80,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="local-", dir=var_dir()))
     try:
-        result = local_run(assignments(options.param, parameters()), folder)
+        result = local_run(assignments(options.param, parameters(MODEL)), folder)
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)

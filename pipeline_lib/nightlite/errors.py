@@ -4,6 +4,7 @@ NightliteError
 ├── UsageError               a command was called with a wrong name, value or option
 │   └── NodeRequestError     run_node was asked for something that it cannot run
 ├── SettingsError            a setting is missing, malformed or refused
+├── ModelDeclarationError    a MODEL declares something that cannot be used
 ├── CompiledPipelineError    the compiled pipeline file cannot be used
 ├── DataError                input data is malformed
 │   ├── NoSourceError        there is no such source (also a UsageError)
@@ -34,6 +35,10 @@ class UsageError(NightliteError):
 
 class SettingsError(NightliteError):
     """A setting is missing, malformed or refused."""
+
+
+class ModelDeclarationError(NightliteError):
+    """A MODEL declares something that cannot be used."""
 
 
 class CompiledPipelineError(NightliteError):

@@ -1,6 +1,7 @@
 """Reader of settings: `NIGHTLITE_*` variables, read once a process into frozen objects that are passed on."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
@@ -48,19 +49,42 @@ def forget_settings() -> None:
     _READ.clear()
 
 
-def read_variables(kind: type[_Kind]) -> _Kind:
-    """Return a model of `NIGHTLITE_*` variables, read from the environment.
+def read_variables(kind: type[_Kind], prefix: str = "") -> _Kind:
+    """Return a model of variables, read from the environment.
+
+    Args:
+      prefix: the start of the variables' names; default: the model's own.
 
     Raises:
       SettingsError: a variable is malformed.
     """
+    prefix = prefix or kind.model_config["env_prefix"]
     try:
-        return kind()
+        return kind(_env_prefix=prefix)
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0])
-        name = f"{kind.model_config['env_prefix']}{field}".upper()
         # Logs hold no secrets, and an address may contain one.
         secret = "SecretStr" in str(kind.model_fields[field].annotation) or "@" in str(first["input"])
         received = "what may hold a secret" if secret else repr(first["input"])
-        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}. Received: {received}") from None
+        raise SettingsError(f"{prefix}{field}".upper() + f": {_expected(first)}. Received: {received}") from None
+
+
+# pydantic's types of errors in a value of one field, in the words of our other errors.
+_EXPECTED = {
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_parsing": "expected a number",
+    "bool_parsing": "expected true or false",
+    "greater_than_equal": "expected {ge} or more",
+    "greater_than": "expected more than {gt}",
+    "less_than_equal": "expected {le} or less",
+    "less_than": "expected less than {lt}",
+    "literal_error": "expected {expected}",
+    "string_pattern_mismatch": "expected text that matches {pattern}",
+}
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    known = _EXPECTED.get(error["type"])
+    return known.format(**error.get("ctx", {})) if known else error["msg"].removeprefix("Value error, ")

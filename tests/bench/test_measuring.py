@@ -15,7 +15,7 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     """Return settings whose TFX environment is this one, because only the calling is tested."""
-    return Settings(var_dir=tmp_path, tfx_python=sys.executable, compiled_pipeline=None)
+    return Settings(var_dir=tmp_path, tfx_python=sys.executable, compiled_dir=None)
 
 
 def test_peak_memory_sees_the_descendants():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.local.airflow_config import LocalAirflow
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
@@ -22,13 +23,14 @@ long = pytest.mark.skipif(
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[tuple[LocalAirflow, Releases]]:
     """Yield a local Airflow with data and no run yet, and its releases."""
-    settings = Settings(var_dir=tmp_path / "var", port=free_port(), schedule="")
+    settings = Settings(var_dir=tmp_path / "var", port=free_port())
     variables = {"NIGHTLITE_VAR_DIR": str(settings.var_dir), "NIGHTLITE_PORT": str(settings.port)}
+    variables |= {"NIGHTLITE_MNIST_SCHEDULE": ""}
     with environment(variables):
         tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")
         tfx(settings, "nightlite.deployment.in_tfx.compile")
         with running_airflow(settings, PROJECT / "dags") as airflow:
-            yield airflow, Releases(settings.push_dir)
+            yield airflow, Releases(settings.folders(MODEL.name).releases)
 
 
 @long

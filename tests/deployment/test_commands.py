@@ -8,6 +8,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.client.commands import app
 from nightlite.deployment.client.runs import RunStatus, summary_lines
@@ -33,7 +34,7 @@ def test_the_help_tells_every_run_parameter_its_type_bounds_and_default(command:
     told = " ".join(command("trigger", "--help").output.replace("│", " ").split())
     assert "epochs: int, 1 to 500, default 12. Passes over the training split; at least 30 steps each." in told
     assert "push: str, yes, even if no better, dry run, default yes." in told
-    for parameter in parameters():
+    for parameter in parameters(MODEL):
         bounds, default = parameter_text.bounds(parameter).replace("`", ""), parameter_text.default(parameter)
         assert f"{parameter.name}: {parameter.type}, {bounds}, default {default}." in told
         assert bounds and default

@@ -42,5 +42,5 @@ def test_the_help_lists_the_models_sources(app: typer.Typer, command: str) -> No
 
 def test_ingest_alone_lists_them_too() -> None:
     asked = CliRunner().invoke(tfx_commands.app, ["ingest"])
-    assert inspect.cleandoc(str(tfx_commands.ingest.__doc__)).splitlines()[0][:60] in asked.output
+    assert inspect.cleandoc(str(tfx_commands.ingest_data.__doc__)).splitlines()[0][:60] in asked.output
     assert all(name in asked.output for name in the_model().sources)

@@ -23,10 +23,10 @@ def only_these_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_misspelt_name_is_refused_with_the_right_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NIGHTLITE_MIN_ACURACY", "a-secret")
-    with pytest.raises(SettingsError, match=r"^Did you mean NIGHTLITE_MIN_ACCURACY\? ") as refusal:
+    monkeypatch.setenv("NIGHTLITE_MNIST_MIN_ACURACY", "a-secret")
+    with pytest.raises(SettingsError, match=r"^Did you mean NIGHTLITE_MNIST_MIN_ACCURACY\? ") as refusal:
         check_settings(Settings())
-    assert str(refusal.value).endswith("Received: NIGHTLITE_MIN_ACURACY")
+    assert str(refusal.value).endswith("Received: NIGHTLITE_MNIST_MIN_ACURACY")
     assert "a-secret" not in str(refusal.value)
 
 
@@ -40,7 +40,7 @@ def test_a_name_like_no_other_and_one_in_small_letters_are_refused_too() -> None
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MIN_ACCURACY", "7"),
+        ("MNIST_MIN_ACCURACY", "7"),
         ("NOTIFY_ON", "abc"),
         ("NOTIFY_URLS", "nobody"),
         ("NOTIFY_URLS_FILE", "/nowhere/urls"),

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import settings
 from nightlite.errors import SettingsError
-from nightlite.ondevice.settings import run_defaults
+from nightlite.ondevice.run_parameters import run_params
+from nightlite.ondevice.settings import model_settings, run_defaults
 from nightlite.paths import runtime_dir
 from nightlite.settings import forget_settings
 
@@ -24,7 +26,7 @@ def read(monkeypatch):
 def test_everything_hangs_on_var_dir(read, tmp_path):
     of = read(var_dir=str(tmp_path))
     assert of.compiled_path == tmp_path / "compiled" / "mnist_tflite.json"
-    assert of.push_dir == tmp_path / "pushed" / "mnist_lite"
+    assert of.folders(MODEL.name).releases == tmp_path / "mnist" / "releases"
     assert of.mlmd_url == f"sqlite:///{tmp_path}/metadata/mlmd.sqlite"
 
 
@@ -42,7 +44,7 @@ def test_a_file_that_is_named_by_nothing_is_none(read):
 
 
 def test_the_compiled_file_may_lie_elsewhere(read):
-    assert read(compiled_pipeline="/elsewhere/p.json").compiled_path == Path("/elsewhere/p.json")
+    assert read(compiled_dir="/elsewhere").compiled_path == Path("/elsewhere/mnist_tflite.json")
 
 
 @pytest.mark.parametrize(("name", "value"), [("runtime", "tepid"), ("keep_releases", "0"), ("port", "x")])
@@ -72,14 +74,14 @@ def test_another_store_is_refused_in_one_sentence_without_its_password(read, url
 
 
 def test_a_deployment_sets_the_run_parameters_defaults(monkeypatch):
-    assert run_defaults() == {}
-    monkeypatch.setenv("NIGHTLITE_MIN_ACCURACY", "0.95")
-    monkeypatch.setenv("NIGHTLITE_EPOCHS", "3")
-    monkeypatch.setenv("NIGHTLITE_" + "SEED", "3")  # the model's, which no deployment sets
-    assert run_defaults() == {"epochs": 3, "min_accuracy": 0.95}
-    monkeypatch.setenv("NIGHTLITE_EPOCHS", "501")
-    with pytest.raises(SettingsError, match="^NIGHTLITE_EPOCHS: .* 500. Received: '501'$"):
-        run_defaults()
+    assert run_defaults(MODEL) == {}
+    monkeypatch.setenv("NIGHTLITE_MNIST_MIN_ACCURACY", "0.95")
+    monkeypatch.setenv("NIGHTLITE_MNIST_EPOCHS", "3")
+    monkeypatch.setenv("NIGHTLITE_MNIST_" + "SEED", "3")  # the model's, which no deployment sets
+    assert run_defaults(MODEL) == {"epochs": 3, "min_accuracy": 0.95}
+    monkeypatch.setenv("NIGHTLITE_MNIST_EPOCHS", "501")
+    with pytest.raises(SettingsError, match="^NIGHTLITE_MNIST_EPOCHS: expected 500 or less. Received: '501'$"):
+        run_defaults(MODEL)
 
 
 def test_sockets_and_temporary_files_may_lie_apart_from_the_state(tmp_path):
@@ -89,6 +91,34 @@ def test_sockets_and_temporary_files_may_lie_apart_from_the_state(tmp_path):
 
 
 def test_an_empty_path_is_the_default_and_not_the_folder_of_the_caller(read, tmp_path):
-    names = ("var_dir", "tfx_python", "compiled_pipeline", "schema_file")
+    names = ("var_dir", "tfx_python", "compiled_dir", "schema_dir")
     assert read(**dict.fromkeys(names, "")) == read()
-    assert read(schedule="").schedule == ""
+
+
+def test_a_model_has_variables_of_its_own_over_what_it_declares(monkeypatch):
+    own = MODEL.model_copy(update={"schedule": "@weekly", "gate_bounds": {"min_accuracy": 0.5}})
+    assert model_settings(own).schedule == "@weekly"
+    assert run_params(own)().min_accuracy == 0.5
+    monkeypatch.setenv("NIGHTLITE_" + "SCHEDULE", "@yearly")  # no model of that name
+    monkeypatch.setenv("NIGHTLITE_MNIST_SCHEDULE", "")
+    monkeypatch.setenv("NIGHTLITE_MNIST_APPROVAL_HOURS", "3")
+    found = model_settings(own)
+    assert (found.schedule, found.approval_hours) == ("", 3)
+    assert model_settings(own.model_copy(update={"name": "other"})).schedule == "@weekly"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("EPOCHS", "abc", "expected a whole number"),
+        ("EPOCHS", "0", "expected 1 or more"),
+        ("MIN_ACCURACY", "x", "expected a number"),
+        ("PUSH", "no", "expected 'yes', 'even if no better' or 'dry run'"),
+        ("RUN_ON_NEW_DATA", "perhaps", "expected true or false"),
+    ],
+)
+def test_a_models_wrong_value_is_told_in_our_words(monkeypatch, name, value, words):
+    monkeypatch.setenv(f"NIGHTLITE_MNIST_{name}", value)
+    with pytest.raises(SettingsError, match=f"^NIGHTLITE_MNIST_{name}: {words}. Received: '{value}'$"):
+        run_defaults(MODEL)
+        model_settings(MODEL)

@@ -84,13 +84,13 @@ def test_settings_come_from_their_file_and_else_are_not_set(config: Config) -> N
 
 
 def test_compose_and_make_up_read_the_same_out_of_the_file(config: Config, project: Path) -> None:
-    lines = """NIGHTLITE_SCHEDULE="0 2 * * *"
+    lines = """NIGHTLITE_MNIST_SCHEDULE="0 2 * * *"
     NIGHTLITE_TIMEZONE=Europe/Berlin # a comment
     export NIGHTLITE_NOTIFY_WEBHOOK='https://example.com/$a#b'
     NIGHTLITE_SIGNING_KEY=
-    NIGHTLITE_WINDOW = 7
-    NIGHTLITE_DATASET=a\\b#c
-    NIGHTLITE_PUSH=even if no better
+    NIGHTLITE_MNIST_WINDOW = 7
+    NIGHTLITE_MNIST_DATASET=a\\b#c
+    NIGHTLITE_MNIST_PUSH=even if no better
     NIGHTLITE_NOTIFY_ON="say \\"yes\\"\\nor no"
     """
     found = services(config(settings=lines))["scheduler"]["environment"]
@@ -132,11 +132,11 @@ def every_line(example: str) -> str:
 def test_init_alone_sees_every_line_of_the_env_file_and_refuses_a_misspelt_one(config: Config) -> None:
     lines = {"lines": every_line(".env.example"), "settings": every_line("settings.env.example")}
     of_init = services(config(**lines))["init"]["environment"]
-    assert {"NIGHTLITE_IMAGE", "NIGHTLITE_MIN_ACCURACY"} <= of_init.keys()
+    assert {"NIGHTLITE_IMAGE", "NIGHTLITE_MNIST_MIN_ACCURACY"} <= of_init.keys()
     refuse_unknown_variables(of_init)
     assert of_init["NIGHTLITE_URL"] == "http://api-server:8080"  # Compose's file goes before
     for file, who in (("lines", {"init"}), ("settings", OURS)):
         found = services(config(**{file: f"{MISSPELT}=0.98\n"}))
         assert {name for name, one in found.items() if MISSPELT in (one.get("environment") or {})} == who
-        with pytest.raises(SettingsError, match=r"^Did you mean NIGHTLITE_MIN_ACCURACY\?"):
+        with pytest.raises(SettingsError, match=r"^Did you mean NIGHTLITE_MNIST_MIN_ACCURACY\?"):
             refuse_unknown_variables(found["init"]["environment"])

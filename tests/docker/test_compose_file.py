@@ -15,7 +15,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXAMPLE = (PROJECT / ".env.example").read_text()
 SETTINGS = {"path": "settings.env", "required": False}
 # The image's own, and what Compose's file sets or reads itself: wherever they stand, they change no container.
-OF_THE_HOST = {f"NIGHTLITE_{name}" for name in ("VAR_DIR", "TFX_PYTHON", "COMPILED_PIPELINE", "PORT")}
+OF_THE_HOST = {f"NIGHTLITE_{name}" for name in ("VAR_DIR", "TFX_PYTHON", "COMPILED_DIR", "PORT")}
 BYTES = {"m": 2**20, "g": 2**30}
 
 every_service = pytest.mark.parametrize("name", SERVICES)

@@ -47,7 +47,7 @@ def test_two_deployments_share_no_secret(tmp_path: Path) -> None:
 LINES = st.builds(
     "{}{}{}{}{}".format,
     st.sampled_from(["", "  ", "export ", "#"]),
-    st.sampled_from([*make_env.SECRETS, "NIGHTLITE_SCHEDULE", "NIGHTLITE_PORT"]),
+    st.sampled_from([*make_env.SECRETS, "NIGHTLITE_MNIST_SCHEDULE", "NIGHTLITE_PORT"]),
     st.sampled_from(["=", " = ", "=\t"]),
     st.sampled_from(["", " ", "mine", "9090", '""', "''", '"mine too"', "'a\nREDIS_PASSWORD=b\nc'", "x # why", "x#"]),
     st.sampled_from(["\n", "\r\n", "\n\n"]),
@@ -56,7 +56,7 @@ LINES = st.builds(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(lines=["# mine\n", "REDIS_PASSWORD=mine\n", "#AIRFLOW_JWT_SECRET=\n", "AIRFLOW_API_SECRET_KEY=\n"], cut=True)
-@example(lines=["NIGHTLITE_SCHEDULE=\n", "AIRFLOW_DB_PASSWORD=mine\n"], cut=False)  # an empty value ends with its line
+@example(lines=["NIGHTLITE_MNIST_SCHEDULE=\n", "AIRFLOW_DB_PASSWORD=mine\n"], cut=False)  # empty
 @given(lines=st.lists(LINES, max_size=14), cut=st.booleans())
 def test_whatever_is_in_it_a_second_time_changes_nothing_and_first_values_stay(
     tmp_path: Path, lines: list[str], cut: bool
@@ -82,11 +82,13 @@ def test_whatever_is_in_it_a_second_time_changes_nothing_and_first_values_stay(
 
 def test_a_quote_that_is_not_closed_is_one_sentence_and_nothing_is_changed(tmp_path: Path) -> None:
     path = tmp_path / ".env"
-    path.write_text('NIGHTLITE_SCHEDULE="0 2 * * *\nREDIS_PASSWORD=x\n')
+    path.write_text('NIGHTLITE_MNIST_SCHEDULE="0 2 * * *\nREDIS_PASSWORD=x\n')
     before = path.read_bytes()
     done = run(path)
     assert done.returncode == 1
-    assert done.stderr == 'make env: NIGHTLITE_SCHEDULE: expected a closing ". Received: none; nothing was changed\n'
+    assert (
+        done.stderr == 'make env: NIGHTLITE_MNIST_SCHEDULE: expected a closing ". Received: none; nothing was changed\n'
+    )
     assert path.read_bytes() == before
 
 

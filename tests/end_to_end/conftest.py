@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.client.answers import DagRun, TaskInstance
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.settings import Settings
+from nightlite.ondevice.folders import ModelFolders
 from nightlite.paths import PROJECT
 from nightlite.runner.node_result import NodeResult
 from tests.names import PIPELINE_NAME, RELEASE_ASSET
@@ -97,6 +99,10 @@ class Deployment:
     rest: AirflowRest
     told: "Told"
 
+    @property
+    def folders(self) -> ModelFolders:
+        return self.settings.folders(MODEL.name)
+
     def run(self, dag_id: str = PIPELINE_NAME, **conf: Any) -> FinishedRun:
         """Trigger a run over REST and wait for its end."""
         return self.finished(dag_id, self.rest.trigger(dag_id, conf).dag_run_id)
@@ -154,15 +160,16 @@ def _configure(settings: Settings, told: Told) -> None:
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("e2e")
     # Without retries: what fails is to fail at once.
-    settings = Settings(var_dir=folder / "var", port=free_port(), schedule=NIGHTLY, node_retries=0)
+    settings = Settings(var_dir=folder / "var", port=free_port(), node_retries=0)
     dags, imported, odd = folder / "dags", folder / "imported", folder / "odd.json"
     dags.mkdir()
     imported.mkdir()
     for file in (*(PROJECT / "dags").glob("mnist_*.py"), Path(__file__).with_name("more_dags.py")):
         shutil.copy(file, dags)
     variables = {"NIGHTLITE_VAR_DIR": str(settings.var_dir), "NIGHTLITE_PORT": str(settings.port)}
+    variables |= {"NIGHTLITE_MNIST_SCHEDULE": NIGHTLY}
     # For what is trained on other data, room for one digit more that is taken for another.
-    variables |= {"NIGHTLITE_MIN_ACCURACY_CHANGE": "-0.05", "NIGHTLITE_MAX_LATENCY_RATIO": "100"}
+    variables |= {"NIGHTLITE_MNIST_MIN_ACCURACY_CHANGE": "-0.05", "NIGHTLITE_MNIST_MAX_LATENCY_RATIO": "100"}
     with Told.listening() as told, environment({**variables, **told.variables()}):
         _configure(settings, told)
         tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")

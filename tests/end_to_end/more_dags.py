@@ -8,6 +8,7 @@ from functools import partial
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import settings
 from nightlite.ondevice.approval import APPROVAL_RECORD
 from nightlite.ondevice.in_airflow import metrics
@@ -17,10 +18,9 @@ from nightlite.ondevice.in_airflow.notice.settings import tells_after_runs
 from nightlite.ondevice.in_airflow.notice.task import end_with_notice, late_callback
 from nightlite.ondevice.in_airflow.schedule import as_of, deadline, schedule
 from nightlite.ondevice.results.node_facts import release_extra
-from nightlite.ondevice.settings import run_defaults
+from nightlite.ondevice.settings import model_settings, run_defaults
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
-from tests.names import DATA_ASSET
 
 here = settings()
 odd = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": None}, grace_seconds=5)).run(
@@ -30,16 +30,16 @@ odd = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": Non
 
 def pipeline(dag_id: str, dag_config: dict[str, object], **config: object) -> DAG:
     joined = {"on_result": (metrics.emit,), "asset_extra": release_extra, "hidden_env": (NOTIFY_PREFIX,)}
-    own = {"parameter_defaults": run_defaults(), "airflow_dag_config": {"dag_id": dag_id, **dag_config}}
+    own = {"parameter_defaults": run_defaults(MODEL), "airflow_dag_config": {"dag_id": dag_id, **dag_config}}
     config = {**joined, **own, **config}
     return AirflowDagRunner(AirflowPipelineConfig(**config)).run(here.compiled_path)
 
 
 # Every twenty seconds; and a DAG whose every run is late.
 overrides = {"schedule": "* * * * * */20", "run_on_new_data": False, "deadline_minutes": 0.01}
-twenty = here.model_copy(update=overrides)
+twenty = model_settings(MODEL).model_copy(update=overrides)
 one = {"catchup": False, "max_active_runs": 1, "is_paused_upon_creation": True}
-often = pipeline("often", {"schedule": schedule(twenty, DATA_ASSET), **one}, context_parameters={"as_of": as_of})
+often = pipeline("often", {"schedule": schedule(MODEL, twenty, "UTC"), **one}, context_parameters={"as_of": as_of})
 with DAG("late", schedule=None, deadline=deadline(twenty), **one) as late:
     PythonOperator(task_id="sleep", python_callable=lambda: time.sleep(15))
 
@@ -55,6 +55,6 @@ end_with_notice(timed)
 hurried = pipeline(
     "hurried",
     {"schedule": None},
-    tasks_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(seconds=1))},
+    tasks_before={"Pusher*": partial(ModelApproval, model=MODEL.name, response_timeout=timedelta(seconds=1))},
     context_parameters={APPROVAL_RECORD: approval_record},
 )

@@ -31,7 +31,7 @@ def pushed(deployment: Deployment, refused: FinishedRun) -> FinishedRun:
 
 
 def releases(deployment: Deployment) -> Releases:
-    return Releases(deployment.settings.push_dir)
+    return Releases(deployment.folders.releases)
 
 
 def test_an_impossible_threshold_skips_what_releases_and_marks_the_run(

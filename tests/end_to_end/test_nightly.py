@@ -43,9 +43,9 @@ def fewer_digits(deployment: Deployment, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def first_span_is_released(deployment: Deployment) -> int:
     """Return the newest release, which other tests of this deployment may have made."""
-    if Releases(deployment.settings.push_dir).latest() is None:
+    if Releases(deployment.folders.releases).latest() is None:
         assert deployment.run().state == "success"
-    release = Releases(deployment.settings.push_dir).latest()
+    release = Releases(deployment.folders.releases).latest()
     assert release
     return release.version
 
@@ -72,12 +72,12 @@ def test_from_an_ingest_to_a_pushed_model_without_a_hand_on_the_keyboard(
     assert "span-2: 1,417 train and 360 eval examples" in ingested
     assert ingested.rstrip().endswith(f"{deployment.airflow.url} was notified of span-2")
     [event] = deployment.asset_events(DATA_ASSET)
-    assert event.items() >= read(deployment.settings.data_dir, 2).event().items()
+    assert event.items() >= read(deployment.folders.data, 2).event().items()
     states = run.states()
     assert states.pop("Approval.mnist_lite") == "skipped"  # no one was asked
     assert (run.state, set(states.values())) == ("success", {"success"}), states
     assert spans_read(deployment, run) == "span-2"
-    release = Releases(deployment.settings.push_dir).latest()
+    release = Releases(deployment.folders.releases).latest()
     assert release and release.version == first_span_is_released + 1
     assert (release.manifest.run_id, release.manifest.span) == (run.run_id, 2)
 
@@ -132,7 +132,7 @@ def test_two_scheduled_runs_of_other_dates_find_nothing_new(
 def test_a_backfill_reads_each_dates_span(deployment: Deployment, on_new_data: tuple[FinishedRun, FinishedRun]) -> None:
     last_year = datetime.now(UTC).year - 1
     for number, year in ((1, last_year - 2), (2, last_year - 1)):  # each made just after that year's run
-        file = deployment.settings.data_dir / f"span-{number}" / MANIFEST
+        file = deployment.folders.data / f"span-{number}" / MANIFEST
         created = datetime(year, NIGHT_MONTH, 1, 2, 0, 1, tzinfo=UTC)
         file.write_text(json.dumps(json.loads(file.read_text()) | {"created": created.isoformat()}))
     dates = [f"{year}-{NIGHT_MONTH:02}-01T00:00:00Z" for year in (last_year - 1, last_year)]
@@ -175,7 +175,7 @@ def make_backfill(deployment: Deployment, body: dict[str, Any]) -> None:
 
 
 def drop(deployment: Deployment, name: str, source: Path) -> Path:
-    folder = deployment.settings.drop_dir / name
+    folder = deployment.folders.drop / name
     shutil.copytree(source, folder)
     (folder / "READY").touch()
     return folder
@@ -191,10 +191,10 @@ def test_a_folder_drop_is_ingested_and_a_bad_one_moved_aside(
     try:
         wait_until("a task that waits", lambda: waiting(deployment))
         drop(deployment, "bad", bad)
-        [refused] = wait_until("a refused drop", lambda: list(deployment.settings.drop_dir.glob("refused/*")))
+        [refused] = wait_until("a refused drop", lambda: list(deployment.folders.drop.glob("refused/*")))
         assert "train-images-idx3-ubyte" in (refused / "reason.txt").read_text()
         drop(deployment, "good", fewer_digits)
-        [ingested] = wait_until("an ingested drop", lambda: list(deployment.settings.drop_dir.glob("ingested/*")))
+        [ingested] = wait_until("an ingested drop", lambda: list(deployment.folders.drop.glob("ingested/*")))
         assert ingested.name.endswith("-good")
         started = wait_until(
             "a run on it",
@@ -209,7 +209,7 @@ def test_a_folder_drop_is_ingested_and_a_bad_one_moved_aside(
     finally:
         deployment.rest.http.patch(f"dags/{INGEST}", json={"is_paused": True}).raise_for_status()
     assert nothing_new(deployment.finished(PIPELINE_NAME, started[0]))
-    assert deployment.asset_events(DATA_ASSET)[-1] == read(deployment.settings.data_dir, 2).event()
+    assert deployment.asset_events(DATA_ASSET)[-1] == read(deployment.folders.data, 2).event()
 
 
 def waiting(deployment: Deployment) -> bool:

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from airflow_client import client
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.client.access import find_access
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.run_parameters import RunParams
 from nightlite.ondevice.settings import run_defaults
 from nightlite.paths import PROJECT
 from tests.end_to_end.conftest import VIEWER, Deployment
-from tests.names import PIPELINE_NAME, RELEASE_ASSET
+from tests.names import PIPELINE_NAME, RELEASE_ASSET, RunParams
 from tests.waiting import wait_until
 
 PUSHER = "Pusher.mnist_lite"
@@ -30,7 +30,7 @@ PUSHER = "Pusher.mnist_lite"
 @pytest.fixture(scope="module")
 def released(deployment: Deployment) -> Deployment:
     """Return the deployment, once it has a release."""
-    if not Releases(deployment.settings.push_dir).versions():
+    if not Releases(deployment.folders.releases).versions():
         assert deployment.run().state == "success"
     return deployment
 
@@ -145,13 +145,11 @@ def test_the_official_client_triggers_polls_reads_logs_and_events_and_clears(
     assert (after.state, after.try_number) == ("success", before.try_number + 1)
     released.asset_events()  # once it can be asked
     events = client.AssetApi(api).get_asset_events(name_pattern=RELEASE_ASSET).asset_events
-    assert Releases(released.settings.push_dir).versions()[0] in {
-        (event.extra or {}).get("version") for event in events
-    }
+    assert Releases(released.folders.releases).versions()[0] in {(event.extra or {}).get("version") for event in events}
 
 
 def test_a_forced_dry_run_runs_every_node_again_and_releases_nothing(released: Deployment) -> None:
-    releases = Releases(released.settings.push_dir)
+    releases = Releases(released.folders.releases)
     before = sorted((path, path.lstat().st_mtime_ns) for path in releases.folder.rglob("*"))
     events = len(released.asset_events())
     ask = ["trigger", "--wait", "--json", "--run-id", "forced-dry", "--note", "why not"]
@@ -175,14 +173,14 @@ def test_a_forced_dry_run_runs_every_node_again_and_releases_nothing(released: D
     assert sorted((path, path.lstat().st_mtime_ns) for path in releases.folder.rglob("*")) == before
     assert len(released.asset_events()) == events
 
-    told = RunParams(**run_defaults()).model_dump() | {"force": True, "push": "dry run"}
+    told = RunParams(**run_defaults(MODEL)).model_dump() | {"force": True, "push": "dry run"}
     assert recorded(released, "forced-dry") == told | {"force": "true"}
     report = f"{released.airflow.url}/nightlite/dags/{PIPELINE_NAME}/runs/forced-dry/report.json"
     assert released.rest.http.get(report).json()["parameters"] == told
     release = releases.latest()
     assert release
     conf = released.rest.run(PIPELINE_NAME, release.manifest.run_id).conf or {}
-    assert release.manifest.parameters == RunParams(**run_defaults() | conf).model_dump()
+    assert release.manifest.parameters == RunParams(**run_defaults(MODEL) | conf).model_dump()
 
     again = command(*ask)
     assert (again.returncode, json.loads(again.stdout)) == (0, said)

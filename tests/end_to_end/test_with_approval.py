@@ -19,7 +19,7 @@ NEW_FILE = {"quantization": "dynamic", "approval": "required"}
 
 
 def versions(deployment: Deployment) -> list[int]:
-    return Releases(deployment.settings.push_dir).versions()
+    return Releases(deployment.folders.releases).versions()
 
 
 def question(deployment: Deployment, run_id: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def test_a_rejected_model_is_pushed_once_someone_who_is_asked_again_approves(
     approved = deployment.finished(PIPELINE_NAME, run_id)
     assert set(approved.states().values()) == {"success"}
     [version] = set(versions(deployment)) - set(before)
-    approval = Releases(deployment.settings.push_dir).release(version).manifest.approval
+    approval = Releases(deployment.folders.releases).release(version).manifest.approval
     assert approval and (approval.decision, approval.user) == ("approved", USER)
     assert (note(deployment, run_id) or "").startswith(f"released {version}: 9")
 

@@ -107,7 +107,7 @@ def test_approved_by_a_click_it_is_pushed_and_the_manifest_says_by_whom(
     approved = deployment.finished(PIPELINE_NAME, run_id)
     assert set(approved.states().values()) == {"success"}
     [version] = set(versions(deployment)) - set(before)
-    manifest = Releases(deployment.settings.push_dir).release(version).manifest
+    manifest = Releases(deployment.folders.releases).release(version).manifest
     assert manifest.approval and (manifest.approval.decision, manifest.approval.user) == ("approved", USER)
     assert manifest.run_id == run_id
     assert (note(deployment, run_id) or "").startswith(f"released {version}: 9")

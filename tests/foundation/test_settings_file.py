@@ -20,15 +20,16 @@ def read(file: Path, **environ: str) -> dict[str, str]:
 
 def test_the_environment_wins_also_with_an_empty_value(tmp_path: Path) -> None:
     file = tmp_path / "settings.env"
-    file.write_text('# mine\nNIGHTLITE_EPOCHS=3\nNIGHTLITE_SCHEDULE="0 2 * * *" # nightly\nNIGHTLITE_WINDOW=7\n')
-    found = read(file, NIGHTLITE_SCHEDULE="", NIGHTLITE_WINDOW="8")
-    assert (found["NIGHTLITE_EPOCHS"], found["NIGHTLITE_SCHEDULE"], found["NIGHTLITE_WINDOW"]) == ("3", "", "8")
+    lines = ("# mine", "EPOCHS=3", 'SCHEDULE="0 2 * * *" # nightly', "WINDOW=7")
+    file.write_text("\n".join(line if "#" in line[:1] else f"NIGHTLITE_MNIST_{line}" for line in lines))
+    found = read(file, NIGHTLITE_MNIST_SCHEDULE="", NIGHTLITE_MNIST_WINDOW="8")
+    assert [found[f"NIGHTLITE_MNIST_{name}"] for name in ("EPOCHS", "SCHEDULE", "WINDOW")] == ["3", "", "8"]
 
 
 def test_processes_of_the_local_airflow_keep_what_it_was_started_with(tmp_path: Path) -> None:
     file = tmp_path / "settings.env"
-    file.write_text("NIGHTLITE_EPOCHS=3\n")
-    assert "NIGHTLITE_EPOCHS" not in read(file, NIGHTLITE_STACK="anywhere")
+    file.write_text("NIGHTLITE_MNIST_EPOCHS=3\n")
+    assert "NIGHTLITE_MNIST_EPOCHS" not in read(file, NIGHTLITE_STACK="anywhere")
 
 
 def test_no_file_is_no_setting_but_one_that_is_there_must_be_readable(tmp_path: Path) -> None:
@@ -37,10 +38,10 @@ def test_no_file_is_no_setting_but_one_that_is_there_must_be_readable(tmp_path: 
         read(tmp_path)
 
 
-@pytest.mark.parametrize("line", ["NIGHTLITE_EPOCHS", "NIGHTLITE_EPOCHS='3", "two words"])
+@pytest.mark.parametrize("line", ["NIGHTLITE_MNIST_EPOCHS", "NIGHTLITE_MNIST_EPOCHS='3", "two words"])
 def test_a_line_that_is_no_assignment_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
     file = tmp_path / "settings.env"
-    file.write_text(f"NIGHTLITE_WINDOW=2\n{line}\n")
+    file.write_text(f"NIGHTLITE_MNIST_WINDOW=2\n{line}\n")
     with pytest.raises(SettingsError, match=r"settings.env, line 2: expected NAME=VALUE. Received: something else$"):
         read(file)
 
@@ -60,5 +61,5 @@ def test_make_up_refuses_a_misspelt_name_in_it(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("nightlite: Did you mean NIGHTLITE_MIN_ACCURACY? ")
+    assert done.stderr.startswith("nightlite: Did you mean NIGHTLITE_MNIST_MIN_ACCURACY? ")
     assert not (tmp_path / "var").exists()

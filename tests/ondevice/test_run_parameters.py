@@ -1,23 +1,25 @@
 import pytest
 from pydantic import ValidationError
 
+from models.mnist.on_device import MODEL
 from nightlite.errors import NodeRequestError
-from nightlite.ondevice.run_parameters import RunParams, checked_assignments, parameters
+from nightlite.ondevice.run_parameters import checked_assignments, parameters
 from nightlite.runner.parameter_text import assignments
+from tests.names import RunParams
 
 
 def test_every_field_is_a_parameter_with_its_default():
-    assert {parameter.name: parameter.default for parameter in parameters()} == RunParams().model_dump()
+    assert {parameter.name: parameter.default for parameter in parameters(MODEL)} == RunParams().model_dump()
 
 
 def test_bounds_go_along():
-    epochs = next(parameter for parameter in parameters() if parameter.name == "epochs")
+    epochs = next(parameter for parameter in parameters(MODEL) if parameter.name == "epochs")
     assert (epochs.type, epochs.json_schema["minimum"], epochs.json_schema["maximum"]) == ("int", 1, 500)
     assert "default" not in epochs.json_schema
 
 
 def test_a_choice_is_a_string_of_which_airflow_knows_the_values():
-    quantization = next(parameter for parameter in parameters() if parameter.name == "quantization")
+    quantization = next(parameter for parameter in parameters(MODEL) if parameter.name == "quantization")
     assert (quantization.type, quantization.json_schema["enum"]) == ("str", ["none", "dynamic", "float16", "int8"])
 
 
@@ -38,10 +40,10 @@ def test_what_it_refuses(values):
 
 
 def test_the_form_has_its_sections_in_order_and_a_label_forevery_choice() -> None:
-    sections = [parameter.json_schema["section"] for parameter in parameters()]
+    sections = [parameter.json_schema["section"] for parameter in parameters(MODEL)]
     assert list(dict.fromkeys(sections)) == ["Training", "File", "Gates", "Data", "Run"]
     assert sections == sorted(sections, key=["Training", "File", "Gates", "Data", "Run"].index)
-    for parameter in parameters():
+    for parameter in parameters(MODEL):
         schema = parameter.json_schema
         assert set(schema.get("values_display", {})) == set(schema.get("enum", ()))
         assert schema["title"] and schema["description"]
@@ -50,14 +52,14 @@ def test_the_form_has_its_sections_in_order_and_a_label_forevery_choice() -> Non
 def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
     said = assignments(
         ["epochs=3", "force=true", "push=dry run", "quantization=none", "approval=1", "span=7", "x=[1]", "y=a=b"],
-        parameters(),
+        parameters(MODEL),
     )
     assert said == {
         **{"epochs": 3, "force": True, "push": "dry run", "quantization": "none", "approval": "1", "span": "7"},
         **{"x": [1], "y": "a=b"},
     }
     with pytest.raises(NodeRequestError, match="expected NAME=VALUE. Received: 'epochs'"):
-        assignments(["epochs"], parameters())
+        assignments(["epochs"], parameters(MODEL))
 
 
 @pytest.mark.parametrize(
@@ -72,13 +74,13 @@ def test_what_a_command_line_says_is_of_the_parameters_type() -> None:
 )
 def test_what_no_request_can_hold_is_refused(texts: list[str], said: str) -> None:
     with pytest.raises(NodeRequestError, match=f"^--param: expected .*{said}") as error:
-        assignments(texts, parameters())
+        assignments(texts, parameters(MODEL))
     str(error.value).encode()
 
 
 def test_what_is_no_json_is_a_text_for_airflow_to_refuse() -> None:
     for text in ("many", "1" * 5000, "[" * 100_000):
-        assert assignments([f"epochs={text}"], parameters()) == {"epochs": text}
+        assert assignments([f"epochs={text}"], parameters(MODEL)) == {"epochs": text}
 
 
 @pytest.mark.parametrize(
@@ -96,9 +98,9 @@ def test_what_is_no_json_is_a_text_for_airflow_to_refuse() -> None:
 )
 def test_a_wrong_parameter_is_refused_with_what_would_be_right(text: str, sentence: str) -> None:
     with pytest.raises(NodeRequestError) as caught:
-        checked_assignments([text])
+        checked_assignments([text], MODEL)
     assert str(caught.value).startswith(sentence)
-    assert checked_assignments(["epochs=3", "min_accuracy=1", "span=7"]) == {
+    assert checked_assignments(["epochs=3", "min_accuracy=1", "span=7"], MODEL) == {
         "epochs": 3,
         "min_accuracy": 1,
         "span": "7",

@@ -70,7 +70,7 @@ def Release(
 ) -> TypedDict("Released", {"version": int}):
     if verdict == "bad":
         return {"version": 0}
-    releases = Releases(settings().push_dir)
+    releases = Releases(settings().folders(NAME).releases)
     description = Description(
         labels=("a",),
         inputs=(),

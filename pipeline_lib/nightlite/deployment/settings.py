@@ -15,10 +15,6 @@ class Settings(ondevice.Settings):
     port: int = Field(
         default=8080, ge=1, le=65535, description="the local Airflow's on 127.0.0.1; containers': in .env"
     )
-    dataset: str = Field(
-        default="",
-        description="containers only: the first data: a source of 'nightlite ingest', or a folder; default: the first",
-    )
     keep_runs_days: int = Field(
         default=365, ge=0, description="containers only: how long Airflow's runs and task logs are kept; 0: forever"
     )

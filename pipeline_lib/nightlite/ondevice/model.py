@@ -7,6 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nightlite.ondevice.contract import TensorContract
 
+_PIPELINE = "_tflite"
+
+
+def model_name(pipeline_name: str) -> str:
+    """Return the name of the model whose pipeline has that name."""
+    return pipeline_name.removesuffix(_PIPELINE)
+
 
 class _Declared(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +50,6 @@ class Words(_Declared):
 class OnDeviceModel(_Declared):
     """A model that is retrained, judged and released.
 
-    `show`, `words`, `gate_bounds`, `schedule` and the texts are declared here and read by nothing yet.
     Functions are named, never held: `package.module.function` where TFX calls them, `module:function` where we do.
 
     Attributes:
@@ -53,9 +59,11 @@ class OnDeviceModel(_Declared):
       output: the output of the file.
       label_key: the feature of an example that holds the label, an index into `labels`.
       labels: the classes, in the order of the output.
+      training_parameters: `module:class` of a pydantic model of the run parameters that `run_fn` gets. Its module
+        imports in both environments.
       preprocessing_fn: Transform's.
-      run_fn: the Trainer's. It gets the run parameters named by `training_parameters`.
-      lite_run_fn: the second Trainer's, which converts. It gets those named by `conversion_parameters`.
+      run_fn: the Trainer's.
+      lite_run_fn: the second Trainer's, which converts. It gets `quantization`.
       ingest: takes a source and the folder of spans, and writes the next span.
       sources: the sources of `ingest`, with a line on each, the usual one first. A folder is one, too.
       predict: module of a typer app whose command `predict` asks a release about an example; "": there is none.
@@ -63,7 +71,7 @@ class OnDeviceModel(_Declared):
       words: for reports and commands.
       intended_use, limits, data_licence: for the model card.
       gate_bounds: the model's own defaults of gates, by their names.
-      schedule: the model's own cron expression or preset; None: the deployment's.
+      schedule: cron expression or preset of the nightly run, unless a deployment sets another; "": not by time.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
@@ -73,11 +81,10 @@ class OnDeviceModel(_Declared):
     task: Literal["classification"] = "classification"
     label_key: str
     labels: tuple[str, ...] = Field(min_length=2)
+    training_parameters: str
     preprocessing_fn: str
     run_fn: str
     lite_run_fn: str
-    training_parameters: tuple[str, ...] = ()
-    conversion_parameters: tuple[str, ...] = ()
     ingest: str
     sources: Mapping[str, str] = {}
     predict: str = ""
@@ -87,12 +94,12 @@ class OnDeviceModel(_Declared):
     limits: str
     data_licence: str
     gate_bounds: Mapping[str, float] = {}
-    schedule: str | None = None
+    schedule: str = "0 2 * * *"
 
     @property
     def pipeline_name(self) -> str:
         """Return the name of the pipeline, its DAG and its compiled file."""
-        return f"{self.name}_tflite"
+        return f"{self.name}{_PIPELINE}"
 
     @property
     def lite(self) -> str:

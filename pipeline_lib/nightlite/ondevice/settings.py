@@ -1,4 +1,4 @@
-"""Settings of the gates' product: schedule, retention, signing keys, and the run parameters' defaults."""
+"""Settings of retraining, judging and releasing models: the deployment's, and each model's own."""
 
 import zoneinfo
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import Field, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.model import OnDeviceModel
-from nightlite.ondevice.run_parameters import RunParams
+from nightlite.ondevice.run_parameters import is_settable, run_params
 from nightlite.paths import PROJECT
 from nightlite.runner import settings as runner
 from nightlite.settings import PREFIX, process_settings, read_variables
@@ -17,12 +18,12 @@ from nightlite.settings import PREFIX, process_settings, read_variables
 class Settings(runner.Settings):
     """The runner's settings, and those of retraining, judging and releasing models."""
 
-    compiled_pipeline: Path | None = Field(
-        default=None, description="file of the compiled pipeline; default: compiled/ in the state folder"
+    compiled_dir: Path | None = Field(
+        default=None, description="folder of the compiled pipelines; default: compiled/ in the state folder"
     )
-    schema_file: Path = Field(
-        default=PROJECT / "schema" / "mnist.pbtxt",
-        description="the curated schema; where there is no such file, each run infers its own",
+    schema_dir: Path = Field(
+        default=PROJECT / "schema",
+        description="folder of the curated schemas, <model>.pbtxt; a model without one infers its own in each run",
     )
     keep_artifact_runs: int = Field(
         default=100,
@@ -34,15 +35,7 @@ class Settings(runner.Settings):
     )
     signing_key: Path | None = Field(default=None, description="private key (PEM) that releases are signed with")
     verifying_key: Path | None = Field(default=None, description="public key (PEM) that every reader then insists on")
-    approval_hours: float = Field(
-        default=20, gt=0, le=24 * 365, description="how long a run waits for its approval; then nothing is pushed"
-    )
-    schedule: str = Field(default="0 2 * * *", description="cron expression or preset (@daily); empty: not by time")
     timezone: str = Field(default="UTC", description="of the schedule, such as Europe/Berlin")
-    run_on_new_data: bool = Field(default=True, description="also run when Airflow is notified of a new span")
-    deadline_minutes: float = Field(
-        default=0, ge=0, description="a run that takes longer is late, counted from being queued; 0: none is"
-    )
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
     node_retries: int = Field(
         default=2, ge=0, description="of a node that failed, 30 s apart; refused data is not tried again"
@@ -60,25 +53,17 @@ class Settings(runner.Settings):
         """Return whether a release must be signed: this side signs it, or readers require it."""
         return bool(self.signing_key or self.verifying_key)
 
-    @property
-    def data_dir(self) -> Path:
-        return self.var_dir / "data"
-
-    @property
-    def drop_dir(self) -> Path:
-        return self.var_dir / "drop"
-
-    @property
-    def pipeline_root(self) -> Path:
-        return self.var_dir / "pipeline_root"
-
-    @property
-    def push_dir(self) -> Path:
-        return self.var_dir / "pushed" / "mnist_lite"
+    def folders(self, name: str) -> ModelFolders:
+        """Return the folders of the model of that name."""
+        return ModelFolders(self.var_dir / name)
 
     def compiled_file(self, model: OnDeviceModel) -> Path:
         """Return the file of a model's compiled pipeline."""
-        return self.compiled_pipeline or self.var_dir / "compiled" / f"{model.pipeline_name}.json"
+        return (self.compiled_dir or self.var_dir / "compiled") / f"{model.pipeline_name}.json"
+
+    def schema_file(self, model: OnDeviceModel) -> Path:
+        """Return the file of a model's curated schema, which need not exist."""
+        return self.schema_dir / f"{model.name}.pbtxt"
 
 
 def settings() -> Settings:
@@ -90,22 +75,53 @@ def settings() -> Settings:
     return process_settings(Settings)
 
 
+class ModelSettings(BaseSettings):
+    """Settings of one model: `NIGHTLITE_<NAME>_SCHEDULE` and so on, over what the model declares."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    schedule: str | None = Field(default=None, description="cron expression or preset (@daily); empty: not by time")
+    dataset: str | None = Field(default=None, description="containers only: the first data, a source or a folder")
+    run_on_new_data: bool = Field(default=True, description="also run when Airflow is notified of a new span")
+    deadline_minutes: float = Field(
+        default=0, ge=0, description="a run that takes longer is late, counted from being queued; 0: none is"
+    )
+    approval_hours: float = Field(
+        default=20, gt=0, le=24 * 365, description="how long a run waits for its approval; then nothing is pushed"
+    )
+
+
+def model_prefix(model: OnDeviceModel) -> str:
+    """Return the start of the names of a model's own variables."""
+    return f"{PREFIX}{model.name.upper()}_"
+
+
+def model_settings(model: OnDeviceModel) -> ModelSettings:
+    """Return a model's settings. Its schedule is the model's own where no variable sets another.
+
+    Raises:
+      SettingsError: a variable is malformed.
+    """
+    found = read_variables(ModelSettings, model_prefix(model))
+    return found if found.schedule is not None else found.model_copy(update={"schedule": model.schedule})
+
+
 class _RunDefaults(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
 
-# Run parameters whose defaults only the model's author or a run sets.
-_NOT_A_DEPLOYMENTS = frozenset({"batch_size", "learning_rate", "seed", "span", "force"})
-_SETTABLE: dict[str, Any] = {
-    name: (field.annotation, field) for name, field in RunParams.model_fields.items() if name not in _NOT_A_DEPLOYMENTS
-}
-RunDefaults = create_model("RunDefaults", __base__=_RunDefaults, **_SETTABLE)
+def run_default_fields(model: OnDeviceModel) -> type[BaseSettings]:
+    """Return the settings that are defaults of run parameters: all but those that only runs set."""
+    fields: dict[str, Any] = {
+        name: (field.annotation, field) for name, field in run_params(model).model_fields.items() if is_settable(field)
+    }
+    return create_model("RunDefaults", __base__=_RunDefaults, **fields)
 
 
-def run_defaults() -> dict[str, Any]:
-    """Return the run parameters whose defaults this deployment sets: `NIGHTLITE_MIN_ACCURACY` sets `min_accuracy`.
+def run_defaults(model: OnDeviceModel) -> dict[str, Any]:
+    """Return the run parameters whose defaults this deployment sets, by `NIGHTLITE_<NAME>_MIN_ACCURACY` and so on.
 
     Raises:
       SettingsError: the parameter does not take the variable's value.
     """
-    return read_variables(RunDefaults).model_dump(exclude_unset=True)
+    return read_variables(run_default_fields(model), model_prefix(model)).model_dump(exclude_unset=True)

@@ -42,16 +42,14 @@ class AfterRun:
 
 
 def load(name: str) -> Callable[..., Any]:
-    """Return the function that `module:function` names.
+    """Return the function or class that `module:name` names.
 
     Raises:
-      CompiledPipelineError: there is no such function.
+      CompiledPipelineError: there is no such thing.
     """
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
-        raise CompiledPipelineError(
-            f"expected a hook that can be imported, as module:function. Received: {name} ({error})"
-        ) from None
+        raise CompiledPipelineError(f"expected module:name that can be imported. Received: {name} ({error})") from None
     return found  # type: ignore[no-any-return]

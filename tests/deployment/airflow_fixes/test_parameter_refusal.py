@@ -6,6 +6,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.airflow_fixes.parameter_refusal import refusal
 from nightlite.errors import NodeRequestError
 from nightlite.ondevice.run_parameters import checked_assignments, parameters
@@ -23,7 +24,7 @@ MORE = (
 @pytest.fixture(scope="module")
 def params(pipeline: CompiledPipeline) -> Any:
     """Return the run parameters, and two of other pipelines, as Airflow's API server holds them."""
-    compiled = pipeline.model_copy(update={"parameters": (*parameters(), *MORE)})
+    compiled = pipeline.model_copy(update={"parameters": (*parameters(MODEL), *MORE)})
     dag = AirflowDagRunner(AirflowPipelineConfig()).run(compiled)
     return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).params
 
@@ -56,7 +57,7 @@ def test_a_refused_value_is_one_sentence_without_the_schema(params: Any, conf: d
 @pytest.mark.parametrize(("span", "read"), [(7, "7"), (7.0, "7"), ("7", "7"), ("latest", "latest")])
 def test_a_span_may_be_a_number_and_reaches_the_nodes_as_the_text_it_is(params: Any, span: Any, read: str) -> None:
     assert refusal("mnist_tflite", {"span": span}, params) is None
-    assert run_values({"span": span}, parameters()) == {"span": read}
+    assert run_values({"span": span}, parameters(MODEL)) == {"span": read}
 
 
 def test_the_form_shows_a_span_as_it_showed_the_text(params: Any) -> None:
@@ -76,9 +77,9 @@ def test_every_refusal_lists_the_known_names_in_the_forms_order(params: Any) -> 
     assert form != sorted(form)
     assert f"({', '.join(form)})" in (refusal("mnist_tflite", {"nope": 1}, params) or "")
     with pytest.raises(AirflowFailException) as in_a_task:
-        run_values({"nope": 1}, (*parameters(), *MORE))
+        run_values({"nope": 1}, (*parameters(MODEL), *MORE))
     assert f"({', '.join(form)})" in str(in_a_task.value)
     with pytest.raises(NodeRequestError) as on_a_command_line:
-        checked_assignments(["nope=1"])
+        checked_assignments(["nope=1"], MODEL)
     ours = [name for name in form if name not in {parameter.name for parameter in MORE}]
     assert str(on_a_command_line.value).endswith(f"Expected run parameters among {', '.join(ours)}")

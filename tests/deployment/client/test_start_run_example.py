@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.run_parameters import parameters
 from nightlite.paths import PROJECT
@@ -31,7 +32,7 @@ def params(pipeline: CompiledPipeline) -> dict[str, Any]:
     from airflow.api_fastapi.core_api.datamodels.dags import DAGDetailsResponse
     from airflow.serialization.serialized_objects import DagSerialization
 
-    compiled = pipeline.model_copy(update={"parameters": parameters()})
+    compiled = pipeline.model_copy(update={"parameters": parameters(MODEL)})
     dag = AirflowDagRunner(AirflowPipelineConfig()).run(compiled)
     dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     found: dict[str, Any] = DAGDetailsResponse.get_params(dag.params)
@@ -41,7 +42,7 @@ def params(pipeline: CompiledPipeline) -> dict[str, Any]:
 def test_it_takes_what_nightlite_trigger_takes(example: ModuleType, params: dict[str, Any]) -> None:
     texts = ["quantization=int8", "push=dry run", "span=7", "epochs=3", "min_accuracy=0.98", "force=true", "epoch=x=1"]
     told = example.values(texts, params)
-    assert told == assignments(texts, parameters())
+    assert told == assignments(texts, parameters(MODEL))
     assert (told["span"], told["push"], told["epochs"], told["force"]) == ("7", "dry run", 3, True)
 
 

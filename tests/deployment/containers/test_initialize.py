@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from airflow.configuration import conf
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.containers import initialize
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
@@ -22,12 +23,17 @@ def settings(tmp_path: Path) -> Settings:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n[ "$4" != bad ]\n')
     python.chmod(0o755)
-    return Settings(var_dir=tmp_path / "var", tfx_python=python, dataset="mnist")
+    return Settings(var_dir=tmp_path / "var", tfx_python=python)
 
 
-def test_the_first_data_is_the_settings_dataset(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("variable", "ingested"), [("digits", "digits"), (None, "mnist5k")])
+def test_the_first_data_is_the_settings_dataset_or_the_models_first_source(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None, ingested: str
+) -> None:
+    if variable:
+        monkeypatch.setenv("NIGHTLITE_MNIST_DATASET", variable)
     initialize.first_data(settings)
-    assert (tmp_path / "asked").read_text() == "-m nightlite.deployment.in_tfx.commands ingest mnist --no-tell\n"
+    assert (tmp_path / "asked").read_text() == f"-m nightlite.deployment.in_tfx.commands ingest {ingested} --no-tell\n"
 
 
 def test_without_one_it_is_the_models_first_source(settings: Settings, tmp_path: Path) -> None:
@@ -36,22 +42,23 @@ def test_without_one_it_is_the_models_first_source(settings: Settings, tmp_path:
 
 
 def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Settings, tmp_path: Path) -> None:
-    (settings.data_dir / "span-7").mkdir(parents=True)
+    (settings.folders(MODEL.name).data / "span-7").mkdir(parents=True)
     initialize.first_data(settings)
     assert not (tmp_path / "asked").exists()
 
 
-def test_data_that_cannot_be_had_is_one_sentence(settings: Settings) -> None:
-    with pytest.raises(StackError, match=r"could not ingest NIGHTLITE_DATASET \(bad\): the reason is above"):
-        initialize.first_data(settings.model_copy(update={"dataset": "bad"}))
+def test_data_that_cannot_be_had_is_one_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTLITE_MNIST_DATASET", "bad")
+    with pytest.raises(StackError, match=r"could not ingest NIGHTLITE_MNIST_DATASET \(bad\): the reason is above"):
+        initialize.first_data(settings)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*NIGHTLITE_SCHEDULE: .* Received: '99 2 \* \* \*'"),
-        ("MIN_ACCURACY", "7", "^NIGHTLITE_MIN_ACCURACY: "),
-        ("MIN_" + "ACURACY", "0.98", r"^Did you mean NIGHTLITE_MIN_ACCURACY\? "),
+        ("MNIST_SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*NIGHTLITE_MNIST_SCHEDULE: .* Received: '99 2 \* \* \*'"),
+        ("MNIST_MIN_ACCURACY", "7", "^NIGHTLITE_MNIST_MIN_ACCURACY: "),
+        ("MNIST_MIN_" + "ACURACY", "0.98", r"^Did you mean NIGHTLITE_MNIST_MIN_ACCURACY\? "),
     ],
 )
 def test_a_bad_setting_ends_init_before_it_changes_anything(

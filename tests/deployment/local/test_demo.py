@@ -119,3 +119,14 @@ def test_a_down_forgets_what_has_ended_by_itself(tmp_path: Path) -> None:
     record.write_text(Stack(port=settings.port, components=(ended,)).model_dump_json())
     assert stack.down(settings) == []
     assert not record.exists()
+
+
+def test_an_older_versions_state_is_told_and_left_alone(tmp_path: Path) -> None:
+    settings = tfx_python(tmp_path, f"touch {tmp_path}/ran")
+    old = settings.var_dir / "pushed" / "mnist_lite" / "1"
+    old.mkdir(parents=True)
+    for start in (stack.up, demo.demo):
+        with pytest.raises(StackError, match=r"of this version in .*/var\. Received: .* with pushed, .*_VAR_DIR$"):
+            start(settings)
+    assert list(settings.var_dir.rglob("*")) == [old.parents[1], old.parents[0], old]
+    assert not (tmp_path / "ran").exists()

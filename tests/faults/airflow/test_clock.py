@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from nightlite.deployment.settings import Settings
+from models.mnist.on_device import MODEL
 from nightlite.ondevice.in_airflow.schedule import as_of, schedule
+from nightlite.ondevice.settings import ModelSettings
 from nightlite.ondevice.spans import Manifest, SplitManifest, select
-from tests.names import DATA_ASSET
 
 YEAR = 2026
 NIGHTS = ("0 2 * * *", "30 2 * * *")
@@ -33,7 +33,7 @@ HOUR = timedelta(hours=1)
 
 def nightly(cron: str, zone: str) -> Any:
     """Return the DAG as the scheduler has it: read back from the database's form."""
-    dag = DAG("nightly", schedule=schedule(Settings(schedule=cron, timezone=zone), DATA_ASSET), catchup=False)
+    dag = DAG("nightly", schedule=schedule(MODEL, ModelSettings(schedule=cron), zone), catchup=False)
     return DagSerialization.from_dict(DagSerialization.to_dict(dag))
 
 

@@ -13,6 +13,8 @@ from nightlite.deployment.client.answers import DagRun
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import stack
 from nightlite.deployment.settings import Settings
+from nightlite.ondevice.folders import ModelFolders
+from nightlite.ondevice.model import model_name
 from nightlite.ondevice.releases.store import Releases
 from tests.real_airflow import logged_in
 from tests.waiting import wait_until
@@ -36,6 +38,10 @@ class Deployment:
     settings: Settings
     dags: Path
     dag_id: str = NAME
+
+    @property
+    def folders(self) -> ModelFolders:
+        return self.settings.folders(model_name(self.dag_id))
 
     @property
     def home(self) -> Path:
@@ -82,7 +88,7 @@ class Deployment:
         self.require_nothing_half_done()
         models = [uri / "tflite" for uri in self._published() if uri.parts[-3] == "Train"]
         assert models and all(model.stat().st_size == MODEL_BYTES for model in models)
-        releases = Releases(self.settings.push_dir)
+        releases = Releases(self.folders.releases)
         for version in releases.versions():
             releases.release(version).verify()
         good = [f"night-{night}" for night in range(nights) if is_good(night)]
@@ -111,6 +117,6 @@ class Deployment:
 
     def _folders(self) -> Iterator[Path]:
         """Yield every folder that a node's execution has made for an output."""
-        for path in self.settings.pipeline_root.glob("*/*/*"):
-            if not path.relative_to(self.settings.pipeline_root).parts[1].startswith("."):
+        for path in self.folders.artifacts.glob("*/*/*"):
+            if not path.relative_to(self.folders.artifacts).parts[1].startswith("."):
                 yield path

@@ -68,7 +68,7 @@ def under_airflow(folder: Path, dag_id: str, commands: Sequence[list[str]]) -> I
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
     settings = Settings(var_dir=tmp_path / "var")
-    places = [settings.compiled_path, settings.pipeline_root, settings.push_dir]
+    places = [settings.compiled_path, settings.folders(NAME).artifacts, settings.folders(NAME).releases]
     compile_nights = ["tests.pipelines.tiny_nights", *map(str, places)]
     with under_airflow(tmp_path, NAME, [compile_nights]) as deployment:
         yield deployment
@@ -160,6 +160,6 @@ def test_each_large_node_of_the_real_pipeline_is_killed_while_it_runs_and_made_a
     again = {node for node in struck if tries[node] > 1}
     assert len(again) >= len(LARGE_NODES) // 2, f"hardly anybody was hit: {tries}"
     mnist.require_nothing_half_done()
-    releases = Releases(mnist.settings.push_dir)
+    releases = Releases(mnist.folders.releases)
     assert releases.versions() == [1] and releases.latest_version() == 1
     releases.release(1).verify()

@@ -18,6 +18,7 @@ import psutil
 from ml_metadata.metadata_store import metadata_store
 
 from nightlite.deployment.settings import Settings, settings
+from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.in_tfx import retention
 from nightlite.ondevice.releases.history import HISTORY_FILE
@@ -51,6 +52,11 @@ class Night:
     latest: int | None
 
 
+def folders_of(config: Settings) -> ModelFolders:
+    """Return the folders of the pipeline of the nights."""
+    return config.folders(tiny_nights.NAME)
+
+
 def simulate(nights: int, folder: Path) -> Iterator[Night]:
     """Simulate one run a night. Everything that a run needs is read again, as in a node's own process."""
     with mock.patch.dict(
@@ -76,7 +82,7 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
 def compiled_nights(root: Path | None = None) -> CompiledPipeline:
     """Compile the pipeline for the deployment that the settings tell of, its artifacts in `root`."""
     config = settings()
-    pipeline = tiny_nights.create_pipeline(str(root or config.pipeline_root), str(config.push_dir))
+    pipeline = tiny_nights.create_pipeline(str(root or folders_of(config).artifacts), str(folders_of(config).releases))
     compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS)
     compiled.write(config.compiled_path)
     return compiled
@@ -105,7 +111,9 @@ def run_node(node_id: str, number: int, run_id: str = "", **parameters: Any) -> 
 
 def prune(config: Settings, keep_runs: int = 1, push_dir: Path | None = None) -> int:
     store = open_store(config.mlmd_url)
-    return retention.prune(store, tiny_nights.NAME, config.pipeline_root, push_dir or config.push_dir, keep_runs)
+    return retention.prune(
+        store, tiny_nights.NAME, folders_of(config).artifacts, push_dir or folders_of(config).releases, keep_runs
+    )
 
 
 def reopened(url: str) -> int:
@@ -133,18 +141,18 @@ def counted_calls() -> Iterator[list[str]]:
 
 def observed(seconds: float, calls: int) -> Night:
     config = settings()
-    released = files_below(config.push_dir)
+    released = files_below(folders_of(config).releases)
     history = released.pop(HISTORY_FILE)
     return Night(
         seconds=seconds,
         calls=calls,
         store_bytes=sum(files_below(config.var_dir / "metadata").values()),
-        artifact_bytes=sum(files_below(config.pipeline_root).values()),
-        folders=sum(path.is_dir() for path in config.pipeline_root.rglob("*")),
+        artifact_bytes=sum(files_below(folders_of(config).artifacts).values()),
+        folders=sum(path.is_dir() for path in folders_of(config).artifacts.rglob("*")),
         release_bytes=sum(released.values()),
         history_bytes=history,
         resident_bytes=psutil.Process().memory_info().rss,
-        latest=Releases(config.push_dir).latest_version(),
+        latest=Releases(folders_of(config).releases).latest_version(),
     )
 
 

@@ -16,7 +16,7 @@ from nightlite.ondevice import spans
 from nightlite.ondevice.releases import store as release_store
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.mlmd.store import open_store
-from tests.faults.tfx.nights import prune, run_node, simulate
+from tests.faults.tfx.nights import folders_of, prune, run_node, simulate
 from tests.ondevice.in_tfx.gate_laboratory import few_digits
 
 STEPS = (timedelta(hours=1), timedelta(days=1))
@@ -79,7 +79,7 @@ def run_names(config: Settings, kind: str) -> set[str]:
 
 
 def test_no_release_is_lost_made_twice_or_taken_for_older(lived: Settings) -> None:
-    releases = Releases(lived.push_dir)
+    releases = Releases(folders_of(lived).releases)
     good = [number for number in range(NIGHTS) if number % 3 != 2]
     pushes = [event for event in releases.history() if event.action == "push"]
     assert [event.why for event in pushes] == [f"run night-{number}" for number in good]
@@ -92,7 +92,7 @@ def test_no_release_is_lost_made_twice_or_taken_for_older(lived: Settings) -> No
 
 
 def test_retention_leaves_the_runs_that_came_last(lived: Settings) -> None:
-    releases = Releases(lived.push_dir)
+    releases = Releases(folders_of(lived).releases)
     releases.prune(1, who="test", why="test")
     assert releases.versions() == [releases.latest_version()]
     prune(lived, keep_runs=2)
@@ -111,8 +111,8 @@ def test_the_baseline_is_the_last_release(lived: Settings) -> None:
         given = [event.artifact_id for event in handle.store.get_events_by_execution_ids([resolver.id])]
         models = {item.id for item in handle.store.get_artifacts_by_type("Model")}
     # Of the night before the last there is no release: every third is refused.
-    before_last = [event for event in Releases(lived.push_dir).history() if event.action == "push"][-2]
-    manifest = Releases(lived.push_dir).release(before_last.version).manifest
+    before_last = [event for event in Releases(folders_of(lived).releases).history() if event.action == "push"][-2]
+    manifest = Releases(folders_of(lived).releases).release(before_last.version).manifest
     assert set(given) & models == {manifest.model_artifact_id}
 
 
@@ -125,7 +125,7 @@ def examples_read(config: Settings, run_id: str) -> str:
 
 def test_the_cache_answers_with_what_was_made_last(lived: Settings) -> None:
     """Data made again while the clock was right is newer than the same data from when it was ahead."""
-    [old] = (lived.pipeline_root / "Data" / "examples").iterdir()
+    [old] = (folders_of(lived).artifacts / "Data" / "examples").iterdir()
     assert examples_read(lived, "night-6") == str(old)  # a week's data, over the step
     run_node("Data", 0, run_id="forced", force=True)
     made = examples_read(lived, "forced")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from tests.faults.tfx.nodes import files_below, launch
@@ -16,10 +17,11 @@ from tests.ondevice.in_tfx.gate_laboratory import LENIENT, Laboratory, few_digit
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
     """Yield a deployment whose artifacts and releases are on a small disk; data and records are not."""
     var = tmp_path_factory.mktemp("var")
+    (var / MODEL.name).mkdir()
     with small_disk(var / "disk", "64m") as disk:
-        for name in ("pipeline_root", "pushed"):
+        for name in ("artifacts", "releases"):
             (disk / name).mkdir()
-            (var / name).symlink_to(disk / name)
+            (var / MODEL.name / name).symlink_to(disk / name)
         yield new_laboratory(var, few_digits())
 
 
@@ -32,7 +34,7 @@ def left_of_failure(laboratory: Laboratory) -> list[str]:
     assert failed.last_known_state == failed.FAILED
     running = [item.id for item in executions if item.last_known_state in (item.RUNNING, item.NEW)]
     half = [item.uri for item in artifacts if item.state != item.LIVE or not Path(item.uri).exists()]
-    folders = laboratory.settings.pipeline_root.resolve().glob(f"*/*/{failed.id}")
+    folders = laboratory.folders.artifacts.resolve().glob(f"*/*/{failed.id}")
     return [f"execution {number} is running" for number in running] + half + list(map(str, folders))
 
 
@@ -45,9 +47,9 @@ def test_each_node_says_so_leaves_nothing_and_works_once_there_is_room(laborator
         if failed.state == "failed":
             failed_nodes.append(item.id)
             assert failed.reason and "No space left on device" in failed.reason, item.id
-            assert f"free some below {laboratory.settings.pipeline_root}" in failed.reason, item.id
+            assert f"free some below {laboratory.folders.artifacts}" in failed.reason, item.id
             assert (files_below(disk), left_of_failure(laboratory)) == (before, []), item.id
         again = launch(laboratory, item.id, "run", **LENIENT, epochs=1)
         assert again.state == "succeeded", (item.id, again.reason)
     assert failed_nodes == [item.id for item in laboratory.compiled.nodes if not item.system]
-    assert Releases(laboratory.settings.push_dir).latest_version() == 1
+    assert Releases(laboratory.folders.releases).latest_version() == 1

@@ -47,7 +47,9 @@ class Nights(Deployment):
 
     def __post_init__(self) -> None:
         self.config = Settings(var_dir=self.folder / "var")
-        pipeline = tiny_nights.create_pipeline(str(self.config.pipeline_root), str(self.config.push_dir))
+        pipeline = tiny_nights.create_pipeline(
+            str(self.config.folders(tiny_nights.NAME).artifacts), str(self.config.folders(tiny_nights.NAME).releases)
+        )
         compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS).write(self.pipeline)
 
     @property
@@ -87,9 +89,9 @@ class Nights(Deployment):
         assert "RUNNING" not in states and "NEW" not in states, states
         there = [Path(model.uri) for model in models if model.state == model.LIVE]
         assert all((path / "tflite").stat().st_size == tiny_nights.MODEL_BYTES for path in there)
-        assert set(there) == set((self.config.pipeline_root / "Train" / "model").iterdir())
-        assert list((self.config.pipeline_root / running_nodes.FOLDER).iterdir()) == []
-        releases = Releases(self.config.push_dir)
+        assert set(there) == set((self.config.folders(tiny_nights.NAME).artifacts / "Train" / "model").iterdir())
+        assert list((self.config.folders(tiny_nights.NAME).artifacts / running_nodes.FOLDER).iterdir()) == []
+        releases = Releases(self.config.folders(tiny_nights.NAME).releases)
         for version in releases.versions():
             releases.release(version).verify()
         assert releases.latest_version() == releases.versions()[-1]

@@ -22,7 +22,7 @@ Garbage = Callable[[Path], None]  # makes of a good file, which is there, a bad 
 
 
 def released(laboratory: Laboratory) -> list[int]:
-    return Releases(laboratory.settings.push_dir).versions()
+    return Releases(laboratory.folders.releases).versions()
 
 
 def truncated(share: float) -> Garbage:
@@ -84,13 +84,13 @@ def test_what_a_converter_returns_is_looked_at(
         return made
 
     monkeypatch.setattr(rewriter_factory, "create_rewriter", broken)
-    before, versions = files_below(laboratory.settings.pipeline_root / LITE), released(laboratory)
+    before, versions = files_below(laboratory.folders.artifacts / LITE), released(laboratory)
     # Another quantization than the good run's, whose file would be taken from the cache.
     bounds = {**LENIENT, "epochs": 2, "quantization": "float16"}
     result = until(laboratory, LITE, request.node.name, **bounds)
     assert (result.node_id, result.state) == (LITE, "failed")
     assert str(result.reason).startswith("ModelFileError: "), result.reason
-    assert files_below(laboratory.settings.pipeline_root / LITE) == before
+    assert files_below(laboratory.folders.artifacts / LITE) == before
     assert released(laboratory) == versions
 
 

@@ -10,7 +10,7 @@ from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import REFUSED_DATA
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.settings import forget_settings
-from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, prune, run_node, simulate
+from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, folders_of, prune, run_node, simulate
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
@@ -51,7 +51,7 @@ def test_disks_and_calls_are_bounded_and_the_store_grows_evenly(lived: list[Nigh
 def test_every_good_night_made_one_release(lived: list[Night], var: Path) -> None:
     good = [number for number in range(COUNT) if number % 3 != 2]
     assert lived[-1].latest == len(good)
-    releases = Releases(Settings(var_dir=var).push_dir)
+    releases = Releases(folders_of(Settings(var_dir=var)).releases)
     assert releases.versions() == list(range(len(good) - KEEP_RELEASES + 1, len(good) + 1))
     for version in releases.versions():
         releases.release(version).verify()
@@ -73,7 +73,7 @@ def test_mlmd_says_of_each_artifact_whether_it_is_there(lived: list[Night], var:
 
 def test_the_numbers_and_texts_of_old_runs_are_removed_too(lived: list[Night], var: Path) -> None:
     """Their URI is a file in the folder, not the folder."""
-    root = Settings(var_dir=var).pipeline_root
+    root = folders_of(Settings(var_dir=var)).artifacts
     for kind, output in (("Integer", "Release/version"), ("String", "Judge/verdict")):
         there = set(live(var, kind).values())
         assert there == {folder / "value" for folder in (root / output).iterdir()}
@@ -81,7 +81,7 @@ def test_the_numbers_and_texts_of_old_runs_are_removed_too(lived: list[Night], v
 
 
 def test_what_the_releases_were_made_of_is_there(lived: list[Night], var: Path) -> None:
-    releases = Releases(Settings(var_dir=var).push_dir)
+    releases = Releases(folders_of(Settings(var_dir=var)).releases)
     for version in releases.versions():
         manifest = releases.release(version).manifest
         assert (live(var, "Model")[manifest.model_artifact_id] / "tflite").is_file()
@@ -106,7 +106,7 @@ def test_what_latest_points_to_stays_after_a_rollback(tmp_path: Path) -> None:
     """However many runs pass: the next one's baseline is its model."""
     list(simulate(5, tmp_path))
     config = Settings(var_dir=tmp_path)
-    releases = Releases(config.push_dir)
+    releases = Releases(folders_of(config).releases)
     oldest = releases.versions()[0]
     releases.rollback(oldest, who="test", why="test")
     releases.prune(1, who="test", why="test")
@@ -119,10 +119,10 @@ def test_what_latest_points_to_stays_after_a_rollback(tmp_path: Path) -> None:
 def test_what_mlmd_does_not_know_is_left_alone(tmp_path: Path) -> None:
     list(simulate(3, tmp_path))
     config = Settings(var_dir=tmp_path)
-    stranger = config.pipeline_root / "Train" / "model" / "99999"
+    stranger = folders_of(config).artifacts / "Train" / "model" / "99999"
     stranger.mkdir()
     prune(config)
-    assert stranger.is_dir() and files_below(config.push_dir)
+    assert stranger.is_dir() and files_below(folders_of(config).releases)
 
 
 def test_the_pages_of_refused_data_go_with_their_runs(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_pages_of_refused_data_go_with_their_runs(tmp_path: Path) -> None:
     config = Settings(var_dir=tmp_path)
     with open_store(config.mlmd_url) as handle:
         ids = sorted(item.id for item in handle.store.get_executions_by_type("tests.pipelines.tiny_nights.Train"))
-    pages = [config.pipeline_root / "Gate" / REFUSED_DATA / str(execution_id) for execution_id in ids]
+    pages = [folders_of(config).artifacts / "Gate" / REFUSED_DATA / str(execution_id) for execution_id in ids]
     for page in pages:
         page.mkdir(parents=True)
     prune(config)

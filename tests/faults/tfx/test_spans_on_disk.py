@@ -58,7 +58,7 @@ def assert_refused(laboratory: Laboratory, result: NodeResult) -> None:
     """Assert a reason in words, no training, and no leftovers of the failed node but a refusal's page."""
     assert result.state == "failed" and result.reason
     assert result.node_id in (laboratory.compiled.nodes[0].id, GATE)
-    root = laboratory.settings.pipeline_root
+    root = laboratory.folders.artifacts
     assert not (root / "Trainer.mnist").exists()
     pages = (root / result.node_id).glob(f"{REFUSED_DATA}/*/{REPORT_PAGE}")
     assert [str(page) for page in pages] == ([facts_of(result).report] if facts_of(result).report else [])
@@ -70,20 +70,20 @@ def assert_refused(laboratory: Laboratory, result: NodeResult) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_span_ends_the_run_before_training(fresh: Laboratory, damage: Damage) -> None:
-    damage(fresh.settings.data_dir / "span-1")
+    damage(fresh.folders.data / "span-1")
     assert_refused(fresh, until(fresh, GATE, "damaged"))
 
 
 def test_after_a_damaged_span_the_same_data_ingested_again_is_a_run_again(fresh: Laboratory) -> None:
-    lose_records(fresh.settings.data_dir / "span-1")
+    lose_records(fresh.folders.data / "span-1")
     assert_refused(fresh, until(fresh, GATE, "damaged"))
-    assert write_span(few_digits(120, 60), fresh.settings.data_dir).number == 2
+    assert write_span(few_digits(120, 60), fresh.folders.data).number == 2
     assert until(fresh, GATE, "again").state == "succeeded"
 
 
 def test_a_second_folder_of_a_spans_number_is_not_read(fresh: Laboratory) -> None:
     """`span-01` and `span-1` are one number: what was ingested counts, the other is no one's."""
-    first = fresh.settings.data_dir / "span-1"
+    first = fresh.folders.data / "span-1"
     shutil.copytree(first, first.with_name("span-01"))
     shard(first.with_name("span-01")).write_bytes(b"")
     assert until(fresh, GATE, "doubled").state == "succeeded"
@@ -92,7 +92,7 @@ def test_a_second_folder_of_a_spans_number_is_not_read(fresh: Laboratory) -> Non
 def test_a_span_removed_once_it_was_read_is_no_longer_needed(fresh: Laboratory) -> None:
     first = fresh.compiled.nodes[0].id
     assert launch(fresh, first, "in use").state == "succeeded"
-    shutil.rmtree(fresh.settings.data_dir / "span-1")
+    shutil.rmtree(fresh.folders.data / "span-1")
     assert until(fresh, GATE, "in use").state == "succeeded"
 
 
@@ -109,5 +109,5 @@ def test_poisoned_labels_make_no_release(tmp_path: Path) -> None:
     laboratory = new_laboratory(tmp_path, Dataset("poisoned", shuffled(digits.train, 0.3), digits.eval))
     own_bounds = {"min_accuracy": 0.97, "min_class_accuracy": 0.9, "max_loss": 0.2}
     run = laboratory.run("poisoned", **own_bounds, epochs=8)
-    assert run["Pusher.mnist_lite"].state == "skipped" and not laboratory.settings.push_dir.exists()
+    assert run["Pusher.mnist_lite"].state == "skipped" and not laboratory.folders.releases.exists()
     assert any("(max_loss)" in refusal for refusal in facts_of(run["EdgeValidator"]).refusals)

@@ -11,7 +11,7 @@ import pytest
 from nightlite.deployment.settings import Settings, settings
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.settings import forget_settings
-from tests.faults.tfx.nights import compiled_nights, execute
+from tests.faults.tfx.nights import compiled_nights, execute, folders_of
 from tests.faults.tfx.small_disk import fill, small_disk
 
 
@@ -35,7 +35,10 @@ def test_where_the_records_are_on_the_full_disk_too_the_log_says_so_and_a_retry_
         with pytest.raises(FileNotFoundError):
             execute("Train", 0)  # its result could not be written
         last_line = capsys.readouterr().out.splitlines()[-1]
-        assert last_line.startswith("Train failed: ") and f"free some below {settings().pipeline_root}" in last_line
+        assert (
+            last_line.startswith("Train failed: ")
+            and f"free some below {folders_of(settings()).artifacts}" in last_line
+        )
         full.unlink()
         assert execute("Train", 0).state == "succeeded"
         assert states() == ["COMPLETE", "COMPLETE"]

@@ -15,7 +15,7 @@ from models.mnist.data.tfrecords import scale
 from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE
 from models.mnist.model.lite_trainer import rewrite
-from nightlite.ondevice.run_parameters import RunParams
+from models.mnist.model.training_parameters import TrainingParams
 from tests.models.mnist.made_digits import idx_bytes, make_split
 
 
@@ -60,7 +60,7 @@ def data(mnist5k: Dataset) -> tuple[trainer.Examples, trainer.Examples]:
 
 @pytest.fixture(scope="session")
 def network(data: tuple[trainer.Examples, trainer.Examples], tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
-    return trainer.train(*data, RunParams(epochs=4), str(tmp_path_factory.mktemp("logs")))
+    return trainer.train(*data, TrainingParams(epochs=4), str(tmp_path_factory.mktemp("logs")))
 
 
 @pytest.fixture(scope="session")

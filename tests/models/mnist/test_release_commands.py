@@ -53,7 +53,7 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def released(tmp_path: Path, tiny_models: list[Path]) -> Releases:
-    releases = Releases(tmp_path / "pushed" / "mnist_lite")
+    releases = Releases(tmp_path / "mnist" / "releases")
     for number, model in enumerate(tiny_models):
         releases.push(model, describe(f"run-{number}", LABELS), who="Pusher")
     return releases

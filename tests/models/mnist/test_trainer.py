@@ -148,9 +148,9 @@ def test_lite_signature_converts_without_resource_variables(trained: Path, tmp_p
 @pytest.fixture
 def tensorboard(trained: Path, tmp_path: Path) -> Iterator[str]:
     """Yield the address of `make tensorboard` on a free port, over a root with the curves of one Trainer."""
-    runs = tmp_path / "pipeline_root" / "Trainer.mnist" / "model_run"
+    runs = tmp_path / "mnist" / "artifacts" / "Trainer.mnist" / "model_run"
     shutil.copytree(trained / "logs", runs / "7")
-    (tmp_path / "pipeline_root" / "Trainer.mnist_lite" / "model_run" / "8").mkdir(parents=True)
+    (tmp_path / "mnist" / "artifacts" / "Trainer.mnist_lite" / "model_run" / "8").mkdir(parents=True)
     command = [sys.executable, "-m", "nightlite.deployment.in_tfx.training_curves", "--port=0"]
     env = {**os.environ, "NIGHTLITE_VAR_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(

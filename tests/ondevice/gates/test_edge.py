@@ -7,7 +7,7 @@ from nightlite.ondevice.gates.edge import BOUNDS, edge_gates
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import EdgeMeasurements, Percentiles
 from nightlite.ondevice.gates.paired import Comparison
-from nightlite.ondevice.run_parameters import RunParams
+from tests.names import RunParams
 
 CONTRACT = (
     TensorContract(name="image_floats", dtype="float32", shape=(-1, 784)),

@@ -8,20 +8,22 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
-VARIABLE = "NIGHTLITE_" + "MAX_THREADS"  # no setting but here
+VARIABLE = "NIGHTLITE_MNIST_" + "MAX_THREADS"  # no setting but here
 ROW = 'EdgeGate("max_threads", 2.0, (-1, 64), "threads", "threads of the runtime", lambda found: float(found.threads)),'
 LOOK = """
 import json
 from docs import generated
+from models.mnist.on_device import MODEL
 from nightlite.ondevice import settings
 from nightlite.ondevice.gates.edge import edge_gates
-from nightlite.ondevice.run_parameters import RunParams, parameters
+from nightlite.ondevice.run_parameters import parameters, run_params
 from tests.ondevice.gates.test_edge import CONTRACT, MEASURED
+RunParams = run_params(MODEL)
 judged = edge_gates(MEASURED, RunParams(max_threads=0).model_dump(), CONTRACT, "none", "EdgeValidator")
 print(json.dumps({
     "default": RunParams().max_threads,
-    "variable": settings.run_defaults()["max_threads"],
-    "form": next(item.json_schema for item in parameters() if item.name == "max_threads"),
+    "variable": settings.run_defaults(MODEL)["max_threads"],
+    "form": next(item.json_schema for item in parameters(MODEL) if item.name == "max_threads"),
     "verdict": [str(gate) for gate in judged if not gate.passed],
     "documents": [*generated.gates().splitlines(), *generated.settings_file().splitlines()],
 }))
@@ -31,6 +33,7 @@ print(json.dumps({
 def test_a_row_is_all_that_a_new_gate_needs(tmp_path: Path) -> None:
     for name in ("pipeline_lib", "docs", "tests/ondevice/gates"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "images"))
+    shutil.copy(PROJECT / "tests" / "names.py", tmp_path / "tests")
     table = tmp_path / "pipeline_lib/nightlite/ondevice/gates/table.py"
     before = table.read_text()
     table.write_text(before.replace("EDGE: tuple[EdgeGate, ...] = (", f"EDGE: tuple[EdgeGate, ...] = (\n    {ROW}"))

@@ -12,6 +12,7 @@ from airflow.sdk import TriggerRule
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import settings
 from nightlite.errors import SettingsError
 from nightlite.ondevice.gates.gate import Gate, Gates
@@ -47,7 +48,7 @@ class TaskInstance(dict):
 
 @pytest.fixture
 def dag(compiled):
-    gates = {"Push*": partial(ModelApproval, response_timeout=timedelta(hours=1))}
+    gates = {"Push*": partial(ModelApproval, model=MODEL.name, response_timeout=timedelta(hours=1))}
     return AirflowDagRunner(AirflowPipelineConfig(tasks_before=gates)).run(compiled)
 
 
@@ -116,7 +117,7 @@ def test_where_no_one_is_asked_it_is_skipped_and_says_why(ask, tmp_path):
         node_id="Trainer.mnist", run_id="r", state="succeeded", blessed=False, facts={"refusals": ["bad: 3"]}
     )
     assert "nothing to approve: the model is not blessed; bad: 3" in ask(trained(tmp_path), refused)
-    push(Releases(settings().push_dir), "new", "run-1")
+    push(Releases(settings().folders(MODEL.name).releases), "new", "run-1")
     assert "nothing to approve: nothing new: release 1 is this very file already" in ask(trained(tmp_path))
 
 
@@ -137,7 +138,7 @@ def test_where_it_never_ran_the_pusher_is_skipped_too(dag):
 def test_it_asks_no_one_about_what_is_no_better_on_the_same_data(ask, tmp_path):
     tensor = {"name": "t", "dtype": "float32", "shape": [-1, 2]}
     edge = {"code": "c", "data": "d", "quantization": "none", "input": tensor, "output": tensor}
-    releases = Releases(settings().push_dir)
+    releases = Releases(settings().folders(MODEL.name).releases)
     (tmp_path / "old").write_text("old")
     releases.push(tmp_path / "old", DESCRIPTION.model_copy(update={"edge": edge}), who="Pusher")
     against = {"sha256": releases.latest().manifest.sha256, "won": 7, "lost": 4, "n": 1000, "p": 0.55}
@@ -150,7 +151,7 @@ def test_it_asks_no_one_about_what_is_no_better_on_the_same_data(ask, tmp_path):
 
 def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tmp_path):
     assert "(there is no release yet)" in ask(trained(tmp_path))["subject"]
-    push(Releases(settings().push_dir), "old", "run-1")
+    push(Releases(settings().folders(MODEL.name).releases), "old", "run-1")
     asked = ask(trained(tmp_path))
     assert "(release 1: 0.0 KiB)" in asked["subject"]
     assert "/dags/diamond/runs/r/plugin/model-report)" in asked["body"]

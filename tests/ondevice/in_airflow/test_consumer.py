@@ -6,6 +6,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import Asset
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import settings
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.manifest import sha256_of
@@ -19,7 +20,7 @@ from tests.ondevice.releases.made_releases import push
 def releases(monkeypatch, tmp_path):
     monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
     forget_settings()
-    yield Releases(settings().push_dir)
+    yield Releases(settings().folders(MODEL.name).releases)
     forget_settings()
 
 

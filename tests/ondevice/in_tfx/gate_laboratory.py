@@ -18,6 +18,7 @@ from models.mnist.data.sources import load_digits
 from models.mnist.data.write_span import write_span
 from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
+from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.compile import compile_model
@@ -59,6 +60,10 @@ class Laboratory:
     def __post_init__(self) -> None:
         """Let Beam look at each function once, as in a node's process: half of a small run is that."""
         memo.install()
+
+    @property
+    def folders(self) -> ModelFolders:
+        return self.settings.folders(MODEL.name)
 
     def run(self, run_id: str, **parameters: Any) -> Run:
         """Do a whole run, as `nightlite run-local` does."""
@@ -137,7 +142,7 @@ def few_digits(train: int = 300, evaluation: int = 100) -> Dataset:
 
 def new_laboratory(folder: Path, dataset: Dataset) -> Laboratory:
     settings = Settings(var_dir=folder)
-    write_span(dataset, settings.data_dir)
+    write_span(dataset, settings.folders(MODEL.name).data)
     return Laboratory(settings, compile_model(MODEL, settings))
 
 

@@ -1,7 +1,6 @@
 """`nightlite schema`: infer, diff and accept, on real spans."""
 
 import tempfile
-import types
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from typer.testing import CliRunner
 from models.mnist.data import write_span
 from models.mnist.data.dataset import Dataset, Split
 from nightlite.deployment.in_tfx import commands
+from nightlite.deployment.settings import Settings
 from nightlite.errors import DataError
 from nightlite.ondevice.in_tfx import curated_schema
 from nightlite.ondevice.in_tfx.curated_schema import SpanStatistics
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_schema_and_an_empty_folder_are_refused(tmp_path: Path
 
 
 def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = types.SimpleNamespace(schema_file=schema_file, data_dir=Path("data"))
+    here = Settings(var_dir=schema_file.parent / "var", schema_dir=schema_file.parent)
     left: list[Path] = []
 
     def statistics(_: Path) -> SpanStatistics:

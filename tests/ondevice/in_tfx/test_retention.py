@@ -13,7 +13,7 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.mlmd.store import connection_config, open_store
 from nightlite.runner.node_result import NodeResult
-from tests.faults.tfx.nights import compiled_nights, prune, run_node
+from tests.faults.tfx.nights import compiled_nights, folders_of, prune, run_node
 from tests.pipelines import neighbour, tiny_nights
 
 
@@ -56,7 +56,8 @@ def run(compiled: CompiledPipeline, night: int) -> dict[str, NodeResult]:
 
 
 def test_another_pipelines_baseline_survives_in_a_shared_root(deployed: Settings) -> None:
-    theirs = compile_pipeline(neighbour.create_pipeline(str(deployed.pipeline_root)), tiny_nights.PARAMETERS, HOOKS)
+    root, releases = folders_of(deployed).artifacts, folders_of(deployed).releases
+    theirs = compile_pipeline(neighbour.create_pipeline(str(root)), tiny_nights.PARAMETERS, HOOKS)
     ours = compiled_nights()
     [blessed] = run(theirs, 0)["Train"].outputs["model"]
     run(ours, 0)
@@ -65,9 +66,9 @@ def test_another_pipelines_baseline_survives_in_a_shared_root(deployed: Settings
     for night in (1, 2, 3):
         run(ours, night)
     for name, gone in ((neighbour.NAME, False), (tiny_nights.NAME, True)):
-        before = Path(blessed.uri, "tflite").exists(), len(list(deployed.pipeline_root.glob("Judge/blessing/*")))
-        retention.prune(open_store(deployed.mlmd_url), name, deployed.pipeline_root, deployed.push_dir, 1)
-        after = Path(blessed.uri, "tflite").exists(), len(list(deployed.pipeline_root.glob("Judge/blessing/*")))
+        before = Path(blessed.uri, "tflite").exists(), len(list(root.glob("Judge/blessing/*")))
+        retention.prune(open_store(deployed.mlmd_url), name, root, releases, 1)
+        after = Path(blessed.uri, "tflite").exists(), len(list(root.glob("Judge/blessing/*")))
         assert before[0] and after[0]
         assert (after[1] < before[1]) is gone
 

@@ -31,7 +31,7 @@ def die(*_: object) -> None:
 
 @pytest.fixture
 def releases(tmp_path: Path) -> Releases:
-    return Releases(tmp_path / "pushed" / "mnist_lite")
+    return Releases(tmp_path / "mnist" / "releases")
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_an_export_is_of_what_was_checked_whatever_a_writer_does_meanwhile(
     assert not (tmp_path / "again").exists()
 
 
-@pytest.mark.parametrize("name", ["4", "app/assets", "../mnist_lite/4"])
+@pytest.mark.parametrize("name", ["4", "app/assets", "../releases/4"])
 def test_nothing_is_exported_into_the_releases(three: Releases, name: str) -> None:
     with pytest.raises(ReleaseError, match="expected a folder outside the releases in .* Received: "):
         export(three.release(3), three.folder / name, Settings())

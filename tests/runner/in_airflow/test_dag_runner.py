@@ -162,10 +162,13 @@ def test_a_pipeline_that_airflow_cannot_take(compiled, change):
 
 
 def test_this_pipeline_s_own_parameters_render(compiled):
-    from nightlite.ondevice.run_parameters import RunParams, parameters
+    from models.mnist.on_device import MODEL
+    from nightlite.ondevice.run_parameters import parameters, run_params
 
-    dag = render(compiled.model_copy(update={"parameters": parameters()}), airflow_dag_config={"schedule": "@daily"})
-    assert {name: dag.params[name] for name in dag.params} == RunParams().model_dump()
+    dag = render(
+        compiled.model_copy(update={"parameters": parameters(MODEL)}), airflow_dag_config={"schedule": "@daily"}
+    )
+    assert {name: dag.params[name] for name in dag.params} == run_params(MODEL)().model_dump()
 
 
 def test_empty_pipeline():

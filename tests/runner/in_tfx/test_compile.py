@@ -9,6 +9,7 @@ from google.protobuf import json_format
 from tfx import v1 as tfx
 from tfx.proto.orchestration import pipeline_pb2
 
+from models.mnist.model.training_parameters import TrainingParams
 from models.mnist.on_device import MODEL
 from nightlite.deployment.in_tfx import compile as command
 from nightlite.deployment.settings import Settings
@@ -64,7 +65,7 @@ def test_force_switches_the_cache_off_forevery_node_of_that_run_only(compiled: C
 def test_what_a_run_was_told_is_in_its_context_and_with_the_nodes_that_tell_it_on(compiled: CompiledPipeline) -> None:
     told = {"epochs": 3, "learning_rate": 0.01, "approval": "required", "push": "dry run"}
     pipeline = bound_pipeline(compiled, "run", told)
-    expected = run_params.RunParams().model_dump() | told
+    expected = run_params.run_params(MODEL)().model_dump() | told
     for node_id in ("ModelReport", "Pusher.mnist_lite"):
         assert json.loads(_exec_properties(pipeline, node_id)["run_parameters"]) == expected
     assert json.loads(_exec_properties(pipeline, "Pusher.mnist_lite")["custom_config"])["push"] == "dry run"
@@ -119,16 +120,16 @@ def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: C
 
 
 def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: CompiledPipeline) -> None:
-    assert compiled.parameters == (*run_params.parameters(), *run_params.facts())
+    assert compiled.parameters == (*run_params.parameters(MODEL), *run_params.facts())
     pipeline = bound_pipeline(compiled, "run", {"epochs": 3})
     config = json.loads(_exec_properties(pipeline, "Trainer.mnist")["custom_config"])
-    assert config == {"epochs": 3, **run_params.RunParams().model_dump(include={"batch_size", "learning_rate", "seed"})}
+    assert config == {**TrainingParams().model_dump(), "epochs": 3}
 
 
 def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> None:
-    file = tmp_path / "schema.pbtxt"
+    file = tmp_path / "mnist.pbtxt"
     file.write_text('feature { name: "a" }')
-    compiled = compile_model(MODEL, Settings(var_dir=tmp_path, schema_file=file))
+    compiled = compile_model(MODEL, Settings(var_dir=tmp_path, schema_dir=tmp_path))
 
     def fingerprint() -> str:
         return _exec_properties(bound_pipeline(compiled, "run", {}), "SchemaGen")["file_sha256"]
@@ -140,7 +141,7 @@ def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> Non
 
 
 def test_without_a_curated_schema_one_is_inferred(tmp_path: Path) -> None:
-    compiled = compile_model(MODEL, Settings(var_dir=tmp_path, schema_file=tmp_path / "none.pbtxt"))
+    compiled = compile_model(MODEL, Settings(var_dir=tmp_path, schema_dir=tmp_path / "none"))
     types = {node.id: node.type.rpartition(".")[2] for node in compiled.nodes}
     assert types["SchemaGen"] == "SchemaGen"
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
+from pydantic import TypeAdapter
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
@@ -14,7 +15,7 @@ from models.mnist.model import tflite_file
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, transformed_name
 from models.mnist.model.trainer import read_examples
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.training_parameters import TrainingParams
+from nightlite.ondevice.quantization import Quantization
 
 FILE_NAME = "tflite"
 _EXAMPLES_COMPARED = 256
@@ -26,7 +27,7 @@ def run_fn(fn_args: FnArgs) -> None:
     """Rewrite the base model's `lite` signature, quantize it, and write a checked file named `tflite`.
 
     Args:
-      fn_args: `custom_config` holds `quantization`, as in `TrainingParams`. `base_model` is Trainer.mnist's SavedModel,
+      fn_args: `custom_config` holds `quantization`, as in `RunOptions`. `base_model` is Trainer.mnist's SavedModel,
         whose `lite` signature takes `image_floats`, float32 [None, 784], in [-0.5, 0.5], and returns probabilities,
         float32 [None, 10].
 
@@ -34,7 +35,7 @@ def run_fn(fn_args: FnArgs) -> None:
       ValidationError: `custom_config` holds something else.
       ModelFileError: the file is not fit to ship.
     """
-    mode = TrainingParams.model_validate(fn_args.custom_config or {}).quantization
+    mode = TypeAdapter(Quantization).validate_python(fn_args.custom_config["quantization"])
     base_model = tf.saved_model.load(fn_args.base_model)
     lite = base_model.signatures["lite"]
     with tempfile.TemporaryDirectory() as folder:

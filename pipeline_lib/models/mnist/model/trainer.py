@@ -16,8 +16,8 @@ from tfx_bsl.public import tfxio
 from models.mnist.model.augmentation import Distortion, distort
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, NUM_CLASSES, transformed_name
 from models.mnist.model.network import Tabulated, build_network, one_cycle
+from models.mnist.model.training_parameters import TrainingParams
 from nightlite.errors import DataError, NightliteError
-from nightlite.ondevice.training_parameters import TrainingParams
 
 # Training needs steps, so an epoch passes over a small data set several times.
 MIN_STEPS_PER_EPOCH = 30

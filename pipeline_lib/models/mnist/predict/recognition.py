@@ -7,6 +7,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from models.mnist.on_device import MODEL
 from nightlite import native_log
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.checked import checked
@@ -76,7 +77,7 @@ def _load(settings: Settings, version: int | None) -> tuple[Release, bytes]:
         with checked(release, settings) as (copy, _):
             return Release(release.folder, copy.manifest), copy.model()
 
-    releases = Releases(settings.push_dir)
+    releases = Releases(settings.folders(MODEL.name).releases)
     if version is not None:
         return read(releases.release(version))
     found = releases.read_latest(read)

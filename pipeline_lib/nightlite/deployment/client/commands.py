@@ -24,13 +24,14 @@ class _Trigger(TyperCommand):
 
 
 def _parameter_lines() -> str:
-    from nightlite.ondevice import run_parameters
+    from nightlite.deployment.models import the_model
+    from nightlite.ondevice.run_parameters import parameters
     from nightlite.runner import parameter_text
 
     about = [
         f"{parameter.name}: {parameter.type}, {parameter_text.bounds(parameter).replace('`', '')}, "
         f"default {parameter_text.default(parameter)}. {parameter.json_schema.get('description', '')}."
-        for parameter in run_parameters.parameters()
+        for parameter in parameters(the_model())
     ]
     where = (
         "Where: NIGHTLITE_URL, and who asks: NIGHTLITE_USER and NIGHTLITE_PASSWORD or NIGHTLITE_PASSWORD_FILE, or "
@@ -60,12 +61,13 @@ def trigger(
     refused; 3 it ran, but the model was not released; 130 interrupted: the run goes on.
     """
     from nightlite.deployment.client import runs
-    from nightlite.ondevice import run_parameters
+    from nightlite.deployment.models import the_model
+    from nightlite.ondevice.run_parameters import parameters
     from nightlite.runner import parameter_text
 
     if timeout is not None and not wait:
         raise typer.BadParameter("expected --wait beside --timeout. Received: --timeout alone")
-    conf = parameter_text.assignments(param or [], run_parameters.parameters())
+    conf = parameter_text.assignments(param or [], parameters(the_model()))
     seconds = math.inf if timeout is None else timeout
     raise typer.Exit(
         runs.trigger(settings(), conf, run_id=run_id, note=note, wait=wait, seconds=seconds, as_json=as_json)

@@ -21,6 +21,7 @@ from nightlite.deployment.models import the_model
 from nightlite.deployment.setting_check import check_settings
 from nightlite.deployment.settings import Settings, settings
 from nightlite.errors import NightliteError, SettingsError, StackError
+from nightlite.ondevice.settings import model_prefix, model_settings
 from nightlite.paths import PROJECT
 
 # A killed scheduler looks alive until its last heartbeat is 30 s old.
@@ -137,17 +138,18 @@ def make_users() -> None:
 
 
 def first_data(config: Settings) -> None:
-    """Ingest `config.dataset`, or the model's first source, so that no operator's span comes before it.
+    """Ingest the model's first data, so that no operator's span comes before it.
 
     Data that is there already stays the only data.
 
     Raises:
       StackError: the ingest failed.
     """
-    if any(config.data_dir.glob("span-*")):
+    model = the_model()
+    if any(config.folders(model.name).data.glob("span-*")):
         say("there is data already: nothing to ingest")
         return
-    source = config.dataset or the_model().usual_source
+    source = model_settings(model).dataset or model.usual_source
     say(f"ingesting {source}")
     command = [
         str(config.tfx_python),
@@ -158,7 +160,7 @@ def first_data(config: Settings) -> None:
         "--no-tell",
     ]
     if subprocess.call(command, cwd=PROJECT):
-        raise StackError(f"could not ingest NIGHTLITE_DATASET ({source}): the reason is above")
+        raise StackError(f"could not ingest {model_prefix(model)}DATASET ({source}): the reason is above")
 
 
 def forget_runs(before: datetime) -> None:

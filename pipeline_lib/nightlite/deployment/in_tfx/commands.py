@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from nightlite import native_log
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import command_app
 from nightlite.deployment.data_sources import ListsSources
+from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import settings
 from nightlite.errors import NodeRequestError
 from nightlite.ondevice.results.run_summary import summarize
@@ -54,8 +56,8 @@ def _curated_schema() -> ModuleType:
     return curated_schema
 
 
-@app.command(cls=ListsSources, no_args_is_help=True, epilog="{source}; nightlite ingest ~/data")
-def ingest(
+@app.command("ingest", cls=ListsSources, no_args_is_help=True, epilog="{source}; nightlite ingest ~/data")
+def ingest_data(
     source: Annotated[str, typer.Argument(help="one of the sources below, or a folder")],
     tell: Annotated[bool, typer.Option(help="notify Airflow of a new span, which starts a run")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
@@ -64,14 +66,12 @@ def ingest(
 
     Airflow is where NIGHTLITE_URL says, else the local one. A failed notice is printed and is no failure.
     """
-    from nightlite.deployment.models import the_model
-    from nightlite.ondevice.spans import numbers
-    from nightlite.runner.hooks import load
+    from nightlite.ondevice.in_tfx.ingest import ingest
 
-    span = load(the_model().ingest)(source, settings().data_dir)
+    model = the_model()
+    span, newest = ingest(model.ingest, source, settings().folders(model.name).data)
     if not as_json:
         print(span, flush=True)
-    newest = span.number == numbers(settings().data_dir)[-1]
     told = None
     if tell and newest:
         from nightlite.deployment.client.asset_event import tell_of
@@ -94,11 +94,10 @@ def run_whole_pipeline(
     Exit code 0: every node ran, whatever the gates said, which the JSON at the end shows; 1 a node failed; 2 usage.
     """
     try:
-        values = checked_assignments(param or [])
+        values = checked_assignments(param or [], the_model())
     except NodeRequestError as error:
         print(f"nightlite: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
-    from nightlite.deployment.models import the_model
     from nightlite.ondevice.in_tfx.compile import compile_model
     from nightlite.runner.in_tfx import node_log
     from nightlite.runner.in_tfx.run_local import run_local
@@ -110,12 +109,16 @@ def run_whole_pipeline(
     Console().print_json(summarize(results).model_dump_json())
 
 
+def _data_dir() -> Path:
+    return settings().folders(the_model().name).data
+
+
 @schema_app.command("infer", epilog="Example: nightlite schema infer")
 def infer_schema() -> None:
     """Print a schema as the latest span of data has it."""
     curated_schema = _curated_schema()
 
-    print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(settings().data_dir))), end="")
+    print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(_data_dir()))), end="")
 
 
 @schema_app.command("diff", epilog="Exit code 1: the latest span differs from the curated schema.")
@@ -123,7 +126,7 @@ def diff_schema() -> None:
     """Show where the latest span differs from the curated schema, and what 'accept' would change."""
     curated_schema = _curated_schema()
 
-    file, span = settings().schema_file, curated_schema.latest_statistics(settings().data_dir)
+    file, span = settings().schema_file(the_model()), curated_schema.latest_statistics(_data_dir())
     if (curated := curated_schema.read(file)) is not None:
         for line in curated_schema.anomalies(curated, span):
             print(line)
@@ -138,8 +141,8 @@ def accept_schema() -> None:
     """Widen the curated schema to the latest span. Without a schema, write the inferred one."""
     curated_schema = _curated_schema()
 
-    file = settings().schema_file
-    schema = curated_schema.proposed(file, curated_schema.latest_statistics(settings().data_dir))
+    file = settings().schema_file(the_model())
+    schema = curated_schema.proposed(file, curated_schema.latest_statistics(_data_dir()))
     if not (difference := curated_schema.difference(file, schema)):
         print(f"{file} is unchanged: the latest span matches it")
         return

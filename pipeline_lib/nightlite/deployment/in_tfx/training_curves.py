@@ -17,7 +17,8 @@ from nightlite.settings_file import read_settings_file
 def main(arguments: list[str]) -> int:
     try:
         read_settings_file()
-        folder = settings().pipeline_root / the_model().trainer / "model_run"
+        model = the_model()
+        folder = settings().folders(model.name).artifacts / model.trainer / "model_run"
     except NightliteError as error:
         print(f"tensorboard: {error}", file=sys.stderr)
         return 1

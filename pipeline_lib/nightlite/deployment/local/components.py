@@ -18,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nightlite.deployment.dag_check import refuse_broken_dags
 from nightlite.deployment.local.airflow_config import HOST, LocalAirflow, write_private
 from nightlite.deployment.local.processes import MARK, Component, started
+from nightlite.deployment.models import the_model
+from nightlite.deployment.setting_check import model_variables
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY_PREFIX
-from nightlite.ondevice.run_parameters import RunParams
 from nightlite.paths import PROJECT, SOURCES
 
 START_SECONDS = 180
@@ -58,9 +59,9 @@ def settings_environment(settings: Settings) -> dict[str, str]:
 
 
 def told_digest(settings: Settings) -> str:
-    """Return a digest of settings, run defaults and notice settings. It keeps none of their secrets."""
-    defaults = {f"NIGHTLITE_{name.upper()}" for name in RunParams.model_fields}
-    told = {name: value for name, value in os.environ.items() if name.startswith(NOTIFY_PREFIX) or name in defaults}
+    """Return a digest of settings, models' settings and notice settings. It keeps none of their secrets."""
+    own = model_variables(the_model())
+    told = {name: value for name, value in os.environ.items() if name.startswith(NOTIFY_PREFIX) or name in own}
     return hashlib.sha256(json.dumps(told | settings_environment(settings), sort_keys=True).encode()).hexdigest()
 
 

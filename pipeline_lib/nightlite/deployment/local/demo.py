@@ -18,6 +18,7 @@ from nightlite.deployment.data_sources import checked_source
 from nightlite.deployment.local import stack
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.local.components import settings_environment
+from nightlite.deployment.local.old_state import refuse_old_state
 from nightlite.deployment.local.start_run import run_under_way, switch_on
 from nightlite.deployment.models import the_model
 from nightlite.deployment.setting_check import check_settings
@@ -26,6 +27,7 @@ from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.schedule import schedule
 from nightlite.ondevice.report_files import REPORT_ROUTE
 from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
+from nightlite.ondevice.settings import model_settings
 from nightlite.paths import PROJECT
 
 
@@ -44,7 +46,8 @@ def demo(settings: Settings, dataset: str | None = None) -> int:
     source = checked_source(the_model(), dataset) if dataset else the_model().usual_source
     # Check before ingesting and compiling, which takes half a minute.
     check_settings(settings)
-    schedule(settings, the_model().data_asset)
+    refuse_old_state(settings.var_dir)
+    schedule(the_model(), model_settings(the_model()), settings.timezone)
     airflow = stack.local_airflow(settings)
     run_id: str | None = None
     try:

@@ -26,6 +26,7 @@ from nightlite.deployment.local.components import (
     told_digest,
     wait_until_healthy,
 )
+from nightlite.deployment.local.old_state import refuse_old_state
 from nightlite.deployment.local.processes import Component
 from nightlite.deployment.setting_check import check_settings
 from nightlite.deployment.settings import Settings
@@ -65,11 +66,12 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
 
     Raises:
       SettingsError: a variable is unknown or malformed.
-      StackError: the port is taken, a DAG file cannot be imported, a component ended at once (its last log
-        lines are in the message), or the wait took longer than three minutes.
+      StackError: the state is an older version's, the port is taken, a DAG file cannot be imported, a component
+        ended at once (its last log lines are in the message), or the wait took longer than three minutes.
     """
     console = console or Console()
     check_settings(settings)
+    refuse_old_state(settings.var_dir)
     airflow = local_airflow(settings, dags_folder)
     with _locked(airflow.home):
         stack = read_stack(airflow.home)

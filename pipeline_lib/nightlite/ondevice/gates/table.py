@@ -45,13 +45,17 @@ class GateRow:
         """Return whether the bound is the least value that passes."""
         return self.name.startswith("min_")
 
-    def parameter(self, section: str) -> Any:
-        """Return the run parameter as a pydantic field, in a section of Airflow's trigger form."""
+    def parameter(self, section: str, default: float | None = None) -> Any:
+        """Return the run parameter as a pydantic field, in a section of Airflow's trigger form.
+
+        Args:
+          default: a model's own instead of the row's.
+        """
         least, most = self.allowed
         what = self.about or self.subject
         unit = f", in {self.unit}" if self.unit not in ("", SHARE) else ""
         return Field(
-            default=self.default,
+            default=self.default if default is None else type(self.default)(default),
             ge=least,
             le=most,
             title=f"{'At least' if self.is_least else 'At most'}: {self.subject}",

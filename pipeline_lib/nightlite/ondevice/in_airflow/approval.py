@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.table import SHARES
 from nightlite.ondevice.in_airflow.pages.links import report_url
-from nightlite.ondevice.run_parameters import DRY_RUN
+from nightlite.ondevice.run_options import DRY_RUN
 from nightlite.ondevice.settings import settings
 from nightlite.runner.in_airflow.xcom import upstream_results
 from nightlite.runner.node_result import NodeResult, OutputArtifact
@@ -37,13 +37,14 @@ class ModelApproval(ApprovalOperator):
 
     Args:
       before: the node that waits for it.
+      model: the model's name, whose releases the candidate is compared with.
     """
 
     # Subject and body are written from the run's results, not from templates.
     template_fields = ()
     skip_passes: ClassVar[bool] = True
 
-    def __init__(self, *, before: str, **kwargs: Any) -> None:
+    def __init__(self, *, before: str, model: str, **kwargs: Any) -> None:
         kind, dot, of = before.partition(".")
         named = {
             "task_id": f"Approval{dot}{of}",
@@ -51,6 +52,7 @@ class ModelApproval(ApprovalOperator):
             "doc_md": _DOCS,
         }
         super().__init__(**{**named, "subject": f"{kind} {of}?", "defaults": self.REJECT, **kwargs})
+        self.model = model
 
     def execute(self, context: Context) -> None:
         if context["params"].get("approval") != "required":
@@ -65,7 +67,8 @@ class ModelApproval(ApprovalOperator):
         if any(result.blessed is False for result in results.values()):
             why = ["nothing to approve: the model is not blessed", *refusals_of(results.values())]
             self._pass(context, "; ".join(why))
-        releases, policy = Releases(settings().push_dir), policy_of(_edge(results), context["params"].get("push"))
+        releases = Releases(settings().folders(self.model).releases)
+        policy = policy_of(_edge(results), context["params"].get("push"))
         for model in _model_files(results):
             if known := releases.known(model, must_be_signed=settings().signs, policy=policy):
                 self._pass(context, f"nothing to approve: {known.why}")

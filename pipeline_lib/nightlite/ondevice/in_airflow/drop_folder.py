@@ -1,4 +1,4 @@
-"""Watched folder for new data: `<var_dir>/drop/NAME/` with IDX files and, once they are complete, `READY`.
+"""Watched folder for new data: `var/<model>/drop/NAME/` with a source's files and, once complete, `READY`.
 
 The folder itself is the state, so no event can be lost. A drop during another ingest, or while Airflow is down, is
 found by the next poll. Each drop ends in one of two folders, and is never read twice:
@@ -19,32 +19,42 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
-from nightlite.ondevice.settings import Settings, settings
+from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.settings import Settings
 from nightlite.paths import PROJECT, SOURCES
 
 READY = "READY"
 REASON = "reason.txt"
 _INGESTED, _REFUSED = "ingested", "refused"
 _LOOK_EVERY_SECONDS = 5
+_INGEST = "nightlite.ondevice.in_tfx.ingest"
 
 
 class WaitForDrop(BaseOperator):
-    """Operator that waits, deferred, for a ready drop. Its XCom is the name of the drop that has waited longest."""
+    """Operator that waits, deferred, for a ready drop. Its XCom is the name of the drop that has waited longest.
+
+    Args:
+      drop_dir: the watched folder.
+    """
 
     template_fields = ()
+
+    def __init__(self, *, drop_dir: Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.drop_dir = drop_dir
 
     def execute(self, context: Context) -> str:
         from airflow.providers.standard.triggers.file import FileTrigger
 
-        if not (names := list(ready(settings().drop_dir))):
-            pattern = os.path.join(glob.escape(str(settings().drop_dir)), "*", READY)
+        if not (names := list(ready(self.drop_dir))):
+            pattern = os.path.join(glob.escape(str(self.drop_dir)), "*", READY)
             self.log.info("waiting for %s", pattern)
             self.defer(trigger=FileTrigger(pattern, poke_interval=_LOOK_EVERY_SECONDS), method_name="found")
         return names[0]
 
     def found(self, context: Context, event: Any = None) -> str:
         """Return the ready drop's name after the trigger has fired."""
-        for name in ready(settings().drop_dir):
+        for name in ready(self.drop_dir):
             return name
         raise AirflowSkipException(f"{READY} is no longer there")
 
@@ -58,7 +68,7 @@ def ready(drop_dir: Path) -> Iterator[str]:
     return (name for _, name in sorted(found))
 
 
-def ingest(name: str, config: Settings) -> dict[str, Any]:
+def ingest(name: str, model: OnDeviceModel, config: Settings) -> dict[str, Any]:
     """Make a drop a span, in the TFX environment. Return the extra of the Asset's event.
 
     On any error, the drop is moved aside with the reason, so that it is not retried forever.
@@ -67,14 +77,17 @@ def ingest(name: str, config: Settings) -> dict[str, Any]:
       AirflowFailException: it was refused, with the reason.
       AirflowSkipException: an older span already holds exactly this.
     """
-    folder = config.drop_dir / name
+    folders = config.folders(model.name)
+    command = [str(config.tfx_python), "-m", _INGEST, model.ingest, str(folders.drop / name), str(folders.data)]
+    # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
+    env = {**os.environ, "PYTHONPATH": str(SOURCES)}
     try:
-        done = _ingest(folder, config)
+        done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
         problem = _reason(done) if done.returncode else None
     except (OSError, AirflowTaskTimeout) as error:
         problem = str(error)
     if problem:
-        place = put_away(name, config, refused=problem)
+        place = put_away(name, folders.drop, refused=problem)
         raise AirflowFailException(f"{problem}. It was moved to {place}")
     said = json.loads(done.stdout)
     print(said["said"])
@@ -83,14 +96,14 @@ def ingest(name: str, config: Settings) -> dict[str, Any]:
     return {key: said[key] for key in ("span", "examples", "sha256")}
 
 
-def put_away(name: str, config: Settings, refused: str = "") -> Path:
+def put_away(name: str, drop_dir: Path, refused: str = "") -> Path:
     """Move a drop aside. Return its new folder.
 
     Raises:
       AirflowFailException: it cannot be moved.
     """
-    folder = config.drop_dir / name
-    place = config.drop_dir / (_REFUSED if refused else _INGESTED) / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S.%f}-{name}"
+    folder = drop_dir / name
+    place = drop_dir / (_REFUSED if refused else _INGESTED) / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S.%f}-{name}"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         if refused:
@@ -104,23 +117,8 @@ def put_away(name: str, config: Settings, refused: str = "") -> Path:
     return place
 
 
-def _ingest(folder: Path, config: Settings) -> subprocess.CompletedProcess[str]:
-    command = [
-        str(config.tfx_python),
-        "-m",
-        "nightlite.deployment.in_tfx.commands",
-        "ingest",
-        str(folder),
-        "--no-tell",
-        "--json",
-    ]
-    # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
-    env = {**os.environ, "PYTHONPATH": str(SOURCES)}
-    return subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
-
-
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
         return f"the ingest was ended by signal {-done.returncode}"
     lines = done.stderr.strip().splitlines()
-    return lines[-1].removeprefix("nightlite: ") if lines else f"the ingest ended with exit code {done.returncode}"
+    return lines[-1] if lines else f"the ingest ended with exit code {done.returncode}"

@@ -16,7 +16,7 @@ from nightlite.ondevice.in_airflow.schedule import as_of, deadline, node_limits,
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.report_files import OUTCOME_NODE
 from nightlite.ondevice.results.node_facts import release_extra
-from nightlite.ondevice.settings import run_defaults, settings
+from nightlite.ondevice.settings import model_settings, run_defaults, settings
 from nightlite.runner.in_airflow.component_docs import ComponentDoc
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
@@ -37,13 +37,13 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
       CompiledPipelineError: there is no usable compiled pipeline.
       SettingsError: a setting is malformed.
     """
-    here = settings()
+    here, own = settings(), model_settings(model)
     config = AirflowPipelineConfig(
         airflow_dag_config={
             "description": "Train, convert to TFLite, evaluate, push if blessed",
             "doc_md": docs,
-            "schedule": schedule(here, model.data_asset),
-            "deadline": deadline(here),
+            "schedule": schedule(model, own, here.timezone),
+            "deadline": deadline(own),
             "catchup": False,
             "max_active_runs": 1,
             "tags": [model.name, "tfx", "tflite"],
@@ -53,8 +53,10 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
             "*": node_limits(here),
             "Pusher*": NodeSettings(outlets=(Asset(model.releases_asset),)),
         },
-        parameter_defaults=run_defaults(),
-        tasks_before={"Pusher*": partial(ModelApproval, response_timeout=timedelta(hours=here.approval_hours))},
+        parameter_defaults=run_defaults(model),
+        tasks_before={
+            "Pusher*": partial(ModelApproval, model=model.name, response_timeout=timedelta(hours=own.approval_hours))
+        },
         context_parameters={"as_of": as_of, APPROVAL_RECORD: approval_record},
         links=links_of,
         finish=(_report_every_outcome, *((end_with_notice,) if tells_after_runs() else ())),

@@ -10,31 +10,33 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.task import late_callback
-from nightlite.ondevice.settings import Settings
+from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.settings import ModelSettings, Settings, model_prefix
 from nightlite.runner.in_airflow.config import NodeSettings
 
 _BACKFILL = "backfill"
 _RETRY_DELAY = timedelta(seconds=30)
 
 
-def schedule(settings: Settings, data_asset: str) -> BaseTimetable | list[Asset] | None:
+def schedule(model: OnDeviceModel, settings: ModelSettings, timezone: str) -> BaseTimetable | list[Asset] | None:
     """Return the schedule: by time, on new data, on either, or never.
 
     Raises:
       SettingsError: it is no cron expression.
     """
-    data = [Asset(data_asset)] if settings.run_on_new_data else []
+    data = [Asset(model.data_asset)] if settings.run_on_new_data else []
     if not settings.schedule:
         return data or None
     # In containers (docker/airflow/airflow.cfg) a DAG without a scheduled run makes up for its last date.
     at_once = conf.getboolean("nightly", "first_run_at_once", fallback=False)
-    by_time = CronTriggerTimetable(settings.schedule, timezone=settings.timezone, run_immediately=at_once)
+    by_time = CronTriggerTimetable(settings.schedule, timezone=timezone, run_immediately=at_once)
     try:
         # Airflow validates a timetable, but not one within another.
         by_time.validate()
     except AirflowTimetableInvalid as error:
         raise SettingsError(
-            f"NIGHTLITE_SCHEDULE: expected a cron expression or preset ({error}). Received: {settings.schedule!r}"
+            f"{model_prefix(model)}SCHEDULE: expected a cron expression or preset ({error}). "
+            f"Received: {settings.schedule!r}"
         ) from None
     return AssetOrTimeSchedule(timetable=by_time, assets=data) if data else by_time
 
@@ -49,7 +51,7 @@ def as_of(context: Context) -> str:
     return run.logical_date.isoformat() if run.run_type == _BACKFILL and run.logical_date else ""
 
 
-def deadline(settings: Settings) -> DeadlineAlert | None:
+def deadline(settings: ModelSettings) -> DeadlineAlert | None:
     """Return an alert for a late run. It counts from queueing, because runs on new data have no date."""
     if not settings.deadline_minutes:
         return None

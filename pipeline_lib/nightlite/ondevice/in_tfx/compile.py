@@ -11,14 +11,15 @@ from nightlite.runner.in_tfx.run_parameters import runtime_parameter
 
 
 def compile_model(model: OnDeviceModel, config: Settings) -> CompiledPipeline:
-    """Return the model's compiled pipeline, with every run parameter of `RunParams` open."""
-    described = (*described_parameters.parameters(), *described_parameters.facts())
+    """Return the model's compiled pipeline, with every run parameter open."""
+    described = (*described_parameters.parameters(model), *described_parameters.facts())
+    folders, schema_file = config.folders(model.name), config.schema_file(model)
     pipeline = create_pipeline(
         model,
-        pipeline_root=str(config.pipeline_root),
-        data_dir=str(config.data_dir),
-        push_dir=str(config.push_dir),
-        schema_file=config.schema_file if config.schema_file.exists() else None,
+        pipeline_root=str(folders.artifacts),
+        data_dir=str(folders.data),
+        push_dir=str(folders.releases),
+        schema_file=schema_file if schema_file.exists() else None,
         run_values={
             parameter.name: runtime_parameter(parameter) for parameter in described if parameter.read_by == "nodes"
         },

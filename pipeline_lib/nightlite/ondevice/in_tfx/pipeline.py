@@ -21,6 +21,7 @@ from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
 from nightlite.ondevice.in_tfx.report.component import ModelReport
 from nightlite.ondevice.in_tfx.report.outcome_component import OutcomeReport
 from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.run_parameters import training_params
 from nightlite.runner.in_tfx import run_parameters
 from nightlite.runner.in_tfx.run_parameters import RunValue
 
@@ -44,7 +45,7 @@ def create_pipeline(
       pipeline_root: folder that receives every artifact.
       data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example. `run_values` select the spans.
       push_dir: receives the releases, as described in `nightlite/ondevice/releases/store.py`.
-      run_values: the run's parameters, by the names of `RunParams` and of `run_params.facts()`: RuntimeParameters, or
+      run_values: the run's parameters, by the names of `run_params(model)` and of `facts()`: RuntimeParameters, or
         plain values.
       schema_file: the curated schema. Without one, each run infers it from its own training split.
       beam_pipeline_args: for data larger than one process should hold.
@@ -100,7 +101,7 @@ def create_pipeline(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        custom_config={name: run_values[name] for name in model.training_parameters},
+        custom_config={name: run_values[name] for name in training_params(model).model_fields},
     ).with_id(model.trainer)
 
     # The same weights in another file: any disagreement of the two Evaluators comes from the conversion.
@@ -110,7 +111,7 @@ def create_pipeline(
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
         base_model=trainer.outputs["model"],
-        custom_config={name: run_values[name] for name in model.conversion_parameters},
+        custom_config={"quantization": run_values["quantization"]},
     ).with_id(f"Trainer.{model.lite}")
 
     evaluator = tfx.components.Evaluator(

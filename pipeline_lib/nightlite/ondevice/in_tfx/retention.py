@@ -17,6 +17,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 
 from nightlite import durable
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.model import model_name
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import REFUSED_DATA
 from nightlite.ondevice.settings import settings
@@ -34,7 +35,8 @@ def after_run(run: AfterRun) -> str:
     config = settings()
     if not config.keep_artifact_runs:
         return ""
-    removed = prune(run.store, run.pipeline_name, run.pipeline_root, config.push_dir, config.keep_artifact_runs)
+    releases = config.folders(model_name(run.pipeline_name)).releases
+    removed = prune(run.store, run.pipeline_name, run.pipeline_root, releases, config.keep_artifact_runs)
     if not removed:
         return ""
     return f"removed {removed} artifacts, older than {config.keep_artifact_runs} runs, below {run.pipeline_root}"

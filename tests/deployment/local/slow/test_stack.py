@@ -170,7 +170,7 @@ def test_a_dag_that_cannot_be_imported_any_more_is_told_instead_of_a_refusal(
 
 def test_a_second_up_says_so_and_whether_anything_was_set_since(airflow: LocalAirflow, settings: Settings) -> None:
     before = read_stack(airflow.home)
-    since = ({}, {"NIGHTLITE_NOTIFY_WEBHOOK": "https://example.com/secret"}, {"NIGHTLITE_MIN_ACCURACY": "0.98"})
+    since = ({}, {"NIGHTLITE_NOTIFY_WEBHOOK": "https://example.com/secret"}, {"NIGHTLITE_MNIST_MIN_ACCURACY": "0.98"})
     for variables in since:
         console, text = plain_console()
         with environment(variables):
@@ -241,7 +241,7 @@ def test_an_up_with_other_settings_starts_a_half_dead_airflow_again(
     [processor] = [item.process() for item in read_stack(airflow.home).components if item.name == "dag-processor"]
     processes.kill([processor])
     console, text = plain_console()
-    with environment({"NIGHTLITE_MIN_ACCURACY": "0.98"}):
+    with environment({"NIGHTLITE_MNIST_MIN_ACCURACY": "0.98"}):
         stack.up(settings, airflow.dags_folder, console)
     assert "half up (dag-processor ended): starting it again, with the settings of now" in text.getvalue()
     assert before.isdisjoint(component.pid for component in read_stack(airflow.home).components)
@@ -268,9 +268,14 @@ def test_down_ends_a_running_task_and_leaves_nothing(
     assert "Nothing was running" in text.getvalue()
 
 
-def test_a_schedule_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    settings = Settings(var_dir=tmp_path, port=free_port(), schedule="99 2 * * *")
-    with pytest.raises(StackError, match=r"py: NIGHTLITE_SCHEDULE: expected a cron .* Received: '99 2 \* \* \*'$"):
+def test_a_schedule_that_is_none_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTLITE_MNIST_SCHEDULE", "99 2 * * *")
+    settings = Settings(var_dir=tmp_path, port=free_port())
+    with pytest.raises(
+        StackError, match=r"py: NIGHTLITE_MNIST_SCHEDULE: expected a cron .* Received: '99 2 \* \* \*'$"
+    ):
         stack.up(settings)
     assert not any((tmp_path / "airflow" / name).exists() for name in ("stack.json", "airflow.db"))
 

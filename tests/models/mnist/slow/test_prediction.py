@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from models.mnist.data.dataset import Dataset
 from models.mnist.data.sources import load_folder
 from models.mnist.model.features import LABELS
+from models.mnist.on_device import MODEL
 from models.mnist.predict.prediction import FAILED, NOT_SURE, SURE, exit_code, predict
 from models.mnist.predict.recognition import Recogniser
 from nightlite.deployment.settings import Settings
@@ -27,7 +28,7 @@ def settings(float_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Set
     settings = Settings(var_dir=folder)
     file = folder / "tflite"
     file.write_bytes(float_file)
-    Releases(settings.push_dir).push(file, describe("run", LABELS), who="Pusher")
+    Releases(settings.folders(MODEL.name).releases).push(file, describe("run", LABELS), who="Pusher")
     return settings
 
 

@@ -23,8 +23,8 @@ from nightlite.ondevice.in_airflow.pages.links import (
     links_of,
 )
 from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
-from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
+from nightlite.ondevice.settings import Settings
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
@@ -102,7 +102,7 @@ def get(var_dir: Path, airflow_database: None) -> Iterator[Get]:
 @pytest.fixture(scope="module")
 def served(var_dir: Path, report_run: Callable[..., str]) -> str:
     """Return the path of a report that is there."""
-    folder = var_dir / "pipeline_root" / REPORT_NODE / "report" / "7"
+    folder = var_dir / "mnist" / "artifacts" / REPORT_NODE / "report" / "7"
     folder.mkdir(parents=True)
     for name in (REPORT_PAGE, "statistics.html", "evaluations.html", "report.json", "secret.txt", "../beside"):
         (folder / name).write_text(json.dumps(name))
@@ -193,7 +193,7 @@ def test_only_the_reports_own_pages_and_the_artifacts_own_files_are_served(get: 
 def test_a_run_whose_data_was_refused_has_datagates_page(
     get: Get, var_dir: Path, report_run: Callable[..., str]
 ) -> None:
-    folder = var_dir / "pipeline_root" / "DataGate" / "refused_data" / "9"
+    folder = var_dir / "mnist" / "artifacts" / "DataGate" / "refused_data" / "9"
     folder.mkdir(parents=True)
     (folder / REPORT_PAGE).write_text("refused")
     answer = get(path_of("refused_data", report_run("refused_data", str(folder), refused_data=True)))
@@ -213,18 +213,19 @@ def test_a_run_without_a_report_says_so(get: Get, served: str, page: str, said: 
     ("dag_id", "uri"),
     [
         ("out", "outside"),
-        ("up", "pipeline_root/../outside"),
-        ("linked", "pipeline_root/link"),
-        ("beside", "pipeline_root_2"),
+        ("up", "mnist/artifacts/../outside"),
+        ("linked", "mnist/artifacts/link"),
+        ("beside", "mnist/artifacts_2"),
+        ("airflows_own", "airflow"),
     ],
 )
 def test_an_xcom_that_points_elsewhere_is_of_no_use(
     get: Get, var_dir: Path, report_run: Callable[..., str], dag_id: str, uri: str
 ) -> None:
-    for folder in ("outside", "pipeline_root_2", "pipeline_root"):
-        (var_dir / folder).mkdir(exist_ok=True)
+    for folder in ("outside", "mnist/outside", "mnist/artifacts_2", "mnist/artifacts", "airflow"):
+        (var_dir / folder).mkdir(parents=True, exist_ok=True)
         (var_dir / folder / REPORT_PAGE).write_text("hidden")
-    if not (link := var_dir / "pipeline_root" / "link").exists():
+    if not (link := var_dir / "mnist" / "artifacts" / "link").exists():
         link.symlink_to(var_dir / "outside")
     run_id = report_run(dag_id, f"{var_dir}/{uri}")
     for page in (REPORT_PAGE, f"{NODE}/files/1/{REPORT_PAGE}"):
@@ -252,8 +253,8 @@ def test_a_page_that_is_a_link_out_of_its_folder_is_not_read(tmp_path: Path) -> 
     assert file_in(root, str(page), "report.json") is None
 
 
-def page_of(result: NodeResult, root: Path, releases: Path) -> str:
-    return node_page(result, outputs_of(result, root, Releases(releases)), "/dags/d/runs/r")
+def page_of(result: NodeResult, var_dir: Path) -> str:
+    return node_page(result, outputs_of(result, Settings(var_dir=var_dir)), "/dags/d/runs/r")
 
 
 def made(*uris: object) -> NodeResult:
@@ -263,40 +264,37 @@ def made(*uris: object) -> NodeResult:
 
 
 def test_a_pushers_page_lists_its_release_and_a_full_folder_ends(tmp_path: Path) -> None:
-    root, pushed = tmp_path / "root", tmp_path / "pushed"
+    root, pushed = (tmp_path / "mnist" / name for name in ("artifacts", "releases"))
     for folder in (root, pushed / "3"):
         folder.mkdir(parents=True)
     (pushed / "3" / "model.tflite").write_bytes(b"0" * 1234)
     for number in range(201):
         (root / f"{number:03}").touch()
     result = with_facts(made(root), pushed_version="3", pushed_to=str(pushed / "3"))
-    page = page_of(result, root, pushed)
+    page = page_of(result, tmp_path)
     assert "release 3" in page and "1,234 bytes" in page and 'href="Pusher/files/release/model.tflite"' in page
     assert 'href="/dags/d/runs/r"' in page
     assert ">199<" in page and ">200<" not in page and "only 200 are listed" in page
-    assert "1,234" not in page_of(result, root, tmp_path / "another")
+    assert "1,234" not in page_of(result, tmp_path / "another")
 
 
 def test_a_nodes_page_has_its_reason_and_each_gate_that_refused(tmp_path: Path) -> None:
     result = with_facts(made().model_copy(update={"reason": "not blessed"}), refusals=["size <big>", "latency"])
-    page = page_of(result, tmp_path, tmp_path)
+    page = page_of(result, tmp_path)
     assert "succeeded: not blessed" in page
     assert "<p>Refused: size &lt;big&gt;</p>" in page and "<p>Refused: latency</p>" in page
 
 
 def test_whatever_is_on_the_disk_the_page_is_made_and_nothing_is_markup(tmp_path: Path) -> None:
-    odd, empty, loop = tmp_path / "odd", tmp_path / "empty", tmp_path / "loop"
+    root = tmp_path / "mnist" / "artifacts"
+    odd, empty, loop = root / "odd", root / "empty", root / "loop"
     for folder in (odd / "b", empty):
         folder.mkdir(parents=True)
     for name in ("b/a b#c?.txt", "<b>"):
         (odd / name).touch()
     (odd / "self").symlink_to("self")
     loop.symlink_to(loop)
-    page = page_of(
-        made(odd, odd / "<b>", empty, loop, tmp_path / ("x" * 300), tmp_path / "gone", "\0", "s3://b/x"),
-        tmp_path,
-        tmp_path,
-    )
+    page = page_of(made(odd, odd / "<b>", empty, loop, root / ("x" * 300), root / "gone", "\0", "s3://b/x"), tmp_path)
     assert 'href="Pusher/files/1/b/a%20b%23c%3F.txt"' in page and ">self<" in page
     assert page.count("&lt;b&gt;") == 3 and "<b>" not in page
     assert page.count('class="why"') == 6  # all but the first two

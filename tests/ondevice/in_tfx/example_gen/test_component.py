@@ -13,6 +13,7 @@ from tfx import v1 as tfx
 
 from models.mnist.data.dataset import Dataset
 from models.mnist.data.write_span import write_span
+from models.mnist.on_device import MODEL
 from nightlite.ondevice.in_tfx.example_gen.component import SpanExampleGen
 from nightlite.ondevice.run_parameters import facts, parameters
 from nightlite.ondevice.spans import read
@@ -47,7 +48,7 @@ class Laboratory:
         return self.folder / "spans.json"
 
     def compiled(self) -> CompiledPipeline:
-        described = (*parameters(), *facts())
+        described = (*parameters(MODEL), *facts())
         splits = [tfx.proto.Input.Split(name=name, pattern=f"span-{{SPAN}}/{name}-*.tfrecord.gz") for name in SPLITS]
         config = tfx.proto.Input(splits=splits)
         run_values = {

@@ -17,6 +17,7 @@ from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.node_result import NodeResult
 from tests.faults.tfx.nights import compiled_nights, run_node
 from tests.ondevice.releases.made_releases import describe
+from tests.pipelines import tiny_nights
 
 
 def blessing(artifact_id: int, model_id: int, blessed: bool) -> standard_artifacts.InfraBlessing:
@@ -168,7 +169,7 @@ def test_the_next_nights_baseline_is_the_model_that_was_rolled_back_to(nights: N
     first, second = nights(0), nights(1)
     assert made_by(first) == made_by(second) != ""
     assert (first["Resolver.released"].outputs, baseline(second)) == ({}, b"model of night 0")
-    Releases(settings().push_dir).rollback(1, who="ann", why="2 mistakes sevens")
+    Releases(settings().folders(tiny_nights.NAME).releases).rollback(1, who="ann", why="2 mistakes sevens")
     third = nights(3)
     assert baseline(third) == b"model of night 0"
     assert third["Resolver.released"].outputs["model"] == first["Train"].outputs["model"]

@@ -18,7 +18,7 @@ from nightlite.ondevice.releases.anchor import anchor
 from nightlite.ondevice.releases.policy import EVEN_IF_NO_BETTER, comparison_with, policy
 from nightlite.ondevice.releases.store import Push, Releases
 from nightlite.ondevice.results.outcome import Outcome
-from nightlite.ondevice.run_parameters import RunParams
+from tests.names import RunParams
 from tests.ondevice.gates.test_edge import CONTRACT, DEFAULTS, MEASURED
 from tests.ondevice.releases.made_releases import DESCRIPTION
 

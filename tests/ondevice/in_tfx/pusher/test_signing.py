@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from models.mnist.on_device import MODEL
 from models.mnist.predict.recognition import Recogniser
 from nightlite.deployment.settings import Settings
 from nightlite.errors import ReleaseError
@@ -74,7 +75,7 @@ def test_a_file_that_is_exchanged_while_it_is_checked_is_not_used(
     settings = Settings(var_dir=tmp_path, verifying_key=keys[1])
     (tmp_path / "model").write_text("model")
     folder = (
-        Releases(settings.push_dir)
+        Releases(settings.folders(MODEL.name).releases)
         .push(tmp_path / "model", describe("r"), who="Pusher", sign=lambda folder: signing.sign(folder, keys[0]))
         .release.folder
     )

@@ -30,9 +30,9 @@ from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.run_summary import summarize
-from nightlite.ondevice.run_parameters import RunParams
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.node import describe
+from tests.names import RunParams
 from tests.ondevice.in_tfx.gate_laboratory import (
     Laboratory,
     Run,
@@ -127,12 +127,12 @@ def test_a_better_one_is_held_to_the_last_blessed_one_and_pushed(first: Run, bet
 
 def test_on_the_same_data_it_is_pushed_because_it_is_detectably_better(laboratory: Laboratory, better: Run) -> None:
     """And the release's manifest says what the next one on this data is compared by."""
-    release = Releases(laboratory.settings.push_dir).latest()
+    release = Releases(laboratory.folders.releases).latest()
     assert release and release.manifest.edge
     edge = EdgeMeasurements.model_validate(release.manifest.edge)
     assert edge.against_baseline and edge.against_baseline.better and edge.against_baseline.n == 120
     assert edge.against_anchor is None and (release.manifest.anchor, release.manifest.beat_anchor) == (1, True)
-    first = EdgeMeasurements.model_validate(Releases(laboratory.settings.push_dir).release(1).manifest.edge)
+    first = EdgeMeasurements.model_validate(Releases(laboratory.folders.releases).release(1).manifest.edge)
     assert edge.data == first.data and edge.data
 
 
@@ -347,7 +347,7 @@ def _baselines(laboratory: Laboratory, run: Run, node_id: str) -> list[int]:
 def test_after_a_rollback_the_next_run_is_held_to_what_was_rolled_back_to(
     laboratory: Laboratory, first: Run, better: Run
 ) -> None:
-    releases = Releases(laboratory.settings.push_dir)
+    releases = Releases(laboratory.folders.releases)
     assert releases.latest_version() != 1
     releases.rollback(1, who="ann", why="the later ones mistake sevens")
     run = laboratory.run("after a rollback", epochs=6)
@@ -363,14 +363,14 @@ def test_after_the_metadata_store_was_lost_the_next_run_is_held_to_the_last_rele
     fresh = Laboratory(Settings(var_dir=tmp_path), compile_model(MODEL, Settings(var_dir=tmp_path)))
     for kept in ("push_dir", "data_dir"):
         shutil.copytree(getattr(before, kept), getattr(fresh.settings, kept), symlinks=True)
-    release = Releases(before.push_dir).latest()
+    release = Releases(before.folders(MODEL.name).releases).latest()
     assert release
     run = fresh.run("the first in this store", epochs=1, learning_rate=0.0001)
     [baseline] = run["Resolver.released"].outputs["model"]
     assert Path(baseline.uri, "Format-Serving", "tflite").read_bytes() == release.model()
     assert [_baselines(fresh, run, node_id) for node_id in HELD_TO_IT] == [[baseline.id]] * 2
     assert [gate.name for gate in gates(run).refused] == ["min_accuracy_change", "min_p_if_worse"]
-    assert Releases(fresh.settings.push_dir).latest_version() == release.version
+    assert Releases(fresh.folders.releases).latest_version() == release.version
 
 
 # The last test: from here on the laboratory's latest span is a bad one.
@@ -378,8 +378,8 @@ def test_a_span_whose_labels_drifted_ends_the_run_before_training(laboratory: La
     digits = few_digits(500, 120)
     ones = digits.train.labels <= 1
     train = Split(digits.train.images[ones], digits.train.labels[ones])
-    write_span(Dataset("zeros and ones", train, digits.eval), laboratory.settings.data_dir)
-    models = laboratory.settings.pipeline_root / "Trainer.mnist" / "model"
+    write_span(Dataset("zeros and ones", train, digits.eval), laboratory.folders.data)
+    models = laboratory.folders.artifacts / "Trainer.mnist" / "model"
     before = sorted(models.iterdir())
     with pytest.raises(DataError, match=r"since span 1: 0\.[34]\d*, expected <= 0\.1 \(max_label_drift\)"):
         laboratory.run("drifted", epochs=6)

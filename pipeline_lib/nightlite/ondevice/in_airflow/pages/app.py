@@ -12,10 +12,9 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
-from nightlite.ondevice.in_airflow.pages.artifact_files import NodeOutput, file_in, outputs_of
+from nightlite.ondevice.in_airflow.pages.artifact_files import NodeOutput, file_in, folders_around, outputs_of
 from nightlite.ondevice.in_airflow.pages.artifacts_page import node_page
 from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX, run_path
-from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import (
     EVALUATIONS_PAGE,
     REPORT_JSON,
@@ -91,14 +90,14 @@ def _file(dag_id: str, run_id: str, node_id: str, key: str, path: str, session: 
 def _page(dag_id: str, run_id: str, page: str, session: SessionDep) -> Response:
     """Return a page of the run's report."""
     folder = report_folder(session, dag_id, run_id) if page in _MEDIA_TYPES else None
-    found = file_in(settings().pipeline_root, folder, page) if folder else None
+    found = file_in(folders_around(folder, settings()).artifacts, folder, page) if folder else None
     if found is None:
         return Response(_NO_REPORT, 404, HEADERS, "text/html")
     return FileResponse(found, 200, HEADERS, _MEDIA_TYPES[page])
 
 
 def _outputs(result: NodeResult) -> list[NodeOutput]:
-    return outputs_of(result, settings().pipeline_root, Releases(settings().push_dir))
+    return outputs_of(result, settings())
 
 
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.results.node_facts import facts_of
+from nightlite.ondevice.settings import Settings
 from nightlite.runner.node_result import NodeResult
 
 RELEASE = "release"
@@ -39,17 +40,24 @@ class Listing(NamedTuple):
     why_not: str = ""
 
 
-def outputs_of(result: NodeResult, pipeline_root: Path, releases: Releases) -> list[NodeOutput]:
+def folders_around(uri: str, config: Settings) -> ModelFolders:
+    """Return the folders of the model whose artifact or release the URI names, whether they exist or not."""
+    parts = Path(uri).parts[len(config.var_dir.parts) :]
+    return config.folders(parts[0] if parts else "")
+
+
+def outputs_of(result: NodeResult, config: Settings) -> list[NodeOutput]:
     """Return the node's artifacts, and the release that it made or found."""
     outputs = [
-        NodeOutput(str(item.id), f"{name}: {item.type} {item.id}", item.uri, pipeline_root)
+        NodeOutput(str(item.id), f"{name}: {item.type} {item.id}", item.uri, folders_around(item.uri, config).artifacts)
         for name, items in result.outputs.items()
         for item in items
     ]
     facts = facts_of(result)
     if facts.pushed_version and facts.pushed_to:
         title = f"release {facts.pushed_version}: sha256 {facts.pushed_sha256 or 'unknown'}"
-        outputs.append(NodeOutput(RELEASE, title, facts.pushed_to, releases.folder))
+        within = folders_around(facts.pushed_to, config).releases
+        outputs.append(NodeOutput(RELEASE, title, facts.pushed_to, within))
     return outputs
 
 

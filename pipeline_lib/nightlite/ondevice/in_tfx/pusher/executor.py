@@ -27,7 +27,7 @@ from nightlite.ondevice.releases.policy import policy as policy_of
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Push, Releases, Signer
 from nightlite.ondevice.results.outcome import OUTCOME, Outcome
-from nightlite.ondevice.run_parameters import DRY_RUN, LATEST
+from nightlite.ondevice.run_options import DRY_RUN, LATEST
 from nightlite.ondevice.settings import Settings, settings
 
 _QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")

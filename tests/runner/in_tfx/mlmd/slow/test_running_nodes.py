@@ -18,7 +18,7 @@ from nightlite.paths import PROJECT
 from nightlite.runner.in_tfx import run_local
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.mlmd import running_nodes
-from tests.faults.tfx.nights import prune, reopened, simulate
+from tests.faults.tfx.nights import folders_of, prune, reopened, simulate
 from tests.pipelines import tiny_nights
 from tests.run_nodes import Deployment, until_asleep, wait_for
 
@@ -127,8 +127,8 @@ def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, holder: str) 
     list(simulate(5, tmp_path))
     config = Settings(var_dir=tmp_path)
     oldest = reopened(config.mlmd_url)
-    model = config.pipeline_root / "Train" / "model" / str(oldest)
-    file = running_nodes.file_of(config.pipeline_root, "nights.Train", "night-0")
+    model = folders_of(config).artifacts / "Train" / "model" / str(oldest)
+    file = running_nodes.file_of(folders_of(config).artifacts, "nights.Train", "night-0")
     with running_process(file, "night-0") as process:
         until_said(process, "held")
         if holder == "is dead":

@@ -32,6 +32,6 @@ docker compose exec -T postgres pg_restore -U airflow -d airflow --exit-on-error
 docker compose exec -T mariadb sh -c 'export MYSQL_PWD="$MARIADB_PASSWORD"
   mariadb -u mlmd -e "DROP DATABASE mlmd; CREATE DATABASE mlmd" && exec mariadb -u mlmd mlmd' <"$folder/mlmd.sql"
 docker compose run --rm -T --no-deps init sh -c '
-  find /var/lib/nightlite /var/log/airflow -mindepth 1 ! -path /var/lib/nightlite/pushed -delete
+  find /var/lib/nightlite /var/log/airflow -mindepth 1 -delete
   exec tar -C / -xf - --no-overwrite-dir' <"$folder/files.tar"
 echo "restore: done; now docker compose up -d"

@@ -132,7 +132,7 @@ class Deployment:
 
     def pushed(self) -> list[str]:
         """Return the files below the folder of released models."""
-        found = docker("exec", self.container("api-server"), "find", "/var/lib/nightlite/pushed", "-type", "f")
+        found = docker("exec", self.container("api-server"), "find", "/var/lib/nightlite/mnist/releases", "-type", "f")
         return sorted(found.split())
 
 

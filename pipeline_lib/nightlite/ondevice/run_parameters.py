@@ -95,7 +95,7 @@ def is_settable(field: FieldInfo) -> bool:
     return not (isinstance(extra, dict) and _SET_BY in extra)
 
 
-def facts() -> tuple[Parameter, ...]:
+def context_parameters() -> tuple[Parameter, ...]:
     """Return the parameters that Airflow sets, and no run may set itself.
 
     `as_of`: the ISO date whose data a run reads, "" for the newest. `approval_record`: JSON of a

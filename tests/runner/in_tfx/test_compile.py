@@ -120,7 +120,7 @@ def test_both_evaluators_have_the_same_metrics_slices_and_thresholds(compiled: C
 
 
 def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: CompiledPipeline) -> None:
-    assert compiled.parameters == (*run_params.parameters(MODEL), *run_params.facts())
+    assert compiled.parameters == (*run_params.parameters(MODEL), *run_params.context_parameters())
     pipeline = bound_pipeline(compiled, "run", {"epochs": 3})
     config = json.loads(_exec_properties(pipeline, "Trainer.mnist")["custom_config"])
     assert config == {**TrainingParams().model_dump(), "epochs": 3}

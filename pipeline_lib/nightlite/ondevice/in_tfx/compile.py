@@ -12,7 +12,7 @@ from nightlite.runner.in_tfx.run_parameters import runtime_parameter
 
 def compile_model(model: OnDeviceModel, config: Settings) -> CompiledPipeline:
     """Return the model's compiled pipeline, with every run parameter open."""
-    described = (*described_parameters.parameters(model), *described_parameters.facts())
+    described = (*described_parameters.parameters(model), *described_parameters.context_parameters())
     folders, schema_file = config.folders(model.name), config.schema_file(model)
     pipeline = create_pipeline(
         model,

@@ -15,7 +15,7 @@ from models.mnist.data.dataset import Dataset
 from models.mnist.data.write_span import write_span
 from models.mnist.on_device import MODEL
 from nightlite.ondevice.in_tfx.example_gen.component import SpanExampleGen
-from nightlite.ondevice.run_parameters import facts, parameters
+from nightlite.ondevice.run_parameters import context_parameters, parameters
 from nightlite.ondevice.spans import read
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_FINAL, EXIT_OK
@@ -48,7 +48,7 @@ class Laboratory:
         return self.folder / "spans.json"
 
     def compiled(self) -> CompiledPipeline:
-        described = (*parameters(MODEL), *facts())
+        described = (*parameters(MODEL), *context_parameters())
         splits = [tfx.proto.Input.Split(name=name, pattern=f"span-{{SPAN}}/{name}-*.tfrecord.gz") for name in SPLITS]
         config = tfx.proto.Input(splits=splits)
         run_values = {

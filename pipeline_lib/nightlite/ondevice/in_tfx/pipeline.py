@@ -45,8 +45,8 @@ def create_pipeline(
       pipeline_root: folder that receives every artifact.
       data_dir: holds `span-N/{train,eval}-*` TFRecords of tf.Example. `run_values` select the spans.
       push_dir: receives the releases, as described in `nightlite/ondevice/releases/store.py`.
-      run_values: the run's parameters, by the names of `run_params(model)` and of `context_parameters()`: RuntimeParameters, or
-        plain values.
+      run_values: the run's parameters, by the names of `run_params(model)` and of `context_parameters()`:
+        RuntimeParameters, or plain values.
       schema_file: the curated schema. Without one, each run infers it from its own training split.
       beam_pipeline_args: for data larger than one process should hold.
     """

@@ -80,7 +80,7 @@ def verify(
     raise typer.Exit(1 if bad else 0)
 
 
-@models.command(epilog='Example: nightlite models rollback 3 --reason "4 mistakes sevens for ones"')
+@models.command(epilog='Example: nightlite models rollback 3 --reason "4 is slow on old phones"')
 def rollback(
     version: Annotated[int, typer.Argument(help="the new target of `latest`")],
     reason: Annotated[str, typer.Option(help="goes to the history")],

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,12 +29,12 @@ START_SECONDS = 180
 _LOG_LINES = 15
 
 
-# Logs are read from the disk that all components share, so no log servers are needed.
+# In the order of their start. Logs are read from the disk that all share, so no log servers are needed.
 COMPONENTS: dict[str, tuple[str, ...]] = {
     "api-server": ("api-server",),
-    "scheduler": ("scheduler", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
 }
 
 
@@ -119,12 +119,20 @@ def prepare(airflow: LocalAirflow, settings: Settings, *, migrate: bool) -> None
 
 
 def start(
-    airflow: LocalAirflow, settings: Settings, kept: tuple[Component, ...] = ()
+    airflow: LocalAirflow, settings: Settings, say: Callable[[str], None], kept: tuple[Component, ...] = ()
 ) -> dict[str, subprocess.Popen[bytes]]:
-    """Start every component except the `kept` ones, which are running."""
+    """Start every component except the `kept` ones, which are running. The scheduler waits for the API server.
+
+    A task that the last stop ended is retried at once, and fails again where no API server lets it start.
+
+    Raises:
+      StackError: the API server does not start.
+    """
     processes: dict[str, subprocess.Popen[bytes]] = {}
     stack = Stack(port=airflow.port, told=told_digest(settings), components=kept)
     for name in stack.dead():
+        if name == "scheduler" and "api-server" in processes:
+            wait_until_healthy(airflow, processes, say, ("api-server",))
         with open(airflow.log_folder / f"{name}.log", "wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", *COMPONENTS[name]],
@@ -143,10 +151,18 @@ def start(
 
 
 def wait_until_healthy(
-    airflow: LocalAirflow, processes: dict[str, subprocess.Popen[bytes]], say: Callable[[str], None]
+    airflow: LocalAirflow,
+    processes: dict[str, subprocess.Popen[bytes]],
+    say: Callable[[str], None],
+    wanted: Collection[str] | None = None,
 ) -> None:
+    """Wait until the `wanted` of these processes are healthy, or all of them.
+
+    Raises:
+      StackError: one has ended, or it takes too long.
+    """
     began, by_the_clock = time.monotonic(), time.time()
-    missing = set(processes)
+    missing = set(processes if wanted is None else wanted)
     while missing:
         for name, process in processes.items():
             if process.poll() is not None:
@@ -158,7 +174,7 @@ def wait_until_healthy(
                 f"Airflow's {', '.join(sorted(missing))} did not start within {START_SECONDS} s.{_tail(log)}"
             )
         time.sleep(0.2)
-        missing = set(processes) - healthy_components(airflow.url, since=by_the_clock)
+        missing -= healthy_components(airflow.url, since=by_the_clock)
         say(f"Airflow: starting, waiting for {', '.join(sorted(missing))} ({time.monotonic() - began:.0f} s)")
 
 

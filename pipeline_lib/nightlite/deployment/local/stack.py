@@ -90,7 +90,7 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
             prepare(airflow, settings, migrate=not is_migrated(airflow))
             status.update("Airflow: starting")
             try:
-                wait_until_healthy(airflow, start(airflow, settings, kept), status.update)
+                wait_until_healthy(airflow, start(airflow, settings, status.update, kept), status.update)
             except BaseException:
                 if stack := read_stack(airflow.home):
                     _stop(stack, airflow.home)

@@ -2,6 +2,8 @@
 
 import configparser
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from nightlite.deployment.local import processes, stack
 from nightlite.deployment.local.airflow_config import LocalAirflow
 from nightlite.deployment.local.components import Stack
 from nightlite.errors import StackError
+from tests.waiting import wait_until
 
 
 def test_how_long_airflow_waits_for_the_dead_is_short_and_the_operators_to_say(tmp_path: Path) -> None:
@@ -61,3 +64,26 @@ def test_a_task_is_given_time_only_while_a_server_takes_its_report() -> None:
     gone = server.model_copy(update={"started": server.started - 100})
     times = [stack.task_grace_seconds(Stack(port=1, components=(item,))) for item in (server, gone)]
     assert times == [stack.TASK_GRACE_SECONDS, stack.GRACE_SECONDS]
+
+
+# The scheduler, a worker, its task, and a command that the task has called, each the parent of the next.
+FAMILY = "import subprocess, sys; argv = sys.argv[1:]; print(len(argv), flush=True); subprocess.run(argv)"
+
+
+def test_a_scheduler_s_tasks_are_its_workers_children_and_not_what_these_call() -> None:
+    python = [sys.executable, "-c", FAMILY]
+    command = [*python * 3, "sleep", "987653"]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE) as scheduler:
+        try:
+            assert scheduler.stdout and [scheduler.stdout.readline() for _ in range(3)]
+            leader = psutil.Process(scheduler.pid)
+            wait_until("the command", lambda: len(leader.children(recursive=True)) == 3, seconds=30)
+            component = processes.Component(name="scheduler", pid=leader.pid, started=processes.started(leader))
+            family = leader.children(recursive=True)
+            [task] = [item for item in family if item.children() and item.parent() != leader]
+            assert processes.running_tasks([component]) == [task]
+            leader.kill()
+            scheduler.wait()
+            assert processes.running_tasks([component]) == [task]
+        finally:
+            processes.kill(family)

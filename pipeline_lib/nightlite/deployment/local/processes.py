@@ -119,16 +119,20 @@ def warm_servers(var_dir: Path) -> list[psutil.Process]:
 
 
 def running_tasks(components: Iterable[Component]) -> list[psutil.Process]:
-    """Return the task processes: children of the LocalExecutor's workers, which may outlive the scheduler."""
+    """Return the task processes: children of the LocalExecutor's workers, which may outlive the scheduler.
+
+    A task's own children are not among them: it answers for them, and may need them to finish.
+    """
     tasks: list[psutil.Process] = []
     for component in components:
         if component.name == "scheduler":
             members = {process.pid: process for process in members_of_sessions([component])}
+            members.pop(component.pid, None)
             for process in members.values():
                 with contextlib.suppress(psutil.Error):
                     worker = members.get(process.ppid())
-                    # The leader's children are the workers. They have no other parent in the session.
-                    if worker and worker.pid != component.pid:
+                    # The scheduler's children are the workers. They have no other parent in the session.
+                    if worker and worker.ppid() not in members:
                         tasks.append(process)
     return tasks
 

@@ -104,7 +104,7 @@ def down(settings: Settings, console: Console | None = None) -> list[str]:
     """Stop everything that `up` started, running tasks included, and print it. Kill what does not end by itself.
 
     Running tasks are stopped first, while the API server can take their reports, so they end as failed, not as
-    zombies.
+    zombies. A task that goes on despite SIGTERM, as Python functions do, has 45 s to finish.
 
     Returns: the names of the stopped components and tasks; empty if nothing ran.
     """

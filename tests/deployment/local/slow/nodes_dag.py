@@ -1,4 +1,4 @@
-"""Stands in for the pipeline's DAG: `first` is cached, or hangs; `second` is skipped, or fails.
+"""Stands in for the pipeline's DAG: `first` is cached, hangs, or calls a short command; `second` is skipped, or fails.
 
 The file `mode` beside it holds the default of the run's one parameter; a file `schedule`, a cron expression.
 """
@@ -16,12 +16,14 @@ by_time = None
 if SCHEDULE.exists():
     by_time = CronTriggerTimetable(SCHEDULE.read_text(), timezone="UTC", run_immediately=True)
 
-with DAG("mnist_tflite", schedule=by_time, params={"mode": Param(MODE, enum=["ok", "fail", "hang"])}):
+with DAG("mnist_tflite", schedule=by_time, params={"mode": Param(MODE, enum=["ok", "fail", "hang", "short"])}):
 
     @task
     def first(run_id: str, params: dict) -> dict:
         if params["mode"] == "hang":
             subprocess.run(["sleep", "987654"], start_new_session=True, check=True)
+        if params["mode"] == "short":
+            subprocess.run(["sleep", "4.321"], check=True)
         return {"node_id": "first", "run_id": run_id, "state": "cached", "reason": "same inputs as run x"}
 
     @task

@@ -1,7 +1,9 @@
 """`make up` and `make down`, and what the demo does between them, on a real Airflow."""
 
+import contextlib
 import functools
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -190,7 +192,7 @@ def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
     others = [item.process() for item in read_stack(airflow.home).components if item.name != "api-server"]
     processes.kill(others)
     assert demo.demo(settings) in (0, Outcome.refused.exit_code)
-    assert "half up (scheduler, dag-processor, triggerer ended)" in capsys.readouterr().out
+    assert "half up (dag-processor, triggerer, scheduler ended)" in capsys.readouterr().out
 
 
 def test_no_proxy_is_asked_for_this_machine(airflow: LocalAirflow) -> None:
@@ -247,14 +249,15 @@ def test_an_up_with_other_settings_starts_a_half_dead_airflow_again(
     assert before.isdisjoint(component.pid for component in read_stack(airflow.home).components)
 
 
-def test_down_ends_a_running_task_and_leaves_nothing(
+def test_down_ends_a_running_task_lets_a_short_one_finish_and_leaves_nothing(
     airflow: LocalAirflow, rest: AirflowRest, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        stack, "TASK_GRACE_SECONDS", 1
-    )  # this task ignores SIGTERM, and its child is in another session
+    # The first ignores SIGTERM, and its child is in another session. The second's is in its own, and needs 4.3 s.
+    monkeypatch.setattr(stack, "TASK_GRACE_SECONDS", 10)
     rest.trigger(PIPELINE_NAME, {"mode": "hang"})
     node = wait_for_process("987654")
+    short = rest.trigger(PIPELINE_NAME, {"mode": "short"}).dag_run_id
+    wait_for_process("4.321")
     components = read_stack(airflow.home).components
     console, text = plain_console()
     stopped = stack.down(settings, console)
@@ -263,6 +266,9 @@ def test_down_ends_a_running_task_and_leaves_nothing(
     assert any(what.endswith((" running task", " running tasks")) for what in stopped)
     assert "scheduler" in text.getvalue()
     assert not node.is_running()
+    with contextlib.closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
+        query = "SELECT state FROM task_instance WHERE run_id = ? AND task_id = 'first'"
+        assert database.execute(query, (short,)).fetchall() == [("success",)]
     assert processes.alive(components, airflow.home) == []
     assert stack.down(settings, console=console) == []
     assert "Nothing was running" in text.getvalue()

@@ -20,9 +20,7 @@ from nightlite.runner import parameter_text
 from nightlite.runner.compiled_pipeline import Parameter
 from nightlite.settings import PREFIX
 
-_CONTRACT = (
-    "| `contract` | | | | `image_floats` float32 [n, 784] in, float32 [n, 10] out; else it says what was found |"
-)
+_CONTRACT = "| `contract` | | | | the model's inputs, by their names, and its output; else it says what was found |"
 _GROUPS = (
     ("**both Evaluators** (TFMA, eval split)", (), table.EVALUATORS),
     (

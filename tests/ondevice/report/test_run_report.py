@@ -10,6 +10,7 @@ import pytest
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.report.figures import Agreement, EdgeFigures, Mistakes, ModelColumn
 from nightlite.ondevice.report.run_report import Report, verdict
+from tests.ondevice.cards import CARD
 
 
 def gate(passed: bool = True, subject: str = "accuracy") -> Gate:
@@ -43,6 +44,7 @@ def report(**changes: object) -> Report:
     return Report.model_validate(
         {
             "pipeline": "p",
+            "card": CARD,
             "run_id": "r",
             "created": datetime(2026, 11, 24, tzinfo=UTC),
             "blessed": True,

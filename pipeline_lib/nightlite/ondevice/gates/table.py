@@ -128,16 +128,16 @@ def _tfma_difference(measured: "EdgeMeasurements") -> float | None:
 
 _SHARES, _DIFFERENCES, _SIZES = (0, 1.01), (-1, 1), (-1, 1e6)
 _ACCURACY, _LOSS = "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"
-_AGREEMENT = "share of images given the same digit as by Keras"
-_KERAS_DIGIT = "share of images given Keras's digit; quantization"
+_AGREEMENT = "share of examples given the same class as by Keras"
+_KERAS_CLASS = "share of examples given Keras's class; quantization"
 _CHANGE = "change in accuracy; below 0: so much worse is admitted; no release yet: no such gate"
 _ANOMALIES = "ExampleValidator's anomalies: missing or new features, wrong types, shapes, labels, not-a-numbers"
-_RAREST = "share of the rarest digit in either split: data of one digit makes a perfect model of no use"
+_RAREST = "share of the rarest class in either split: data of one class makes a perfect model of no use"
 
 # fmt: off
 EVALUATORS: tuple[Threshold, ...] = (
     Threshold("min_accuracy", 0.97, _SHARES, SHARE, "accuracy", _ACCURACY, "lower_bound"),
-    Threshold("min_class_accuracy", 0.9, _SHARES, SHARE, "accuracy of the worst digit", _ACCURACY, "lower_bound",
+    Threshold("min_class_accuracy", 0.9, _SHARES, SHARE, "accuracy of the worst class", _ACCURACY, "lower_bound",
               each_class=True),
     Threshold("max_loss", 0.2, (0, 100), "", "loss", _LOSS, "upper_bound", about="mean cross-entropy"),
 )
@@ -145,22 +145,22 @@ EVALUATORS: tuple[Threshold, ...] = (
 CHANGE = Threshold("min_accuracy_change", -0.01, (-1, 1.01), SHARE, "accuracy less the last release's", _ACCURACY,
                    "change", about=_CHANGE)
 CHANCE = GateRow("min_p_if_worse", 0.05, _SHARES, "", "p of its losses",
-                 about="McNemar's exact p of losing more images than it wins; 1 where it does not")
+                 about="McNemar's exact p of losing more examples than it wins; 1 where it does not")
 AGAINST_RELEASES: tuple[GateRow, ...] = (CHANGE, CHANCE)
 
 EDGE: tuple[EdgeGate, ...] = (
     EdgeGate("max_size_kib", 300.0, _SIZES, "KiB", "size of the file", lambda found: found.size_bytes / 1024),
     EdgeGate("max_load_ms", 200.0, _SIZES, "ms", "time to load the file", lambda found: found.load_ms),
     EdgeGate("max_latency_ms", 20.0, _SIZES, "ms", "95th percentile of latency", lambda found: found.latency_ms.p95,
-             about="95th percentile of the latency of one image"),
+             about="95th percentile of the latency of one example"),
     EdgeGate("max_latency_ratio", 1.5, _SIZES, "", "median latency over the last release's", _latency_ratio,
              about="median latency over the last release's, both measured in turn", compares=True),
     EdgeGate("max_memory_mib", 64.0, _SIZES, "MiB", "peak memory of the file in use",
              lambda found: found.peak_memory_mib, about="peak memory that the file in use adds"),
     EdgeGate("min_keras_agreement", 0.999, _SHARES, SHARE, _AGREEMENT, lambda found: found.keras_agreement,
-             about=f"{_KERAS_DIGIT} none, float16", quantizations=("none", "float16")),
+             about=f"{_KERAS_CLASS} none, float16", quantizations=("none", "float16")),
     EdgeGate("min_quantized_agreement", 0.99, _SHARES, SHARE, _AGREEMENT, lambda found: found.keras_agreement,
-             about=f"{_KERAS_DIGIT} dynamic, int8", quantizations=("dynamic", "int8")),
+             about=f"{_KERAS_CLASS} dynamic, int8", quantizations=("dynamic", "int8")),
     EdgeGate("max_output_difference", 0.6, _DIFFERENCES, "", "largest difference of a probability from Keras's",
              lambda found: found.max_abs_difference),
     EdgeGate("max_mean_output_difference", 0.005, _DIFFERENCES, "", "mean difference of the probabilities from Keras's",
@@ -174,7 +174,7 @@ EDGE: tuple[EdgeGate, ...] = (
 ANOMALIES = GateRow("max_anomalies", 0, (-1, 1000), "", "anomalies in the data", about=_ANOMALIES)
 RAREST_LABEL = GateRow("min_label_share", 0.01, _SHARES, SHARE, "share of the rarest label", about=_RAREST)
 LABEL_DRIFT = GateRow("max_label_drift", 0.1, _DIFFERENCES, SHARE, "drift of the labels' shares",
-                      about="change of any digit's share since the last span that passed (L-infinity)")
+                      about="change of any class's share since the last span that passed (L-infinity)")
 DATA: tuple[GateRow, ...] = (ANOMALIES, RAREST_LABEL, LABEL_DRIFT)
 # fmt: on
 

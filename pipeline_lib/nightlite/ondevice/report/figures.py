@@ -77,13 +77,17 @@ class Agreement(Figures):
 
 
 class Mistake(Figures):
-    """An image on which the two models disagree, or which neither recognises. `png` is base64."""
+    """An example on which the two models disagree, or which neither recognises.
+
+    `png` is base64, "" if the model's examples are no pictures. `values` are the other features', by their names.
+    """
 
     index: int
     label: int
     kind: Literal["disagree", "both err"]
     probabilities: dict[ModelKey, tuple[float, ...]]
-    png: str
+    png: str = ""
+    values: dict[str, tuple[float, ...]] = {}
 
 
 class Mistakes(Figures):

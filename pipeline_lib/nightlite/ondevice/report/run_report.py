@@ -13,6 +13,7 @@ from pydantic import Field
 from nightlite import durable
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.gate import Gate
+from nightlite.ondevice.model import ModelCard
 from nightlite.ondevice.report.figures import (
     Agreement,
     DataAnomaly,
@@ -100,6 +101,7 @@ class Report(RunReport):
     quantity. `parameters` are the run's, each default included. `history` ends with this run.
     """
 
+    card: ModelCard
     models: tuple[ModelColumn, ...]
     agreement: Agreement
     mistakes: Mistakes

@@ -12,8 +12,9 @@ from tensorflow_model_analysis.proto import config_pb2
 from models.mnist.data.dataset import Split
 from models.mnist.data.tfrecords import scale, write_split
 from models.mnist.model.features import IMAGE_KEY, LABEL_KEY
+from models.mnist.on_device import MODEL
 
-KEYS = {"run_parameters": '{"epochs": 7, "force": false}'}
+KEYS = {"run_parameters": '{"epochs": 7, "force": false}', "card": MODEL.card.model_dump_json()}
 EVIL = "<script>alert('x')</script>"
 
 

@@ -93,7 +93,7 @@ def _answered(folder: Path, *files: str) -> EvalAnswers:
     inputs["keras_model"] = _artifact(standard_artifacts.Model, folder / "keras")
     inputs["examples"] = _artifact(standard_artifacts.Examples, folder / "examples")
     inputs["examples"][0].split_names = json.dumps(["eval"])
-    contract = json.dumps([tensor.model_dump() for tensor in LITE_CONTRACT])
+    contract = LITE_CONTRACT.model_dump_json()
     parameters = {"contract_json": contract, "label_key": LABEL_KEY, "threads": 1, "quantization": "none"}
     return executor._measure(inputs, parameters, None)[1]
 

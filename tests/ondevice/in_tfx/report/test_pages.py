@@ -11,9 +11,11 @@ import pytest
 from nightlite.ondevice.in_tfx.report import pages
 from nightlite.ondevice.report.figures import Agreement, EdgeFigures, Mistake, Mistakes, ModelColumn
 from nightlite.ondevice.report.run_report import PastRun, Report
+from tests.ondevice.cards import CARD
 
 SECTIONS = {
-    *("Side by side", "Gates", "Accuracy of each digit", "TFLite against Keras", "Confusion", "Images to look at"),
+    *("Side by side", "Gates", "Accuracy of each class", "TFLite against Keras", "Confusion", "Flowers to look at"),
+    "The model",
     *("Training", "Runs up to this one", "The last runs as figures", "Data", "Run parameters", "Made with"),
 }
 CONFUSIONS = {
@@ -22,6 +24,7 @@ CONFUSIONS = {
     "released": ((8, 0, 0), (0, 9, 7), (1, 1, 15)),
 }
 TITLES = {"keras": "Keras", "tflite": "TFLite", "released": "Last release"}
+VALUES = {"petal_length": (1.5,), "colours": (0.25, 0.5, 0.75, 1, 2, 3, 4, 5, 6)}
 EDGE = {
     "tflite": EdgeFigures(
         load_ms=1.25, latency_ms={"p50": 2.5, "p90": 2.75, "p95": 3.25, "p99": 4.5}, peak_memory_mib=5.5
@@ -73,13 +76,14 @@ def column(key: str, loss: float, size_bytes: int) -> ModelColumn:
     )
 
 
-def image(kind: str, label: int) -> Mistake:
+def example(kind: str, label: int) -> Mistake:
     sure = {"keras": (0.61, 0.25, 0.14), "tflite": (0.16, 0.72, 0.12), "released": (0.05, 0.12, 0.83)}
-    return Mistake(index=0, label=label, kind=kind, probabilities=sure, png="")
+    return Mistake(index=0, label=label, kind=kind, probabilities=sure, values=VALUES)
 
 
 REPORT = Report(
-    pipeline="mnist",
+    pipeline="flowers",
+    card=CARD,
     run_id="night 5",
     created=datetime(2026, 11, 5, tzinfo=UTC),
     blessed=None,
@@ -90,7 +94,7 @@ REPORT = Report(
         examples=1041, agreeing=1037, largest_difference=0.23, mean_difference=0.0045, edges=(-3, -2, -1, 0),
         counts=(1000, 34, 7),
     ),
-    mistakes=Mistakes(disagreements=4, both_err=9, shown=(image("disagree", 2), image("both err", 1))),
+    mistakes=Mistakes(disagreements=4, both_err=9, shown=(example("disagree", 2), example("both err", 1))),
     training=TRAINING,
     span=17,
     examples={"eval": 1041, "train": 8123},
@@ -154,7 +158,7 @@ def test_the_models_stand_side_by_side(sections: dict[str, str]) -> None:
     assert {row[0]: row[1:] for row in found} == {
         "accuracy": ["75.61%", "73.17%", "78.05%"],
         "cross-entropy": ["0.1234", "0.2345", "0.3456"],
-        "worst digit": ["1: 68.75%", "2: 70.59%", "1: 56.25%"],
+        "worst class": ["tulip: 68.75%", "daisy: 70.59%", "tulip: 56.25%"],
         "size": ["716,131 bytes", "214,477 bytes", "63,579 bytes"],
         "loading": ["n/a", "1.25 ms", "1.75 ms"],
         "latency p50": ["n/a", "2.5 ms", "6.5 ms"],
@@ -165,14 +169,15 @@ def test_the_models_stand_side_by_side(sections: dict[str, str]) -> None:
     }
 
 
-def test_each_digits_accuracy_is_listed_and_drawn(sections: dict[str, str]) -> None:
-    part = sections["Accuracy of each digit"]
+def test_the_accuracy_of_each_class_is_listed_and_drawn(sections: dict[str, str]) -> None:
+    part = sections["Accuracy of each class"]
     assert rows(part)[1:] == [
-        ["0", "87.50%", "75.00%", "100.00%"],
-        ["1", "68.75%", "75.00%", "56.25%"],
-        ["2", "76.47%", "70.59%", "88.24%"],
+        ["rose", "87.50%", "75.00%", "100.00%"],
+        ["tulip", "68.75%", "75.00%", "56.25%"],
+        ["daisy", "76.47%", "70.59%", "88.24%"],
     ]
     [svg] = charts(part).values()
+    assert all(f">{label}</text>" in svg for label in CARD.labels)
     for model in REPORT.models:
         marks = re.findall(rf'<use [^>]*x="[\d.]+" y="([\d.]+)" style="fill: var\(--{model.key}\)', svg)
         # The last one is the legend's.
@@ -182,7 +187,7 @@ def test_each_digits_accuracy_is_listed_and_drawn(sections: dict[str, str]) -> N
 def test_the_differences_are_told_and_drawn(sections: dict[str, str]) -> None:
     part = sections["TFLite against Keras"]
     assert facts(part) == {
-        "same digit": "1,037 of 1,041 images (99.62%)",
+        "same class": "1,037 of 1,041 flowers (99.62%)",
         "largest difference": "0.23 of a probability",
         "mean difference": "0.0045",
     }
@@ -195,17 +200,32 @@ def test_the_differences_are_told_and_drawn(sections: dict[str, str]) -> None:
 def test_the_confusions_are_every_models_counts(sections: dict[str, str]) -> None:
     tables = re.findall(r"<h3[^>]*>(.*?)</h3>\s*(<table.*?</table>)", sections["Confusion"], re.DOTALL)
     found = {text(title): tuple(tuple(row[1:]) for row in rows(table)[1:]) for title, table in tables}
+    assert {tuple(rows(table)[0]) for _, table in tables} == {("", *CARD.labels)}
+    assert {tuple(row[0] for row in rows(table)[1:]) for _, table in tables} == {CARD.labels}
     assert found == {
         TITLES[key]: tuple(tuple(str(count) if count else "·" for count in row) for row in confusion)
         for key, confusion in CONFUSIONS.items()
     }
 
 
-def test_images_have_their_label_and_what_each_model_said(sections: dict[str, str]) -> None:
-    part = sections["Images to look at"]
-    assert "The two disagree on 4; both say the same wrong digit of 9. The 2 most telling ones:" in text(part)
-    assert text(part).count("Keras 0 61% TFLite 1 72% Last 2 83%") == 2
-    assert re.findall(r"is <strong>(\d)</strong>", part) == ["2", "1"]
+def test_examples_have_their_label_their_values_and_what_each_model_said(sections: dict[str, str]) -> None:
+    part = sections["Flowers to look at"]
+    assert "The two disagree on 4; both give the same wrong class to 9. The 2 most telling ones:" in text(part)
+    assert text(part).count("Keras rose 61% TFLite tulip 72% Last daisy 83% rose tulip daisy") == 2
+    assert re.findall(r"is <strong>(\w+)</strong>", part) == ["daisy", "tulip"]
+    assert rows(part) == [["petal_length", "1.5"], ["colours", "0.25, 0.5, 0.75, 1, 2, 3, 4, 5, …"]] * 2
+    assert "<img" not in part
+
+
+def test_the_models_use_limits_and_licence_are_told_once(sections: dict[str, str]) -> None:
+    assert facts(sections["The model"]) == {
+        "task": "Flowers of a meadow",
+        "intended use": "Names a flower.",
+        "limits": "It knows no weeds.",
+        "data licence": "CC0",
+    }
+    page = text(pages.render(REPORT)["report.html"])
+    assert [page.count(words) for words in (CARD.intended_use, CARD.limits, CARD.data_licence)] == [1, 1, 1]
 
 
 def test_the_training_curves_are_the_trainers(sections: dict[str, str]) -> None:

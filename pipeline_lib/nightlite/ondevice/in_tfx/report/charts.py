@@ -17,6 +17,7 @@ from matplotlib.backends import backend_svg  # noqa: F401  matplotlib imports it
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from nightlite.ondevice.model import Words
 from nightlite.ondevice.report.figures import Agreement, Bucket, ModelColumn
 from nightlite.ondevice.report.run_report import PastRun
 
@@ -53,11 +54,12 @@ _STYLE: dict[str, Any] = {
 }
 _WIDTH = 4.9  # inches: on a phone 350 pixels wide, the text is still 9 pixels high
 _ACCURACY = "accuracy"
+_MOST_LETTERS = 50  # of labels side by side
 _MOST_WORDS = 6  # in a chart, so that they do not overlap
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}%")
 
 
-def class_accuracy(models: Sequence[ModelColumn]) -> Markup:
+def class_accuracy(models: Sequence[ModelColumn], labels: Sequence[str]) -> Markup:
     """Draw each class's accuracy, one mark per model."""
 
     def draw(axes: Axes) -> None:
@@ -65,16 +67,17 @@ def class_accuracy(models: Sequence[ModelColumn]) -> Markup:
             shares = [np.nan if share is None else share for share in model.class_accuracy]
             places = np.arange(len(shares)) + 0.2 * (position - (len(models) - 1) / 2)
             axes.plot(places, shares, _MARKERS[model.key], color=_MODELS[model.key], label=model.title)
-        axes.set_xticks(range(len(models[0].class_accuracy)))
+        slanted: Any = {"rotation": 40, "ha": "right"} if sum(map(len, labels)) > _MOST_LETTERS else {}
+        axes.set_xticks(range(len(labels)), labels, **slanted)
         axes.yaxis.set_major_formatter(_PERCENT)
-        axes.set_xlabel("digit")
+        axes.set_xlabel("class")
         axes.grid(visible=False, axis="x")
         _legend(axes, len(models))
 
-    return _chart("Accuracy of each digit", draw)
+    return _chart("Accuracy of each class", draw)
 
 
-def differences(found: Agreement) -> Markup:
+def differences(found: Agreement, words: Words) -> Markup:
     """Draw the examples by their largest difference of a probability between TFLite and Keras."""
 
     def draw(axes: Axes) -> None:
@@ -83,7 +86,7 @@ def differences(found: Agreement) -> Markup:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.set_xlabel("largest difference of a probability")
-        axes.set_ylabel("images")
+        axes.set_ylabel(words.many)
 
     return _chart("Distribution of the differences between TFLite and Keras", draw, height=2.2)
 

@@ -1,8 +1,7 @@
-"""Comparison of the models' probabilities: accuracy, confusion, agreement, and the images to look at."""
+"""Comparison of the models' probabilities: accuracy, confusion, agreement, and the examples to look at."""
 
 import base64
 import io
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +9,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, odd_ones, shown
+from nightlite.ondevice.in_tfx.raw_examples import Inputs
+from nightlite.ondevice.model import Picture
 from nightlite.ondevice.report.figures import Agreement, Mistake, Mistakes, ModelColumn, ModelKey
 
 Probabilities = npt.NDArray[np.float32]
@@ -55,8 +56,8 @@ def agreement(keras: Probabilities, tflite: Probabilities) -> Agreement:
     )
 
 
-def mistakes(answers: EvalAnswers) -> Mistakes:
-    """Return images on which Keras and TFLite disagree, most different first, then those on which both err."""
+def mistakes(answers: EvalAnswers, show: Picture | None) -> Mistakes:
+    """Return examples on which Keras and TFLite disagree, most different first, then those on which both err."""
     found = answers.probabilities
     odd = odd_ones(answers.labels, found["keras"], found["tflite"])
     return Mistakes(
@@ -69,18 +70,24 @@ def mistakes(answers: EvalAnswers) -> Mistakes:
                     "label": int(answers.labels[index]),
                     "kind": kind,
                     "probabilities": {key: tuple(map(float, values[index])) for key, values in found.items()},
-                    "png": png(image),
+                    **_display({name: values[place] for name, values in answers.inputs.items()}, show),
                 }
             )
-            for (index, kind), image in zip(shown(odd), answers.images, strict=True)
+            for place, (index, kind) in enumerate(shown(odd))
         ),
     )
 
 
-def png(image: npt.NDArray[np.float32]) -> str:
-    """Return a square image, float32 [side * side] in [-0.5, 0.5], as a grey PNG in base64, dark ink on white."""
-    side = math.isqrt(image.size)
-    grey = np.clip((0.5 - image[: side * side]) * 255, 0, 255).round().astype(np.uint8).reshape(side, side)
+def _display(example: Inputs, show: Picture | None) -> dict[str, object]:
+    """Return the fields of a `Mistake` that show one example, with arrays [...] by the features' names."""
+    drawn = {name: png(values, show) for name, values in example.items() if show and show.fits(values.shape)}
+    rest = {name: tuple(map(float, values.ravel())) for name, values in example.items() if name not in drawn}
+    return {"png": next(iter(drawn.values()), ""), "values": rest}
+
+
+def png(values: npt.NDArray[np.float32], show: Picture) -> str:
+    """Return a picture's values as a grey PNG in base64."""
+    grey = np.clip((values - show.black) / (show.white - show.black) * 255, 0, 255).round().astype(np.uint8)
     content = io.BytesIO()
-    Image.fromarray(grey).save(content, "PNG", optimize=True)
+    Image.fromarray(grey.reshape(show.height, show.width)).save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()

@@ -16,6 +16,7 @@ class ModelReportSpec(component_spec.ComponentSpec):
 
     PARAMETERS: ClassVar[dict[str, Any]] = {
         "run_parameters": component_spec.ExecutionParameter(type=str),
+        "card": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -41,8 +42,8 @@ class ModelReport(base_component.BaseComponent):
       model, model_run: the Keras Trainer's SavedModel and its TensorBoard logs.
       evaluation, lite_evaluation: the two Evaluators'.
       run_parameters: the run's parameters, as a JSON object.
-      infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `edge.json` and `probabilities.npz`. Its images
-        are square, as floats in [-0.5, 0.5].
+      card: the model's `ModelCard`, as JSON.
+      infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `edge.json` and `probabilities.npz`.
     """
 
     SPEC_CLASS = ModelReportSpec

@@ -13,8 +13,10 @@ from tfx.utils import path_utils
 
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.gates.measurements import EDGE_FILE
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Labels
+from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers
+from nightlite.ondevice.in_tfx.raw_examples import Labels
 from nightlite.ondevice.in_tfx.report import comparison, history, pages, sources
+from nightlite.ondevice.model import ModelCard
 from nightlite.ondevice.report.figures import EdgeFigures, ModelColumn, ModelKey
 from nightlite.ondevice.report.run_report import Report
 
@@ -35,11 +37,13 @@ class Executor(base_executor.BaseExecutor):
         }
         span = artifact_utils.get_single_instance(input_dict["examples"]).get_int_custom_property(SPAN_PROPERTY_NAME)
         data = (_uri(input_dict, "statistics"), _uri(input_dict, "anomalies"))
+        card = ModelCard.model_validate_json(exec_properties["card"])
         report = Report(
             **sources.of_any_run(self._context, Gates.read(judged).gates, span, *data),
+            card=card,
             models=_columns(_uri(input_dict, "model"), answers.labels, found, evaluations, judged),
             agreement=comparison.agreement(found["keras"], found["tflite"]),
-            mistakes=comparison.mistakes(answers),
+            mistakes=comparison.mistakes(answers, card.show),
             training=sources.training_curves(_uri(input_dict, "model_run")),
             evaluations=evaluations,
             parameters=json.loads(exec_properties["run_parameters"]),

@@ -18,6 +18,8 @@ PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
 _BEFORE_PUSH = Markup('<p class="small soft">Written before the push. The outcome is on the page of OutcomeReport.</p>')
 # Smaller probabilities are not drawn.
 _VISIBLE = 0.005
+# Of one feature of one example.
+_MOST_VALUES = 8
 
 
 def render(report: Report) -> dict[str, str]:
@@ -73,17 +75,18 @@ def _feature_charts(report: RunReport) -> list[str]:
 
 def _charts(report: Report) -> Mapping[str, Any]:
     return {
-        "class_accuracy_chart": charts.class_accuracy(report.models),
-        "differences_chart": charts.differences(report.agreement),
+        "class_accuracy_chart": charts.class_accuracy(report.models, report.card.labels),
+        "differences_chart": charts.differences(report.agreement, report.card.words),
         "training_charts": charts.training(report.training),
         "history_charts": charts.history(report.history),
         "visible": _VISIBLE,
+        "most_values": _MOST_VALUES,
         "before_push": _BEFORE_PUSH,
     }
 
 
-def percent(share: float | None, digits: int = 2) -> str:
-    return "n/a" if share is None else f"{share:.{digits}%}"
+def percent(share: float | None, places: int = 2) -> str:
+    return "n/a" if share is None else f"{share:.{places}%}"
 
 
 def figure(value: float | None, unit: str = "") -> str:

@@ -1,0 +1,12 @@
+"""A model's words for reports, of no model here."""
+
+from nightlite.ondevice.model import ModelCard, Words
+
+CARD = ModelCard(
+    title="Flowers of a meadow",
+    labels=("rose", "tulip", "daisy"),
+    words=Words(one="flower", many="flowers"),
+    intended_use="Names a flower.",
+    limits="It knows no weeds.",
+    data_licence="CC0",
+)

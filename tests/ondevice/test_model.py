@@ -1,0 +1,53 @@
+"""The declaration of a model: its contract, its card, and what it cannot declare."""
+
+import pytest
+from pydantic import ValidationError
+
+from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.model import Feature, ModelCard, OnDeviceModel, Picture
+from tests.ondevice.cards import CARD
+
+
+def feature(name: str, *shape: int) -> Feature:
+    return Feature(tensor=TensorContract(name=name, dtype="float32", shape=(-1, *shape)), meaning="a number")
+
+
+def model(*features: Feature, **declared: object) -> OnDeviceModel:
+    return OnDeviceModel.model_validate(
+        {
+            **dict(CARD),
+            "name": "flowers",
+            "features": features,
+            "output": TensorContract(name="p", dtype="float32", shape=(-1, 3)),
+            "label_key": "kind",
+            "preprocessing_fn": "a.b",
+            "run_fn": "a.c",
+            "ingest": "a:b",
+            **declared,
+        }
+    )
+
+
+def test_the_contract_has_an_input_for_each_feature() -> None:
+    found = model(feature("width", 1), feature("colour", 3)).contract
+    assert str(found) == "width float32[-1, 1], colour float32[-1, 3] to p float32[-1, 3]"
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        model()
+
+
+def test_the_card_is_what_reports_read() -> None:
+    found = model(feature("width", 1), show=Picture(width=1, height=1, black=0, white=1)).card
+    assert type(found) is ModelCard and found == CARD.model_copy(update={"show": found.show})
+    assert ModelCard.model_validate_json(found.model_dump_json()) == found
+
+
+@pytest.mark.parametrize("sizes", [(5,), (4, 4)])
+def test_one_feature_is_the_picture(sizes: tuple[int, ...]) -> None:
+    features = [feature(f"f{number}", size) for number, size in enumerate(sizes)]
+    with pytest.raises(ValidationError, match="show: expected one feature of 4 values. Received: "):
+        model(*features, show=Picture(width=2, height=2, black=0, white=1))
+
+
+def test_a_picture_may_have_its_rows_as_a_dimension_and_other_features_beside_it() -> None:
+    show = Picture(width=2, height=2, black=0, white=1)
+    assert model(feature("age", 1), feature("picture", 2, 2), show=show).card.show == show

@@ -20,7 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from models.mnist.data.sources import load_digits
 from models.mnist.model.features import IMAGE_SIZE
-from models.mnist.model.tflite_file import TOLERANCE
+from nightlite.ondevice.in_tfx.conversion.tflite_file import TOLERANCE
 
 RUNS = 3
 WARM_UP = 100

@@ -8,6 +8,8 @@ import pytest
 from nightlite.paths import SOURCES
 from nightlite.runner.in_tfx import source_files
 
+_IN_TFX = "nightlite.ondevice.in_tfx"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -90,10 +92,18 @@ def test_a_file_is_read_once_until_it_is_edited(tmp_path: Path, monkeypatch: pyt
     assert source_files.digest(file) != first
 
 
-@pytest.mark.parametrize("trainer", ["trainer", "lite_trainer"])
-def test_no_trainer_depends_on_a_gate_or_on_what_only_shows(trainer: str) -> None:
-    found = source_files.reached([f"models.mnist.model.{trainer}.run_fn"], [str(SOURCES)])
-    assert {"models.mnist.model.network", "models.mnist.model.augmentation"} <= set(found)
+@pytest.mark.parametrize(
+    ("run_fn", "reads"),
+    [
+        ("models.mnist.model.trainer.run_fn", {"models.mnist.model.network", "models.mnist.model.augmentation"}),
+        (f"{_IN_TFX}.conversion.lite_trainer.run_fn", {"nightlite.litert", f"{_IN_TFX}.conversion.quantization"}),
+    ],
+)
+def test_no_trainer_depends_on_a_gate_or_on_what_only_shows(run_fn: str, reads: set[str]) -> None:
+    found = source_files.reached([run_fn], [str(SOURCES)])
+    assert reads <= set(found)
+    converts = (_IN_TFX, f"{_IN_TFX}.raw_examples")
+    found = {name for name in found if name not in converts and not name.startswith(f"{_IN_TFX}.conversion")}
     for name in (
         "nightlite.ondevice.gates",
         "nightlite.ondevice.report",

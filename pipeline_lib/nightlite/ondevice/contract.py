@@ -1,6 +1,9 @@
-"""Inputs and outputs of the file on phones. The Trainers import this module, and train again when it changes."""
+"""Inputs and output of the file on phones. The Trainers import this module, and train again when it changes."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+# TFMA looks for a TFLite model under this name. TFX's rewriter is set to use it.
+TFLITE_FILE = "tflite"
 
 
 class TensorContract(BaseModel):
@@ -14,3 +17,22 @@ class TensorContract(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.name} {self.dtype}{list(self.shape)}"
+
+
+class FileContract(BaseModel):
+    """Inputs and output of one file. A caller finds an input by its name, so the inputs' order means nothing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    inputs: tuple[TensorContract, ...] = Field(min_length=1)
+    output: TensorContract
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(str, self.inputs))} to {self.output}"
+
+    def same_form(self, other: "FileContract") -> bool:
+        """Return whether a caller of one file can call the other. The output's name is free."""
+        return self._form() == other._form()
+
+    def _form(self) -> tuple[object, ...]:
+        return {tensor.name: tensor for tensor in self.inputs}, self.output.dtype, self.output.shape

@@ -1,11 +1,12 @@
 """OnDeviceModel: the declaration of a model to the rest, in data and names only. Both environments read it."""
 
-from collections.abc import Mapping
-from typing import Literal
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract import FileContract, TensorContract
 
 _PIPELINE = "_tflite"
 
@@ -32,12 +33,19 @@ class Feature(_Declared):
 
 
 class Picture(_Declared):
-    """Display of an example as a picture: side lengths in pixels, and the values of black and white."""
+    """Display of an example as a picture: side lengths in pixels, and the values that are drawn black and white.
+
+    The feature with width times height values is the picture, row by row. Any other is shown beside it.
+    """
 
     width: int = Field(gt=0)
     height: int = Field(gt=0)
     black: float
     white: float
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Return whether a feature of this shape, without the batch, is the picture."""
+        return math.prod(shape) == self.width * self.height
 
 
 class Words(_Declared):
@@ -47,54 +55,71 @@ class Words(_Declared):
     many: str
 
 
-class OnDeviceModel(_Declared):
+class ModelCard(_Declared):
+    """Words and pictures of a model in its reports.
+
+    Attributes:
+      title: the model's task, in a few words for a heading.
+      labels: the classes, in the order of the output.
+      words: for an example.
+      show: the display of an example; None: as a row of a table.
+      intended_use, limits, data_licence: sentences for a reader of the report.
+    """
+
+    title: str
+    labels: tuple[str, ...] = Field(min_length=2)
+    words: Words
+    show: Picture | None = None
+    intended_use: str
+    limits: str
+    data_licence: str
+
+
+class OnDeviceModel(ModelCard):
     """A model that is retrained, judged and released.
 
     Functions are named, never held: `package.module.function` where TFX calls them, `module:function` where we do.
 
     Attributes:
       name: names the DAG, the nodes, the Assets and the folders.
-      title: the model's task, in a few words for a heading.
-      features: the inputs of the file, in the order of its signature. Only one yet: EdgeValidator runs no other.
+      features: the inputs of the file, one float32 tensor each. A caller finds them by their names.
       output: the output of the file.
       label_key: the feature of an example that holds the label, an index into `labels`.
-      labels: the classes, in the order of the output.
       training_parameters: `module:class` of a pydantic model of the run parameters that `run_fn` gets. Its module
         imports in both environments.
       preprocessing_fn: Transform's.
       run_fn: the Trainer's.
-      lite_run_fn: the second Trainer's, which converts. It gets `quantization`.
+      lite_run_fn: the second Trainer's, which converts. It gets `quantization` and the `contract` as JSON. The
+        default says what it expects of `run_fn`.
       ingest: takes a source and the folder of spans, and writes the next span.
       sources: the sources of `ingest`, with a line on each, the usual one first. A folder is one, too.
       predict: module of a typer app whose command `predict` asks a release about an example; "": there is none.
-      show: the display of an example; None: as a row of a table.
-      words: for reports and commands.
-      intended_use, limits, data_licence: for the model card.
       gate_bounds: the model's own defaults of gates, by their names.
       schedule: cron expression or preset of the nightly run, unless a deployment sets another; "": not by time.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
-    title: str
-    features: tuple[Feature, ...] = Field(min_length=1, max_length=1)
+    features: tuple[Feature, ...] = Field(min_length=1)
     output: TensorContract
     task: Literal["classification"] = "classification"
     label_key: str
-    labels: tuple[str, ...] = Field(min_length=2)
     training_parameters: str
     preprocessing_fn: str
     run_fn: str
-    lite_run_fn: str
+    lite_run_fn: str = "nightlite.ondevice.in_tfx.conversion.lite_trainer.run_fn"
     ingest: str
     sources: Mapping[str, str] = {}
     predict: str = ""
-    show: Picture | None = None
-    words: Words
-    intended_use: str
-    limits: str
-    data_licence: str
     gate_bounds: Mapping[str, float] = {}
     schedule: str = "0 2 * * *"
+
+    @model_validator(mode="after")
+    def _one_feature_is_the_picture(self) -> Self:
+        pictures = [item.tensor.name for item in self.features if self.show and self.show.fits(item.tensor.shape[1:])]
+        if self.show and len(pictures) != 1:
+            size = self.show.width * self.show.height
+            raise ValueError(f"show: expected one feature of {size} values. Received: {', '.join(pictures) or 'none'}")
+        return self
 
     @property
     def pipeline_name(self) -> str:
@@ -132,6 +157,11 @@ class OnDeviceModel(_Declared):
         return next(iter(self.sources), "FOLDER")
 
     @property
-    def contract(self) -> tuple[TensorContract, TensorContract]:
-        """Return the input and the output of the file."""
-        return self.features[0].tensor, self.output
+    def card(self) -> ModelCard:
+        """Return the part that reports read."""
+        return ModelCard(**{name: getattr(self, name) for name in ModelCard.model_fields})
+
+    @property
+    def contract(self) -> FileContract:
+        """Return the inputs and the output of the file."""
+        return FileContract(inputs=tuple(feature.tensor for feature in self.features), output=self.output)

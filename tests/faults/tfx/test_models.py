@@ -9,9 +9,11 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer.rewriting import rewriter_factory
 
-from models.mnist.model import lite_trainer, network, quantization
+from models.mnist.model import network
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.contract import TFLITE_FILE
+from nightlite.ondevice.in_tfx.conversion import quantization
 from nightlite.ondevice.releases.store import Releases
 from tests.faults.tfx.nodes import files_below, until
 from tests.ondevice.in_tfx.gate_laboratory import LENIENT, Laboratory, Run, edge_inputs, file_of, new_model, output
@@ -78,7 +80,7 @@ def test_what_a_converter_returns_is_looked_at(
 
         def convert_and_spoil(original: Any, rewritten: Any) -> None:
             convert(original, rewritten)
-            spoil(Path(rewritten.path) / lite_trainer.FILE_NAME)
+            spoil(Path(rewritten.path) / TFLITE_FILE)
 
         made.perform_rewrite = convert_and_spoil
         return made
@@ -100,7 +102,7 @@ def test_int8_of_a_wrong_scale_leaves_no_trainer(
     """Calibrated on black images, which are all the same, every scale is far too small."""
     black = np.full((256, IMAGE_SIZE), -0.5, np.float32)
     quantize = quantization.quantize
-    monkeypatch.setattr(quantization, "quantize", lambda file, mode, _: quantize(file, mode, black))
+    monkeypatch.setattr(quantization, "quantize", lambda file, mode, _: quantize(file, mode, {IMAGE_KEY: black}))
     result = until(laboratory, LITE, "wrong scale", **LENIENT, epochs=2, quantization="int8")
     assert (result.node_id, result.state) == (LITE, "failed")
     assert "a mean difference of" in str(result.reason) and "ModelFileError" in str(result.reason)

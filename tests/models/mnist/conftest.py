@@ -14,8 +14,8 @@ from models.mnist.data.sources import load_mnist5k
 from models.mnist.data.tfrecords import scale
 from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE
-from models.mnist.model.lite_trainer import rewrite
 from models.mnist.model.training_parameters import TrainingParams
+from nightlite.ondevice.in_tfx.conversion.lite_trainer import rewrite
 from tests.models.mnist.made_digits import idx_bytes, make_split
 
 

@@ -24,10 +24,11 @@ from tfx import v1 as tfx
 from tfx.components.util import tfxio_utils
 from tfx.proto import example_gen_pb2
 
-from models.mnist.model import tflite_file, trainer
-from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY
+from models.mnist.model import trainer
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, LITE_CONTRACT
 from models.mnist.model.preprocessing import preprocessing_fn
 from nightlite.errors import DataError, NightliteError
+from nightlite.ondevice.in_tfx.conversion import tflite_file
 
 CONFIG: dict[str, Any] = {"epochs": 1, "batch_size": 16, "learning_rate": 0.005, "seed": 1}
 
@@ -142,7 +143,8 @@ def test_lite_signature_converts_without_resource_variables(trained: Path, tmp_p
     loaded = tf.saved_model.load(str(trained / "model"))
     tf.saved_model.save(loaded, str(tmp_path), signatures={"serving_default": loaded.signatures["lite"]})
     (tmp_path / "tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert())
-    tflite_file.check(tmp_path / "tflite", images, {"probabilities": predict(trained / "model", images)})
+    expected = {"probabilities": predict(trained / "model", images)}
+    tflite_file.check(tmp_path / "tflite", LITE_CONTRACT, {IMAGE_KEY: images}, expected)
 
 
 @pytest.fixture

@@ -2,25 +2,25 @@
 
 import pytest
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract import FileContract, TensorContract
 from nightlite.ondevice.gates.edge import BOUNDS, edge_gates
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import EdgeMeasurements, Percentiles
 from nightlite.ondevice.gates.paired import Comparison
 from tests.names import RunParams
 
-CONTRACT = (
-    TensorContract(name="image_floats", dtype="float32", shape=(-1, 784)),
-    TensorContract(name="probabilities", dtype="float32", shape=(-1, 10)),
-)
+IMAGE = TensorContract(name="image_floats", dtype="float32", shape=(-1, 784))
+PROBABILITIES = TensorContract(name="probabilities", dtype="float32", shape=(-1, 10))
+CONTRACT = FileContract(inputs=(IMAGE,), output=PROBABILITIES)
+RENAMED = CONTRACT.model_copy(update={"inputs": (IMAGE.model_copy(update={"name": "pixels"}),)})
+INTEGERS = CONTRACT.model_copy(update={"output": PROBABILITIES.model_copy(update={"dtype": "int8"})})
 MEASURED = EdgeMeasurements(
     size_bytes=2048,
     load_ms=1,
     latency_ms=Percentiles(p50=0.1, p90=0.2, p95=0.3, p99=0.4),
     threads=1,
     peak_memory_mib=3,
-    input=CONTRACT[0],
-    output=CONTRACT[1].model_copy(update={"name": "output_0"}),
+    contract=FileContract(inputs=(IMAGE,), output=PROBABILITIES.model_copy(update={"name": "output_0"})),
     litert_version="2.3.0",
     keras_agreement=1,
     max_abs_difference=1e-6,
@@ -61,8 +61,9 @@ def test_good_figures_pass_every_gate() -> None:
         ({"keras_accuracy": 0.984}, "max_keras_accuracy_drop"),
         ({"tfma_accuracy": 0.086}, "max_tfma_difference"),
         ({"tfma_accuracy": None}, "max_tfma_difference"),
-        ({"input": CONTRACT[0].model_copy(update={"name": "pixels"})}, "contract"),
-        ({"output": CONTRACT[1].model_copy(update={"dtype": "int8"})}, "contract"),
+        ({"contract": RENAMED}, "contract"),
+        ({"contract": INTEGERS}, "contract"),
+        ({"contract": FileContract(inputs=(IMAGE, PROBABILITIES), output=PROBABILITIES)}, "contract"),
     ],
 )
 def test_each_figure_has_a_gate_of_its_own(change: dict[str, object], name: str) -> None:
@@ -99,9 +100,9 @@ def test_a_file_that_could_not_be_measured_passes_nothing() -> None:
 
 
 def test_a_broken_contract_names_what_was_found() -> None:
-    measured = MEASURED.model_copy(update={"input": CONTRACT[0].model_copy(update={"name": "pixels"})})
+    measured = MEASURED.model_copy(update={"contract": RENAMED})
     [gate] = [item for item in edge_gates(measured, DEFAULTS, CONTRACT, "none", "E") if not item.passed]
-    assert isinstance(gate, Gate) and "found pixels float32[-1, 784] to output_0 float32[-1, 10]" in str(gate)
+    assert isinstance(gate, Gate) and "found pixels float32[-1, 784] to probabilities float32[-1, 10]" in str(gate)
 
 
 def test_what_could_not_be_measured_is_said_by_the_contracts_gate() -> None:

@@ -137,7 +137,7 @@ def test_where_it_never_ran_the_pusher_is_skipped_too(dag):
 
 def test_it_asks_no_one_about_what_is_no_better_on_the_same_data(ask, tmp_path):
     tensor = {"name": "t", "dtype": "float32", "shape": [-1, 2]}
-    edge = {"code": "c", "data": "d", "quantization": "none", "input": tensor, "output": tensor}
+    edge = {"code": "c", "data": "d", "quantization": "none", "contract": {"inputs": [tensor], "output": tensor}}
     releases = Releases(settings().folders(MODEL.name).releases)
     (tmp_path / "old").write_text("old")
     releases.push(tmp_path / "old", DESCRIPTION.model_copy(update={"edge": edge}), who="Pusher")

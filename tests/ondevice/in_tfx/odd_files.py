@@ -15,11 +15,12 @@ def odd_file(
     dtype: tf.DType = tf.float32,
     signatures: Sequence[str] = ("serving_default",),
     batch: int | None = None,
+    name: str = "pixels",
 ) -> bytes:
-    """Return a softmax over `size` numbers, named `pixels`; without signatures if none is named."""
+    """Return a softmax over `size` numbers named `name`; without signatures if none is named."""
     weights = tf.random.stateless_normal([size, classes], seed=(1, 2))
 
-    @tf.function(input_signature=[tf.TensorSpec([batch, size], dtype, name="pixels")])
+    @tf.function(input_signature=[tf.TensorSpec([batch, size], dtype, name=name)])
     def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"p": tf.nn.softmax(tf.matmul(tf.cast(pixels, tf.float32), weights))}
 

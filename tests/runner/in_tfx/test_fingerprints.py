@@ -18,7 +18,6 @@ from nightlite.runner.in_tfx.node import bound_pipeline
 from tests.pipelines import odd
 
 Edit = Callable[[Path], object]
-_TRAINERS = {"Trainer.mnist", "Trainer.mnist_lite"}
 _EVALUATORS = {"Evaluator.mnist", "Evaluator.mnist_lite"}
 
 
@@ -72,7 +71,8 @@ def changed(compiled: CompiledPipeline, folder: Path, edit: Callable[[], object]
         ),
         ("nightlite/ondevice/run_parameters.py", appended("\nX = 1\n"), {"Pusher.mnist_lite"}),
         ("nightlite/ondevice/in_tfx/evaluation/class_metrics.py", appended("\nX = 1\n"), _EVALUATORS),
-        ("models/mnist/model/network.py", appended("\nX = 1\n"), _TRAINERS),
+        ("models/mnist/model/network.py", appended("\nX = 1\n"), {"Trainer.mnist"}),
+        ("nightlite/ondevice/in_tfx/conversion/tflite_file.py", appended("\nX = 1\n"), {"Trainer.mnist_lite"}),
         ("models/mnist/model/preprocessing.py", appended("\nX = 1\n"), {"Transform"}),
         ("nightlite/ondevice/spans.py", appended("\nX = 1\n"), {"ImportExampleGen"}),
         ("nightlite/ondevice/in_tfx/report/comparison.py", appended("\nX = 1\n"), {"ModelReport"}),

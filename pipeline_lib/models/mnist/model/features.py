@@ -1,6 +1,6 @@
 """Names and shapes of the features, for both Trainers, Transform and the Evaluators."""
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract import FileContract, TensorContract
 
 IMAGE_KEY = "image_floats"
 LABEL_KEY = "image_class"
@@ -10,9 +10,9 @@ NUM_CLASSES = 10
 LABELS = tuple("0123456789")
 
 # Input and output of the TFLite file on phones, for every quantization.
-LITE_CONTRACT = (
-    TensorContract(name=IMAGE_KEY, dtype="float32", shape=(-1, IMAGE_SIZE)),
-    TensorContract(name="probabilities", dtype="float32", shape=(-1, NUM_CLASSES)),
+LITE_CONTRACT = FileContract(
+    inputs=(TensorContract(name=IMAGE_KEY, dtype="float32", shape=(-1, IMAGE_SIZE)),),
+    output=TensorContract(name="probabilities", dtype="float32", shape=(-1, NUM_CLASSES)),
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract import FileContract
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import EdgeMeasurements
 from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGE, EDGE
@@ -14,7 +14,7 @@ BOUNDS = tuple(row.name for row in (*EDGE, *AGAINST_RELEASES))
 def edge_gates(
     measured: EdgeMeasurements | None,
     bounds: Mapping[str, float],
-    expected: tuple[TensorContract, TensorContract],
+    expected: FileContract,
     quantization: str,
     node_id: str,
     found: str = "",
@@ -24,7 +24,7 @@ def edge_gates(
     Args:
       measured: None if the runtime could not run the file. Every gate has failed then.
       bounds: by the names in `BOUNDS`.
-      expected: the file's input and output. The output's name is free.
+      expected: the file's inputs and output. The output's name is free.
       quantization: the run parameter, which decides the required agreement.
       node_id: EdgeValidator's.
       found: the problem of a file that cannot be measured, for the contract's gate.
@@ -50,19 +50,16 @@ def _paired_gates(measured: EdgeMeasurements | None, bounds: Mapping[str, float]
         yield CHANGE.judge(bounds, measured.against_anchor.change, node_id, "accuracy less the anchor's")
 
 
-def _contract_gate(
-    measured: EdgeMeasurements | None, expected: tuple[TensorContract, TensorContract], node_id: str, found: str
-) -> Gate:
+def _contract_gate(measured: EdgeMeasurements | None, expected: FileContract, node_id: str, found: str) -> Gate:
     """Return the contract's gate: 1 is kept, 0 is broken. The subject names the file's actual contract."""
     kept = False
     if measured:
-        taken, given = expected
-        kept = measured.input == taken and (measured.output.dtype, measured.output.shape) == (given.dtype, given.shape)
-        found = "" if kept else f"{measured.input} to {measured.output}"
+        kept = measured.contract.same_form(expected)
+        found = "" if kept else str(measured.contract)
     return Gate(
         name="contract",
         node_id=node_id,
-        subject=f"contract of {expected[0]} to {expected[1]} kept" + (f"; found {found}" if found else ""),
+        subject=f"contract of {expected} kept" + (f"; found {found}" if found else ""),
         relation=">=",
         bound=1,
         value=float(kept) if found or kept else None,

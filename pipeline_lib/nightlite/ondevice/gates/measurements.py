@@ -7,12 +7,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract import FileContract
 from nightlite.ondevice.gates.paired import Comparison
 
 EDGE_FILE = "edge.json"
-# TFMA looks for a TFLite model under this name. The rewriter is set to use it.
-TFLITE_FILE = "tflite"
 
 
 class Percentiles(BaseModel):
@@ -41,17 +39,16 @@ class RuntimeFigures(BaseModel):
     latency_ms: Percentiles
     threads: int
     peak_memory_mib: float
-    input: TensorContract
-    output: TensorContract
+    contract: FileContract
     litert_version: str
 
 
 class EdgeMeasurements(RuntimeFigures):
     """The candidate's figures and its answers on the eval split.
 
-    `keras_agreement` is the share of images with the same class as the Keras model's. The differences are between
-    the two models' probabilities (None if not all are finite). `tfma_accuracy` is Evaluator.mnist_lite's for the
-    same file. `baseline` is the last release, measured in turn with the candidate (None for a first release).
+    `keras_agreement` is the share of examples with the same class as the Keras model's. The differences are between
+    the two models' probabilities (None if not all are finite). `tfma_accuracy` is the second Evaluator's for
+    the same file. `baseline` is the last release, measured in turn with the candidate (None for a first release).
     `sha256` is the measured file's. The Pusher ships only that file. Older files lack the field (empty).
 
     `against_baseline` and `against_anchor` compare its answers with the last release's and the anchor's. The second

@@ -105,13 +105,14 @@ def create_pipeline(
     ).with_id(model.trainer)
 
     # The same weights in another file: any disagreement of the two Evaluators comes from the conversion.
+    # It gets raw examples, as phones do: Transform is a part of the SavedModel's `lite`, if it changes anything.
     lite_trainer = tfx.components.Trainer(
         run_fn=model.lite_run_fn,
-        examples=transform.outputs["transformed_examples"],
+        examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
         base_model=trainer.outputs["model"],
-        custom_config={"quantization": run_values["quantization"]},
+        custom_config={"contract": model.contract.model_dump_json(), "quantization": run_values["quantization"]},
     ).with_id(f"Trainer.{model.lite}")
 
     evaluator = tfx.components.Evaluator(
@@ -177,6 +178,7 @@ def create_pipeline(
         lite_evaluation=lite_evaluator.outputs["evaluation"],
         infra_blessing=edge_validator.outputs["blessing"],
         run_parameters=run_parameters.every_value(),
+        card=model.card.model_dump_json(),
     )
 
     outcome_report = OutcomeReport(report=model_report.outputs["report"], pushed_model=pusher.outputs["pushed_model"])

@@ -6,6 +6,7 @@ Both models are known by their `edge.json`, which names their origin. The releas
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from nightlite.ondevice.contract import FileContract
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.releases.release import Release
 
@@ -37,7 +38,7 @@ def comparison_with(edge: Mapping[str, Any] | None, sha256: str) -> Comparison |
 
 def _no_better(edge: Mapping[str, Any], sha256: str, latest: Release, pushed: Mapping[str, int]) -> str | None:
     manifest = latest.manifest
-    if _made_of(edge) is None or _made_of(edge) != _made_of(manifest.edge or {}):
+    if not _made_alike(edge, manifest.edge or {}):
         return None  # new data, code or form: the gates have judged it
     last = f"release {latest.version}"
     if sha256 in pushed:
@@ -52,14 +53,11 @@ def _no_better(edge: Mapping[str, Any], sha256: str, latest: Release, pushed: Ma
     return f"no detectable difference from {last} on the same data ({found})"
 
 
-def _made_of(edge: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """Return a file's origin and form, or None if that is not recorded. None counts as new."""
-    code, data, taken, given = (edge.get(name) for name in ("code", "data", "input", "output"))
-    if not (code and data and taken and given):
-        return None
-    # An output's name is free.
-    return code, data, edge.get("quantization"), _form(taken), _form(given)[1:]
-
-
-def _form(tensor: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tensor["name"], tensor["dtype"], tuple(tensor["shape"])
+def _made_alike(edge: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two files have the same origin and form. One whose origin is not recorded counts as new."""
+    origins = [[found.get(name) for name in ("code", "data", "contract")] for found in (edge, other)]
+    if not all(map(all, origins)) or edge.get("quantization") != other.get("quantization"):
+        return False
+    (*made, contract), (*others_made, others_contract) = origins
+    form = FileContract.model_validate(contract)
+    return made == others_made and form.same_form(FileContract.model_validate(others_contract))

@@ -19,6 +19,7 @@ from nightlite.paths import PROJECT
 from tests.ondevice.in_tfx.odd_files import odd_file
 
 IMAGES = np.random.default_rng(0).uniform(-0.5, 0.5, (30, 4)).astype(np.float32)
+INPUTS = {"pixels": IMAGES}
 # Whatever it imports of these would be in its memory and its load times.
 _FENCED = """
 import sys
@@ -48,9 +49,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_imports_nothing_of_tensorflow(file: Path, tmp_path: Path) -> None:
-    np.save(tmp_path / "images.npy", IMAGES)
-    names = {name: str(tmp_path / f"{name}") for name in ("images.npy", "outputs.npy", "result.json")}
-    options = ["--images", names["images.npy"], "--outputs", names["outputs.npy"], "--result", names["result.json"]]
+    np.savez(tmp_path / "inputs.npz", **INPUTS)
+    names = {name: str(tmp_path / f"{name}") for name in ("inputs.npz", "outputs.npy", "result.json")}
+    options = ["--inputs", names["inputs.npz"], "--outputs", names["outputs.npy"], "--result", names["result.json"]]
     done = subprocess.run(
         [sys.executable, "-c", _FENCED, str(file), "--threads", "1", *options],
         cwd=PROJECT,
@@ -66,12 +67,12 @@ def test_it_imports_nothing_of_tensorflow(file: Path, tmp_path: Path) -> None:
 
 
 def test_outputs_and_figures_are_the_files(file: Path) -> None:
-    figures, outputs = measure_in_child([file, file], IMAGES, threads=2)
+    figures, outputs = measure_in_child([file, file], INPUTS, threads=2)
     for answers in outputs:
         np.testing.assert_allclose(answers, np.load(file.parent / "expected.npy"), atol=1e-6)
     assert len(outputs) == 2
     assert [item.threads for item in figures] == [2, 2]
-    assert (figures[0].input.name, figures[0].input.shape, figures[0].output.dtype) == ("pixels", (-1, 4), "float32")
+    assert str(figures[0].contract).startswith("pixels float32[-1, 4] to ")
     assert 0 < figures[0].latency_ms.p50 <= figures[0].latency_ms.p99
 
 
@@ -81,10 +82,10 @@ def test_a_bad_file_is_not_measured_and_a_bad_baseline_is_an_error(
     bad = tmp_path / "bad"
     bad.write_bytes(file.read_bytes()[:200])
     with pytest.raises(ModelFileError, match="LiteRT cannot load it or run it"):
-        measure_in_child([bad], IMAGES, threads=1)
+        measure_in_child([bad], INPUTS, threads=1)
     assert f"{bad}: LiteRT cannot load it or run it" in capfd.readouterr().err
     with pytest.raises(NightliteError, match="expected exit code 0"):
-        measure_in_child([file, bad], IMAGES, threads=1)
+        measure_in_child([file, bad], INPUTS, threads=1)
     assert str(bad) in capfd.readouterr().err
 
 
@@ -92,13 +93,13 @@ def test_a_crash_of_the_runtime_is_the_files_doing(file: Path, monkeypatch: pyte
     ended = subprocess.CompletedProcess([], returncode=-11)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     with pytest.raises(ModelFileError, match="ended by signal 11"):
-        measure_in_child([file], IMAGES, threads=1)
+        measure_in_child([file], INPUTS, threads=1)
 
 
 def test_a_file_that_keeps_the_runtime_busy_forever_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "_CHILD_SECONDS", 0)
     with pytest.raises(ModelFileError, match="had not measured it after 0 s"):
-        measure_in_child([file], IMAGES, threads=1)
+        measure_in_child([file], INPUTS, threads=1)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,7 @@ def test_a_file_that_keeps_the_runtime_busy_forever_is_given_up(file: Path, monk
     [
         ({"dtype": tf.int8}, r"^pixels int8\[-1, 4\] to p float32\[-1, 3\]: .*expected type INT8"),
         ({"size": 5}, r"^pixels float32\[-1, 5\] to p .*Got 4 but expected 5"),
+        ({"name": "ink"}, r"^ink float32\[-1, 4\] to p .*expected inputs named ink. Received: pixels"),
         ({"signatures": ()}, "no signature"),
         ({"signatures": ("serving_default", "other")}, r"2 signatures \(pixels to p; pixels to p\)"),
     ],
@@ -116,4 +118,4 @@ def test_a_file_with_another_contract_is_not_measured_and_what_it_has_is_told(
     file = tmp_path / "odd"
     file.write_bytes(odd_file(tmp_path / "saved", **{"size": 4, "classes": 3, **odd}))
     with pytest.raises(ModelFileError, match=found):
-        measure_in_child([file], IMAGES, threads=1)
+        measure_in_child([file], INPUTS, threads=1)

@@ -32,8 +32,10 @@ from tests.pipelines.tiny_tflite import sure_of
 METRICS = {"sparse_categorical_accuracy": 0.99}
 EDGE = {
     **{"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None},
-    "input": {"name": "image_floats", "dtype": "float32", "shape": [-1, 784]},
-    "output": {"name": "probabilities", "dtype": "float32", "shape": [-1, 10]},
+    "contract": {
+        "inputs": [{"name": "image_floats", "dtype": "float32", "shape": [-1, 784]}],
+        "output": {"name": "probabilities", "dtype": "float32", "shape": [-1, 10]},
+    },
 }
 GATE = Gate(name="min_accuracy", node_id="E", subject="accuracy", relation=">=", bound=0.9, value=0.99, passed=True)
 Pushed = dict[str, Any]

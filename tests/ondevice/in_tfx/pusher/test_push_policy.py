@@ -19,7 +19,7 @@ from nightlite.ondevice.releases.policy import EVEN_IF_NO_BETTER, comparison_wit
 from nightlite.ondevice.releases.store import Push, Releases
 from nightlite.ondevice.results.outcome import Outcome
 from tests.names import RunParams
-from tests.ondevice.gates.test_edge import CONTRACT, DEFAULTS, MEASURED
+from tests.ondevice.gates.test_edge import CONTRACT, DEFAULTS, MEASURED, RENAMED
 from tests.ondevice.releases.made_releases import DESCRIPTION
 
 N = 1000
@@ -120,7 +120,7 @@ def test_the_last_plain_run_does_not_undo_a_release_that_a_person_approved(shop:
         {"quantization": "int8"},
         {"code": "c2"},
         {"data": "d2"},
-        {"input": CONTRACT[0].model_copy(update={"shape": (1, 784)})},
+        {"contract": RENAMED},
         {"code": ""},
     ],
     ids=["int8 after float", "a mended converter", "a new span", "another contract", "no record"],

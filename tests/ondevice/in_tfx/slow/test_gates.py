@@ -15,7 +15,7 @@ from tfx.types import Artifact, standard_artifacts
 from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.tfrecords import scale
 from models.mnist.data.write_span import write_span
-from models.mnist.model import quantization
+from models.mnist.model.features import IMAGE_KEY
 from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.errors import DataError
@@ -23,6 +23,7 @@ from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import EdgeMeasurements
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.compile import compile_model
+from nightlite.ondevice.in_tfx.conversion import quantization
 from nightlite.ondevice.in_tfx.evaluation.thresholds import THRESHOLDS, evaluation_gates
 from nightlite.ondevice.in_tfx.report import component
 from nightlite.ondevice.in_tfx.report.pages import figure
@@ -158,11 +159,11 @@ def test_an_int8_model_is_small_and_as_good_and_has_seen_only_training_images(
     assert 0.5 < measured.peak_memory_mib / measured.baseline.peak_memory_mib < 2  # each in a process of its own
     assert abs(measured.keras_accuracy - measured.accuracy) <= 0.003
     assert measured.tfma_accuracy == pytest.approx(measured.accuracy, abs=0.003)
-    assert (measured.input.dtype, measured.output.dtype) == ("float32", "float32")
+    assert [tensor.dtype for tensor in (*measured.contract.inputs, measured.contract.output)] == ["float32"] * 2
     digits = few_digits(500, 120)
     calibrated, train, evaluation = (
         {image.tobytes() for image in images}
-        for images in (seen[0], scale(digits.train.images), scale(digits.eval.images))
+        for images in (seen[0][IMAGE_KEY], scale(digits.train.images), scale(digits.eval.images))
     )
     assert len(calibrated) > 250 and calibrated <= train and not calibrated & evaluation
 
@@ -175,7 +176,7 @@ def test_the_float_file_agrees_with_keras_and_with_tfma(better: Run) -> None:
     assert measured.size_bytes == facts_of(better["Trainer.mnist_lite"]).model_bytes
     assert 0 < measured.latency_ms.p50 <= measured.latency_ms.p95 <= measured.latency_ms.p99
     assert 0 < measured.peak_memory_mib < 64 and measured.load_ms > 0 and measured.threads == 1
-    assert str(measured.input) == "image_floats float32[-1, 784]"
+    assert str(measured.contract).startswith("image_floats float32[-1, 784] to ")
 
 
 def test_both_evaluations_have_every_metric(better: Run) -> None:
@@ -298,15 +299,20 @@ def half_a_file(run: Run, _: Path) -> bytes:
     [
         (half_a_file, "found LiteRT cannot load it or run it: "),
         (
-            lambda _, folder: odd_file(folder / "odd", size=784, classes=10, dtype=tf.int8),
-            "found pixels int8[-1, 784] to p float32[-1, 10]: LiteRT cannot load it or run it: ",
+            lambda _, folder: odd_file(folder / "odd", size=784, classes=10, dtype=tf.int8, name=IMAGE_KEY),
+            "found image_floats int8[-1, 784] to p float32[-1, 10]: LiteRT cannot load it or run it: ",
         ),
         (
-            lambda _, folder: odd_file(folder / "odd", size=784, classes=5),
-            "found pixels float32[-1, 784] to p float32[-1, 5]: answers of shape (120, 5) to 120 images",
+            lambda _, folder: odd_file(folder / "odd", size=784, classes=5, name=IMAGE_KEY),
+            "found image_floats float32[-1, 784] to p float32[-1, 5]: answers of shape (120, 5) to 120 examples",
+        ),
+        (
+            lambda _, folder: odd_file(folder / "odd", size=784, classes=10),
+            "found pixels float32[-1, 784] to p float32[-1, 10]: LiteRT cannot load it or run it: expected inputs "
+            "named pixels. Received: image_floats",
         ),
     ],
-    ids=["half a file", "integers", "five classes"],
+    ids=["half a file", "integers", "five classes", "another name"],
 )
 def test_a_file_that_cannot_be_measured_fails_every_gate_of_edge_validator_and_its_contract_says_why(
     laboratory: Laboratory, better: Run, tmp_path: Path, make: Callable[[Run, Path], bytes], found: str
@@ -332,7 +338,7 @@ def test_an_evaluations_gates_are_those_of_its_config(better: Run) -> None:
     found = evaluation_gates(output(better, "Evaluator.mnist", "evaluation").uri, "Evaluator.mnist")
     assert [gate.name for gate in found] == ["max_loss", "min_accuracy", "min_class_accuracy"]
     worst = found[-1]
-    assert isinstance(worst, Gate) and worst.subject.startswith("accuracy of the worst digit, ")
+    assert isinstance(worst, Gate) and worst.subject.startswith("accuracy of the worst class, ")
     assert json.loads(worst.model_dump_json())["bound"] == 0
 
 

@@ -1,6 +1,5 @@
 """EdgeValidator: checks the TFLite file in the runtime that ships, and gives the verdict of all gates."""
 
-import json
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -8,7 +7,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract import FileContract
 from nightlite.ondevice.gates.edge import BOUNDS
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.edge_validator.executor import Executor
@@ -59,7 +58,7 @@ class EdgeValidator(base_component.BaseComponent):
       evaluation, lite_evaluation: the two models' evaluations.
       baseline_model: the last release's TFLite file, if any.
       anchor_model: the anchor's, if it is another one.
-      contract: the file's input, whose name is also the feature's, and its output, whose name is free.
+      contract: the file's inputs, whose names are also the features', and its output, whose name is free.
       label_key: the label's feature, one integer.
       run_values: the bounds by the names in `gates.edge.BOUNDS`, and `quantization`.
     """
@@ -72,7 +71,7 @@ class EdgeValidator(base_component.BaseComponent):
         *,
         evaluation: channel.OutputChannel,
         lite_evaluation: channel.OutputChannel,
-        contract: tuple[TensorContract, TensorContract],
+        contract: FileContract,
         label_key: str,
         run_values: Mapping[str, RunValue],
         **inputs: BaseChannel,
@@ -84,7 +83,7 @@ class EdgeValidator(base_component.BaseComponent):
             blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
             **{name: run_values[name] for name in (*BOUNDS, "quantization")},
             threads=THREADS,
-            contract_json=json.dumps([tensor.model_dump() for tensor in contract]),
+            contract_json=contract.model_dump_json(),
             label_key=label_key,
             evaluator_id=evaluation.producer_component_id,
             lite_evaluator_id=lite_evaluation.producer_component_id,

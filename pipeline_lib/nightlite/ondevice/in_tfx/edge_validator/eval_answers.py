@@ -10,42 +10,47 @@ import numpy as np
 import numpy.typing as npt
 
 from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels
 
 PROBABILITIES_FILE = "probabilities.npz"
 _MODELS = ("keras", "tflite", "released")
 _SHOWN_OF_A_KIND = 24
+_INPUT = "input."  # before the name of a feature, which may be that of a model
 
 Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class EvalAnswers:
-    """The models' probabilities, and the few images of the split that a page shows.
+    """The models' probabilities, and the few examples of the split that a page shows.
 
     Attributes:
       labels: int64 [n].
       probabilities: float32 [n, classes] by "keras", "tflite" and, if there is one, "released".
-      images: of `shown`, in that order, float32 [k, …].
+      inputs: of `shown`, in that order, float32 [k, …] by the names of the features.
       eval_set: hash of all examples in their order.
     """
 
     labels: Labels
     probabilities: Mapping[str, Floats]
-    images: Floats
+    inputs: Inputs
     eval_set: str
 
     @classmethod
-    def of(cls, images: Floats, labels: Labels, probabilities: Mapping[str, Floats]) -> Self:
-        """Return answers that keep, of all images [n, …], those to show."""
-        digest = hashlib.sha256(images.tobytes())
+    def of(cls, inputs: Inputs, labels: Labels, probabilities: Mapping[str, Floats]) -> Self:
+        """Return answers that keep, of all inputs [n, …], those to show."""
+        digest = hashlib.sha256()
+        for name in sorted(inputs):
+            digest.update(inputs[name].tobytes())
         digest.update(labels.tobytes())
         indices = [index for index, _ in shown(odd_ones(labels, probabilities["keras"], probabilities["tflite"]))]
-        return cls(labels, probabilities, images[indices], digest.hexdigest()[:16])
+        kept = {name: values[indices] for name, values in inputs.items()}
+        return cls(labels, probabilities, kept, digest.hexdigest()[:16])
 
     def write(self, folder: Path) -> None:
         """Write `probabilities.npz`."""
-        arrays: dict[str, Any] = {**self.probabilities, "labels": self.labels, "images": self.images}
+        inputs = {f"{_INPUT}{name}": values for name, values in self.inputs.items()}
+        arrays: dict[str, Any] = {**self.probabilities, "labels": self.labels, **inputs}
         np.savez_compressed(folder / PROBABILITIES_FILE, **arrays, eval_set=np.array(self.eval_set))
 
     @classmethod
@@ -64,11 +69,12 @@ class EvalAnswers:
                 "TFLite file. Its gate 'contract' says why"
             ) from None
         models = {name: found[name] for name in _MODELS if name in found}
-        return cls(found["labels"], models, found["images"], str(found["eval_set"]))
+        inputs = {name.removeprefix(_INPUT): found[name] for name in found if name.startswith(_INPUT)}
+        return cls(found["labels"], models, inputs, str(found["eval_set"]))
 
 
 def odd_ones(labels: Labels, keras: Floats, tflite: Floats) -> dict[str, Labels]:
-    """Return indices of images by kind.
+    """Return indices of examples by kind.
 
     First come those on which the models disagree, most different first. Then come those on which both err, surest
     first.

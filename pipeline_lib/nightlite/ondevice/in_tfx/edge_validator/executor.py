@@ -20,16 +20,17 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from nightlite.errors import DataError, ModelFileError, NightliteError
-from nightlite.ondevice.contract import TensorContract
+from nightlite.errors import ModelFileError, NightliteError
+from nightlite.ondevice.contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.gates.gate import Gates
-from nightlite.ondevice.gates.measurements import TFLITE_FILE, EdgeMeasurements, RuntimeFigures
+from nightlite.ondevice.gates.measurements import EdgeMeasurements, RuntimeFigures
 from nightlite.ondevice.gates.paired import Comparison
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats, Labels
+from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats
 from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
 from nightlite.ondevice.in_tfx.edge_validator.measure import EXIT_UNUSABLE
 from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
+from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, read_labelled
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.paths import SOURCES
 from nightlite.runner.in_tfx import node_log
@@ -93,45 +94,44 @@ def _measure(
     input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
 ) -> tuple[EdgeMeasurements, EvalAnswers]:
     contract, label_key = _contract(exec_properties), exec_properties["label_key"]
-    images, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract[0], label_key)
+    inputs, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract, label_key)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
     sha256 = sha256_of(files[0])
-    (candidate, *baseline), (outputs, *others) = measure_in_child(files, images, exec_properties["threads"])
-    expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), contract[0].name, images)
+    (candidate, *baseline), (outputs, *others) = measure_in_child(files, inputs, exec_properties["threads"])
+    expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), inputs)
     if outputs.shape != expected.shape:
-        found = f"{candidate.input} to {candidate.output}"
-        raise ModelFileError(f"{found}: answers of shape {outputs.shape} to {len(images)} images")
+        raise ModelFileError(f"{candidate.contract}: answers of shape {outputs.shape} to {len(labels)} examples")
     right = outputs.argmax(axis=1) == labels
     against = [compare(right, other.argmax(axis=1) == labels, sha256_of(files[1])) for other in others]
     measured = EdgeMeasurements(
-        **candidate.model_dump(),
+        **dict(candidate),
         **_comparison(outputs, expected, labels),
         tfma_accuracy=tfma_accuracy,
         quantization=exec_properties["quantization"],
         sha256=sha256,
         baseline=baseline[0] if baseline else None,
         against_baseline=against[0] if against else None,
-        against_anchor=_against_anchor(right, input_dict, images, labels, exec_properties["threads"]),
+        against_anchor=_against_anchor(right, input_dict, inputs, labels, exec_properties["threads"]),
         code=input_dict["model"][0].get_string_custom_property(MADE_BY),
         data=input_dict["examples"][0].get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME),
     )
     probabilities = dict(zip(("keras", "tflite", "released"), (expected, outputs, *others), strict=False))
-    return measured, EvalAnswers.of(images, labels, probabilities)
+    return measured, EvalAnswers.of(inputs, labels, probabilities)
 
 
 def _against_anchor(
     right: npt.NDArray[np.bool_],
     input_dict: Mapping[str, list[Artifact]],
-    images: Floats,
+    inputs: Inputs,
     labels: Labels,
     threads: int,
 ) -> Comparison | None:
-    """Return the comparison with the anchor, or None if that is the last release or cannot answer these images."""
+    """Return the comparison with the anchor, or None if that is the last release or cannot answer these examples."""
     if not input_dict.get("anchor_model"):
         return None
     file = _tflite_file(input_dict["anchor_model"][0])
     try:
-        _, outputs = _child([file], images, threads)
+        _, outputs = _child([file], inputs, threads)
     except ModelFileError as error:
         node_log.say(f"the anchor {file} cannot be run, nothing is compared with it: {error}", logging.WARNING)
         return None
@@ -152,7 +152,7 @@ def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, 
     }
 
 
-def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], list[Floats]]:
+def measure_in_child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[RuntimeFigures], list[Floats]]:
     """Return `measure`'s figures of a file and its baseline, taken in fresh processes, and each one's answers.
 
     One process times both in turn. The second's memory peak comes from a process of its own.
@@ -161,22 +161,22 @@ def measure_in_child(files: Sequence[Path], images: Floats, threads: int) -> tup
       ModelFileError: LiteRT cannot run the first file. The message describes what was found instead.
       NightliteError: the process failed otherwise.
     """
-    figures, outputs = _child(files, images, threads)
+    figures, outputs = _child(files, inputs, threads)
     if len(files) == 1:
         return figures, [outputs]
     candidate, baseline = figures
     try:
-        [alone], others = _child(files[1:], images, threads)
+        [alone], others = _child(files[1:], inputs, threads)
     except ModelFileError as error:
         raise NightliteError(f"the last release {files[1]} cannot be run on its own: {error}") from None
     return [candidate, baseline.model_copy(update={"peak_memory_mib": alone.peak_memory_mib})], [outputs, others]
 
 
-def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[RuntimeFigures], Floats]:
+def _child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[RuntimeFigures], Floats]:
     """Measure in one process. A crash or a hang counts against the file, because it must not reach a phone."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = {name: Path(folder, name) for name in ("images.npy", "outputs.npy", "result.json")}
-        np.save(paths["images.npy"], images)
+        paths = {name: Path(folder, name) for name in ("inputs.npz", "outputs.npy", "result.json")}
+        np.savez(paths["inputs.npz"], **inputs)  # type: ignore[arg-type]
         command = [
             *(
                 sys.executable,
@@ -186,7 +186,7 @@ def _child(files: Sequence[Path], images: Floats, threads: int) -> tuple[list[Ru
                 "--threads",
                 str(threads),
             ),
-            *("--images", str(paths["images.npy"]), "--outputs", str(paths["outputs.npy"])),
+            *("--inputs", str(paths["inputs.npz"]), "--outputs", str(paths["outputs.npy"])),
             *("--result", str(paths["result.json"])),
         ]
         environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
@@ -208,35 +208,18 @@ def _tflite_file(model: Artifact) -> Path:
     return Path(path_utils.serving_model_path(model.uri), TFLITE_FILE)
 
 
-def _keras_outputs(saved_model: str, input_name: str, images: Floats) -> Floats:
+def _keras_outputs(saved_model: str, inputs: Inputs) -> Floats:
     loaded = tf.saved_model.load(saved_model)
     signature = loaded.signatures["lite"]
-    batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
-    outputs = [next(iter(signature(**{input_name: tf.constant(batch)}).values())).numpy() for batch in batches]
-    return np.concatenate(outputs)
+    starts = range(0, len(next(iter(inputs.values()))), _BATCH)
+    batches = ({name: tf.constant(found[start : start + _BATCH]) for name, found in inputs.items()} for start in starts)
+    return np.concatenate([next(iter(signature(**batch).values())).numpy() for batch in batches])
 
 
-def _contract(exec_properties: Mapping[str, Any]) -> tuple[TensorContract, TensorContract]:
-    return TypeAdapter(tuple[TensorContract, TensorContract]).validate_json(exec_properties["contract_json"])
+def _contract(exec_properties: Mapping[str, Any]) -> FileContract:
+    return FileContract.model_validate_json(exec_properties["contract_json"])
 
 
-def _eval_split(examples: Artifact, taken: TensorContract, label_key: str) -> tuple[Floats, Labels]:
-    """Return the file's inputs, float32 [n, …], and labels, int64 [n], in the files' order.
-
-    Raises:
-      DataError: the split holds no example.
-    """
+def _eval_split(examples: Artifact, contract: FileContract, label_key: str) -> tuple[Inputs, Labels]:
     [uri] = artifact_utils.get_split_uris([examples], "eval")
-    spec = {
-        taken.name: tf.io.FixedLenFeature(taken.shape[1:], tf.float32),
-        label_key: tf.io.FixedLenFeature([], tf.int64),
-    }
-    files = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(uri)))
-    images, labels = [], []
-    for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
-        parsed = tf.io.parse_example(batch, spec)
-        images.append(parsed[taken.name].numpy())
-        labels.append(parsed[label_key].numpy())
-    if not images:
-        raise DataError(f"{uri}: expected at least one example to compare models on. Received: none")
-    return np.concatenate(images), np.concatenate(labels)
+    return read_labelled(tf.io.gfile.glob(io_utils.all_files_pattern(uri)), contract, label_key)

@@ -1,17 +1,17 @@
 """Measure a TFLite file in the runtime that ships. This docstring is the contract with EdgeValidator, the caller.
 
-    python -m nightlite.ondevice.in_tfx.edge_validator.measure FILE [BASELINE] --images FILE.npy --threads N
+    python -m nightlite.ondevice.in_tfx.edge_validator.measure FILE [BASELINE] --inputs FILE.npz --threads N
                                                                --outputs FILE.npy --result FILE
 
 FILE, BASELINE    TFLite files. The second one's load time and latency are measured in turn with the first one's.
---images          float32 [n, …]: input of the first file. `--outputs` uses all of it, the figures a part.
+--inputs          float32 [n, …] by the names of the inputs. `--outputs` uses all of it, the figures a part.
 --threads         of the interpreter.
---outputs         receives the first file's output for every image, float32 [n, classes].
+--outputs         receives the first file's output for every example, float32 [n, classes].
 --result          receives a JSON list of `RuntimeFigures`, one for each file; or, with exit code 3, a JSON string
                   that describes what was found instead.
 
-Exit code: 0 if both files ran. 3 if the runtime cannot load FILE or run it on the images. 3 also if FILE does not
-have exactly one signature with one input and one output. 1 if either is true of BASELINE, with one sentence on
+Exit code: 0 if both files ran. 3 if the runtime cannot load FILE or run it on the examples. 3 also if FILE does not
+have exactly one signature, with these inputs and one output. 1 if either is true of BASELINE, with one sentence on
 stderr. A signal is a crash in the runtime.
 
 The process is fresh and imports nothing of TensorFlow, so memory and times are the runtime's own. It uses the
@@ -23,7 +23,7 @@ import importlib.metadata
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from nightlite import litert
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract import FileContract, TensorContract
 from nightlite.ondevice.gates.measurements import Percentiles, RuntimeFigures
 
 EXIT_UNUSABLE = 3
@@ -45,6 +45,7 @@ _CALLS_PER_ROUND = 50
 _BATCH = 256
 
 Array = npt.NDArray[np.float32]
+Inputs = Mapping[str, Array]
 
 
 class Loaded:
@@ -54,24 +55,24 @@ class Loaded:
         self.interpreter = Interpreter(model_path=str(file), num_threads=threads)
         self.interpreter.allocate_tensors()
         signatures = [(item["inputs"], item["outputs"]) for item in self.interpreter.get_signature_list().values()]
-        inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
-        if [(len(taken), len(given)) for taken, given in signatures] != [(1, 1)]:
+        if [len(given) for _, given in signatures] != [1] or not signatures[0][0]:
             names = "; ".join(f"{', '.join(taken)} to {', '.join(given)}" for taken, given in signatures)
             raise ValueError(f"{len(signatures)} signatures ({names})" if signatures else "no signature")
-        [[self.taken], [self.given]] = inputs, outputs
-        [[[input_name], [output_name]]] = signatures
-        # The signature's names are those that a phone's code uses.
-        self.contract = _contract(input_name, self.taken), _contract(output_name, self.given)
+        self.taken, given = litert.signature(self.interpreter)
+        [output] = [_contract(name, details) for name, details in given.items()]
+        inputs = tuple(_contract(name, details) for name, details in self.taken.items())
+        self.contract = FileContract(inputs=inputs, output=output)
 
-    def invoke(self, images: Array) -> None:
-        self.interpreter.set_tensor(self.taken["index"], images)
+    def invoke(self, inputs: Inputs) -> None:
+        for name, values in inputs.items():
+            self.interpreter.set_tensor(self.taken[name]["index"], values)
         self.interpreter.invoke()
 
-    def outputs(self, images: Array) -> Array:
-        return np.concatenate(list(litert.outputs(self.interpreter, images, _BATCH)))
+    def outputs(self, inputs: Inputs) -> Array:
+        return np.concatenate(list(litert.outputs(self.interpreter, inputs, _BATCH)))
 
 
-def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[RuntimeFigures], Array]:
+def measure(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[RuntimeFigures], Array]:
     """Return the figures of each file, and the first one's outputs.
 
     Peak memory is measured first, because it belongs to the process and only grows.
@@ -79,7 +80,8 @@ def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[Ru
     Raises:
       ModelFileError: the runtime cannot load a file or run it. The file is the error's second argument.
     """
-    singles = [images[index : index + 1] for index in range(min(len(images), _CALLS_PER_ROUND))]
+    count = min(_CALLS_PER_ROUND, *(len(values) for values in inputs.values()))
+    singles = [{name: values[index : index + 1] for name, values in inputs.items()} for index in range(count)]
     memory, models = [], []
     for file in files:
         before = psutil.Process().memory_info().rss
@@ -90,7 +92,7 @@ def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[Ru
     calls: list[list[float]] = [[] for _ in files]
     for _ in range(_ROUNDS):
         for model, times in zip(models, calls, strict=True):
-            times += [_milliseconds(lambda image=image, model=model: model.invoke(image)) for image in singles]
+            times += [_milliseconds(lambda single=single, model=model: model.invoke(single)) for single in singles]
     figures = [
         RuntimeFigures(
             size_bytes=file.stat().st_size,
@@ -98,31 +100,31 @@ def measure(files: Sequence[Path], images: Array, threads: int) -> tuple[list[Ru
             latency_ms=_percentiles(calls[index]),
             threads=threads,
             peak_memory_mib=memory[index],
-            input=model.contract[0],
-            output=model.contract[1],
+            contract=model.contract,
             litert_version=importlib.metadata.version("ai-edge-litert"),
         )
         for index, (file, model) in enumerate(zip(files, models, strict=True))
     ]
     try:
-        return figures, models[0].outputs(images)
+        return figures, models[0].outputs(inputs)
     except (ValueError, RuntimeError) as error:
-        raise _unusable(files[0], models[0], f"on more than one image: {error}") from None
+        raise _unusable(files[0], models[0], f"on more than one example: {error}") from None
 
 
-def _tried(file: Path, threads: int, images: Sequence[Array]) -> Loaded:
+def _tried(file: Path, threads: int, singles: Sequence[Inputs]) -> Loaded:
     model = None
     try:
         model = Loaded(file, threads)
-        for image in images:
-            model.invoke(image)
+        litert.require_inputs(model.taken, singles[0])
+        for single in singles:
+            model.invoke(single)
     except (ValueError, RuntimeError) as error:
         raise _unusable(file, model, str(error)) from None
     return model
 
 
 def _unusable(file: Path, model: Loaded | None, error: str) -> ModelFileError:
-    found = f"{model.contract[0]} to {model.contract[1]}: " if model else ""
+    found = f"{model.contract}: " if model else ""
     return ModelFileError(f"{found}LiteRT cannot load it or run it: {error}", file)
 
 
@@ -150,6 +152,11 @@ def _contract(name: str, details: dict[str, Any]) -> TensorContract:
     return TensorContract(name=name, dtype=np.dtype(details["dtype"]).name, shape=tuple(int(size) for size in shape))
 
 
+def _loaded(file: Path) -> Inputs:
+    with np.load(file) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
 def _milliseconds(call: Any) -> float:
     started = time.perf_counter()
     call()
@@ -161,13 +168,13 @@ def main() -> int:
         prog="python -m nightlite.ondevice.in_tfx.edge_validator.measure", description=__doc__.split("\n")[0]
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--inputs", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--outputs", type=Path, required=True)
     parser.add_argument("--result", type=Path, required=True)
     options = parser.parse_args()
     try:
-        figures, outputs = measure(options.files, np.load(options.images), options.threads)
+        figures, outputs = measure(options.files, _loaded(options.inputs), options.threads)
     except ModelFileError as error:
         found, file = error.args
         print(f"{file}: {found}", file=sys.stderr)

@@ -15,9 +15,9 @@ from tfx.utils import io_utils, json_utils, proto_utils
 from nightlite.code_revision import code_revision
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.approval import APPROVAL_RECORD, approval_of, refusal
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.gate import Gate, Gates
-from nightlite.ondevice.gates.measurements import EDGE_FILE, TFLITE_FILE
+from nightlite.ondevice.gates.measurements import EDGE_FILE
 from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics
 from nightlite.ondevice.releases import signing
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
@@ -101,14 +101,15 @@ class Executor(executor.Executor):
         [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
         gates, edge = _judgements(input_dict)
         _require_the_measured(model, edge)
-        if len(labels) != edge["output"]["shape"][-1]:
-            raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {edge['output']}")
+        contract = FileContract.model_validate(edge["contract"])
+        if len(labels) != contract.output.shape[-1]:
+            raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {contract.output}")
         metrics = overall_metrics(exec_properties["evaluation_uri"])
         metrics |= {name: edge[name] for name in _QUALITY if edge.get(name) is not None}
         return Description(
             labels=labels,
-            inputs=(TensorContract.model_validate(edge["input"]),),
-            outputs=(TensorContract.model_validate(edge["output"]),),
+            inputs=contract.inputs,
+            outputs=(contract.output,),
             # JSON has no NaN and no infinity.
             metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
             gates=gates,

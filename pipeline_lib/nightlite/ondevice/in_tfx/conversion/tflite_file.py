@@ -14,14 +14,15 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
 from nightlite import litert
 from nightlite.errors import ModelFileError
+from nightlite.ondevice.contract import FileContract, TensorContract
+from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
 
-# Far above the differences of float kernels, far below a changed digit.
+# Far above the differences of float kernels, far below a changed class.
 TOLERANCE = 1e-4
-# Quantization may move one image far, but not the mean. Only detects broken models.
+# Quantization may move one example far, but not the mean. Only detects broken models.
 _TOLERANCES: dict[Quantization, tuple[str, float]] = {
     "none": ("largest", TOLERANCE),
     "float16": ("mean", 0.001),
@@ -29,13 +30,14 @@ _TOLERANCES: dict[Quantization, tuple[str, float]] = {
     "int8": ("mean", 0.01),
 }
 BATCH_SIZES = (1, 32)
+_SIGNATURE = "serving_default"
 _VARIABLE_OPS = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _OP_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
 
 @dataclasses.dataclass(frozen=True)
 class FileReport:
-    """Results of the check: bytes of the file, its operators' names, absolute differences of its probabilities."""
+    """Results of the check: bytes of the file, its operators' names, absolute differences of its outputs."""
 
     size: int
     operators: tuple[str, ...]
@@ -50,38 +52,43 @@ class FileReport:
 
 
 def check(
-    file: Path, images: npt.NDArray[np.float32], expected: Mapping[str, Any], quantization: Quantization = "none"
+    file: Path,
+    contract: FileContract,
+    inputs: Inputs,
+    expected: Mapping[str, Any],
+    quantization: Quantization = "none",
 ) -> FileReport:
-    """Check a TFLite file against its input contract and against its source model.
+    """Check a TFLite file against its contract and against its source model.
 
     Args:
       file: the TFLite file.
-      images: real examples, float32 [n, 784], n >= 32.
-      expected: the model's own outputs on them by name: one, float32 [n, 10].
+      contract: its inputs and output. The output's name is free.
+      inputs: real examples by the inputs' names, float32 [n, …].
+      expected: the model's own outputs on them by name: one, float32 [n, …].
       quantization: the file's, which decides the tolerance.
 
     Raises:
       ModelFileError: the message says what was expected and what was found.
     """
     operators = _operators(file)
-    interpreter = _load(file)
-    _check_contract(file, interpreter)
-    [probabilities] = expected.values()
-    wanted = np.asarray(probabilities)
-    differences = np.concatenate([np.abs(run(interpreter, images, size) - wanted) for size in BATCH_SIZES])
+    interpreter = load(file)
+    _check_contract(file, interpreter, contract)
+    [outputs] = expected.values()
+    wanted = np.asarray(outputs)
+    differences = np.concatenate([np.abs(run(interpreter, inputs, size) - wanted) for size in BATCH_SIZES])
     found = {"largest": float(differences.max()), "mean": float(differences.mean())}
     statistic, tolerance = _TOLERANCES[quantization]
     if not found[statistic] <= tolerance:  # NaN fails too
         raise ModelFileError(
-            f"{file}: expected outputs within {tolerance} of the Keras signature's on {len(images)} examples. "
+            f"{file}: expected outputs within {tolerance} of the Keras signature's on {len(wanted)} examples. "
             f"Received: a {statistic} difference of {found[statistic]:.3g}"
         )
     return FileReport(file.stat().st_size, operators, found["largest"], found["mean"])
 
 
-def run(interpreter: Interpreter, images: npt.NDArray[np.float32], batch_size: int) -> npt.NDArray[np.float32]:
-    """Return probabilities, float32 [n, 10], for images, float32 [n, 784], `batch_size` at a time."""
-    return np.concatenate(list(litert.outputs(interpreter, images, batch_size)))
+def run(interpreter: Interpreter, inputs: Inputs, batch_size: int) -> npt.NDArray[np.float32]:
+    """Return the output, float32 [n, …], for inputs by name, float32 [n, …], `batch_size` examples at a time."""
+    return np.concatenate(list(litert.outputs(interpreter, inputs, batch_size)))
 
 
 def _operators(file: Path) -> tuple[str, ...]:
@@ -106,7 +113,7 @@ def _operators(file: Path) -> tuple[str, ...]:
     return names
 
 
-def _load(file: Path) -> Interpreter:
+def load(file: Path) -> Interpreter:
     try:
         interpreter = Interpreter(model_path=str(file), num_threads=1)
         interpreter.allocate_tensors()
@@ -115,20 +122,31 @@ def _load(file: Path) -> Interpreter:
     return interpreter
 
 
-def _check_contract(file: Path, interpreter: Interpreter) -> None:
-    signature = interpreter.get_signature_list().get("serving_default")
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    found = (
-        signature["inputs"] if signature else None,
-        [
-            ([int(size) for size in item["shape_signature"]], np.dtype(item["dtype"]).name)
-            for item in (*inputs, *outputs)
-        ],
-    )
-    wanted = ([IMAGE_KEY], [([-1, IMAGE_SIZE], "float32"), ([-1, NUM_CLASSES], "float32")])
-    # TFMA matches features by the tensor's name, phones by the signature's. Both must be image_floats.
-    if found != wanted or inputs[0]["name"].removeprefix("serving_default_").split(":")[0] != IMAGE_KEY:
+def _check_contract(file: Path, interpreter: Interpreter, contract: FileContract) -> None:
+    names = list(interpreter.get_signature_list())
+    if names != [_SIGNATURE]:
         raise ModelFileError(
-            f"{file}: expected inputs, and shapes and dtypes of input and output: {wanted}. "
-            f"Received: {found}, input tensor {inputs[0]['name'] if inputs else None!r}"
+            f"{file}: expected the signature {_SIGNATURE!r} with {contract}. Received: signatures {names}"
         )
+    taken, given = litert.signature(interpreter)
+    inputs = tuple(_found(name, details) for name, details in taken.items())
+    outputs = [_found(name, details) for name, details in given.items()]
+    tensors = {name: details["name"] for name, details in taken.items()}
+    # TFMA matches features by the tensor's name, phones by the signature's. Both must be the feature's.
+    matched = all(_feature(tensor) == name for name, tensor in tensors.items())
+    if len(outputs) == 1 and matched and FileContract(inputs=inputs, output=outputs[0]).same_form(contract):
+        return
+    found = f"{', '.join(map(str, inputs))} to {', '.join(map(str, outputs))}"
+    raise ModelFileError(
+        f"{file}: expected inputs and output {contract}, of any order and any name of the output. "
+        f"Received: {found}, input tensors {', '.join(map(repr, tensors.values()))}"
+    )
+
+
+def _found(name: str, details: Mapping[str, Any]) -> TensorContract:
+    shape = tuple(int(size) for size in details["shape_signature"])
+    return TensorContract(name=name, dtype=np.dtype(details["dtype"]).name, shape=shape)
+
+
+def _feature(tensor: str) -> str:
+    return tensor.removeprefix(f"{_SIGNATURE}_").split(":")[0]

@@ -4,8 +4,6 @@ import contextlib
 import io
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from ai_edge_litert.tools import flatbuffer_utils
 from ai_edge_quantizer import quantizer, recipe
 from ai_edge_quantizer.qtyping import (
@@ -17,22 +15,24 @@ from ai_edge_quantizer.qtyping import (
 )
 from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
 
-from models.mnist.model.features import IMAGE_KEY
 from nightlite import durable
 from nightlite.errors import ModelFileError
+from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
 
 SIGNATURE = "serving_default"
+# The quantizer averages the ranges of the samples that it is given. One number has no range.
+_LEAST_VALUES = 256
 
 
-def quantize(file: Path, mode: Quantization, images: npt.NDArray[np.float32]) -> None:
-    """Replace a float file by its quantized form. Input and output stay float32 in every mode.
+def quantize(file: Path, mode: Quantization, inputs: Inputs) -> None:
+    """Replace a float file by its quantized form. Inputs and output stay float32 in every mode.
 
     Args:
       file: TFLite file.
       mode: `dynamic`: int8 weights, with activations quantized at run time; `float16`: weights; `int8`: weights and
-        activations, by the ranges of the activations on `images`.
-      images: a representative sample of the training split, float32 [n, 784], read for int8 only.
+        activations, by the ranges of the activations on `inputs`.
+      inputs: a representative sample of the training split by the inputs' names, read for int8 only.
 
     Raises:
       ModelFileError: the quantizer cannot process this file.
@@ -41,11 +41,18 @@ def quantize(file: Path, mode: Quantization, images: npt.NDArray[np.float32]) ->
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints a better one
             work = quantizer.Quantizer(original, _recipe(mode))
-            ranges = work.calibrate({SIGNATURE: [{IMAGE_KEY: image[np.newaxis]} for image in images]}, num_threads=1)
+            ranges = work.calibrate({SIGNATURE: _samples(inputs)}, num_threads=1)
             quantized = _as_outside(work.quantize(ranges).quantized_model, original)
     except Exception as error:  # from the flatbuffer's reader, the interpreter or the quantizer
         raise ModelFileError(f"{file}: cannot be quantized to {mode}. Received: {error!r}") from None
     durable.write(file, quantized)
+
+
+def _samples(inputs: Inputs) -> list[Inputs]:
+    """Return batches in which each input has enough values for a range of its own: an image alone is one."""
+    count = len(next(iter(inputs.values())))
+    size = -(-_LEAST_VALUES // min(values[0].size for values in inputs.values()))
+    return [{name: values[at : at + size] for name, values in inputs.items()} for at in range(0, count, size)]
 
 
 def _recipe(mode: Quantization) -> list[dict[str, object]]:

@@ -1,0 +1,1 @@
+"""The second Trainer: the trained model as the file that phones get."""

@@ -1,0 +1,109 @@
+"""Trainer of the file on phones: the trained model as TFLite. Nothing is trained, so the weights stay the same.
+
+A model owes its first Trainer's SavedModel a signature `lite`. It takes one float32 tensor a feature, by the feature's
+name, with raw values as an app has them, and returns one output. Scaling and imputing are part of it. Export it with
+`keras.export.ExportArchive` or `tf.saved_model.save`, so that its weights become constants.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from pydantic import BaseModel, ConfigDict, Json
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.trainer.rewriting import rewriter, rewriter_factory
+
+from nightlite.errors import ModelFileError
+from nightlite.ondevice.contract import TFLITE_FILE, FileContract
+from nightlite.ondevice.in_tfx.conversion import tflite_file
+from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_inputs
+from nightlite.ondevice.quantization import Quantization
+
+_EXAMPLES_COMPARED = 256
+# Of the training split: enough for stable activation ranges, half a second to run.
+_EXAMPLES_CALIBRATED = 256
+
+
+class Conversion(BaseModel):
+    """The Trainer's `custom_config`: the run parameter, and the contract of the file as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quantization: Quantization = "none"
+    contract: Json[FileContract]
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """Rewrite the base model's `lite` signature, quantize it, and write a checked file named `tflite`.
+
+    Args:
+      fn_args: `custom_config` is a `Conversion`. `base_model` is the first Trainer's SavedModel, with the signature
+        `lite` that the module describes. The examples are raw: the activations' ranges are those of the train split,
+        and the file is compared with the base model on the eval split.
+
+    Raises:
+      ValidationError: `custom_config` holds something else.
+      DataError: a split is empty.
+      ModelFileError: the file is not fit to ship.
+    """
+    told = Conversion.model_validate(fn_args.custom_config or {})
+    base_model = tf.saved_model.load(fn_args.base_model)
+    lite = _lite(base_model, fn_args.base_model)
+    with tempfile.TemporaryDirectory() as folder:
+        saved_model = str(Path(folder) / "lite")
+        # Under any other name, an input becomes `lite_<name>`, which TFMA cannot match to the feature.
+        tf.saved_model.save(base_model, saved_model, signatures={"serving_default": lite})
+        rewrite(saved_model, fn_args.serving_model_dir)
+    file = Path(fn_args.serving_model_dir) / TFLITE_FILE
+    if not file.is_file():
+        raise ModelFileError(f"{file}: expected a TFLite file from TFX's rewriter. Received: no file")
+    if told.quantization != "none":
+        # 2 s to import, and a float file needs none of it.
+        from nightlite.ondevice.in_tfx.conversion.quantization import quantize
+
+        quantize(file, told.quantization, _representative(_files(fn_args.train_files), told.contract))
+    inputs = read_inputs(_files(fn_args.eval_files), told.contract, _EXAMPLES_COMPARED)
+    expected = lite(**{name: tf.constant(values) for name, values in inputs.items()})
+    report = tflite_file.check(file, told.contract, inputs, expected, told.quantization)
+    print(f"{file.name}: {report}", flush=True)
+
+
+def rewrite(saved_model: str, folder: str) -> None:
+    """Run TFX's TFLite rewriter, from a SavedModel folder to `folder/tflite`."""
+    tflite_rewriter = rewriter_factory.create_rewriter(
+        rewriter_factory.TFLITE_REWRITER, name="lite", filename=TFLITE_FILE
+    )
+    tflite_rewriter.perform_rewrite(
+        rewriter.ModelDescription(rewriter.ModelType.SAVED_MODEL, saved_model),
+        rewriter.ModelDescription(rewriter.ModelType.TFLITE_MODEL, folder),
+    )
+
+
+def _lite(base_model: tf.Module, folder: str) -> tf.types.experimental.ConcreteFunction:
+    """Return the signature, whose inputs the check of the file compares with the contract."""
+    if "lite" not in base_model.signatures:
+        found = ", ".join(base_model.signatures) or "none"
+        raise ModelFileError(f"{folder}: expected a signature 'lite' with one tensor a feature. Received: {found}")
+    return base_model.signatures["lite"]
+
+
+def _files(patterns: list[str]) -> list[str]:
+    found: list[str] = tf.io.gfile.glob(patterns)
+    return found
+
+
+def _representative(files: list[str], contract: FileContract) -> Inputs:
+    """Return up to 256 training examples, always the same, in the order of their digests.
+
+    Beam shuffles with random keys, so that two runs read the same examples in different orders.
+    """
+    inputs = read_inputs(files, contract)
+    count = len(next(iter(inputs.values())))
+    chosen = sorted(range(count), key=lambda index: _digest(inputs, index))[:_EXAMPLES_CALIBRATED]
+    return {name: values[np.array(chosen)] for name, values in inputs.items()}
+
+
+def _digest(inputs: Inputs, index: int) -> bytes:
+    return hashlib.sha256(b"".join(inputs[name][index].tobytes() for name in sorted(inputs))).digest()

@@ -20,6 +20,7 @@ def model(*features: Feature, **declared: object) -> OnDeviceModel:
             "features": features,
             "output": TensorContract(name="p", dtype="float32", shape=(-1, 3)),
             "label_key": "kind",
+            "training_parameters": "a:B",
             "preprocessing_fn": "a.b",
             "run_fn": "a.c",
             "ingest": "a:b",

@@ -1,0 +1,128 @@
+"""A table of four features and three classes: the seam between library and model has no picture's shape."""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from nightlite.deployment.settings import Settings
+from nightlite.ondevice.gates.gate import Gate, Gates
+from nightlite.ondevice.in_tfx.compile import compile_model
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.report.run_report import Report
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.in_tfx.beam import memo
+from nightlite.runner.in_tfx.run_local import run_local
+from tests.ondevice.in_tfx.gate_laboratory import Run
+from tests.tiny_table.features import FEATURES, LABELS
+from tests.tiny_table.ingest import ingest
+from tests.tiny_table.on_device import MODEL
+
+_ANY_SPEED = {"max_load_ms": 1e5, "max_latency_ms": 1e5, "max_latency_ratio": 1e5}
+# In no order that sorting would give; the sizes in cm of three flowers of the three species.
+_FLOWERS = {
+    "petal_width": [[0.2], [1.4], [2.5]],
+    "sepal_length": [[5.1], [7.0], [6.3]],
+    "petal_length": [[1.4], [4.7], [6.0]],
+    "sepal_width": [[3.5], [3.2], [3.3]],
+}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    memo.install()
+    config = Settings(var_dir=tmp_path_factory.mktemp("var"))
+    ingest("iris", config.folders(MODEL.name).data)
+    return config
+
+
+@pytest.fixture(scope="module")
+def compiled(settings: Settings) -> CompiledPipeline:
+    assert not settings.schema_file(MODEL).exists()
+    return compile_model(MODEL, settings)
+
+
+@pytest.fixture(scope="module")
+def released(settings: Settings, compiled: CompiledPipeline) -> Run:
+    return run_local(compiled, "first", settings.mlmd_url, _ANY_SPEED)
+
+
+@pytest.fixture(scope="module")
+def refused(settings: Settings, compiled: CompiledPipeline, released: Run) -> Run:
+    """Return a run of fewer epochs, which no model could pass."""
+    return run_local(compiled, "second", settings.mlmd_url, {**_ANY_SPEED, "epochs": 2, "min_accuracy": 1.01})
+
+
+def folder(run: Run, node_id: str, key: str) -> Path:
+    [found] = run[node_id].outputs[key]
+    return Path(found.uri)
+
+
+def gates(run: Run) -> tuple[Gate, ...]:
+    return Gates.read(folder(run, "EdgeValidator", "blessing")).gates
+
+
+def test_a_good_model_is_released_with_its_four_inputs(settings: Settings, released: Run) -> None:
+    assert [str(gate) for gate in gates(released) if not gate.passed] == []
+    latest = Releases(settings.folders(MODEL.name).releases).latest()
+    assert latest and latest.version == 1
+    manifest = latest.manifest
+    assert {(item.name, item.dtype, item.shape) for item in manifest.inputs} == {
+        (name, "float32", (-1, 1)) for name in FEATURES
+    }
+    assert [item.shape for item in manifest.outputs] == [(-1, 3)] and manifest.labels == LABELS
+    assert manifest.metrics["accuracy"] >= 0.9
+
+
+def test_the_released_file_answers_by_name_and_imputes_what_is_missing(settings: Settings, released: Run) -> None:
+    latest = Releases(settings.folders(MODEL.name).releases).latest()
+    assert latest
+    ask = Interpreter(model_content=latest.model()).get_signature_runner("serving_default")
+    inputs = {name: np.array(values, np.float32) for name, values in _FLOWERS.items()}
+    [answers] = ask(**inputs).values()
+    assert answers.argmax(axis=1).tolist() == [0, 1, 2]
+    [others] = ask(**{**inputs, "sepal_width": np.full((3, 1), np.nan, np.float32)}).values()
+    assert np.isfinite(others).all() and others.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_the_schema_is_inferred_and_both_evaluations_agree_with_litert(released: Run) -> None:
+    schema = (folder(released, "SchemaGen", "schema") / "schema.pbtxt").read_text()
+    assert all(f'name: "{name}"' in schema for name in (*FEATURES, "species"))
+    edge = json.loads((folder(released, "EdgeValidator", "blessing") / "edge.json").read_text())
+    # A feature that TFMA cannot find is filled with -1, and it then finds another accuracy.
+    assert edge["tfma_accuracy"] == pytest.approx(edge["accuracy"], abs=1e-6)
+    assert edge["keras_agreement"] == 1 and edge["max_abs_difference"] < 1e-5
+
+
+def test_an_impossible_threshold_refuses_it_by_name_and_the_release_stays(settings: Settings, refused: Run) -> None:
+    # Fewer epochs make it worse than the release besides.
+    names = {gate.name for gate in gates(refused) if not gate.passed}
+    assert "min_accuracy" in names and "contract" not in names
+    assert refused[MODEL.pusher].state == "skipped"
+    assert Releases(settings.folders(MODEL.name).releases).versions() == [1]
+
+
+def test_the_report_shows_table_rows_and_the_models_labels_and_no_picture(refused: Run) -> None:
+    place = folder(refused, "OutcomeReport", "outcome_report")
+    report, page = Report.read(place), (place / "report.html").read_text(encoding="utf-8")
+    assert report.mistakes.shown and report.card == MODEL.card
+    assert {tuple(sorted(item.values)) for item in report.mistakes.shown} == {tuple(sorted(FEATURES))}
+    assert "<img" not in page and "data:image" not in page
+    assert page.count('<th class="text" scope="row">petal_width</th>') == len(report.mistakes.shown)
+    text = html.unescape(re.sub("<[^>]*>", " ", page))
+    assert "Flowers to look at" in text and "45 flowers" in text
+    for words in (*LABELS, MODEL.intended_use, MODEL.limits, MODEL.data_licence):
+        assert words in text
+    assert not re.search(r"\b(mnist|digits?|images?)\b", text, re.IGNORECASE)
+
+
+def test_an_int8_file_of_single_numbers_is_as_good(
+    settings: Settings, compiled: CompiledPipeline, refused: Run
+) -> None:
+    run = run_local(compiled, "int8", settings.mlmd_url, {**_ANY_SPEED, "quantization": "int8", "max_size_kib": 1e3})
+    edge = json.loads((folder(run, "EdgeValidator", "blessing") / "edge.json").read_text())
+    assert abs(edge["keras_accuracy"] - edge["accuracy"]) <= 0.05 and edge["mean_abs_difference"] < 0.02

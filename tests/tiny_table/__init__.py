@@ -1,0 +1,1 @@
+"""A second model, tiny and of several inputs: which of three irises four measurements are of."""

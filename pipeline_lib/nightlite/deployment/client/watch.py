@@ -100,8 +100,6 @@ class RunView:
     def _note(self, task: TaskInstance) -> str:
         if task.state == "awaiting_input":
             return "waits for a person: answer under 'Required actions' in Airflow"
-        if task.task_id in self.waiting:
-            return WAITING
         result = self.results.get(task.task_id)
         return (result.reason if result else None) or ""
 
@@ -109,7 +107,8 @@ class RunView:
         table = Table("node", "state", "seconds", "note", title=f"{self.dag_id} {self.run_id}", title_justify="left")
         for task in self.tasks:
             state = self._state(task)
-            table.add_row(task.task_id, f"[{_STYLE.get(state, 'default')}]{state}[/]", _seconds(task), self._note(task))
+            note = WAITING if task.task_id in self.waiting else self._note(task)
+            table.add_row(task.task_id, f"[{_STYLE.get(state, 'default')}]{state}[/]", _seconds(task), note)
         return table
 
 

@@ -147,8 +147,8 @@ class Later(Airflow):
 def test_a_first_node_that_waits_for_the_warm_server_says_so_until_it_no_longer_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watch, "_POLL_SECONDS", 0)
-    monkeypatch.setattr(watch, "_LOG_SECONDS", 0)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0)
+    monkeypatch.setattr(watch, "LOG_SECONDS", 0)
     states = [("queued", ""), ("running", WAITING), ("running", WAITING), ("running", "reads span-1")]
     console, text = plain_console()
     watch.RunView(Later(*states, ("success", WAITING)), "dag", "r").watch(console)

@@ -18,10 +18,10 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.node_result import NodeResult
 from nightlite.runner.warm_start import WAITING
 
-_POLL_SECONDS = 0.5
+POLL_SECONDS = 0.5
 _LOG_LINES = 15
 # A log is read less often than the states.
-_LOG_SECONDS = 2
+LOG_SECONDS = 2
 _OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 _STYLE = {"success": "green", "cached": "cyan", "failed": "red", "upstream_failed": "red", "skipped": "magenta"}
 
@@ -50,7 +50,7 @@ class RunView:
                 live.update(self.table(), refresh=True)
                 if run.finished or time.monotonic() > until:
                     return run
-                time.sleep(_POLL_SECONDS)
+                time.sleep(POLL_SECONDS)
 
     def _watch_lines(self, console: Console, until: float) -> DagRun:
         shown: dict[str, str] = {}
@@ -68,7 +68,7 @@ class RunView:
                     console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
             if run.finished or time.monotonic() > until:
                 return run
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def look(self) -> DagRun:
         """Read the run and its nodes once."""
@@ -89,7 +89,7 @@ class RunView:
         if not first:
             self.waiting = frozenset()
         elif time.monotonic() >= self._next_log:
-            self._next_log = time.monotonic() + _LOG_SECONDS
+            self._next_log = time.monotonic() + LOG_SECONDS
             ends = {task.task_id: self.rest.log_lines(self.dag_id, self.run_id, task)[-1:] for task in first}
             self.waiting = frozenset(task_id for task_id, end in ends.items() if end == [WAITING])
 

@@ -12,6 +12,7 @@ import pytest
 from tensorflow.python.eager import context as eager_context
 
 from nightlite.runner.in_tfx.warm import client, forking, identity
+from nightlite.runner.in_tfx.warm import lock as warm_lock
 from nightlite.runner.in_tfx.warm import session as warm_session
 from nightlite.runner.in_tfx.warm.server import Server
 from nightlite.runner.in_tfx.warm.session import Session
@@ -126,9 +127,13 @@ def test_a_client_that_waits_for_its_server_says_so_once(
 ) -> None:
     answers = [None, None, None, "a connection"]
     monkeypatch.setattr(client, "socket_path", lambda _: path)
-    monkeypatch.setattr(client, "_connect", lambda _: answers.pop(0))
-    monkeypatch.setattr(client, "_start_unless_another_does", lambda *_: None)  # another does
-    assert client._connected(tmp_path / "p.json", tmp_path) == "a connection"
+    monkeypatch.setattr(client, "connect", lambda _: answers.pop(0))
+    another = warm_lock.take(path)
+    assert another
+    try:
+        assert client.connect_or_start(tmp_path / "p.json", tmp_path) == "a connection"
+    finally:
+        os.close(another)
     assert capsys.readouterr().err.splitlines() == [WAITING]
 
 

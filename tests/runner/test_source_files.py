@@ -113,3 +113,13 @@ def test_no_trainer_depends_on_a_gate_or_on_what_only_shows(run_fn: str, reads: 
         "models.mnist.predict",
     ):
         assert not [module for module in found if module == name or module.startswith(f"{name}.")]
+
+
+def test_what_a_package_brings_along_is_not_installed(tmp_path: Path) -> None:
+    """Importing setuptools adds its folder to sys.path, and a node of this process may have done so before."""
+    packages = tmp_path / "site-packages"
+    vendored = packages / "setuptools" / "_vendor"
+    for info in (packages / "tfx-1.21.0.dist-info", vendored / "wheel-0.46.3.dist-info"):
+        info.mkdir(parents=True)
+    for path in ([packages], [packages, vendored]):
+        assert source_files.installed_distributions([str(folder) for folder in path]) == ["tfx-1.21.0"]

@@ -29,7 +29,8 @@ def own_folders(import_path: Sequence[str]) -> list[str]:
 
 def installed_distributions(import_path: Sequence[str]) -> list[str]:
     """Return names and versions, such as `tensorflow-2.21.0`, of the folders on an import path."""
-    folders = (Path(folder) for folder in import_path if _is_installed(os.path.abspath(folder)))
+    # Not a package's own copies of others, such as setuptools/_vendor, which its import adds to sys.path.
+    folders = (Path(folder) for folder in import_path if os.path.basename(os.path.abspath(folder)) in _INSTALLED)
     return sorted({item.stem for folder in folders for item in folder.glob("*.dist-info")})
 
 

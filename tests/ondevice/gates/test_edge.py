@@ -5,7 +5,7 @@ import pytest
 from nightlite.ondevice.contract import FileContract, TensorContract
 from nightlite.ondevice.gates.edge import BOUNDS, edge_gates
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.gates.measurements import EdgeMeasurements, Percentiles
+from nightlite.ondevice.gates.measurements import CandidateMeasurements, Percentiles
 from nightlite.ondevice.gates.paired import Comparison
 from tests.names import RunParams
 
@@ -14,7 +14,7 @@ PROBABILITIES = TensorContract(name="probabilities", dtype="float32", shape=(-1,
 CONTRACT = FileContract(inputs=(IMAGE,), output=PROBABILITIES)
 RENAMED = CONTRACT.model_copy(update={"inputs": (IMAGE.model_copy(update={"name": "pixels"}),)})
 INTEGERS = CONTRACT.model_copy(update={"output": PROBABILITIES.model_copy(update={"dtype": "int8"})})
-MEASURED = EdgeMeasurements(
+MEASURED = CandidateMeasurements(
     size_bytes=2048,
     load_ms=1,
     latency_ms=Percentiles(p50=0.1, p90=0.2, p95=0.3, p99=0.4),
@@ -33,12 +33,12 @@ MEASURED = EdgeMeasurements(
 DEFAULTS = {name: getattr(RunParams(), name) for name in BOUNDS}
 
 
-def refused(measured: EdgeMeasurements | None, quantization: str = "none") -> list[str]:
+def refused(measured: CandidateMeasurements | None, quantization: str = "none") -> list[str]:
     gates = edge_gates(measured, DEFAULTS, CONTRACT, quantization, "EdgeValidator")
     return [gate.name for gate in gates if not gate.passed]
 
 
-def with_baseline(p50: float) -> EdgeMeasurements:
+def with_baseline(p50: float) -> CandidateMeasurements:
     slower = MEASURED.model_copy(update={"latency_ms": Percentiles(p50=p50, p90=9, p95=9, p99=9)})
     return MEASURED.model_copy(update={"baseline": slower})
 

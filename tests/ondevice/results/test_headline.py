@@ -2,7 +2,7 @@
 
 import pytest
 
-from nightlite.ondevice.results.headline import figures, headline
+from nightlite.ondevice.results.headline import accuracy_and_size, headline
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.runner.node_result import NodeResult
 from tests.results import node_result, with_facts
@@ -62,7 +62,8 @@ def test_a_run_that_pushes_nothing_at_all() -> None:
 
 
 def test_figures_leave_out_what_is_not_known() -> None:
-    assert (figures(None, None), figures(1.0, None), figures(None, 1024)) == ("", "100 %", "1.0 KiB")
+    known = [(None, None), (1.0, None), (None, 1024)]
+    assert [accuracy_and_size(*pair) for pair in known] == ["", "100 %", "1.0 KiB"]
 
 
 def test_every_outcome_has_its_row() -> None:

@@ -1,6 +1,6 @@
 """A run's decisions and figures from its nodes' results, however far it came."""
 
-from nightlite.ondevice.results.run_summary import ModelFigures, RunSummary, summarize
+from nightlite.ondevice.results.run_summary import ModelMetrics, RunSummary, summarize
 from nightlite.runner.node_result import NodeResult
 from tests.results import node_result
 
@@ -11,7 +11,7 @@ def _result(node_id: str, **fields: object) -> dict[str, NodeResult]:
 
 def test_a_run_that_did_not_come_to_an_evaluation_has_no_verdict() -> None:
     summary = summarize(_result("Trainer.mnist", model_bytes=7))
-    assert summary == RunSummary(keras=ModelFigures(bytes=7))
+    assert summary == RunSummary(keras=ModelMetrics(bytes=7))
     assert "did not come to its gates" in summary.blessed_why
 
 
@@ -20,7 +20,7 @@ def test_refusals_are_the_reason() -> None:
     evaluator = _result("Evaluator.mnist_lite", blessed=True, metrics={"loss": 1.0})
     summary = summarize({**evaluator, **judge, **_result("Pusher.mnist_lite", pushed=False)})
     assert (summary.blessed, summary.blessed_why, summary.pushed) == (False, "a: 1; b: 2", None)
-    assert summary.tflite == ModelFigures()
+    assert summary.tflite == ModelMetrics()
 
 
 def test_a_pushed_model_has_both_models_figures() -> None:
@@ -33,7 +33,7 @@ def test_a_pushed_model_has_both_models_figures() -> None:
             **_result("Pusher.mnist_lite", pushed=True, pushed_to="somewhere"),
         }
     )
-    assert (summary.keras.accuracy, summary.tflite) == (0.5, ModelFigures(accuracy=0.25, bytes=3))
+    assert (summary.keras.accuracy, summary.tflite) == (0.5, ModelMetrics(accuracy=0.25, bytes=3))
     assert (summary.blessed, summary.blessed_why, summary.pushed) == (True, "every gate was passed", "somewhere")
 
 

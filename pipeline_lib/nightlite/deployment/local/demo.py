@@ -172,9 +172,9 @@ def _start_warm_server(settings: Settings) -> None:
 
 def _print_figures(summary: RunSummary, console: Console) -> None:
     table = Table("", "accuracy", "size", title="What came out", title_justify="left")
-    for name, figures in (("Keras", summary.keras), ("TFLite", summary.tflite)):
-        accuracy = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
-        table.add_row(name, accuracy, "" if figures.bytes is None else f"{figures.bytes:,} bytes")
+    for name, metrics in (("Keras", summary.keras), ("TFLite", summary.tflite)):
+        accuracy = "" if metrics.accuracy is None else f"{metrics.accuracy:.2%}"
+        table.add_row(name, accuracy, "" if metrics.bytes is None else f"{metrics.bytes:,} bytes")
     console.print(table)
 
 

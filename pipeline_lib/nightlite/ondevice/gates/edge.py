@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from nightlite.ondevice.contract import FileContract
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.gates.measurements import EdgeMeasurements
+from nightlite.ondevice.gates.measurements import CandidateMeasurements
 from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGE, EDGE
 
 # The run parameters of the bounds. The quantization decides which of the two agreements counts.
@@ -12,7 +12,7 @@ BOUNDS = tuple(row.name for row in (*EDGE, *AGAINST_RELEASES))
 
 
 def edge_gates(
-    measured: EdgeMeasurements | None,
+    measured: CandidateMeasurements | None,
     bounds: Mapping[str, float],
     expected: FileContract,
     quantization: str,
@@ -36,7 +36,7 @@ def edge_gates(
     return (*gates, *_paired_gates(measured, bounds, node_id))
 
 
-def _paired_gates(measured: EdgeMeasurements | None, bounds: Mapping[str, float], node_id: str) -> Iterator[Gate]:
+def _paired_gates(measured: CandidateMeasurements | None, bounds: Mapping[str, float], node_id: str) -> Iterator[Gate]:
     """Yield the gates on losses to the last release and to the anchor.
 
     The last release's margin is the Evaluator's.
@@ -50,7 +50,7 @@ def _paired_gates(measured: EdgeMeasurements | None, bounds: Mapping[str, float]
         yield CHANGE.judge(bounds, measured.against_anchor.change, node_id, "accuracy less the anchor's")
 
 
-def _contract_gate(measured: EdgeMeasurements | None, expected: FileContract, node_id: str, found: str) -> Gate:
+def _contract_gate(measured: CandidateMeasurements | None, expected: FileContract, node_id: str, found: str) -> Gate:
     """Return the contract's gate: 1 is kept, 0 is broken. The subject names the file's actual contract."""
     kept = False
     if measured:

@@ -24,7 +24,7 @@ class Percentiles(BaseModel):
     p99: float
 
 
-class RuntimeFigures(BaseModel):
+class Measurements(BaseModel):
     """Figures of one file in one runtime on the build host. A phone's differ, but ratios between files are close.
 
     `load_ms` and `latency_ms` are measured at `threads`, with LiteRT's default delegates (XNNPACK).
@@ -43,7 +43,7 @@ class RuntimeFigures(BaseModel):
     litert_version: str
 
 
-class EdgeMeasurements(RuntimeFigures):
+class CandidateMeasurements(Measurements):
     """The candidate's figures and its answers on the eval split.
 
     `keras_agreement` is the share of examples with the same class as the Keras model's. The differences are between
@@ -64,7 +64,7 @@ class EdgeMeasurements(RuntimeFigures):
     tfma_accuracy: float | None
     quantization: str
     sha256: str = ""
-    baseline: RuntimeFigures | None = None
+    baseline: Measurements | None = None
     against_baseline: Comparison | None = None
     against_anchor: Comparison | None = None
     code: str = ""
@@ -74,5 +74,5 @@ class EdgeMeasurements(RuntimeFigures):
         (folder / EDGE_FILE).write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
     @classmethod
-    def read(cls, folder: Path) -> "EdgeMeasurements":
+    def read(cls, folder: Path) -> "CandidateMeasurements":
         return cls.model_validate_json((folder / EDGE_FILE).read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from pydantic import Field
 # Imported for types only, because every parse of the DAG imports this module.
 if TYPE_CHECKING:
     from nightlite.ondevice.gates.gate import Gate
-    from nightlite.ondevice.gates.measurements import EdgeMeasurements
+    from nightlite.ondevice.gates.measurements import CandidateMeasurements
 
 SHARE = "share"
 Kind = Literal["lower_bound", "upper_bound", "change"]
@@ -113,16 +113,16 @@ class EdgeGate(GateRow):
     gate exists only with a last release.
     """
 
-    measure: "Callable[[EdgeMeasurements], float | None]"
+    measure: "Callable[[CandidateMeasurements], float | None]"
     quantizations: tuple[str, ...] = field(default=("none", "float16", "dynamic", "int8"), kw_only=True)
     compares: bool = field(default=False, kw_only=True)
 
 
-def _latency_ratio(measured: "EdgeMeasurements") -> float | None:
+def _latency_ratio(measured: "CandidateMeasurements") -> float | None:
     return measured.latency_ms.p50 / measured.baseline.latency_ms.p50 if measured.baseline else None
 
 
-def _tfma_difference(measured: "EdgeMeasurements") -> float | None:
+def _tfma_difference(measured: "CandidateMeasurements") -> float | None:
     return None if measured.tfma_accuracy is None else abs(measured.tfma_accuracy - measured.accuracy)
 
 

@@ -122,20 +122,22 @@ def question(results: Mapping[str, NodeResult], released: "Release | None", repo
     Args:
       results: of the nodes before the Pusher.
     """
-    from nightlite.ondevice.results.headline import figures
+    from nightlite.ondevice.results.headline import accuracy_and_size
     from nightlite.ondevice.results.run_summary import ACCURACY, summarize
 
     model = summarize(results).tflite
     accuracy = None if released is None else released.manifest.metrics.get(ACCURACY)
     size = None if released is None else released.manifest.size_bytes
-    against = f"release {released.version}: {figures(accuracy, size)}" if released else "there is no release yet"
-    subject = f"Push {figures(model.accuracy, model.bytes)}? ({against})"
+    against = (
+        f"release {released.version}: {accuracy_and_size(accuracy, size)}" if released else "there is no release yet"
+    )
+    subject = f"Push {accuracy_and_size(model.accuracy, model.bytes)}? ({against})"
     title = f"release {released.version}" if released else "no release yet"
     rows = [
         f"| | this model | {title} |",
         "| --- | --- | --- |",
-        f"| accuracy | {figures(model.accuracy, None)} | {figures(accuracy, None)} |",
-        f"| size | {figures(None, model.bytes)} | {figures(None, size)} |",
+        f"| accuracy | {accuracy_and_size(model.accuracy, None)} | {accuracy_and_size(accuracy, None)} |",
+        f"| size | {accuracy_and_size(None, model.bytes)} | {accuracy_and_size(None, size)} |",
     ]
     gates = [_gate_row(gate) for gate in _gates(results)]
     head = (

@@ -14,21 +14,21 @@ from nightlite import durable
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.model import ModelCard
-from nightlite.ondevice.report.figures import (
+from nightlite.ondevice.report.contents import (
     Agreement,
     DataAnomaly,
     FeatureStatistics,
-    Figures,
     Mistakes,
     ModelColumn,
     ModelKey,
+    ReportPart,
     SliceMetrics,
 )
 from nightlite.ondevice.report_files import REPORT_JSON
 from nightlite.ondevice.results.outcome import Outcome
 
 
-class PastRun(Figures):
+class PastRun(ReportPart):
     """A run in a later run's history. `eval_set` identifies the examples on which its models were compared."""
 
     run_id: str
@@ -49,7 +49,7 @@ class PastRun(Figures):
         return span if self.window == 1 else f"{span}, window {self.window}"
 
 
-class RunOutcome(Figures):
+class RunOutcome(ReportPart):
     """The end of a run. `headline` is its one line. `release` is the version that it made."""
 
     outcome: Outcome
@@ -59,7 +59,7 @@ class RunOutcome(Figures):
     approval: Approval | None = None
 
 
-class RunReport(Figures):
+class RunReport(ReportPart):
     """One run, judged, and its data. `blessed` is None if it had no gates. `verdict` is one line.
 
     `outcome` is None before the push. Its run differs from `run_id` if the figures were answered from cache.

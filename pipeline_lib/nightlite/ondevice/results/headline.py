@@ -10,8 +10,8 @@ from nightlite.runner.node_result import NodeResult
 _LONGEST = 200
 
 
-def figures(accuracy: float | None, size_bytes: int | None) -> str:
-    """Return the known figures as text, such as "99.17 %, 209.4 KiB"."""
+def accuracy_and_size(accuracy: float | None, size_bytes: int | None) -> str:
+    """Return the known ones as text, such as "99.17 %, 209.4 KiB"."""
     known = [] if accuracy is None else [f"{accuracy * 100:.4g} %"]
     return ", ".join([*known, *([] if size_bytes is None else [f"{size_bytes / 1024:.1f} KiB"])])
 
@@ -35,7 +35,7 @@ def headline(results: Mapping[str, NodeResult], failed: Sequence[str] | None = N
         return _short(f"{outcome.words}: {refusals[0]}", end)
     if outcome is Outcome.released:
         model = summarize(results).tflite
-        told = figures(model.accuracy, model.bytes)
+        told = accuracy_and_size(model.accuracy, model.bytes)
         return f"{outcome.words} {pusher and facts_of(pusher).pushed_version}" + (f": {told}" if told else "")
     return _short((pusher and pusher.reason) or outcome.words)
 

@@ -14,7 +14,7 @@ JUDGE_NODE = "EdgeValidator"
 ACCURACY = "sparse_categorical_accuracy"
 
 
-class ModelFigures(BaseModel):
+class ModelMetrics(BaseModel):
     """Figures of one model: accuracy in [0, 1] on the eval split, and bytes of its Trainer's model to serve."""
 
     model_config = ConfigDict(frozen=True)
@@ -32,8 +32,8 @@ class RunSummary(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    keras: ModelFigures = ModelFigures()
-    tflite: ModelFigures = ModelFigures()
+    keras: ModelMetrics = ModelMetrics()
+    tflite: ModelMetrics = ModelMetrics()
     blessed: bool | None = None
     blessed_why: str = "the run did not come to its gates"
     pushed: str | None = None
@@ -70,8 +70,8 @@ def summarize(results: Mapping[str, NodeResult], failed: bool = False) -> RunSum
     """Return the summary of a run from its nodes' results by node id. Unfinished nodes are left out."""
     judge, pusher = results.get(JUDGE_NODE), pusher_of(results.values())
     summary = RunSummary(
-        keras=_figures(results, lite=False),
-        tflite=_figures(results, lite=True),
+        keras=_metrics_of(results, lite=False),
+        tflite=_metrics_of(results, lite=True),
         outcome=outcome_of(results.values(), failed),
     )
     if judge and judge.blessed is not None:
@@ -88,9 +88,9 @@ def report_page(results: Iterable[NodeResult | None]) -> str | None:
     return found.get(OUTCOME_NODE) or next(iter(found.values()), None)
 
 
-def _figures(results: Mapping[str, NodeResult], *, lite: bool) -> ModelFigures:
+def _metrics_of(results: Mapping[str, NodeResult], *, lite: bool) -> ModelMetrics:
     trainer, evaluator = _of_model(results, "Trainer.", lite), _of_model(results, "Evaluator.", lite)
-    return ModelFigures(
+    return ModelMetrics(
         accuracy=facts_of(evaluator).metrics.get(ACCURACY) if evaluator else None,
         bytes=facts_of(trainer).model_bytes if trainer else None,
     )

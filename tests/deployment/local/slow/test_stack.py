@@ -21,7 +21,7 @@ from nightlite.deployment.local.components import airflow_environment, healthy_c
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.results.outcome import Outcome
-from nightlite.ondevice.results.run_summary import ModelFigures, RunSummary
+from nightlite.ondevice.results.run_summary import ModelMetrics, RunSummary
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from tests.names import PIPELINE_NAME
 from tests.real_airflow import (
@@ -97,8 +97,8 @@ def test_the_demo_says_what_came_out_and_why_it_ships_nothing(
     airflow: LocalAirflow, settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = RunSummary(
-        keras=ModelFigures(accuracy=0.991, bytes=206284),
-        tflite=ModelFigures(accuracy=0.99, bytes=56584),
+        keras=ModelMetrics(accuracy=0.991, bytes=206284),
+        tflite=ModelMetrics(accuracy=0.99, bytes=56584),
         blessed=True,
         blessed_why="accuracy against 0.97",
         pushed_why="not pushed: ann rolled back",

@@ -8,8 +8,8 @@ import pytest
 
 from nightlite.ondevice.approval import Approval, refusal
 from nightlite.ondevice.in_airflow.notice.content import finished
-from nightlite.ondevice.in_airflow.notice.message import Figures, Notice
-from nightlite.ondevice.report.figures import EdgeFigures, ModelColumn
+from nightlite.ondevice.in_airflow.notice.message import FileMetrics, Notice
+from nightlite.ondevice.report.contents import ModelColumn, ReportedMeasurements
 from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
 from nightlite.ondevice.results.run_summary import ACCURACY, JUDGE_NODE
 from nightlite.runner.node_result import NodeResult, OutputArtifact
@@ -105,13 +105,13 @@ def reported(tmp_path: Path) -> Callable[..., NodeResult]:
 
 def test_a_push_is_told_with_both_models_figures_and_the_report(reported: Callable[..., NodeResult]) -> None:
     models = (
-        column("tflite", accuracy=0.9, edge=EdgeFigures(latency_ms={"p50": 0.2})),
-        column("released", accuracy=0.8, size_bytes=20, edge=EdgeFigures(latency_ms={"p50": 0.3})),
+        column("tflite", accuracy=0.9, edge=ReportedMeasurements(latency_ms={"p50": 0.2})),
+        column("released", accuracy=0.8, size_bytes=20, edge=ReportedMeasurements(latency_ms={"p50": 0.3})),
     )
     [notice] = told(BLESSED, node(PUSHER, pushed=True, outcome="released", pushed_version="7"), reported(*models))
     assert (notice.event, notice.release) == ("pushed", 7)
-    assert notice.model == Figures(accuracy=0.9, size_bytes=10, latency_ms=0.2)
-    assert notice.last_release == Figures(accuracy=0.8, size_bytes=20, latency_ms=0.3)
+    assert notice.model == FileMetrics(accuracy=0.9, size_bytes=10, latency_ms=0.2)
+    assert notice.last_release == FileMetrics(accuracy=0.8, size_bytes=20, latency_ms=0.3)
     assert (notice.report_url or "").endswith(f"{RUN_URL}/plugin/model-report")
 
 
@@ -125,11 +125,11 @@ def test_the_first_push_has_no_last_release(reported: Callable[..., NodeResult])
 def test_a_failure_without_a_report_is_told_with_the_nodes_own_figures() -> None:
     [notice] = told(TRAINER, EVALUATOR, **{JUDGE_NODE: "failed"})
     assert (notice.event, notice.report_url, notice.last_release) == ("failed", None, None)
-    assert notice.model == Figures(accuracy=0.75, size_bytes=1000)
+    assert notice.model == FileMetrics(accuracy=0.75, size_bytes=1000)
     assert "accuracy: 75.00%\nsize: 1,000 bytes\n" in notice.text()
 
 
 def test_refused_data_is_told_with_the_address_of_its_page() -> None:
     [notice] = told(node("DataGate", state="failed", reason="3 anomalies", report="/x/report.html"), DataGate="failed")
-    assert (notice.event, notice.model) == ("failed", Figures())
+    assert (notice.event, notice.model) == ("failed", FileMetrics())
     assert (notice.report_url or "").endswith(f"{RUN_URL}/plugin/model-report")

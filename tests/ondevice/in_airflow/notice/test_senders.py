@@ -11,7 +11,7 @@ from airflow.sdk.definitions.callback import AsyncCallback
 
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice import task as notices
-from nightlite.ondevice.in_airflow.notice.message import Figures, Notice, Reason
+from nightlite.ondevice.in_airflow.notice.message import FileMetrics, Notice, Reason
 from nightlite.ondevice.in_airflow.notice.senders import SIGNATURE, send
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice_settings
 from tests.receivers import http_server, mail_server, refusing_port, silent_server
@@ -24,8 +24,8 @@ NOTICE = Notice(
     run_id="manual__1",
     headline=ODD,
     reasons=(Reason(text=ODD), Reason(text="accuracy: 0.9")),
-    model=Figures(accuracy=0.98765, size_bytes=214476, latency_ms=0.0512),
-    last_release=Figures(accuracy=0.99),
+    model=FileMetrics(accuracy=0.98765, size_bytes=214476, latency_ms=0.0512),
+    last_release=FileMetrics(accuracy=0.99),
     run_url="http://airflow/dags/mnist_tflite/runs/manual__1",
     report_url="http://airflow/report",
 )

@@ -65,10 +65,10 @@ def test_each_mode_takes_its_inputs_by_name(trained: Path, tmp_path: Path, mode:
     found = tflite_file.run(tflite_file.load(file), dict(reversed(INPUTS.items())), 100)
     assert np.abs(found - expected(trained)).mean() <= tolerance / 4
     np.testing.assert_allclose(found, expected(trained), atol=tolerance)
-    figures, [outputs] = measure_in_child([file], INPUTS, threads=1)
+    measured, [outputs] = measure_in_child([file], INPUTS, threads=1)
     np.testing.assert_array_equal(outputs.argmax(1), found.argmax(1))
-    assert figures[0].contract.same_form(CONTRACT)
-    assert [tensor.name for tensor in figures[0].contract.inputs] != [tensor.name for tensor in CONTRACT.inputs]
+    assert measured[0].contract.same_form(CONTRACT)
+    assert [tensor.name for tensor in measured[0].contract.inputs] != [tensor.name for tensor in CONTRACT.inputs]
 
 
 def test_the_same_examples_in_another_order_give_the_same_file(trained: Path, tmp_path: Path) -> None:

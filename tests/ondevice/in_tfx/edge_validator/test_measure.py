@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from nightlite.errors import ModelFileError, NightliteError
-from nightlite.ondevice.gates.measurements import RuntimeFigures
+from nightlite.ondevice.gates.measurements import Measurements
 from nightlite.ondevice.in_tfx.edge_validator import executor
 from nightlite.ondevice.in_tfx.edge_validator.executor import measure_in_child
 from nightlite.paths import PROJECT
@@ -60,20 +60,20 @@ def test_it_imports_nothing_of_tensorflow(file: Path, tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    [figures] = [RuntimeFigures.model_validate(item) for item in json.loads((tmp_path / "result.json").read_text())]
-    assert figures.size_bytes == file.stat().st_size
-    # What the figures are said to be of: LiteRT's default delegates, which have XNNPACK among them.
+    [measured] = [Measurements.model_validate(item) for item in json.loads((tmp_path / "result.json").read_text())]
+    assert measured.size_bytes == file.stat().st_size
+    # What the measurements are said to be of: LiteRT's default delegates, which have XNNPACK among them.
     assert "Created TensorFlow Lite XNNPACK delegate" in done.stderr
 
 
 def test_outputs_and_figures_are_the_files(file: Path) -> None:
-    figures, outputs = measure_in_child([file, file], INPUTS, threads=2)
+    measured, outputs = measure_in_child([file, file], INPUTS, threads=2)
     for answers in outputs:
         np.testing.assert_allclose(answers, np.load(file.parent / "expected.npy"), atol=1e-6)
     assert len(outputs) == 2
-    assert [item.threads for item in figures] == [2, 2]
-    assert str(figures[0].contract).startswith("pixels float32[-1, 4] to ")
-    assert 0 < figures[0].latency_ms.p50 <= figures[0].latency_ms.p99
+    assert [item.threads for item in measured] == [2, 2]
+    assert str(measured[0].contract).startswith("pixels float32[-1, 4] to ")
+    assert 0 < measured[0].latency_ms.p50 <= measured[0].latency_ms.p99
 
 
 def test_a_bad_file_is_not_measured_and_a_bad_baseline_is_an_error(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nightlite.ondevice.in_tfx.report import pages
-from nightlite.ondevice.report.figures import Agreement, EdgeFigures, Mistake, Mistakes, ModelColumn
+from nightlite.ondevice.report.contents import Agreement, Mistake, Mistakes, ModelColumn, ReportedMeasurements
 from nightlite.ondevice.report.run_report import PastRun, Report
 from tests.ondevice.cards import CARD
 
@@ -26,10 +26,10 @@ CONFUSIONS = {
 TITLES = {"keras": "Keras", "tflite": "TFLite", "released": "Last release"}
 VALUES = {"petal_length": (1.5,), "colours": (0.25, 0.5, 0.75, 1, 2, 3, 4, 5, 6)}
 EDGE = {
-    "tflite": EdgeFigures(
+    "tflite": ReportedMeasurements(
         load_ms=1.25, latency_ms={"p50": 2.5, "p90": 2.75, "p95": 3.25, "p99": 4.5}, peak_memory_mib=5.5
     ),
-    "released": EdgeFigures(
+    "released": ReportedMeasurements(
         load_ms=1.75, latency_ms={"p50": 6.5, "p90": 7.5, "p95": 8.5, "p99": 9.5}, peak_memory_mib=10.5
     ),
 }

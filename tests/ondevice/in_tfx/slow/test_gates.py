@@ -20,7 +20,7 @@ from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.errors import DataError
 from nightlite.ondevice.gates.gate import Gate, Gates
-from nightlite.ondevice.gates.measurements import EdgeMeasurements
+from nightlite.ondevice.gates.measurements import CandidateMeasurements
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.in_tfx.conversion import quantization
@@ -130,10 +130,10 @@ def test_on_the_same_data_it_is_pushed_because_it_is_detectably_better(laborator
     """And the release's manifest says what the next one on this data is compared by."""
     release = Releases(laboratory.folders.releases).latest()
     assert release and release.manifest.edge
-    edge = EdgeMeasurements.model_validate(release.manifest.edge)
+    edge = CandidateMeasurements.model_validate(release.manifest.edge)
     assert edge.against_baseline and edge.against_baseline.better and edge.against_baseline.n == 120
     assert edge.against_anchor is None and (release.manifest.anchor, release.manifest.beat_anchor) == (1, True)
-    first = EdgeMeasurements.model_validate(Releases(laboratory.folders.releases).release(1).manifest.edge)
+    first = CandidateMeasurements.model_validate(Releases(laboratory.folders.releases).release(1).manifest.edge)
     assert edge.data == first.data and edge.data
 
 
@@ -153,7 +153,7 @@ def test_an_int8_model_is_small_and_as_good_and_has_seen_only_training_images(
     monkeypatch.setattr(quantization, "quantize", lambda *args: (seen.append(args[2]), quantize(*args)))
     run = laboratory.run("int8", epochs=6, quantization="int8", max_latency_ratio=1e5)
     assert gates(run).passed, gates(run).refused
-    measured = EdgeMeasurements.read(Path(output(run, "EdgeValidator", "blessing").uri))
+    measured = CandidateMeasurements.read(Path(output(run, "EdgeValidator", "blessing").uri))
     assert measured.baseline and measured.quantization == "int8"
     assert measured.size_bytes <= 0.3 * measured.baseline.size_bytes
     assert 0.5 < measured.peak_memory_mib / measured.baseline.peak_memory_mib < 2  # each in a process of its own
@@ -169,7 +169,7 @@ def test_an_int8_model_is_small_and_as_good_and_has_seen_only_training_images(
 
 
 def test_the_float_file_agrees_with_keras_and_with_tfma(better: Run) -> None:
-    measured = EdgeMeasurements.read(Path(output(better, "EdgeValidator", "blessing").uri))
+    measured = CandidateMeasurements.read(Path(output(better, "EdgeValidator", "blessing").uri))
     assert measured.keras_agreement >= 0.999
     assert measured.max_abs_difference is not None and measured.max_abs_difference < 1e-4
     assert measured.tfma_accuracy == pytest.approx(measured.accuracy, abs=1e-6)

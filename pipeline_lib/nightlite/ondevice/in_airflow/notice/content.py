@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nightlite.ondevice.in_airflow.notice.message import Figures, Notice, Reason
+from nightlite.ondevice.in_airflow.notice.message import FileMetrics, Notice, Reason
 from nightlite.ondevice.in_airflow.pages.links import report_url, run_url
-from nightlite.ondevice.report.figures import ModelColumn
+from nightlite.ondevice.report.contents import ModelColumn
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
@@ -112,7 +112,7 @@ def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dic
     report, address = _report(page), report_url(dag_id, run_id) if page else None
     if not report:
         tflite = summarize(results).tflite
-        return {"model": Figures(accuracy=tflite.accuracy, size_bytes=tflite.bytes), "report_url": address}
+        return {"model": FileMetrics(accuracy=tflite.accuracy, size_bytes=tflite.bytes), "report_url": address}
     released = report.model("released")
     return {
         "model": _of(report.model("tflite")),
@@ -129,8 +129,8 @@ def _report(page: str | None) -> Report | None:
         return None
 
 
-def _of(column: ModelColumn | None) -> Figures:
+def _of(column: ModelColumn | None) -> FileMetrics:
     if not column:
-        return Figures()
+        return FileMetrics()
     latency = column.edge.latency_ms.get("p50") if column.edge else None
-    return Figures(accuracy=column.accuracy, size_bytes=column.size_bytes, latency_ms=latency)
+    return FileMetrics(accuracy=column.accuracy, size_bytes=column.size_bytes, latency_ms=latency)

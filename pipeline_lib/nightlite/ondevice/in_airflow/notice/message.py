@@ -20,8 +20,8 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Figures(_Message):
-    """Figures of one TFLite file: accuracy in [0, 1] on the eval split, bytes, and median latency in ms."""
+class FileMetrics(_Message):
+    """FileMetrics of one TFLite file: accuracy in [0, 1] on the eval split, bytes, and median latency in ms."""
 
     accuracy: float | None = None
     size_bytes: int | None = None
@@ -49,8 +49,8 @@ class Notice(_Message):
     run_id: str
     headline: str
     reasons: tuple[Reason, ...] = ()
-    model: Figures = Figures()
-    last_release: Figures | None = None
+    model: FileMetrics = FileMetrics()
+    last_release: FileMetrics | None = None
     release: int | None = None
     run_url: str
     report_url: str | None = None
@@ -70,7 +70,7 @@ class Notice(_Message):
 
     def _rows(self) -> list[tuple[str, str, str]]:
         """Return rows of name, this run's value and the last release's, except those that this run lacks."""
-        new, old = self.model, self.last_release or Figures()
+        new, old = self.model, self.last_release or FileMetrics()
         rows = [
             ("accuracy", _percent(new.accuracy), _percent(old.accuracy)),
             ("size", _bytes(new.size_bytes), _bytes(old.size_bytes)),

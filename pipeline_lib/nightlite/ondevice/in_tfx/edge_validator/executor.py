@@ -24,7 +24,7 @@ from nightlite.errors import ModelFileError, NightliteError
 from nightlite.ondevice.contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.gates.gate import Gates
-from nightlite.ondevice.gates.measurements import EdgeMeasurements, RuntimeFigures
+from nightlite.ondevice.gates.measurements import CandidateMeasurements, Measurements
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats
 from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
@@ -92,7 +92,7 @@ def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
 
 def _measure(
     input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
-) -> tuple[EdgeMeasurements, EvalAnswers]:
+) -> tuple[CandidateMeasurements, EvalAnswers]:
     contract, label_key = _contract(exec_properties), exec_properties["label_key"]
     inputs, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract, label_key)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
@@ -103,7 +103,7 @@ def _measure(
         raise ModelFileError(f"{candidate.contract}: answers of shape {outputs.shape} to {len(labels)} examples")
     right = outputs.argmax(axis=1) == labels
     against = [compare(right, other.argmax(axis=1) == labels, sha256_of(files[1])) for other in others]
-    measured = EdgeMeasurements(
+    measured = CandidateMeasurements(
         **dict(candidate),
         **_comparison(outputs, expected, labels),
         tfma_accuracy=tfma_accuracy,
@@ -139,7 +139,7 @@ def _against_anchor(
 
 
 def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, float | None]:
-    """Return fields of EdgeMeasurements from both models' float32 [n, classes] and the labels' int64 [n]."""
+    """Return fields of CandidateMeasurements from both models' float32 [n, classes] and the labels' int64 [n]."""
     difference = np.abs(outputs - expected)
     finite = bool(np.isfinite(difference).all())
     chosen, wanted = outputs.argmax(axis=1), expected.argmax(axis=1)
@@ -152,7 +152,7 @@ def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, 
     }
 
 
-def measure_in_child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[RuntimeFigures], list[Floats]]:
+def measure_in_child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[Measurements], list[Floats]]:
     """Return `measure`'s figures of a file and its baseline, taken in fresh processes, and each one's answers.
 
     One process times both in turn. The second's memory peak comes from a process of its own.
@@ -161,10 +161,10 @@ def measure_in_child(files: Sequence[Path], inputs: Inputs, threads: int) -> tup
       ModelFileError: LiteRT cannot run the first file. The message describes what was found instead.
       NightliteError: the process failed otherwise.
     """
-    figures, outputs = _child(files, inputs, threads)
+    measured, outputs = _child(files, inputs, threads)
     if len(files) == 1:
-        return figures, [outputs]
-    candidate, baseline = figures
+        return measured, [outputs]
+    candidate, baseline = measured
     try:
         [alone], others = _child(files[1:], inputs, threads)
     except ModelFileError as error:
@@ -172,7 +172,7 @@ def measure_in_child(files: Sequence[Path], inputs: Inputs, threads: int) -> tup
     return [candidate, baseline.model_copy(update={"peak_memory_mib": alone.peak_memory_mib})], [outputs, others]
 
 
-def _child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[RuntimeFigures], Floats]:
+def _child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[Measurements], Floats]:
     """Measure in one process. A crash or a hang counts against the file, because it must not reach a phone."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder, name) for name in ("inputs.npz", "outputs.npy", "result.json")}
@@ -200,8 +200,8 @@ def _child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[Ru
             raise ModelFileError(f"LiteRT's process was ended by signal {-done.returncode}")
         if done.returncode:
             raise NightliteError(f"measuring {files[0]}: expected exit code 0. Received: {done.returncode}, see above")
-        figures = TypeAdapter(list[RuntimeFigures]).validate_python(json.loads(paths["result.json"].read_text()))
-        return figures, np.load(paths["outputs.npy"])
+        measured = TypeAdapter(list[Measurements]).validate_python(json.loads(paths["result.json"].read_text()))
+        return measured, np.load(paths["outputs.npy"])
 
 
 def _tflite_file(model: Artifact) -> Path:

@@ -7,7 +7,7 @@ FILE, BASELINE    TFLite files. The second one's load time and latency are measu
 --inputs          float32 [n, …] by the names of the inputs. `--outputs` uses all of it, the figures a part.
 --threads         of the interpreter.
 --outputs         receives the first file's output for every example, float32 [n, classes].
---result          receives a JSON list of `RuntimeFigures`, one for each file; or, with exit code 3, a JSON string
+--result          receives a JSON list of `Measurements`, one for each file; or, with exit code 3, a JSON string
                   that describes what was found instead.
 
 Exit code: 0 if both files ran. 3 if the runtime cannot load FILE or run it on the examples. 3 also if FILE does not
@@ -35,7 +35,7 @@ from ai_edge_litert.interpreter import Interpreter
 from nightlite import litert
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract import FileContract, TensorContract
-from nightlite.ondevice.gates.measurements import Percentiles, RuntimeFigures
+from nightlite.ondevice.gates.measurements import Measurements, Percentiles
 
 EXIT_UNUSABLE = 3
 _LOADS = 5
@@ -72,7 +72,7 @@ class Loaded:
         return np.concatenate(list(litert.outputs(self.interpreter, inputs, _BATCH)))
 
 
-def measure(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[RuntimeFigures], Array]:
+def measure(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[Measurements], Array]:
     """Return the figures of each file, and the first one's outputs.
 
     Peak memory is measured first, because it belongs to the process and only grows.
@@ -93,8 +93,8 @@ def measure(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[R
     for _ in range(_ROUNDS):
         for model, times in zip(models, calls, strict=True):
             times += [_milliseconds(lambda single=single, model=model: model.invoke(single)) for single in singles]
-    figures = [
-        RuntimeFigures(
+    measured = [
+        Measurements(
             size_bytes=file.stat().st_size,
             load_ms=float(np.median([load[index] for load in loads])),
             latency_ms=_percentiles(calls[index]),
@@ -106,7 +106,7 @@ def measure(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[R
         for index, (file, model) in enumerate(zip(files, models, strict=True))
     ]
     try:
-        return figures, models[0].outputs(inputs)
+        return measured, models[0].outputs(inputs)
     except (ValueError, RuntimeError) as error:
         raise _unusable(files[0], models[0], f"on more than one example: {error}") from None
 
@@ -174,14 +174,14 @@ def main() -> int:
     parser.add_argument("--result", type=Path, required=True)
     options = parser.parse_args()
     try:
-        figures, outputs = measure(options.files, _loaded(options.inputs), options.threads)
+        measured, outputs = measure(options.files, _loaded(options.inputs), options.threads)
     except ModelFileError as error:
         found, file = error.args
         print(f"{file}: {found}", file=sys.stderr)
         options.result.write_text(json.dumps(found), encoding="utf-8")
         return EXIT_UNUSABLE if file == options.files[0] else 1
     np.save(options.outputs, outputs)
-    options.result.write_text(json.dumps([item.model_dump() for item in figures]), encoding="utf-8")
+    options.result.write_text(json.dumps([item.model_dump() for item in measured]), encoding="utf-8")
     return 0
 
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nightlite.ondevice.model import Words
-from nightlite.ondevice.report.figures import Agreement, Bucket, ModelColumn
+from nightlite.ondevice.report.contents import Agreement, Bucket, ModelColumn
 from nightlite.ondevice.report.run_report import PastRun
 
 # Colours outside of every palette. `_svg` replaces them by the page's variables.

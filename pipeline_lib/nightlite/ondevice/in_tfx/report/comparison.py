@@ -11,7 +11,7 @@ from PIL import Image
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, odd_ones, shown
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.model import Picture
-from nightlite.ondevice.report.figures import Agreement, Mistake, Mistakes, ModelColumn, ModelKey
+from nightlite.ondevice.report.contents import Agreement, Mistake, Mistakes, ModelColumn, ModelKey
 
 Probabilities = npt.NDArray[np.float32]
 

@@ -17,7 +17,7 @@ from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers
 from nightlite.ondevice.in_tfx.raw_examples import Labels
 from nightlite.ondevice.in_tfx.report import comparison, history, pages, sources
 from nightlite.ondevice.model import ModelCard
-from nightlite.ondevice.report.figures import EdgeFigures, ModelColumn, ModelKey
+from nightlite.ondevice.report.contents import ModelColumn, ModelKey, ReportedMeasurements
 from nightlite.ondevice.report.run_report import Report
 
 Artifacts = Mapping[str, list[types.Artifact]]
@@ -74,7 +74,7 @@ def _columns(
         comparison.model_column(key, labels, found[key], measured[key]["size_bytes"]).model_copy(
             update={
                 "tfma_accuracy": sources.overall_accuracy(evaluations.get(key, ())),
-                "edge": None if key == "keras" else EdgeFigures.model_validate(measured[key]),
+                "edge": None if key == "keras" else ReportedMeasurements.model_validate(measured[key]),
             }
         )
         for key in found

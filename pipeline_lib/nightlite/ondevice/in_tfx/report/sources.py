@@ -15,7 +15,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.components.base import base_executor
 
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.report.figures import Bucket, DataAnomaly, FeatureStatistics, SliceMetrics
+from nightlite.ondevice.report.contents import Bucket, DataAnomaly, FeatureStatistics, SliceMetrics
 from nightlite.ondevice.report.run_report import verdict
 from nightlite.ondevice.results.run_summary import ACCURACY
 

@@ -1,4 +1,4 @@
-"""Figures of a run's report: of its models, their comparison and its data.
+"""ReportPart of a run's report: of its models, their comparison and its data.
 
 Accuracies and other shares are in [0, 1]. A name that ends in `_ms` is in milliseconds.
 """
@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict
 ModelKey = Literal["keras", "tflite", "released"]
 
 
-class Figures(BaseModel):
+class ReportPart(BaseModel):
     """A part of the report that keeps NaN and infinity."""
 
     # As strings: JSON would turn them into null.
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
 
-class EdgeFigures(Figures):
-    """Figures of one file in EdgeValidator's `edge.json`, from the machine that ran the pipeline.
+class ReportedMeasurements(ReportPart):
+    """ReportPart of one file in EdgeValidator's `edge.json`, from the machine that ran the pipeline.
 
     The rest is ignored.
     """
@@ -28,10 +28,10 @@ class EdgeFigures(Figures):
     threads: int | None = None
     peak_memory_mib: float | None = None
     quantization: str | None = None
-    baseline: "EdgeFigures | None" = None
+    baseline: "ReportedMeasurements | None" = None
 
 
-class ModelColumn(Figures):
+class ModelColumn(ReportPart):
     """One model over the eval split, in the runtime that serves it.
 
     `confusion[label][prediction]` counts examples. `class_accuracy[label]` is None if the split has none of them.
@@ -46,7 +46,7 @@ class ModelColumn(Figures):
     confusion: tuple[tuple[int, ...], ...]
     size_bytes: int
     tfma_accuracy: float | None = None
-    edge: EdgeFigures | None = None
+    edge: ReportedMeasurements | None = None
 
     @property
     def worst_class(self) -> tuple[int, float]:
@@ -57,7 +57,7 @@ class ModelColumn(Figures):
         )
 
 
-class Agreement(Figures):
+class Agreement(ReportPart):
     """TFLite against Keras, example by example.
 
     `largest_difference` and `mean_difference` are absolute, over all probabilities. `counts[i]` examples have their
@@ -76,7 +76,7 @@ class Agreement(Figures):
         return self.agreeing / self.examples
 
 
-class Mistake(Figures):
+class Mistake(ReportPart):
     """An example on which the two models disagree, or which neither recognises.
 
     `png` is base64, "" if the model's examples are no pictures. `values` are the other features', by their names.
@@ -90,7 +90,7 @@ class Mistake(Figures):
     values: dict[str, tuple[float, ...]] = {}
 
 
-class Mistakes(Figures):
+class Mistakes(ReportPart):
     """Number of the mistakes, and the first ones to look at."""
 
     disagreements: int
@@ -98,14 +98,14 @@ class Mistakes(Figures):
     shown: tuple[Mistake, ...]
 
 
-class Bucket(Figures):
+class Bucket(ReportPart):
     """One bar of a histogram: its label and its count."""
 
     label: str
     count: float
 
 
-class FeatureStatistics(Figures):
+class FeatureStatistics(ReportPart):
     """One feature of one split, from TFX's statistics, with the numbers that TFDV computed."""
 
     split: str
@@ -122,7 +122,7 @@ class FeatureStatistics(Figures):
     histogram: tuple[Bucket, ...] = ()
 
 
-class DataAnomaly(Figures):
+class DataAnomaly(ReportPart):
     """One finding of ExampleValidator."""
 
     split: str
@@ -131,7 +131,7 @@ class DataAnomaly(Figures):
     description: str
 
 
-class SliceMetrics(Figures):
+class SliceMetrics(ReportPart):
     """TFMA's metrics of one slice of one evaluation. "" is the whole split."""
 
     slice: str

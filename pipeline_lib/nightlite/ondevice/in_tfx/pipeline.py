@@ -85,6 +85,7 @@ def create_pipeline(
         anomalies=example_validator.outputs["anomalies"],
         previous=previous_span.outputs["gates"],
         label_key=model.label_key,
+        labels=model.labels,
         run_values=run_values,
     )
 

@@ -1,5 +1,6 @@
 """Data that ends a run before training: data that is not what the curated schema says, and labels that drift."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,13 @@ from tests.ondevice.in_tfx.gate_laboratory import new
 
 Feature = tf.train.Feature
 Odd = dict[str, Feature | None]  # None: left out
-BOUNDS = {"max_anomalies": 0, "max_label_drift": 0.1, "min_label_share": 0.01, "label_key": LABEL_KEY}
+BOUNDS = {
+    "max_anomalies": 0,
+    "max_label_drift": 0.1,
+    "min_label_share": 0.01,
+    "label_key": LABEL_KEY,
+    "labels": json.dumps([f"a {label}" for label in range(9)]),
+}
 
 
 def floats(count: int = IMAGE_SIZE, value: float = 0.25) -> Feature:
@@ -184,7 +191,7 @@ def test_the_previous_span_is_the_newest_before_it_that_passed() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "rarest"),
-    [([3] * 10, "0 in (train|eval)"), ([*range(8), 9] * 3, "8 in (train|eval)"), ([], "0 in train")],
+    [([3] * 10, "a 0 in (train|eval)"), ([*range(8), 9] * 3, "a 8 in (train|eval)"), ([], "a 0 in train")],
     ids=["one digit", "no eights", "no examples"],
 )
 def test_data_without_a_digit_ends_the_run_though_a_model_of_it_would_be_perfect(

@@ -17,7 +17,7 @@ PROBABILITIES = _RANDOM.dirichlet([0.4] * CLASSES, 300)
 @pytest.fixture(scope="module")
 def found() -> dict[tuple[str, int | None], float]:
     config = config_pb2.EvalConfig(model_specs=[config_pb2.ModelSpec()])
-    [computation] = ClassMetrics(CLASSES).computations(eval_config=config, model_names=[""], output_names=[""])
+    [computation] = ClassMetrics("abcd").computations(eval_config=config, model_names=[""], output_names=[""])
     combiner = computation.combiner
     parts = []
     for numbers in np.array_split(np.arange(300), 7):

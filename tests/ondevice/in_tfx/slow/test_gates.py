@@ -367,8 +367,8 @@ def test_after_the_metadata_store_was_lost_the_next_run_is_held_to_the_last_rele
 ) -> None:
     before = laboratory.settings
     fresh = Laboratory(Settings(var_dir=tmp_path), compile_model(MODEL, Settings(var_dir=tmp_path)))
-    for kept in ("push_dir", "data_dir"):
-        shutil.copytree(getattr(before, kept), getattr(fresh.settings, kept), symlinks=True)
+    for kept in ("releases", "data"):
+        shutil.copytree(getattr(laboratory.folders, kept), getattr(fresh.folders, kept), symlinks=True)
     release = Releases(before.folders(MODEL.name).releases).latest()
     assert release
     run = fresh.run("the first in this store", epochs=1, learning_rate=0.0001)

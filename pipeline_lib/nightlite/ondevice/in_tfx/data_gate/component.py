@@ -1,6 +1,7 @@
 """DataGate: ends a run with anomalies in the data or a drift of its labels, before training."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import ml_metadata
@@ -29,6 +30,7 @@ class DataGateSpec(ComponentSpec):
     PARAMETERS: ClassVar = {
         **{row.name: ExecutionParameter(type=type(row.default)) for row in DATA},
         "label_key": ExecutionParameter(type=str),
+        "labels": ExecutionParameter(type=str),
     }
 
 
@@ -43,6 +45,7 @@ class DataGate(base_component.BaseComponent):
       statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
       previous: the DataGates of the last span that passed, if any.
       label_key: the label's feature, an integer. StatisticsGen must have counted its values (`label_schema`).
+      labels: the names of the classes. A label is an index into them.
       run_values: the bounds by the names in `gates.table.DATA`. Anomalies are those of all splits together. The drift
         is the one between the train split and the previous span's.
     """
@@ -50,11 +53,14 @@ class DataGate(base_component.BaseComponent):
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, *, label_key: str, run_values: Mapping[str, RunValue], **inputs: BaseChannel) -> None:
+    def __init__(
+        self, *, label_key: str, labels: Sequence[str], run_values: Mapping[str, RunValue], **inputs: BaseChannel
+    ) -> None:
         spec = DataGateSpec(
             **inputs,
             gates=channel.Channel(type=DataGates),
             label_key=label_key,
+            labels=json.dumps(labels),
             **{row.name: run_values[row.name] for row in DATA},
         )
         super().__init__(spec=spec)

@@ -1,7 +1,8 @@
 """Executor of DataGate."""
 
+import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Executor(base_executor.BaseExecutor):
         label_key = exec_properties["label_key"]
         by_split = {split: _label_statistics(statistics, split, label_key) for split in _splits(statistics)}
         schema = _read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
-        rarest, share = rarest_label(by_split, schema, label_key)
+        rarest, share = rarest_label(by_split, schema, label_key, json.loads(exec_properties["labels"]))
         gates = [
             ANOMALIES.judge(exec_properties, len(anomalies), NODE_ID),
             RAREST_LABEL.judge(exec_properties, share, NODE_ID, f"{RAREST_LABEL.subject}, {rarest}"),
@@ -96,7 +97,10 @@ def label_drift(
 
 
 def rarest_label(
-    by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList], schema: schema_pb2.Schema, label_key: str
+    by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList],
+    schema: schema_pb2.Schema,
+    label_key: str,
+    labels: Sequence[str],
 ) -> tuple[str, float]:
     """Return the label with the least share of a split's examples, in words, and that share (0 in an empty split).
 
@@ -112,7 +116,9 @@ def rarest_label(
     if not shares:
         return "of none at all", 0.0
     split, label = min(shares, key=lambda key: shares[key])
-    return f"{label} in {split}", shares[split, label]
+    # Data of a wrong type has labels without a name.
+    name = labels[int(label)] if label.isdecimal() and int(label) < len(labels) else label
+    return f"{name} in {split}", shares[split, label]
 
 
 def _label_counts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, float]:

@@ -4,7 +4,7 @@ TFMA's own way, `binarize`, computes each metric for each class separately. On 2
 to the other 3.2 s. The cost of these metrics is too small to measure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -29,15 +29,15 @@ class ClassMetrics(tfma.metrics.Metric):
     Calibration of Modern Neural Networks" (arXiv:1706.04599), in ten bins. A value without examples is NaN.
 
     Args:
-      classes: their number. Labels are 0 to classes - 1.
+      labels: names of the classes, for readers of the evaluation. An example's label is an index into them.
     """
 
-    def __init__(self, classes: int, name: str = "class_metrics") -> None:
-        super().__init__(metric_util.merge_per_key_computations(_computations), name=name, classes=classes)
+    def __init__(self, labels: Sequence[str], name: str = "class_metrics") -> None:
+        super().__init__(metric_util.merge_per_key_computations(_computations), name=name, labels=list(labels))
 
 
 def _computations(
-    classes: int,
+    labels: Sequence[str],
     name: str,
     eval_config: config_pb2.EvalConfig | None = None,
     model_name: str = "",
@@ -47,6 +47,7 @@ def _computations(
         sub_key = None if class_id is None else metric_types.SubKey(class_id=class_id)
         return metric_types.MetricKey(metric, model_name=model_name, output_name=output_name, sub_key=sub_key)
 
+    classes = len(labels)
     keys = [key(metric, class_id) for metric in _OF_EACH_CLASS for class_id in range(classes)] + [key(_OVERALL)]
     combiner = _Counter(keys, classes, eval_config)
     return [metric_types.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]

@@ -35,7 +35,7 @@ def eval_config(model: OnDeviceModel, model_spec: tfma.ModelSpec, run_values: Ma
     of_each_class = tfma.MetricConfig(
         class_name=ClassMetrics.__name__,
         module=ClassMetrics.__module__,
-        config=json.dumps({"classes": len(model.labels)}),
+        config=json.dumps({"labels": model.labels}),
     )
     config = tfma.EvalConfig(
         model_specs=[model_spec],

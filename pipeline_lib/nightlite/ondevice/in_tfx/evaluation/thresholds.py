@@ -1,6 +1,7 @@
 """The Evaluators' gates: this pipeline's thresholds, and an evaluation's results for them."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.table import CHANGE, EVALUATORS, Kind, Threshold
 
 _HIGHER_IS_BETTER = 2  # tfma.MetricDirection, whose import takes 7 s
+_CLASS_METRICS = "ClassMetrics"  # by its name, for its module imports TFMA
 THRESHOLDS = (*EVALUATORS, CHANGE)
 
 
@@ -42,8 +44,8 @@ def evaluation_gates(uri: str, node_id: str) -> tuple[Gate, ...]:
     import tensorflow_model_analysis as tfma  # 7 s, and only an Evaluator's outputs need it
 
     config = tfma.load_eval_result(uri).config
-    metrics = list(_metrics(uri))
-    gates = [_gate(bound, metrics, node_id) for spec in config.metrics_specs for bound in _bounds(spec)]
+    metrics, labels = list(_metrics(uri)), _labels(config)
+    gates = [_gate(bound, metrics, node_id, labels) for spec in config.metrics_specs for bound in _bounds(spec)]
     if gates and all(gate.passed for gate in gates) and not tfma.load_validation_result(uri).validation_ok:
         # A form of threshold that is not read here: relative changes, missing slices.
         gates.append(_failed_otherwise(node_id))
@@ -77,6 +79,12 @@ def _metrics(uri: str) -> Iterator[_Metric]:
                 yield _Metric(key.name, where, key.is_diff, item.value.double_value.value)
 
 
+def _labels(config: Any) -> tuple[str, ...]:
+    """Return the names of the classes, which this pipeline's own metric is given. Another pipeline has none."""
+    found = [metric for spec in config.metrics_specs for metric in spec.metrics if metric.class_name == _CLASS_METRICS]
+    return tuple(json.loads(found[0].config)["labels"]) if found else ()
+
+
 def _bounds(spec: Any) -> Iterator[tuple[str, Kind, str, float]]:
     """Yield (metric's class, kind, sliced by, bound) of a `tfma.MetricsSpec`'s thresholds."""
     for metric in spec.metrics:
@@ -96,7 +104,7 @@ def _kinds(metric: str, by: str, threshold: Any) -> Iterator[tuple[str, Kind, st
         yield metric, "change", by, change.absolute.value
 
 
-def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: str) -> Gate:
+def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: str, labels: Sequence[str]) -> Gate:
     metric, kind, by, limit = bound
     known = {(item.metric, item.kind, item.each_class): item for item in THRESHOLDS}.get((metric, kind, bool(by)))
     row = known or Threshold(f"{metric}.{kind}", limit, (limit, limit), "", metric, metric, kind)
@@ -108,8 +116,12 @@ def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: 
         and ",".join(name for name, _ in item.slice) == by
     ]
     worst = (max if kind == "upper_bound" else min)(found, default=None)
-    where = f", {worst[1][0][1]}" if worst and by else ""
+    where = f", {_named(worst[1][0][1], labels)}" if worst and by else ""
     return row.judge({row.name: limit}, worst[0] if worst else None, node_id, row.subject + where)
+
+
+def _named(label: Any, labels: Sequence[str]) -> Any:
+    return labels[label] if isinstance(label, int) and 0 <= label < len(labels) else label
 
 
 def _failed_otherwise(node_id: str) -> Gate:

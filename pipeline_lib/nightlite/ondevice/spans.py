@@ -46,7 +46,7 @@ class Manifest(BaseModel):
     splits: dict[str, SplitManifest]
 
     def digests(self) -> dict[str, str]:
-        """Return the sha256 of each split's images and labels, by its name."""
+        """Return the sha256 of each split's examples, by its name."""
         return {name: split.content_sha256 for name, split in self.splits.items()}
 
     def summary(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from models.mnist.model import network
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.contract import TFLITE_FILE
+from nightlite.ondevice.gates.table import EDGE
 from nightlite.ondevice.in_tfx.conversion import quantization
 from nightlite.ondevice.releases.store import Releases
 from tests.faults.tfx.nodes import files_below, until
@@ -155,16 +156,19 @@ def test_ten_times_too_slow_is_refused_for_that_alone(laboratory: Laboratory, go
     assert judged(laboratory, good, content, tmp_path, **bounds) == {"max_latency_ratio"}
 
 
-def test_a_renamed_input_is_refused_for_the_contract_alone(laboratory: Laboratory, good: Run, tmp_path: Path) -> None:
+def test_a_renamed_input_is_refused_by_the_contract_and_is_not_measured(
+    laboratory: Laboratory, good: Run, tmp_path: Path
+) -> None:
     loaded, answer = keras_signature(good)
     content = converted(answer, tmp_path / "renamed", name="pixels", parts=loaded)
-    assert judged(laboratory, good, content, tmp_path, max_size_kib=1e6) == {"contract"}
+    refused = judged(laboratory, good, content, tmp_path, max_size_kib=1e6)
+    assert refused == {"contract", *(row.name for row in EDGE if "none" in row.quantizations and not row.compares)}
 
 
 def test_a_wrong_scale_is_refused_on_the_edge_too(laboratory: Laboratory, good: Run, tmp_path: Path) -> None:
     file = tmp_path / "tflite"
     file.write_bytes(file_of(good))
-    quantization.quantize(file, "int8", np.full((256, IMAGE_SIZE), -0.5, np.float32))
+    quantization.quantize(file, "int8", {IMAGE_KEY: np.full((256, IMAGE_SIZE), -0.5, np.float32)})
     refused = judged(laboratory, good, file.read_bytes(), tmp_path, quantization="int8")
     assert {"min_quantized_agreement", "max_mean_output_difference", "max_keras_accuracy_drop"} <= refused
 

@@ -137,13 +137,18 @@ def test_where_it_never_ran_the_pusher_is_skipped_too(dag):
 
 def test_it_asks_no_one_about_what_is_no_better_on_the_same_data(ask, tmp_path):
     tensor = {"name": "t", "dtype": "float32", "shape": [-1, 2]}
-    edge = {"code": "c", "data": "d", "quantization": "none", "contract": {"inputs": [tensor], "output": tensor}}
+    measurements = {
+        "code": "c",
+        "data": "d",
+        "quantization": "none",
+        "contract": {"inputs": [tensor], "output": tensor},
+    }
     releases = Releases(settings().folders(MODEL.name).releases)
     (tmp_path / "old").write_text("old")
-    releases.push(tmp_path / "old", DESCRIPTION.model_copy(update={"edge": edge}), who="Pusher")
+    releases.push(tmp_path / "old", DESCRIPTION.model_copy(update={"measurements": measurements}), who="Pusher")
     against = {"sha256": releases.latest().manifest.sha256, "won": 7, "lost": 4, "n": 1000, "p": 0.55}
     candidate = trained(tmp_path)
-    (tmp_path / "blessing" / "edge.json").write_text(json.dumps(edge | {"against_baseline": against}))
+    (tmp_path / "blessing" / "measurements.json").write_text(json.dumps(measurements | {"against_baseline": against}))
     why = "nothing to approve: no detectable difference from release 1 on the same data (7 won, 4 lost of 1,000)"
     assert why in ask(candidate)
     assert ask(candidate, push="even if no better")["options"] == ["Approve", "Reject"]

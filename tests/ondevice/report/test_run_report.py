@@ -49,7 +49,7 @@ def report(**changes: object) -> Report:
             "created": datetime(2026, 11, 24, tzinfo=UTC),
             "blessed": True,
             "verdict": "Blessed",
-            "models": (column("keras"), column("tflite", edge=ReportedMeasurements(latency_ms={"p50": 0.2}))),
+            "models": (column("keras"), column("tflite", measurements=ReportedMeasurements(latency_ms={"p50": 0.2}))),
             "gates": (gate(),),
             "agreement": Agreement(
                 examples=4, agreeing=3, largest_difference=0.5, mean_difference=0.1, edges=(-1, 0), counts=(4,)

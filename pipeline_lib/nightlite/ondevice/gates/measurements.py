@@ -1,6 +1,6 @@
 """Measurements of a TFLite file in the runtime that ships.
 
-EdgeValidator writes them into `edge.json`, beside `gates.json`.
+EdgeValidator writes them into `measurements.json`, beside `gates.json`.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from nightlite.ondevice.contract import FileContract
 from nightlite.ondevice.gates.paired import Comparison
 
-EDGE_FILE = "edge.json"
+MEASUREMENTS_FILE = "measurements.json"
 
 
 class Percentiles(BaseModel):
@@ -71,8 +71,8 @@ class CandidateMeasurements(Measurements):
     data: str = ""
 
     def write(self, folder: Path) -> None:
-        (folder / EDGE_FILE).write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        (folder / MEASUREMENTS_FILE).write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "CandidateMeasurements":
-        return cls.model_validate_json((folder / EDGE_FILE).read_text(encoding="utf-8"))
+        return cls.model_validate_json((folder / MEASUREMENTS_FILE).read_text(encoding="utf-8"))

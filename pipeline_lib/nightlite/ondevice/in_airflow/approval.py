@@ -68,7 +68,7 @@ class ModelApproval(ApprovalOperator):
             why = ["nothing to approve: the model is not blessed", *refusals_of(results.values())]
             self._pass(context, "; ".join(why))
         releases = Releases(settings().folders(self.model).releases)
-        policy = policy_of(_edge(results), context["params"].get("push"))
+        policy = policy_of(_measurements(results), context["params"].get("push"))
         for model in _model_files(results):
             if known := releases.known(model, must_be_signed=settings().signs, policy=policy):
                 self._pass(context, f"nothing to approve: {known.why}")
@@ -166,11 +166,11 @@ def _gates(results: Mapping[str, NodeResult]) -> "tuple[Gate, ...]":
     return Gates.read(file.parent).gates if file else ()
 
 
-def _edge(results: Mapping[str, NodeResult]) -> dict[str, Any] | None:
+def _measurements(results: Mapping[str, NodeResult]) -> dict[str, Any] | None:
     """Return EdgeValidator's measurements, if the pipeline has any."""
-    from nightlite.ondevice.gates.measurements import EDGE_FILE
+    from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
 
-    file = _of_edge_validator(results, EDGE_FILE)
+    file = _of_edge_validator(results, MEASUREMENTS_FILE)
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file else None
 
 

@@ -24,7 +24,7 @@ class Description(BaseModel):
       inputs, outputs: the signature that an app calls.
       metrics: by name, on the eval split: TFMA's of the TFLite file, and EdgeValidator's if there was one.
       gates: every gate of the run that released it.
-      edge: EdgeValidator's measurements (`edge.json`), None if there was none.
+      measurements: EdgeValidator's measurements (`measurements.json`), None if there was none.
       span: of the training examples.
       parameters: the run's, each default included. Empty in manifests that are older than this field.
       versions: of the libraries that made it, by package name.
@@ -44,7 +44,7 @@ class Description(BaseModel):
     outputs: tuple[TensorContract, ...]
     metrics: dict[str, float] = {}
     gates: tuple[Gate, ...] = ()
-    edge: dict[str, Any] | None = None
+    measurements: dict[str, Any] | None = None
     span: int | None = None
     parameters: dict[str, bool | int | float | str] = {}
     versions: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """Rule by which a blessed model replaces the latest release, for the Pusher and its Approval task alike.
 
-Both models are known by their `edge.json`, which names their origin. The release's is in its manifest.
+Both models are known by their `measurements.json`, which names their origin. The release's is in its manifest.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,33 +17,33 @@ EVEN_IF_NO_BETTER: Final = "even if no better"
 Policy = Callable[[str, Release, Mapping[str, int]], str | None]
 
 
-def policy(edge: Mapping[str, Any] | None, push: str | None) -> Policy | None:
+def policy(measurements: Mapping[str, Any] | None, push: str | None) -> Policy | None:
     """Return the rule for one candidate, or None if any blessed model may be pushed.
 
     Args:
-      edge: the candidate's measurements, if its pipeline measures any.
+      measurements: the candidate's measurements, if its pipeline measures any.
       push: the run parameter.
     """
-    if edge is None or push == EVEN_IF_NO_BETTER:
+    if measurements is None or push == EVEN_IF_NO_BETTER:
         return None
-    return lambda sha256, latest, pushed: _no_better(edge, sha256, latest, pushed)
+    return lambda sha256, latest, pushed: _no_better(measurements, sha256, latest, pushed)
 
 
-def comparison_with(edge: Mapping[str, Any] | None, sha256: str) -> Comparison | None:
+def comparison_with(measurements: Mapping[str, Any] | None, sha256: str) -> Comparison | None:
     """Return a candidate's comparison with the file of that sha256, if there is one."""
-    found = [(edge or {}).get(name) for name in ("against_baseline", "against_anchor")]
+    found = [(measurements or {}).get(name) for name in ("against_baseline", "against_anchor")]
     comparisons = [Comparison.model_validate(item) for item in found if item]
     return next((item for item in comparisons if item.sha256 == sha256), None)
 
 
-def _no_better(edge: Mapping[str, Any], sha256: str, latest: Release, pushed: Mapping[str, int]) -> str | None:
+def _no_better(measurements: Mapping[str, Any], sha256: str, latest: Release, pushed: Mapping[str, int]) -> str | None:
     manifest = latest.manifest
-    if not _made_alike(edge, manifest.edge or {}):
+    if not _made_alike(measurements, manifest.measurements or {}):
         return None  # new data, code or form: the gates have judged it
     last = f"release {latest.version}"
     if sha256 in pushed:
         return f"no better: this very file is release {pushed[sha256]}, which {last} replaced on the same data"
-    found = comparison_with(edge, manifest.sha256)
+    found = comparison_with(measurements, manifest.sha256)
     if found is None:
         return f"no better: not compared with {last}, which is of the same data; the next run will be"
     if found.better:
@@ -53,10 +53,10 @@ def _no_better(edge: Mapping[str, Any], sha256: str, latest: Release, pushed: Ma
     return f"no detectable difference from {last} on the same data ({found})"
 
 
-def _made_alike(edge: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _made_alike(measurements: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two files have the same origin and form. One whose origin is not recorded counts as new."""
-    origins = [[found.get(name) for name in ("code", "data", "contract")] for found in (edge, other)]
-    if not all(map(all, origins)) or edge.get("quantization") != other.get("quantization"):
+    origins = [[found.get(name) for name in ("code", "data", "contract")] for found in (measurements, other)]
+    if not all(map(all, origins)) or measurements.get("quantization") != other.get("quantization"):
         return False
     (*made, contract), (*others_made, others_contract) = origins
     form = FileContract.model_validate(contract)

@@ -1,4 +1,4 @@
-"""ReportPart of a run's report: of its models, their comparison and its data.
+"""Parts of a run's report: its models, their comparison and its data.
 
 Accuracies and other shares are in [0, 1]. A name that ends in `_ms` is in milliseconds.
 """
@@ -18,7 +18,7 @@ class ReportPart(BaseModel):
 
 
 class ReportedMeasurements(ReportPart):
-    """ReportPart of one file in EdgeValidator's `edge.json`, from the machine that ran the pipeline.
+    """Measurements of one file in EdgeValidator's `measurements.json`, from the machine that ran the pipeline.
 
     The rest is ignored.
     """
@@ -46,7 +46,7 @@ class ModelColumn(ReportPart):
     confusion: tuple[tuple[int, ...], ...]
     size_bytes: int
     tfma_accuracy: float | None = None
-    edge: ReportedMeasurements | None = None
+    measurements: ReportedMeasurements | None = None
 
     @property
     def worst_class(self) -> tuple[int, float]:

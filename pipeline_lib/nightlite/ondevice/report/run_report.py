@@ -120,7 +120,7 @@ class Report(RunReport):
 
     def as_past_run(self) -> PastRun:
         keras, tflite = self.model("keras"), self.model("tflite")
-        edge = tflite.edge if tflite else None
+        measurements = tflite.measurements if tflite else None
         return PastRun(
             run_id=self.run_id,
             created=self.created,
@@ -130,7 +130,7 @@ class Report(RunReport):
             keras_accuracy=keras.accuracy if keras else None,
             tflite_accuracy=tflite.accuracy if tflite else None,
             size_bytes=tflite.size_bytes if tflite else None,
-            latency_p50_ms=edge.latency_ms.get("p50") if edge else None,
+            latency_p50_ms=measurements.latency_ms.get("p50") if measurements else None,
             blessed=self.blessed,
         )
 

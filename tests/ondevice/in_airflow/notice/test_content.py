@@ -105,8 +105,8 @@ def reported(tmp_path: Path) -> Callable[..., NodeResult]:
 
 def test_a_push_is_told_with_both_models_figures_and_the_report(reported: Callable[..., NodeResult]) -> None:
     models = (
-        column("tflite", accuracy=0.9, edge=ReportedMeasurements(latency_ms={"p50": 0.2})),
-        column("released", accuracy=0.8, size_bytes=20, edge=ReportedMeasurements(latency_ms={"p50": 0.3})),
+        column("tflite", accuracy=0.9, measurements=ReportedMeasurements(latency_ms={"p50": 0.2})),
+        column("released", accuracy=0.8, size_bytes=20, measurements=ReportedMeasurements(latency_ms={"p50": 0.3})),
     )
     [notice] = told(BLESSED, node(PUSHER, pushed=True, outcome="released", pushed_version="7"), reported(*models))
     assert (notice.event, notice.release) == ("pushed", 7)

@@ -83,7 +83,7 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         record: str = "",
         span: int = 3,
         asked_span: str = "latest",
-        edge: dict[str, Any] | None = None,
+        measurements: dict[str, Any] | None = None,
     ) -> Pushed:
         execution = next(executions)
         root = tmp_path / "root" / str(execution)
@@ -99,8 +99,8 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         inputs["infra_blessing"] = [artifact_of(standard_artifacts.InfraBlessing, root / "infra", 40)]
         inputs["infra_blessing"][0].set_int_custom_property("blessed", int(infra))
         Gates(gates=(GATE,)).write(root / "infra")
-        measured = EDGE | {"sha256": sha256_of(models[model])} | (edge or {})
-        (root / "infra" / "edge.json").write_text(json.dumps(measured))
+        measured = EDGE | {"sha256": sha256_of(models[model])} | (measurements or {})
+        (root / "infra" / "measurements.json").write_text(json.dumps(measured))
         pushed = artifact_of(standard_artifacts.PushedModel, root / "pushed_model", 50)
         destination = pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(releases.folder))
@@ -150,7 +150,7 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
     assert (manifest.model_artifact_id, manifest.execution_id) == (10, 1)
     ids = {"model": 10, "model_blessing": 20, "ImportExampleGen.examples": 30, "infra_blessing": 40}
     assert manifest.artifact_ids == ids
-    assert (manifest.gates, manifest.edge) == ((GATE,), EDGE | {"sha256": manifest.sha256})
+    assert (manifest.gates, manifest.measurements) == ((GATE,), EDGE | {"sha256": manifest.sha256})
     assert (str(manifest.inputs[0]), str(manifest.outputs[0])) == (
         *("image_floats float32[-1, 784]", "probabilities float32[-1, 10]"),
     )
@@ -199,25 +199,28 @@ def against(release: Release | None, won: int, lost: int, p: float) -> dict[str,
 def test_on_the_same_data_only_a_better_model_is_released_and_no_one_is_asked_about_another(
     push: Callable[..., Pushed], releases: Releases
 ) -> None:
-    push(0, "run-1", edge=MADE_OF)
+    push(0, "run-1", measurements=MADE_OF)
     by_chance = against(releases.latest(), 7, 4, 0.55)
     why = "no detectable difference from release 1 on the same data (7 won, 4 lost of 1,000)"
-    for said in (push(1, "run-2", edge=by_chance), push(1, "run-3", edge=by_chance, approval="required")):
+    for said in (
+        push(1, "run-2", measurements=by_chance),
+        push(1, "run-3", measurements=by_chance, approval="required"),
+    ):
         assert (said["outcome"], said["reason"], said["pushed_version"]) == ("no_better", why, None)
-    assert push(1, "look", edge=by_chance, push="dry run")["reason"] == f"dry run: {why}"
+    assert push(1, "look", measurements=by_chance, push="dry run")["reason"] == f"dry run: {why}"
     assert releases.versions() == [1]
-    assert push(1, "run-4", edge=by_chance, push="even if no better")["pushed_version"] == "2"
+    assert push(1, "run-4", measurements=by_chance, push="even if no better")["pushed_version"] == "2"
     # Release 1 was not beaten, so it stays the anchor; the last plain run's file is not pushed over 2.
     assert (releases.release(2).manifest.anchor, releases.release(2).manifest.beat_anchor) == (1, False)
-    again = push(0, "run-5", edge=against(releases.latest(), 4, 7, 0.55))
+    again = push(0, "run-5", measurements=against(releases.latest(), 4, 7, 0.55))
     assert again["reason"] == "no better: this very file is release 1, which release 2 replaced on the same data"
     better = against(releases.latest(), 40, 10, 1e-5) | {
         "against_anchor": against(releases.release(1), 44, 11, 1e-5)["against_baseline"]
     }
-    assert push(2, "run-6", edge=better)["outcome"] == "released"
+    assert push(2, "run-6", measurements=better)["outcome"] == "released"
     manifest = releases.release(3).manifest
     assert (manifest.anchor, manifest.beat_anchor, manifest.next_anchor) == (1, True, 3)
-    assert push(2, "run-6", edge=better)["outcome"] == "released"  # a retry
+    assert push(2, "run-6", measurements=better)["outcome"] == "released"  # a retry
 
 
 def test_older_data_is_released_over_newer_only_where_a_run_asks_for_it(

@@ -50,11 +50,13 @@ class Shop:
     answers: dict[str, Right] = field(default_factory=dict)
     runs: Iterator[int] = field(default_factory=itertools.count)
 
-    def night(self, name: str, answers: Right, *, push: str = "yes", approved: bool = False, **edge: Any) -> Push:
+    def night(
+        self, name: str, answers: Right, *, push: str = "yes", approved: bool = False, **measurements: Any
+    ) -> Push:
         """Judge a file and push it, as EdgeValidator and the Pusher do."""
         file = self.releases.folder.parent / name
         file.write_text(name)
-        measured = MEASURED.model_copy(update={"code": "c1", "data": "d1", **edge})
+        measured = MEASURED.model_copy(update={"code": "c1", "data": "d1", **measurements})
         latest, held_to = self.releases.latest(), anchor(self.releases)
         if latest and held_to:
             for name_of, release in (("against_baseline", latest), ("against_anchor", held_to)):
@@ -65,7 +67,7 @@ class Shop:
         description = DESCRIPTION.model_copy(
             update={
                 "run_id": f"run {next(self.runs)}",
-                "edge": judged,
+                "measurements": judged,
                 "approval": APPROVED if approved else None,
                 "anchor": held_to.version if held_to else None,
                 "beat_anchor": bool(against and against.better),
@@ -136,16 +138,18 @@ def test_what_is_new_ships_without_being_better(shop: Shop, new: dict[str, Any])
 
 def test_the_latest_file_is_pushed_again_to_be_signed(shop: Shop) -> None:
     shop.night("first", right(range(20)))
-    edge = shop.releases.release(1).manifest.edge
+    measurements = shop.releases.release(1).manifest.measurements
     assert (
-        shop.releases.known(shop.releases.folder.parent / "first", must_be_signed=True, policy=policy(edge, "yes"))
+        shop.releases.known(
+            shop.releases.folder.parent / "first", must_be_signed=True, policy=policy(measurements, "yes")
+        )
         is None
     )
 
 
 def test_a_release_that_came_since_is_not_replaced_unseen(shop: Shop) -> None:
     shop.night("first", right(range(20)))
-    rule = policy(shop.releases.release(1).manifest.edge, "yes")
+    rule = policy(shop.releases.release(1).manifest.measurements, "yes")
     assert rule
     shop.night("second", right(range(0)))
     assert rule("a new file", shop.releases.release(2), {}) == (

@@ -64,8 +64,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, split: Split, weights: t
     _answered(folder, "model", "baseline_model").write(folder / "infra_blessing")
     Gates(gates=gates).write(folder / "infra_blessing")
     baseline = {"size_bytes": 1, "latency_ms": {"p50": 3.5}}
-    edge = {"size_bytes": 2, "load_ms": 1.25, "latency_ms": {"p50": 2.5}, "accuracy": 1, "baseline": baseline}
-    (folder / "infra_blessing" / "edge.json").write_text(json.dumps(edge))
+    measurements = {"size_bytes": 2, "load_ms": 1.25, "latency_ms": {"p50": 2.5}, "accuracy": 1, "baseline": baseline}
+    (folder / "infra_blessing" / "measurements.json").write_text(json.dumps(measurements))
     return folder
 
 
@@ -165,9 +165,9 @@ def _index(report: Report, split: Split, mistake: Any) -> int:
 def test_the_last_release_stands_beside_them_with_its_latency(report: Report) -> None:
     released, tflite = report.model("released"), report.model("tflite")
     assert released.accuracy == tflite.accuracy
-    assert (tflite.edge.latency_ms["p50"], released.edge.latency_ms["p50"]) == (2.5, 3.5)
+    assert (tflite.measurements.latency_ms["p50"], released.measurements.latency_ms["p50"]) == (2.5, 3.5)
     assert (tflite.size_bytes, released.size_bytes) == (2, 1)
-    assert report.model("keras").edge is None and report.model("keras").size_bytes > 784 * 10 * 4
+    assert report.model("keras").measurements is None and report.model("keras").size_bytes > 784 * 10 * 4
 
 
 def test_the_gates_decide_the_verdict(report: Report) -> None:

@@ -25,7 +25,7 @@ CONFUSIONS = {
 }
 TITLES = {"keras": "Keras", "tflite": "TFLite", "released": "Last release"}
 VALUES = {"petal_length": (1.5,), "colours": (0.25, 0.5, 0.75, 1, 2, 3, 4, 5, 6)}
-EDGE = {
+MEASURED = {
     "tflite": ReportedMeasurements(
         load_ms=1.25, latency_ms={"p50": 2.5, "p90": 2.75, "p95": 3.25, "p99": 4.5}, peak_memory_mib=5.5
     ),
@@ -72,7 +72,7 @@ def column(key: str, loss: float, size_bytes: int) -> ModelColumn:
         class_accuracy=tuple(np.diag(confusion) / confusion.sum(axis=1)),
         confusion=CONFUSIONS[key],
         size_bytes=size_bytes,
-        edge=EDGE.get(key),
+        measurements=MEASURED.get(key),
     )
 
 

@@ -129,12 +129,16 @@ def test_a_better_one_is_held_to_the_last_blessed_one_and_pushed(first: Run, bet
 def test_on_the_same_data_it_is_pushed_because_it_is_detectably_better(laboratory: Laboratory, better: Run) -> None:
     """And the release's manifest says what the next one on this data is compared by."""
     release = Releases(laboratory.folders.releases).latest()
-    assert release and release.manifest.edge
-    edge = CandidateMeasurements.model_validate(release.manifest.edge)
-    assert edge.against_baseline and edge.against_baseline.better and edge.against_baseline.n == 120
-    assert edge.against_anchor is None and (release.manifest.anchor, release.manifest.beat_anchor) == (1, True)
-    first = CandidateMeasurements.model_validate(Releases(laboratory.folders.releases).release(1).manifest.edge)
-    assert edge.data == first.data and edge.data
+    assert release and release.manifest.measurements
+    measurements = CandidateMeasurements.model_validate(release.manifest.measurements)
+    assert (
+        measurements.against_baseline
+        and measurements.against_baseline.better
+        and measurements.against_baseline.n == 120
+    )
+    assert measurements.against_anchor is None and (release.manifest.anchor, release.manifest.beat_anchor) == (1, True)
+    first = CandidateMeasurements.model_validate(Releases(laboratory.folders.releases).release(1).manifest.measurements)
+    assert measurements.data == first.data and measurements.data
 
 
 def test_the_next_baseline_is_what_was_blessed_since(laboratory: Laboratory, better: Run) -> None:
@@ -324,7 +328,7 @@ def test_a_file_that_cannot_be_measured_fails_every_gate_of_edge_validator_and_i
     assert {gate.node_id for gate in judged.refused} == {"EdgeValidator"}
     assert {gate.value for gate in others} == {None} and "not measured" in str(others[0])
     assert blessing.get_int_custom_property("blessed") == 0
-    assert not (tmp_path / "blessing" / "edge.json").exists()
+    assert not (tmp_path / "blessing" / "measurements.json").exists()
     assert not (tmp_path / "blessing" / "probabilities.npz").exists()
 
 

@@ -94,10 +94,10 @@ def test_the_released_file_answers_by_name_and_imputes_what_is_missing(settings:
 def test_the_schema_is_inferred_and_both_evaluations_agree_with_litert(released: Run) -> None:
     schema = (folder(released, "SchemaGen", "schema") / "schema.pbtxt").read_text()
     assert all(f'name: "{name}"' in schema for name in (*FEATURES, "species"))
-    edge = json.loads((folder(released, "EdgeValidator", "blessing") / "edge.json").read_text())
+    measurements = json.loads((folder(released, "EdgeValidator", "blessing") / "measurements.json").read_text())
     # A feature that TFMA cannot find is filled with -1, and it then finds another accuracy.
-    assert edge["tfma_accuracy"] == pytest.approx(edge["accuracy"], abs=1e-6)
-    assert edge["keras_agreement"] == 1 and edge["max_abs_difference"] < 1e-5
+    assert measurements["tfma_accuracy"] == pytest.approx(measurements["accuracy"], abs=1e-6)
+    assert measurements["keras_agreement"] == 1 and measurements["max_abs_difference"] < 1e-5
 
 
 def test_an_impossible_threshold_refuses_it_by_name_and_the_release_stays(settings: Settings, refused: Run) -> None:

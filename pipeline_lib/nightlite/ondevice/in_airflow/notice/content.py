@@ -132,5 +132,5 @@ def _report(page: str | None) -> Report | None:
 def _of(column: ModelColumn | None) -> FileMetrics:
     if not column:
         return FileMetrics()
-    latency = column.edge.latency_ms.get("p50") if column.edge else None
+    latency = column.measurements.latency_ms.get("p50") if column.measurements else None
     return FileMetrics(accuracy=column.accuracy, size_bytes=column.size_bytes, latency_ms=latency)

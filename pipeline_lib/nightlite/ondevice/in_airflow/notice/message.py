@@ -21,7 +21,7 @@ class _Message(BaseModel):
 
 
 class FileMetrics(_Message):
-    """FileMetrics of one TFLite file: accuracy in [0, 1] on the eval split, bytes, and median latency in ms."""
+    """Metrics of one TFLite file: accuracy in [0, 1] on the eval split, bytes, and median latency in ms."""
 
     accuracy: float | None = None
     size_bytes: int | None = None

@@ -47,7 +47,7 @@ class EdgeValidator(base_component.BaseComponent):
 
     Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`. It is blessed only if every
     gate of the run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). If
-    LiteRT could run the file, there are also `edge.json` (`CandidateMeasurements`) and `probabilities.npz`
+    LiteRT could run the file, there are also `measurements.json` (`CandidateMeasurements`) and `probabilities.npz`
     (`EvalAnswers`, for ModelReport).
 
     Args:

@@ -1,4 +1,4 @@
-"""Each model's answers on the eval split, written by EdgeValidator beside `edge.json` for ModelReport."""
+"""Each model's answers on the eval split, written by EdgeValidator beside `measurements.json` for ModelReport."""
 
 import hashlib
 from collections.abc import Mapping

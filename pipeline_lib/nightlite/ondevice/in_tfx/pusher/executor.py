@@ -17,7 +17,7 @@ from nightlite.errors import ReleaseError
 from nightlite.ondevice.approval import APPROVAL_RECORD, approval_of, refusal
 from nightlite.ondevice.contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.gate import Gate, Gates
-from nightlite.ondevice.gates.measurements import EDGE_FILE
+from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
 from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics
 from nightlite.ondevice.releases import signing
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
@@ -63,8 +63,8 @@ class Executor(executor.Executor):
         model = Path(self.GetModelPath(input_dict), TFLITE_FILE)
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         older = _older_data(releases, exec_properties)
-        _, edge = _judgements(input_dict)
-        policy = policy_of(edge, custom.get("push"))
+        _, measurements = _judgements(input_dict)
+        policy = policy_of(measurements, custom.get("push"))
         if custom.get("push") == DRY_RUN:
             would = older or releases.preview(model, signed=config.signs, policy=policy)
             self._mark(pushed_model, Outcome.dry_run, f"{DRY_RUN}: {would}")
@@ -99,13 +99,13 @@ class Executor(executor.Executor):
         # TFX puts an underscore before inputs that only an exec property names.
         ids = {name.removeprefix("_"): artifacts[0].id for name, artifacts in input_dict.items() if artifacts}
         [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
-        gates, edge = _judgements(input_dict)
-        _require_the_measured(model, edge)
-        contract = FileContract.model_validate(edge["contract"])
+        gates, measurements = _judgements(input_dict)
+        _require_the_measured(model, measurements)
+        contract = FileContract.model_validate(measurements["contract"])
         if len(labels) != contract.output.shape[-1]:
             raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {contract.output}")
         metrics = overall_metrics(exec_properties["evaluation_uri"])
-        metrics |= {name: edge[name] for name in _QUALITY if edge.get(name) is not None}
+        metrics |= {name: measurements[name] for name in _QUALITY if measurements.get(name) is not None}
         return Description(
             labels=labels,
             inputs=contract.inputs,
@@ -113,7 +113,7 @@ class Executor(executor.Executor):
             # JSON has no NaN and no infinity.
             metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
             gates=gates,
-            edge=edge,
+            measurements=measurements,
             span=int(exec_properties["span"]),
             parameters=json.loads(exec_properties["run_parameters"]),
             versions=_versions(model, model_artifact),
@@ -123,7 +123,7 @@ class Executor(executor.Executor):
             artifact_ids=ids,
             execution_id=int(self._context._unique_id),  # TFX has no public name for it
             approval=approval_of(exec_properties.get(APPROVAL_RECORD, "")),
-            **_anchored(Releases(_push_dir(exec_properties)), edge),
+            **_anchored(Releases(_push_dir(exec_properties)), measurements),
         )
 
     def _tell(self, push: Push, pushed_model: types.Artifact) -> None:
@@ -160,20 +160,20 @@ def _older_data(releases: Releases, exec_properties: dict[str, Any]) -> str | No
     return f"older data: span {span}, and release {latest.version} has span {newer}; span={span} would release it"
 
 
-def _anchored(releases: Releases, edge: dict[str, Any]) -> dict[str, Any]:
+def _anchored(releases: Releases, measurements: dict[str, Any]) -> dict[str, Any]:
     """Return the Description's fields on the anchor."""
     anchor = anchor_of(releases)
     if anchor is None:
         return {}
-    found = comparison_with(edge, anchor.manifest.sha256)
+    found = comparison_with(measurements, anchor.manifest.sha256)
     return {"anchor": anchor.version, "beat_anchor": bool(found and found.better)}
 
 
-def _require_the_measured(model: Path, edge: dict[str, Any]) -> None:
-    if (found := sha256_of(model)) != edge["sha256"]:
+def _require_the_measured(model: Path, measurements: dict[str, Any]) -> None:
+    if (found := sha256_of(model)) != measurements["sha256"]:
         raise ReleaseError(
-            f"{model}: expected the file that EdgeValidator measured, sha256 {edge['sha256']}. Received: {found}; "
-            "it was changed or damaged since, nothing is released"
+            f"{model}: expected the file that EdgeValidator measured, sha256 {measurements['sha256']}. "
+            f"Received: {found}; it was changed or damaged since, nothing is released"
         )
 
 
@@ -193,7 +193,7 @@ def _signer(config: Settings) -> Signer | None:
 def _judgements(input_dict: Artifacts) -> tuple[tuple[Gate, ...], dict[str, Any]]:
     """Return the run's gates, and EdgeValidator's measurements."""
     folder = Path(artifact_utils.get_single_uri(input_dict[standard_component_specs.INFRA_BLESSING_KEY]))
-    return Gates.read(folder).gates, json.loads((folder / EDGE_FILE).read_text(encoding="utf-8"))
+    return Gates.read(folder).gates, json.loads((folder / MEASUREMENTS_FILE).read_text(encoding="utf-8"))
 
 
 def _versions(model: Path, artifact: types.Artifact) -> dict[str, str]:

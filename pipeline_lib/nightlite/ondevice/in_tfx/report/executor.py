@@ -12,7 +12,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from nightlite.ondevice.gates.gate import Gates
-from nightlite.ondevice.gates.measurements import EDGE_FILE
+from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers
 from nightlite.ondevice.in_tfx.raw_examples import Labels
 from nightlite.ondevice.in_tfx.report import comparison, history, pages, sources
@@ -66,15 +66,15 @@ def _columns(
     evaluations: Mapping[ModelKey, tuple[Any, ...]],
     judged: Path,
 ) -> tuple[ModelColumn, ...]:
-    edge = json.loads((judged / EDGE_FILE).read_text(encoding="utf-8"))
+    candidate = json.loads((judged / MEASUREMENTS_FILE).read_text(encoding="utf-8"))
     saved_model = Path(path_utils.serving_model_path(keras_uri)).rglob("*")
     keras = {"size_bytes": sum(file.stat().st_size for file in saved_model if file.is_file())}
-    measured = {"keras": keras, "tflite": edge, "released": edge["baseline"]}
+    measured = {"keras": keras, "tflite": candidate, "released": candidate["baseline"]}
     return tuple(
         comparison.model_column(key, labels, found[key], measured[key]["size_bytes"]).model_copy(
             update={
                 "tfma_accuracy": sources.overall_accuracy(evaluations.get(key, ())),
-                "edge": None if key == "keras" else ReportedMeasurements.model_validate(measured[key]),
+                "measurements": None if key == "keras" else ReportedMeasurements.model_validate(measured[key]),
             }
         )
         for key in found

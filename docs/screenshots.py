@@ -138,7 +138,7 @@ def trigger(page: Page, airflow: Airflow) -> Locator:
 def report(page: Page, airflow: Airflow) -> Page:
     run = urllib.parse.quote(airflow.reported_run(), safe="")
     page.goto(f"{airflow.url}/nightlite/dags/{DAG_ID}/runs/{run}/report.html")
-    end_below(page, page.locator("section", has_text="Images to look at"), room=12)
+    end_below(page, page.locator("section", has_text=" to look at"), room=12)
     return page
 
 

@@ -4,6 +4,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # TFMA looks for a TFLite model under this name. TFX's rewriter is set to use it.
 TFLITE_FILE = "tflite"
+# With another name, the rewriter puts that name before the inputs', which TFMA cannot match to the features.
+SIGNATURE = "serving_default"
 
 
 class TensorContract(BaseModel):

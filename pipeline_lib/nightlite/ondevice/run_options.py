@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nightlite.ondevice.quantization import Quantization
+from nightlite.ondevice.settable import BY_RUNS
 
 Push = Literal["yes", "even if no better", "dry run"]
 Approval = Literal["none", "required"]
@@ -13,8 +14,6 @@ Approval = Literal["none", "required"]
 APPROVAL: Final = "approval"
 DRY_RUN: Final = "dry run"
 LATEST: Final = "latest"
-# Of a parameter whose default no deployment's variable sets.
-BY_RUNS: Final = {"set_by": "runs"}
 
 
 def in_section(section: str, labels: dict[str, str] | None = None) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError, create_model
-from pydantic.fields import FieldInfo
 
 from nightlite.errors import ModelDeclarationError, NodeRequestError
 from nightlite.ondevice.approval import APPROVAL_RECORD
 from nightlite.ondevice.gates.table import DATA, OF_MODELS
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.run_options import RunOptions
+from nightlite.ondevice.settable import BY_RUNS
 from nightlite.runner.compiled_pipeline import FORCE, Parameter
 from nightlite.runner.hooks import load
 
@@ -24,25 +24,19 @@ _SECTIONS = ("Training", "File", "Gates", "Data", "Run")
 _TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
 # No node mentions it: it would be part of the node's cache key.
 _READ_BY_THE_RUN = frozenset({FORCE})
-_SET_BY = "set_by"
 
 
 def training_params(model: OnDeviceModel) -> type[BaseModel]:
     """Return the model's own class of training parameters.
 
     Raises:
-      ModelDeclarationError: it is no pydantic model, or a name is also an option's or a gate's.
+      ModelDeclarationError: it is no pydantic model.
     """
     found = load(model.training_parameters)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         raise ModelDeclarationError(
             f"{model.name}: expected training_parameters to name a pydantic model. "
             f"Received: {model.training_parameters}"
-        )
-    if taken := sorted(set(found.model_fields) & {*RunOptions.model_fields, *_bounds(model)}):
-        raise ModelDeclarationError(
-            f"{model.name}: expected training parameters of other names than run options and gates. "
-            f"Received: {', '.join(taken)}"
         )
     return found
 
@@ -61,14 +55,20 @@ def run_params(model: OnDeviceModel) -> type[BaseModel]:
     Those named `min_…` and `max_…` are the bounds of gates. Each allows a value that nothing meets.
 
     Raises:
-      ModelDeclarationError: the model's own parameters, or its bounds of gates, are no such.
+      ModelDeclarationError: the model's own parameters, or its bounds of gates, are no such; or a parameter has the
+        name of an option or a gate.
     """
-    bounds = _bounds(model)
+    bounds, training = _bounds(model), training_params(model)
     if unknown := sorted(set(model.gate_bounds) - set(bounds)):
         raise ModelDeclarationError(
             f"{model.name}: expected gate_bounds of known gates. Received: {', '.join(unknown)}"
         )
-    return create_model("RunParams", __base__=(training_params(model), RunOptions), **bounds)
+    if taken := sorted(set(training.model_fields) & {*RunOptions.model_fields, *bounds}):
+        raise ModelDeclarationError(
+            f"{model.name}: expected training parameters of other names than run options and gates. "
+            f"Received: {', '.join(taken)}"
+        )
+    return create_model("RunParams", __base__=(training, RunOptions), **bounds)
 
 
 def parameters(model: OnDeviceModel) -> tuple[Parameter, ...]:
@@ -82,17 +82,11 @@ def parameters(model: OnDeviceModel) -> tuple[Parameter, ...]:
             name=name,
             type=_TYPES[type(field.default)],
             default=field.default,
-            json_schema={key: value for key, value in schema[name].items() if key not in ("default", _SET_BY)},
+            json_schema={key: value for key, value in schema[name].items() if key not in ("default", *BY_RUNS)},
             read_by="run" if name in _READ_BY_THE_RUN else "nodes",
         )
         for name, field in by_section
     )
-
-
-def is_settable(field: FieldInfo) -> bool:
-    """Return whether a deployment's variable may set the default of this parameter."""
-    extra = field.json_schema_extra
-    return not (isinstance(extra, dict) and _SET_BY in extra)
 
 
 def context_parameters() -> tuple[Parameter, ...]:

@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.model import OnDeviceModel
-from nightlite.ondevice.run_parameters import is_settable, run_params
+from nightlite.ondevice.run_parameters import run_params
+from nightlite.ondevice.settable import is_settable
 from nightlite.paths import PROJECT
 from nightlite.runner import settings as runner
 from nightlite.settings import PREFIX, process_settings, read_variables

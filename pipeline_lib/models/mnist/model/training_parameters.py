@@ -1,9 +1,8 @@
 """Run parameters of this model. The Trainer imports this module, and trains again when it changes."""
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
-# A deployment's variable sets the default of `epochs` only. The others are set here, or by a run.
-_BY_RUNS: dict[str, JsonValue] = {"set_by": "runs"}
+from nightlite.ondevice.settable import BY_RUNS
 
 
 class TrainingParams(BaseModel):
@@ -24,7 +23,7 @@ class TrainingParams(BaseModel):
         le=4096,
         title="Batch size",
         description="Examples per training step",
-        json_schema_extra=_BY_RUNS,
+        json_schema_extra=BY_RUNS,
     )
     learning_rate: float = Field(
         default=0.005,
@@ -32,7 +31,7 @@ class TrainingParams(BaseModel):
         le=1,
         title="Learning rate",
         description="Peak of the one-cycle schedule",
-        json_schema_extra=_BY_RUNS,
+        json_schema_extra=BY_RUNS,
     )
     seed: int = Field(
         default=1,
@@ -40,5 +39,5 @@ class TrainingParams(BaseModel):
         le=2**31 - 1,
         title="Seed",
         description="Same seed, same data: same metrics",
-        json_schema_extra=_BY_RUNS,
+        json_schema_extra=BY_RUNS,
     )

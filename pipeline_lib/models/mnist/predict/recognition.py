@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from models.mnist.on_device import MODEL
 from nightlite import native_log
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.contract import SIGNATURE
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.settings import Settings
 
-SIGNATURE = "serving_default"
 # Below it, no digit is likely: it may be a letter or a scribble.
 LEAST_PROBABILITY = 0.5
 

@@ -66,7 +66,7 @@ def ingest_data(
 
     Airflow is where NIGHTLITE_URL says, else the local one. A failed notice is printed and is no failure.
     """
-    from nightlite.ondevice.in_tfx.ingest import ingest
+    from nightlite.ondevice.in_tfx.ingest import answer, ingest
 
     model = the_model()
     span, newest = ingest(model.ingest, source, settings().folders(model.name).data)
@@ -78,8 +78,7 @@ def ingest_data(
 
         told = tell_of(span, settings())
     if as_json:
-        about = {"new": span.created, "newest": newest, "said": str(span), "told": told}
-        print(json.dumps({**span.event(), **about}))
+        print(json.dumps({**answer(span, newest), "told": told}))
     elif told:
         print(told)
 

@@ -9,6 +9,7 @@ It prints one JSON object: `span`, `examples`, `sha256`, `new`, `newest`, and `s
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from nightlite.errors import NightliteError
 from nightlite.ondevice.spans import Span, numbers
@@ -30,14 +31,19 @@ def ingest(function: str, source: str, data_dir: Path) -> tuple[Span, bool]:
     return span, span.number == numbers(data_dir)[-1]
 
 
+def answer(span: Span, newest: bool) -> dict[str, Any]:
+    """Return the answer of an ingest to a program, as the module describes it."""
+    return {**span.event(), "new": span.created, "newest": newest, "said": str(span)}
+
+
 def main(arguments: list[str]) -> int:
     function, source, data_dir = arguments
     try:
-        span, newest = ingest(function, source, Path(data_dir))
+        found = ingest(function, source, Path(data_dir))
     except NightliteError as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps({**span.event(), "new": span.created, "newest": newest, "said": str(span)}))
+    print(json.dumps(answer(*found)))
     return 0
 
 

@@ -16,7 +16,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.contract import TFLITE_FILE, FileContract
+from nightlite.ondevice.contract import SIGNATURE, TFLITE_FILE, FileContract
 from nightlite.ondevice.in_tfx.conversion import tflite_file
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_inputs
 from nightlite.ondevice.quantization import Quantization
@@ -53,8 +53,7 @@ def run_fn(fn_args: FnArgs) -> None:
     lite = _lite(base_model, fn_args.base_model)
     with tempfile.TemporaryDirectory() as folder:
         saved_model = str(Path(folder) / "lite")
-        # Under any other name, an input becomes `lite_<name>`, which TFMA cannot match to the feature.
-        tf.saved_model.save(base_model, saved_model, signatures={"serving_default": lite})
+        tf.saved_model.save(base_model, saved_model, signatures={SIGNATURE: lite})
         rewrite(saved_model, fn_args.serving_model_dir)
     file = Path(fn_args.serving_model_dir) / TFLITE_FILE
     if not file.is_file():

@@ -17,10 +17,10 @@ from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
 
 from nightlite import durable
 from nightlite.errors import ModelFileError
+from nightlite.ondevice.contract import SIGNATURE
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
 
-SIGNATURE = "serving_default"
 # The quantizer averages the ranges of the samples that it is given. One number has no range.
 _LEAST_VALUES = 256
 

@@ -16,7 +16,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from nightlite import litert
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.contract import FileContract, TensorContract
+from nightlite.ondevice.contract import SIGNATURE, FileContract
+from nightlite.ondevice.in_tfx.conversion.file_tensors import tensors
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
 
@@ -30,7 +31,6 @@ _TOLERANCES: dict[Quantization, tuple[str, float]] = {
     "int8": ("mean", 0.01),
 }
 BATCH_SIZES = (1, 32)
-_SIGNATURE = "serving_default"
 _VARIABLE_OPS = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _OP_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
@@ -124,29 +124,23 @@ def load(file: Path) -> Interpreter:
 
 def _check_contract(file: Path, interpreter: Interpreter, contract: FileContract) -> None:
     names = list(interpreter.get_signature_list())
-    if names != [_SIGNATURE]:
+    if names != [SIGNATURE]:
         raise ModelFileError(
-            f"{file}: expected the signature {_SIGNATURE!r} with {contract}. Received: signatures {names}"
+            f"{file}: expected the signature {SIGNATURE!r} with {contract}. Received: signatures {names}"
         )
     taken, given = litert.signature(interpreter)
-    inputs = tuple(_found(name, details) for name, details in taken.items())
-    outputs = [_found(name, details) for name, details in given.items()]
-    tensors = {name: details["name"] for name, details in taken.items()}
+    inputs, outputs = tensors(taken), tensors(given)
+    named = {name: details["name"] for name, details in taken.items()}
     # TFMA matches features by the tensor's name, phones by the signature's. Both must be the feature's.
-    matched = all(_feature(tensor) == name for name, tensor in tensors.items())
+    matched = all(_feature(tensor) == name for name, tensor in named.items())
     if len(outputs) == 1 and matched and FileContract(inputs=inputs, output=outputs[0]).same_form(contract):
         return
     found = f"{', '.join(map(str, inputs))} to {', '.join(map(str, outputs))}"
     raise ModelFileError(
         f"{file}: expected inputs and output {contract}, of any order and any name of the output. "
-        f"Received: {found}, input tensors {', '.join(map(repr, tensors.values()))}"
+        f"Received: {found}, input tensors {', '.join(map(repr, named.values()))}"
     )
 
 
-def _found(name: str, details: Mapping[str, Any]) -> TensorContract:
-    shape = tuple(int(size) for size in details["shape_signature"])
-    return TensorContract(name=name, dtype=np.dtype(details["dtype"]).name, shape=shape)
-
-
 def _feature(tensor: str) -> str:
-    return tensor.removeprefix(f"{_SIGNATURE}_").split(":")[0]
+    return tensor.removeprefix(f"{SIGNATURE}_").split(":")[0]

@@ -34,8 +34,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from nightlite import litert
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.contract import FileContract, TensorContract
+from nightlite.ondevice.contract import FileContract
 from nightlite.ondevice.gates.measurements import Measurements, Percentiles
+from nightlite.ondevice.in_tfx.conversion.file_tensors import tensors
 
 EXIT_UNUSABLE = 3
 _LOADS = 5
@@ -59,9 +60,8 @@ class Loaded:
             names = "; ".join(f"{', '.join(taken)} to {', '.join(given)}" for taken, given in signatures)
             raise ValueError(f"{len(signatures)} signatures ({names})" if signatures else "no signature")
         self.taken, given = litert.signature(self.interpreter)
-        [output] = [_contract(name, details) for name, details in given.items()]
-        inputs = tuple(_contract(name, details) for name, details in self.taken.items())
-        self.contract = FileContract(inputs=inputs, output=output)
+        [output] = tensors(given)
+        self.contract = FileContract(inputs=tensors(self.taken), output=output)
 
     def invoke(self, inputs: Inputs) -> None:
         for name, values in inputs.items():
@@ -145,11 +145,6 @@ def peak_resident_bytes() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
-
-
-def _contract(name: str, details: dict[str, Any]) -> TensorContract:
-    shape = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
-    return TensorContract(name=name, dtype=np.dtype(details["dtype"]).name, shape=tuple(int(size) for size in shape))
 
 
 def _loaded(file: Path) -> Inputs:

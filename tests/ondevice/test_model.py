@@ -3,13 +3,16 @@
 import pytest
 from pydantic import ValidationError
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract.app_contract import Meaning
+from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.model import Feature, ModelCard, OnDeviceModel, Picture
 from tests.ondevice.cards import CARD
 
 
 def feature(name: str, *shape: int) -> Feature:
-    return Feature(tensor=TensorContract(name=name, dtype="float32", shape=(-1, *shape)), meaning="a number")
+    return Feature(
+        tensor=TensorContract(name=name, dtype="float32", shape=(-1, *shape)), meaning=Meaning(description="a number")
+    )
 
 
 def model(*features: Feature, **declared: object) -> OnDeviceModel:

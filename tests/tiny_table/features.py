@@ -1,6 +1,6 @@
 """Names of the features, for all of this model."""
 
-from nightlite.ondevice.contract import FileContract, TensorContract
+from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
 
 LABEL_KEY = "species"
 LABELS = ("setosa", "versicolor", "virginica")

@@ -1,5 +1,6 @@
 """Declaration of this model to nightlite."""
 
+from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.model import Feature, OnDeviceModel, Words
 from tests.tiny_table.features import CONTRACT, LABEL_KEY, LABELS
 
@@ -7,7 +8,7 @@ MODEL = OnDeviceModel(
     name="iris",
     title="Iris species",
     features=tuple(
-        Feature(tensor=tensor, meaning=f"{tensor.name.replace('_', ' ')} in cm; NaN: not measured")
+        Feature(tensor=tensor, meaning=Meaning(description=tensor.name.replace("_", " "), unit="cm"))
         for tensor in CONTRACT.inputs
     ),
     output=CONTRACT.output,

@@ -1,6 +1,7 @@
 """Declaration of this model to nightlite. It is not in `__init__.py`, which is part of the Trainers' cache key."""
 
 from models.mnist.model.features import IMAGE_SIDE, LABEL_KEY, LABELS, LITE_CONTRACT
+from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.model import Feature, OnDeviceModel, Picture, Words
 
 MODEL = OnDeviceModel(
@@ -9,7 +10,13 @@ MODEL = OnDeviceModel(
     features=(
         Feature(
             tensor=LITE_CONTRACT.inputs[0],
-            meaning="28 x 28 pixels row by row from the top left, light ink on dark, each value / 255 - 0.5",
+            meaning=Meaning(
+                description="28 x 28 pixels, light ink on dark, centred as in MNIST",
+                unit="grey level, 0 to 255",
+                scale=1 / 255,
+                offset=-0.5,
+                order="row by row from the top left",
+            ),
         ),
     ),
     output=LITE_CONTRACT.output,

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.releases.history import Event
 from nightlite.ondevice.releases.history import withdrawn as events_that_bar
 from nightlite.ondevice.releases.manifest import Manifest

@@ -6,7 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nightlite.ondevice.contract import FileContract, TensorContract
+from nightlite.ondevice.contract.app_contract import AppContract, Input, Meaning
+from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
 
 _PIPELINE = "_tflite"
 
@@ -24,12 +25,12 @@ class Feature(_Declared):
     """One input of the file on phones.
 
     Attributes:
-      tensor: its name, dtype and shape; the first dimension is the batch.
-      meaning: scale, unit and order of the values, in words for the app's developer.
+      tensor: its name, dtype and shape; the first dimension is the batch, 1.
+      meaning: how an app makes its values.
     """
 
     tensor: TensorContract
-    meaning: str
+    meaning: Meaning
 
 
 class Picture(_Declared):
@@ -165,3 +166,9 @@ class OnDeviceModel(ModelCard):
     def contract(self) -> FileContract:
         """Return the inputs and the output of the file."""
         return FileContract(inputs=tuple(feature.tensor for feature in self.features), output=self.output)
+
+    @property
+    def app_contract(self) -> AppContract:
+        """Return what an app relies on."""
+        inputs = (Input(**dict(feature.tensor), meaning=feature.meaning) for feature in self.features)
+        return AppContract(inputs=tuple(inputs), output=self.output, labels=self.labels)

@@ -12,7 +12,7 @@ from tfx.components.trainer.rewriting import rewriter_factory
 from models.mnist.model import network
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.contract import TFLITE_FILE
+from nightlite.ondevice.contract.file_contract import TFLITE_FILE
 from nightlite.ondevice.gates.table import EDGE
 from nightlite.ondevice.in_tfx.conversion import quantization
 from nightlite.ondevice.releases.store import Releases

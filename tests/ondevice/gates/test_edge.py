@@ -2,7 +2,7 @@
 
 import pytest
 
-from nightlite.ondevice.contract import FileContract, TensorContract
+from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
 from nightlite.ondevice.gates.edge import BOUNDS, edge_gates
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import CandidateMeasurements, Percentiles

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from nightlite.ondevice.contract import FileContract, TensorContract
+from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
 
 # Neither in the alphabet's order nor in that of their sizes.
 SIZES = {"width": 1, "age": 1, "marks": 3}

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.releases.manifest import Description
 from nightlite.ondevice.releases.store import Push, Releases
 

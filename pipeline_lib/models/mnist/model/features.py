@@ -1,6 +1,6 @@
 """Names and shapes of the features, for both Trainers, Transform and the Evaluators."""
 
-from nightlite.ondevice.contract import FileContract, TensorContract
+from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
 
 IMAGE_KEY = "image_floats"
 LABEL_KEY = "image_class"

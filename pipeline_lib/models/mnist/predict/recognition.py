@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from models.mnist.on_device import MODEL
 from nightlite import native_log
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.contract import SIGNATURE
+from nightlite.ondevice.contract.file_contract import SIGNATURE
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from nightlite.ondevice.contract import FileContract
+from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import CandidateMeasurements
 from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGE, EDGE

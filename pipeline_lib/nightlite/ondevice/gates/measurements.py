@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from nightlite.ondevice.contract import FileContract
+from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.paired import Comparison
 
 MEASUREMENTS_FILE = "measurements.json"

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from nightlite.errors import DataError
-from nightlite.ondevice.contract import FileContract
+from nightlite.ondevice.contract.file_contract import FileContract
 
 Inputs = Mapping[str, npt.NDArray[np.float32]]
 Labels = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from nightlite.ondevice.approval import Approval
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.gates.gate import Gate
 
 MODEL_FILE = "model.tflite"

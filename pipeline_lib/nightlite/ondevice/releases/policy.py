@@ -6,7 +6,7 @@ Both models are known by their `measurements.json`, which names their origin. Th
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from nightlite.ondevice.contract import FileContract
+from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.releases.release import Release
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nightlite.ondevice.contract import TensorContract
+from nightlite.ondevice.contract.file_contract import TensorContract
 
 
 def tensors(details: Mapping[str, Mapping[str, Any]]) -> tuple[TensorContract, ...]:

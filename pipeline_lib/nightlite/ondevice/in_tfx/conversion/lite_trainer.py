@@ -16,7 +16,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.contract import SIGNATURE, TFLITE_FILE, FileContract
+from nightlite.ondevice.contract.file_contract import SIGNATURE, TFLITE_FILE, FileContract
 from nightlite.ondevice.in_tfx.conversion import tflite_file
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_inputs
 from nightlite.ondevice.quantization import Quantization

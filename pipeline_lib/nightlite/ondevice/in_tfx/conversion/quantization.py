@@ -17,7 +17,7 @@ from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
 
 from nightlite import durable
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.contract import SIGNATURE
+from nightlite.ondevice.contract.file_contract import SIGNATURE
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
 

@@ -16,7 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from nightlite import litert
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.contract import SIGNATURE, FileContract
+from nightlite.ondevice.contract.file_contract import SIGNATURE, FileContract
 from nightlite.ondevice.in_tfx.conversion.file_tensors import tensors
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization

@@ -7,7 +7,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from nightlite.ondevice.contract import FileContract
+from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.edge import BOUNDS
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.edge_validator.executor import Executor

@@ -21,7 +21,7 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from nightlite.errors import ModelFileError, NightliteError
-from nightlite.ondevice.contract import TFLITE_FILE, FileContract
+from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.gates.measurements import CandidateMeasurements, Measurements

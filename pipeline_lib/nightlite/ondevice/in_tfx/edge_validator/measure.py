@@ -34,7 +34,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from nightlite import litert
 from nightlite.errors import ModelFileError
-from nightlite.ondevice.contract import FileContract
+from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.measurements import Measurements, Percentiles
 from nightlite.ondevice.in_tfx.conversion.file_tensors import tensors
 

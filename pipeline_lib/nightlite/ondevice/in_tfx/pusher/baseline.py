@@ -13,7 +13,7 @@ from tfx.utils import path_utils
 
 from nightlite import durable
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.contract import TFLITE_FILE
+from nightlite.ondevice.contract.file_contract import TFLITE_FILE
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.releases.release import Release

@@ -15,7 +15,7 @@ from tfx.utils import io_utils, json_utils, proto_utils
 from nightlite.code_revision import code_revision
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.approval import APPROVAL_RECORD, approval_of, refusal
-from nightlite.ondevice.contract import TFLITE_FILE, FileContract
+from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
 from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics

@@ -22,7 +22,7 @@ class TensorContract(BaseModel):
 
 
 class FileContract(BaseModel):
-    """Inputs and output of one file. A caller finds an input by its name, so the inputs' order means nothing."""
+    """Inputs and output of one file. A caller finds each by its name, so the inputs' order means nothing."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,8 +33,8 @@ class FileContract(BaseModel):
         return f"{', '.join(map(str, self.inputs))} to {self.output}"
 
     def same_form(self, other: "FileContract") -> bool:
-        """Return whether a caller of one file can call the other. The output's name is free."""
+        """Return whether a caller of one file can call the other."""
         return self._form() == other._form()
 
     def _form(self) -> tuple[object, ...]:
-        return {tensor.name: tensor for tensor in self.inputs}, self.output.dtype, self.output.shape
+        return {tensor.name: tensor for tensor in self.inputs}, self.output

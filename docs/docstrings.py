@@ -1,4 +1,4 @@
-"""The check of `make lint-english` that docstrings say what something does or is, and do not open with a question word.
+"""The check of `make lint-english` that docstrings say what something does or is. None opens with a question word.
 
 python docs/docstrings.py FILE ...: exit code 1, and each such docstring, where they are 2 % of all or more.
 """

@@ -17,8 +17,7 @@ def var_dir(environ: Mapping[str, str] = os.environ) -> Path:
 def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of this host's sockets and temporary files: NIGHTLITE_RUNTIME_DIR, else `var_dir`.
 
-    Hosts and containers that share a `var_dir` must not share this one, because process ids and sockets belong to a
-    host.
+    Hosts and containers that share a `var_dir` must not share this one: process ids and sockets belong to a host.
     """
     return Path(os.path.abspath(environ.get("NIGHTLITE_RUNTIME_DIR") or var_dir(environ)))
 

@@ -1,8 +1,7 @@
 """Write a split as gzip-compressed TFRecord files of tf.Example.
 
-TensorFlow takes ten seconds to import, so it is imported only when a file is written, after bad input has been
-refused. No other writer fits: PyPI's tfrecord writes no gzip files, and Apache Beam's imports fast but has no
-tf.Example.
+TensorFlow takes ten seconds to import. It is imported only to write a file, after bad input has been refused. No
+other writer fits: PyPI's tfrecord writes no gzip files, and Apache Beam's imports fast but has no tf.Example.
 """
 
 import errno

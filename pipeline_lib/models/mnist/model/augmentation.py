@@ -46,8 +46,8 @@ def distort(images: tf.Tensor, seed: tf.Tensor, distortion: Distortion) -> tf.Te
 def affine_maps(count: tf.Tensor, seed: tf.Tensor, distortion: Distortion) -> tf.Tensor:
     """Return `count` random maps about the image's centre, float32 [count, 8].
 
-    In the form of `keras.ops.image.affine_transform`, (a0, a1, a2, b0, b1, b2, 0, 0) takes the output's pixel (x,
-    y) from the input's (a0 x + a1 y + a2, b0 x + b1 y + b2).
+    A map is (a0, a1, a2, b0, b1, b2, 0, 0), the form of `keras.ops.image.affine_transform`. The output's pixel at
+    (x, y) is the input's at (a0 x + a1 y + a2, b0 x + b1 y + b2).
     """
     d = distortion
     limits = tf.constant([d.rotation, d.scale, d.scale, d.shear, d.shift, d.shift], tf.float32)[:, tf.newaxis]

@@ -1,11 +1,11 @@
 """Let the API server's writing requests run one after the other, where Airflow's database is SQLite.
 
 SQLite has one writer at a time. Airflow 3.3 writes its audit log from an `async` dependency
-(`airflow/api_fastapi/logging/decorators.py`), and so in the event loop. While another request is between its write
-and its commit, the loop waits for a lock whose holder waits for the loop. After five seconds SQLite gives up with
+(`airflow/api_fastapi/logging/decorators.py`), and so in the event loop. Between another request's write and its
+commit, the loop waits for a lock whose holder waits for the loop. After five seconds SQLite gives up with
 "database is locked", and the request is answered 500.
 
-The lock is taken after the whole body is read and released before the answer is sent, so a slow client blocks no one.
+The lock is taken after the whole body is read and released before the answer is sent. A slow client blocks no one.
 BodyLimit, which stands before this, bounds the body.
 
 Upstream: apache/airflow#66726 (mended to 503 for backfills) and apache/airflow#68699 (open). For Airflow 3.3.

@@ -1,6 +1,6 @@
 """Refuse parameters that a pipeline does not take before the run exists: over REST, and so in the UI.
 
-Airflow takes any name that a DAG does not declare, and answers a refused value with a dump of its schema. Its only
+Airflow takes any name that a DAG does not declare. It answers a refused value with a dump of its schema. Its only
 hook between a request and the run is a plugin's middleware. The tasks' own check (`run_values.py`) stays for other
 runs: `airflow dags trigger`, TriggerDagRunOperator, a materialized asset.
 

@@ -37,8 +37,8 @@ def initialize(config: Settings) -> None:
 
     Raises:
       SettingsError: a variable is unknown or malformed, or a new user has no password.
-      StackError: a DAG file cannot be imported, the database is a newer version's or used by an older one, or there
-        is no data to train on.
+      StackError: a DAG file cannot be imported, or there is no data to train on. Or the database is a newer
+        version's or used by an older one.
     """
     from airflow.configuration import conf
 

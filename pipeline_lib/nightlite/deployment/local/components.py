@@ -123,7 +123,7 @@ def start(
 ) -> dict[str, subprocess.Popen[bytes]]:
     """Start every component except the `kept` ones, which are running. The scheduler waits for the API server.
 
-    A task that the last stop ended is retried at once, and fails again where no API server lets it start.
+    A task that the last stop ended is retried at once. It would fail again without an API server.
 
     Raises:
       StackError: the API server does not start.

@@ -66,8 +66,8 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
 
     Raises:
       SettingsError: a variable is unknown or malformed.
-      StackError: the state is an older version's, the port is taken, a DAG file cannot be imported, a component
-        ended at once (its last log lines are in the message), or the wait took longer than three minutes.
+      StackError: the state is an older version's, the port is taken, or a DAG file cannot be imported. Or a
+        component ended at once (the message has its last log lines), or was not healthy after three minutes.
     """
     console = console or Console()
     check_settings(settings)
@@ -103,7 +103,7 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
 def down(settings: Settings, console: Console | None = None) -> list[str]:
     """Stop everything that `up` started, running tasks included, and print it. Kill what does not end by itself.
 
-    Running tasks are stopped first, while the API server can take their reports, so they end as failed, not as
+    Running tasks are stopped first, while the API server can take their reports. So they end as failed, not as
     zombies. A task that goes on despite SIGTERM, as Python functions do, has 45 s to finish.
 
     Returns: the names of the stopped components and tasks; empty if nothing ran.

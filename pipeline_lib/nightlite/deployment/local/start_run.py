@@ -28,9 +28,10 @@ def switch_on(rest: AirflowRest, console: Console) -> None:
 
 
 def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | None:
-    """Return the run that is queued, running or about to be made: the DAG's first run, or one for a missed night.
+    """Return the run that is queued, running or about to be made.
 
-    Return None if there is no such run, or if it has not appeared within `patience` seconds.
+    The last kind is the DAG's first run, or one for a missed night. Return None if there is no such run, or if it has
+    not appeared within `patience` seconds.
     """
 
     def settled() -> tuple[str | None] | None:

@@ -100,7 +100,7 @@ class ModelApproval(ApprovalOperator):
 
 
 def approval_record(context: Context) -> str:
-    """Return the record of the approval directly before a task, as JSON, or "" if there is none or it passed.
+    """Return the record of the approval directly before a task, as JSON. Return "" if there is none or it passed.
 
     Raises:
       AirflowSkipException: the approval never ran, because a task before it was skipped.

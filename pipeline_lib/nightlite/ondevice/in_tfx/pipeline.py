@@ -127,6 +127,7 @@ def create_pipeline(
         strategy_class=ReleasedModelStrategy,
         config={"push_dir": push_dir, "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model")},
         model=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
+        # An older release that losses are measured against, so that many small ones do not add up.
         anchor=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
         blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="EdgeValidator"),
     ).with_id("Resolver.released")
@@ -162,7 +163,8 @@ def create_pipeline(
         custom_config={"labels": model.labels, "push": run_values["push"]},
         custom_executor_spec=executor_spec.ExecutorClassSpec(executor.Executor),
     ).with_id(model.pusher)
-    # For the manifest. The Pusher's own interface has no inputs for them.
+    # For the manifest. The Pusher's own interface has no inputs for them. `every_value()` stands for all parameters of
+    # a run, as one JSON text.
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
     pusher.exec_properties["run_parameters"] = run_parameters.every_value()
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri

@@ -45,9 +45,9 @@ def after_run(run: AfterRun) -> str:
 def prune(store: metadata.Metadata, pipeline_name: str, pipeline_root: Path, push_dir: Path, keep_runs: int) -> int:
     """Remove the folders of this pipeline's artifacts below `pipeline_root` that nothing needs any longer.
 
-    Artifacts stay if an execution read or wrote them in the newest `keep_runs` runs of any pipeline, or in a
-    running one. A cached answer is an older run's artifact. Artifacts behind the releases in `push_dir` stay too.
-    Folders unknown to MLMD and other pipelines' folders are left alone.
+    Artifacts stay if one of the newest `keep_runs` runs of any pipeline, or a running one, read or wrote them. A
+    cached answer is an older run's artifact. Artifacts behind the releases in `push_dir` stay too. Folders unknown to
+    MLMD and other pipelines' folders are left alone.
 
     Returns:
       The number of artifacts removed.

@@ -37,8 +37,8 @@ class AirflowDagRunner:
 
         Raises:
           CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.
-          SettingsError: the config holds values that Airflow's DAG does not take, a pattern that matches no node, or a
-            default of a parameter that the pipeline does not have.
+          SettingsError: the config holds values that Airflow's DAG does not take, or a pattern that matches no node.
+            Or it has a default of a parameter that the pipeline does not have.
         """
         compiled = compiled_pipeline
         if isinstance(compiled, Path):

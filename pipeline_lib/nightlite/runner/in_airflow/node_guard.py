@@ -2,7 +2,7 @@
 
     python node_guard.py GRACE_SECONDS      stdin: the group's id and a newline, then nothing until its end
 
-It is a program of its own, because Airflow sends SIGKILL after five seconds to a task that is slow to stop. Nothing
+It is a program of its own. Airflow sends SIGKILL to a task that takes five seconds to stop. Nothing
 inside the task's process can outlive that, and the node, which has its own group, would run on.
 
 The group gets SIGTERM first, and SIGKILL after the grace.

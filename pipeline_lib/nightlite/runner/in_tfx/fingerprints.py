@@ -1,6 +1,6 @@
 """A node's fingerprint of the code that decides its result: an exec property, and so a part of TFX's cache key.
 
-TFX knows an executor by its class's name and a trainer by its function's, and would answer edited code from the
+TFX knows an executor by its class's name and a trainer by its function's. It would answer edited code from the
 cache. The fingerprint covers the executor, the driver, and the functions and classes that the exec properties name.
 It also covers everything of ours or the user's that these import. See docs/decisions/0014-cache-keys.md.
 """

@@ -1,6 +1,6 @@
-"""App that serves a run's report and its nodes' files in Airflow's UI, behind its login, to readers of the runs.
+"""App in Airflow's UI that serves a run's report and its nodes' files to readers of the runs, behind its login.
 
-Airflow mounts a plugin's app without asking for a login, so the routes here ask for it, as Airflow's own do.
+Airflow mounts a plugin's app without a login. So the routes here ask for it, as Airflow's own do.
 """
 
 from pathlib import Path

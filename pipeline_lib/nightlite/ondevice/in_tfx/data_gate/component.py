@@ -69,7 +69,7 @@ class DataGate(base_component.BaseComponent):
 class PreviousSpanStrategy(resolver.ResolverStrategy):
     """Strategy that resolves `gates` to those of the newest earlier span that passed.
 
-    A refused span leaves none, so the next one like it is compared with the same good span and refused again.
+    A refused span leaves none. So the next one like it is compared with the same good span and refused again.
     """
 
     def resolve_artifacts(

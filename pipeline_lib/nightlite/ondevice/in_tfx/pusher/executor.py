@@ -43,8 +43,8 @@ class Executor(executor.Executor):
 
     Nothing is pushed without a required approval, nor if `policy` says that the model is no better. A span older
     than the latest release's is pushed only if the run asks for that span. `pushed_model` has TFX's own properties
-    (`pushed`, `pushed_version`, `pushed_destination`), and `sha256`, `metrics` (JSON), the `outcome` and, if
-    nothing was pushed, the `reason`.
+    (`pushed`, `pushed_version`, `pushed_destination`), and `sha256`, `metrics` (JSON) and the `outcome`. If nothing
+    was pushed, it also has the `reason`.
     """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:

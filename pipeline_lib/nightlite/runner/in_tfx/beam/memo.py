@@ -2,8 +2,8 @@
 
 For one small TFMA pipeline, Beam inspects 37,000 signatures of a few hundred functions. To ask whether a DoFn is
 stateful, it inspects all its methods. It also parses the same flags with 1,200 new argument parsers. Both take a
-third of a small Evaluator's time. Beam also searches all of Python's modules for each function that it pickles, and
-for each value whose size it needs. The replacements return the same answers.
+third of a small Evaluator's time. Beam also searches all of Python's modules for each function that it pickles. It
+does the same for each value whose size it needs. The replacements return the same answers.
 
 Upstream: cloudpipe/cloudpickle#576, open, for the pickling; none filed for the rest. For Beam 2.77 and objsize 0.7.
 """

@@ -1,8 +1,8 @@
 """A node's queries of MLMD's history, in a time that does not grow with the history.
 
 TFX 1.21 loads every execution of each context, the whole pipeline's included, and intersects them. With 400 past
-runs, ten cached nodes take 9 s. The newest context is the narrowest, because a run is newer than its node, and a node
-newer than its pipeline. It holds about a dozen executions. In the other contexts, only executions that are not older
+runs, ten cached nodes take 9 s. The newest context is the narrowest: a run is newer than its node, and a node newer
+than its pipeline. It holds about a dozen executions. In the other contexts, only executions that are not older
 than these can match. For the newest run, they are on the page of the newest ones. For an older run, each execution is
 asked for its contexts, which MLMD searches without an index. A node's context is within its pipeline's by name.
 

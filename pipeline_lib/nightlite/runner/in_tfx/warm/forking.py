@@ -1,7 +1,7 @@
 """Fork a child that runs one node. Importing this module imports TFX, and must never run an op of it.
 
 A process that has imported TFX may fork as long as TensorFlow's eager context is untouched. A context holds threads
-and locks that a fork does not carry over, and the child would hang on one of them.
+and locks that a fork does not carry over. The child would hang on one of them.
 
 Upstream: tensorflow/tensorflow#8220 and tensorflow/tensorflow#51832, both closed: not supported. For TensorFlow 2.21.
 """

@@ -7,6 +7,6 @@ LABELS = ("setosa", "versicolor", "virginica")
 # As scikit-learn has them, which is not the alphabet's order.
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 CONTRACT = FileContract(
-    inputs=tuple(TensorContract(name=name, dtype="float32", shape=(-1, 1)) for name in FEATURES),
-    output=TensorContract(name="probabilities", dtype="float32", shape=(-1, len(LABELS))),
+    inputs=tuple(TensorContract(name=name, dtype="float32", shape=(1, 1)) for name in FEATURES),
+    output=TensorContract(name="probabilities", dtype="float32", shape=(1, len(LABELS))),
 )

@@ -15,7 +15,7 @@ from models.mnist.data.tfrecords import scale
 from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE
 from models.mnist.model.training_parameters import TrainingParams
-from nightlite.ondevice.in_tfx.conversion.lite_trainer import rewrite
+from nightlite.ondevice.in_tfx.conversion import lite_trainer
 from tests.models.mnist.made_digits import idx_bytes, make_split
 
 
@@ -68,10 +68,8 @@ def float_file(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -
     spec = tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)
     archive = keras.export.ExportArchive()
     archive.track(network)
-    archive.add_endpoint(
-        "serving_default", tf.function(lambda x: {"probabilities": network(x)}, input_signature=[spec])
-    )
+    archive.add_endpoint("lite", tf.function(lambda x: {"probabilities": network(x)}, input_signature=[spec]))
     folder = tmp_path_factory.mktemp("model")
     archive.write_out(str(folder / "saved"), verbose=False)
-    rewrite(str(folder / "saved"), str(folder / "lite"))
-    return (folder / "lite" / "tflite").read_bytes()
+    loaded = tf.saved_model.load(str(folder / "saved"))
+    return lite_trainer.convert(loaded, loaded.signatures["lite"], str(folder / "lite")).read_bytes()

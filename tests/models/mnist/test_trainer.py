@@ -28,7 +28,7 @@ from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, LITE_CONTRACT
 from models.mnist.model.preprocessing import preprocessing_fn
 from nightlite.errors import DataError, NightliteError
-from nightlite.ondevice.in_tfx.conversion import tflite_file
+from nightlite.ondevice.in_tfx.conversion import lite_trainer, tflite_file
 
 CONFIG: dict[str, Any] = {"epochs": 1, "batch_size": 16, "learning_rate": 0.005, "seed": 1}
 
@@ -138,13 +138,12 @@ def test_both_signatures_agree_on_raw_examples_without_label(trained: Path) -> N
     np.testing.assert_allclose(from_examples, predict(trained / "model", images), atol=1e-6)
 
 
-def test_lite_signature_converts_without_resource_variables(trained: Path, tmp_path: Path) -> None:
+def test_lite_signature_converts(trained: Path, tmp_path: Path) -> None:
     images, _ = images_and_labels(20)
     loaded = tf.saved_model.load(str(trained / "model"))
-    tf.saved_model.save(loaded, str(tmp_path), signatures={"serving_default": loaded.signatures["lite"]})
-    (tmp_path / "tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert())
+    file = lite_trainer.convert(loaded, loaded.signatures["lite"], str(tmp_path))
     expected = {"probabilities": predict(trained / "model", images)}
-    tflite_file.check(tmp_path / "tflite", LITE_CONTRACT, {IMAGE_KEY: images}, expected)
+    tflite_file.check(file, LITE_CONTRACT, {IMAGE_KEY: images}, expected)
 
 
 @pytest.fixture

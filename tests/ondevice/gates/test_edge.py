@@ -9,8 +9,8 @@ from nightlite.ondevice.gates.measurements import CandidateMeasurements, Percent
 from nightlite.ondevice.gates.paired import Comparison
 from tests.names import RunParams
 
-IMAGE = TensorContract(name="image_floats", dtype="float32", shape=(-1, 784))
-PROBABILITIES = TensorContract(name="probabilities", dtype="float32", shape=(-1, 10))
+IMAGE = TensorContract(name="image_floats", dtype="float32", shape=(1, 784))
+PROBABILITIES = TensorContract(name="probabilities", dtype="float32", shape=(1, 10))
 CONTRACT = FileContract(inputs=(IMAGE,), output=PROBABILITIES)
 RENAMED = CONTRACT.model_copy(update={"inputs": (IMAGE.model_copy(update={"name": "pixels"}),)})
 INTEGERS = CONTRACT.model_copy(update={"output": PROBABILITIES.model_copy(update={"dtype": "int8"})})
@@ -20,7 +20,7 @@ MEASURED = CandidateMeasurements(
     latency_ms=Percentiles(p50=0.1, p90=0.2, p95=0.3, p99=0.4),
     threads=1,
     peak_memory_mib=3,
-    contract=FileContract(inputs=(IMAGE,), output=PROBABILITIES.model_copy(update={"name": "output_0"})),
+    contract=CONTRACT,
     litert_version="2.3.0",
     keras_agreement=1,
     max_abs_difference=1e-6,
@@ -102,11 +102,11 @@ def test_a_file_that_could_not_be_measured_passes_nothing() -> None:
 def test_a_broken_contract_names_what_was_found() -> None:
     measured = MEASURED.model_copy(update={"contract": RENAMED})
     [gate] = [item for item in edge_gates(measured, DEFAULTS, CONTRACT, "none", "E") if not item.passed]
-    assert isinstance(gate, Gate) and "found pixels float32[-1, 784] to probabilities float32[-1, 10]" in str(gate)
+    assert isinstance(gate, Gate) and "found pixels float32[1, 784] to probabilities float32[1, 10]" in str(gate)
 
 
 def test_what_could_not_be_measured_is_said_by_the_contracts_gate() -> None:
-    contract, *others = edge_gates(None, DEFAULTS, CONTRACT, "none", "E", "pixels int8[-1, 784] to p")
+    contract, *others = edge_gates(None, DEFAULTS, CONTRACT, "none", "E", "pixels int8[1, 784] to p")
     assert (contract.name, contract.value, contract.passed) == ("contract", 0, False)
-    assert "kept; found pixels int8[-1, 784] to p: 0, expected >= 1 (contract)" in str(contract)
+    assert "kept; found pixels int8[1, 784] to p: 0, expected >= 1 (contract)" in str(contract)
     assert {gate.value for gate in others} == {None}

@@ -14,7 +14,7 @@ def odd_file(
     classes: int,
     dtype: tf.DType = tf.float32,
     signatures: Sequence[str] = ("serving_default",),
-    batch: int | None = None,
+    batch: int | None = 1,
     name: str = "pixels",
 ) -> bytes:
     """Return a softmax over `size` numbers named `name`; without signatures if none is named."""

@@ -11,8 +11,8 @@ from nightlite.ondevice.contract.file_contract import FileContract, TensorContra
 # Neither in the alphabet's order nor in that of their sizes.
 SIZES = {"width": 1, "age": 1, "marks": 3}
 CONTRACT = FileContract(
-    inputs=tuple(TensorContract(name=name, dtype="float32", shape=(-1, size)) for name, size in SIZES.items()),
-    output=TensorContract(name="p", dtype="float32", shape=(-1, 4)),
+    inputs=tuple(TensorContract(name=name, dtype="float32", shape=(1, size)) for name, size in SIZES.items()),
+    output=TensorContract(name="p", dtype="float32", shape=(1, 4)),
 )
 Inputs = dict[str, npt.NDArray[np.float32]]
 

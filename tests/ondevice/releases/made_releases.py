@@ -9,8 +9,8 @@ from nightlite.ondevice.releases.store import Push, Releases
 
 DESCRIPTION = Description(
     labels=("0", "1"),
-    inputs=(TensorContract(name="image_floats", dtype="float32", shape=(-1, 784)),),
-    outputs=(TensorContract(name="probabilities", dtype="float32", shape=(-1, 2)),),
+    inputs=(TensorContract(name="image_floats", dtype="float32", shape=(1, 784)),),
+    outputs=(TensorContract(name="probabilities", dtype="float32", shape=(1, 2)),),
     metrics={"accuracy": 0.99},
     span=4,
     code_revision="abc",

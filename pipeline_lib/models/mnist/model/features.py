@@ -11,8 +11,8 @@ LABELS = tuple("0123456789")
 
 # Input and output of the TFLite file on phones, for every quantization.
 LITE_CONTRACT = FileContract(
-    inputs=(TensorContract(name=IMAGE_KEY, dtype="float32", shape=(-1, IMAGE_SIZE)),),
-    output=TensorContract(name="probabilities", dtype="float32", shape=(-1, NUM_CLASSES)),
+    inputs=(TensorContract(name=IMAGE_KEY, dtype="float32", shape=(1, IMAGE_SIZE)),),
+    output=TensorContract(name="probabilities", dtype="float32", shape=(1, NUM_CLASSES)),
 )
 
 

@@ -33,8 +33,8 @@ METRICS = {"sparse_categorical_accuracy": 0.99}
 EDGE = {
     **{"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None},
     "contract": {
-        "inputs": [{"name": "image_floats", "dtype": "float32", "shape": [-1, 784]}],
-        "output": {"name": "probabilities", "dtype": "float32", "shape": [-1, 10]},
+        "inputs": [{"name": "image_floats", "dtype": "float32", "shape": [1, 784]}],
+        "output": {"name": "probabilities", "dtype": "float32", "shape": [1, 10]},
     },
 }
 GATE = Gate(name="min_accuracy", node_id="E", subject="accuracy", relation=">=", bound=0.9, value=0.99, passed=True)
@@ -152,7 +152,7 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
     assert manifest.artifact_ids == ids
     assert (manifest.gates, manifest.measurements) == ((GATE,), EDGE | {"sha256": manifest.sha256})
     assert (str(manifest.inputs[0]), str(manifest.outputs[0])) == (
-        *("image_floats float32[-1, 784]", "probabilities float32[-1, 10]"),
+        *("image_floats float32[1, 784]", "probabilities float32[1, 10]"),
     )
     assert manifest.versions["tensorflow"].startswith("2.")
 

@@ -180,7 +180,7 @@ def test_the_float_file_agrees_with_keras_and_with_tfma(better: Run) -> None:
     assert measured.size_bytes == facts_of(better["Trainer.mnist_lite"]).model_bytes
     assert 0 < measured.latency_ms.p50 <= measured.latency_ms.p95 <= measured.latency_ms.p99
     assert 0 < measured.peak_memory_mib < 64 and measured.load_ms > 0 and measured.threads == 1
-    assert str(measured.contract).startswith("image_floats float32[-1, 784] to ")
+    assert str(measured.contract).startswith("image_floats float32[1, 784] to ")
 
 
 def test_both_evaluations_have_every_metric(better: Run) -> None:
@@ -304,15 +304,15 @@ def half_a_file(run: Run, _: Path) -> bytes:
         (half_a_file, "found LiteRT cannot load it or run it: "),
         (
             lambda _, folder: odd_file(folder / "odd", size=784, classes=10, dtype=tf.int8, name=IMAGE_KEY),
-            "found image_floats int8[-1, 784] to p float32[-1, 10]: LiteRT cannot load it or run it: ",
+            "found image_floats int8[1, 784] to p float32[1, 10]: LiteRT cannot load it or run it: ",
         ),
         (
             lambda _, folder: odd_file(folder / "odd", size=784, classes=5, name=IMAGE_KEY),
-            "found image_floats float32[-1, 784] to p float32[-1, 5]: answers of shape (120, 5) to 120 examples",
+            "found image_floats float32[1, 784] to p float32[1, 5]: answers of shape (120, 5) to 120 examples",
         ),
         (
             lambda _, folder: odd_file(folder / "odd", size=784, classes=10),
-            "found pixels float32[-1, 784] to p float32[-1, 10]: LiteRT cannot load it or run it: expected inputs "
+            "found pixels float32[1, 784] to p float32[1, 10]: LiteRT cannot load it or run it: expected inputs "
             "named pixels. Received: image_floats",
         ),
     ],

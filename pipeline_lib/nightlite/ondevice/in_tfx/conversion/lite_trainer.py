@@ -1,8 +1,8 @@
 """Trainer of the file on phones: the trained model as TFLite. Nothing is trained, so the weights stay the same.
 
 A model owes its first Trainer's SavedModel a signature `lite`. It takes one float32 tensor a feature, by the feature's
-name, with raw values as an app has them, and returns one output. Scaling and imputing are part of it. Export it with
-`keras.export.ExportArchive` or `tf.saved_model.save`, so that its weights become constants.
+name, with raw values as an app has them, and returns one output. Transform's work is part of it. `in_tfx/export.py`
+writes such a SavedModel.
 """
 
 import hashlib
@@ -15,9 +15,11 @@ from pydantic import BaseModel, ConfigDict, Json
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
+from nightlite import durable
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.file_contract import SIGNATURE, TFLITE_FILE, FileContract
 from nightlite.ondevice.in_tfx.conversion import tflite_file
+from nightlite.ondevice.in_tfx.conversion.closed_batch import one_example, with_batches
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_inputs
 from nightlite.ondevice.quantization import Quantization
 
@@ -51,13 +53,7 @@ def run_fn(fn_args: FnArgs) -> None:
     told = Conversion.model_validate(fn_args.custom_config or {})
     base_model = tf.saved_model.load(fn_args.base_model)
     lite = _lite(base_model, fn_args.base_model)
-    with tempfile.TemporaryDirectory() as folder:
-        saved_model = str(Path(folder) / "lite")
-        tf.saved_model.save(base_model, saved_model, signatures={SIGNATURE: lite})
-        rewrite(saved_model, fn_args.serving_model_dir)
-    file = Path(fn_args.serving_model_dir) / TFLITE_FILE
-    if not file.is_file():
-        raise ModelFileError(f"{file}: expected a TFLite file from TFX's rewriter. Received: no file")
+    file = convert(base_model, lite, fn_args.serving_model_dir)
     if told.quantization != "none":
         # 2 s to import, and a float file needs none of it.
         from nightlite.ondevice.in_tfx.conversion.quantization import quantize
@@ -67,6 +63,23 @@ def run_fn(fn_args: FnArgs) -> None:
     expected = lite(**{name: tf.constant(values) for name, values in inputs.items()})
     report = tflite_file.check(file, told.contract, inputs, expected, told.quantization)
     print(f"{file.name}: {report}", flush=True)
+
+
+def convert(model: tf.Module, lite: tf.types.experimental.ConcreteFunction, folder: str) -> Path:
+    """Write `folder/tflite`, the float file of a loaded SavedModel's signature, and return it.
+
+    Raises:
+      ModelFileError: TFX's rewriter left no file.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        saved_model = str(Path(temporary) / "lite")
+        tf.saved_model.save(model, saved_model, signatures={SIGNATURE: one_example(lite)})
+        rewrite(saved_model, folder)
+    file = Path(folder) / TFLITE_FILE
+    if not file.is_file():
+        raise ModelFileError(f"{file}: expected a TFLite file from TFX's rewriter. Received: no file")
+    durable.write(file, with_batches(file.read_bytes()))
+    return file
 
 
 def rewrite(saved_model: str, folder: str) -> None:

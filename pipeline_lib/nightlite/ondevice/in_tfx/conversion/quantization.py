@@ -18,6 +18,7 @@ from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
 from nightlite import durable
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.file_contract import SIGNATURE
+from nightlite.ondevice.in_tfx.conversion.runtime_version import with_true_versions
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
 
@@ -42,7 +43,7 @@ def quantize(file: Path, mode: Quantization, inputs: Inputs) -> None:
         with contextlib.redirect_stdout(io.StringIO()):  # its own report; the Trainer prints a better one
             work = quantizer.Quantizer(original, _recipe(mode))
             ranges = work.calibrate({SIGNATURE: _samples(inputs)}, num_threads=1)
-            quantized = _as_outside(work.quantize(ranges).quantized_model, original)
+            quantized = with_true_versions(_as_outside(work.quantize(ranges).quantized_model, original))
     except Exception as error:  # from the flatbuffer's reader, the interpreter or the quantizer
         raise ModelFileError(f"{file}: cannot be quantized to {mode}. Received: {error!r}") from None
     durable.write(file, quantized)
@@ -67,18 +68,19 @@ def _recipe(mode: Quantization) -> list[dict[str, object]]:
         recipes.add_quantization_config(".*", TFLOperationName.ALL_SUPPORTED, config, AlgorithmName.FLOAT_CASTING)
     else:
         recipes.load_quantization_recipe(recipe.static_wi8_ai8())
-        # The file itself quantizes: phones pass floats, and TFMA casts to int8 without rounding.
-        for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
-            recipes.add_quantization_config(".*", end, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        # The file itself quantizes: phones pass floats, and TFMA casts to int8 without rounding. Of SOFTMAX, XNNPACK
+        # has no int8 form: one such operator, and the file is not fully accelerated.
+        for operator in (TFLOperationName.INPUT, TFLOperationName.OUTPUT, TFLOperationName.SOFTMAX):
+            recipes.add_quantization_config(".*", operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
     found: list[dict[str, object]] = recipes.get_quantization_recipe()
     return found
 
 
 def _as_outside(quantized: bytes, original: bytes) -> bytes:
-    """Return the quantized file with the float file's inputs and outputs, and without unused names.
+    """Return the quantized file with the names of the float file's inputs and outputs, and without unused names.
 
-    ai-edge-quantizer's tensors at the ends have names of their own and a fixed batch size. The inner names are 3
-    KB, a twentieth of an int8 file.
+    ai-edge-quantizer's tensors at the ends have names of their own. The inner names are 3 KB, a twentieth of an
+    int8 file.
     """
     model, before = (
         flatbuffer_utils.read_model_from_bytearray(bytearray(content)) for content in (quantized, original)
@@ -89,6 +91,5 @@ def _as_outside(quantized: bytes, original: bytes) -> bytes:
             if index not in outer:
                 tensor.name = b""
         for index, float_index in zip(outer, [*float_graph.inputs, *float_graph.outputs], strict=True):
-            tensor, float_tensor = graph.tensors[index], float_graph.tensors[float_index]
-            tensor.name, tensor.shapeSignature = float_tensor.name, float_tensor.shapeSignature
+            graph.tensors[index].name = float_graph.tensors[float_index].name
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

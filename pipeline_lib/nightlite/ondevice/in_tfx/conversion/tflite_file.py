@@ -62,7 +62,7 @@ def check(
 
     Args:
       file: the TFLite file.
-      contract: its inputs and output. The output's name is free.
+      contract: its inputs and output.
       inputs: real examples by the inputs' names, float32 [n, …].
       expected: the model's own outputs on them by name: one, float32 [n, …].
       quantization: the file's, which decides the tolerance.
@@ -75,7 +75,7 @@ def check(
     _check_contract(file, interpreter, contract)
     [outputs] = expected.values()
     wanted = np.asarray(outputs)
-    differences = np.concatenate([np.abs(run(interpreter, inputs, size) - wanted) for size in BATCH_SIZES])
+    differences = np.concatenate([np.abs(_answers(file, interpreter, inputs, size) - wanted) for size in BATCH_SIZES])
     found = {"largest": float(differences.max()), "mean": float(differences.mean())}
     statistic, tolerance = _TOLERANCES[quantization]
     if not found[statistic] <= tolerance:  # NaN fails too
@@ -89,6 +89,16 @@ def check(
 def run(interpreter: Interpreter, inputs: Inputs, batch_size: int) -> npt.NDArray[np.float32]:
     """Return the output, float32 [n, …], for inputs by name, float32 [n, …], `batch_size` examples at a time."""
     return np.concatenate(list(litert.outputs(interpreter, inputs, batch_size)))
+
+
+def _answers(file: Path, interpreter: Interpreter, inputs: Inputs, batch_size: int) -> npt.NDArray[np.float32]:
+    try:
+        return run(interpreter, inputs, batch_size)
+    except (ValueError, RuntimeError) as error:
+        raise ModelFileError(
+            f"{file}: expected answers to {batch_size} examples at a time, as TFMA asks. Received: {error}. "
+            "An operator may hold the batch of one as a constant: write shapes with -1, not with tf.shape"
+        ) from None
 
 
 def _operators(file: Path) -> tuple[str, ...]:
@@ -137,7 +147,7 @@ def _check_contract(file: Path, interpreter: Interpreter, contract: FileContract
         return
     found = f"{', '.join(map(str, inputs))} to {', '.join(map(str, outputs))}"
     raise ModelFileError(
-        f"{file}: expected inputs and output {contract}, of any order and any name of the output. "
+        f"{file}: expected inputs and output {contract}, the inputs in any order. "
         f"Received: {found}, input tensors {', '.join(map(repr, named.values()))}"
     )
 

@@ -1,0 +1,51 @@
+"""The least version of the runtime that reads a TFLite file, and the versions of its operators.
+
+ai-edge-quantizer leaves both as the float file's: such an int8 file claims to run on a runtime that misreads it.
+TensorFlow's own writer knows which versions the types need, so they are read from a copy that it writes anew.
+"""
+
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.tools import flatbuffer_utils
+from tensorflow.lite.python.convert import mlir_sparsify
+
+# TensorFlow's name for it, and its length in the file (tensorflow/compiler/mlir/lite/flatbuffer_export.cc).
+_KEY, _LENGTH = b"min_runtime_version", 16
+
+
+def with_true_versions(content: bytes) -> bytes:
+    """Return a quantized file with the versions that its operators' types need.
+
+    Raises:
+      Exception: of several types, if TensorFlow cannot read the file.
+    """
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    written = flatbuffer_utils.read_model_from_bytearray(bytearray(mlir_sparsify(content)))
+    versions: dict[int, int] = {}
+    for code in written.operatorCodes:
+        versions[_builtin(code)] = max(versions.get(_builtin(code), 0), code.version)
+    for code in model.operatorCodes:
+        code.version = versions[_builtin(code)]
+    if (buffer := _buffer(model)) is not None:
+        version = least_runtime_version(written).encode().ljust(_LENGTH, b"\0")
+        buffer.data = np.frombuffer(version, np.uint8)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def least_runtime_version(model: Any) -> str:
+    """Return the TensorFlow Lite version that a file's metadata name, such as "1.14.0", or "" if they name none.
+
+    Args:
+      model: as `flatbuffer_utils` reads it.
+    """
+    buffer = _buffer(model)
+    return "" if buffer is None else bytes(buffer.data).rstrip(b"\0").decode()
+
+
+def _buffer(model: Any) -> Any | None:
+    return next((model.buffers[item.buffer] for item in model.metadata or () if item.name == _KEY), None)
+
+
+def _builtin(code: Any) -> int:
+    return max(code.builtinCode, code.deprecatedBuiltinCode)

@@ -12,8 +12,8 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
       inputs: `image_floats`, float32 [batch, 784], in [-0.5, 0.5]; `image_class`, int64 [batch, 1].
 
     Returns:
-      The same values under their transformed names. The `lite` signature takes raw images, past the Transform graph,
-      so a step added here (such as a mean over the data set) must be part of the network as well.
+      The same values under their transformed names. A step added here, such as a mean over the data set, becomes a
+      part of the file on phones.
     """
     return {
         transformed_name(IMAGE_KEY): tf.cast(inputs[IMAGE_KEY], tf.float32),

@@ -14,10 +14,11 @@ from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
 from tfx_bsl.public import tfxio
 
 from models.mnist.model.augmentation import Distortion, distort
-from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, NUM_CLASSES, transformed_name
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, LITE_CONTRACT, NUM_CLASSES, transformed_name
 from models.mnist.model.network import Tabulated, build_network, one_cycle
 from models.mnist.model.training_parameters import TrainingParams
 from nightlite.errors import DataError, NightliteError
+from nightlite.ondevice.in_tfx.export import export as export_model
 
 # Training needs steps, so an epoch passes over a small data set several times.
 MIN_STEPS_PER_EPOCH = 30
@@ -142,34 +143,12 @@ def training_batches(split: Examples, batch_size: int, seed: int) -> tf.data.Dat
 
 
 def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder: str) -> None:
-    """Write a SavedModel with two signatures that share variables and return `probabilities`, float32 [n, 10].
+    """Write the SavedModel whose signatures return `probabilities`, float32 [n, 10], of raw examples."""
 
-    `serving_default` takes serialized tf.Examples, string [n], with raw features. `lite` takes `image_floats`,
-    float32 [n, 784].
-    """
-    transform = transform_output.transform_features_layer()
-    # Outside of the tf.function: traced, this takes autograph 3.6 s.
-    feature_spec = {name: spec for name, spec in transform_output.raw_feature_spec().items() if name != LABEL_KEY}
+    def answer(transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return network(transformed[transformed_name(IMAGE_KEY)], training=False)
 
-    # Neither has control flow for autograph, whose conversion takes seconds.
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
-    def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        transformed = transform(tf.io.parse_example(examples, feature_spec))
-        return {"probabilities": network(transformed[transformed_name(IMAGE_KEY)], training=False)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)], autograph=False)
-    def serve_images(image_floats: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probabilities": network(image_floats, training=False)}
-
-    archive = keras.export.ExportArchive()
-    archive.track(network)
-    # Track lookup tables only. Tracking the layer itself makes Keras trace it for seconds.
-    for part in tf.train.TrackableView(transform).descendants():
-        if isinstance(part, tf.saved_model.experimental.TrackableResource):
-            archive.track(part)
-    archive.add_endpoint("serving_default", serve_examples)
-    archive.add_endpoint("lite", serve_images)
-    archive.write_out(folder, verbose=False)
+    export_model(network, answer, transform_output, LITE_CONTRACT, folder)
 
 
 class _EpochReport(keras.callbacks.Callback):

@@ -39,6 +39,29 @@ def outputs(interpreter: Any, inputs: Mapping[str, Any], batch_size: int) -> Ite
         yield interpreter.get_tensor(output["index"]).copy()
 
 
+def answer(interpreter: Any, example: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs for one example by their names, each an array [1, …].
+
+    Args:
+      interpreter: of a file with one signature.
+      example: by the names of the signature, arrays or nested numbers of as many values as one example has.
+
+    Raises:
+      ValueError: the file has other inputs, or of another size.
+      RuntimeError: the runtime cannot run it.
+    """
+    import numpy as np
+
+    taken, given = signature(interpreter)
+    require_inputs(taken, example)
+    interpreter.allocate_tensors()
+    for name, values in example.items():
+        details = taken[name]
+        interpreter.set_tensor(details["index"], np.asarray(values, details["dtype"]).reshape(details["shape"]))
+    interpreter.invoke()
+    return {name: interpreter.get_tensor(details["index"]).copy() for name, details in given.items()}
+
+
 def require_inputs(taken: Details, inputs: Mapping[str, Any]) -> None:
     """Refuse inputs of other names than the file's.
 

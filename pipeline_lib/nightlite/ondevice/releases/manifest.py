@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -10,10 +10,15 @@ from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.gates.gate import Gate
 
+CARD_FILE = "model_card.md"
 MODEL_FILE = "model.tflite"
 LABELS_FILE = "labels.txt"
 MANIFEST_FILE = "manifest.json"
 SIGNATURE_FILE = "manifest.sig"
+
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+# A name without a folder: readers copy these files.
+_FileName = Annotated[str, Field(pattern="^[a-z_]+[.][a-z]+$")]
 
 
 class Description(BaseModel):
@@ -59,13 +64,17 @@ class Description(BaseModel):
 
 
 class Manifest(Description):
-    """Content of one release's `manifest.json`. A reader of one `schema_version` would misread a newer one."""
+    """Content of one release's `manifest.json`. A reader of one `schema_version` would misread a newer one.
+
+    `files` has the sha256 of `golden.json` and of `model_card.md`. Older manifests lack the field (empty).
+    """
 
     schema_version: Literal[1] = 1
     version: int = Field(ge=1)
     created: AwareDatetime
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: _Sha256
     size_bytes: int
+    files: dict[_FileName, _Sha256] = {}
 
     @property
     def next_anchor(self) -> int:

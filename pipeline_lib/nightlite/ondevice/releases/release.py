@@ -7,9 +7,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden
 from nightlite.ondevice.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Manifest
 
-FILES = {MODEL_FILE, LABELS_FILE, MANIFEST_FILE, SIGNATURE_FILE}
+# Of every release. Its manifest names the others.
+_FILES = {MODEL_FILE, LABELS_FILE, MANIFEST_FILE}
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,26 @@ class Release:
             )
         return content
 
+    def golden(self) -> Golden | None:
+        """Return the golden examples, checked against the manifest, or None in a release that is older than them.
+
+        Raises:
+          ReleaseError: they differ from the manifest, or are another file's.
+        """
+        if GOLDEN_FILE not in self.manifest.files:
+            return None
+        path, content = self.folder / GOLDEN_FILE, self._listed(GOLDEN_FILE)
+        try:
+            golden = Golden.model_validate_json(content)
+        except ValidationError as error:
+            raise ReleaseError(f"{path}: not golden examples ({error.errors()[0]['msg']})") from None
+        if golden.sha256 != self.manifest.sha256:
+            raise ReleaseError(
+                f"{path}: expected the examples of this release's file, sha256 {self.manifest.sha256}. "
+                f"Received: those of {golden.sha256}"
+            )
+        return golden
+
     def verify(self) -> None:
         """Check every file against the manifest. `signing.verify` checks the signature.
 
@@ -76,7 +98,20 @@ class Release:
                 f"{self.folder / LABELS_FILE}: expected the manifest's labels {list(self.manifest.labels)}. "
                 f"Received: {labels}"
             )
+        for name in self.manifest.files:
+            self._listed(name)
+        self.golden()
         self._refuse_foreign_files()
+
+    def _listed(self, name: str) -> bytes:
+        """Return the content of a file that the manifest lists, checked against it."""
+        content, expected = _read(self.folder / name), self.manifest.files[name]
+        if (found := hashlib.sha256(content).hexdigest()) != expected:
+            raise ReleaseError(
+                f"{self.folder / name}: expected sha256 {expected}, as the manifest says. Received: {found}. "
+                "Do not use this release"
+            )
+        return content
 
     def copy_to(self, folder: Path) -> None:
         """Copy the files of a release, unchecked, into an empty folder.
@@ -86,12 +121,17 @@ class Release:
           OSError: the copy cannot be written.
         """
         self._refuse_foreign_files()
-        for name in FILES if self.is_signed else FILES - {SIGNATURE_FILE}:
+        for name in self._files - (set() if self.is_signed else {SIGNATURE_FILE}):
             (folder / name).write_bytes(_read(self.folder / name))
 
+    @property
+    def _files(self) -> set[str]:
+        return {*_FILES, *self.manifest.files, SIGNATURE_FILE}
+
     def _refuse_foreign_files(self) -> None:
-        if foreign := sorted({path.name for path in self.folder.iterdir()} - FILES):
-            raise ReleaseError(f"{self.folder}: expected only {', '.join(sorted(FILES))}. Received also: {foreign}")
+        if foreign := sorted({path.name for path in self.folder.iterdir()} - self._files):
+            expected = ", ".join(sorted(self._files))
+            raise ReleaseError(f"{self.folder}: expected only {expected}. Received also: {foreign}")
 
 
 def _read(path: Path) -> bytes:

@@ -5,8 +5,9 @@ never changes. `latest` moves last. Version numbers only grow, and a pruned one 
 """
 
 import contextlib
+import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,8 @@ from nightlite.ondevice.results.outcome import Outcome
 
 Action = Literal["push", "rollback", "prune"]
 Signer = Callable[[Path], None]
+# The content of a release's further files by name, of its manifest without them.
+Documents = Callable[[Manifest], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Releases(ReleaseReader):
         who: str,
         sign: Signer | None = None,
         policy: Policy | None = None,
+        documents: Documents | None = None,
     ) -> Push:
         """Release a model file, unless it has been released already.
 
@@ -68,6 +72,7 @@ class Releases(ReleaseReader):
           who: goes to the history.
           sign: signs a complete version folder in place.
           policy: returns the reason why a file is no better than the latest.
+          documents: returns the golden examples and the model card.
 
         Raises:
           ReleaseError: it could not be written, and the releases are unchanged.
@@ -83,7 +88,7 @@ class Releases(ReleaseReader):
                 )
             if known := self.known(model, must_be_signed=sign is not None, policy=policy):
                 return known
-            release = self._write(model, sha256, description, sign)
+            release = self._write(model, sha256, description, sign, documents or (lambda _: {}))
             self._move_latest("push", release, who, why)
             return Push(Outcome.released, release, f"pushed as release {release.version}")
 
@@ -144,7 +149,9 @@ class Releases(ReleaseReader):
     def _next_version(self) -> int:
         return max([*self.versions(), *(event.version for event in self.history())], default=0) + 1
 
-    def _write(self, model: Path, sha256: str, description: Description, sign: Signer | None) -> Release:
+    def _write(
+        self, model: Path, sha256: str, description: Description, sign: Signer | None, documents: Documents
+    ) -> Release:
         version = self._next_version()
         path = self.folder / str(version)
         with durable.new_folder(path) as folder:
@@ -156,6 +163,11 @@ class Releases(ReleaseReader):
                 sha256=sha256,
                 size_bytes=(folder / MODEL_FILE).stat().st_size,
             )
+            further = documents(manifest)
+            for name, content in further.items():
+                (folder / name).write_bytes(content)
+            sums = {name: hashlib.sha256(content).hexdigest() for name, content in further.items()}
+            manifest = manifest.model_copy(update={"files": sums})
             (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in manifest.labels), encoding="utf-8")
             (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
             Release(folder, manifest).verify()

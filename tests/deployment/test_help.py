@@ -6,9 +6,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from nightlite.deployment import airflow_commands, releases_commands
+from nightlite.deployment import airflow_commands
 from nightlite.deployment.client import commands
 from nightlite.deployment.in_tfx import commands as tfx_commands
+from nightlite.deployment.in_tfx import releases_commands
 from nightlite.deployment.models import the_model
 from tests.help_texts import broken_paragraphs, help_of
 

@@ -124,7 +124,8 @@ def test_predict_and_models_run_without_tensorflow() -> None:
     here = find_spec("ai_edge_litert") is not None
     python = sys.executable if here else PROJECT / ".venvs/tfx/bin/python"
     code = "import sys, models.mnist.predict.commands, models.mnist.predict.recognition\n"
-    code += "import models.mnist.predict.try_release, nightlite.deployment.releases_commands, model_signing.signing\n"
+    code += "import models.mnist.predict.try_release, nightlite.deployment.in_tfx.releases_commands\n"
+    code += "import nightlite.ondevice.in_tfx.golden_check, model_signing.signing\n"
     code += "print(*{name.split('.')[0] for name in sys.modules}, 'nightlite.runner.in_tfx' in sys.modules)"
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(SOURCES)}
     imported = subprocess.run([python, "-c", code], check=True, env=env, capture_output=True, text=True).stdout.split()

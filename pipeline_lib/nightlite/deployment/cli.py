@@ -42,7 +42,11 @@ COMMANDS = {
         "nightlite.deployment.in_tfx.commands",
         "infer, diff or accept the schema that the data is held to",
     ),
-    "models": ("tfx", "nightlite.deployment.releases_commands", "list, check, roll back, prune or export the releases"),
+    "models": (
+        "tfx",
+        "nightlite.deployment.in_tfx.releases_commands",
+        "list, check, roll back, prune or export the releases",
+    ),
     "predict": ("tfx", _OF_THE_MODEL, "ask the latest release about an example, if the model has a command for it"),
 }
 

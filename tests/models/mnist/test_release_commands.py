@@ -2,7 +2,9 @@
 
 import importlib
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +17,8 @@ from models.mnist.model.features import LABELS
 from models.mnist.on_device import MODEL
 from models.mnist.predict import try_release
 from nightlite.deployment.settings import Settings
+from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden, GoldenExample, numbers
+from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.releases.store import Releases
 from nightlite.paths import PROJECT
 from tests.help_texts import broken_paragraphs, help_of
@@ -36,7 +40,9 @@ def run(tmp_path: Path) -> Run:
 
     def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         module = (
-            "models.mnist.predict.commands" if arguments[0] == "predict" else "nightlite.deployment.releases_commands"
+            "models.mnist.predict.commands"
+            if arguments[0] == "predict"
+            else "nightlite.deployment.in_tfx.releases_commands"
         )
         env = {
             **os.environ,
@@ -134,6 +140,70 @@ def test_a_damaged_release_is_not_verified_and_not_used(run: Run, released: Rele
         done = run(*arguments)
         assert (done.returncode, "Traceback" in done.stderr) == (1, False)
         assert "expected sha256" in done.stderr
+
+
+@pytest.fixture
+def proven(tmp_path: Path, tiny_models: list[Path]) -> Releases:
+    """Return two releases: 1, whose file owes its golden examples another answer, and 2, the latest, which is good."""
+    releases = Releases(tmp_path / "mnist" / "releases")
+    for number, (model, owed) in enumerate(((tiny_models[0], 1), (tiny_models[2], 2)), start=1):
+        made = golden_of(model, sure_outputs(owed))
+        releases.push(model, describe(f"run-{number}", LABELS), who="Pusher", documents=lambda _, made=made: made)
+    return releases
+
+
+def sure_outputs(digit: int) -> list[float]:
+    scores = [math.exp(9 * (number == digit)) for number in range(10)]
+    return [score / sum(scores) for score in scores]
+
+
+def golden_of(model: Path, outputs: list[float]) -> dict[str, bytes]:
+    examples = [
+        GoldenExample(label=label, inputs={"image_floats": numbers([0.5] * 784)}, outputs={"probabilities": outputs})
+        for label in LABELS
+    ]
+    golden = Golden(sha256=sha256_of(model), tolerance=1e-5, examples=tuple(examples))
+    return {GOLDEN_FILE: golden.model_dump_json().encode()}
+
+
+def test_golden_examples_are_verified_exported_and_asked_before_a_prediction(
+    run: Run, proven: Releases, picture: str, tmp_path: Path
+) -> None:
+    verified = run("models", "verify")
+    assert verified.returncode == 0, verified.stderr
+    assert re.search(
+        r"10 of 10 golden examples agree \(largest difference [0-9.e-]+, tolerance 1e-05\)", verified.stdout
+    )
+    assert json.loads(run("predict", picture, "--json").stdout)["digit"] == "2"
+    assert run("models", "export", str(tmp_path / "app")).returncode == 0
+    exported = (tmp_path / "app" / GOLDEN_FILE).read_bytes()
+    assert exported == (proven.folder / "2" / GOLDEN_FILE).read_bytes()
+
+
+def test_a_release_whose_golden_examples_disagree_is_not_used(run: Run, proven: Releases, picture: str) -> None:
+    why = "expected every golden example to agree. Received: 0 of 10 golden examples agree (largest difference 1, "
+    for arguments in (
+        ["models", "verify", "1"],
+        ["predict", picture, "--version", "1"],
+        ["models", "rollback", "1", "--reason", "x"],
+    ):
+        done = run(*arguments)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+        assert why in done.stderr
+    assert proven.latest_version() == 2
+
+
+def test_golden_examples_that_were_changed_are_refused(run: Run, proven: Releases, picture: str) -> None:
+    file = proven.folder / "2" / GOLDEN_FILE
+    file.write_text(file.read_text().replace("0.5", "0.4", 1))
+    for arguments in (["models", "verify"], ["predict", picture]):
+        done = run(*arguments)
+        assert (done.returncode, f"{GOLDEN_FILE}: expected sha256" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_release_from_before_golden_examples_is_said_to_be_one(run: Run, released: Releases) -> None:
+    done = run("models", "verify", "1")
+    assert (done.returncode, "no golden examples: made before them" in done.stdout) == (0, True)
 
 
 def test_one_clear_sentence_where_there_is_nothing_to_do(run: Run, tmp_path: Path, picture: str) -> None:

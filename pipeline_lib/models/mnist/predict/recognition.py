@@ -11,6 +11,7 @@ from models.mnist.on_device import MODEL
 from nightlite import native_log
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.contract.file_contract import SIGNATURE
+from nightlite.ondevice.in_tfx.golden_check import require_golden
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
@@ -36,7 +37,7 @@ class Answer(BaseModel):
 
 
 class Recogniser:
-    """One loaded release, whose file and signature were checked.
+    """One loaded release, whose file, signature and golden examples were checked.
 
     Args:
       settings: where the releases are, and the key that must have signed them, if any.
@@ -75,6 +76,7 @@ class Recogniser:
 def _load(settings: Settings, version: int | None) -> tuple[Release, bytes]:
     def read(release: Release) -> tuple[Release, bytes]:
         with checked(release, settings) as (copy, _):
+            require_golden(copy)
             return Release(release.folder, copy.manifest), copy.model()
 
     releases = Releases(settings.folders(MODEL.name).releases)

@@ -65,14 +65,15 @@ def verify(
     version: Version = None,
     all_: Annotated[bool, typer.Option("--all", help="every release there is")] = False,
 ) -> None:
-    """Check a release's files against its manifest, and its signature. Exit code 1: do not use it."""
+    """Check a release's files against its manifest, its signature, and its golden examples in LiteRT.
+
+    Exit code 1: do not use it.
+    """
     releases, bad = _releases(), 0
     latest = releases.latest_version()
     for number in releases.versions() if all_ else [find(version).version]:
         try:
-            with checked(find(number), settings()) as (release, signature):
-                said = release.manifest
-            print(f"release {number}: {said.size_bytes:,} bytes, sha256 {said.sha256}; {signature}")
+            print(f"release {number}: {_verified(find(number))}")
         except ReleaseError as error:
             bad += 1
             hint = "; `latest` points to it: roll back to another release" if number == latest else ""
@@ -87,8 +88,7 @@ def rollback(
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
     """Point `latest` to another release. The next run compares its model with that one."""
-    with checked(find(version), settings()):
-        pass
+    _verified(find(version))
     release = _releases().rollback(version, who=who or _user(), why=reason)
     print(f"latest is release {release.version} now (sha256 {release.manifest.sha256})")
 
@@ -112,6 +112,19 @@ def export(
     release = find(version)
     export_checked(release, destination.expanduser().absolute(), settings())
     print(f"release {release.version} is in {destination}")
+
+
+def _verified(release: Release) -> str:
+    """Return the results of every check of a release, in words.
+
+    Raises:
+      ReleaseError: one failed.
+    """
+    from nightlite.ondevice.in_tfx.golden_check import require_golden
+
+    with checked(release, settings()) as (copy, signature):
+        said = copy.manifest
+        return f"{said.size_bytes:,} bytes, sha256 {said.sha256}; {signature}; {require_golden(copy)}"
 
 
 def find(version: int | None) -> Release:

@@ -36,5 +36,5 @@ MODEL = OnDeviceModel(
     words=Words(one="digit", many="digits"),
     intended_use="Reads one handwritten digit, centred, in a picture of its own.",
     limits="It has seen no letters and no pictures of several digits, and names a digit for each of them.",
-    data_licence="MNIST (LeCun, Cortes, Burges); see README.md for the source of the 5,000 images.",
+    data_licence="MNIST (LeCun, Cortes, Burges), for which Keras's documentation names CC BY-SA 3.0.",
 )

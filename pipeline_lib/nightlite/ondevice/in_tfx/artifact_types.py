@@ -4,6 +4,9 @@ from tfx.types import Artifact
 
 from nightlite.ondevice.report_files import REPORT_TYPE
 
+# Property of SpanExampleGen's examples: the sources that their spans were made of, in words.
+SOURCES = "sources"
+
 
 class DataGates(Artifact):
     """DataGate's output for a span that passed: `gates.json`, and the labels' statistics for the next span."""

@@ -62,7 +62,8 @@ class RunOutcome(ReportPart):
 class RunReport(ReportPart):
     """One run, judged, and its data. `blessed` is None if it had no gates. `verdict` is one line.
 
-    `outcome` is None before the push. Its run differs from `run_id` if the figures were answered from cache.
+    `source` is the spans' own. `outcome` is None before the push. Its run differs from `run_id` if the figures were
+    answered from cache.
     """
 
     schema_version: Literal[1] = 1
@@ -73,6 +74,7 @@ class RunReport(ReportPart):
     verdict: str
     gates: tuple[Gate, ...]
     span: int | None
+    source: str = ""
     examples: dict[str, int]
     statistics: tuple[FeatureStatistics, ...]
     anomalies: tuple[DataAnomaly, ...]

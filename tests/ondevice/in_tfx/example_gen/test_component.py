@@ -40,7 +40,9 @@ class Laboratory:
         self.folder, self.data = folder, folder / "data"
         self.url = f"sqlite:///{folder}/mlmd.sqlite"
         for number, (train, evaluation) in SIZES.items():
-            write_span(Dataset("test", make_split(train, number), make_split(evaluation, 9 + number)), self.data)
+            write_span(
+                Dataset(f"source {number}", make_split(train, number), make_split(evaluation, 9 + number)), self.data
+            )
         self.compiled().write(self.pipeline)
 
     @property
@@ -149,6 +151,7 @@ def test_a_window_trains_on_all_of_its_spans(laboratory: Laboratory) -> None:
     artifact = laboratory.artifact(result)
     assert artifact.custom_properties["span"].int_value == 3
     assert artifact.custom_properties["spans"].string_value == "2,3"
+    assert artifact.custom_properties["sources"].string_value == "source 2, source 3"
     for index, split in enumerate(SPLITS):
         found = sorted(records(result, split))
         alone = [laboratory.run(f"alone {number}", span=str(number))[1] for number in (2, 3)]

@@ -105,6 +105,7 @@ def run(artifacts: Path, folder: Path, **keys: str) -> Report:
         name: _artifact(kind, artifacts / ("keras" if name == "model" else name)) for name, kind in _TYPES.items()
     }
     inputs["examples"][0].set_int_custom_property("span", 12)
+    inputs["examples"][0].set_string_custom_property("sources", "a folder of theirs")
     Executor(None).Do(inputs, {"report": _artifact(component.Report, folder)}, {**KEYS, **keys})
     return Report.read(folder)
 
@@ -179,7 +180,7 @@ def test_the_gates_decide_the_verdict(report: Report) -> None:
 def test_training_data_and_anomalies_are_what_the_artifacts_hold(report: Report, split: Split) -> None:
     assert report.training["loss"] == pytest.approx((0.9, 0.5, 0.25))
     assert report.training["val_loss"] == pytest.approx((0.45, 0.25, 0.125))
-    assert (report.span, report.examples) == (12, {"eval": 200})
+    assert (report.span, report.source, report.examples) == (12, "a folder of theirs", {"eval": 200})
     assert len(report.eval_set) == 16 and report.as_past_run().eval_set == report.eval_set
     [feature] = report.statistics
     assert (feature.name, feature.missing) == (EVIL, 0)

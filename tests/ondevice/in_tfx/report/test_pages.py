@@ -97,6 +97,7 @@ REPORT = Report(
     mistakes=Mistakes(disagreements=4, both_err=9, shown=(example("disagree", 2), example("both err", 1))),
     training=TRAINING,
     span=17,
+    source="a meadow of theirs",
     examples={"eval": 1041, "train": 8123},
     statistics=(),
     anomalies=(),
@@ -222,7 +223,7 @@ def test_the_models_use_limits_and_licence_are_told_once(sections: dict[str, str
         "task": "Flowers of a meadow",
         "intended use": "Names a flower.",
         "limits": "It knows no weeds.",
-        "data licence": "CC0",
+        "data licence": "CC0 As declared for the model; this run's data is from a meadow of theirs.",
     }
     page = text(pages.render(REPORT)["report.html"])
     assert [page.count(words) for words in (CARD.intended_use, CARD.limits, CARD.data_licence)] == [1, 1, 1]
@@ -264,6 +265,7 @@ def test_the_line_of_accuracies_ends_where_the_eval_set_changes_and_the_spans_ar
 def test_data_parameters_and_versions_are_the_runs(sections: dict[str, str]) -> None:
     assert facts(sections["Data"]) == {
         "span": "17",
+        "source": "a meadow of theirs",
         "eval": "1,041 examples",
         "train": "8,123 examples",
         "anomalies": "none",

@@ -74,10 +74,9 @@ class Executor(base_executor.BaseExecutor):
         from nightlite.ondevice.in_tfx.report import refused_data
 
         folder = Path(output.uri)
-        span = artifact_utils.get_single_instance(input_dict["examples"]).get_int_custom_property(SPAN)
         try:
             place = folder.parent.with_name(REFUSED_DATA) / folder.name
-            return str(refused_data.write(place, judged, input_dict, span, self._context))
+            return str(refused_data.write(place, judged, input_dict, self._context))
         except Exception as error:  # whatever the error, the refusal's reason matters more
             node_log.say(f"its page could not be drawn: {type(error).__name__}: {error}", logging.WARNING)
             return None

@@ -31,7 +31,7 @@ class SpanExampleGen(import_example_gen.ImportExampleGen):
     """Component that reads the spans of a run's parameters.
 
     TFX's own reads the newest span, or one fixed at compilation. The same spans have the same cache key, however
-    they were selected. The artifact's `span` is the highest of them, its `spans` names all.
+    they were selected. The artifact's `span` is the highest of them. Its `spans` and `sources` name all.
 
     Args:
       input_base: the folder of spans, as described in `nightlite/ondevice/spans.py`.

@@ -14,6 +14,7 @@ from tfx.types import standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.artifact_types import SOURCES
 from nightlite.ondevice.in_tfx.example_gen.executor import PATTERN_SEPARATOR
 from nightlite.ondevice.spans import select
 
@@ -61,16 +62,18 @@ class Driver(driver.FileBasedDriver):
             utils.VERSION_PROPERTY_NAME: None,
             utils.FINGERPRINT_PROPERTY_NAME: "\n".join(fingerprints),
             SPANS: ",".join(map(str, numbers)),
+            SOURCES: ", ".join(dict.fromkeys(span.manifest.source for span in found)),
             # The same spans are the same work, however they were selected.
             **{ASKED_SPAN: "", WINDOW: 0, AS_OF: ""},
         }
 
     def run(self, execution_info: portable_data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Run TFX's driver, and put the names of all spans on the artifact."""
+        """Run TFX's driver, and put all spans and their sources on the artifact."""
         result = super().run(execution_info)
         artifact: metadata_store_pb2.Artifact
         [artifact] = result.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts
-        artifact.custom_properties[SPANS].string_value = result.exec_properties[SPANS].string_value
+        for name in (SPANS, SOURCES):
+            artifact.custom_properties[name].string_value = result.exec_properties[name].string_value
         return result
 
 

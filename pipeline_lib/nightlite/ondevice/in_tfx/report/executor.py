@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from tfx import types
-from tfx.components.example_gen.utils import SPAN_PROPERTY_NAME
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
@@ -35,11 +34,11 @@ class Executor(base_executor.BaseExecutor):
             "keras": sources.evaluation(_uri(input_dict, "evaluation")),
             "tflite": sources.evaluation(_uri(input_dict, "lite_evaluation")),
         }
-        span = artifact_utils.get_single_instance(input_dict["examples"]).get_int_custom_property(SPAN_PROPERTY_NAME)
+        examples = artifact_utils.get_single_instance(input_dict["examples"])
         data = (_uri(input_dict, "statistics"), _uri(input_dict, "anomalies"))
         card = ModelCard.model_validate_json(exec_properties["card"])
         report = Report(
-            **sources.of_any_run(self._context, Gates.read(judged).gates, span, *data),
+            **sources.of_any_run(self._context, Gates.read(judged).gates, examples, *data),
             card=card,
             models=_columns(_uri(input_dict, "model"), answers.labels, found, evaluations, judged),
             agreement=comparison.agreement(found["keras"], found["tflite"]),

@@ -16,21 +16,21 @@ def write(
     folder: Path,
     judged: Gates,
     input_dict: Mapping[str, list[Artifact]],
-    span: int,
     context: base_executor.BaseExecutor.Context | None,
 ) -> Path:
     """Write `report.html`, `statistics.html` and `report.json` into a new `folder`. Return the first's path.
 
     Args:
       judged: the gates, at least one of which refused.
-      input_dict: DataGate's, of which `statistics` and `anomalies` are read.
+      input_dict: DataGate's, of which `examples`, `statistics` and `anomalies` are read.
       context: DataGate's executor's.
 
     Raises:
       OSError: the folder cannot be written.
     """
     data = [artifact_utils.get_single_uri(input_dict[key]) for key in ("statistics", "anomalies")]
-    report = RunReport(**sources.of_any_run(context, judged.gates, span, *data))
+    examples = artifact_utils.get_single_instance(input_dict["examples"])
+    report = RunReport(**sources.of_any_run(context, judged.gates, examples, *data))
     folder.mkdir(parents=True, exist_ok=True)
     pages.write(pages.render_refused_data(report), folder)
     report.write(folder)

@@ -12,9 +12,12 @@ import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tensorflow_data_validation.utils import anomalies_util
 from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx.components.example_gen.utils import SPAN_PROPERTY_NAME
 from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact
 
 from nightlite.ondevice.gates.gate import Gate
+from nightlite.ondevice.in_tfx.artifact_types import SOURCES
 from nightlite.ondevice.report.contents import Bucket, DataAnomaly, FeatureStatistics, SliceMetrics
 from nightlite.ondevice.report.run_report import verdict
 from nightlite.ondevice.results.run_summary import ACCURACY
@@ -59,7 +62,7 @@ def overall_accuracy(slices: tuple[SliceMetrics, ...]) -> float | None:
 def of_any_run(
     context: base_executor.BaseExecutor.Context | None,
     judged: tuple[Gate, ...],
-    span: int | None,
+    examples: Artifact,
     statistics_uri: str,
     anomalies_uri: str,
 ) -> dict[str, Any]:
@@ -67,6 +70,7 @@ def of_any_run(
 
     Args:
       context: the executor's, which knows its run.
+      examples: SpanExampleGen's, with their span and its source.
     """
     blessed, line = verdict(judged)
     features = statistics(statistics_uri)
@@ -78,7 +82,8 @@ def of_any_run(
         "blessed": blessed,
         "verdict": line,
         "gates": judged,
-        "span": span,
+        "span": examples.get_int_custom_property(SPAN_PROPERTY_NAME),
+        "source": examples.get_string_custom_property(SOURCES),
         "examples": {feature.split: feature.examples for feature in features},
         "statistics": features,
         "anomalies": anomalies(anomalies_uri),

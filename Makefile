@@ -113,7 +113,7 @@ lint-ruff:
 lint-docs:
 	@$(AIRFLOW)/cog --check --diff --verbosity=1 --check-fail-msg="run 'make docs'" -I . $(GENERATED)
 # Spelling; then the words, and phrases of one line, for which docs/english.txt has a better one; then how docstrings open.
-PROSE = $(shell git ls-files Makefile '*.py' '*.md' '*.j2' '*.sh' '*.toml' '*.yml' '*.example' docker/bin .ci)
+PROSE = $(shell git ls-files Makefile '*.py' '*.md' '*.j2' '*.js' '*.html' '*.sh' '*.toml' '*.yml' '*.example' docker/bin .ci)
 lint-english:
 	@$(AIRFLOW)/codespell $(PROSE)
 	@$(AIRFLOW)/codespell --dictionary docs/english.txt $(PROSE) \
@@ -127,7 +127,7 @@ NIGHTLITE := pipeline_lib/nightlite
 MYPY_TFX := $(NIGHTLITE)/deployment/in_tfx $(NIGHTLITE)/runner/in_tfx $(NIGHTLITE)/ondevice/in_tfx $(NIGHTLITE)/ondevice/releases $(NIGHTLITE)/litert.py pipeline_lib/models
 MYPY_AIRFLOW := $(filter-out $(NIGHTLITE)/litert.py,$(wildcard $(NIGHTLITE)/*.py $(NIGHTLITE)/runner/*.py $(NIGHTLITE)/ondevice/*.py)) $(NIGHTLITE)/runner/in_airflow $(NIGHTLITE)/ondevice/gates $(NIGHTLITE)/ondevice/report $(NIGHTLITE)/ondevice/results $(NIGHTLITE)/ondevice/in_airflow $(filter-out %/in_tfx %/__pycache__,$(wildcard $(NIGHTLITE)/deployment/*))
 lint-airflow:
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py $(MYPY_AIRFLOW) dags bench/__main__.py bench/parse_folder.py
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py web/*.py $(MYPY_AIRFLOW) dags bench/__main__.py bench/parse_folder.py
 lint-tfx:
 	@$(TFX)/mypy --cache-dir .mypy_cache/tfx $(MYPY_TFX) bench/tfx
 

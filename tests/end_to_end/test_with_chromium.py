@@ -1,9 +1,6 @@
 """Airflow's pages as a person uses them, in the installed Chromium. The last file: it leaves one release more."""
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,29 +11,19 @@ from docs import chromium
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.releases.store import Releases
-from nightlite.paths import PROJECT
+from tests.browser import needs
 from tests.end_to_end.conftest import Deployment, FinishedRun
 from tests.end_to_end.test_with_approval import APPROVAL, clear, note, skipped, versions
 from tests.names import PIPELINE_NAME
 
-pytestmark = pytest.mark.skipif(not chromium.installed(), reason=f"NOT TESTED: the UI. {chromium.MISSING}")
+pytestmark = needs(None if chromium.installed() else chromium.MISSING, "the UI")
 
 
 def in_chromium(deployment: Deployment, step: str, *arguments: str) -> dict[str, Any]:
     """Run one of chromium_steps.py, in the environment of `make screenshots`. Return what it saw."""
-    uv = shutil.which("uv") or str(PROJECT / ".venvs" / "tools" / "bin" / "uv")
-    python = [uv, "run", "--quiet", "--no-project", "--python", ">=3.11,<3.14"]
-    python += ["--with-requirements", "requirements-screenshots.txt", "python"]
     user = {"NIGHTLITE_USER": USER, "NIGHTLITE_PASSWORD": deployment.airflow.password()}
-    done = subprocess.run(
-        [*python, "-m", "tests.end_to_end.chromium_steps", step, deployment.airflow.url, *arguments],
-        cwd=PROJECT,
-        env={**os.environ, **user},
-        check=False,
-        text=True,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-    )
+    steps = (step, deployment.airflow.url, *arguments)
+    done = chromium.run("tests.end_to_end.chromium_steps", *steps, environment=user)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 

@@ -1,5 +1,6 @@
 """Things that no file of this project may hold: a package registry's host, a path of someone's machine, a uv.lock."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -28,6 +29,13 @@ def test_no_file_names_a_registry_by_its_host():
 
 def test_no_file_names_a_path_of_one_machine():
     assert lines_with(MACHINE) == []
+
+
+def test_the_web_lock_has_sums_and_no_hosts():
+    lock = json.loads((PROJECT / "web" / "package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert packages and all(package["integrity"].startswith("sha512-") for package in packages.values())
+    assert [name for name, package in packages.items() if "resolved" in package] == []
 
 
 def test_no_uv_lock():

@@ -1,0 +1,65 @@
+// The page's work: runs every golden example of ?release=FOLDER/, and measures one call.
+// When it ends, <body> has its findings as JSON in data-findings, or a sentence in data-failure.
+import {openRelease} from './release.js';
+
+const CALLS = 20;  // timed together: a browser's clock has steps of 0.1 ms
+const ROUNDS = 25;
+
+/** Return the largest difference from the expected outputs, Infinity for one that is missing or no number. */
+function difference(found, expected) {
+  const differences = Object.entries(expected).flatMap(([name, values]) => {
+    const outputs = found[name] ?? [];
+    return outputs.length === values.length ? values.map((value, i) => Math.abs(value - outputs[i])) : [Infinity];
+  });
+  return Math.max(...differences.map(value => (Number.isNaN(value) ? Infinity : value)));
+}
+
+/** Return the median time of one call in ms, after as many calls to warm up. */
+async function latency(release, inputs) {
+  const times = [];
+  for (let round = -ROUNDS; round < ROUNDS; round++) {
+    const started = performance.now();
+    for (let call = 0; call < CALLS; call++) await release.ask(inputs);
+    if (round >= 0) times.push((performance.now() - started) / CALLS);
+  }
+  return times.sort((a, b) => a - b)[ROUNDS >> 1];
+}
+
+async function run() {
+  const folder = new URLSearchParams(location.search).get('release') ?? 'release/';
+  const release = await openRelease(folder);
+  const {examples, tolerance} = release.golden;
+  const differences = [];
+  for (const {inputs, outputs} of examples) differences.push(difference(await release.ask(inputs), outputs));
+  return {
+    version: release.manifest.version,
+    examples: examples.length,
+    agreeing: differences.filter(value => value <= tolerance).length,
+    largest_difference: Math.max(...differences),
+    tolerance,
+    fully_accelerated: release.isFullyAccelerated,
+    latency_ms: await latency(release, examples[0].inputs),
+  };
+}
+
+function show(findings) {
+  document.getElementById('state').textContent =
+    `${findings.agreeing} of ${findings.examples} golden examples agree with the build host`;
+  document.getElementById('findings').replaceChildren(
+    ...Object.entries(findings).flatMap(([name, value]) => {
+      const [term, text] = [document.createElement('dt'), document.createElement('dd')];
+      [term.textContent, text.textContent] = [name.replaceAll('_', ' '), value];
+      return [term, text];
+    }),
+  );
+}
+
+try {
+  const findings = await run();
+  show(findings);
+  document.body.dataset.findings = JSON.stringify(findings);
+} catch (error) {
+  const failure = String(error?.message ?? error);
+  document.getElementById('state').textContent = failure;
+  document.body.dataset.failure = failure;
+}

@@ -44,20 +44,17 @@ def answer(interpreter: Any, example: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
       interpreter: of a file with one signature.
-      example: by the names of the signature, arrays or nested numbers of as many values as one example has.
+      example: by the names of the signature, arrays [1, …].
 
     Raises:
       ValueError: the file has other inputs, or of another size.
       RuntimeError: the runtime cannot run it.
     """
-    import numpy as np
-
     taken, given = signature(interpreter)
     require_inputs(taken, example)
     interpreter.allocate_tensors()
     for name, values in example.items():
-        details = taken[name]
-        interpreter.set_tensor(details["index"], np.asarray(values, details["dtype"]).reshape(details["shape"]))
+        interpreter.set_tensor(taken[name]["index"], values)
     interpreter.invoke()
     return {name: interpreter.get_tensor(details["index"]).copy() for name, details in given.items()}
 

@@ -29,7 +29,7 @@ def golden(file: Path) -> Golden:
         GoldenExample(
             label="a",
             inputs={"pixels": numbers(row.tolist())},
-            outputs={"p": numbers(litert.answer(interpreter, {"pixels": row})["p"].ravel().tolist())},
+            outputs={"p": numbers(litert.answer(interpreter, {"pixels": row[None]})["p"].ravel().tolist())},
         )
         for row in VALUES
     ]

@@ -71,7 +71,10 @@ def require_golden(release: Release) -> str:
 
 
 def _difference(interpreter: Interpreter, example: GoldenExample) -> float:
-    found = litert.answer(interpreter, {name: floats(values) for name, values in example.inputs.items()})
+    taken, _ = litert.signature(interpreter)
+    litert.require_inputs(taken, example.inputs)
+    inputs = {name: np.array(floats(values), np.float32) for name, values in example.inputs.items()}
+    found = litert.answer(interpreter, {name: flat.reshape(taken[name]["shape"]) for name, flat in inputs.items()})
     if set(found) != set(example.outputs):
         raise ValueError(f"expected outputs named {', '.join(example.outputs)}. Received: {', '.join(found)}")
     pairs = [(found[name].ravel(), np.array(floats(wanted), np.float32)) for name, wanted in example.outputs.items()]

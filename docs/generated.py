@@ -14,13 +14,20 @@ from nightlite.ondevice import run_parameters
 from nightlite.ondevice.gates import table
 from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
+from nightlite.ondevice.quantization import TOLERANCES
 from nightlite.ondevice.settings import ModelSettings, model_prefix, run_default_fields
 from nightlite.paths import PROJECT
 from nightlite.runner import parameter_text
 from nightlite.runner.compiled_pipeline import Parameter
 from nightlite.settings import PREFIX
 
-_CONTRACT = "| `contract` | | | | the model's inputs, by their names, and its output; else it says what was found |"
+_WITHOUT_A_BOUND = (
+    "| `contract` | | | | the model's inputs, by their names, and its output; else it says what was found |",
+    "| `compiled_model` | | | | largest difference of CompiledModel's answers from the Interpreter's, one example at a "
+    "time, on at most 1,000: at most "
+    + ", ".join(f"{tolerance:g} ({quantization})" for quantization, tolerance in TOLERANCES.items())
+    + " |",
+)
 _GROUPS = (
     ("**both Evaluators** (TFMA, eval split)", (), table.EVALUATORS),
     (
@@ -30,7 +37,7 @@ _GROUPS = (
     ),
     (
         "**EdgeValidator** (LiteRT with its default delegates, so with XNNPACK, one thread, a process of its own)",
-        (_CONTRACT,),
+        _WITHOUT_A_BOUND,
         table.EDGE,
     ),
     ("**DataGate** (fails the run before training, naming each anomaly)", (), table.DATA),

@@ -162,7 +162,8 @@ def test_a_renamed_input_is_refused_by_the_contract_and_is_not_measured(
     loaded, answer = keras_signature(good)
     content = converted(answer, tmp_path / "renamed", name="pixels", parts=loaded)
     refused = judged(laboratory, good, content, tmp_path, max_size_kib=1e6)
-    assert refused == {"contract", *(row.name for row in EDGE if "none" in row.quantizations and not row.compares)}
+    of_edge = {row.name for row in EDGE if "none" in row.quantizations and not row.compares}
+    assert refused == {"contract", "compiled_model", *of_edge}
 
 
 def test_a_wrong_scale_is_refused_on_the_edge_too(laboratory: Laboratory, good: Run, tmp_path: Path) -> None:

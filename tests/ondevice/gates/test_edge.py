@@ -5,8 +5,9 @@ import pytest
 from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
 from nightlite.ondevice.gates.edge import BOUNDS, edge_gates
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.gates.measurements import CandidateMeasurements, Percentiles
+from nightlite.ondevice.gates.measurements import CandidateMeasurements, CompiledModelRun, Percentiles
 from nightlite.ondevice.gates.paired import Comparison
+from nightlite.ondevice.quantization import TOLERANCES
 from tests.names import RunParams
 
 IMAGE = TensorContract(name="image_floats", dtype="float32", shape=(1, 784))
@@ -29,6 +30,9 @@ MEASURED = CandidateMeasurements(
     keras_accuracy=0.98,
     tfma_accuracy=0.98,
     quantization="none",
+    compiled_model_examples=1000,
+    compiled_model_difference=1e-7,
+    fully_accelerated=True,
 )
 DEFAULTS = {name: getattr(RunParams(), name) for name in BOUNDS}
 
@@ -61,6 +65,8 @@ def test_good_figures_pass_every_gate() -> None:
         ({"keras_accuracy": 0.984}, "max_keras_accuracy_drop"),
         ({"tfma_accuracy": 0.086}, "max_tfma_difference"),
         ({"tfma_accuracy": None}, "max_tfma_difference"),
+        ({"compiled_model_difference": 2e-5}, "compiled_model"),
+        ({"compiled_model_difference": None}, "compiled_model"),
         ({"contract": RENAMED}, "contract"),
         ({"contract": INTEGERS}, "contract"),
         ({"contract": FileContract(inputs=(IMAGE, PROBABILITIES), output=PROBABILITIES)}, "contract"),
@@ -92,6 +98,31 @@ def test_a_quantized_file_may_disagree_more_often() -> None:
     assert refused(measured) == refused(measured, "float16") == ["min_keras_agreement"]
     assert refused(measured, "int8") == refused(measured, "dynamic") == []
     assert refused(MEASURED.model_copy(update={"keras_agreement": 0.98}), "int8") == ["min_quantized_agreement"]
+
+
+def compiled_model(measured: CandidateMeasurements, quantization: str = "none") -> Gate:
+    gates = edge_gates(measured, DEFAULTS, CONTRACT, quantization, "EdgeValidator")
+    [gate] = [gate for gate in gates if gate.name == "compiled_model"]
+    return gate
+
+
+def test_compiled_model_agrees_within_the_tolerance_of_the_quantization() -> None:
+    for quantization, tolerance in TOLERANCES.items():
+        for difference, passed in ((tolerance, True), (tolerance * 1.01, False)):
+            gate = compiled_model(MEASURED.model_copy(update={"compiled_model_difference": difference}), quantization)
+            assert (gate.bound, gate.passed) == (tolerance, passed)
+    assert str(compiled_model(MEASURED)) == (
+        "largest difference of CompiledModel's answers from the Interpreter's, 1,000 examples one at a time: 1e-07, "
+        "expected <= 1e-05 (compiled_model)"
+    )
+
+
+def test_what_kept_compiled_model_from_running_is_said_and_full_acceleration_is_no_bound() -> None:
+    crashed = CompiledModelRun(compiled_model_problem="LiteRT's process was ended by signal 11")
+    gate = compiled_model(MEASURED.model_copy(update=dict(crashed)))
+    assert (gate.passed, gate.value) == (False, None)
+    assert "; found LiteRT's process was ended by signal 11: not measured, expected <= 1e-05" in str(gate)
+    assert refused(MEASURED.model_copy(update={"fully_accelerated": False})) == []
 
 
 def test_a_file_that_could_not_be_measured_passes_nothing() -> None:

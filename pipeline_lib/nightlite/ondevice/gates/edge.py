@@ -6,6 +6,7 @@ from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import CandidateMeasurements
 from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGE, EDGE
+from nightlite.ondevice.quantization import TOLERANCES
 
 # The run parameters of the bounds. The quantization decides which of the two agreements counts.
 BOUNDS = tuple(row.name for row in (*EDGE, *AGAINST_RELEASES))
@@ -25,11 +26,14 @@ def edge_gates(
       measured: None if the runtime could not run the file. Every gate has failed then.
       bounds: by the names in `BOUNDS`.
       expected: the file's inputs and output. The output's name is free.
-      quantization: the run parameter, which decides the required agreement.
+      quantization: the run parameter, which decides the required agreements.
       node_id: EdgeValidator's.
       found: the problem of a file that cannot be measured, for the contract's gate.
     """
-    gates = [_contract_gate(measured, expected, node_id, found)]
+    gates = [
+        _contract_gate(measured, expected, node_id, found),
+        _compiled_model_gate(measured, TOLERANCES[quantization], node_id),
+    ]
     for row in EDGE:
         if quantization in row.quantizations and (not row.compares or (measured and measured.baseline)):
             gates.append(row.judge(bounds, row.measure(measured) if measured else None, node_id))
@@ -64,4 +68,22 @@ def _contract_gate(measured: CandidateMeasurements | None, expected: FileContrac
         bound=1,
         value=float(kept) if found or kept else None,
         passed=kept,
+    )
+
+
+def _compiled_model_gate(measured: CandidateMeasurements | None, tolerance: float, node_id: str) -> Gate:
+    """Return the gate on CompiledModel's answers. The subject names what kept it from running the file."""
+    subject, value = "largest difference of CompiledModel's answers from the Interpreter's", None
+    if measured:
+        value = measured.compiled_model_difference
+        problem = measured.compiled_model_problem
+        subject += f"; found {problem}" if problem else f", {measured.compiled_model_examples:,} examples one at a time"
+    return Gate(
+        name="compiled_model",
+        node_id=node_id,
+        subject=subject,
+        relation="<=",
+        bound=tolerance,
+        value=value,
+        passed=value is not None and value <= tolerance,
     )

@@ -43,7 +43,23 @@ class Measurements(BaseModel):
     litert_version: str
 
 
-class CandidateMeasurements(Measurements):
+class CompiledModelRun(BaseModel):
+    """Answers of LiteRT's CompiledModel, one example at a time, against the Interpreter's.
+
+    `compiled_model_difference` is the largest difference of an output on `compiled_model_examples`, None if there is no
+    finite one. `compiled_model_problem` says why CompiledModel could not run the file. `fully_accelerated` is its own
+    figure: whether the accelerator (here the CPU's, XNNPACK) runs every operator.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    compiled_model_examples: int = 0
+    compiled_model_difference: float | None = None
+    compiled_model_problem: str = ""
+    fully_accelerated: bool | None = None
+
+
+class CandidateMeasurements(Measurements, CompiledModelRun):
     """The candidate's figures and its answers on the eval split.
 
     `keras_agreement` is the share of examples with the same class as the Keras model's. The differences are between

@@ -148,7 +148,7 @@ def create_pipeline(
         lite_evaluation=lite_evaluator.outputs["evaluation"],
         baseline_model=released.outputs["model"],
         anchor_model=released.outputs["anchor"],
-        contract=model.contract,
+        contract=model.app_contract,
         label_key=model.label_key,
         run_values=run_values,
     )

@@ -1,5 +1,6 @@
 """Examples as phones feed them to the file: raw, before Transform."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,11 @@ def read_labelled(files: Sequence[str], contract: FileContract, label_key: str) 
     found = _read(files, {**_spec(contract), label_key: tf.io.FixedLenFeature([], tf.int64)}, None)
     labels: Labels = found.pop(label_key)
     return found, labels
+
+
+def digest(inputs: Inputs, index: int) -> bytes:
+    """Return the digest of one example's inputs: by it, the same data are in the same order, however they were read."""
+    return hashlib.sha256(b"".join(inputs[name][index].tobytes() for name in sorted(inputs))).digest()
 
 
 def _spec(contract: FileContract) -> dict[str, tf.io.FixedLenFeature]:

@@ -27,6 +27,7 @@ class ReportedMeasurements(ReportPart):
     latency_ms: dict[str, float] = {}
     threads: int | None = None
     peak_memory_mib: float | None = None
+    fully_accelerated: bool | None = None
     quantization: str | None = None
     baseline: "ReportedMeasurements | None" = None
 

@@ -12,7 +12,7 @@ from nightlite import litert
 from nightlite.errors import DataError, ModelFileError
 from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
 from nightlite.ondevice.in_tfx.conversion import lite_trainer, tflite_file
-from nightlite.ondevice.in_tfx.edge_validator.executor import measure_in_child
+from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child
 from nightlite.ondevice.in_tfx.raw_examples import read_inputs, read_labelled
 from tests.ondevice.in_tfx.several_inputs import CONTRACT, inputs, save_examples, save_model
 

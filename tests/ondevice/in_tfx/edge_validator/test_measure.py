@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from nightlite.errors import ModelFileError, NightliteError
 from nightlite.ondevice.gates.measurements import Measurements
-from nightlite.ondevice.in_tfx.edge_validator import executor
-from nightlite.ondevice.in_tfx.edge_validator.executor import measure_in_child
+from nightlite.ondevice.in_tfx.edge_validator import processes
+from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child
 from nightlite.paths import PROJECT
 from tests.ondevice.in_tfx.odd_files import odd_file
 
@@ -97,8 +97,8 @@ def test_a_crash_of_the_runtime_is_the_files_doing(file: Path, monkeypatch: pyte
 
 
 def test_a_file_that_keeps_the_runtime_busy_forever_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "_CHILD_SECONDS", 0)
-    with pytest.raises(ModelFileError, match="had not measured it after 0 s"):
+    monkeypatch.setattr(processes, "_SECONDS", 0)
+    with pytest.raises(ModelFileError, match="was not done with it after 0 s"):
         measure_in_child([file], INPUTS, threads=1)
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from tfx.types import standard_artifacts
 
 from models.mnist.data.dataset import Split
-from models.mnist.model.features import LABEL_KEY, LITE_CONTRACT
+from models.mnist.model.features import LABEL_KEY
+from models.mnist.on_device import MODEL
 from nightlite.errors import DataError
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.in_tfx.edge_validator import executor
@@ -93,7 +94,7 @@ def _answered(folder: Path, *files: str) -> EvalAnswers:
     inputs["keras_model"] = _artifact(standard_artifacts.Model, folder / "keras")
     inputs["examples"] = _artifact(standard_artifacts.Examples, folder / "examples")
     inputs["examples"][0].split_names = json.dumps(["eval"])
-    contract = LITE_CONTRACT.model_dump_json()
+    contract = MODEL.app_contract.model_dump_json()
     parameters = {"contract_json": contract, "label_key": LABEL_KEY, "threads": 1, "quantization": "none"}
     return executor._measure(inputs, parameters, None)[1]
 

@@ -27,7 +27,10 @@ TITLES = {"keras": "Keras", "tflite": "TFLite", "released": "Last release"}
 VALUES = {"petal_length": (1.5,), "colours": (0.25, 0.5, 0.75, 1, 2, 3, 4, 5, 6)}
 MEASURED = {
     "tflite": ReportedMeasurements(
-        load_ms=1.25, latency_ms={"p50": 2.5, "p90": 2.75, "p95": 3.25, "p99": 4.5}, peak_memory_mib=5.5
+        load_ms=1.25,
+        latency_ms={"p50": 2.5, "p90": 2.75, "p95": 3.25, "p99": 4.5},
+        peak_memory_mib=5.5,
+        fully_accelerated=True,
     ),
     "released": ReportedMeasurements(
         load_ms=1.75, latency_ms={"p50": 6.5, "p90": 7.5, "p95": 8.5, "p99": 9.5}, peak_memory_mib=10.5
@@ -167,6 +170,7 @@ def test_the_models_stand_side_by_side(sections: dict[str, str]) -> None:
         "latency p95": ["n/a", "3.25 ms", "8.5 ms"],
         "latency p99": ["n/a", "4.5 ms", "9.5 ms"],
         "peak memory": ["n/a", "5.5 MiB", "10.5 MiB"],
+        "fully accelerated": ["n/a", "yes", "n/a"],
     }
 
 

@@ -335,7 +335,7 @@ def test_a_file_that_cannot_be_measured_fails_every_gate_of_edge_validator_and_i
 def test_every_bound_has_a_gate_and_an_impossible_value(better: Run) -> None:
     names = {gate.name for gate in gates(better).gates}
     elsewhere = {"min_quantized_agreement", "max_label_drift"}  # another quantization, a second span
-    assert names | elsewhere == set(IMPOSSIBLE) | {"contract"}
+    assert names | elsewhere == set(IMPOSSIBLE) | {"contract", "compiled_model"}
 
 
 def test_an_evaluations_gates_are_those_of_its_config(better: Run) -> None:

@@ -5,7 +5,6 @@ name, with raw values as an app has them, and returns one output. Transform's wo
 writes such a SavedModel.
 """
 
-import hashlib
 import tempfile
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.file_contract import SIGNATURE, TFLITE_FILE, FileContract
 from nightlite.ondevice.in_tfx.conversion import tflite_file
 from nightlite.ondevice.in_tfx.conversion.closed_batch import one_example, with_batches
-from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_inputs
+from nightlite.ondevice.in_tfx.raw_examples import Inputs, digest, read_inputs
 from nightlite.ondevice.quantization import Quantization
 
 _EXAMPLES_COMPARED = 256
@@ -113,9 +112,5 @@ def _representative(files: list[str], contract: FileContract) -> Inputs:
     """
     inputs = read_inputs(files, contract)
     count = len(next(iter(inputs.values())))
-    chosen = sorted(range(count), key=lambda index: _digest(inputs, index))[:_EXAMPLES_CALIBRATED]
+    chosen = sorted(range(count), key=lambda index: digest(inputs, index))[:_EXAMPLES_CALIBRATED]
     return {name: values[np.array(chosen)] for name, values in inputs.items()}
-
-
-def _digest(inputs: Inputs, index: int) -> bytes:
-    return hashlib.sha256(b"".join(inputs[name][index].tobytes() for name in sorted(inputs))).digest()

@@ -7,7 +7,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from nightlite.ondevice.contract.file_contract import FileContract
+from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.gates.edge import BOUNDS
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.edge_validator.executor import Executor
@@ -47,8 +47,8 @@ class EdgeValidator(base_component.BaseComponent):
 
     Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`. It is blessed only if every
     gate of the run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). If
-    LiteRT could run the file, there are also `measurements.json` (`CandidateMeasurements`) and `probabilities.npz`
-    (`EvalAnswers`, for ModelReport).
+    LiteRT could run the file, there are also `measurements.json` (`CandidateMeasurements`), `golden.json`
+    (`Golden`, for the Pusher) and `probabilities.npz` (`EvalAnswers`, for ModelReport).
 
     Args:
       examples: raw examples, whose eval split is used.
@@ -58,7 +58,7 @@ class EdgeValidator(base_component.BaseComponent):
       evaluation, lite_evaluation: the two models' evaluations.
       baseline_model: the last release's TFLite file, if any.
       anchor_model: the anchor's, if it is another one.
-      contract: the file's inputs, whose names are also the features', and its output, whose name is free.
+      contract: what an app relies on. The inputs' names are also the features'.
       label_key: the label's feature, one integer.
       run_values: the bounds by the names in `gates.edge.BOUNDS`, and `quantization`.
     """
@@ -71,7 +71,7 @@ class EdgeValidator(base_component.BaseComponent):
         *,
         evaluation: channel.OutputChannel,
         lite_evaluation: channel.OutputChannel,
-        contract: FileContract,
+        contract: AppContract,
         label_key: str,
         run_values: Mapping[str, RunValue],
         **inputs: BaseChannel,

@@ -1,45 +1,43 @@
 """Executor of EdgeValidator."""
 
-import json
 import logging
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from pydantic import TypeAdapter
 from tfx.components.evaluator import constants
 from tfx.components.example_gen import utils
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from nightlite.errors import ModelFileError, NightliteError
+from nightlite.errors import ModelFileError
+from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
+from nightlite.ondevice.contract.golden import Golden
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.gates.gate import Gates
-from nightlite.ondevice.gates.measurements import CandidateMeasurements, Measurements
+from nightlite.ondevice.gates.measurements import CandidateMeasurements, CompiledModelRun
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats
+from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_first, golden_of
 from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
-from nightlite.ondevice.in_tfx.edge_validator.measure import EXIT_UNUSABLE
+from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child, measure_together, run_one_at_a_time
 from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, read_labelled
+from nightlite.ondevice.quantization import TOLERANCES
 from nightlite.ondevice.releases.manifest import sha256_of
-from nightlite.paths import SOURCES
 from nightlite.runner.in_tfx import node_log
 from nightlite.runner.in_tfx.made_by import MADE_BY
 
 NODE_ID = "EdgeValidator"
 _ACCURACY = "sparse_categorical_accuracy"
 _BATCH = 500
-_CHILD_SECONDS = 600
+# The golden ones among them. CompiledModel and the Interpreter answer them in half a second each.
+_ONE_AT_A_TIME = 1_000
 
 
 class Executor(base_executor.BaseExecutor):
@@ -62,9 +60,10 @@ class Executor(base_executor.BaseExecutor):
         tfma_accuracy = overall_metrics(evaluations["lite_evaluation"]).get(_ACCURACY)
         measured, found = None, ""
         try:
-            measured, answers = _measure(input_dict, exec_properties, tfma_accuracy)
+            measured, answers, golden = _measure(input_dict, exec_properties, tfma_accuracy)
             measured.write(folder)
             answers.write(folder)
+            golden.write(folder)
         except ModelFileError as error:
             found = str(error)
         quantization, contract = exec_properties["quantization"], _contract(exec_properties)
@@ -73,7 +72,7 @@ class Executor(base_executor.BaseExecutor):
                 *Gates.read(Path(artifact_utils.get_single_uri(input_dict["data_gates"]))).gates,
                 *evaluation_gates(evaluations["evaluation"], exec_properties["evaluator_id"]),
                 *evaluation_gates(evaluations["lite_evaluation"], exec_properties["lite_evaluator_id"]),
-                *edge_gates(measured, exec_properties, contract, quantization, NODE_ID, found),
+                *edge_gates(measured, exec_properties, contract.file, quantization, NODE_ID, found),
             )
         )
         gates.write(folder)
@@ -92,8 +91,8 @@ def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
 
 def _measure(
     input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
-) -> tuple[CandidateMeasurements, EvalAnswers]:
-    contract, label_key = _contract(exec_properties), exec_properties["label_key"]
+) -> tuple[CandidateMeasurements, EvalAnswers, Golden]:
+    contract, label_key = _contract(exec_properties).file, exec_properties["label_key"]
     inputs, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract, label_key)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
     sha256 = sha256_of(files[0])
@@ -103,8 +102,10 @@ def _measure(
         raise ModelFileError(f"{candidate.contract}: answers of shape {outputs.shape} to {len(labels)} examples")
     right = outputs.argmax(axis=1) == labels
     against = [compare(right, other.argmax(axis=1) == labels, sha256_of(files[1])) for other in others]
+    compiled, golden = _one_at_a_time(files[0], inputs, labels, candidate.contract.output.name, exec_properties)
     measured = CandidateMeasurements(
         **dict(candidate),
+        **dict(compiled),
         **_comparison(outputs, expected, labels),
         tfma_accuracy=tfma_accuracy,
         quantization=exec_properties["quantization"],
@@ -116,7 +117,25 @@ def _measure(
         data=input_dict["examples"][0].get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME),
     )
     probabilities = dict(zip(("keras", "tflite", "released"), (expected, outputs, *others), strict=False))
-    return measured, EvalAnswers.of(inputs, labels, probabilities)
+    return measured, EvalAnswers.of(inputs, labels, probabilities), golden
+
+
+def _one_at_a_time(
+    file: Path, inputs: Inputs, labels: Labels, output: str, exec_properties: Mapping[str, Any]
+) -> tuple[CompiledModelRun, Golden]:
+    """Return CompiledModel's result, and the golden examples with the Interpreter's outputs, named `output`."""
+    indices, count = golden_first(inputs, labels)
+    asked = {name: values[indices[:_ONE_AT_A_TIME]] for name, values in inputs.items()}
+    outputs, compiled = run_one_at_a_time(file, asked)
+    names = _contract(exec_properties).labels
+    return compiled, golden_of(
+        sha256_of(file),
+        TOLERANCES[exec_properties["quantization"]],
+        {name: values[:count] for name, values in asked.items()},
+        [names[label] for label in labels[indices[:count]]],
+        output,
+        outputs[:count],
+    )
 
 
 def _against_anchor(
@@ -131,7 +150,7 @@ def _against_anchor(
         return None
     file = _tflite_file(input_dict["anchor_model"][0])
     try:
-        _, outputs = _child([file], inputs, threads)
+        _, outputs = measure_together([file], inputs, threads)
     except ModelFileError as error:
         node_log.say(f"the anchor {file} cannot be run, nothing is compared with it: {error}", logging.WARNING)
         return None
@@ -152,58 +171,6 @@ def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, 
     }
 
 
-def measure_in_child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[Measurements], list[Floats]]:
-    """Return `measure`'s figures of a file and its baseline, taken in fresh processes, and each one's answers.
-
-    One process times both in turn. The second's memory peak comes from a process of its own.
-
-    Raises:
-      ModelFileError: LiteRT cannot run the first file. The message describes what was found instead.
-      NightliteError: the process failed otherwise.
-    """
-    measured, outputs = _child(files, inputs, threads)
-    if len(files) == 1:
-        return measured, [outputs]
-    candidate, baseline = measured
-    try:
-        [alone], others = _child(files[1:], inputs, threads)
-    except ModelFileError as error:
-        raise NightliteError(f"the last release {files[1]} cannot be run on its own: {error}") from None
-    return [candidate, baseline.model_copy(update={"peak_memory_mib": alone.peak_memory_mib})], [outputs, others]
-
-
-def _child(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[Measurements], Floats]:
-    """Measure in one process. A crash or a hang counts against the file, because it must not reach a phone."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = {name: Path(folder, name) for name in ("inputs.npz", "outputs.npy", "result.json")}
-        np.savez(paths["inputs.npz"], **inputs)  # type: ignore[arg-type]
-        command = [
-            *(
-                sys.executable,
-                "-m",
-                "nightlite.ondevice.in_tfx.edge_validator.measure",
-                *map(str, files),
-                "--threads",
-                str(threads),
-            ),
-            *("--inputs", str(paths["inputs.npz"]), "--outputs", str(paths["outputs.npy"])),
-            *("--result", str(paths["result.json"])),
-        ]
-        environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
-        try:
-            done = subprocess.run(command, env=environment, check=False, timeout=_CHILD_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise ModelFileError(f"LiteRT had not measured it after {_CHILD_SECONDS} s") from None
-        if done.returncode == EXIT_UNUSABLE:
-            raise ModelFileError(json.loads(paths["result.json"].read_text(encoding="utf-8")))
-        if done.returncode < 0:
-            raise ModelFileError(f"LiteRT's process was ended by signal {-done.returncode}")
-        if done.returncode:
-            raise NightliteError(f"measuring {files[0]}: expected exit code 0. Received: {done.returncode}, see above")
-        measured = TypeAdapter(list[Measurements]).validate_python(json.loads(paths["result.json"].read_text()))
-        return measured, np.load(paths["outputs.npy"])
-
-
 def _tflite_file(model: Artifact) -> Path:
     return Path(path_utils.serving_model_path(model.uri), TFLITE_FILE)
 
@@ -216,8 +183,8 @@ def _keras_outputs(saved_model: str, inputs: Inputs) -> Floats:
     return np.concatenate([next(iter(signature(**batch).values())).numpy() for batch in batches])
 
 
-def _contract(exec_properties: Mapping[str, Any]) -> FileContract:
-    return FileContract.model_validate_json(exec_properties["contract_json"])
+def _contract(exec_properties: Mapping[str, Any]) -> AppContract:
+    return AppContract.model_validate_json(exec_properties["contract_json"])
 
 
 def _eval_split(examples: Artifact, contract: FileContract, label_key: str) -> tuple[Inputs, Labels]:

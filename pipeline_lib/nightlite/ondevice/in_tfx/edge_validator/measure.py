@@ -147,7 +147,8 @@ def peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
 
 
-def _loaded(file: Path) -> Inputs:
+def load_inputs(file: Path) -> Inputs:
+    """Return the arrays of an npz file by their names."""
     with np.load(file) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
@@ -169,7 +170,7 @@ def main() -> int:
     parser.add_argument("--result", type=Path, required=True)
     options = parser.parse_args()
     try:
-        measured, outputs = measure(options.files, _loaded(options.inputs), options.threads)
+        measured, outputs = measure(options.files, load_inputs(options.inputs), options.threads)
     except ModelFileError as error:
         found, file = error.args
         print(f"{file}: {found}", file=sys.stderr)

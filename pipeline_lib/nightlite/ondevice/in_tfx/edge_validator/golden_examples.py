@@ -1,0 +1,38 @@
+"""Choice of a release's golden examples among those of the eval split, by the data alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nightlite.ondevice.contract.golden import LEAST_EXAMPLES, Golden, GoldenExample, numbers
+from nightlite.ondevice.in_tfx.edge_validator.eval_answers import Floats
+from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, digest
+
+
+def golden_first(inputs: Inputs, labels: Labels) -> tuple[Labels, int]:
+    """Return the indices of all examples, the golden ones first, and the number of those.
+
+    They are the first example of each class in the order of the digests, then the first of the others, up to ten.
+    """
+    order = sorted(range(len(labels)), key=lambda index: (digest(inputs, index), labels[index]))
+    of_class: dict[int, int] = {}
+    for index in order:
+        of_class.setdefault(int(labels[index]), index)
+    chosen = [of_class[label] for label in sorted(of_class)]
+    others = [index for index in order if index not in set(chosen)]
+    return np.array(chosen + others), min(max(len(chosen), LEAST_EXAMPLES), len(order))
+
+
+def golden_of(
+    sha256: str, tolerance: float, inputs: Inputs, labels: Sequence[str], output: str, outputs: Floats
+) -> Golden:
+    """Return golden examples of these inputs [n, …], true labels and the file's outputs [n, …], by name `output`."""
+    examples = (
+        GoldenExample(
+            label=label,
+            inputs={name: numbers(values[index].ravel().tolist()) for name, values in inputs.items()},
+            outputs={output: numbers(outputs[index].ravel().tolist())},
+        )
+        for index, label in enumerate(labels)
+    )
+    return Golden(sha256=sha256, tolerance=tolerance, examples=tuple(examples))

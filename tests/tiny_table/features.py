@@ -10,3 +10,8 @@ CONTRACT = FileContract(
     inputs=tuple(TensorContract(name=name, dtype="float32", shape=(1, 1)) for name in FEATURES),
     output=TensorContract(name="probabilities", dtype="float32", shape=(1, len(LABELS))),
 )
+
+
+def transformed_name(key: str) -> str:
+    """Return the name of a feature after Transform."""
+    return f"{key}_xf"

@@ -20,6 +20,7 @@ def ingest(source: str, data_dir: Path) -> Span:
     train, evaluation, *labels = train_test_split(
         iris.data.astype(np.float32), iris.target, test_size=0.3, stratify=iris.target, random_state=1
     )
+    train[::7, FEATURES.index("sepal_width")] = np.nan  # not measured
     number = max(numbers(data_dir), default=0) + 1
     folder = data_dir / f"span-{number}"
     folder.mkdir(parents=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
 from ai_edge_litert.interpreter import Interpreter
 
 from nightlite.deployment.settings import Settings
@@ -72,9 +74,9 @@ def test_a_good_model_is_released_with_its_four_inputs(settings: Settings, relea
     assert latest and latest.version == 1
     manifest = latest.manifest
     assert {(item.name, item.dtype, item.shape) for item in manifest.inputs} == {
-        (name, "float32", (-1, 1)) for name in FEATURES
+        (name, "float32", (1, 1)) for name in FEATURES
     }
-    assert [item.shape for item in manifest.outputs] == [(-1, 3)] and manifest.labels == LABELS
+    assert [item.shape for item in manifest.outputs] == [(1, 3)] and manifest.labels == LABELS
     assert manifest.metrics["accuracy"] >= 0.9
     named = [gate.subject for gate in gates(released) if gate.name in ("min_class_accuracy", "min_label_share")]
     assert len(named) == 3 and all(any(f", {label}" in subject for label in LABELS) for subject in named)
@@ -89,6 +91,21 @@ def test_the_released_file_answers_by_name_and_imputes_what_is_missing(settings:
     assert answers.argmax(axis=1).tolist() == [0, 1, 2]
     [others] = ask(**{**inputs, "sepal_width": np.full((3, 1), np.nan, np.float32)}).values()
     assert np.isfinite(others).all() and others.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_it_is_transform_that_imputes_and_scales(released: Run) -> None:
+    graph = tft.TFTransformOutput(str(folder(released, "Transform", "transform_graph")))
+    flowers = {name: tf.constant([*values, [np.nan]], tf.float32) for name, values in _FLOWERS.items()}
+    scaled = graph.transform_features_layer()(flowers)["petal_width_xf"].numpy()
+    assert scaled[0, 0] < -1 < 1 < scaled[2, 0] and scaled[3, 0] == 0
+
+
+@pytest.mark.parametrize("mode", ["float16", "dynamic", "int8"])
+def test_each_quantization_of_it_passes_its_gates(
+    settings: Settings, compiled: CompiledPipeline, released: Run, mode: str
+) -> None:
+    run = run_local(compiled, mode, settings.mlmd_url, {**_ANY_SPEED, "quantization": mode, "push": "dry run"})
+    assert [str(gate) for gate in gates(run) if not gate.passed] == []
 
 
 def test_the_schema_is_inferred_and_both_evaluations_agree_with_litert(released: Run) -> None:

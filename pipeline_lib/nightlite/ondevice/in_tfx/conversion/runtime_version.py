@@ -48,4 +48,4 @@ def _buffer(model: Any) -> Any | None:
 
 
 def _builtin(code: Any) -> int:
-    return max(code.builtinCode, code.deprecatedBuiltinCode)
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
+from ai_edge_litert.compiled_model import CompiledModel
 
 from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LITE_CONTRACT
@@ -80,6 +81,14 @@ def test_int8_computes_in_int8(quantized: Callable[[str], Path]) -> None:
     interpreter = tflite_file.load(quantized("int8"))
     dtypes = {np.dtype(item["dtype"]).name for item in interpreter.get_tensor_details() if len(item["shape"]) == 4}
     assert "int8" in dtypes
+
+
+@pytest.mark.parametrize(("mode", "accelerated"), [("float16", True), ("int8", True), ("dynamic", False)])
+def test_compiled_model_accelerates_all_but_dynamics_depthwise_convolution(
+    quantized: Callable[[str], Path], mode: str, accelerated: bool
+) -> None:
+    with CompiledModel.from_file(str(quantized(mode))) as model:
+        assert model.is_fully_accelerated() is accelerated
 
 
 def test_the_same_images_give_the_same_file(quantized: Callable[[str], Path]) -> None:

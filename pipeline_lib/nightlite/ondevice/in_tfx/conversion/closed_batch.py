@@ -4,7 +4,6 @@ A file converted at [1, …] runs everywhere, but its RESHAPEs hold the batch as
 Interpreter takes any batch again. docs/decisions/0006-quantization.md has the figures.
 """
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -24,15 +23,14 @@ def with_batches(content: bytes) -> bytes:
     """Return a TFLite file whose RESHAPEs leave the batch open."""
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     for graph in model.subgraphs:
-        uses = Counter(index for operator in graph.operators for index in operator.inputs)
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
             if max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.RESHAPE:
-                _open(model, graph, operator, uses)
+                _open(model, graph, operator)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _open(model: Any, graph: Any, operator: Any, uses: Counter[int]) -> None:
+def _open(model: Any, graph: Any, operator: Any) -> None:
     """Write -1 as the first size of one RESHAPE, in its options and in its constant."""
     sizes = graph.tensors[operator.outputs[0]].shape
     if len(sizes) == 0:
@@ -40,19 +38,7 @@ def _open(model: Any, graph: Any, operator: Any, uses: Counter[int]) -> None:
     shape = np.array([-1, *sizes[1:]], np.int32)
     if operator.builtinOptions is not None:
         operator.builtinOptions.newShape = shape
-    if len(operator.inputs) < 2 or model.buffers[graph.tensors[operator.inputs[1]].buffer].data is None:
-        return  # computed, not a constant
-    if uses[operator.inputs[1]] > 1:
-        operator.inputs = np.array([operator.inputs[0], _copied(model, graph, operator.inputs[1])], np.int32)
-    buffer = model.buffers[graph.tensors[operator.inputs[1]].buffer]
-    buffer.data = np.frombuffer(shape.tobytes(), np.uint8)
-
-
-def _copied(model: Any, graph: Any, index: int) -> int:
-    """Return a tensor of its own for one reader of a shared constant: another reader may need the batch."""
-    tensor = schema.TensorT()
-    tensor.__dict__.update(graph.tensors[index].__dict__)
-    tensor.buffer = len(model.buffers)
-    model.buffers.append(schema.BufferT())
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
+    # A shape that is computed is no constant, and has the batch in it.
+    constant = model.buffers[graph.tensors[operator.inputs[1]].buffer] if len(operator.inputs) > 1 else None
+    if constant and constant.data is not None:
+        constant.data = np.frombuffer(shape.tobytes(), np.uint8)

@@ -73,6 +73,7 @@ def manifest(release: Release) -> list[Table]:
         "labels": " ".join(said.labels),
         "trained on": "an unknown span" if said.span is None else f"span {said.span}",
         "made by": ", ".join(f"{name} {version}" for name, version in sorted(said.versions.items())),
+        "least runtime": f"TensorFlow Lite {said.least_runtime_version}" if said.least_runtime_version else "unknown",
         "code": said.code_revision,
         "run": said.run_id,
         "approval": said.approval or "not asked for",

@@ -33,6 +33,7 @@ class Description(BaseModel):
       span: of the training examples.
       parameters: the run's, each default included. Empty in manifests that are older than this field.
       versions: of the libraries that made it, by package name.
+      least_runtime_version: of TensorFlow Lite, whose numbers end with 2.x; any LiteRT is newer. "": not known.
       code_revision: git's, with `-dirty` for a changed checkout; `sha256:…` of the code without git.
       run_id: the pipeline run.
       model_artifact_id: the model's in MLMD; `artifact_ids`: of the Pusher's inputs, by their names.
@@ -53,6 +54,7 @@ class Description(BaseModel):
     span: int | None = None
     parameters: dict[str, bool | int | float | str] = {}
     versions: dict[str, str] = {}
+    least_runtime_version: str = ""
     code_revision: str
     run_id: str
     model_artifact_id: int

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.compiled_model import CompiledModel
-from ai_edge_litert.tools import flatbuffer_utils
 
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
@@ -80,4 +79,4 @@ def test_the_least_runtime_version_is_that_of_the_types(mode: str, version: str,
     file, _ = convert(lambda x: tf.matmul(x, WEIGHTS), tmp_path)
     if mode != "none":
         quantize(file, mode, {"x": VALUES})  # type: ignore[arg-type]
-    assert least_runtime_version(flatbuffer_utils.read_model(str(file))) == version
+    assert least_runtime_version(file.read_bytes()) == version

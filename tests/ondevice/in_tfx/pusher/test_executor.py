@@ -154,7 +154,7 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
     assert (str(manifest.inputs[0]), str(manifest.outputs[0])) == (
         *("image_floats float32[1, 784]", "probabilities float32[1, 10]"),
     )
-    assert manifest.versions["tensorflow"].startswith("2.")
+    assert manifest.versions["tensorflow"].startswith("2.") and manifest.least_runtime_version == "1.6.0"
 
 
 @pytest.mark.parametrize("refused", [{"blessed": False}, {"infra": False}])

@@ -20,27 +20,27 @@ def with_true_versions(content: bytes) -> bytes:
     Raises:
       Exception: of several types, if TensorFlow cannot read the file.
     """
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    written = flatbuffer_utils.read_model_from_bytearray(bytearray(mlir_sparsify(content)))
+    rewritten = mlir_sparsify(content)
+    model, written = map(_model, (content, rewritten))
     versions: dict[int, int] = {}
     for code in written.operatorCodes:
         versions[_builtin(code)] = max(versions.get(_builtin(code), 0), code.version)
     for code in model.operatorCodes:
         code.version = versions[_builtin(code)]
     if (buffer := _buffer(model)) is not None:
-        version = least_runtime_version(written).encode().ljust(_LENGTH, b"\0")
+        version = least_runtime_version(rewritten).encode().ljust(_LENGTH, b"\0")
         buffer.data = np.frombuffer(version, np.uint8)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def least_runtime_version(model: Any) -> str:
-    """Return the TensorFlow Lite version that a file's metadata name, such as "1.14.0", or "" if they name none.
-
-    Args:
-      model: as `flatbuffer_utils` reads it.
-    """
-    buffer = _buffer(model)
+def least_runtime_version(content: bytes) -> str:
+    """Return the TensorFlow Lite version that a file's metadata name, such as "1.14.0", or "" if they name none."""
+    buffer = _buffer(_model(content))
     return "" if buffer is None else bytes(buffer.data).rstrip(b"\0").decode()
+
+
+def _model(content: bytes) -> Any:
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
 
 
 def _buffer(model: Any) -> Any | None:

@@ -117,6 +117,7 @@ class Executor(executor.Executor):
             span=int(exec_properties["span"]),
             parameters=json.loads(exec_properties["run_parameters"]),
             versions=_versions(model, model_artifact),
+            least_runtime_version=_least_runtime_version(model),
             code_revision=code_revision(),
             run_id=self._context.pipeline_run_id,
             model_artifact_id=model_artifact.id,
@@ -211,3 +212,9 @@ def _versions(model: Path, artifact: types.Artifact) -> dict[str, str]:
     if converted and converted.environment and converted.environment.tensorflowVersion:
         found["tensorflow"] = converted.environment.tensorflowVersion.decode()
     return found
+
+
+def _least_runtime_version(model: Path) -> str:
+    from nightlite.ondevice.in_tfx.conversion.runtime_version import least_runtime_version
+
+    return least_runtime_version(model.read_bytes())

@@ -30,11 +30,35 @@ def test_a_misspelt_name_is_refused_with_the_right_one_first(monkeypatch: pytest
     assert "a-secret" not in str(refusal.value)
 
 
-def test_a_name_like_no_other_and_one_in_small_letters_are_refused_too() -> None:
+def test_a_name_like_no_other_is_refused_too_and_others_variables_are_not() -> None:
     with pytest.raises(SettingsError, match="^Expected only variables .* Received: NIGHTLITE_QQQQ$"):
         refuse_unknown_variables({"NIGHTLITE_QQQQ": "", "NIGHTLITE": "no setting of ours"})
-    with pytest.raises(SettingsError, match="^Did you mean NIGHTLITE_PORT.* Received: nightlite_portt$"):
-        refuse_unknown_variables({"nightlite_portt": "1", "nightlite_port": "1", "NIGHTLITE_TEST_ANYTHING": "1"})
+    others = (
+        "NIGHTLITE_PORT",
+        "NIGHTLITE_TEST_ANYTHING",
+        "NIGHT_LITE",
+        "NIGHT_PORT",
+        "TFLITE_PORT",
+        "PORT",
+        "no_proxy",
+    )
+    refuse_unknown_variables(dict.fromkeys(others, "1"))
+
+
+@pytest.mark.parametrize(
+    "name", ["nightlite_portt", "nightlite_port", "Nightlite_PORT", "NIGHTLIT_PORT", "NIGTHLITE_PORT"]
+)
+def test_a_name_in_small_letters_or_with_a_misspelt_prefix_is_refused_with_the_right_one(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^Did you mean NIGHTLITE_PORT\? .* Received: {name}$"):
+        refuse_unknown_variables({name: "1"})
+
+
+def test_a_parameter_that_only_runs_set_is_refused_with_how_to_set_it() -> None:
+    with pytest.raises(
+        SettingsError,
+        match=r"Received: NIGHTLITE_MNIST_BATCH_SIZE; set it .*'nightlite trigger --param batch_size=VALUE'$",
+    ):
+        refuse_unknown_variables({"NIGHTLITE_MNIST_BATCH_SIZE": "64", "NIGHTLITE_QQQQ": "1"})
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,19 @@ def test_no_file_is_no_setting_but_one_that_is_there_must_be_readable(tmp_path: 
         read(tmp_path)
 
 
-@pytest.mark.parametrize("line", ["NIGHTLITE_MNIST_EPOCHS", "NIGHTLITE_MNIST_EPOCHS='3", "two words"])
-def test_a_line_that_is_no_assignment_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("NIGHTLITE_MNIST_EPOCHS", "something else"),
+        ("two words", "something else"),
+        ("NIGHTLITE_MNIST_EPOCHS='3", "a value with an opening quote and no closing one at its end"),
+        ('export NIGHTLITE_MNIST_EPOCHS = "3', "a value with an opening quote and no closing one at its end"),
+    ],
+)
+def test_a_line_that_is_no_assignment_is_named_and_not_shown(tmp_path: Path, line: str, found: str) -> None:
     file = tmp_path / "settings.env"
     file.write_text(f"NIGHTLITE_MNIST_WINDOW=2\n{line}\n")
-    with pytest.raises(SettingsError, match=r"settings.env, line 2: expected NAME=VALUE. Received: something else$"):
+    with pytest.raises(SettingsError, match=rf"settings.env, line 2: expected NAME=VALUE. Received: {found}$"):
         read(file)
 
 

@@ -1,5 +1,6 @@
 """Check of every `NIGHTLITE_…` variable before Airflow starts, because a bad one would fail the nightly runs."""
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice_settings
 from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.run_parameters import run_params
 from nightlite.ondevice.settings import (
     ModelSettings,
     model_prefix,
@@ -25,6 +27,9 @@ _READ_BY = (Settings, NoticeSettings, AccessVariables, ContainerVariables)
 # Read without pydantic, or set by this project for its own processes.
 _OTHERS = frozenset({"NIGHTLITE_RUNTIME_DIR", "NIGHTLITE_STACK"})
 _OF_TESTS = "NIGHTLITE_TEST_"
+_WORD = PREFIX.rstrip("_")
+# NIGHTLIT and NIGTHLITE are close, NIGHT and LITE are not.
+_CLOSE = 0.8
 
 
 def known_variables() -> frozenset[str]:
@@ -41,18 +46,45 @@ def model_variables(model: OnDeviceModel) -> frozenset[str]:
 
 
 def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
-    """Refuse a name that has our prefix and that nothing reads.
+    """Refuse a name that has our prefix, or nearly has it, and that nothing reads.
 
     Raises:
       SettingsError: it names them, and never their values, which may be secrets.
     """
     known = known_variables()
-    given = {name for name in environ if name.upper().startswith(PREFIX) and not name.upper().startswith(_OF_TESTS)}
-    if unknown := sorted(name for name in given if name.upper() not in known):
+    unknown = sorted(name for name in environ if _is_ours(name) and name not in known)
+    if by_run := [name for name in unknown if name.upper() in _run_only_variables()]:
         raise SettingsError(
-            f"{did_you_mean([name.upper() for name in unknown], sorted(known), PREFIX)}Expected only variables "
-            f"{PREFIX}… that docs/, settings.env.example or .env.example lists. Received: {', '.join(unknown)}"
+            f"expected only parameters that a deployment may set for every run. Received: {', '.join(by_run)}; "
+            f"set it for one run, such as 'nightlite trigger --param {_run_only_variables()[by_run[0].upper()]}=VALUE'"
         )
+    if unknown:
+        raise SettingsError(
+            f"{did_you_mean(map(_with_our_prefix, unknown), sorted(known), PREFIX)}Expected only variables "
+            f"{PREFIX}… in capitals that docs/, settings.env.example or .env.example lists. "
+            f"Received: {', '.join(unknown)}"
+        )
+
+
+def _is_ours(name: str) -> bool:
+    """Return whether a variable is meant for this project: its first word is ours, in any case, or close to it."""
+    if name.upper().startswith(_OF_TESTS):
+        return False
+    word, underscore, _ = name.upper().partition("_")
+    return bool(underscore and difflib.get_close_matches(word, [_WORD], cutoff=_CLOSE))
+
+
+def _with_our_prefix(name: str) -> str:
+    return PREFIX + name.upper().partition("_")[2]
+
+
+def _run_only_variables() -> dict[str, str]:
+    """Return the variables that run parameters without one would have, with the parameters' names."""
+    model = the_model()
+    settable = run_default_fields(model).model_fields
+    return {
+        f"{model_prefix(model)}{name}".upper(): name for name in run_params(model).model_fields if name not in settable
+    }
 
 
 def check_settings(config: Settings, *, with_files: bool = True) -> None:

@@ -61,8 +61,9 @@ def has_its_port(airflow: LocalAirflow) -> bool:
 def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Console | None = None) -> LocalAirflow:
     """Start the local Airflow and wait until its components are healthy, which takes 20 to 35 s.
 
-    If it is running already, only say so. If some components have ended, start those. The others and their running
-    tasks go on, unless settings have changed. If the start fails or is interrupted, stop everything.
+    If it is running already, only say so, and refuse changed settings that a start would refuse. If some components
+    have ended, start those. The others and their running tasks go on, unless settings have changed. If the start
+    fails or is interrupted, stop everything.
 
     Raises:
       SettingsError: a variable is unknown or malformed.
@@ -76,9 +77,12 @@ def up(settings: Settings, dags_folder: Path = PROJECT / "dags", console: Consol
     with _locked(airflow.home):
         stack = read_stack(airflow.home)
         if stack and not stack.dead():
-            hint = "; settings have changed since: 'make down', then 'make up' applies them"
-            changed = hint if _changed(stack, settings) else ""
-            console.print(f"Airflow is up already: {airflow.url}{changed}", soft_wrap=True)
+            hint = ""
+            if _changed(stack, settings):
+                with console.status("Airflow: its DAG files with the changed settings"):
+                    prepare(airflow, settings, migrate=False)
+                hint = "; settings have changed since: 'make down', then 'make up' applies them"
+            console.print(f"Airflow is up already: {airflow.url}{hint}", soft_wrap=True)
             return airflow
         kept = _keep_what_works(stack, settings, airflow, console) if stack else ()
         if "api-server" not in {component.name for component in kept}:

@@ -182,6 +182,19 @@ def test_a_second_up_says_so_and_whether_anything_was_set_since(airflow: LocalAi
     assert read_stack(airflow.home) == before
 
 
+def test_a_second_up_advises_no_start_that_would_refuse_the_schedule(airflow: LocalAirflow, settings: Settings) -> None:
+    before = read_stack(airflow.home)
+    console, text = plain_console()
+    wrong = environment({"NIGHTLITE_MNIST_SCHEDULE": "99 2 * * *"})
+    with (
+        wrong,
+        pytest.raises(StackError, match=r"py: NIGHTLITE_MNIST_SCHEDULE: expected .* Received: '99 2 \* \* \*'$"),
+    ):
+        stack.up(settings, console=console)
+    assert text.getvalue() == ""
+    assert read_stack(airflow.home) == before
+
+
 def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
     airflow: LocalAirflow,
     settings: Settings,

@@ -32,6 +32,7 @@ class Airflow:
         self.results: dict[str, dict[str, NodeResult]] = {}
         self.tasks_of: dict[str, list[TaskInstance]] = {}
         self.broken: str | None = None
+        self.known = True
         self.waiting: datetime | None = None
         self.log: list[str] = []
 
@@ -47,6 +48,8 @@ class Airflow:
         self.results[run_id] = results or {}
 
     def runs(self, dag_id: str, limit: int) -> list[DagRun]:
+        if not self.known:
+            raise RefusedError("Airflow refused GET dagRuns (404): Dag was not found")
         return list(self.found.values())[:limit]
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
@@ -176,7 +179,12 @@ def test_a_dag_that_cannot_be_imported_is_why_a_trigger_is_refused(airflow: Airf
     with pytest.raises(StackError, match=r"\(404\): Dag was not found"):
         runs.trigger(Settings(), {})
     airflow.broken = "mnist_tflite.py: schedule: expected a cron expression"
-    for ask in (lambda: runs.trigger(Settings(), {}), lambda: runs.status(Settings(), None)):
+    airflow.known = False
+    for ask in (
+        lambda: runs.trigger(Settings(), {}),
+        lambda: runs.status(Settings(), None),
+        lambda: list_runs(Settings(), 10),
+    ):
         with pytest.raises(StackError, match="cannot be imported.* Received: mnist_tflite.py: schedule: "):
             ask()
 

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from nightlite.deployment.client import connection
 from nightlite.deployment.client.answers import DagRun
+from nightlite.deployment.client.import_error import import_error_first
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
@@ -27,10 +28,10 @@ def list_runs(config: Settings, limit: int, *, as_json: bool = False) -> int:
     The table begins with the run that Airflow will make for new data once there is a place for it. JSON has only runs.
 
     Raises:
-      StackError: Airflow cannot be reached.
+      StackError: Airflow cannot be reached, or cannot import the DAG and has no runs of it.
     """
     _, rest = connection.connect(config)
-    with rest:
+    with rest, import_error_first(rest):
         waiting = rest.waiting_event(the_model().pipeline_name)
         found = [(run, *_decisive(rest, run)) for run in rest.runs(the_model().pipeline_name, limit)]
     if as_json:

@@ -1,9 +1,8 @@
 """Commands `nightlite trigger` and `status`, which start and read one run over REST."""
 
-import contextlib
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +11,7 @@ from rich.console import Console
 from nightlite.deployment.client import connection
 from nightlite.deployment.client.access import Access
 from nightlite.deployment.client.answers import FINISHED, DagRun
+from nightlite.deployment.client.import_error import broken_dag, import_error_first
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.client.watch import RunView, node_order, print_failures
 from nightlite.deployment.models import the_model
@@ -66,7 +66,7 @@ def trigger(
     console = Console(stderr=as_json)
     access, rest = connection.connect(config)
     with rest:
-        with _import_error_first(rest):
+        with import_error_first(rest):
             run = (
                 rest.trigger_once(the_model().pipeline_name, run_id, dict(conf), note)
                 if run_id
@@ -89,13 +89,13 @@ def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> in
     """
     access, rest = connection.connect(config)
     with rest:
-        with _import_error_first(rest):
+        with import_error_first(rest):
             view = RunView(rest, the_model().pipeline_name, run_id or _newest(rest), node_order(config))
             run = view.look()
         if not as_json:
             table_console().print(view.table())
         if why := rest.import_error(the_model().pipeline_name):
-            Console(stderr=True).print(_broken(why), soft_wrap=True, highlight=False, markup=False)
+            Console(stderr=True).print(broken_dag(why), soft_wrap=True, highlight=False, markup=False)
         _tell_of_lost_scheduler(rest, run)
         return _tell(access, view, run, as_json=as_json, to_the_end=True)
 
@@ -106,24 +106,6 @@ def _newest(rest: AirflowRest) -> str:
     raise RefusedError(
         f"expected a run of {the_model().pipeline_name}. Received: none yet; 'nightlite trigger' starts one"
     )
-
-
-@contextlib.contextmanager
-def _import_error_first(rest: AirflowRest) -> Iterator[None]:
-    """Raise the DAG's import error in place of a refusal that it caused."""
-    try:
-        yield
-    except RefusedError:
-        why = None
-        with contextlib.suppress(StackError):  # a user who may not trigger may not read the error either
-            why = rest.import_error(the_model().pipeline_name)
-        if why:
-            raise StackError(_broken(why)) from None
-        raise
-
-
-def _broken(why: str) -> str:
-    return f"the DAG {the_model().pipeline_name} cannot be imported, and no new run can start. Received: {why}"
 
 
 def _watch(view: RunView, console: Console, seconds: float) -> DagRun:

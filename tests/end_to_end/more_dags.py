@@ -55,6 +55,6 @@ end_with_notice(timed)
 hurried = pipeline(
     "hurried",
     {"schedule": None},
-    tasks_before={"Pusher*": partial(ModelApproval, model=MODEL.name, response_timeout=timedelta(seconds=1))},
+    tasks_before={"Pusher*": partial(ModelApproval, model=MODEL, response_timeout=timedelta(seconds=1))},
     context_parameters={APPROVAL_RECORD: approval_record},
 )

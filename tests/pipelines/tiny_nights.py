@@ -13,6 +13,8 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Channel, standard_artifacts
 
+from nightlite.ondevice.contract.app_contract import AppContract, Input
+from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
 from nightlite.ondevice.releases.manifest import Description
@@ -29,6 +31,11 @@ PARAMETERS = (
     RunParameter(name=FORCE, type="bool", default=False, read_by="run"),
 )
 MODEL_BYTES = 20_000
+CONTRACT = AppContract(
+    inputs=(Input(name="x", dtype="float32", shape=(1, 1)),),
+    output=TensorContract(name="y", dtype="float32", shape=(1, 1)),
+    labels=("a",),
+)
 
 
 @component
@@ -72,9 +79,9 @@ def Release(
         return {"version": 0}
     releases = Releases(settings().folders(NAME).releases)
     description = Description(
-        labels=("a",),
-        inputs=(),
-        outputs=(),
+        labels=CONTRACT.labels,
+        inputs=CONTRACT.inputs,
+        outputs=(CONTRACT.output,),
         code_revision="x",
         run_id=f"night-{night}",
         model_artifact_id=model.id,
@@ -92,7 +99,11 @@ def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
     train = Train(examples=data.outputs["examples"], night=values["night"])
     released = tfx.dsl.Resolver(
         strategy_class=ReleasedModelStrategy,
-        config={"push_dir": push_dir, "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model")},
+        config={
+            "push_dir": push_dir,
+            "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model"),
+            "contract": CONTRACT.model_dump_json(),
+        },
         model=Channel(type=standard_artifacts.Model, producer_component_id="Train"),
         blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="Judge"),
     ).with_id("Resolver.released")

@@ -71,6 +71,7 @@ def manifest(release: Release) -> list[Table]:
         "input": _signature(said.inputs),
         "output": _signature(said.outputs),
         "labels": " ".join(said.labels),
+        "least app version": said.least_app_version,
         "trained on": "an unknown span" if said.span is None else f"span {said.span}",
         "made by": ", ".join(f"{name} {version}" for name, version in sorted(said.versions.items())),
         "least runtime": f"TensorFlow Lite {said.least_runtime_version}" if said.least_runtime_version else "unknown",

@@ -14,6 +14,7 @@ Approval = Literal["none", "required"]
 APPROVAL: Final = "approval"
 DRY_RUN: Final = "dry run"
 LATEST: Final = "latest"
+LEAST_APP_VERSION: Final = "least_app_version"
 
 
 def in_section(section: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
@@ -81,6 +82,15 @@ class RunOptions(BaseModel):
                 "dry run": "dry run: release nothing",
             },
         ),
+    )
+    least_app_version: int = Field(
+        default=0,
+        ge=0,
+        le=2_100_000_000,  # the largest that Google Play takes
+        title="Least app version",
+        description="First version of the app that understands the file, 0: as the last release's; a file of other "
+        "inputs, outputs or labels needs a greater one",
+        json_schema_extra={**in_section("Run"), **BY_RUNS},
     )
     approval: Approval = Field(
         default="none",

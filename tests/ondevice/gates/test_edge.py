@@ -15,6 +15,7 @@ PROBABILITIES = TensorContract(name="probabilities", dtype="float32", shape=(1, 
 CONTRACT = FileContract(inputs=(IMAGE,), output=PROBABILITIES)
 RENAMED = CONTRACT.model_copy(update={"inputs": (IMAGE.model_copy(update={"name": "pixels"}),)})
 INTEGERS = CONTRACT.model_copy(update={"output": PROBABILITIES.model_copy(update={"dtype": "int8"})})
+UNNAMED = CONTRACT.model_copy(update={"output": PROBABILITIES.model_copy(update={"name": "output_0"})})
 MEASURED = CandidateMeasurements(
     size_bytes=2048,
     load_ms=1,
@@ -69,6 +70,7 @@ def test_good_figures_pass_every_gate() -> None:
         ({"compiled_model_difference": None}, "compiled_model"),
         ({"contract": RENAMED}, "contract"),
         ({"contract": INTEGERS}, "contract"),
+        ({"contract": UNNAMED}, "contract"),
         ({"contract": FileContract(inputs=(IMAGE, PROBABILITIES), output=PROBABILITIES)}, "contract"),
     ],
 )

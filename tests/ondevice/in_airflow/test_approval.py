@@ -23,7 +23,7 @@ from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from nightlite.settings import forget_settings
-from tests.ondevice.releases.made_releases import DESCRIPTION, push
+from tests.ondevice.releases.made_releases import DESCRIPTION
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 GATES = (
@@ -48,7 +48,7 @@ class TaskInstance(dict):
 
 @pytest.fixture
 def dag(compiled):
-    gates = {"Push*": partial(ModelApproval, model=MODEL.name, response_timeout=timedelta(hours=1))}
+    gates = {"Push*": partial(ModelApproval, model=MODEL, response_timeout=timedelta(hours=1))}
     return AirflowDagRunner(AirflowPipelineConfig(tasks_before=gates)).run(compiled)
 
 
@@ -65,13 +65,13 @@ def ask(dag, monkeypatch, caplog, tmp_path):
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **asked: sent.append(asked)
     )
 
-    def execute(*results, approval="required", push="yes"):
+    def execute(*results, approval="required", push="yes", least_app_version=0):
         task = dag.get_task("Approval")
         xcoms = TaskInstance({result.node_id: result.model_dump(mode="json") for result in results})
         try:
             task.execute(
                 {
-                    "params": {"approval": approval, "push": push},
+                    "params": {"approval": approval, "push": push, "least_app_version": least_app_version},
                     "run_id": "r",
                     "task": task,
                     "ti": xcoms,
@@ -102,6 +102,15 @@ def trained(folder, content="new"):
     return NodeResult(node_id="Trainer.lite", run_id="r", state="succeeded", outputs=outputs, blessed=True)
 
 
+def release(folder, content, **said):
+    """Release a file of the model's contract, or of another one."""
+    file, contract = folder / f"file {content}", MODEL.app_contract
+    file.write_text(content)
+    declared = {"labels": contract.labels, "inputs": contract.inputs, "outputs": (contract.output,)}
+    description = DESCRIPTION.model_copy(update=declared | said)
+    Releases(settings().folders(MODEL.name).releases).push(file, description, who="Pusher")
+
+
 def test_it_stands_between_the_pusher_and_all_before_it_and_only_where_the_config_says_so(dag, compiled):
     assert dag.get_task("Approval").upstream_task_ids == {"Trainer.lite", "Trainer.mnist"}
     assert dag.get_task("Pusher").upstream_task_ids == {"Trainer.lite", "Trainer.mnist", "Approval"}
@@ -117,7 +126,7 @@ def test_where_no_one_is_asked_it_is_skipped_and_says_why(ask, tmp_path):
         node_id="Trainer.mnist", run_id="r", state="succeeded", blessed=False, facts={"refusals": ["bad: 3"]}
     )
     assert "nothing to approve: the model is not blessed; bad: 3" in ask(trained(tmp_path), refused)
-    push(Releases(settings().folders(MODEL.name).releases), "new", "run-1")
+    release(tmp_path, "new")
     assert "nothing to approve: nothing new: release 1 is this very file already" in ask(trained(tmp_path))
 
 
@@ -144,8 +153,7 @@ def test_it_asks_no_one_about_what_is_no_better_on_the_same_data(ask, tmp_path):
         "contract": {"inputs": [tensor], "output": tensor},
     }
     releases = Releases(settings().folders(MODEL.name).releases)
-    (tmp_path / "old").write_text("old")
-    releases.push(tmp_path / "old", DESCRIPTION.model_copy(update={"measurements": measurements}), who="Pusher")
+    release(tmp_path, "old", measurements=measurements)
     against = {"sha256": releases.latest().manifest.sha256, "won": 7, "lost": 4, "n": 1000, "p": 0.55}
     candidate = trained(tmp_path)
     (tmp_path / "blessing" / "measurements.json").write_text(json.dumps(measurements | {"against_baseline": against}))
@@ -154,9 +162,19 @@ def test_it_asks_no_one_about_what_is_no_better_on_the_same_data(ask, tmp_path):
     assert ask(candidate, push="even if no better")["options"] == ["Approve", "Reject"]
 
 
+def test_it_asks_no_one_about_another_contract_unless_the_run_says_so(ask, tmp_path):
+    release(tmp_path, "old", labels=tuple("987654321x"), least_app_version=4)
+    said = ask(trained(tmp_path))
+    assert "nothing to approve: refused: least version of the app for a contract other than release 1's" in said
+    assert "output: labels [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] instead of [9, 8, 7, 6, 5, 4, 3, 2, 1, x]" in said
+    assert said.endswith(": 0, expected >= 5 (least_app_version)")
+    assert ": 4, expected >= 5" in ask(trained(tmp_path), least_app_version=4)
+    assert ask(trained(tmp_path), least_app_version=5)["options"] == ["Approve", "Reject"]
+
+
 def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tmp_path):
     assert "(there is no release yet)" in ask(trained(tmp_path))["subject"]
-    push(Releases(settings().folders(MODEL.name).releases), "old", "run-1")
+    release(tmp_path, "old")
     asked = ask(trained(tmp_path))
     assert "(release 1: 0.0 KiB)" in asked["subject"]
     assert "/dags/diamond/runs/r/plugin/model-report)" in asked["body"]

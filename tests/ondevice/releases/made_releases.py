@@ -3,14 +3,27 @@
 import json
 from pathlib import Path
 
+from nightlite.ondevice.contract.app_contract import AppContract, Input, Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.releases.manifest import Description
 from nightlite.ondevice.releases.store import Push, Releases
 
-DESCRIPTION = Description(
+CONTRACT = AppContract(
+    inputs=(
+        Input(
+            name="image_floats",
+            dtype="float32",
+            shape=(1, 784),
+            meaning=Meaning(description="pixels", unit="grey level", scale=0.5),
+        ),
+    ),
+    output=TensorContract(name="probabilities", dtype="float32", shape=(1, 2)),
     labels=("0", "1"),
-    inputs=(TensorContract(name="image_floats", dtype="float32", shape=(1, 784)),),
-    outputs=(TensorContract(name="probabilities", dtype="float32", shape=(1, 2)),),
+)
+DESCRIPTION = Description(
+    labels=CONTRACT.labels,
+    inputs=CONTRACT.inputs,
+    outputs=(CONTRACT.output,),
     metrics={"accuracy": 0.99},
     span=4,
     code_revision="abc",

@@ -84,9 +84,9 @@ def _facts(tensor: TensorContract) -> dict[str, object]:
 
 
 def _differences(what: str, now: dict[str, object], before: dict[str, object]) -> Iterator[str]:
-    for fact in now.keys() & before.keys():
-        if now[fact] != before[fact]:
-            yield f"{what}: {fact} {_told(now[fact])} instead of {_told(before[fact])}"
+    for fact, value in now.items():
+        if fact in before and value != before[fact]:
+            yield f"{what}: {fact} {_told(value)} instead of {_told(before[fact])}"
 
 
 def _told(value: object) -> str:

@@ -25,7 +25,7 @@ def edge_gates(
     Args:
       measured: None if the runtime could not run the file. Every gate has failed then.
       bounds: by the names in `BOUNDS`.
-      expected: the file's inputs and output. The output's name is free.
+      expected: the file's inputs and output.
       quantization: the run parameter, which decides the required agreements.
       node_id: EdgeValidator's.
       found: the problem of a file that cannot be measured, for the contract's gate.

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.table import SHARES
 from nightlite.ondevice.in_airflow.pages.links import report_url
-from nightlite.ondevice.run_options import DRY_RUN
+from nightlite.ondevice.run_options import DRY_RUN, LEAST_APP_VERSION
 from nightlite.ondevice.settings import settings
 from nightlite.runner.in_airflow.xcom import upstream_results
 from nightlite.runner.node_result import NodeResult, OutputArtifact
@@ -20,6 +20,7 @@ from nightlite.runner.node_result import NodeResult, OutputArtifact
 # Imported only in the task, because every parse of the DAG imports this module.
 if TYPE_CHECKING:
     from nightlite.ondevice.gates.gate import Gate
+    from nightlite.ondevice.model import OnDeviceModel
     from nightlite.ondevice.releases.release import Release
 
 _DOCS = """
@@ -37,14 +38,14 @@ class ModelApproval(ApprovalOperator):
 
     Args:
       before: the node that waits for it.
-      model: the model's name, whose releases the candidate is compared with.
+      model: whose releases the candidate is compared with.
     """
 
     # Subject and body are written from the run's results, not from templates.
     template_fields = ()
     skip_passes: ClassVar[bool] = True
 
-    def __init__(self, *, before: str, model: str, **kwargs: Any) -> None:
+    def __init__(self, *, before: str, model: "OnDeviceModel", **kwargs: Any) -> None:
         kind, dot, of = before.partition(".")
         named = {
             "task_id": f"Approval{dot}{of}",
@@ -59,7 +60,7 @@ class ModelApproval(ApprovalOperator):
             self._pass(context, "this run asks for no approval")
         if context["params"].get("push") == DRY_RUN:
             self._pass(context, "nothing to approve: a dry run releases nothing")
-        from nightlite.ondevice.releases.policy import policy as policy_of
+        from nightlite.ondevice.releases.policy import Policy
         from nightlite.ondevice.releases.store import Releases
         from nightlite.ondevice.results.headline import refusals_of
 
@@ -67,8 +68,10 @@ class ModelApproval(ApprovalOperator):
         if any(result.blessed is False for result in results.values()):
             why = ["nothing to approve: the model is not blessed", *refusals_of(results.values())]
             self._pass(context, "; ".join(why))
-        releases = Releases(settings().folders(self.model).releases)
-        policy = policy_of(_measurements(results), context["params"].get("push"))
+        releases = Releases(settings().folders(self.model.name).releases)
+        params = context["params"]
+        said = int(params.get(LEAST_APP_VERSION) or 0)
+        policy = Policy(_measurements(results), params.get("push"), self.model.app_contract, said)
         for model in _model_files(results):
             if known := releases.known(model, must_be_signed=settings().signs, policy=policy):
                 self._pass(context, f"nothing to approve: {known.why}")

@@ -55,7 +55,7 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
         },
         parameter_defaults=run_defaults(model),
         tasks_before={
-            "Pusher*": partial(ModelApproval, model=model.name, response_timeout=timedelta(hours=own.approval_hours))
+            "Pusher*": partial(ModelApproval, model=model, response_timeout=timedelta(hours=own.approval_hours))
         },
         context_parameters={"as_of": as_of, APPROVAL_RECORD: approval_record},
         links=links_of,

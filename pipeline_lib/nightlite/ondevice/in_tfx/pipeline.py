@@ -125,10 +125,15 @@ def create_pipeline(
     # The model that phones have now: the last release, not the last model.
     released = tfx.dsl.Resolver(
         strategy_class=ReleasedModelStrategy,
-        config={"push_dir": push_dir, "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model")},
+        config={
+            "push_dir": push_dir,
+            "imported_dir": str(Path(pipeline_root) / "Resolver.released" / "model"),
+            "contract": model.app_contract.model_dump_json(),
+        },
         model=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
         # An older release that losses are measured against, so that many small ones do not add up.
         anchor=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
+        replaced=Channel(type=standard_artifacts.Model, producer_component_id=lite_trainer.id),
         blessing=Channel(type=standard_artifacts.InfraBlessing, producer_component_id="EdgeValidator"),
     ).with_id("Resolver.released")
 
@@ -148,6 +153,7 @@ def create_pipeline(
         lite_evaluation=lite_evaluator.outputs["evaluation"],
         baseline_model=released.outputs["model"],
         anchor_model=released.outputs["anchor"],
+        replaced_model=released.outputs["replaced"],
         contract=model.app_contract,
         label_key=model.label_key,
         run_values=run_values,
@@ -160,7 +166,7 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
         ),
-        custom_config={"labels": model.labels, "push": run_values["push"]},
+        custom_config={"contract": model.app_contract.model_dump_json(), "push": run_values["push"]},
         custom_executor_spec=executor_spec.ExecutorClassSpec(executor.Executor),
     ).with_id(model.pusher)
     # For the manifest. The Pusher's own interface has no inputs for them. `every_value()` stands for all parameters of

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from nightlite.ondevice.approval import Approval
+from nightlite.ondevice.contract.app_contract import AppContract, Input
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.gates.gate import Gate
 
@@ -26,7 +27,8 @@ class Description(BaseModel):
 
     Attributes:
       labels: the meaning of the output's entries, in their order.
-      inputs, outputs: the signature that an app calls.
+      inputs, outputs: the signature that an app calls. Each input has its meaning, but in older manifests.
+      least_app_version: the first version of the app that understands the file.
       metrics: by name, on the eval split: TFMA's of the TFLite file, and EdgeValidator's if there was one.
       gates: every gate of the run that released it.
       measurements: EdgeValidator's measurements (`measurements.json`), None if there was none.
@@ -46,8 +48,9 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     labels: tuple[str, ...]
-    inputs: tuple[TensorContract, ...]
+    inputs: tuple[Input, ...]
     outputs: tuple[TensorContract, ...]
+    least_app_version: int = Field(default=1, ge=1)
     metrics: dict[str, float] = {}
     gates: tuple[Gate, ...] = ()
     measurements: dict[str, Any] | None = None
@@ -77,6 +80,12 @@ class Manifest(Description):
     sha256: _Sha256
     size_bytes: int
     files: dict[_FileName, _Sha256] = {}
+
+    @property
+    def app_contract(self) -> AppContract:
+        """Return what an app relies on."""
+        [output] = self.outputs
+        return AppContract(inputs=self.inputs, output=output, labels=self.labels)
 
     @property
     def next_anchor(self) -> int:

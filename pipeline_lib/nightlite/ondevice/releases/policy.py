@@ -1,32 +1,67 @@
 """Rule by which a blessed model replaces the latest release, for the Pusher and its Approval task alike.
 
-Both models are known by their `measurements.json`, which names their origin. The release's is in its manifest.
+Both models are known by their `measurements.json`, which names their origin, and by their contracts with the app.
+The release's are in its manifest.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.paired import Comparison
+from nightlite.ondevice.releases.contract_change import contract_change_gate
 from nightlite.ondevice.releases.release import Release
 
-# The value of the run parameter `push` that overrides it.
+# The value of the run parameter `push` that overrides a comparison.
 EVEN_IF_NO_BETTER: Final = "even if no better"
 
-# (sha256, latest release, versions of all pushed files by sha256) to a reason, or None.
-Policy = Callable[[str, Release, Mapping[str, int]], str | None]
 
+@dataclass(frozen=True)
+class Policy:
+    """The rule for one candidate. Without arguments, it may always be pushed.
 
-def policy(measurements: Mapping[str, Any] | None, push: str | None) -> Policy | None:
-    """Return the rule for one candidate, or None if any blessed model may be pushed.
-
-    Args:
+    Attributes:
       measurements: the candidate's measurements, if its pipeline measures any.
       push: the run parameter.
+      contract: what an app relies on; None: its changes are not judged.
+      least_app_version: the run parameter.
     """
-    if measurements is None or push == EVEN_IF_NO_BETTER:
-        return None
-    return lambda sha256, latest, pushed: _no_better(measurements, sha256, latest, pushed)
+
+    measurements: Mapping[str, Any] | None = None
+    push: str | None = None
+    contract: AppContract | None = None
+    least_app_version: int = 0
+
+    def changes_contract(self, latest: Release) -> bool:
+        """Return whether an app relies on something that this file changes."""
+        return bool(self.contract and self.contract.changes(latest.manifest.app_contract))
+
+    def unannounced_change(self, latest: Release) -> str | None:
+        """Return the reason why a changed contract is refused, or None.
+
+        EdgeValidator's gate compared it with the release of its time. Someone may have rolled back since.
+        """
+        if not self.contract:
+            return None
+        gate = contract_change_gate(self.contract, latest.manifest, self.least_app_version, node_id="")
+        return None if gate is None or gate.passed else str(gate)
+
+    def no_better(self, sha256: str, latest: Release, pushed: Mapping[str, int]) -> str | None:
+        """Return the reason why a file is no better than the latest, or None.
+
+        Args:
+          sha256: the file's.
+          latest: the latest release.
+          pushed: versions of all pushed files, by sha256.
+        """
+        if self.measurements is None or self.push == EVEN_IF_NO_BETTER or self.changes_contract(latest):
+            return None
+        return _no_better(self.measurements, sha256, latest, pushed)
+
+
+ANY_BLESSED: Final = Policy()
 
 
 def comparison_with(measurements: Mapping[str, Any] | None, sha256: str) -> Comparison | None:

@@ -27,7 +27,7 @@ from nightlite.ondevice.releases.manifest import (
     Manifest,
     sha256_of,
 )
-from nightlite.ondevice.releases.policy import Policy
+from nightlite.ondevice.releases.policy import ANY_BLESSED, Policy
 from nightlite.ondevice.releases.reader import LATEST, ReleaseReader
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.results.outcome import Outcome
@@ -42,7 +42,7 @@ Documents = Callable[[Manifest], Mapping[str, bytes]]
 class Push:
     """Result of a push, with the reason in words. `release` is the new one, or else the latest."""
 
-    outcome: Outcome  # released, nothing_new, rolled_back or no_better
+    outcome: Outcome  # released, nothing_new, refused, rolled_back or no_better
     release: Release
     why: str
 
@@ -57,7 +57,7 @@ class Releases(ReleaseReader):
         *,
         who: str,
         sign: Signer | None = None,
-        policy: Policy | None = None,
+        policy: Policy = ANY_BLESSED,
         documents: Documents | None = None,
     ) -> Push:
         """Release a model file, unless it has been released already.
@@ -71,7 +71,7 @@ class Releases(ReleaseReader):
           description: goes to the manifest.
           who: goes to the history.
           sign: signs a complete version folder in place.
-          policy: returns the reason why a file is no better than the latest.
+          policy: returns the reason why a file must not replace the latest.
           documents: returns the golden examples and the model card.
 
         Raises:
@@ -92,7 +92,7 @@ class Releases(ReleaseReader):
             self._move_latest("push", release, who, why)
             return Push(Outcome.released, release, f"pushed as release {release.version}")
 
-    def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy | None = None) -> Push | None:
+    def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy = ANY_BLESSED) -> Push | None:
         """Return the result of a push of this file if it would make no release, else None."""
         sha256 = sha256_of(model)
         try:
@@ -102,17 +102,21 @@ class Releases(ReleaseReader):
         if not found:
             return None
         latest, _ = found
-        if latest.manifest.sha256 == sha256 and (latest.is_signed or not must_be_signed):
+        if why := policy.unannounced_change(latest):
+            return Push(Outcome.refused, latest, f"refused: {why}")
+        # The same file with another meaning of its inputs or labels is a new release.
+        is_latest = latest.manifest.sha256 == sha256 and not policy.changes_contract(latest)
+        if is_latest and (latest.is_signed or not must_be_signed):
             return Push(Outcome.nothing_new, latest, f"nothing new: release {latest.version} is this very file already")
         if withdrawn := self._withdrawn(sha256, latest):
             return withdrawn
-        if not policy or latest.manifest.sha256 == sha256:
-            return None  # the latest, again, to be signed
+        if is_latest:
+            return None  # again, to be signed
         pushed = {event.sha256: event.version for event in self.history() if event.action == "push"}
-        why = policy(sha256, latest, pushed)
+        why = policy.no_better(sha256, latest, pushed)
         return Push(Outcome.no_better, latest, why) if why else None
 
-    def preview(self, model: Path, *, signed: bool = False, policy: Policy | None = None) -> str:
+    def preview(self, model: Path, *, signed: bool = False, policy: Policy = ANY_BLESSED) -> str:
         """Return the result of a `push` in words, without pushing.
 
         Raises:

@@ -29,7 +29,8 @@ def headline(results: Mapping[str, NodeResult], failed: Sequence[str] | None = N
     if outcome is Outcome.failed:
         reasons = [results[node_id].reason for node_id in (failed or ())[:1] if node_id in results]
         return _short(": ".join(filter(None, [outcome.words, *(failed or ())[:1], *reasons])))
-    if outcome is Outcome.refused:
+    # Where no gate refused it, the Pusher did, and says why.
+    if outcome is Outcome.refused and any(result.blessed is False for result in results.values()):
         refusals = refusals_of(results.values()) or ["the model is not blessed"]
         end = f"; and {len(refusals) - 1} more" if len(refusals) > 1 else ""
         return _short(f"{outcome.words}: {refusals[0]}", end)

@@ -28,7 +28,8 @@ def settings(float_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Set
     settings = Settings(var_dir=folder)
     file = folder / "tflite"
     file.write_bytes(float_file)
-    Releases(settings.folders(MODEL.name).releases).push(file, describe("run", LABELS), who="Pusher")
+    description = describe("run", LABELS).model_copy(update={"inputs": MODEL.app_contract.inputs})
+    Releases(settings.folders(MODEL.name).releases).push(file, description, who="Pusher")
     return settings
 
 

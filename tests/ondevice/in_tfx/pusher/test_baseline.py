@@ -10,13 +10,14 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.types import standard_artifacts
 
 from nightlite.deployment.settings import Settings, settings
+from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.made_by import MADE_BY
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.node_result import NodeResult
 from tests.faults.tfx.nights import compiled_nights, run_node
-from tests.ondevice.releases.made_releases import describe
+from tests.ondevice.releases.made_releases import CONTRACT, describe
 from tests.pipelines import tiny_nights
 
 
@@ -56,10 +57,13 @@ class Shelf:
         description = describe(f"run-{number}").model_copy(update={"model_artifact_id": artifact_id or number, **said})
         assert self.releases.push(file, description, who="Pusher").outcome == "released"
 
+    def strategy(self, contract: AppContract = CONTRACT) -> ReleasedModelStrategy:
+        return ReleasedModelStrategy(str(self.releases.folder), str(self.imported), contract.model_dump_json())
+
     def resolve(
         self, models: list | None = None, blessings: list = BLESSINGS
     ) -> tuple[list[standard_artifacts.Model], list[int]]:
-        strategy = ReleasedModelStrategy(str(self.releases.folder), str(self.imported))
+        strategy = self.strategy()
         channels = {"model": self.models if models is None else models, "blessing": blessings}
         found = strategy.resolve_artifacts(self.store, channels)
         return found["model"], [item.id for item in found["blessing"]]
@@ -94,7 +98,7 @@ def test_a_rollback_moves_the_baseline(shelf: Shelf) -> None:
 
 
 def test_the_anchor_is_found_beside_the_last_release_also_where_the_metadata_store_was_lost(shelf: Shelf) -> None:
-    strategy = ReleasedModelStrategy(str(shelf.releases.folder), str(shelf.imported))
+    strategy = shelf.strategy()
 
     def anchors() -> list[standard_artifacts.Model]:
         channels = {"model": shelf.models, "anchor": shelf.models, "blessing": BLESSINGS}

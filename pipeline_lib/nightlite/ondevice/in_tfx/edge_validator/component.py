@@ -11,6 +11,7 @@ from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.gates.edge import BOUNDS
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.edge_validator.executor import Executor
+from nightlite.ondevice.run_options import LEAST_APP_VERSION
 from nightlite.runner.in_tfx.run_parameters import RunValue
 
 # One thread can be measured reproducibly on a build host. Phones mostly use two to four.
@@ -29,11 +30,13 @@ class EdgeValidatorSpec(ComponentSpec):
         "lite_evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
         "anchor_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "replaced_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS: ClassVar = {"blessing": ChannelParameter(type=standard_artifacts.InfraBlessing)}
     PARAMETERS: ClassVar = {
         **{name: ExecutionParameter(type=float) for name in BOUNDS},
         "quantization": ExecutionParameter(type=str),
+        LEAST_APP_VERSION: ExecutionParameter(type=int),
         "threads": ExecutionParameter(type=int),
         "contract_json": ExecutionParameter(type=str),
         "label_key": ExecutionParameter(type=str),
@@ -58,9 +61,10 @@ class EdgeValidator(base_component.BaseComponent):
       evaluation, lite_evaluation: the two models' evaluations.
       baseline_model: the last release's TFLite file, if any.
       anchor_model: the anchor's, if it is another one.
+      replaced_model: the last release, with its manifest, if its contract is another one. Nothing is compared with it.
       contract: what an app relies on. The inputs' names are also the features'.
       label_key: the label's feature, one integer.
-      run_values: the bounds by the names in `gates.edge.BOUNDS`, and `quantization`.
+      run_values: the bounds by the names in `gates.edge.BOUNDS`, `quantization` and `least_app_version`.
     """
 
     SPEC_CLASS = EdgeValidatorSpec
@@ -81,7 +85,7 @@ class EdgeValidator(base_component.BaseComponent):
             evaluation=evaluation,
             lite_evaluation=lite_evaluation,
             blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
-            **{name: run_values[name] for name in (*BOUNDS, "quantization")},
+            **{name: run_values[name] for name in (*BOUNDS, "quantization", LEAST_APP_VERSION)},
             threads=THREADS,
             contract_json=contract.model_dump_json(),
             label_key=label_key,

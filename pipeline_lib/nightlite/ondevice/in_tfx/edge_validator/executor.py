@@ -1,7 +1,7 @@
 """Executor of EdgeValidator."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.contract.golden import Golden
 from nightlite.ondevice.gates.edge import edge_gates
-from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import CandidateMeasurements, CompiledModelRun
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats
@@ -29,7 +29,9 @@ from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child,
 from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, read_labelled
 from nightlite.ondevice.quantization import TOLERANCES
-from nightlite.ondevice.releases.manifest import sha256_of
+from nightlite.ondevice.releases.contract_change import contract_change_gate
+from nightlite.ondevice.releases.manifest import MANIFEST_FILE, Manifest, sha256_of
+from nightlite.ondevice.run_options import LEAST_APP_VERSION
 from nightlite.runner.in_tfx import node_log
 from nightlite.runner.in_tfx.made_by import MADE_BY
 
@@ -73,6 +75,7 @@ class Executor(base_executor.BaseExecutor):
                 *evaluation_gates(evaluations["evaluation"], exec_properties["evaluator_id"]),
                 *evaluation_gates(evaluations["lite_evaluation"], exec_properties["lite_evaluator_id"]),
                 *edge_gates(measured, exec_properties, contract.file, quantization, NODE_ID, found),
+                *_contract_change(input_dict, exec_properties, contract),
             )
         )
         gates.write(folder)
@@ -185,6 +188,16 @@ def _keras_outputs(saved_model: str, inputs: Inputs) -> Floats:
 
 def _contract(exec_properties: Mapping[str, Any]) -> AppContract:
     return AppContract.model_validate_json(exec_properties["contract_json"])
+
+
+def _contract_change(
+    input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], contract: AppContract
+) -> Iterator[Gate]:
+    """Yield the gate on a contract other than the served release's, if it is another one."""
+    for artifact in input_dict.get("replaced_model", ()):
+        served = Manifest.model_validate_json(Path(artifact.uri, MANIFEST_FILE).read_text(encoding="utf-8"))
+        if gate := contract_change_gate(contract, served, exec_properties[LEAST_APP_VERSION], NODE_ID):
+            yield gate
 
 
 def _eval_split(examples: Artifact, contract: FileContract, label_key: str) -> tuple[Inputs, Labels]:

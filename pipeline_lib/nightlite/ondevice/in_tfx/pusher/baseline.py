@@ -1,5 +1,6 @@
 """Baseline that a new model is compared with: the release that phones have now."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import ml_metadata
@@ -13,15 +14,17 @@ from tfx.utils import path_utils
 
 from nightlite import durable
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.contract.file_contract import TFLITE_FILE
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
-from nightlite.ondevice.releases.manifest import sha256_of
+from nightlite.ondevice.releases.manifest import MANIFEST_FILE, sha256_of
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 
 _MODEL_ID = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
 _BLESSED = constants.ARTIFACT_PROPERTY_BLESSED_KEY
 _LIVE = metadata_store_pb2.Artifact.LIVE
+_TFLITE_PATH = str(Path(path_utils.serving_model_dir(""), TFLITE_FILE))
 
 
 class ReleasedModelStrategy(resolver.ResolverStrategy):
@@ -36,11 +39,20 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
     Of the two blessings, `blessing` is EdgeValidator's InfraBlessing. It is given only if every gate passed, the
     Evaluators' included, so a refused model is never a baseline. Without a release and a blessed model nothing is
     resolved, and only the bounds on values decide.
+
+    Nothing can be compared with a release of another contract, because it takes other inputs or means something else
+    by its answers. Then only `replaced` is resolved: a copy of that release, with its manifest.
+
+    Args:
+      push_dir: the releases.
+      imported_dir: receives copies of releases.
+      contract: JSON of the candidate's AppContract.
     """
 
-    def __init__(self, push_dir: str, imported_dir: str) -> None:
+    def __init__(self, push_dir: str, imported_dir: str, contract: str) -> None:
         self._releases = Releases(Path(push_dir))
         self._imported_dir = Path(imported_dir)
+        self._contract = AppContract.model_validate_json(contract)
 
     def resolve_artifacts(
         self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[types.Artifact]]
@@ -49,18 +61,22 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
 
         Args:
           store: is searched for a copy of a release that an earlier run imported.
-          input_dict: `model` and, if the anchor is wanted, `anchor`, each with all of the TFLite Trainer's; `blessing`,
-            all of EdgeValidator's.
+          input_dict: `model` and, if they are wanted, `anchor` and `replaced`, each with all of the TFLite Trainer's;
+            `blessing`, all of EdgeValidator's.
 
         Raises:
-          ReleaseError: the latest release's manifest cannot be read.
+          ReleaseError: the latest release's manifest cannot be read, or it is `replaced` and its file is damaged.
         """
         blessings = {
             item.get_int_custom_property(_MODEL_ID): item
             for item in sorted(input_dict["blessing"], key=lambda item: int(item.id))
             if item.get_int_custom_property(_BLESSED) == 1
         }
-        if release := self._releases.latest():
+        release = self._releases.latest()
+        if release and self._contract.changes(release.manifest.app_contract):
+            nothing: dict[str, list[types.Artifact]] = {key: [] for key in input_dict}
+            return nothing | ({"replaced": [self._replaced(release, store)]} if "replaced" in input_dict else {})
+        if release:
             model = self._model_of(release, store, input_dict["model"])
         else:
             wanted = max(blessings, key=lambda model_id: int(blessings[model_id].id), default=0)
@@ -68,14 +84,16 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
         found = {"model": model, "blessing": [blessings[item.id] for item in model if item.id in blessings]}
         if "anchor" in input_dict:
             found["anchor"] = self._anchor(release, store, input_dict["model"])
-        return found
+        return {**{key: [] for key in input_dict}, **found}
 
     def _anchor(
         self, latest: Release | None, store: ml_metadata.MetadataStore, models: list[types.Artifact]
     ) -> list[types.Artifact]:
-        """Return the anchor of the releases, unless its file is the latest one's."""
+        """Return the anchor of the releases, unless its file is the latest one's or its contract another."""
         anchor = anchor_of(self._releases)
         if not latest or not anchor or anchor.manifest.sha256 == latest.manifest.sha256:
+            return []
+        if self._contract.changes(anchor.manifest.app_contract):
             return []
         return self._model_of(anchor, store, models)
 
@@ -97,17 +115,26 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
         return [model]
 
     def _imported(self, release: Release, store: ml_metadata.MetadataStore) -> types.Artifact:
-        content = release.model()
+        return self._copied(f"sha256-{release.manifest.sha256}", {_TFLITE_PATH: release.model()}, store)
+
+    def _replaced(self, release: Release, store: ml_metadata.MetadataStore) -> types.Artifact:
+        """Return a copy with the manifest, whose sum names it: the same file may have another meaning."""
+        manifest = release.folder / MANIFEST_FILE
+        files = {_TFLITE_PATH: release.model(), MANIFEST_FILE: manifest.read_bytes()}
+        return self._copied(f"manifest-sha256-{sha256_of(manifest)}", files, store)
+
+    def _copied(self, name: str, files: Mapping[str, bytes], store: ml_metadata.MetadataStore) -> types.Artifact:
+        """Return the artifact of a folder with these files, which is made unless it exists."""
         # Execution folders have numbers as names. Another name keeps retention from removing it.
-        folder = self._imported_dir / f"sha256-{release.manifest.sha256}"
-        if not _holds(folder, release.manifest.sha256):
+        folder = self._imported_dir / name
+        if any(not (folder / path).is_file() or (folder / path).read_bytes() != files[path] for path in files):
             if folder.exists():
                 durable.remove(folder)
             folder.parent.mkdir(parents=True, exist_ok=True)
             with durable.new_folder(folder) as partial:
-                serving = Path(path_utils.serving_model_dir(str(partial)))
-                serving.mkdir()
-                durable.write(serving / TFLITE_FILE, content)
+                for path, content in files.items():
+                    (partial / path).parent.mkdir(exist_ok=True)
+                    durable.write(partial / path, content)
         model = standard_artifacts.Model()
         # The same artifact every night, so that Evaluators can be answered from cache.
         known = [item for item in store.get_artifacts_by_uri(str(folder)) if item.state == _LIVE]

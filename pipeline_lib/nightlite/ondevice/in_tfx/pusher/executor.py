@@ -15,6 +15,7 @@ from tfx.utils import io_utils, json_utils, proto_utils
 from nightlite.code_revision import code_revision
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.approval import APPROVAL_RECORD, approval_of, refusal
+from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
@@ -22,12 +23,11 @@ from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics
 from nightlite.ondevice.releases import signing
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
 from nightlite.ondevice.releases.manifest import Description, sha256_of
-from nightlite.ondevice.releases.policy import comparison_with
-from nightlite.ondevice.releases.policy import policy as policy_of
+from nightlite.ondevice.releases.policy import Policy, comparison_with
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Push, Releases, Signer
 from nightlite.ondevice.results.outcome import OUTCOME, Outcome
-from nightlite.ondevice.run_options import DRY_RUN, LATEST
+from nightlite.ondevice.run_options import DRY_RUN, LATEST, LEAST_APP_VERSION
 from nightlite.ondevice.settings import Settings, settings
 
 _QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")
@@ -37,11 +37,11 @@ Artifacts = dict[str, list[types.Artifact]]
 class Executor(executor.Executor):
     """Executor that pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
 
-    Further exec properties: `custom_config` holds `labels` and, optionally, the run parameter `push`. `span`,
-    `run_parameters` (JSON) and `evaluation_uri` go to the manifest. The last is the TFLite file's ModelEvaluation.
-    `approval` is the run parameter, `approval_record` the answer.
+    Further exec properties: `custom_config` holds `contract`, an AppContract's JSON, and, optionally, the run parameter
+    `push`. `span`, `run_parameters` (JSON) and `evaluation_uri` go to the manifest. The last is the TFLite file's
+    ModelEvaluation. `approval` is the run parameter, `approval_record` the answer.
 
-    Nothing is pushed without a required approval, nor if `policy` says that the model is no better. A span older
+    Nothing is pushed without a required approval, nor if the `Policy` refuses it. A span older
     than the latest release's is pushed only if the run asks for that span. `pushed_model` has TFX's own properties
     (`pushed`, `pushed_version`, `pushed_destination`), and `sha256`, `metrics` (JSON) and the `outcome`. If nothing
     was pushed, it also has the `reason`.
@@ -64,7 +64,8 @@ class Executor(executor.Executor):
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         older = _older_data(releases, exec_properties)
         _, measurements = _judgements(input_dict)
-        policy = policy_of(measurements, custom.get("push"))
+        contract = AppContract.model_validate_json(custom["contract"])
+        policy = Policy(measurements, custom.get("push"), contract, _least_app_version(exec_properties))
         if custom.get("push") == DRY_RUN:
             would = older or releases.preview(model, signed=config.signs, policy=policy)
             self._mark(pushed_model, Outcome.dry_run, f"{DRY_RUN}: {would}")
@@ -80,7 +81,7 @@ class Executor(executor.Executor):
             else:
                 self._mark(pushed_model, Outcome.not_approved, why_not)
             return
-        description = self._describe(model, input_dict, exec_properties, config, tuple(custom["labels"]))
+        description = self._describe(model, input_dict, exec_properties, config, contract)
         push = releases.push(model, description, who="Pusher", sign=_signer(config), policy=policy)
         self._tell(push, pushed_model)
         if push.outcome is Outcome.released:
@@ -94,22 +95,27 @@ class Executor(executor.Executor):
         input_dict: Artifacts,
         exec_properties: dict[str, Any],
         config: Settings,
-        labels: tuple[str, ...],
+        contract: AppContract,
     ) -> Description:
         # TFX puts an underscore before inputs that only an exec property names.
         ids = {name.removeprefix("_"): artifacts[0].id for name, artifacts in input_dict.items() if artifacts}
         [model_artifact] = input_dict[standard_component_specs.MODEL_KEY]
         gates, measurements = _judgements(input_dict)
         _require_the_measured(model, measurements)
-        contract = FileContract.model_validate(measurements["contract"])
-        if len(labels) != contract.output.shape[-1]:
-            raise ReleaseError(f"{model}: expected {len(labels)} outputs, one per label. Received: {contract.output}")
+        measured = FileContract.model_validate(measurements["contract"])
+        if not measured.same_form(contract.file):
+            raise ReleaseError(f"{model}: expected the declared contract, {contract.file}. Received: {measured}")
+        releases = Releases(_push_dir(exec_properties))
+        served = releases.latest()
         metrics = overall_metrics(exec_properties["evaluation_uri"])
         metrics |= {name: measurements[name] for name in _QUALITY if measurements.get(name) is not None}
         return Description(
-            labels=labels,
+            labels=contract.labels,
             inputs=contract.inputs,
             outputs=(contract.output,),
+            least_app_version=max(
+                1, served.manifest.least_app_version if served else 1, _least_app_version(exec_properties)
+            ),
             # JSON has no NaN and no infinity.
             metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
             gates=gates,
@@ -124,7 +130,7 @@ class Executor(executor.Executor):
             artifact_ids=ids,
             execution_id=int(self._context._unique_id),  # TFX has no public name for it
             approval=approval_of(exec_properties.get(APPROVAL_RECORD, "")),
-            **_anchored(Releases(_push_dir(exec_properties)), measurements),
+            **_anchored(releases, contract, measurements),
         )
 
     def _tell(self, push: Push, pushed_model: types.Artifact) -> None:
@@ -161,10 +167,15 @@ def _older_data(releases: Releases, exec_properties: dict[str, Any]) -> str | No
     return f"older data: span {span}, and release {latest.version} has span {newer}; span={span} would release it"
 
 
-def _anchored(releases: Releases, measurements: dict[str, Any]) -> dict[str, Any]:
-    """Return the Description's fields on the anchor."""
+def _least_app_version(exec_properties: dict[str, Any]) -> int:
+    """Return the run parameter, 0 in a pipeline without it."""
+    return int(json.loads(exec_properties["run_parameters"]).get(LEAST_APP_VERSION, 0))
+
+
+def _anchored(releases: Releases, contract: AppContract, measurements: dict[str, Any]) -> dict[str, Any]:
+    """Return the Description's fields on the anchor. A release with another contract is compared with none."""
     anchor = anchor_of(releases)
-    if anchor is None:
+    if anchor is None or contract.changes(anchor.manifest.app_contract):
         return {}
     found = comparison_with(measurements, anchor.manifest.sha256)
     return {"anchor": anchor.version, "beat_anchor": bool(found and found.better)}

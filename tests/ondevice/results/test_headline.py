@@ -48,6 +48,13 @@ def test_a_refusal_names_the_first_gate_and_counts_the_rest() -> None:
     assert of(EVALUATOR.model_copy(update={"blessed": False})) == "refused: the model is not blessed"
 
 
+def test_a_refusal_of_the_pusher_alone_says_its_reason() -> None:
+    judge = EVALUATOR.model_copy(update={"node_id": "EdgeValidator"})
+    assert of(judge, pusher(pushed=False, outcome="refused", reason="refused: another contract")) == (
+        "refused: another contract"
+    )
+
+
 def test_a_failure_names_the_node_and_its_reason_and_stays_one_short_line() -> None:
     gate = NodeResult(node_id="DataGate", run_id="r", state="failed", reason="DataError: 3 anomalies\n" + "x" * 500)
     line = of(gate, failed=("DataGate", "Other"))

@@ -10,8 +10,10 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.types import standard_artifacts
 
 from nightlite.deployment.settings import Settings, settings
+from nightlite.errors import ReleaseError
 from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
+from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.made_by import MADE_BY
 from nightlite.runner.in_tfx.mlmd.store import open_store
@@ -112,6 +114,60 @@ def test_the_anchor_is_found_beside_the_last_release_also_where_the_metadata_sto
     shelf.models = []
     [copy] = anchors()
     assert Path(copy.uri, "Format-Serving", "tflite").read_text() == "model 1"
+
+
+OTHER_LABELS = CONTRACT.model_copy(update={"labels": ("no", "yes")})
+
+
+def resolved_with(shelf: Shelf, contract: AppContract) -> dict[str, list[standard_artifacts.Model]]:
+    """Return what a run whose model has this contract finds. The releases have `CONTRACT` unless they say other."""
+    channels = {"model": shelf.models, "anchor": shelf.models, "replaced": shelf.models, "blessing": BLESSINGS}
+    return shelf.strategy(contract).resolve_artifacts(shelf.store, channels)
+
+
+def test_a_release_of_another_contract_is_no_baseline_and_is_handed_on_with_its_manifest(shelf: Shelf) -> None:
+    shelf.release(1)
+    shelf.release(2, anchor=1)
+    alike = resolved_with(shelf, CONTRACT)
+    assert ([item.id for item in alike["model"]], [item.id for item in alike["anchor"]]) == ([2], [1])
+    assert alike["replaced"] == []
+    found = resolved_with(shelf, OTHER_LABELS)
+    assert (found["model"], found["anchor"], found["blessing"]) == ([], [], [])
+    [replaced] = found["replaced"]
+    assert Manifest.model_validate_json(Path(replaced.uri, "manifest.json").read_text()).version == 2
+    assert Path(replaced.uri, "Format-Serving", "tflite").read_text() == "model 2"
+    [again] = resolved_with(shelf, OTHER_LABELS)["replaced"]
+    assert again.uri == replaced.uri
+
+
+def test_a_release_of_the_same_file_with_another_meaning_is_another_one(shelf: Shelf) -> None:
+    shelf.release(1, labels=("a", "b"))
+    [first] = resolved_with(shelf, CONTRACT)["replaced"]
+    shelf.releases.folder.rename(shelf.releases.folder.with_name("lost"))
+    shelf.release(1, labels=("c", "d"))
+    [second] = resolved_with(shelf, CONTRACT)["replaced"]
+    assert first.uri != second.uri
+    assert '"c"' in Path(second.uri, "manifest.json").read_text()
+
+
+def test_an_anchor_of_another_contract_is_skipped_alone(shelf: Shelf) -> None:
+    shelf.release(1, labels=OTHER_LABELS.labels)
+    shelf.release(2, anchor=1)
+    found = resolved_with(shelf, CONTRACT)
+    assert ([item.id for item in found["model"]], found["anchor"], found["replaced"]) == ([2], [], [])
+
+
+def test_a_release_whose_manifest_is_older_than_meanings_is_a_baseline(shelf: Shelf) -> None:
+    inputs = tuple(item.model_copy(update={"meaning": None, "shape": (-1, 784)}) for item in CONTRACT.inputs)
+    shelf.release(2, inputs=inputs)
+    assert [item.id for item in resolved_with(shelf, CONTRACT)["model"]] == [2]
+
+
+def test_a_damaged_release_of_another_contract_is_no_reason_to_skip_its_gate(shelf: Shelf) -> None:
+    shelf.release(2)
+    (shelf.releases.folder / "1" / "model.tflite").write_text("rotten")
+    with pytest.raises(ReleaseError, match="expected sha256"):
+        resolved_with(shelf, OTHER_LABELS)
 
 
 @pytest.mark.parametrize("artifact_id", [3, 99], ids=["a refused model's", "nobody's"])

@@ -14,9 +14,10 @@ from tfx.proto import pusher_pb2
 from tfx.types import Artifact, standard_artifacts
 from tfx.utils import json_utils, proto_utils
 
-from models.mnist.model.features import LABELS
+from models.mnist.on_device import MODEL
 from nightlite.errors import NodeRequestError, ReleaseError
 from nightlite.ondevice.approval import Approval
+from nightlite.ondevice.contract.app_contract import AppContract, Meaning
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.in_tfx.node_outcome import node_outcome
@@ -37,6 +38,8 @@ EDGE = {
         "output": {"name": "probabilities", "dtype": "float32", "shape": [1, 10]},
     },
 }
+IN_PERCENT = Meaning(description="pixels", unit="percent")
+CONTRACT = MODEL.app_contract
 GATE = Gate(name="min_accuracy", node_id="E", subject="accuracy", relation=">=", bound=0.9, value=0.99, passed=True)
 Pushed = dict[str, Any]
 
@@ -77,7 +80,8 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         *,
         blessed: bool = True,
         infra: bool = True,
-        labels: Any = LABELS,
+        contract: AppContract = CONTRACT,
+        least_app_version: int = 0,
         push: str = "yes",
         approval: str = "none",
         record: str = "",
@@ -113,9 +117,11 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
             {"pushed_model": [pushed]},
             {
                 "push_destination": proto_utils.proto_to_json(destination),
-                "custom_config": json_utils.dumps({"labels": labels, "push": push}),
+                "custom_config": json_utils.dumps({"contract": contract.model_dump_json(), "push": push}),
                 "span": span,
-                "run_parameters": json.dumps({"epochs": 3, "push": push, "force": False, "span": asked_span}),
+                "run_parameters": json.dumps(
+                    {"epochs": 3, "push": push, "span": asked_span, "least_app_version": least_app_version}
+                ),
                 "evaluation_uri": "evaluation",
                 "approval": approval,
                 "approval_record": record,
@@ -146,7 +152,8 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
     }
     manifest = release.manifest
     assert (manifest.span, manifest.code_revision, manifest.run_id) == (3, "r42", "run-1")
-    assert manifest.parameters == {"epochs": 3, "push": "yes", "force": False, "span": "latest"}
+    assert manifest.parameters == {"epochs": 3, "push": "yes", "span": "latest", "least_app_version": 0}
+    assert (manifest.app_contract, manifest.least_app_version) == (CONTRACT, 1)
     assert (manifest.model_artifact_id, manifest.execution_id) == (10, 1)
     ids = {"model": 10, "model_blessing": 20, "ImportExampleGen.examples": 30, "infra_blessing": 40}
     assert manifest.artifact_ids == ids
@@ -279,10 +286,64 @@ def test_old_releases_go_after_a_push(
     assert releases.versions() == [1, 3, 4]  # none beat the first, so that is their anchor
 
 
-def test_labels_that_are_not_the_models_are_refused(push: Callable[..., Pushed], releases: Releases) -> None:
-    with pytest.raises(ReleaseError, match="expected 2 outputs, one per label"):
-        push(0, "run-1", labels=("0", "1"))
+def test_a_file_of_another_form_than_the_declared_one_is_refused(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    other = CONTRACT.model_copy(update={"output": CONTRACT.output.model_copy(update={"shape": (1, 2)})})
+    with pytest.raises(ReleaseError, match=r"expected the declared contract, .* to probabilities float32\[1, 2\]"):
+        push(0, "run-1", contract=other)
     assert releases.versions() == []
+
+
+OTHER_UNIT = CONTRACT.model_copy(
+    update={"inputs": tuple(item.model_copy(update={"meaning": IN_PERCENT}) for item in CONTRACT.inputs)}
+)
+
+
+def test_another_contract_is_released_only_where_the_run_says_a_newer_app(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    push(0, "run-1", measurements=MADE_OF)
+    for said in (
+        push(1, "run-2", contract=OTHER_UNIT),
+        push(0, "run-3", contract=OTHER_UNIT),  # the very same file
+        push(1, "run-4", contract=OTHER_UNIT, approval="required"),  # and no one was asked
+        push(1, "run-5", contract=OTHER_UNIT, least_app_version=1, push="even if no better"),
+    ):
+        assert (said["outcome"], said["pushed_version"]) == ("refused", None)
+        assert said["reason"].startswith("refused: least version of the app for a contract other than release 1's (")
+        assert "unit percent instead of grey level" in said["reason"] and "expected >= 2" in said["reason"]
+    assert releases.versions() == [1]
+    look = push(1, "look", contract=OTHER_UNIT, push="dry run")["reason"]
+    assert look.startswith("dry run: refused: least version of the app")
+    # Of the same data and code, and not compared with release 1: it is no such thing.
+    assert push(0, "run-6", contract=OTHER_UNIT, least_app_version=2, measurements=MADE_OF)["pushed_version"] == "2"
+    manifest = releases.release(2).manifest
+    assert (manifest.least_app_version, manifest.app_contract) == (2, OTHER_UNIT)
+    assert (manifest.anchor, manifest.next_anchor) == (None, 2)
+
+
+def test_the_least_app_version_never_falls_and_may_be_raised_without_a_change(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    push(0, "run-1", least_app_version=3)
+    push(1, "run-2")
+    push(2, "run-3", least_app_version=2)
+    push(3, "run-4", least_app_version=5)
+    assert [releases.release(version).manifest.least_app_version for version in (1, 2, 3, 4)] == [3, 3, 3, 5]
+
+
+def test_a_rollback_across_a_change_is_not_undone_by_a_run_that_waited_for_its_approval(
+    push: Callable[..., Pushed], releases: Releases
+) -> None:
+    push(0, "run-1")
+    push(1, "run-2", contract=OTHER_UNIT, least_app_version=2)
+    releases.rollback(1, who="ann", why="the app is not out yet")
+    said = push(2, "run-3", contract=OTHER_UNIT, approval="required", record=record("approved"))
+    assert (said["outcome"], releases.latest_version()) == ("refused", 1)
+    assert "contract other than release 1's" in said["reason"]
+    assert push(3, "run-4", contract=OTHER_UNIT, least_app_version=2)["outcome"] == "released"
+    assert releases.release(3).manifest.anchor is None
 
 
 def test_a_release_is_signed_and_one_that_readers_would_refuse_is_not_made(

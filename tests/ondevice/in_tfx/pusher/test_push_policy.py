@@ -15,11 +15,12 @@ from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
 from nightlite.ondevice.releases.anchor import anchor
-from nightlite.ondevice.releases.policy import EVEN_IF_NO_BETTER, comparison_with, policy
+from nightlite.ondevice.releases.policy import EVEN_IF_NO_BETTER, Policy, comparison_with
 from nightlite.ondevice.releases.store import Push, Releases
 from nightlite.ondevice.results.outcome import Outcome
 from tests.names import RunParams
 from tests.ondevice.gates.test_edge import CONTRACT, DEFAULTS, MEASURED, RENAMED
+from tests.ondevice.releases.made_releases import CONTRACT as DECLARED
 from tests.ondevice.releases.made_releases import DESCRIPTION
 
 N = 1000
@@ -74,7 +75,7 @@ class Shop:
             }
         )
         self.answers[name] = answers
-        return self.releases.push(file, description, who="Pusher", policy=policy(judged, push))
+        return self.releases.push(file, description, who="Pusher", policy=Policy(judged, push))
 
     def again(self, name: str) -> Push:
         """Return the same file in another run, compared with the releases of today."""
@@ -136,12 +137,24 @@ def test_what_is_new_ships_without_being_better(shop: Shop, new: dict[str, Any])
     assert (shop.releases.latest_version(), version_of_anchor(shop)) == (2, 1)
 
 
+def test_another_contract_makes_two_models_unlike_where_a_run_has_said_so(shop: Shop) -> None:
+    shop.night("first", right(range(20)))
+    measurements, first = shop.releases.release(1).manifest.measurements, shop.releases.release(1)
+    labels = DECLARED.model_copy(update={"labels": ("no", "yes")})
+    assert Policy(measurements, "yes", first.manifest.app_contract).no_better("new", first, {}) is not None
+    assert Policy(measurements, "yes", labels, 2).no_better("new", first, {}) is None
+    for said, refused in ((0, True), (1, True), (2, False)):
+        found = Policy(measurements, "yes", labels, said)
+        assert found.changes_contract(first) and bool(found.unannounced_change(first)) is refused
+    assert Policy(measurements, "yes").unannounced_change(first) is None
+
+
 def test_the_latest_file_is_pushed_again_to_be_signed(shop: Shop) -> None:
     shop.night("first", right(range(20)))
     measurements = shop.releases.release(1).manifest.measurements
     assert (
         shop.releases.known(
-            shop.releases.folder.parent / "first", must_be_signed=True, policy=policy(measurements, "yes")
+            shop.releases.folder.parent / "first", must_be_signed=True, policy=Policy(measurements, "yes")
         )
         is None
     )
@@ -149,10 +162,9 @@ def test_the_latest_file_is_pushed_again_to_be_signed(shop: Shop) -> None:
 
 def test_a_release_that_came_since_is_not_replaced_unseen(shop: Shop) -> None:
     shop.night("first", right(range(20)))
-    rule = policy(shop.releases.release(1).manifest.measurements, "yes")
-    assert rule
+    rule = Policy(shop.releases.release(1).manifest.measurements, "yes")
     shop.night("second", right(range(0)))
-    assert rule("a new file", shop.releases.release(2), {}) == (
+    assert rule.no_better("a new file", shop.releases.release(2), {}) == (
         "no better: not compared with release 2, which is of the same data; the next run will be"
     )
 

@@ -28,11 +28,12 @@ _WITHOUT_A_BOUND = (
     + ", ".join(f"{tolerance:g} ({quantization})" for quantization, tolerance in TOLERANCES.items())
     + " |",
 )
+_CHANGE = "| `least_app_version` | 0 | | | first app that understands the file, if its contract is another |"
 _GROUPS = (
     ("**both Evaluators** (TFMA, eval split)", (), table.EVALUATORS),
     (
         "**against the last release and the anchor** (the TFLite Evaluator, EdgeValidator)",
-        (),
+        (_CHANGE,),
         table.AGAINST_RELEASES,
     ),
     (

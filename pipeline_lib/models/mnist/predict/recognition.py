@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from models.mnist.on_device import MODEL
 from nightlite import native_log
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.contract.app_contract import Input
 from nightlite.ondevice.contract.file_contract import SIGNATURE
 from nightlite.ondevice.in_tfx.golden_check import require_golden
 from nightlite.ondevice.releases.checked import checked
@@ -60,7 +61,7 @@ class Recogniser:
         """
         manifest = self.release.manifest
         [taken], [given] = manifest.inputs, manifest.outputs
-        pixels = np.stack(images).reshape(len(images), -1).astype(taken.dtype) / np.float32(255) - np.float32(0.5)
+        pixels = _values(np.stack(images).reshape(len(images), -1), taken)
         with native_log.muted():
             probabilities = np.asarray(self._run(**{taken.name: pixels})[given.name])
         return [
@@ -71,6 +72,12 @@ class Recogniser:
             )
             for row in probabilities
         ]
+
+
+def _values(pixels: NDArray[np.uint8], taken: Input) -> NDArray[np.float32]:
+    """Return an input's values as the release's manifest says. An older manifest says nothing; then as declared."""
+    meaning = taken.meaning or MODEL.features[0].meaning
+    return pixels.astype(np.float32) * np.float32(meaning.scale) + np.float32(meaning.offset)
 
 
 def _load(settings: Settings, version: int | None) -> tuple[Release, bytes]:

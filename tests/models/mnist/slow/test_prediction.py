@@ -110,6 +110,24 @@ def test_no_likely_digit_is_not_sure_and_still_has_its_probabilities(
     assert (facts["digit"], facts["release"], len(facts["probabilities"])) == (None, 1, 10)
 
 
+def test_the_manifest_says_how_pixels_become_inputs(settings: Settings, mnist5k: Dataset, tmp_path: Path) -> None:
+    """Of one file: a release that takes dark ink on light, and one whose manifest is older than meanings."""
+    image, [taken] = mnist5k.eval.images[0], MODEL.app_contract.inputs
+    assert taken.meaning
+    dark = taken.meaning.model_copy(update={"scale": -taken.meaning.scale, "offset": -taken.meaning.offset})
+    [said] = Recogniser(settings).ask([image])
+    file = Recogniser(settings).release.folder / "model.tflite"
+    for name, meaning, shown in (("dark", dark, 255 - image), ("older", None, image)):
+        others = Settings(var_dir=tmp_path / name)
+        inputs = (taken.model_copy(update={"meaning": meaning}),)
+        description = describe("run", LABELS).model_copy(update={"inputs": inputs})
+        Releases(others.folders(MODEL.name).releases).push(file, description, who="Pusher")
+        [told] = Recogniser(others).ask([shown])
+        assert told.probabilities == pytest.approx(said.probabilities, abs=1e-4)
+        [wrong] = Recogniser(others).ask([255 - shown])
+        assert wrong.probabilities != pytest.approx(said.probabilities, abs=1e-4)
+
+
 # Defined only where there are such files, as in ../test_sources.py.
 if real_folder := os.environ.get("NIGHTLITE_TEST_MNIST_DIR"):
 

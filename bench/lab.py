@@ -39,6 +39,8 @@ class Lab:
     def __init__(self, settings: Settings, resources: ExitStack, say: Callable[[str], None]) -> None:
         self._settings, self._resources, self._say = settings, resources, say
         self._pairs: dict[int, list[Pair]] = {}
+        self._kept_runs: dict[str, dict[str, Any]] = {}
+        self._runtimes: dict[str, dict[str, Any]] = {}
         self._examples = 1_000  # in the latest span, which a run reads
 
     @functools.cached_property
@@ -127,13 +129,26 @@ class Lab:
     @functools.cached_property
     def model_files(self) -> dict[str, Any]:
         """Return the findings of `bench.tfx.model_files` on a Keras SavedModel and its TFLite file."""
-        self._add_span(1_000)
-        self._say("training a model, to measure its files")
-        local = program.ask(self._settings, "bench.tfx.local_run", "--keep", *_params())
+        run = self._kept_run("none")
         self._say("size, load time and latency of the two models")
-        return program.ask(
-            self._settings, "bench.tfx.model_files", local.values["keras_model"], local.values["tflite_file"]
-        ).values
+        return program.ask(self._settings, "bench.tfx.model_files", run["keras_model"], run["tflite_file"]).values
+
+    def runtimes(self, quantization: str) -> dict[str, Any]:
+        """Return the findings of `bench.tfx.runtimes` on a release of that form."""
+        if quantization not in self._runtimes:
+            run = self._kept_run(quantization)
+            self._say(f"golden examples in three runtimes, quantization {quantization}")
+            self._runtimes[quantization] = program.ask(self._settings, "bench.tfx.runtimes", run["release"]).values
+        return self._runtimes[quantization]
+
+    def _kept_run(self, quantization: str) -> dict[str, Any]:
+        """Return the result of `bench.tfx.local_run`, whose artifacts and release stay."""
+        if quantization not in self._kept_runs:
+            self._add_span(1_000)
+            self._say(f"training and releasing a model, quantization {quantization}")
+            params = [*_params(), f"--param=quantization={quantization}"]
+            self._kept_runs[quantization] = program.ask(self._settings, "bench.tfx.local_run", "--keep", *params).values
+        return self._kept_runs[quantization]
 
 
 def _params() -> list[str]:

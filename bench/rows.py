@@ -101,6 +101,25 @@ def tflite_latency(name: str, lab: Lab) -> Row:
     return Row.of(name, "ms", files["ours"]["p50"], files["yardstick"]["p50"], what=what)
 
 
+def runtime(quantization: str, key: str, title: str) -> Callable[[str, Lab], Row]:
+    def row(name: str, lab: Lab) -> Row:
+        found = lab.runtimes(quantization)
+        ours, yardstick = found[key], found["interpreter"]
+        accelerated = {True: ", fully accelerated", False: ", not fully accelerated", None: ""}
+        what = (
+            f"p50 of one example in {title}; {ours['agreeing']} of {ours['examples']} golden examples agree, "
+            f"largest difference {ours['largest_difference']:.1g}{accelerated[ours['fully_accelerated']]}"
+        )
+        if key == "interpreter":
+            return Row.of(name, "ms", ours["latency_ms"], what=f"{what}; batches equal to the bit")
+        return Row.of(name, "ms", ours["latency_ms"], yardstick["latency_ms"], what=f"{what} | the Interpreter")
+
+    return row
+
+
+RUNTIMES = {"interpreter": "the Interpreter", "compiled_model": "CompiledModel", "litert_js": "LiteRT.js in Chromium"}
+FORMS = {"float": "none", "int8": "int8"}
+
 ROWS: dict[str, Callable[[str, Lab], Row]] = {
     "dag_parse": dag_parse,
     "noop_task": noop_task,
@@ -115,6 +134,11 @@ ROWS: dict[str, Callable[[str, Lab], Row]] = {
     "tflite_size": tflite_size,
     "tflite_load": tflite_load,
     "tflite_latency": tflite_latency,
+    **{
+        f"runtimes_{form}_{key}": runtime(quantization, key, title)
+        for form, quantization in FORMS.items()
+        for key, title in RUNTIMES.items()
+    },
 }
 QUICK = ("dag_parse", "noop_task", "node_overhead_warm", "node_overhead_cold", "dag_run", "dag_run_with_imports")
 

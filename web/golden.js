@@ -1,6 +1,6 @@
 // The page's work: runs every golden example of ?release=FOLDER/, and measures one call.
 // When it ends, <body> has its findings as JSON in data-findings, or a sentence in data-failure.
-import {openRelease} from './release.js';
+import {floats, openRelease} from './release.js';
 
 const CALLS = 20;  // timed together: a browser's clock has steps of 0.1 ms
 const ROUNDS = 25;
@@ -9,9 +9,13 @@ const ROUNDS = 25;
 function difference(found, expected) {
   const differences = Object.entries(expected).flatMap(([name, values]) => {
     const outputs = found[name] ?? [];
-    return outputs.length === values.length ? values.map((value, i) => Math.abs(value - outputs[i])) : [Infinity];
+    return outputs.length === values.length ? Array.from(values, (value, i) => Math.abs(value - outputs[i])) : [Infinity];
   });
   return Math.max(...differences.map(value => (Number.isNaN(value) ? Infinity : value)));
+}
+
+function typed(numbers) {
+  return Object.fromEntries(Object.entries(numbers).map(([name, values]) => [name, floats(values)]));
 }
 
 /** Return the median time of one call in ms, after as many calls to warm up. */
@@ -28,7 +32,8 @@ async function latency(release, inputs) {
 async function run() {
   const folder = new URLSearchParams(location.search).get('release') ?? 'release/';
   const release = await openRelease(folder);
-  const {examples, tolerance} = release.golden;
+  const {tolerance} = release.golden;
+  const examples = release.golden.examples.map(({inputs, outputs}) => ({inputs: typed(inputs), outputs: typed(outputs)}));
   const differences = [];
   for (const {inputs, outputs} of examples) differences.push(difference(await release.ask(inputs), outputs));
   return {

@@ -33,7 +33,7 @@ export class Release {
     return this.model.isFullyAccelerated;
   }
 
-  /** Return the outputs of one example by their names, an array of numbers each. A missing value (null) is NaN. */
+  /** Return the outputs of one example by their names, each a Float32Array, as the inputs are. */
   async ask(inputs) {
     const tensors = {};
     try {
@@ -41,7 +41,7 @@ export class Release {
         if (!this.shapes.has(name)) {
           throw new Error(`expected inputs named ${[...this.shapes.keys()].join(', ')}. Received: ${name}`);
         }
-        tensors[name] = new Tensor(Float32Array.from(values, value => value ?? NaN), this.shapes.get(name));
+        tensors[name] = new Tensor(values, this.shapes.get(name));
       }
       const outputs = await this.model.run(tensors);
       return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, taken(output)]));
@@ -51,9 +51,14 @@ export class Release {
   }
 }
 
+/** Return numbers of a JSON file as an input or output. Its null is NaN: a missing value. */
+export function floats(numbers) {
+  return Float32Array.from(numbers, number => number ?? NaN);
+}
+
 function taken(output) {
   try {
-    return Array.from(output.toTypedArray());
+    return output.toTypedArray();
   } finally {
     output.delete();
   }

@@ -50,6 +50,7 @@ def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
         "import_seconds": imported,
         "keras_model": str(Path(models["mnist"], "Format-Serving")),
         "tflite_file": str(tflite_file),
+        "release": str(own.folders(MODEL.name).releases / "1"),
     }
 
 

@@ -9,9 +9,9 @@ latency of one image in ms: `p50` of each run, `p90` and `p99` of all. One threa
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ WARM_UP = 100
 IMAGES = 1_000
 
 Image = npt.NDArray[np.float32]
+Example = TypeVar("Example")
 
 
 def load_tflite(file: Path) -> Callable[[Image], Image]:
@@ -65,11 +66,11 @@ def milliseconds(call: Callable[..., object], argument: object) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def latencies(predict: Callable[[Image], Image], images: list[Image]) -> dict[str, Any]:
+def latencies(predict: Callable[[Example], object], examples: Sequence[Example], runs: int = RUNS) -> dict[str, Any]:
     """Return `p50` of each run, `p90` and `p99` of all runs together, in ms, after a warm-up."""
-    for image in images[:WARM_UP]:
-        predict(image)
-    times = np.array([[milliseconds(predict, image) for image in images] for _ in range(RUNS)])
+    for example in examples[:WARM_UP]:
+        predict(example)
+    times = np.array([[milliseconds(predict, example) for example in examples] for _ in range(runs)])
     p90, p99 = np.percentile(times, [90, 99])
     return {"p50": np.percentile(times, 50, axis=1).tolist(), "p90": float(p90), "p99": float(p99)}
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -44,6 +45,14 @@ class StandInLab:
             for seconds, overhead, local in ((30.0, 1.0, 20.0), (10.0, 2.0, 40.0), (20.0, 3.0, 30.0))
         ]
 
+    def runtimes(self, quantization: str) -> dict[str, dict[str, Any]]:
+        accelerated = quantization == "none"
+        found = {"examples": 10, "agreeing": 9, "largest_difference": 2.4e-5, "fully_accelerated": accelerated}
+        return {
+            "interpreter": {**found, "fully_accelerated": None, "latency_ms": [0.02, 0.04, 0.03]},
+            "litert_js": {**found, "latency_ms": [0.3, 0.1, 0.2]},
+        }
+
 
 def test_a_row_is_the_median_of_its_runs_over_the_yardsticks():
     row = Row.of("dag_run", "s", [30.0, 10.0, 21.0], [40.0, 44.0, 42.0], what="")
@@ -65,12 +74,21 @@ def test_a_single_run_has_no_spread_and_a_yardstick_no_ratio():
         ("dag_run_with_imports", 20.0, 50.0),
         ("examples_per_second_10k", 500.0, 10_000 / 30),
         ("peak_memory_60k", 100.0, 200.0),
+        ("runtimes_int8_litert_js", 0.2, 0.03),
+        ("runtimes_float_interpreter", 0.03, None),
     ],
 )
 def test_what_each_row_is_drawn_from(name, ours, yardstick):
     row = ROWS[name](name, StandInLab())
     assert (row.name, row.ours) == (name, ours)
     assert row.yardstick == (None if yardstick is None else pytest.approx(yardstick, rel=1e-3))
+
+
+def test_a_runtimes_row_says_what_agrees_and_what_is_accelerated():
+    names = ("runtimes_float_litert_js", "runtimes_int8_litert_js", "runtimes_int8_interpreter")
+    js, int8, interpreter = (ROWS[name](name, StandInLab()).what for name in names)
+    assert "9 of 10 golden examples agree, largest difference 2e-05, fully accelerated | the Interpreter" in js
+    assert "not fully accelerated" in int8 and "accelerated" not in interpreter
 
 
 def test_rows_that_were_not_measured_now_stay_in_the_file(tmp_path):

@@ -1,4 +1,4 @@
-"""The real network's file, released, in LiteRT.js in a real browser: it answers as LiteRT does on the build host."""
+"""The real network's file, released: LiteRT.js in a real browser answers as LiteRT's runtimes on the build host."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.tfx import runtimes
 from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, LABELS
 from nightlite import litert
-from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden, GoldenExample, numbers
+from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden
 from nightlite.ondevice.in_tfx.conversion import tflite_file
 from nightlite.ondevice.in_tfx.conversion.quantization import quantize
+from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_of
+from nightlite.ondevice.in_tfx.edge_validator.one_at_a_time import interpreted
 from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
@@ -26,15 +29,11 @@ IMAGES_PER_CLASS = 10
 
 def golden(file: Path, sha256: str, examples: trainer.Examples) -> Golden:
     """Return LiteRT's answers to some images of every class."""
-    interpreter = tflite_file.load(file)
     chosen = np.concatenate([np.flatnonzero(examples.labels == n)[:IMAGES_PER_CLASS] for n in range(len(LABELS))])
-    found = []
-    for index in chosen:
-        answers = litert.answer(interpreter, {IMAGE_KEY: examples.images[index]})
-        outputs = {name: numbers(values.ravel().tolist()) for name, values in answers.items()}
-        inputs = {IMAGE_KEY: numbers(examples.images[index].tolist())}
-        found.append(GoldenExample(label=LABELS[examples.labels[index]], inputs=inputs, outputs=outputs))
-    return Golden(sha256=sha256, tolerance=1e-5, examples=tuple(found))
+    inputs = {IMAGE_KEY: examples.images[chosen]}
+    labels = [LABELS[label] for label in examples.labels[chosen]]
+    [output] = litert.signature(tflite_file.load(file))[1]
+    return golden_of(sha256, 1e-5, inputs, labels, output, interpreted(file, inputs))
 
 
 @pytest.fixture(params=["none", "int8"])
@@ -51,8 +50,10 @@ def release(request: pytest.FixtureRequest, float_file: bytes, data: Data, tmp_p
     return pushed.release
 
 
-def test_every_golden_example_agrees(release: Release) -> None:
-    found = in_chromium.golden(release.folder)
-    print(found)
-    assert found["examples"] == found["agreeing"] == IMAGES_PER_CLASS * len(LABELS)
-    assert found["version"] == release.version and found["largest_difference"] <= found["tolerance"] == 1e-5
+def test_every_golden_example_agrees_in_each_runtime(release: Release) -> None:
+    found = runtimes.measure(release.folder, runs=1)
+    assert list(found) == ["interpreter", "compiled_model", "litert_js"]
+    for name, finding in found.items():
+        print(name, finding)
+        assert finding["examples"] == finding["agreeing"] == IMAGES_PER_CLASS * len(LABELS)
+        assert finding["largest_difference"] <= 1e-5 and finding["latency_ms"][0] > 0

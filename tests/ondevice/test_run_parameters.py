@@ -4,12 +4,21 @@ from pydantic import ValidationError
 from models.mnist.on_device import MODEL
 from nightlite.errors import NodeRequestError
 from nightlite.ondevice.run_parameters import checked_assignments, parameters
+from nightlite.ondevice.settings import run_default_fields
 from nightlite.runner.parameter_text import assignments
 from tests.names import RunParams
 
 
 def test_every_field_is_a_parameter_with_its_default():
     assert {parameter.name: parameter.default for parameter in parameters(MODEL)} == RunParams().model_dump()
+
+
+def test_the_least_app_version_is_said_by_a_run_and_never_by_a_deployment():
+    assert RunParams().least_app_version == 0
+    assert "least_app_version" not in run_default_fields(MODEL).model_fields
+    assert checked_assignments(["least_app_version=2"], MODEL) == {"least_app_version": 2}
+    with pytest.raises(NodeRequestError, match="expected int, 0 to 2100000000. Received: -1"):
+        checked_assignments(["least_app_version=-1"], MODEL)
 
 
 def test_bounds_go_along():

@@ -1,5 +1,6 @@
 """The baseline: the release, wherever a rollback has moved it, else the last that was blessed."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,17 @@ def shelf(tmp_path: Path) -> Shelf:
 def test_without_a_release_it_is_the_one_blessed_last(shelf: Shelf) -> None:
     assert shelf.resolved() == ([1], [14])
     assert shelf.resolved(blessings=BLESSINGS[:3]) == ([2], [12])
+
+
+def test_without_a_release_a_blessed_file_with_other_inputs_is_no_baseline(shelf: Shelf, tmp_path: Path) -> None:
+    """Such as of a first model that no one approved, before a change of the features."""
+    last = blessing(15, 2, True)
+    last.uri = str(tmp_path)
+    file, form = tmp_path / "measurements.json", CONTRACT.file.model_dump(mode="json")
+    file.write_text(json.dumps({"contract": form}))
+    assert shelf.resolved(blessings=[*BLESSINGS, last]) == ([2], [15])
+    file.write_text(json.dumps({"contract": form | {"inputs": [*form["inputs"], form["inputs"][0] | {"name": "x"}]}}))
+    assert shelf.resolved(blessings=[*BLESSINGS, last]) == ([1], [14])
 
 
 def test_a_refused_model_and_an_empty_history_give_none(shelf: Shelf) -> None:

@@ -1,5 +1,6 @@
 """Baseline that a new model is compared with: the release that phones have now."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from tfx.utils import path_utils
 
 from nightlite import durable
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.contract.app_contract import AppContract
-from nightlite.ondevice.contract.file_contract import TFLITE_FILE
+from nightlite.ondevice.contract.app_contract import AppContract, Input
+from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
+from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
 from nightlite.ondevice.releases.manifest import MANIFEST_FILE, sha256_of
 from nightlite.ondevice.releases.release import Release
@@ -79,12 +81,24 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
         if release:
             model = self._model_of(release, store, input_dict["model"])
         else:
-            wanted = max(blessings, key=lambda model_id: int(blessings[model_id].id), default=0)
+            usable = (model_id for model_id, blessing in blessings.items() if self._takes_the_same(blessing))
+            wanted = max(usable, key=lambda model_id: int(blessings[model_id].id), default=0)
             model = [item for item in input_dict["model"] if item.id == wanted]
         found = {"model": model, "blessing": [blessings[item.id] for item in model if item.id in blessings]}
         if "anchor" in input_dict:
             found["anchor"] = self._anchor(release, store, input_dict["model"])
         return {**{key: [] for key in input_dict}, **found}
+
+    def _takes_the_same(self, blessing: types.Artifact) -> bool:
+        """Return whether a blessed file, which has no manifest, has the candidate's inputs and output."""
+        file = Path(blessing.uri, MEASUREMENTS_FILE)
+        if not file.exists():
+            return True
+        measured = FileContract.model_validate(json.loads(file.read_text(encoding="utf-8"))["contract"])
+        inputs = tuple(Input(**dict(tensor)) for tensor in measured.inputs)
+        return not self._contract.changes(
+            AppContract(inputs=inputs, output=measured.output, labels=self._contract.labels)
+        )
 
     def _anchor(
         self, latest: Release | None, store: ml_metadata.MetadataStore, models: list[types.Artifact]

@@ -105,13 +105,29 @@ def test_each_picture_has_its_line_and_the_exit_code_says_the_worst(
 
 def test_after_a_rollback_predict_asks_the_other_release(run: Run, released: Releases, picture: str) -> None:
     done = run("models", "rollback", "1", "--reason", "two is no digit", "--who", "ann")
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1), done.stderr
     answer = json.loads(run("predict", picture, "--json").stdout)
     assert (answer["digit"], answer["release"]) == ("0", 1)
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert json.loads(run("predict", picture, "--json", "--version", "2").stdout)["digit"] == "1"
     history = run("models", "list", "--history").stdout
     assert "rollback" in history and "ann" in history and "two is no digit" in history
+
+
+def test_a_rollback_across_a_change_of_the_contract_names_it(
+    run: Run, released: Releases, tiny_models: list[Path]
+) -> None:
+    changed = tuple(item.model_copy(update={"name": "pixels"}) for item in describe("").inputs)
+    description = describe("changed", LABELS).model_copy(update={"inputs": changed, "least_app_version": 2})
+    push = released.push(released.folder / "1" / "model.tflite", description, who="Pusher")
+    assert "least app version │ 2" in run("models", "show").stdout
+    done = run("models", "rollback", "1", "--reason", "the app is not out yet")
+    line, said = done.stdout.splitlines()
+    assert line.startswith("latest is release 1 now")
+    assert said.startswith(
+        f"Its contract is another than release {push.release.version}'s (input pixels is gone; input image_floats is "
+        "new): an app made for that one must not use it"
+    )
 
 
 def test_the_releases_are_listed_shown_verified_pruned_and_exported(

@@ -89,8 +89,15 @@ def rollback(
 ) -> None:
     """Point `latest` to another release. The next run compares its model with that one."""
     _verified(find(version))
+    before = _latest_if_readable()
     release = _releases().rollback(version, who=who or _user(), why=reason)
     print(f"latest is release {release.version} now (sha256 {release.manifest.sha256})")
+    changes = release.manifest.app_contract.changes(before.manifest.app_contract) if before else ()
+    if before and changes:
+        print(
+            f"Its contract is another than release {before.version}'s ({'; '.join(changes)}): an app made for that one "
+            "must not use it, and the next run of that contract is refused unless it says least_app_version"
+        )
 
 
 @models.command(epilog="Example: nightlite models prune --keep 5")
@@ -138,6 +145,13 @@ def find(version: int | None) -> Release:
     if release is None:
         raise ReleaseError(_no_release(releases))
     return release
+
+
+def _latest_if_readable() -> Release | None:
+    try:
+        return _releases().latest()
+    except ReleaseError:
+        return None  # damaged, which may be why someone rolls back
 
 
 def _releases() -> Releases:

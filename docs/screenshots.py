@@ -26,7 +26,7 @@ from docs import chromium
 PROJECT = Path(__file__).resolve().parents[1]
 IMAGES = PROJECT / "docs" / "images"
 DAG_ID, APPROVAL = "mnist_tflite", "Approval.mnist_lite"
-GROUPS = ["data", "train", "evaluate", "release"]
+GROUPS = ["data", "train", "evaluate", "push"]
 WAIT_SECONDS = 600
 # Controls for a mouse only. The crops would cut some of them in two.
 HIDDEN = ".react-flow__panel, [aria-label$=' Details Panel'] { visibility: hidden }"

@@ -191,11 +191,15 @@ def test_the_previous_span_is_the_newest_before_it_that_passed() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "rarest"),
-    [([3] * 10, "a 0 in (train|eval)"), ([*range(8), 9] * 3, "a 8 in (train|eval)"), ([], "a 0 in train")],
+    [
+        ([3] * 10, '"a 0" in (train|eval)'),
+        ([*range(8), 9] * 3, '"a 8" in (train|eval)'),
+        ([], '"a 0" in train'),
+    ],
     ids=["one digit", "no eights", "no examples"],
 )
 def test_data_without_a_digit_ends_the_run_though_a_model_of_it_would_be_perfect(
     statistics: Callable[..., Artifact], tmp_path: Path, labels: list[int], rarest: str
 ) -> None:
-    with pytest.raises(DataError, match=rf'rarest label, "{rarest}": 0, expected >= 0.01 \(min_label_share\)'):
+    with pytest.raises(DataError, match=rf"rarest label, {rarest}: 0, expected >= 0.01 \(min_label_share\)"):
         judge(statistics(1, labels), tmp_path)

@@ -50,7 +50,7 @@ class Executor(base_executor.BaseExecutor):
         rarest, share = rarest_label(by_split, schema, label_key, json.loads(exec_properties["labels"]))
         gates = [
             ANOMALIES.judge(exec_properties, len(anomalies), NODE_ID),
-            RAREST_LABEL.judge(exec_properties, share, NODE_ID, f'{RAREST_LABEL.subject}, "{rarest}"'),
+            RAREST_LABEL.judge(exec_properties, share, NODE_ID, f"{RAREST_LABEL.subject}, {rarest}"),
         ]
         labels = by_split[_TRAIN]
         if input_dict.get("previous"):
@@ -117,7 +117,7 @@ def rarest_label(
     split, label = min(shares, key=lambda key: shares[key])
     # Data of a wrong type has labels without a name.
     name = labels[int(label)] if label.isdecimal() and int(label) < len(labels) else label
-    return f"{name} in {split}", shares[split, label]
+    return f'"{name}" in {split}', shares[split, label]
 
 
 def _label_counts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, float]:

@@ -13,7 +13,6 @@ from nightlite.ondevice.releases.history import withdrawn as events_that_bar
 from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.results.percent import percent
 
 _TIME = "%Y-%m-%d %H:%M"
 _ACCURACIES = ("accuracy", "sparse_categorical_accuracy")
@@ -43,7 +42,7 @@ def _row(release: Release) -> list[str]:
     accuracy = next((manifest.metrics[name] for name in _ACCURACIES if name in manifest.metrics), None)
     return [
         f"{manifest.created:{_TIME}}",
-        "" if accuracy is None else percent(accuracy),
+        "" if accuracy is None else f"{accuracy:.2%}",
         f"{manifest.size_bytes:,}",
         "" if manifest.span is None else str(manifest.span),
         "yes" if release.is_signed else "no",
@@ -73,7 +72,7 @@ def manifest(release: Release) -> list[Table]:
         "output": _signature(said.outputs),
         "labels": " ".join(said.labels),
         "least app version": said.least_app_version,
-        "trained on": "an unknown span" if said.span is None else f"span {said.span}",
+        "trained on": _data(said),
         "made by": ", ".join(f"{name} {version}" for name, version in sorted(said.versions.items())),
         "least runtime": f"TensorFlow Lite {said.least_runtime_version}" if said.least_runtime_version else "unknown",
         "code": said.code_revision,
@@ -88,6 +87,11 @@ def manifest(release: Release) -> list[Table]:
     for name, metric in said.metrics.items():
         metrics.add_row(escape(name), f"{metric:.6g}")
     return [about, metrics, *([_gates(release)] if said.gates else [])]
+
+
+def _data(said: Manifest) -> str:
+    span = "an unknown span" if said.span is None else f"span {said.span}"
+    return f"{span}, from {said.source}" if said.source else span
 
 
 def _anchor(said: Manifest) -> str:

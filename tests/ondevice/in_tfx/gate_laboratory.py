@@ -125,6 +125,7 @@ class Laboratory:
             "push_destination": json.dumps({"filesystem": {"base_directory": str(folder / "releases")}}),
             "evaluation_uri": output(run, "Evaluator.mnist_lite", "evaluation").uri,
             "span": 1,
+            "source": "a test",
         }
         pushed = new(standard_artifacts.PushedModel, folder / "pushed")
         self.execute("Pusher.mnist_lite", inputs, pushed, folder, known)

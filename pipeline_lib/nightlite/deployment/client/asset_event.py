@@ -23,8 +23,7 @@ def tell_of(span: Span, config: Settings) -> str:
         reason = "expected Airflow 3's REST API. Received: another answer"
     except (SettingsError, StackError) as error:
         reason = " ".join(str(error).split())
-    end = "" if reason.endswith("?") else "."
-    return f"Airflow was not notified: {reason}{end} The next run reads {span.path.name} anyway"
+    return f"Airflow was not notified: {reason}. The next run reads {span.path.name} anyway"
 
 
 def _tell(rest: AirflowRest, span: Span) -> str:

@@ -10,7 +10,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel, standard_artifacts
 
 from nightlite.ondevice.approval import APPROVAL_RECORD
-from nightlite.ondevice.in_tfx.artifact_types import DataGates
+from nightlite.ondevice.in_tfx.artifact_types import SOURCES, DataGates
 from nightlite.ondevice.in_tfx.data_gate.component import DataGate, PreviousSpanStrategy
 from nightlite.ondevice.in_tfx.data_gate.executor import label_schema
 from nightlite.ondevice.in_tfx.edge_validator.component import EdgeValidator
@@ -166,12 +166,17 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_dir)
         ),
-        custom_config={"contract": model.app_contract.model_dump_json(), "push": run_values["push"]},
+        custom_config={
+            "contract": model.app_contract.model_dump_json(),
+            "card": model.card.model_dump_json(),
+            "push": run_values["push"],
+        },
         custom_executor_spec=executor_spec.ExecutorClassSpec(executor.Executor),
     ).with_id(model.pusher)
     # For the manifest. The Pusher's own interface has no inputs for them. `every_value()` stands for all parameters of
     # a run, as one JSON text.
     pusher.exec_properties["span"] = examples.future()[0].custom_property("span")
+    pusher.exec_properties["source"] = examples.future()[0].custom_property(SOURCES)
     pusher.exec_properties["run_parameters"] = run_parameters.every_value()
     pusher.exec_properties["evaluation_uri"] = lite_evaluator.outputs["evaluation"].future()[0].uri
     pusher.exec_properties.update({name: run_values[name] for name in ("approval", APPROVAL_RECORD)})

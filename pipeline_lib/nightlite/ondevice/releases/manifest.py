@@ -33,6 +33,7 @@ class Description(BaseModel):
       gates: every gate of the run that released it.
       measurements: EdgeValidator's measurements (`measurements.json`), None if there was none.
       span: of the training examples.
+      source: of these examples, in words; "" if it is not recorded.
       parameters: the run's, each default included. Empty in manifests that are older than this field.
       versions: of the libraries that made it, by package name.
       least_runtime_version: of TensorFlow Lite, whose numbers end with 2.x; any LiteRT is newer. "": not known.
@@ -55,6 +56,7 @@ class Description(BaseModel):
     gates: tuple[Gate, ...] = ()
     measurements: dict[str, Any] | None = None
     span: int | None = None
+    source: str = ""
     parameters: dict[str, bool | int | float | str] = {}
     versions: dict[str, str] = {}
     least_runtime_version: str = ""

@@ -18,26 +18,25 @@ from models.mnist.on_device import MODEL
 from nightlite.errors import NodeRequestError, ReleaseError
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.contract.app_contract import AppContract, Meaning
+from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden, GoldenExample
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.in_tfx.node_outcome import node_outcome
 from nightlite.ondevice.in_tfx.pusher import executor
-from nightlite.ondevice.releases.manifest import sha256_of
+from nightlite.ondevice.releases.manifest import CARD_FILE, sha256_of
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from nightlite.settings import forget_settings
+from tests.ondevice.cards import CARD
+from tests.ondevice.gates.test_edge import MEASURED
 from tests.ondevice.in_tfx.gate_laboratory import new
 from tests.ondevice.in_tfx.pusher.test_signing import make_keys
 from tests.pipelines.tiny_tflite import sure_of
 
 METRICS = {"sparse_categorical_accuracy": 0.99}
-EDGE = {
-    **{"accuracy": 0.98, "size_bytes": 7, "max_abs_difference": None},
-    "contract": {
-        "inputs": [{"name": "image_floats", "dtype": "float32", "shape": [1, 784]}],
-        "output": {"name": "probabilities", "dtype": "float32", "shape": [1, 10]},
-    },
-}
+EDGE = MEASURED.model_dump(mode="json") | {"size_bytes": 7, "max_abs_difference": None}
+QUALITY = {name: EDGE[name] for name in ("accuracy", "tfma_accuracy", "keras_agreement", "mean_abs_difference")}
+GOLDEN = Golden(sha256="", tolerance=1e-5, examples=(GoldenExample(label="7", inputs={}, outputs={}),))
 IN_PERCENT = Meaning(description="pixels", unit="percent")
 CONTRACT = MODEL.app_contract
 GATE = Gate(name="min_accuracy", node_id="E", subject="accuracy", relation=">=", bound=0.9, value=0.99, passed=True)
@@ -88,6 +87,7 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         span: int = 3,
         asked_span: str = "latest",
         measurements: dict[str, Any] | None = None,
+        golden: Golden = GOLDEN,
     ) -> Pushed:
         execution = next(executions)
         root = tmp_path / "root" / str(execution)
@@ -105,6 +105,7 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
         Gates(gates=(GATE,)).write(root / "infra")
         measured = EDGE | {"sha256": sha256_of(models[model])} | (measurements or {})
         (root / "infra" / "measurements.json").write_text(json.dumps(measured))
+        golden.model_copy(update={"sha256": golden.sha256 or measured["sha256"]}).write(root / "infra")
         pushed = artifact_of(standard_artifacts.PushedModel, root / "pushed_model", 50)
         destination = pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(releases.folder))
@@ -117,8 +118,11 @@ def push(tmp_path: Path, models: list[Path], releases: Releases) -> Callable[...
             {"pushed_model": [pushed]},
             {
                 "push_destination": proto_utils.proto_to_json(destination),
-                "custom_config": json_utils.dumps({"contract": contract.model_dump_json(), "push": push}),
+                "custom_config": json_utils.dumps(
+                    {"contract": contract.model_dump_json(), "card": CARD.model_dump_json(), "push": push}
+                ),
                 "span": span,
+                "source": "a meadow",
                 "run_parameters": json.dumps(
                     {"epochs": 3, "push": push, "span": asked_span, "least_app_version": least_app_version}
                 ),
@@ -148,7 +152,7 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
         "pushed_sha256": release.manifest.sha256,
         "reason": None,
         "outcome": "released",
-        "metrics": METRICS | {"accuracy": 0.98},
+        "metrics": METRICS | QUALITY,
     }
     manifest = release.manifest
     assert (manifest.span, manifest.code_revision, manifest.run_id) == (3, "r42", "run-1")
@@ -162,6 +166,22 @@ def test_a_blessed_model_becomes_a_release_that_tells_all(push: Callable[..., Pu
         *("image_floats float32[1, 784]", "probabilities float32[1, 10]"),
     )
     assert manifest.versions["tensorflow"].startswith("2.") and manifest.least_runtime_version == "1.6.0"
+
+
+def test_a_release_has_the_golden_examples_and_a_card(push: Callable[..., Pushed], releases: Releases) -> None:
+    push(0, "run-1")
+    release = releases.latest()
+    assert release and set(release.manifest.files) == {GOLDEN_FILE, CARD_FILE}
+    assert release.golden() == GOLDEN.model_copy(update={"sha256": release.manifest.sha256})
+    card = (release.folder / CARD_FILE).read_text()
+    assert card.startswith("# Flowers of a meadow, release 1\n") and "Span 3, from a meadow. CC0" in card
+    assert release.manifest.source == "a meadow"
+
+
+def test_golden_examples_of_another_file_are_not_released(push: Callable[..., Pushed], releases: Releases) -> None:
+    with pytest.raises(ReleaseError, match=r"golden\.json: expected the examples of this release's file"):
+        push(0, "run-1", golden=GOLDEN.model_copy(update={"sha256": "0" * 64}))
+    assert releases.versions() == []
 
 
 @pytest.mark.parametrize("refused", [{"blessed": False}, {"infra": False}])

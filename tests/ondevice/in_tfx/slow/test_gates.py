@@ -25,8 +25,10 @@ from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.in_tfx.conversion import quantization
 from nightlite.ondevice.in_tfx.evaluation.thresholds import THRESHOLDS, evaluation_gates
+from nightlite.ondevice.in_tfx.golden_check import require_golden
 from nightlite.ondevice.in_tfx.report import component
 from nightlite.ondevice.in_tfx.report.pages import figure
+from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.node_facts import facts_of
@@ -181,6 +183,20 @@ def test_the_float_file_agrees_with_keras_and_with_tfma(better: Run) -> None:
     assert 0 < measured.latency_ms.p50 <= measured.latency_ms.p95 <= measured.latency_ms.p99
     assert 0 < measured.peak_memory_mib < 64 and measured.load_ms > 0 and measured.threads == 1
     assert str(measured.contract).startswith("image_floats float32[1, 784] to ")
+    assert (measured.compiled_model_examples, measured.fully_accelerated) == (120, True)
+    assert measured.compiled_model_difference is not None and measured.compiled_model_difference <= 1e-5
+
+
+def test_the_release_has_an_example_of_every_class_which_agrees_and_a_card(laboratory: Laboratory, better: Run) -> None:
+    release = Releases(laboratory.folders.releases).release(2)
+    release.verify()
+    golden = release.golden()
+    assert golden and [example.label for example in golden.examples] == list(MODEL.labels)
+    assert require_golden(release).startswith("10 of 10 golden examples agree (largest difference 0, ")
+    assert release.manifest.source == "a few digits"
+    card = (release.folder / CARD_FILE).read_text(encoding="utf-8")
+    assert f"# {MODEL.title}, release 2" in card and "Span 1, from a few digits. " in card
+    assert "| CompiledModel fully accelerated, on the CPU | yes |" in card
 
 
 def test_both_evaluations_have_every_metric(better: Run) -> None:
@@ -342,7 +358,7 @@ def test_an_evaluations_gates_are_those_of_its_config(better: Run) -> None:
     found = evaluation_gates(output(better, "Evaluator.mnist", "evaluation").uri, "Evaluator.mnist")
     assert [gate.name for gate in found] == ["max_loss", "min_accuracy", "min_class_accuracy"]
     worst = found[-1]
-    assert isinstance(worst, Gate) and worst.subject.startswith('accuracy of the worst class, "')
+    assert isinstance(worst, Gate) and worst.subject.startswith("accuracy of the worst class, ")
     assert json.loads(worst.model_dump_json())["bound"] == 0
 
 

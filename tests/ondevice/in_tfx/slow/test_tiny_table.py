@@ -13,7 +13,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.gates.gate import Gate, Gates
+from nightlite.ondevice.gates.measurements import CandidateMeasurements
 from nightlite.ondevice.in_tfx.compile import compile_model
+from nightlite.ondevice.in_tfx.golden_check import require_golden
+from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
 from nightlite.runner.compiled_pipeline import CompiledPipeline
@@ -91,6 +94,25 @@ def test_the_released_file_answers_by_name_and_imputes_what_is_missing(settings:
     assert answers.argmax(axis=1).tolist() == [0, 1, 2]
     [others] = ask(**{**inputs, "sepal_width": np.full((3, 1), np.nan, np.float32)}).values()
     assert np.isfinite(others).all() and others.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_the_release_proves_itself_by_golden_examples_of_every_class_and_has_a_card(
+    settings: Settings, released: Run
+) -> None:
+    latest = Releases(settings.folders(MODEL.name).releases).latest()
+    assert latest
+    latest.verify()
+    golden = latest.golden()
+    assert golden and {example.label for example in golden.examples} == set(LABELS) and len(golden.examples) == 10
+    assert set(golden.examples[0].inputs) == set(FEATURES)
+    assert require_golden(latest).startswith("10 of 10 golden examples agree (largest difference 0, ")
+    measured = CandidateMeasurements.model_validate(latest.manifest.measurements)
+    assert (measured.compiled_model_examples, measured.compiled_model_difference) == (45, 0)
+    assert measured.fully_accelerated is False  # XNNPACK runs no operator that finds a missing value
+    card = (latest.folder / CARD_FILE).read_text(encoding="utf-8")
+    for words in (*LABELS, *FEATURES, MODEL.intended_use, MODEL.limits, MODEL.data_licence, latest.manifest.source):
+        assert words and words in card
+    assert not re.search(r"\b(mnist|digits?|images?)\b", card, re.IGNORECASE)
 
 
 def test_it_is_transform_that_imputes_and_scales(released: Run) -> None:

@@ -20,6 +20,8 @@ from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
 from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics
+from nightlite.ondevice.in_tfx.pusher.documents import documents_of
+from nightlite.ondevice.model import ModelCard
 from nightlite.ondevice.releases import signing
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
 from nightlite.ondevice.releases.manifest import Description, sha256_of
@@ -37,9 +39,10 @@ Artifacts = dict[str, list[types.Artifact]]
 class Executor(executor.Executor):
     """Executor that pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
 
-    Further exec properties: `custom_config` holds `contract`, an AppContract's JSON, and, optionally, the run parameter
-    `push`. `span`, `run_parameters` (JSON) and `evaluation_uri` go to the manifest. The last is the TFLite file's
-    ModelEvaluation. `approval` is the run parameter, `approval_record` the answer.
+    Further exec properties: `custom_config` holds `contract` and `card`, JSON of an AppContract and a ModelCard, and,
+    optionally, the run parameter `push`. `span`, `source`, `run_parameters` (JSON) and `evaluation_uri` go to the
+    manifest. The last is the TFLite file's ModelEvaluation. `approval` is the run parameter, `approval_record` the
+    answer.
 
     Nothing is pushed without a required approval, nor if the `Policy` refuses it. A span older
     than the latest release's is pushed only if the run asks for that span. `pushed_model` has TFX's own properties
@@ -82,7 +85,8 @@ class Executor(executor.Executor):
                 self._mark(pushed_model, Outcome.not_approved, why_not)
             return
         description = self._describe(model, input_dict, exec_properties, config, contract)
-        push = releases.push(model, description, who="Pusher", sign=_signer(config), policy=policy)
+        documents = documents_of(_judged(input_dict), ModelCard.model_validate_json(custom["card"]))
+        push = releases.push(model, description, who="Pusher", sign=_signer(config), policy=policy, documents=documents)
         self._tell(push, pushed_model)
         if push.outcome is Outcome.released:
             io_utils.copy_dir(str(push.release.folder), pushed_model.uri)
@@ -121,6 +125,7 @@ class Executor(executor.Executor):
             gates=gates,
             measurements=measurements,
             span=int(exec_properties["span"]),
+            source=exec_properties.get("source", ""),
             parameters=json.loads(exec_properties["run_parameters"]),
             versions=_versions(model, model_artifact),
             least_runtime_version=_least_runtime_version(model),
@@ -202,9 +207,14 @@ def _signer(config: Settings) -> Signer | None:
     return sign
 
 
+def _judged(input_dict: Artifacts) -> Path:
+    """Return EdgeValidator's folder."""
+    return Path(artifact_utils.get_single_uri(input_dict[standard_component_specs.INFRA_BLESSING_KEY]))
+
+
 def _judgements(input_dict: Artifacts) -> tuple[tuple[Gate, ...], dict[str, Any]]:
     """Return the run's gates, and EdgeValidator's measurements."""
-    folder = Path(artifact_utils.get_single_uri(input_dict[standard_component_specs.INFRA_BLESSING_KEY]))
+    folder = _judged(input_dict)
     return Gates.read(folder).gates, json.loads((folder / MEASUREMENTS_FILE).read_text(encoding="utf-8"))
 
 

@@ -1,0 +1,66 @@
+"""Documents of a release: the golden examples, and a model card with the sections that Hugging Face's cards have."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+
+from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden
+from nightlite.ondevice.gates.measurements import CandidateMeasurements
+from nightlite.ondevice.model import ModelCard
+from nightlite.ondevice.releases.manifest import CARD_FILE, Manifest
+from nightlite.ondevice.releases.store import Documents
+
+_TEMPLATES = Path(__file__).with_name("templates")
+# Of Markdown and of HTML, which Markdown lets through. An underscore within a word means nothing.
+_MARKUP = re.compile(r"[\\`*<|]")
+
+
+def documents_of(judged: Path, card: ModelCard) -> Documents:
+    """Return the function that makes a release's documents from its manifest.
+
+    Args:
+      judged: EdgeValidator's folder.
+      card: what the model declares.
+    """
+
+    def documents(manifest: Manifest) -> Mapping[str, bytes]:
+        text = model_card(manifest, card, Golden.read(judged))
+        return {GOLDEN_FILE: (judged / GOLDEN_FILE).read_bytes(), CARD_FILE: text.encode()}
+
+    return documents
+
+
+def model_card(manifest: Manifest, card: ModelCard, golden: Golden) -> str:
+    """Return the text of a release's model card.
+
+    Args:
+      manifest: the release's, with EdgeValidator's measurements.
+      card: what the model declares.
+      golden: the release's golden examples.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=False,  # noqa: S701 - Markdown, which `finalize` escapes
+        undefined=jinja2.StrictUndefined,
+        finalize=_escaped,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    measured = CandidateMeasurements.model_validate(manifest.measurements)
+    text = environment.get_template("model_card.md.j2").render(
+        manifest=manifest, card=card, measured=measured, golden=golden
+    )
+    return re.sub("\n{3,}", "\n\n", text)
+
+
+def _escaped(value: object) -> object:
+    """Return a text on one line with its markup escaped: run ids and labels come from outside."""
+    return _MARKUP.sub(r"\\\g<0>", re.sub(r"\s+", " ", value)) if isinstance(value, str) else value
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.6g}"

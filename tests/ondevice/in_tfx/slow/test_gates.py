@@ -218,7 +218,9 @@ def _is_pushed(laboratory: Laboratory, run: Run, blessing: Artifact, folder: Pat
     # Where the run's own Pusher has been, the very same file would be nothing new.
     releases = Releases(folder / "releases")
     (folder / "before").write_text("what phones have")
-    description = DESCRIPTION.model_copy(update={"span": 1})
+    contract = MODEL.app_contract
+    same = {"labels": contract.labels, "inputs": contract.inputs, "outputs": (contract.output,)}
+    description = DESCRIPTION.model_copy(update={"span": 1, **same})
     before = releases.push(folder / "before", description, who="an earlier run").release
     shipped = laboratory.push(run, blessing, folder)
     assert (releases.versions(), releases.latest_version()) == (([1, 2], 2) if shipped else ([1], 1))

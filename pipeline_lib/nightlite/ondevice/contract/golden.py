@@ -69,7 +69,7 @@ def floats(found: Numbers) -> list[float]:
 
 
 def _shortest(value: float) -> float:
-    """Return the double of the fewest digits whose float32 is this value: 0.1 for 0.10000000149011612."""
+    """Return the double of the shortest text whose float32 is this value: 0.1 for 0.10000000149011612."""
     wanted = struct.pack("f", value)
-    texts = (f"{value:.{digits}g}" for digits in range(1, 9))
+    texts = (f"{value:.{precision}g}" for precision in range(1, 9))
     return next((float(text) for text in texts if struct.pack("f", float(text)) == wanted), float(f"{value:.9g}"))

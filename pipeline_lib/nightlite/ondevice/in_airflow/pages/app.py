@@ -1,6 +1,6 @@
-"""App in Airflow's UI that serves a run's report and its nodes' files to readers of the runs, behind its login.
+"""App in Airflow's UI that serves a run's report and its nodes' files to readers of the runs.
 
-Airflow mounts a plugin's app without a login. So the routes here ask for it, as Airflow's own do.
+Airflow mounts a plugin's app without its login. So the routes here ask for it, as Airflow's own do.
 """
 
 from pathlib import Path

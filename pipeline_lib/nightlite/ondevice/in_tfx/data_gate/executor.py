@@ -101,9 +101,9 @@ def rarest_label(
     label_key: str,
     labels: Sequence[str],
 ) -> tuple[str, float]:
-    """Return the label with the least share of a split's examples, in words, and that share (0 in an empty split).
+    """Return the label with the least share of a split's examples, in words, and that share.
 
-    A label counts if the schema's domain or any split has it.
+    The share is 0 in an empty split. A label counts if the schema's domain or any split has it.
     """
     counts = {split: _label_counts(statistics) for split, statistics in by_split.items()}
     expected = _domain(schema, label_key).union(*counts.values())

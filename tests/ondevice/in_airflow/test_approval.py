@@ -23,7 +23,7 @@ from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from nightlite.settings import forget_settings
-from tests.ondevice.releases.made_releases import DESCRIPTION
+from tests.ondevice.releases.made_releases import DESCRIPTION, declared
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 GATES = (
@@ -104,10 +104,9 @@ def trained(folder, content="new"):
 
 def release(folder, content, **said):
     """Release a file of the model's contract, or of another one."""
-    file, contract = folder / f"file {content}", MODEL.app_contract
+    file = folder / f"file {content}"
     file.write_text(content)
-    declared = {"labels": contract.labels, "inputs": contract.inputs, "outputs": (contract.output,)}
-    description = DESCRIPTION.model_copy(update=declared | said)
+    description = DESCRIPTION.model_copy(update=declared(MODEL.app_contract) | said)
     Releases(settings().folders(MODEL.name).releases).push(file, description, who="Pusher")
 
 

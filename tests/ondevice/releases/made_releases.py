@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from nightlite.ondevice.contract.app_contract import AppContract, Input, Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
@@ -20,10 +21,15 @@ CONTRACT = AppContract(
     output=TensorContract(name="probabilities", dtype="float32", shape=(1, 2)),
     labels=("0", "1"),
 )
+
+
+def declared(contract: AppContract) -> dict[str, Any]:
+    """Return a Description's fields of a contract."""
+    return {"labels": contract.labels, "inputs": contract.inputs, "outputs": (contract.output,)}
+
+
 DESCRIPTION = Description(
-    labels=CONTRACT.labels,
-    inputs=CONTRACT.inputs,
-    outputs=(CONTRACT.output,),
+    **declared(CONTRACT),
     metrics={"accuracy": 0.99},
     span=4,
     code_revision="abc",

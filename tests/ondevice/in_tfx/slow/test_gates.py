@@ -49,7 +49,7 @@ from tests.ondevice.in_tfx.gate_laboratory import (
     report_inputs,
 )
 from tests.ondevice.in_tfx.odd_files import odd_file
-from tests.ondevice.releases.made_releases import DESCRIPTION
+from tests.ondevice.releases.made_releases import DESCRIPTION, declared
 
 HELD_TO_IT = ("Evaluator.mnist_lite", "EdgeValidator")
 DATA_GATES = {"max_anomalies", "max_label_drift", "min_label_share"}
@@ -218,9 +218,7 @@ def _is_pushed(laboratory: Laboratory, run: Run, blessing: Artifact, folder: Pat
     # Where the run's own Pusher has been, the very same file would be nothing new.
     releases = Releases(folder / "releases")
     (folder / "before").write_text("what phones have")
-    contract = MODEL.app_contract
-    same = {"labels": contract.labels, "inputs": contract.inputs, "outputs": (contract.output,)}
-    description = DESCRIPTION.model_copy(update={"span": 1, **same})
+    description = DESCRIPTION.model_copy(update={"span": 1, **declared(MODEL.app_contract)})
     before = releases.push(folder / "before", description, who="an earlier run").release
     shipped = laboratory.push(run, blessing, folder)
     assert (releases.versions(), releases.latest_version()) == (([1, 2], 2) if shipped else ([1], 1))

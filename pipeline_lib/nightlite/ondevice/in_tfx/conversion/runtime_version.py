@@ -1,7 +1,7 @@
 """The least version of the runtime that reads a TFLite file, and the versions of its operators.
 
 ai-edge-quantizer leaves both as the float file's: such an int8 file claims to run on a runtime that misreads it.
-TensorFlow's own writer knows which versions the types need, so they are read from a copy that it writes anew.
+TensorFlow's own writer knows which versions the types need, so they are read from a copy that it writes.
 """
 
 from typing import Any

@@ -117,7 +117,12 @@ def runtime(quantization: str, key: str, title: str) -> Callable[[str, Lab], Row
     return row
 
 
-RUNTIMES = {"interpreter": "the Interpreter", "compiled_model": "CompiledModel", "litert_js": "LiteRT.js in Chromium"}
+# By the end of the row's name.
+RUNTIMES = {
+    "": ("interpreter", "the Interpreter"),
+    "_compiled": ("compiled_model", "CompiledModel"),
+    "_js": ("litert_js", "LiteRT.js in Chromium"),
+}
 FORMS = {"float": "none", "int8": "int8"}
 
 ROWS: dict[str, Callable[[str, Lab], Row]] = {
@@ -135,9 +140,9 @@ ROWS: dict[str, Callable[[str, Lab], Row]] = {
     "tflite_load": tflite_load,
     "tflite_latency": tflite_latency,
     **{
-        f"runtimes_{form}_{key}": runtime(quantization, key, title)
+        f"runtimes_{form}{end}": runtime(quantization, key, title)
         for form, quantization in FORMS.items()
-        for key, title in RUNTIMES.items()
+        for end, (key, title) in RUNTIMES.items()
     },
 }
 QUICK = ("dag_parse", "noop_task", "node_overhead_warm", "node_overhead_cold", "dag_run", "dag_run_with_imports")

@@ -125,9 +125,12 @@ def main() -> None:
     options = parser.parse_args()
     node_log.quiet()
     with tempfile.TemporaryDirectory(prefix="cached-", dir=var_dir()) as folder:
-        Path(folder, "data").symlink_to(settings().folders(MODEL.name).data)
         update = {"var_dir": Path(folder), "compiled_dir": None, "metadata_url": ""}
-        times = measure(History(settings().model_copy(update=update)))
+        own = settings().model_copy(update=update)
+        data = own.folders(MODEL.name).data
+        data.parent.mkdir(parents=True)
+        data.symlink_to(settings().folders(MODEL.name).data)
+        times = measure(History(own))
     options.result.write_text(json.dumps(times), encoding="utf-8")
 
 

@@ -30,8 +30,10 @@ def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     from nightlite.runner.in_tfx.warm import preloading
 
     imported = time.perf_counter() - STARTED
-    (folder / "data").symlink_to(settings().folders(MODEL.name).data)
     own = settings().model_copy(update={"var_dir": folder, "compiled_dir": None, "metadata_url": ""})
+    data = own.folders(MODEL.name).data
+    data.parent.mkdir(parents=True)
+    data.symlink_to(settings().folders(MODEL.name).data)
     compiled = compile_model(the_model(), own)
     compiled.write(own.compiled_path)
     started = time.perf_counter()

@@ -74,8 +74,8 @@ def test_a_single_run_has_no_spread_and_a_yardstick_no_ratio():
         ("dag_run_with_imports", 20.0, 50.0),
         ("examples_per_second_10k", 500.0, 10_000 / 30),
         ("peak_memory_60k", 100.0, 200.0),
-        ("runtimes_int8_litert_js", 0.2, 0.03),
-        ("runtimes_float_interpreter", 0.03, None),
+        ("runtimes_int8_js", 0.2, 0.03),
+        ("runtimes_float", 0.03, None),
     ],
 )
 def test_what_each_row_is_drawn_from(name, ours, yardstick):
@@ -85,7 +85,7 @@ def test_what_each_row_is_drawn_from(name, ours, yardstick):
 
 
 def test_a_runtimes_row_says_what_agrees_and_what_is_accelerated():
-    names = ("runtimes_float_litert_js", "runtimes_int8_litert_js", "runtimes_int8_interpreter")
+    names = ("runtimes_float_js", "runtimes_int8_js", "runtimes_int8")
     js, int8, interpreter = (ROWS[name](name, StandInLab()).what for name in names)
     assert "9 of 10 golden examples agree, largest difference 2e-05, fully accelerated | the Interpreter" in js
     assert "not fully accelerated" in int8 and "accelerated" not in interpreter

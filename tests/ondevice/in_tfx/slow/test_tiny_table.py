@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,12 @@ from nightlite.ondevice.report.run_report import Report
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.run_local import run_local
+from tests.browser import needs
 from tests.ondevice.in_tfx.gate_laboratory import Run
 from tests.tiny_table.features import FEATURES, LABELS
 from tests.tiny_table.ingest import ingest
 from tests.tiny_table.on_device import MODEL
+from web import in_chromium
 
 _ANY_SPEED = {"max_load_ms": 1e5, "max_latency_ms": 1e5, "max_latency_ratio": 1e5}
 # In no order that sorting would give; the sizes in cm of three flowers of the three species.
@@ -122,12 +125,34 @@ def test_it_is_transform_that_imputes_and_scales(released: Run) -> None:
     assert scaled[0, 0] < -1 < 1 < scaled[2, 0] and scaled[3, 0] == 0
 
 
-@pytest.mark.parametrize("mode", ["float16", "dynamic", "int8"])
-def test_each_quantization_of_it_passes_its_gates(
-    settings: Settings, compiled: CompiledPipeline, released: Run, mode: str
-) -> None:
-    run = run_local(compiled, mode, settings.mlmd_url, {**_ANY_SPEED, "quantization": mode, "push": "dry run"})
-    assert [str(gate) for gate in gates(run) if not gate.passed] == []
+@pytest.fixture(scope="module", params=["float16", "dynamic", "int8"])
+def quantized(request: pytest.FixtureRequest, settings: Settings, compiled: CompiledPipeline, released: Run) -> Run:
+    parameters = {**_ANY_SPEED, "quantization": request.param, "push": "dry run"}
+    return run_local(compiled, request.param, settings.mlmd_url, parameters)
+
+
+def test_each_quantization_of_it_passes_its_gates(quantized: Run) -> None:
+    assert [str(gate) for gate in gates(quantized) if not gate.passed] == []
+
+
+@needs(in_chromium.missing(), "a release in a browser")
+def test_the_release_answers_in_a_browser_as_on_the_build_host(settings: Settings, released: Run) -> None:
+    latest = Releases(settings.folders(MODEL.name).releases).latest()
+    assert latest
+    found = in_chromium.golden(latest.folder)
+    assert (found["agreeing"], found["examples"], found["version"]) == (10, 10, 1)
+
+
+@needs(in_chromium.missing(), "a release in a browser")
+def test_each_quantization_of_it_answers_in_a_browser_as_on_the_build_host(quantized: Run, tmp_path: Path) -> None:
+    edge = folder(quantized, "EdgeValidator", "blessing")
+    shutil.copy(edge / "golden.json", tmp_path)
+    model = folder(quantized, f"Trainer.{MODEL.name}_lite", "model")
+    shutil.copy(model / "Format-Serving" / "tflite", tmp_path / "model.tflite")
+    sha256 = json.loads((edge / "measurements.json").read_text())["sha256"]
+    (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "sha256": sha256}))
+    found = in_chromium.golden(tmp_path)
+    assert (found["agreeing"], found["examples"]) == (10, 10)
 
 
 def test_the_schema_is_inferred_and_both_evaluations_agree_with_litert(released: Run) -> None:

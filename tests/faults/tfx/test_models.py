@@ -15,6 +15,7 @@ from nightlite.errors import ReleaseError
 from nightlite.ondevice.contract.file_contract import TFLITE_FILE
 from nightlite.ondevice.gates.table import EDGE
 from nightlite.ondevice.in_tfx.conversion import quantization
+from nightlite.ondevice.in_tfx.conversion.closed_batch import with_batches
 from nightlite.ondevice.releases.store import Releases
 from tests.faults.tfx.nodes import files_below, until
 from tests.ondevice.in_tfx.gate_laboratory import LENIENT, Laboratory, Run, edge_inputs, file_of, new_model, output
@@ -41,14 +42,14 @@ def converted(
 ) -> bytes:
     """Return a TFLite file with the signature of the real ones; `parts` holds the variables of `answer`."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=name)], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec([1, IMAGE_SIZE], tf.float32, name=name)], autograph=False)
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": answer(image)}
 
     module = tf.Module()
     module.serve, module.parts = serve, parts
     tf.saved_model.save(module, str(folder), signatures={"serving_default": serve.get_concrete_function()})
-    return tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
+    return with_batches(tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert())
 
 
 def not_a_number(file: Path) -> None:

@@ -68,7 +68,7 @@ def convert(model: tf.Module, lite: tf.types.experimental.ConcreteFunction, fold
     """Write `folder/tflite`, the float file of a loaded SavedModel's signature, and return it.
 
     Raises:
-      ModelFileError: TFX's rewriter left no file.
+      ModelFileError: TFX's rewriter left no file, or one that is none.
     """
     with tempfile.TemporaryDirectory() as temporary:
         saved_model = str(Path(temporary) / "lite")
@@ -77,7 +77,11 @@ def convert(model: tf.Module, lite: tf.types.experimental.ConcreteFunction, fold
     file = Path(folder) / TFLITE_FILE
     if not file.is_file():
         raise ModelFileError(f"{file}: expected a TFLite file from TFX's rewriter. Received: no file")
-    durable.write(file, with_batches(file.read_bytes()))
+    try:
+        content = with_batches(file.read_bytes())
+    except Exception as error:  # a truncated flatbuffer raises errors of many types
+        raise ModelFileError(f"{file}: expected a TFLite file. Received: {type(error).__name__}: {error}") from None
+    durable.write(file, content)
     return file
 
 

@@ -23,7 +23,8 @@ def demo(
 ) -> None:
     """Run the pipeline once under Airflow and print the outcome.
 
-    Exit code: 0 the model is released, 1 the run failed, 3 it ran but the model was refused, 130 interrupted.
+    Exit code: 0 the model is released (by this run or before) or it was a dry run; 1 the run failed; 3 the model
+    was not released; 130 interrupted.
     """
     from nightlite.deployment.local.demo import demo as run_demo
 

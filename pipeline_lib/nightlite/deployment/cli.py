@@ -64,8 +64,9 @@ def usage() -> str:
             "nightlite COMMAND --help shows more. Examples: nightlite demo; nightlite ingest ~/data; nightlite runs",
             "nightlite --version prints version and revision.",
             "",
-            "Exit code: 0 done; 1 it could not be done; 2 usage: a wrong option or value, or the name of a folder, a",
-            "release or a run that does not exist; 3 a run released no model (demo, trigger --wait, status).",
+            "Exit code: 0 done; 1 it could not be done, or schema diff found a difference; 2 usage: a wrong option or",
+            "value, or the name of a folder, a release or a run that does not exist; 3 a run kept its model back",
+            "(demo, trigger --wait, status), or predict is not sure.",
         ]
     )
 

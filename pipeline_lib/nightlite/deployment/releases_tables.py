@@ -13,6 +13,7 @@ from nightlite.ondevice.releases.history import withdrawn as events_that_bar
 from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.results.percent import percent
 
 _TIME = "%Y-%m-%d %H:%M"
 _ACCURACIES = ("accuracy", "sparse_categorical_accuracy")
@@ -42,7 +43,7 @@ def _row(release: Release) -> list[str]:
     accuracy = next((manifest.metrics[name] for name in _ACCURACIES if name in manifest.metrics), None)
     return [
         f"{manifest.created:{_TIME}}",
-        "" if accuracy is None else f"{accuracy:.2%}",
+        "" if accuracy is None else percent(accuracy),
         f"{manifest.size_bytes:,}",
         "" if manifest.span is None else str(manifest.span),
         "yes" if release.is_signed else "no",

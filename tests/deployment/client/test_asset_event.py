@@ -1,6 +1,7 @@
 """Telling Airflow of a span: once, and never a failure. A stand-in plays Airflow; the real one is in end_to_end."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,6 +103,7 @@ def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(
     for expected, sentence in said.items():
         assert expected in sentence, said
         assert sentence.startswith("Airflow was not notified: ") and "secret" not in sentence and "\n" not in sentence
+        assert not re.search(r"[.?!]\.", sentence)
         assert sentence.endswith("The next run reads span-4 anyway")
     assert airflow.events == []
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from nightlite.deployment.local import start_run
 from nightlite.deployment.local.start_run import run_under_way
+from tests.real_airflow import plain_console
 
 LAST_NIGHT, TONIGHT = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-8, 16))
 RUN = SimpleNamespace(dag_run_id="scheduled__1")
@@ -48,6 +50,24 @@ def test_it_waits_for_the_run_that_a_new_deployment_makes_itself(
     rest: Any = Rest(*looks)
     assert run_under_way(rest) == expected
     assert list(rest.looks) == []
+
+
+@pytest.mark.parametrize(
+    ("summary", "words"),
+    [
+        ("Asset or 0 2 * * *", "(new data, or 0 2 * * *)."),
+        ("Asset", "(new data)."),
+        ("0 2 * * *", "(0 2 * * *)."),
+        (None, "(none)."),
+    ],
+)
+def test_the_schedule_is_told_in_words(summary: str | None, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused = SimpleNamespace(is_paused=True, timetable_summary=summary)
+    monkeypatch.setattr(start_run, "_parsed_now", lambda _: paused)
+    console, text = plain_console()
+    rest: Any = SimpleNamespace(unpause=lambda _: None)
+    start_run.switch_on(rest, console)
+    assert text.getvalue().rstrip().endswith(f"also runs on its schedule {words}")
 
 
 def test_a_run_that_does_not_come_is_not_waited_for_forever() -> None:

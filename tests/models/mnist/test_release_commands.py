@@ -77,7 +77,7 @@ def test_predict_asks_the_latest_release_and_draws_the_picture(run: Run, release
     done = run("predict", picture)
     assert done.returncode == 0, done.stderr
     assert "zero.png: 2 (release 3)" in done.stdout
-    assert "█" in done.stdout and "99.89%" in done.stdout
+    assert "█" in done.stdout and "99.89 %" in done.stdout
     assert done.stderr == ""
 
 

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from models.mnist.on_device import MODEL
+from nightlite.ondevice.run_parameters import parameters
+
 PROJECT = Path(__file__).resolve().parents[3]
 VARIABLE = "NIGHTLITE_MNIST_" + "MAX_THREADS"  # no setting but here
 ROW = 'EdgeGate("max_threads", 2.0, (-1, 64), "threads", "threads of the runtime", lambda found: float(found.threads)),'
@@ -63,3 +66,8 @@ def test_the_documents_are_what_make_docs_writes() -> None:
         ["make", "--no-print-directory", "lint-docs"], cwd=PROJECT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_two_bounds_have_one_title_in_the_form() -> None:
+    titles = [item.json_schema["title"] for item in parameters(MODEL)]
+    assert len(titles) == len(set(titles))

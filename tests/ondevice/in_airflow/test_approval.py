@@ -178,7 +178,7 @@ def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tm
     assert "(release 1: 0.0 KiB)" in asked["subject"]
     assert "/dags/diamond/runs/r/plugin/model-report)" in asked["body"]
     assert "| a\\|b | E | 0.0967 ms | <= 3 ms |" in asked["body"]
-    assert "| c | E | 0.278 % | >= -0.5 % |" in asked["body"]
+    assert "| c | E | 0.28 % | >= -0.50 % |" in asked["body"]
     assert "| d | E | kept | kept |" in asked["body"]
     assert (asked["options"], asked["defaults"]) == (["Approve", "Reject"], ["Reject"])
 

@@ -319,5 +319,5 @@ def listed(releases: Releases) -> str:
 def test_the_list_shows_what_a_rollback_bars_and_who_said_so(three: Releases) -> None:
     assert "ann" not in listed(three)
     three.rollback(1, who="ann", why="sevens [again]")
-    rows = [line for line in listed(three).splitlines() if "99.00%" in line]
+    rows = [line for line in listed(three).splitlines() if "99.00 %" in line]
     assert ["ann: sevens [again]" in row for row in rows] == [True, True, False]

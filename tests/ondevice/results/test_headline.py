@@ -70,7 +70,7 @@ def test_a_run_that_pushes_nothing_at_all() -> None:
 
 def test_figures_leave_out_what_is_not_known() -> None:
     known = [(None, None), (1.0, None), (None, 1024)]
-    assert [accuracy_and_size(*pair) for pair in known] == ["", "100 %", "1.0 KiB"]
+    assert [accuracy_and_size(*pair) for pair in known] == ["", "100.00 %", "1.0 KiB"]
 
 
 def test_every_outcome_has_its_row() -> None:

@@ -8,6 +8,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from nightlite.errors import CompiledPipelineError, SettingsError
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node, Parameter
+from nightlite.runner.in_airflow.component_docs import ComponentDoc
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 
@@ -58,6 +59,13 @@ def test_tasks_have_names_docs_and_groups_that_leave_their_ids_alone(compiled):
         "Pusher": "push",
     }
     assert again.task_group.topological_sort()
+
+
+def test_a_node_s_own_text_goes_before_its_component_s(compiled):
+    dag = render(compiled, components={"*.lite": ComponentDoc("Train", "train", "Trains nothing.")})
+    lite, full = dag.get_task("Trainer.lite"), dag.get_task("Trainer.mnist")
+    assert (lite.task_display_name, lite.task_group.group_id) == ("Train lite", "train")
+    assert "Trains nothing." in lite.doc_md and "Trains nothing." not in full.doc_md and "`run_fn`" in full.doc_md
 
 
 def test_unknown_components_have_no_group(compiled):

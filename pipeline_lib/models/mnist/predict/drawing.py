@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.mnist.predict.prediction import Prediction
+from nightlite.ondevice.results.percent import percent
 
 _SHADES = " ░▒▓█"
 _BAR = 20
@@ -24,7 +25,7 @@ def prediction(name: str, found: Prediction, *, colours: bool) -> RenderableType
     table = Table("", "probability", "", box=None, padding=(0, 1))
     for label, probability in found.answer.probabilities.items():
         bar = ProgressBar(total=1, completed=probability, width=_BAR)
-        table.add_row(Text(label, style if label == found.answer.digit else ""), f"{probability:.2%}", bar)
+        table.add_row(Text(label, style if label == found.answer.digit else ""), percent(probability), bar)
     return Group(title, Columns([picture(found.image, colours=colours), table], padding=(0, 3)))
 
 

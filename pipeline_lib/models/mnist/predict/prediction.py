@@ -12,6 +12,7 @@ from models.mnist.predict import pictures
 from models.mnist.predict.ink import UnclearPictureError
 from models.mnist.predict.recognition import Answer, Recogniser
 from nightlite.errors import DataError
+from nightlite.ondevice.results.percent import percent
 from nightlite.ondevice.settings import Settings
 
 SURE, FAILED, NOT_SURE = 0, 1, 3
@@ -37,7 +38,9 @@ class Prediction:
     def not_sure(self) -> str:
         """Return the reason why no digit is reliable, or "" if one is, or if the file cannot be read."""
         if self.answer and not self.answer.sure:
-            return f"{self.answer.digit} is the likeliest, at {self.answer.probabilities[self.answer.digit]:.0%}"
+            return (
+                f"{self.answer.digit} is the likeliest, at {percent(self.answer.probabilities[self.answer.digit], 0)}"
+            )
         return self.unclear
 
     @property

@@ -23,7 +23,8 @@ def tell_of(span: Span, config: Settings) -> str:
         reason = "expected Airflow 3's REST API. Received: another answer"
     except (SettingsError, StackError) as error:
         reason = " ".join(str(error).split())
-    return f"Airflow was not notified: {reason}. The next run reads {span.path.name} anyway"
+    end = "" if reason.endswith("?") else "."
+    return f"Airflow was not notified: {reason}{end} The next run reads {span.path.name} anyway"
 
 
 def _tell(rest: AirflowRest, span: Span) -> str:

@@ -26,6 +26,7 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.schedule import schedule
 from nightlite.ondevice.report_files import REPORT_ROUTE
+from nightlite.ondevice.results.percent import percent
 from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
 from nightlite.ondevice.settings import model_settings
 from nightlite.paths import PROJECT
@@ -173,7 +174,7 @@ def _start_warm_server(settings: Settings) -> None:
 def _print_figures(summary: RunSummary, console: Console) -> None:
     table = Table("", "accuracy", "size", title="What came out", title_justify="left")
     for name, metrics in (("Keras", summary.keras), ("TFLite", summary.tflite)):
-        accuracy = "" if metrics.accuracy is None else f"{metrics.accuracy:.2%}"
+        accuracy = "" if metrics.accuracy is None else percent(metrics.accuracy)
         table.add_row(name, accuracy, "" if metrics.bytes is None else f"{metrics.bytes:,} bytes")
     console.print(table)
 

@@ -16,7 +16,6 @@ def refuse_old_state(var_dir: Path) -> None:
     """
     if found := [name for name in _OLD if (var_dir / name).is_dir()]:
         raise StackError(
-            f"expected the state of this version in {var_dir}. Received: an older version's, with "
-            f"{' and '.join(found)}, which this one does not read; nothing was touched. Move {var_dir} away, or name "
-            "another folder in NIGHTLITE_VAR_DIR"
+            f"expected state of this version in {var_dir}. Received: {' and '.join(found)}, which an older version "
+            f"made. Nothing was changed. Move {var_dir} away, or set NIGHTLITE_VAR_DIR to another folder"
         )

@@ -22,9 +22,14 @@ def switch_on(rest: AirflowRest, console: Console) -> None:
         rest.unpause(the_model().pipeline_name)
         console.print(
             f"The DAG was paused and no longer is: while Airflow is up, it also runs on its schedule "
-            f"({dag.timetable_summary or 'none'}).",
+            f"({_schedule(dag)}).",
             soft_wrap=True,
         )
+
+
+def _schedule(dag: Dag) -> str:
+    """Return the schedule in words. Airflow's own are such as "Asset or 0 2 * * *"."""
+    return (dag.timetable_summary or "none").replace("Asset or ", "new data, or ").replace("Asset", "new data")
 
 
 def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | None:

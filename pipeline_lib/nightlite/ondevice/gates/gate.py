@@ -16,7 +16,7 @@ class Gate(BaseModel):
     """One bound and the value compared with it.
 
     `name` is the run parameter of the bound, and `node_id` the node that judged. `subject` names the measured
-    quantity for a reader ("accuracy of the worst class, 8"). `unit` belongs to `bound` and `value` ("" for a share
+    quantity for a reader (`accuracy of the worst class, "8"`). `unit` belongs to `bound` and `value` ("" for a share
     in [0, 1]). `value` is None if nothing could be measured. Such a gate has failed.
     """
 

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.table import SHARES
 from nightlite.ondevice.in_airflow.pages.links import report_url
+from nightlite.ondevice.results.percent import percent
 from nightlite.ondevice.run_options import DRY_RUN, LEAST_APP_VERSION
 from nightlite.ondevice.settings import settings
 from nightlite.runner.in_airflow.xcom import upstream_results
@@ -196,5 +197,5 @@ def _in_words(gate: "Gate", value: float | None) -> str:
     if gate.name == "contract":
         return "kept" if value else "broken"
     if gate.name in SHARES:
-        return f"{value * 100:.4g} %"
+        return percent(value)
     return f"{value:.3g} {gate.unit}".rstrip() if abs(value) < 1000 else f"{value:,.0f} {gate.unit}".rstrip()

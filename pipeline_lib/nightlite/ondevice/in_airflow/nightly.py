@@ -22,6 +22,12 @@ from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettin
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 
 _COMPONENTS = {
+    "Resolver.previous_span": ComponentDoc("Find", "", "Finds the labels' statistics of the last span that passed."),
+    "Resolver.released": ComponentDoc("Find", "", "Finds the release that phones have now, and the anchor."),
+    "Trainer.*_lite": ComponentDoc("Train", "train", "Writes the trained model as a TFLite file. Trains nothing."),
+    "Evaluator.*_lite": ComponentDoc(
+        "Evaluate", "evaluate", "Measures the TFLite file, and compares it with the release."
+    ),
     "DataGate": ComponentDoc("Data gate", "data", "Fails on anomalies and on labels that have drifted."),
     "EdgeValidator": ComponentDoc("Validate on the edge", "evaluate", "Judges every gate of the run."),
     "ModelReport": ComponentDoc("Model report", "evaluate", "Writes the page on the tab *Model report* of the run."),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.percent import percent
 from nightlite.ondevice.results.run_summary import outcome_of, pusher_of, summarize
 from nightlite.runner.node_result import NodeResult
 
@@ -12,7 +13,7 @@ _LONGEST = 200
 
 def accuracy_and_size(accuracy: float | None, size_bytes: int | None) -> str:
     """Return the known ones as text, such as "99.17 %, 209.4 KiB"."""
-    known = [] if accuracy is None else [f"{accuracy * 100:.4g} %"]
+    known = [] if accuracy is None else [percent(accuracy)]
     return ", ".join([*known, *([] if size_bytes is None else [f"{size_bytes / 1024:.1f} KiB"])])
 
 

@@ -24,7 +24,7 @@ class ComponentDoc(NamedTuple):
     docs: str
 
 
-# The first pattern that matches a component's class name.
+# The first pattern that matches a component's class name, or a node's id.
 COMPONENTS: Mapping[str, ComponentDoc] = {
     "*ExampleGen": ComponentDoc("Import examples", "data", "Reads the examples, split by split."),
     "StatisticsGen": ComponentDoc("Statistics", "data", "Computes statistics of every feature, per split."),
@@ -52,8 +52,9 @@ def component(node: Node) -> str:
 
 
 def known(node: Node, components: Mapping[str, ComponentDoc] = COMPONENTS) -> ComponentDoc | None:
-    """Return the texts of the first pattern that matches the node's component, or None."""
-    return next((doc for pattern, doc in components.items() if fnmatchcase(component(node), pattern)), None)
+    """Return the texts of the first pattern that matches the node's component or its id, or None."""
+    names = (component(node), node.id)
+    return next((doc for pattern, doc in components.items() if any(fnmatchcase(name, pattern) for name in names)), None)
 
 
 def doc_md(node: Node, doc: ComponentDoc | None) -> str:

@@ -87,7 +87,7 @@ class AirflowPipelineConfig(_Config):
       finish: called in turn with the DAG when all nodes are in it, to add tasks that close a run.
       on_result: called in turn, in the task, with each node's result and the DAG's id.
       asset_extra: returns additions to node and execution in the event of a node's outlets.
-      components: texts of components that are not TFX's, by pattern of the class's name.
+      components: texts over TFX's own, by pattern of the component's class name or of the node's id.
       hidden_env: prefixes of environment variables that no node's process gets.
       tfx_python: the interpreter of the TFX environment. Default: the setting NIGHTLITE_TFX_PYTHON.
       project_dir: the nodes' working directory, from which they can also import.

@@ -108,7 +108,7 @@ def test_the_demo_says_what_came_out_and_why_it_ships_nothing(
     assert demo.demo(settings) == Outcome.rolled_back.exit_code
     out = capsys.readouterr().out
     said = "Blessed: accuracy against 0.97\nRelease: not pushed: ann rolled back\n"
-    for text in ("99.10%", "99.00%", "56,584 bytes", said, airflow.url, "make down"):
+    for text in ("99.10 %", "99.00 %", "56,584 bytes", said, airflow.url, "make down"):
         assert text in out
 
 

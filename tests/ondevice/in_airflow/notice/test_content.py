@@ -126,7 +126,7 @@ def test_a_failure_without_a_report_is_told_with_the_nodes_own_figures() -> None
     [notice] = told(TRAINER, EVALUATOR, **{JUDGE_NODE: "failed"})
     assert (notice.event, notice.report_url, notice.last_release) == ("failed", None, None)
     assert notice.model == FileMetrics(accuracy=0.75, size_bytes=1000)
-    assert "accuracy: 75.00%\nsize: 1,000 bytes\n" in notice.text()
+    assert "accuracy: 75.00 %\nsize: 1,000 bytes\n" in notice.text()
 
 
 def test_refused_data_is_told_with_the_address_of_its_page() -> None:

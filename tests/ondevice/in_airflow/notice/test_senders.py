@@ -68,10 +68,10 @@ def test_everybody_who_is_named_is_told(settings, tmp_path, monkeypatch):
         assert (letter["From"], letter["Bcc"]) == ("ci@example.com", None)
         shown = letter.get_body(("html",)).get_content().replace("&nbsp;", " ")
         assert "a &lt;b&gt;bold&lt;/b&gt; &amp; {{ 1 + 1 }}" in shown and "<b>bold</b>" not in shown
-        for figure in ("98.77%", "99.00%", "214,476 bytes", "0.0512 ms", "http://airflow/report"):
+        for figure in ("98.77 %", "99.00 %", "214,476 bytes", "0.0512 ms", "http://airflow/report"):
             assert figure in shown
     told = posts["/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"][1].decode()
-    assert "&lt;b&gt;" in told and "{{ 1 + 1 }}" in told and "accuracy: 98.77% (last release 99.00%)" in told
+    assert "&lt;b&gt;" in told and "{{ 1 + 1 }}" in told and "accuracy: 98.77 % (last release 99.00 %)" in told
 
 
 BROKEN = ["refusing", "answering 500", "silent", "wrong password", "unknown scheme", "program", "no addresses' file"]

@@ -262,7 +262,7 @@ def test_a_difference_from_tfma_that_its_gate_allows_is_no_fault(
     )
     page = Page(pages.render(report.model_copy(update={"gates": (gate,), "models": models}))["report.html"])
     assert page.text.count("one of the two fed it wrongly") == wrong
-    assert page.text.count("found 12.345%") == 1
+    assert page.text.count("found 12.345 %") == 1
 
 
 def test_a_first_run_without_a_release_has_a_report_too(artifacts: Path, tmp_path: Path) -> None:

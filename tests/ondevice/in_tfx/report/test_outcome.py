@@ -92,9 +92,10 @@ def test_a_release_is_named_with_its_approver(before: Path, tmp_path: Path, monk
 
 def test_a_refused_runs_outcome_is_its_gates(before: Path, tmp_path: Path) -> None:
     refused = {"blessed": False, "verdict": "Refused by 1 of 21 gates: max_loss"}
-    Report.read(before).model_copy(update=refused).write(tmp_path)
-    for name in pages.PAGES:
-        (tmp_path / name).write_bytes((before / name).read_bytes())
+    figures = Report.read(before).model_copy(update=refused)
+    figures.write(tmp_path)
+    pages.write(pages.render(figures), tmp_path)
     report, page = reported(tmp_path, tmp_path / "1", pusher_left(tmp_path, 1, Outcome.refused))
     assert report.outcome and report.outcome.headline == refused["verdict"]
-    assert f"✘ {refused['verdict']}" in page
+    assert page.count(refused["verdict"]) == page.count(f"✘ {refused['verdict']}") == 1
+    assert "run tonight" in page and "Written before the push" not in page

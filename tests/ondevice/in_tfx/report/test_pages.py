@@ -160,9 +160,9 @@ def test_the_models_stand_side_by_side(sections: dict[str, str]) -> None:
     head, *found = rows(sections["Side by side"])
     assert head == ["", "Keras", "TFLite", "Last release"]
     assert {row[0]: row[1:] for row in found} == {
-        "accuracy": ["75.61%", "73.17%", "78.05%"],
+        "accuracy": ["75.61 %", "73.17 %", "78.05 %"],
         "cross-entropy": ["0.1234", "0.2345", "0.3456"],
-        "worst class": ["tulip: 68.75%", "daisy: 70.59%", "tulip: 56.25%"],
+        "worst class": ["“tulip”: 68.75 %", "“daisy”: 70.59 %", "“tulip”: 56.25 %"],
         "size": ["716,131 bytes", "214,477 bytes", "63,579 bytes"],
         "loading": ["n/a", "1.25 ms", "1.75 ms"],
         "latency p50": ["n/a", "2.5 ms", "6.5 ms"],
@@ -177,9 +177,9 @@ def test_the_models_stand_side_by_side(sections: dict[str, str]) -> None:
 def test_the_accuracy_of_each_class_is_listed_and_drawn(sections: dict[str, str]) -> None:
     part = sections["Accuracy of each class"]
     assert rows(part)[1:] == [
-        ["rose", "87.50%", "75.00%", "100.00%"],
-        ["tulip", "68.75%", "75.00%", "56.25%"],
-        ["daisy", "76.47%", "70.59%", "88.24%"],
+        ["rose", "87.50 %", "75.00 %", "100.00 %"],
+        ["tulip", "68.75 %", "75.00 %", "56.25 %"],
+        ["daisy", "76.47 %", "70.59 %", "88.24 %"],
     ]
     [svg] = charts(part).values()
     assert all(f">{label}</text>" in svg for label in CARD.labels)
@@ -192,7 +192,7 @@ def test_the_accuracy_of_each_class_is_listed_and_drawn(sections: dict[str, str]
 def test_the_differences_are_told_and_drawn(sections: dict[str, str]) -> None:
     part = sections["TFLite against Keras"]
     assert facts(part) == {
-        "same class": "1,037 of 1,041 flowers (99.62%)",
+        "same class": "1,037 of 1,041 flowers (99.62 %)",
         "largest difference": "0.23 of a probability",
         "mean difference": "0.0045",
     }
@@ -215,11 +215,20 @@ def test_the_confusions_are_every_models_counts(sections: dict[str, str]) -> Non
 
 def test_examples_have_their_label_their_values_and_what_each_model_said(sections: dict[str, str]) -> None:
     part = sections["Flowers to look at"]
-    assert "The two disagree on 4; both give the same wrong class to 9. The 2 most telling ones:" in text(part)
-    assert text(part).count("Keras rose 61% TFLite tulip 72% Last daisy 83% rose tulip daisy") == 2
+    assert (
+        "The two disagree on 4 examples; both give the same wrong class to 9 examples. The 2 most telling ones:"
+        in text(part)
+    )
+    assert text(part).count("Keras rose 61 % TFLite tulip 72 % Last daisy 83 % rose tulip daisy") == 2
     assert re.findall(r"is <strong>(\w+)</strong>", part) == ["daisy", "tulip"]
     assert rows(part) == [["petal_length", "1.5"], ["colours", "0.25, 0.5, 0.75, 1, 2, 3, 4, 5, …"]] * 2
     assert "<img" not in part
+
+
+def test_no_disagreement_reads_as_one_and_a_single_one_is_no_plural() -> None:
+    mistakes = REPORT.mistakes.model_copy(update={"disagreements": 0, "both_err": 1})
+    page = text(pages.render(REPORT.model_copy(update={"mistakes": mistakes}))["report.html"])
+    assert "The two disagree on no example; both give the same wrong class to 1 example." in page
 
 
 def test_the_models_use_limits_and_licence_are_told_once(sections: dict[str, str]) -> None:
@@ -250,11 +259,11 @@ def test_the_runs_before_are_drawn_and_listed(sections: dict[str, str]) -> None:
     assert_drawn(lines(latency, "tflite", 5), [run.latency_p50_ms for run in RUNS])
     assert rows(sections["The last runs as figures"]) == [
         ["run", "data", "Keras", "TFLite", "size", "p50", "verdict"],
-        ["night 5", "span 18, window 2", "96.66%", "95.67%", "207,000 bytes", "0.55 ms", "refused"],
-        ["night 4", "span 18, window 2", "95.55%", "94.56%", "209,000 bytes", "0.52 ms", "blessed"],
-        ["night 3", "span 18", "92.22%", "94.44%", "202,000 bytes", "0.57 ms", "not judged"],
-        ["night 2", "span 17", "93.33%", "92.34%", "203,000 bytes", "0.53 ms", "refused"],
-        ["night 1", "span 17", "91.11%", "90.12%", "201,000 bytes", "0.51 ms", "blessed"],
+        ["night 5", "span 18, window 2", "96.66 %", "95.67 %", "207,000 bytes", "0.55 ms", "refused"],
+        ["night 4", "span 18, window 2", "95.55 %", "94.56 %", "209,000 bytes", "0.52 ms", "blessed"],
+        ["night 3", "span 18", "92.22 %", "94.44 %", "202,000 bytes", "0.57 ms", "not judged"],
+        ["night 2", "span 17", "93.33 %", "92.34 %", "203,000 bytes", "0.53 ms", "refused"],
+        ["night 1", "span 17", "91.11 %", "90.12 %", "201,000 bytes", "0.51 ms", "blessed"],
     ]
 
 

@@ -358,7 +358,7 @@ def test_an_evaluations_gates_are_those_of_its_config(better: Run) -> None:
     found = evaluation_gates(output(better, "Evaluator.mnist", "evaluation").uri, "Evaluator.mnist")
     assert [gate.name for gate in found] == ["max_loss", "min_accuracy", "min_class_accuracy"]
     worst = found[-1]
-    assert isinstance(worst, Gate) and worst.subject.startswith("accuracy of the worst class, ")
+    assert isinstance(worst, Gate) and worst.subject.startswith('accuracy of the worst class, "')
     assert json.loads(worst.model_dump_json())["bound"] == 0
 
 

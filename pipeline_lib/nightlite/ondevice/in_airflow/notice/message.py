@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from nightlite.ondevice.results.outcome import Event
+from nightlite.ondevice.results.percent import percent
 
 _TITLES: Mapping[Event, str] = {
     "pushed": "pushed",
@@ -80,7 +81,7 @@ class Notice(_Message):
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.2%}"
+    return "" if share is None else percent(share)
 
 
 def _bytes(size: int | None) -> str:

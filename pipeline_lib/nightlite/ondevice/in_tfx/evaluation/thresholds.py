@@ -116,7 +116,7 @@ def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: 
         and ",".join(name for name, _ in item.slice) == by
     ]
     worst = (max if kind == "upper_bound" else min)(found, default=None)
-    where = f", {_named(worst[1][0][1], labels)}" if worst and by else ""
+    where = f', "{_named(worst[1][0][1], labels)}"' if worst and by else ""
     return row.judge({row.name: limit}, worst[0] if worst else None, node_id, row.subject + where)
 
 

@@ -56,7 +56,7 @@ _WIDTH = 4.9  # inches: on a phone 350 pixels wide, the text is still 9 pixels h
 _ACCURACY = "accuracy"
 _MOST_LETTERS = 50  # of labels side by side
 _MOST_WORDS = 6  # in a chart, so that they do not overlap
-_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}%")
+_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g} %")
 
 
 def class_accuracy(models: Sequence[ModelColumn], labels: Sequence[str]) -> Markup:

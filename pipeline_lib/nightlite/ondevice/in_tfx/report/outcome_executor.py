@@ -38,7 +38,7 @@ class Executor(base_executor.BaseExecutor):
         for name in (STATISTICS_PAGE, EVALUATIONS_PAGE):
             shutil.copyfile(before / name, folder / name)
         text = (before / REPORT_PAGE).read_text(encoding="utf-8")
-        pages.write({REPORT_PAGE: pages.with_outcome(text, found, report.run_id)}, folder)
+        pages.write({REPORT_PAGE: pages.with_outcome(text, found, report)}, folder)
         report.model_copy(update={"outcome": found}).write(folder)
         made.set_string_custom_property(OUTCOME, found.outcome)
         made.set_string_custom_property("reason", found.headline)

@@ -11,6 +11,7 @@ from nightlite import durable
 from nightlite.ondevice.in_tfx.report import charts
 from nightlite.ondevice.report.run_report import Report, RunOutcome, RunReport
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
+from nightlite.ondevice.results.percent import percent
 
 _TEMPLATES = Path(__file__).with_name("templates")
 PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
@@ -32,13 +33,13 @@ def render_refused_data(report: RunReport) -> dict[str, str]:
     return _rendered(report, {REPORT_PAGE: "refused_data.html.j2", STATISTICS_PAGE: f"{STATISTICS_PAGE}.j2"}, {})
 
 
-def with_outcome(page: str, found: RunOutcome, figures_of: str) -> str:
-    """Return ModelReport's `report.html` with the outcome of the run.
+def with_outcome(page: str, found: RunOutcome, report: RunReport) -> str:
+    """Return ModelReport's `report.html` with the outcome of the run, unless its verdict says it already.
 
     Args:
-      figures_of: the run that computed the figures, which is another one after a cache hit.
+      report: the figures, which another run computed after a cache hit.
     """
-    text = _environment().get_template("outcome.html.j2").render(found=found, figures_of=figures_of)
+    text = _environment().get_template("outcome.html.j2").render(found=found, report=report)
     return page.replace(_BEFORE_PUSH, text, 1)
 
 
@@ -62,7 +63,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "figure": figure, "bytes": size}
+    environment.filters |= {"percent": share_of, "figure": figure, "bytes": size}
     return environment
 
 
@@ -85,8 +86,8 @@ def _charts(report: Report) -> Mapping[str, Any]:
     }
 
 
-def percent(share: float | None, places: int = 2) -> str:
-    return "n/a" if share is None else f"{share:.{places}%}"
+def share_of(share: float | None, places: int = 2) -> str:
+    return "n/a" if share is None else percent(share, places)
 
 
 def figure(value: float | None, unit: str = "") -> str:

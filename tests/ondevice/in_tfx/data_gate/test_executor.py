@@ -201,5 +201,5 @@ def test_the_previous_span_is_the_newest_before_it_that_passed() -> None:
 def test_data_without_a_digit_ends_the_run_though_a_model_of_it_would_be_perfect(
     statistics: Callable[..., Artifact], tmp_path: Path, labels: list[int], rarest: str
 ) -> None:
-    with pytest.raises(DataError, match=rf'rarest label, "{rarest}": 0, expected >= 0.01 \(min_label_share\)'):
+    with pytest.raises(DataError, match=rf"rarest label, {rarest}: 0, expected >= 0.01 \(min_label_share\)"):
         judge(statistics(1, labels), tmp_path)

@@ -50,7 +50,7 @@ class Executor(base_executor.BaseExecutor):
         rarest, share = rarest_label(by_split, schema, label_key, json.loads(exec_properties["labels"]))
         gates = [
             ANOMALIES.judge(exec_properties, len(anomalies), NODE_ID),
-            RAREST_LABEL.judge(exec_properties, share, NODE_ID, f'{RAREST_LABEL.subject}, "{rarest}"'),
+            RAREST_LABEL.judge(exec_properties, share, NODE_ID, f"{RAREST_LABEL.subject}, {rarest}"),
         ]
         labels = by_split[_TRAIN]
         if input_dict.get("previous"):

@@ -66,6 +66,9 @@ def test_a_blessed_model_is_released_with_all_that_its_manifest_tells(
     release, content = found
     assert content == (Path(model.uri) / "Format-Serving" / "tflite").read_bytes()
     release.verify()
+    assert set(release.manifest.files) == {"golden.json", "model_card.md"}
+    golden = release.golden()
+    assert golden and {example.label for example in golden.examples} == set(release.manifest.labels)
     pusher, said = pushed.result("Pusher.mnist_lite"), release.manifest
     assert (facts_of(pusher).pushed_to, facts_of(pusher).pushed_version) == (str(release.folder), "1")
     assert (said.run_id, said.model_artifact_id, said.execution_id) == (pushed.run_id, model.id, pusher.execution_id)

@@ -102,6 +102,19 @@ def test_a_file_that_keeps_the_runtime_busy_forever_is_given_up(file: Path, monk
         measure_in_child([file], INPUTS, threads=1)
 
 
+def test_a_last_release_with_an_open_batch_is_still_measured(tmp_path: Path) -> None:
+    files = []
+    for batch in (1, None):
+        files.append(tmp_path / str(batch))
+        files[-1].write_bytes(odd_file(tmp_path / f"saved-{batch}", size=4, classes=3, batch=batch))
+    measured, (outputs, others) = measure_in_child(files, INPUTS, threads=1)
+    assert [str(item.contract) for item in measured] == [
+        "pixels float32[1, 4] to p float32[1, 3]",
+        "pixels float32[-1, 4] to p float32[-1, 3]",
+    ]
+    np.testing.assert_allclose(outputs, others, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("odd", "found"),
     [

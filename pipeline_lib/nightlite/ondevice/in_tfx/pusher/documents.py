@@ -63,4 +63,7 @@ def _escaped(value: object) -> object:
 
 
 def _number(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.6g}"
+    """Return a number for readers, to four places that count and with thousands separators."""
+    if value is None:
+        return "not measured"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -85,7 +85,7 @@ def test_a_good_model_is_released_with_its_four_inputs(settings: Settings, relea
     assert [item.shape for item in manifest.outputs] == [(1, 3)] and manifest.labels == LABELS
     assert manifest.metrics["accuracy"] >= 0.9
     named = [gate.subject for gate in gates(released) if gate.name in ("min_class_accuracy", "min_label_share")]
-    assert len(named) == 3 and all(any(f", {label}" in subject for label in LABELS) for subject in named)
+    assert len(named) == 3 and all(any(f', "{label}"' in subject for label in LABELS) for subject in named)
 
 
 def test_the_released_file_answers_by_name_and_imputes_what_is_missing(settings: Settings, released: Run) -> None:

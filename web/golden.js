@@ -2,8 +2,7 @@
 // When it ends, <body> has its findings as JSON in data-findings, or a sentence in data-failure.
 import {floats, openRelease} from './release.js';
 
-const CALLS = 20;  // timed together: a browser's clock has steps of 0.1 ms
-const ROUNDS = 25;
+const CALLS = 2000;
 
 /** Return the largest difference from the expected outputs, Infinity for one that is missing or no number. */
 function difference(found, expected) {
@@ -18,15 +17,15 @@ function typed(numbers) {
   return Object.fromEntries(Object.entries(numbers).map(([name, values]) => [name, floats(values)]));
 }
 
-/** Return the median time of one call in ms, after as many calls to warm up. */
+/** Return the median time of one call in ms. As many calls before let the browser compile what runs often. */
 async function latency(release, inputs) {
   const times = [];
-  for (let round = -ROUNDS; round < ROUNDS; round++) {
+  for (let call = -CALLS; call < CALLS; call++) {
     const started = performance.now();
-    for (let call = 0; call < CALLS; call++) await release.ask(inputs);
-    if (round >= 0) times.push((performance.now() - started) / CALLS);
+    await release.ask(inputs);
+    if (call >= 0) times.push(performance.now() - started);
   }
-  return times.sort((a, b) => a - b)[ROUNDS >> 1];
+  return times.sort((a, b) => a - b)[CALLS / 2];
 }
 
 async function run() {

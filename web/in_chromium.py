@@ -73,6 +73,12 @@ class _Pages(SimpleHTTPRequestHandler):
         name = path.removeprefix("/release/")
         return str(self._release / Path(name).name) if name != path else super().translate_path(path)
 
+    def end_headers(self) -> None:
+        # A page apart from others has a clock with steps of 0.005 ms, else of 0.1.
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
     def log_message(self, *_: Any) -> None:
         pass
 

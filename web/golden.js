@@ -1,4 +1,4 @@
-// The page's work: runs every golden example of ?release=FOLDER/, and measures one call.
+// The page's work: runs every golden example of ?release=FOLDER, and measures one call.
 // When it ends, <body> has its findings as JSON in data-findings, or a sentence in data-failure.
 import {floats, openRelease} from './release.js';
 
@@ -29,7 +29,7 @@ async function latency(release, inputs) {
 }
 
 async function run() {
-  const folder = new URLSearchParams(location.search).get('release') ?? 'release/';
+  const folder = new URLSearchParams(location.search).get('release') ?? 'release';
   const release = await openRelease(folder);
   const {tolerance} = release.golden;
   const examples = release.golden.examples.map(({inputs, outputs}) => ({inputs: typed(inputs), outputs: typed(outputs)}));
@@ -46,13 +46,19 @@ async function run() {
   };
 }
 
+/** Return a finding for a reader: three figures of a fraction, yes or no. */
+function told(value) {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return Number.isInteger(value) ? value : Number(value.toPrecision(3));
+}
+
 function show(findings) {
   document.getElementById('state').textContent =
     `${findings.agreeing} of ${findings.examples} golden examples agree with the build host`;
   document.getElementById('findings').replaceChildren(
     ...Object.entries(findings).flatMap(([name, value]) => {
       const [term, text] = [document.createElement('dt'), document.createElement('dd')];
-      [term.textContent, text.textContent] = [name.replaceAll('_', ' '), value];
+      [term.textContent, text.textContent] = [name.replace(/_ms$/, ' in ms').replaceAll('_', ' '), told(value)];
       return [term, text];
     }),
   );

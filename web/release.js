@@ -3,19 +3,17 @@ import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 
 const RUNTIME = new URL('node_modules/@litertjs/core/wasm/', import.meta.url).href;
 
-/** Fetch and load the release in a folder, whose address ends in a slash. */
+/** Fetch and load the release in a folder, whose address may end in a slash. */
 export async function openRelease(folder) {
-  const [manifest, golden, file] = await Promise.all([
-    fetched(`${folder}manifest.json`).then(answer => answer.json()),
-    fetched(`${folder}golden.json`).then(answer => answer.json()),
-    fetched(`${folder}model.tflite`).then(answer => answer.arrayBuffer()),
-  ]);
-  const sha256 = await digest(file);
-  for (const [name, expected] of [['manifest.json', manifest.sha256], ['golden.json', golden.sha256]]) {
-    if (sha256 !== expected) {
-      throw new Error(`model.tflite: expected sha256 ${expected}, as ${name} says. Received: ${sha256}`);
-    }
-  }
+  const base = folder.endsWith('/') ? folder : `${folder}/`;
+  const names = ['manifest.json', 'golden.json', 'model.tflite'];
+  const [manifestText, goldenText, file] = await Promise.all(names.map(name => fetched(base + name)));
+  const [manifest, golden] = [manifestText, goldenText].map(bytes => JSON.parse(new TextDecoder().decode(bytes)));
+  // Older manifests have no sums of other files.
+  const goldenSum = manifest.files?.['golden.json'];
+  if (goldenSum) await check(goldenText, 'golden.json', goldenSum, 'manifest.json');
+  await check(file, 'model.tflite', manifest.sha256, 'manifest.json');
+  await check(file, 'model.tflite', golden.sha256, 'golden.json');
   await loadLiteRt(RUNTIME);
   const model = await loadAndCompile(new Uint8Array(file), {accelerator: 'wasm'});
   return new Release(manifest, golden, model);
@@ -67,7 +65,15 @@ function taken(output) {
 async function fetched(address) {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`${address}: expected a release's file. Received: HTTP ${answer.status}`);
-  return answer;
+  return answer.arrayBuffer();
+}
+
+/** Refuse a file whose sha256 is not the one that another file says. */
+async function check(file, name, expected, source) {
+  const sha256 = await digest(file);
+  if (sha256 !== expected) {
+    throw new Error(`${name}: expected sha256 ${expected}, as ${source} says. Received: ${sha256}`);
+  }
 }
 
 async function digest(file) {

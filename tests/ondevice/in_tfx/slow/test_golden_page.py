@@ -60,7 +60,9 @@ def release(tmp_path: Path) -> Callable[[bytes, dict[str, Any]], Path]:
     def write(content: bytes, examples: dict[str, Any]) -> Path:
         (tmp_path / "model.tflite").write_bytes(content)
         (tmp_path / "golden.json").write_text(json.dumps(examples))
-        (tmp_path / "manifest.json").write_text(json.dumps({"version": 7, "sha256": examples["sha256"]}))
+        files = {"golden.json": hashlib.sha256((tmp_path / "golden.json").read_bytes()).hexdigest()}
+        manifest = {"version": 7, "sha256": examples["sha256"], "files": files}
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
         return tmp_path
 
     return write
@@ -92,6 +94,21 @@ def test_outputs_of_another_name_agree_with_nothing(release: Callable[..., Path]
 def test_another_file_than_the_manifests_is_refused(release: Callable[..., Path], file: bytes) -> None:
     with pytest.raises(in_chromium.BrowserError, match="model.tflite: expected sha256 .* Received: "):
         in_chromium.golden(release(file + b" ", golden(file)))
+
+
+def test_other_examples_than_the_manifests_are_refused(release: Callable[..., Path], file: bytes) -> None:
+    folder = release(file, golden(file))
+    (folder / "golden.json").write_text(json.dumps({**golden(file), "tolerance": 1}))
+    with pytest.raises(in_chromium.BrowserError, match=r"golden.json: expected sha256 .*, as manifest.json says. Rec"):
+        in_chromium.golden(folder)
+
+
+def test_a_manifest_older_than_sums_of_other_files_will_do(release: Callable[..., Path], file: bytes) -> None:
+    folder = release(file, golden(file))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["files"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert in_chromium.golden(folder)["agreeing"] == 3
 
 
 def test_an_input_that_the_file_has_not_is_named(release: Callable[..., Path], file: bytes) -> None:

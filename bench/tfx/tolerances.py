@@ -1,10 +1,10 @@
-"""Measure how far LiteRT's runtimes differ on the same file, for decision 6: a table in Markdown on stdout.
+"""Measure how far LiteRT's runtimes differ on the same file, for decision 6.
 
     .venvs/tfx/bin/python -m bench.tfx.tolerances
 
-It trains MNIST's network as `make demo` does, converts it in every quantization, and asks each runtime about the
-1,000 images of mnist5k's eval split, one at a time. The differences are from the Interpreter's outputs with its
-default delegates (XNNPACK) on one thread.
+It prints a table in Markdown. It trains MNIST's network as `make demo` does, and converts it in every quantization.
+Then it asks each runtime about the 1,000 images of mnist5k's eval split, one at a time. The differences are from the
+Interpreter's outputs with its default delegates (XNNPACK) on one thread.
 """
 
 import hashlib

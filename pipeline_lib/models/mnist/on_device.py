@@ -11,7 +11,8 @@ MODEL = OnDeviceModel(
         Feature(
             tensor=LITE_CONTRACT.inputs[0],
             meaning=Meaning(
-                description="28 x 28 pixels, light ink on dark, centred as in MNIST",
+                description="28 x 28 pixels, light ink on dark; the digit's box scaled to fit 20 x 20, its centre of "
+                "mass in the middle",
                 unit="grey level, 0 to 255",
                 scale=1 / 255,
                 offset=-0.5,

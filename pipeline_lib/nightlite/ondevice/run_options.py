@@ -88,8 +88,8 @@ class RunOptions(BaseModel):
         ge=0,
         le=2_100_000_000,  # the largest that Google Play takes
         title="Least app version",
-        description="First version of the app that understands the file, 0: as the last release's; a file of other "
-        "inputs, outputs or labels needs a greater one",
+        description="First version of the app that understands the file, 0: as the last release's; a file whose "
+        "inputs, their meaning, output or labels have changed needs a greater one",
         json_schema_extra={**in_section("Run"), **BY_RUNS},
     )
     approval: Approval = Field(

@@ -12,7 +12,7 @@ class Meaning(BaseModel):
     """How an app makes an input's values: `raw * scale + offset`, in float32. A missing value is NaN.
 
     Attributes:
-      description: the raw values, in words for the app's developer. Other words are no other meaning.
+      description: the raw values, in words for the app's developer. Rewording it is no change of the meaning.
       unit: of the raw values.
       scale, offset: from a raw value to the input's.
       order: of the values in the tensor, "" if there is only one.

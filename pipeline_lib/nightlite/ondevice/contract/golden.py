@@ -1,6 +1,7 @@
-"""Golden examples of a release: inputs with the outputs that the file owes for them, on any runtime.
+"""Golden examples of a release: inputs, and what the file answers to them on any runtime.
 
-An app's own test feeds them to the file. It finds a wrong file, a wrong runtime and wrong preprocessing.
+An app's own test feeds them to the file. It finds a wrong file, a wrong runtime and a call by wrong names. The inputs
+are those after an app's preprocessing, of which they prove nothing by themselves. docs/releases.md says how to test that.
 """
 
 import math
@@ -39,7 +40,7 @@ class Golden(BaseModel):
     """Content of `golden.json`.
 
     Attributes:
-      sha256: the file's that the outputs come from.
+      sha256: of the file that gave the outputs.
       tolerance: the largest difference of an output that another runtime may have.
     """
 

@@ -49,17 +49,20 @@ def card(**changes: Any) -> str:
 def test_it_has_the_models_words_and_the_releases_facts() -> None:
     text = card()
     for part in (
-        *("# Flowers of a meadow, release 7", CARD.intended_use, CARD.limits, "names one of 3 classes for each flower"),
+        *("# Flowers of a meadow, release 7", CARD.intended_use, CARD.limits),
+        "For each flower it gives the probability of each of 3 classes.",
+        "Call the signature `serving_default`, the only one,",
         "| file | `model.tflite`, 62,096 bytes |",
         "| least version of the app | 4 |",
         "| least version of the runtime | TensorFlow Lite 1.5.0, or any LiteRT |",
         "| made by | tfx 1.21.0, code abc |",
         "| `height` | float32 [1, 1] | height of the stalk | cm | 0.01 | -0.5 |  |",
         "| `colour` | float32 [1, 1] | colour: 0 red, 1 blue |  | 1.0 | 0.0 |  |",
-        "has one number a label, in this order: rose, tulip, daisy.",
+        "has a probability for each label, in this order: rose, tulip, daisy.",
+        "They sum to 1. The largest is the answer.",
         "within a tolerance of 1e-05",
         "Span 4, from a meadow of theirs. CC0",
-        "| accuracy | 0.99 |",
+        "| accuracy | 0.99 | share of examples given their true class, by LiteRT on the machine of the run |",
         "| accuracy | E | 0.99 | at least 0.9 |",
         "| latency, median and 95th percentile | 0.1 ms, 0.3 ms |",
         "| CompiledModel fully accelerated, on the CPU | yes |",
@@ -90,6 +93,18 @@ def test_every_table_is_whole() -> None:
 )
 def test_what_is_not_known_or_not_so_is_said(change: dict[str, Any], said: str) -> None:
     assert said in card(**change)
+
+
+def test_each_of_three_accuracies_says_whose_it_is_and_another_metric_nothing() -> None:
+    text = card(metrics={"accuracy": 0.99, "sparse_categorical_accuracy": 0.98, "tfma_accuracy": 0.97, "auc": 0.5})
+    assert "| sparse_categorical_accuracy | 0.98 | the same share, by the TFLite Evaluator (TFMA) |" in text
+    assert "| tfma_accuracy | 0.97 | sparse_categorical_accuracy again, as EdgeValidator read it" in text
+    assert "| auc | 0.5 |  |" in text
+
+
+def test_a_kept_contract_is_a_yes_and_no_number() -> None:
+    kept = GATE.model_copy(update={"name": "contract", "subject": "contract of a to b kept", "bound": 1, "value": 1})
+    assert "| contract of a to b kept | E | yes | yes |" in card(gates=(kept,))
 
 
 def test_names_from_outside_are_no_markup() -> None:

@@ -9,7 +9,7 @@ from nightlite.ondevice.contract.file_contract import TensorContract
 
 
 def tensors(details: Mapping[str, Mapping[str, Any]]) -> tuple[TensorContract, ...]:
-    """Return the tensors of `litert.signature`'s inputs or outputs, by which a caller knows them."""
+    """Return the contracts of `litert.signature`'s inputs or outputs, in a caller's names, types and shapes."""
     return tuple(_tensor(name, found) for name, found in details.items())
 
 

@@ -1,8 +1,8 @@
 """Trainer of the file on phones: the trained model as TFLite. Nothing is trained, so the weights stay the same.
 
-A model owes its first Trainer's SavedModel a signature `lite`. It takes one float32 tensor a feature, by the feature's
-name, with raw values as an app has them, and returns one output. Transform's work is part of it. `in_tfx/export.py`
-writes such a SavedModel.
+The first Trainer's SavedModel must have a signature `lite`, with one output. It takes one float32 tensor per feature,
+by the feature's name. The values are those that an app passes: Transform's work is part of the signature.
+`in_tfx/export.py` writes such a SavedModel.
 """
 
 import tempfile
@@ -41,8 +41,8 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: `custom_config` is a `Conversion`. `base_model` is the first Trainer's SavedModel, with the signature
-        `lite` that the module describes. The examples are raw: the activations' ranges are those of the train split,
-        and the file is compared with the base model on the eval split.
+        `lite` that the module describes. The examples are raw. The activations' ranges are those of the train split.
+        The file is compared with the base model on the eval split.
 
     Raises:
       ValidationError: `custom_config` holds something else.

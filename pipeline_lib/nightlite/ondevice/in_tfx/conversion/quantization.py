@@ -31,8 +31,8 @@ def quantize(file: Path, mode: Quantization, inputs: Inputs) -> None:
 
     Args:
       file: TFLite file.
-      mode: `dynamic`: int8 weights, with activations quantized at run time; `float16`: weights; `int8`: weights and
-        activations, by the ranges of the activations on `inputs`.
+      mode: `dynamic` has int8 weights, and quantizes activations at run time. `float16` has float16 weights. `int8` has
+        int8 weights and activations, by the ranges of the activations on `inputs`.
       inputs: a representative sample of the training split by the inputs' names, read for int8 only.
 
     Raises:

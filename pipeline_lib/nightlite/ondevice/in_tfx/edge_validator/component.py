@@ -49,9 +49,9 @@ class EdgeValidator(base_component.BaseComponent):
     """Component that measures the file in LiteRT, in a process of its own, and judges all of the run's gates.
 
     Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`. It is blessed only if every
-    gate of the run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). If
-    LiteRT could run the file, there are also `measurements.json` (`CandidateMeasurements`), `golden.json`
-    (`Golden`, for the Pusher) and `probabilities.npz` (`EvalAnswers`, for ModelReport).
+    gate of the run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). Three
+    more files are there if LiteRT could run the model's: `measurements.json` (`CandidateMeasurements`), `golden.json`
+    (`Golden`) and `probabilities.npz` (`EvalAnswers`). The Pusher takes the second, ModelReport the third.
 
     Args:
       examples: raw examples, whose eval split is used.

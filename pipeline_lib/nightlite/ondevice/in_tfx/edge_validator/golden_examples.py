@@ -12,7 +12,7 @@ from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, digest
 def golden_first(inputs: Inputs, labels: Labels) -> tuple[Labels, int]:
     """Return the indices of all examples, the golden ones first, and the number of those.
 
-    They are the first example of each class in the order of the digests, then the first of the others, up to ten.
+    In the order of the digests, the first example of each class is golden. The first of the others follow, up to ten.
     """
     order = sorted(range(len(labels)), key=lambda index: (digest(inputs, index), labels[index]))
     of_class: dict[int, int] = {}

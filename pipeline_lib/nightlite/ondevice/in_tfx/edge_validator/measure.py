@@ -7,7 +7,7 @@ FILE, BASELINE    TFLite files. The second one's load time and latency are measu
 --inputs          float32 [n, …] by the names of the inputs. `--outputs` uses all of it, the figures a part.
 --threads         of the interpreter.
 --outputs         receives the first file's output for every example, float32 [n, classes].
---result          receives a JSON list of `Measurements`, one for each file; or, with exit code 3, a JSON string
+--result          receives a JSON list of `Measurements`, one for each file. With exit code 3 it is a JSON string
                   that describes what was found instead.
 
 Exit code: 0 if both files ran. 3 if the runtime cannot load FILE or run it on the examples. 3 also if FILE does not

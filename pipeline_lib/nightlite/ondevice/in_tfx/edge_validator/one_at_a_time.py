@@ -51,7 +51,7 @@ def compiled(file: Path, inputs: Inputs, expected: Array) -> CompiledModelRun:
     if opened := open_batch(file):
         return CompiledModelRun(compiled_model_problem=opened)
     try:
-        with native_log.muted():  # each accelerator that this machine has not
+        with native_log.muted():  # a line for each accelerator that this machine lacks
             model = CompiledModel.from_file(str(file))
         outputs = np.stack(list(compiled_outputs(model, inputs, expected.shape[1:])))
     except (ValueError, RuntimeError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jinja2
 
+from nightlite.ondevice.contract.file_contract import SIGNATURE
 from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden
 from nightlite.ondevice.gates.measurements import CandidateMeasurements
 from nightlite.ondevice.model import ModelCard
@@ -15,6 +16,17 @@ from nightlite.ondevice.releases.store import Documents
 _TEMPLATES = Path(__file__).with_name("templates")
 # Of Markdown and of HTML, which Markdown lets through. An underscore within a word means nothing.
 _MARKUP = re.compile(r"[\\`*<|]")
+# Of a release's metrics. The first three are one quantity, twice measured: a gate bounds the difference.
+_METRICS = {
+    "accuracy": "share of examples given their true class, by LiteRT on the machine of the run",
+    "sparse_categorical_accuracy": "the same share, by the TFLite Evaluator (TFMA)",
+    "tfma_accuracy": "sparse_categorical_accuracy again, as EdgeValidator read it from the TFLite Evaluator",
+    "keras_agreement": "share of examples given the same class as by Keras",
+    "max_abs_difference": "largest difference of a probability from Keras's",
+    "mean_abs_difference": "mean difference of the probabilities from Keras's",
+    "sparse_categorical_crossentropy": "loss: mean cross-entropy, by the TFLite Evaluator (TFMA)",
+    "example_count": "examples of the eval split",
+}
 
 
 def documents_of(judged: Path, card: ModelCard) -> Documents:
@@ -52,7 +64,7 @@ def model_card(manifest: Manifest, card: ModelCard, golden: Golden) -> str:
     environment.filters["number"] = _number
     measured = CandidateMeasurements.model_validate(manifest.measurements)
     text = environment.get_template("model_card.md.j2").render(
-        manifest=manifest, card=card, measured=measured, golden=golden
+        manifest=manifest, card=card, measured=measured, golden=golden, signature=SIGNATURE, about=_METRICS
     )
     return re.sub("\n{3,}", "\n\n", text)
 

@@ -39,15 +39,15 @@ Artifacts = dict[str, list[types.Artifact]]
 class Executor(executor.Executor):
     """Executor that pushes to `push_destination.filesystem.base_directory`, a `releases.store.Releases`.
 
-    Further exec properties: `custom_config` holds `contract` and `card`, JSON of an AppContract and a ModelCard, and,
-    optionally, the run parameter `push`. `span`, `source`, `run_parameters` (JSON) and `evaluation_uri` go to the
+    Further exec properties: `custom_config` holds `contract` and `card`, JSON of an AppContract and a ModelCard. It
+    may also hold the run parameter `push`. `span`, `source`, `run_parameters` (JSON) and `evaluation_uri` go to the
     manifest. The last is the TFLite file's ModelEvaluation. `approval` is the run parameter, `approval_record` the
     answer.
 
-    Nothing is pushed without a required approval, nor if the `Policy` refuses it. A span older
-    than the latest release's is pushed only if the run asks for that span. `pushed_model` has TFX's own properties
-    (`pushed`, `pushed_version`, `pushed_destination`), and `sha256`, `metrics` (JSON) and the `outcome`. If nothing
-    was pushed, it also has the `reason`.
+    Nothing is pushed without a required approval, nor if the `Policy` refuses it. A span older than the latest
+    release's is pushed only if the run asks for that span. `pushed_model` has TFX's own properties (`pushed`,
+    `pushed_version`, `pushed_destination`). It also has `sha256`, `metrics` (JSON) and the `outcome`, and the
+    `reason` if nothing was pushed.
     """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:

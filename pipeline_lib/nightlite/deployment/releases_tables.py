@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.releases.history import Event
 from nightlite.ondevice.releases.history import withdrawn as events_that_bar
@@ -70,6 +71,7 @@ def manifest(release: Release) -> list[Table]:
         "sha256": said.sha256,
         "size": f"{said.size_bytes:,} bytes",
         "input": _signature(said.inputs),
+        **{f"  {item.name}": _meaning(item.meaning) for item in said.inputs if item.meaning},
         "output": _signature(said.outputs),
         "labels": " ".join(said.labels),
         "least app version": said.least_app_version,
@@ -108,6 +110,12 @@ def _gates(release: Release) -> Table:
         mark = "passed" if gate.passed else "REFUSED"
         gates.add_row(escape(gate.subject), gate.node_id, value, f"{gate.relation} {gate.bound:g} {gate.unit}", mark)
     return gates
+
+
+def _meaning(said: Meaning) -> str:
+    formula = f"raw * {said.scale:.6g} {'-' if said.offset < 0 else '+'} {abs(said.offset):g}"
+    words = ", ".join(f"{code} {word}" for code, word in enumerate(said.vocabulary))
+    return "; ".join(filter(None, (said.description, said.unit, words or formula, said.order)))
 
 
 def _signature(tensors: Iterable[TensorContract]) -> str:

@@ -36,10 +36,10 @@ def test_equal(same: AppContract) -> None:
     ("now", "told"),
     [
         (changed({"scale": 10.0}), "input length: scale 10.0 instead of 1.0"),
-        (changed({"unit": "mm"}), "input length: unit mm instead of cm"),
+        (changed({"unit": "mm"}), 'input length: unit "mm" instead of "cm"'),
         (changed({"vocabulary": ("short", "long")}), "input length: vocabulary [short, long] instead of []"),
         (changed(inputs=(LENGTH.model_copy(update={"shape": (1, 2)}),)), "input length: shape [2] instead of [1]"),
-        (changed(output=OUTPUT.model_copy(update={"name": "p"})), "output: name p instead of probabilities"),
+        (changed(output=OUTPUT.model_copy(update={"name": "p"})), 'output: name "p" instead of "probabilities"'),
         (changed(labels=("yes", "no")), "output: labels [yes, no] instead of [no, yes]"),
     ],
 )

@@ -164,7 +164,7 @@ def test_it_asks_no_one_about_what_is_no_better_on_the_same_data(ask, tmp_path):
 def test_it_asks_no_one_about_another_contract_unless_the_run_says_so(ask, tmp_path):
     release(tmp_path, "old", labels=tuple("987654321x"), least_app_version=4)
     said = ask(trained(tmp_path))
-    assert "nothing to approve: refused: least version of the app for a contract other than release 1's" in said
+    assert "nothing to approve: refused: first version of your app for a contract other than release 1's" in said
     assert "output: labels [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] instead of [9, 8, 7, 6, 5, 4, 3, 2, 1, x]" in said
     assert said.endswith(": 0, expected >= 5 (least_app_version)")
     assert ": 4, expected >= 5" in ask(trained(tmp_path), least_app_version=4)

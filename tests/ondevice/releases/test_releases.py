@@ -20,6 +20,8 @@ from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from tests.ondevice.releases.made_releases import describe, history, push
 
+BACK = "only 'nightlite models rollback {}' brings it back"
+
 
 class Killed(BaseException):
     """Stands for SIGKILL: no one catches it."""
@@ -140,7 +142,10 @@ def test_what_was_rolled_back_from_is_not_pushed_again_by_the_next_run(three: Re
     for withdrawn in ("model 3", "model 2"):
         done = push(three, withdrawn, "run-4")
         assert (done.outcome, three.latest_version()) == ("rolled_back", 1)
-        assert done.why == "not pushed: ann rolled back from this very file (3 mistakes sevens)"
+        assert (
+            done.why
+            == f"not pushed: ann rolled back from this very file (3 mistakes sevens); {BACK.format(withdrawn[-1])}"
+        )
     three.rollback(3, who="ben", why="it was the test")
     assert push(three, "model 3", "run-5").outcome == "nothing_new"
     assert push(three, "model 2", "run-5").outcome == "rolled_back"
@@ -160,7 +165,7 @@ def test_a_retry_does_not_announce_what_was_rolled_back_from_since_its_first_try
     three.rollback(2, who="ann", why="4 mistakes sevens")
     done = push(three, "model 4", "run-4")
     assert (done.outcome, three.latest_version()) == ("rolled_back", 2)
-    assert done.why == "not pushed: ann rolled back from this very file (4 mistakes sevens)"
+    assert done.why == f"not pushed: ann rolled back from this very file (4 mistakes sevens); {BACK.format(4)}"
     assert history(three.folder)[3:] == [("push", 4, 3), ("rollback", 2, 3 if killed else 4)]
     three.rollback(4, who="ben", why="it does not")
     assert (push(three, "model 4", "run-4").outcome, three.latest_version()) == ("released", 4)

@@ -76,7 +76,8 @@ def verify(
             print(f"release {number}: {_verified(find(number))}")
         except ReleaseError as error:
             bad += 1
-            hint = "; `latest` points to it: roll back to another release" if number == latest else ""
+            others = number == latest and len(releases.versions()) > 1
+            hint = "; `latest` points to it: roll back to another release" if others else ""
             print(f"release {number}: BAD: {error}{hint}", file=sys.stderr)
     raise typer.Exit(1 if bad else 0)
 
@@ -117,6 +118,7 @@ def export(
 ) -> None:
     """Copy a checked release into a new folder, for an app's build."""
     release = find(version)
+    _verified(release)
     export_checked(release, destination.expanduser().absolute(), settings())
     print(f"release {release.version} is in {destination}")
 

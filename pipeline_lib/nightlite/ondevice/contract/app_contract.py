@@ -92,4 +92,4 @@ def _differences(what: str, now: dict[str, object], before: dict[str, object]) -
 def _told(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
-    return str(value) or "none"
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -61,11 +61,13 @@ def require_golden(release: Release) -> str:
     try:
         check = golden_check(release.model(), golden)
     except (ValueError, RuntimeError) as error:
-        raise ReleaseError(f"release {release.version}: LiteRT cannot run its golden examples here: {error}") from None
+        raise ReleaseError(
+            f"LiteRT cannot run the golden examples of release {release.version} here: {error}"
+        ) from None
     if not check.passed:
         raise ReleaseError(
-            f"release {release.version}: expected every golden example to agree. Received: {check}. "
-            "Do not use this release here: the runtime of this machine answers otherwise than the one that made it"
+            f"expected all golden examples of release {release.version} to agree. Received: {check}. Do not use it: "
+            "the file, the examples or this machine's runtime are not those that it was made with"
         )
     return str(check)
 

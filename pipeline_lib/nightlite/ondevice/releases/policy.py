@@ -11,7 +11,8 @@ from typing import Any, Final
 from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.paired import Comparison
-from nightlite.ondevice.releases.contract_change import contract_change_gate
+from nightlite.ondevice.releases.contract_change import contract_change_gate, taken_app_version
+from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.releases.release import Release
 
 # The value of the run parameter `push` that overrides a comparison.
@@ -38,14 +39,15 @@ class Policy:
         """Return whether an app relies on something that this file changes."""
         return bool(self.contract and self.contract.changes(latest.manifest.app_contract))
 
-    def unannounced_change(self, latest: Release) -> str | None:
+    def unannounced_change(self, latest: Release, releases: ReleaseReader) -> str | None:
         """Return the reason why a changed contract is refused, or None.
 
         EdgeValidator's gate compared it with the release of its time. Someone may have rolled back since.
         """
         if not self.contract:
             return None
-        gate = contract_change_gate(self.contract, latest.manifest, self.least_app_version, node_id="")
+        taken = taken_app_version(self.contract, releases)
+        gate = contract_change_gate(self.contract, latest.manifest, taken, self.least_app_version, node_id="")
         return None if gate is None or gate.passed else str(gate)
 
     def no_better(self, sha256: str, latest: Release, pushed: Mapping[str, int]) -> str | None:

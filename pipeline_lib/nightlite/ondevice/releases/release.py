@@ -138,4 +138,6 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ReleaseError(f"{path}: a release's file cannot be read: {error.strerror}") from None
+        raise ReleaseError(
+            f"{path}: a release's file cannot be read: {error.strerror}. Do not use this release"
+        ) from None

@@ -102,7 +102,7 @@ class Releases(ReleaseReader):
         if not found:
             return None
         latest, _ = found
-        if why := policy.unannounced_change(latest):
+        if why := policy.unannounced_change(latest, self):
             return Push(Outcome.refused, latest, f"refused: {why}")
         # The same file with another meaning of its inputs or labels is a new release.
         is_latest = latest.manifest.sha256 == sha256 and not policy.changes_contract(latest)
@@ -143,12 +143,15 @@ class Releases(ReleaseReader):
             durable.link(self.folder / LATEST, str(release.version))
 
     def _withdrawn(self, sha256: str, release: Release) -> Push | None:
-        event = history.withdrawn(self.history()).get(sha256)
+        events = self.history()
+        event = history.withdrawn(events).get(sha256)
         if not event:
             return None
-        return Push(
-            Outcome.rolled_back, release, f"not pushed: {event.who} rolled back from this very file ({event.why})"
-        )
+        pushed = max(item.version for item in events if (item.action, item.sha256) == ("push", sha256))
+        why = f"not pushed: {event.who} rolled back from this very file ({event.why})"
+        if pushed in self.versions():
+            why += f"; only 'nightlite models rollback {pushed}' brings it back"
+        return Push(Outcome.rolled_back, release, why)
 
     def _next_version(self) -> int:
         return max([*self.versions(), *(event.version for event in self.history())], default=0) + 1

@@ -145,8 +145,8 @@ def test_another_contract_makes_two_models_unlike_where_a_run_has_said_so(shop: 
     assert Policy(measurements, "yes", labels, 2).no_better("new", first, {}) is None
     for said, refused in ((0, True), (1, True), (2, False)):
         found = Policy(measurements, "yes", labels, said)
-        assert found.changes_contract(first) and bool(found.unannounced_change(first)) is refused
-    assert Policy(measurements, "yes").unannounced_change(first) is None
+        assert found.changes_contract(first) and bool(found.unannounced_change(first, shop.releases)) is refused
+    assert Policy(measurements, "yes").unannounced_change(first, shop.releases) is None
 
 
 def test_the_latest_file_is_pushed_again_to_be_signed(shop: Shop) -> None:

@@ -86,7 +86,7 @@ def test_other_inputs_are_refused_with_words_and_nothing_is_compared(
     assert facts_of(refused[MODEL.pusher]).outcome == "refused"
     found = gates(refused)
     assert [name for name, gate in found.items() if not gate.passed] == ["least_app_version"]
-    words = "least version of the app for a contract other than release 1's (input petal_width is gone)"
+    words = "first version of your app for a contract other than release 1's (input petal_width is gone)"
     assert str(found["least_app_version"]) == f"{words}: 0, expected >= 2 (least_app_version)"
     assert headline(refused).startswith(f"refused: EdgeValidator: {words}")
     assert not {"min_accuracy_change", "min_p_if_worse", "max_latency_ratio"} & set(found)
@@ -117,7 +117,7 @@ def test_the_next_night_is_compared_as_usual(settings: Settings, released: Run, 
 def test_another_unit_of_the_same_file_is_another_contract(settings: Settings, released: Run, night: Night) -> None:
     refused = night("millimetres", in_millimetres(_THREE))
     [gate] = [gate for gate in gates(refused).values() if not gate.passed]
-    assert "(input sepal_length: unit mm instead of cm): 0, expected >= 3" in str(gate)
+    assert '(input sepal_length: unit "mm" instead of "cm"): 0, expected >= 3' in str(gate)
     again = night("millimetres said", in_millimetres(_THREE), least_app_version=3)
     assert facts_of(again[MODEL.pusher]).outcome == "released"
     versions = Releases(settings.folders(MODEL.name).releases).versions()

@@ -29,7 +29,7 @@ from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child,
 from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, read_labelled
 from nightlite.ondevice.quantization import TOLERANCES
-from nightlite.ondevice.releases.contract_change import contract_change_gate
+from nightlite.ondevice.releases.contract_change import TAKEN_FILE, contract_change_gate
 from nightlite.ondevice.releases.manifest import MANIFEST_FILE, Manifest, sha256_of
 from nightlite.ondevice.run_options import LEAST_APP_VERSION
 from nightlite.runner.in_tfx import node_log
@@ -196,7 +196,8 @@ def _contract_change(
     """Yield the gate on a contract other than the served release's, if it is another one."""
     for artifact in input_dict.get("replaced_model", ()):
         served = Manifest.model_validate_json(Path(artifact.uri, MANIFEST_FILE).read_text(encoding="utf-8"))
-        if gate := contract_change_gate(contract, served, exec_properties[LEAST_APP_VERSION], NODE_ID):
+        taken = int(Path(artifact.uri, TAKEN_FILE).read_text(encoding="ascii"))
+        if gate := contract_change_gate(contract, served, taken, exec_properties[LEAST_APP_VERSION], NODE_ID):
             yield gate
 
 

@@ -19,6 +19,7 @@ from nightlite.ondevice.contract.app_contract import AppContract, Input
 from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
 from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
+from nightlite.ondevice.releases.contract_change import TAKEN_FILE, taken_app_version
 from nightlite.ondevice.releases.manifest import MANIFEST_FILE, sha256_of
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
@@ -42,8 +43,8 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
     Evaluators' included, so a refused model is never a baseline. Without a release and a blessed model nothing is
     resolved, and only the bounds on values decide.
 
-    Nothing can be compared with a release of another contract, because it takes other inputs or means something else
-    by its answers. Then only `replaced` is resolved: a copy of that release, with its manifest.
+    Nothing can be compared with a release of another contract. It takes other inputs, or its answers mean something
+    else. Then only `replaced` is resolved: a copy of that release, with its manifest and `TAKEN_FILE`.
 
     Args:
       push_dir: the releases.
@@ -63,8 +64,8 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
 
         Args:
           store: is searched for a copy of a release that an earlier run imported.
-          input_dict: `model` and, if they are wanted, `anchor` and `replaced`, each with all of the TFLite Trainer's;
-            `blessing`, all of EdgeValidator's.
+          input_dict: `model` has all of the TFLite Trainer's. So have `anchor` and `replaced`, if they are wanted.
+            `blessing` has all of EdgeValidator's.
 
         Raises:
           ReleaseError: the latest release's manifest cannot be read, or it is `replaced` and its file is damaged.
@@ -133,9 +134,13 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
 
     def _replaced(self, release: Release, store: ml_metadata.MetadataStore) -> types.Artifact:
         """Return a copy with the manifest, whose sum names it: the same file may have another meaning."""
-        manifest = release.folder / MANIFEST_FILE
-        files = {_TFLITE_PATH: release.model(), MANIFEST_FILE: manifest.read_bytes()}
-        return self._copied(f"manifest-sha256-{sha256_of(manifest)}", files, store)
+        manifest, taken = release.folder / MANIFEST_FILE, taken_app_version(self._contract, self._releases)
+        files = {
+            _TFLITE_PATH: release.model(),
+            MANIFEST_FILE: manifest.read_bytes(),
+            TAKEN_FILE: str(taken).encode(),
+        }
+        return self._copied(f"manifest-sha256-{sha256_of(manifest)}-{taken}", files, store)
 
     def _copied(self, name: str, files: Mapping[str, bytes], store: ml_metadata.MetadataStore) -> types.Artifact:
         """Return the artifact of a folder with these files, which is made unless it exists."""

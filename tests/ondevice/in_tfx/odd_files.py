@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
-from ai_edge_litert.tools import flatbuffer_utils
+
+from nightlite.ondevice.in_tfx.conversion.flatbuffer import packed, parsed
 
 
 def odd_file(
@@ -32,6 +33,6 @@ def odd_file(
     content = converter.convert()
     if signatures:
         return content
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = parsed(content)
     model.signatureDefs = []
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return packed(model)

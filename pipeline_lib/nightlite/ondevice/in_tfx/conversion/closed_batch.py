@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.tools import flatbuffer_utils
+
+from nightlite.ondevice.in_tfx.conversion.flatbuffer import builtin, packed, parsed
 
 
 def one_example(signature: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
@@ -21,13 +22,12 @@ def one_example(signature: tf.types.experimental.ConcreteFunction) -> tf.types.e
 
 def with_batches(content: bytes) -> bytes:
     """Return a TFLite file whose RESHAPEs leave the batch open."""
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = parsed(content)
     for graph in model.subgraphs:
         for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            if max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.RESHAPE:
+            if builtin(model.operatorCodes[operator.opcodeIndex]) == schema.BuiltinOperator.RESHAPE:
                 _open(model, graph, operator)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return packed(model)
 
 
 def _open(model: Any, graph: Any, operator: Any) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import io
 from pathlib import Path
 
-from ai_edge_litert.tools import flatbuffer_utils
 from ai_edge_quantizer import quantizer, recipe
 from ai_edge_quantizer.qtyping import (
     ComputePrecision,
@@ -18,6 +17,7 @@ from ai_edge_quantizer.recipe_manager import AlgorithmName, RecipeManager
 from nightlite import durable
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.file_contract import SIGNATURE
+from nightlite.ondevice.in_tfx.conversion.flatbuffer import packed, parsed
 from nightlite.ondevice.in_tfx.conversion.runtime_version import with_true_versions
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
@@ -82,9 +82,7 @@ def _as_outside(quantized: bytes, original: bytes) -> bytes:
     ai-edge-quantizer's tensors at the ends have names of their own. The inner names are 3 KB, a twentieth of an
     int8 file.
     """
-    model, before = (
-        flatbuffer_utils.read_model_from_bytearray(bytearray(content)) for content in (quantized, original)
-    )
+    model, before = map(parsed, (quantized, original))
     for graph, float_graph in zip(model.subgraphs, before.subgraphs, strict=True):
         outer = [*graph.inputs, *graph.outputs]
         for index, tensor in enumerate(graph.tensors):
@@ -92,4 +90,4 @@ def _as_outside(quantized: bytes, original: bytes) -> bytes:
                 tensor.name = b""
         for index, float_index in zip(outer, [*float_graph.inputs, *float_graph.outputs], strict=True):
             graph.tensors[index].name = float_graph.tensors[float_index].name
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return packed(model)

@@ -7,8 +7,9 @@ TensorFlow's own writer knows which versions the types need, so they are read fr
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.tools import flatbuffer_utils
 from tensorflow.lite.python.convert import mlir_sparsify
+
+from nightlite.ondevice.in_tfx.conversion.flatbuffer import builtin, packed, parsed
 
 # TensorFlow's name for it, and its length in the file (tensorflow/compiler/mlir/lite/flatbuffer_export.cc).
 _KEY, _LENGTH = b"min_runtime_version", 16
@@ -21,31 +22,23 @@ def with_true_versions(content: bytes) -> bytes:
       Exception: of several types, if TensorFlow cannot read the file.
     """
     rewritten = mlir_sparsify(content)
-    model, written = map(_model, (content, rewritten))
+    model, written = map(parsed, (content, rewritten))
     versions: dict[int, int] = {}
     for code in written.operatorCodes:
-        versions[_builtin(code)] = max(versions.get(_builtin(code), 0), code.version)
+        versions[builtin(code)] = max(versions.get(builtin(code), 0), code.version)
     for code in model.operatorCodes:
-        code.version = versions[_builtin(code)]
+        code.version = versions[builtin(code)]
     if (buffer := _buffer(model)) is not None:
         version = least_runtime_version(rewritten).encode().ljust(_LENGTH, b"\0")
         buffer.data = np.frombuffer(version, np.uint8)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return packed(model)
 
 
 def least_runtime_version(content: bytes) -> str:
     """Return the TensorFlow Lite version that a file's metadata name, such as "1.14.0", or "" if they name none."""
-    buffer = _buffer(_model(content))
+    buffer = _buffer(parsed(content))
     return "" if buffer is None else bytes(buffer.data).rstrip(b"\0").decode()
-
-
-def _model(content: bytes) -> Any:
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
 
 
 def _buffer(model: Any) -> Any | None:
     return next((model.buffers[item.buffer] for item in model.metadata or () if item.name == _KEY), None)
-
-
-def _builtin(code: Any) -> int:
-    return int(max(code.builtinCode, code.deprecatedBuiltinCode))

@@ -18,6 +18,7 @@ from nightlite import litert
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.file_contract import SIGNATURE, FileContract
 from nightlite.ondevice.in_tfx.conversion.file_tensors import tensors
+from nightlite.ondevice.in_tfx.conversion.flatbuffer import builtin, parsed
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
 
@@ -104,16 +105,11 @@ def _answers(file: Path, interpreter: Interpreter, inputs: Inputs, batch_size: i
 def _operators(file: Path) -> tuple[str, ...]:
     """Return the names of the file's operators, by TFLite's own flatbuffer schema (schema.fbs)."""
     try:
-        model = schema.ModelT.InitFromPackedBuf(bytearray(file.read_bytes()), 0)
+        model = parsed(file.read_bytes())
         codes = model.operatorCodes
     except Exception as error:  # a truncated flatbuffer raises errors of many types
         raise ModelFileError(f"{file}: expected a TFLite file. Received: {type(error).__name__}: {error}") from None
-    names = tuple(
-        sorted(
-            (code.customCode or b"").decode() or _OP_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "?")
-            for code in codes
-        )
-    )
+    names = tuple(sorted((code.customCode or b"").decode() or _OP_NAMES.get(builtin(code), "?") for code in codes))
     custom = [(code.customCode or b"").decode() for code in codes if code.customCode]
     if refused := sorted({*custom, *(_VARIABLE_OPS & set(names))}):
         raise ModelFileError(

@@ -196,17 +196,20 @@ def test_golden_examples_are_verified_exported_and_asked_before_a_prediction(
     assert exported == (proven.folder / "2" / GOLDEN_FILE).read_bytes()
 
 
-def test_a_release_whose_golden_examples_disagree_is_not_used(run: Run, proven: Releases, picture: str) -> None:
+def test_a_release_whose_golden_examples_disagree_is_not_used(
+    run: Run, proven: Releases, picture: str, tmp_path: Path
+) -> None:
     why = "expected all golden examples of release 1 to agree. Received: 0 of 10 golden examples agree"
     for arguments in (
         ["models", "verify", "1"],
         ["predict", picture, "--version", "1"],
         ["models", "rollback", "1", "--reason", "x"],
+        ["models", "export", str(tmp_path / "app"), "--version", "1"],
     ):
         done = run(*arguments)
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
         assert why in done.stderr
-    assert proven.latest_version() == 2
+    assert proven.latest_version() == 2 and not (tmp_path / "app").exists()
 
 
 def test_golden_examples_that_were_changed_are_refused(run: Run, proven: Releases, picture: str) -> None:

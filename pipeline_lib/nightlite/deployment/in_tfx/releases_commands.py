@@ -117,9 +117,10 @@ def export(
     version: Annotated[int | None, typer.Option(help="default: the latest")] = None,
 ) -> None:
     """Copy a checked release into a new folder, for an app's build."""
+    from nightlite.ondevice.in_tfx.golden_check import require_golden
+
     release = find(version)
-    _verified(release)
-    export_checked(release, destination.expanduser().absolute(), settings())
+    export_checked(release, destination.expanduser().absolute(), settings(), require_golden)
     print(f"release {release.version} is in {destination}")
 
 

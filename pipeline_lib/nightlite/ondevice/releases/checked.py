@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nightlite import durable
@@ -36,8 +36,13 @@ def checked(release: Release, settings: Settings) -> Iterator[tuple[Release, str
         yield copy, signature
 
 
-def export(release: Release, destination: Path, settings: Settings) -> None:
+def export(
+    release: Release, destination: Path, settings: Settings, check: Callable[[Release], object] = lambda _: None
+) -> None:
     """Copy a checked release into a new folder, whole or not at all.
+
+    Args:
+      check: looks at the private copy as well, and raises ReleaseError.
 
     Raises:
       ReleaseError: the release is damaged, or `destination` exists, is among the releases, or cannot be made.
@@ -48,6 +53,7 @@ def export(release: Release, destination: Path, settings: Settings) -> None:
     if destination.resolve().is_relative_to(releases):
         raise ReleaseError(f"expected a folder outside the releases in {releases}. Received: {destination}")
     with checked(release, settings) as (copy, _):
+        check(copy)
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
             with durable.new_folder(destination) as folder:

@@ -44,7 +44,7 @@ class Policy:
 
         EdgeValidator's gate compared it with the release of its time. Someone may have rolled back since.
         """
-        if not self.contract:
+        if not self.contract or not self.changes_contract(latest):
             return None
         taken = taken_app_version(self.contract, releases)
         gate = contract_change_gate(self.contract, latest.manifest, taken, self.least_app_version, node_id="")

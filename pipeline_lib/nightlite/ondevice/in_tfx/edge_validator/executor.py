@@ -105,7 +105,7 @@ def _measure(
         raise ModelFileError(f"{candidate.contract}: answers of shape {outputs.shape} to {len(labels)} examples")
     right = outputs.argmax(axis=1) == labels
     against = [compare(right, other.argmax(axis=1) == labels, sha256_of(files[1])) for other in others]
-    compiled, golden = _one_at_a_time(files[0], inputs, labels, candidate.contract.output.name, exec_properties)
+    compiled, golden = _one_at_a_time(files[0], sha256, inputs, labels, candidate.contract.output.name, exec_properties)
     measured = CandidateMeasurements(
         **dict(candidate),
         **dict(compiled),
@@ -124,7 +124,7 @@ def _measure(
 
 
 def _one_at_a_time(
-    file: Path, inputs: Inputs, labels: Labels, output: str, exec_properties: Mapping[str, Any]
+    file: Path, sha256: str, inputs: Inputs, labels: Labels, output: str, exec_properties: Mapping[str, Any]
 ) -> tuple[CompiledModelRun, Golden]:
     """Return CompiledModel's result, and the golden examples with the Interpreter's outputs, named `output`."""
     indices, count = golden_first(inputs, labels)
@@ -132,7 +132,7 @@ def _one_at_a_time(
     outputs, compiled = run_one_at_a_time(file, asked)
     names = _contract(exec_properties).labels
     return compiled, golden_of(
-        sha256_of(file),
+        sha256,
         TOLERANCES[exec_properties["quantization"]],
         {name: values[:count] for name, values in asked.items()},
         [names[label] for label in labels[indices[:count]]],

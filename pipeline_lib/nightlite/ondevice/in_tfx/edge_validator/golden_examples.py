@@ -19,7 +19,8 @@ def golden_first(inputs: Inputs, labels: Labels) -> tuple[Labels, int]:
     for index in order:
         of_class.setdefault(int(labels[index]), index)
     chosen = [of_class[label] for label in sorted(of_class)]
-    others = [index for index in order if index not in set(chosen)]
+    golden = set(chosen)
+    others = [index for index in order if index not in golden]
     return np.array(chosen + others), min(max(len(chosen), LEAST_EXAMPLES), len(order))
 
 

@@ -20,6 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 from bench.tfx.model_files import RUNS, latencies
 from nightlite import litert
 from nightlite.ondevice.contract.golden import Golden, floats
+from nightlite.ondevice.in_tfx.golden_check import GoldenCheck, difference
 from nightlite.ondevice.releases.release import Release
 from web import in_chromium
 
@@ -77,18 +78,12 @@ def compiled_model(file: Path) -> tuple[Ask, bool]:
 
 
 def in_python(ask: Ask, golden: Golden, inputs: list[Arrays], runs: int, *, fully_accelerated: bool | None) -> Finding:
-    answers = [ask(example) for example in inputs]
-    differences = [
-        max(
-            float(np.max(np.abs(found[name].ravel() - np.array(floats(wanted), np.float32))))
-            for name, wanted in example.outputs.items()
-        )
-        for found, example in zip(answers, golden.examples, strict=True)
-    ]
+    pairs = zip(inputs, golden.examples, strict=True)
+    check = GoldenCheck(tuple(difference(ask(taken), example) for taken, example in pairs), golden.tolerance)
     return Finding(
-        examples=len(differences),
-        agreeing=sum(difference <= golden.tolerance for difference in differences),
-        largest_difference=max(differences),
+        examples=len(check.differences),
+        agreeing=check.agreeing,
+        largest_difference=max(check.differences),
         fully_accelerated=fully_accelerated,
         latency_ms=latencies(ask, [inputs[number % len(inputs)] for number in range(CALLS)], runs)["p50"],
     )

@@ -25,11 +25,11 @@ from models.mnist.data.tfrecords import scale
 from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, LABELS, LITE_CONTRACT
 from models.mnist.model.training_parameters import TrainingParams
-from nightlite import litert, native_log
+from nightlite import native_log
 from nightlite.ondevice.in_tfx.conversion.lite_trainer import convert
 from nightlite.ondevice.in_tfx.conversion.quantization import quantize
+from nightlite.ondevice.in_tfx.edge_validator import one_at_a_time
 from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_of
-from nightlite.ondevice.in_tfx.edge_validator.one_at_a_time import compiled_outputs, singles
 from nightlite.ondevice.quantization import TOLERANCES
 from web import in_chromium
 
@@ -40,12 +40,11 @@ Inputs = Mapping[str, Array]
 
 def interpreted(file: Path, inputs: Inputs, threads: int = 1, kernels: OpResolverType = OpResolverType.AUTO) -> Array:
     interpreter = Interpreter(model_path=str(file), num_threads=threads, experimental_op_resolver_type=kernels)
-    answers = (litert.answer(interpreter, example) for example in singles(inputs))
-    return np.concatenate([output for answer in answers for output in answer.values()])
+    return one_at_a_time.interpreted(interpreter, inputs)
 
 
 def compiled(file: Path, inputs: Inputs) -> Array:
-    outputs = compiled_outputs(CompiledModel.from_file(str(file)), inputs, (1, len(LABELS)))
+    outputs = one_at_a_time.compiled_outputs(CompiledModel.from_file(str(file)), inputs, (1, len(LABELS)))
     return np.concatenate(list(outputs))
 
 

@@ -1,6 +1,8 @@
 """Check of a release's golden examples in LiteRT, as an app's own test would. It imports nothing of TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -20,7 +22,7 @@ class GoldenCheck:
 
     @property
     def agreeing(self) -> int:
-        return sum(difference <= self.tolerance for difference in self.differences)
+        return sum(found <= self.tolerance for found in self.differences)
 
     @property
     def passed(self) -> bool:
@@ -77,6 +79,15 @@ def _difference(interpreter: Interpreter, example: GoldenExample) -> float:
     litert.require_inputs(taken, example.inputs)
     inputs = {name: np.array(floats(values), np.float32) for name, values in example.inputs.items()}
     found = litert.answer(interpreter, {name: flat.reshape(taken[name]["shape"]) for name, flat in inputs.items()})
+    return difference(found, example)
+
+
+def difference(found: Mapping[str, Any], example: GoldenExample) -> float:
+    """Return the largest difference of a runtime's outputs, arrays by their names, from an example's.
+
+    Raises:
+      ValueError: the outputs have other names.
+    """
     if set(found) != set(example.outputs):
         raise ValueError(f"expected outputs named {', '.join(example.outputs)}. Received: {', '.join(found)}")
     pairs = [(found[name].ravel(), np.array(floats(wanted), np.float32)) for name, wanted in example.outputs.items()]

@@ -32,8 +32,9 @@ def golden(file: Path, sha256: str, examples: trainer.Examples) -> Golden:
     chosen = np.concatenate([np.flatnonzero(examples.labels == n)[:IMAGES_PER_CLASS] for n in range(len(LABELS))])
     inputs = {IMAGE_KEY: examples.images[chosen]}
     labels = [LABELS[label] for label in examples.labels[chosen]]
-    [output] = litert.signature(tflite_file.load(file))[1]
-    return golden_of(sha256, 1e-5, inputs, labels, output, interpreted(file, inputs))
+    interpreter = tflite_file.load(file)
+    [output] = litert.signature(interpreter)[1]
+    return golden_of(sha256, 1e-5, inputs, labels, output, interpreted(interpreter, inputs))
 
 
 @pytest.fixture(params=["none", "int8"])

@@ -34,9 +34,8 @@ def singles(inputs: Inputs) -> Iterator[Inputs]:
         yield {name: values[index : index + 1] for name, values in inputs.items()}
 
 
-def interpreted(file: Path, inputs: Inputs) -> Array:
+def interpreted(interpreter: Interpreter, inputs: Inputs) -> Array:
     """Return the Interpreter's output for each example, float32 [n, classes]."""
-    interpreter = Interpreter(model_path=str(file), num_threads=1)
     return np.concatenate(
         [output for example in singles(inputs) for output in litert.answer(interpreter, example).values()]
     )
@@ -99,7 +98,7 @@ def main() -> int:
         parser.add_argument(name, type=Path, required=True)
     options = parser.parse_args()
     inputs = load_inputs(options.inputs)
-    expected = interpreted(options.file, inputs)
+    expected = interpreted(Interpreter(model_path=str(options.file), num_threads=1), inputs)
     np.save(options.outputs, expected)
     options.result.write_text(compiled(options.file, inputs, expected).model_dump_json(), encoding="utf-8")
     return 0

@@ -15,10 +15,9 @@ from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.results.headline import headline
 from nightlite.ondevice.results.node_facts import facts_of
-from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.run_local import run_local
 from tests.ondevice.in_tfx.gate_laboratory import Run
-from tests.tiny_table.ingest import ingest
+from tests.tiny_table.deployment import deployed
 from tests.tiny_table.on_device import MODEL
 
 _ANY_SPEED = {"max_load_ms": 1e5, "max_latency_ms": 1e5, "max_latency_ratio": 1e5}
@@ -34,10 +33,7 @@ def in_millimetres(model: OnDeviceModel) -> OnDeviceModel:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    memo.install()
-    config = Settings(var_dir=tmp_path_factory.mktemp("var"))
-    ingest("iris", config.folders(MODEL.name).data)
-    return config
+    return deployed(tmp_path_factory.mktemp("var"))
 
 
 Night = Callable[..., Run]

@@ -21,12 +21,11 @@ from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
 from nightlite.runner.compiled_pipeline import CompiledPipeline
-from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.run_local import run_local
 from tests.browser import needs
 from tests.ondevice.in_tfx.gate_laboratory import Run
+from tests.tiny_table.deployment import deployed
 from tests.tiny_table.features import FEATURES, LABELS
-from tests.tiny_table.ingest import ingest
 from tests.tiny_table.on_device import MODEL
 from web import in_chromium
 
@@ -42,10 +41,7 @@ _FLOWERS = {
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    memo.install()
-    config = Settings(var_dir=tmp_path_factory.mktemp("var"))
-    ingest("iris", config.folders(MODEL.name).data)
-    return config
+    return deployed(tmp_path_factory.mktemp("var"))
 
 
 @pytest.fixture(scope="module")

@@ -115,8 +115,18 @@ def attack(page: Page, url: str) -> dict[str, Any]:
     for host in ("127.0.0.1", "localhost"):
         with page.expect_response(start) as answered:
             page.goto(f"http://{host}:{_serve(html)}/")
-        seen[host] = {"status": answered.value.status, "embedded": page.frames[1].url}
+        seen[host] = {"status": answered.value.status, "embedded": embedded(page)}
     return seen
+
+
+def embedded(page: Page) -> str:
+    """Return where the page's frame ended: a refused one gets its address only after the page has loaded."""
+    frame = page.frames[1]
+    for _ in range(STEP_MS // 100):
+        if frame.url not in ("", "about:blank"):
+            break
+        page.wait_for_timeout(100)
+    return frame.url
 
 
 def _serve(html: str) -> int:

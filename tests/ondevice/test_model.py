@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.model import Feature, ModelCard, OnDeviceModel, Picture
+from nightlite.ondevice.task import Classification, Regression, Task
 from tests.ondevice.cards import CARD
 
 
@@ -55,3 +56,29 @@ def test_one_feature_is_the_picture(sizes: tuple[int, ...]) -> None:
 def test_a_picture_may_have_its_rows_as_a_dimension_and_other_features_beside_it() -> None:
     show = Picture(width=2, height=2, black=0, white=1)
     assert model(feature("age", 1), feature("picture", 2, 2), show=show).card.show == show
+
+
+@pytest.mark.parametrize(
+    ("task", "size", "fits"),
+    [
+        (Classification(labels=("no", "yes")), 1, True),
+        (Classification(labels=("no", "yes")), 2, True),
+        (Classification(labels=("a", "b", "c")), 1, False),
+        (Classification(labels=("a", "b", "c")), 2, False),
+        (Regression(unit="mg/dl"), 1, True),
+        (Regression(), 2, False),
+    ],
+)
+def test_the_output_has_the_tasks_numbers(task: Task, size: int, fits: bool) -> None:
+    output = TensorContract(name="y", dtype="float32", shape=(1, size))
+    if fits:
+        assert model(feature("width", 1), task=task, output=output).card.labels == task.labels
+    else:
+        with pytest.raises(ValidationError, match="output: expected .* for an example, as the task says. Received: y "):
+            model(feature("width", 1), task=task, output=output)
+
+
+def test_a_task_is_read_back_by_its_kind() -> None:
+    card = CARD.model_copy(update={"task": Regression(unit="cm")})
+    assert ModelCard.model_validate_json(card.model_dump_json()) == card
+    assert card.labels == () and card.task.unit == "cm" and CARD.task.unit == ""

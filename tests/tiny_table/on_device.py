@@ -2,6 +2,7 @@
 
 from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.model import Feature, OnDeviceModel, Words
+from nightlite.ondevice.task import Classification
 from tests.tiny_table.features import CONTRACT, LABEL_KEY, LABELS
 
 MODEL = OnDeviceModel(
@@ -13,7 +14,7 @@ MODEL = OnDeviceModel(
     ),
     output=CONTRACT.output,
     label_key=LABEL_KEY,
-    labels=LABELS,
+    task=Classification(labels=LABELS),
     training_parameters="tests.tiny_table.training_parameters:TrainingParams",
     preprocessing_fn="tests.tiny_table.preprocessing.preprocessing_fn",
     run_fn="tests.tiny_table.trainer.run_fn",

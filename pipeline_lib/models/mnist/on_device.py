@@ -3,6 +3,7 @@
 from models.mnist.model.features import IMAGE_SIDE, LABEL_KEY, LABELS, LITE_CONTRACT
 from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.model import Feature, OnDeviceModel, Picture, Words
+from nightlite.ondevice.task import Classification
 
 MODEL = OnDeviceModel(
     name="mnist",
@@ -22,7 +23,7 @@ MODEL = OnDeviceModel(
     ),
     output=LITE_CONTRACT.output,
     label_key=LABEL_KEY,
-    labels=LABELS,
+    task=Classification(labels=LABELS),
     training_parameters="models.mnist.model.training_parameters:TrainingParams",
     preprocessing_fn="models.mnist.model.preprocessing.preprocessing_fn",
     run_fn="models.mnist.model.trainer.run_fn",

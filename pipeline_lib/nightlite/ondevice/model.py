@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nightlite.ondevice.contract.app_contract import AppContract, Input, Meaning
 from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
+from nightlite.ondevice.task import Task
 
 _PIPELINE = "_tflite"
 
@@ -61,19 +62,24 @@ class ModelCard(_Declared):
 
     Attributes:
       title: the model's task, in a few words for a heading.
-      labels: the classes, in the order of the output.
+      task: `Classification(labels=…)` or `Regression(unit=…)`: the meaning of the output.
       words: for an example.
       show: the display of an example; None: as a row of a table.
       intended_use, limits, data_licence: sentences for a reader of the report.
     """
 
     title: str
-    labels: tuple[str, ...] = Field(min_length=2)
+    task: Task
     words: Words
     show: Picture | None = None
     intended_use: str
     limits: str
     data_licence: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the classes, in the order of the output; () for a regression."""
+        return self.task.labels
 
 
 class OnDeviceModel(ModelCard):
@@ -85,7 +91,7 @@ class OnDeviceModel(ModelCard):
       name: names the DAG, the nodes, the Assets and the folders.
       features: the inputs of the file, one float32 tensor each. A caller finds them by their names.
       output: the output of the file.
-      label_key: the feature of an example that holds the label, an index into `labels`.
+      label_key: the feature of an example that holds the label: an index into the labels, or a regression's number.
       training_parameters: `module:class` of a pydantic model of the run parameters that `run_fn` gets. Its module
         imports in both environments.
       preprocessing_fn: Transform's.
@@ -102,7 +108,6 @@ class OnDeviceModel(ModelCard):
     name: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
     features: tuple[Feature, ...] = Field(min_length=1)
     output: TensorContract
-    task: Literal["classification"] = "classification"
     label_key: str
     training_parameters: str
     preprocessing_fn: str
@@ -120,6 +125,13 @@ class OnDeviceModel(ModelCard):
         if self.show and len(pictures) != 1:
             size = self.show.width * self.show.height
             raise ValueError(f"show: expected one feature of {size} values. Received: {', '.join(pictures) or 'none'}")
+        return self
+
+    @model_validator(mode="after")
+    def _output_fits_the_task(self) -> Self:
+        if not self.task.fits(self.output.shape):
+            wanted = f"{len(self.labels)} probabilities" if self.labels else "one number"
+            raise ValueError(f"output: expected {wanted} for an example, as the task says. Received: {self.output}")
         return self
 
     @property

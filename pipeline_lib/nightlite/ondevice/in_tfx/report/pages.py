@@ -9,11 +9,12 @@ from markupsafe import Markup
 
 from nightlite import durable
 from nightlite.ondevice.in_tfx.report import charts
+from nightlite.ondevice.report import BASE_FOLDER
 from nightlite.ondevice.report.run_report import Report, RunOutcome, RunReport
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
 from nightlite.ondevice.results.percent import percent
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATES = (Path(__file__).with_name("templates"), BASE_FOLDER)
 PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
 # In report.html before the push. The outcome replaces it.
 _BEFORE_PUSH = Markup('<p class="small soft">Written before the push. The outcome is on the page of OutcomeReport.</p>')

@@ -12,5 +12,7 @@ STATISTICS_PAGE: Final = "statistics.html"
 EVALUATIONS_PAGE: Final = "evaluations.html"
 # The tab *Model report* of a run's page in Airflow's UI: /dags/<dag>/runs/<run>/plugin/<this>.
 REPORT_ROUTE: Final = "model-report"
+# The tab *Releases* of a DAG's page: /dags/<dag>/plugin/<this>.
+RELEASES_ROUTE: Final = "releases"
 # For refused data: pipeline_root/<DataGate>/refused_data/<execution>/.
 REFUSED_DATA: Final = "refused_data"

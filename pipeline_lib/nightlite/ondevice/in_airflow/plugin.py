@@ -1,4 +1,4 @@
-"""Airflow plugin: the tab *Model report* of a DAG run, and the runs' notes.
+"""Airflow plugin: the tab *Releases* of a DAG, the tab *Model report* of a run, and the runs' notes.
 
 This distribution's entry point `airflow.plugins` registers it wherever both are installed. It changes nothing for
 other DAGs. `deployment/airflow_fixes/` holds this deployment's patches of Airflow.
@@ -14,11 +14,11 @@ from airflow.plugins_manager import AirflowPlugin
 
 from nightlite.ondevice.in_airflow.pages import run_note
 from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX
-from nightlite.ondevice.report_files import REPORT_PAGE, REPORT_ROUTE
+from nightlite.ondevice.report_files import RELEASES_ROUTE, REPORT_PAGE, REPORT_ROUTE
 
 
 class NightlitePlugin(AirflowPlugin):
-    """The report and the notes, added to Airflow's UI."""
+    """The pages and the notes, added to Airflow's UI."""
 
     name = "nightlite"
     external_views = [  # noqa: RUF012  an attribute of the base class, which Airflow reads from the instance
@@ -28,14 +28,20 @@ class NightlitePlugin(AirflowPlugin):
             "href": f"{URL_PREFIX.removeprefix('/')}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}",
             "destination": "dag_run",
             "url_route": REPORT_ROUTE,
-        }
+        },
+        {
+            "name": "Releases",
+            "href": f"{URL_PREFIX.removeprefix('/')}/dags/{{DAG_ID}}/releases",
+            "destination": "dag",
+            "url_route": RELEASES_ROUTE,
+        },
     ]
 
     listeners = [run_note]  # noqa: RUF012
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Return the report's app, made at first use: every process loads plugins, only the API server serves."""
+        """Return the pages' app, made at first use: every process loads plugins, only the API server serves."""
         from nightlite.ondevice.in_airflow.pages.app import report_app
 
         return [{"app": report_app(), "url_prefix": URL_PREFIX, "name": "model report"}]

@@ -4,13 +4,11 @@ import json
 import os
 import re
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import jwt
 import pytest
-from fastapi.testclient import TestClient
 
 from nightlite.ondevice.in_airflow.pages.app import FILE_HEADERS, HEADERS
 from nightlite.ondevice.in_airflow.pages.artifact_files import file_in, outputs_of
@@ -29,8 +27,7 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 from nightlite.runner.node_result import NodeResult, OutputArtifact
-from nightlite.settings import forget_settings
-from tests.real_airflow import api_application, token
+from tests.ondevice.in_airflow.pages.conftest import Get
 from tests.results import with_facts
 
 DAG_FILE = """
@@ -46,18 +43,6 @@ with DAG({dag_id!r}) as dag:
 
     report()
 """
-Get = Callable[..., httpx.Response]
-
-
-@pytest.fixture(scope="module")
-def var_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Yield a deployment's state folder, with the settings of this process pointing there."""
-    folder = tmp_path_factory.mktemp("var")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NIGHTLITE_VAR_DIR", str(folder))
-        forget_settings()
-        yield folder
-    forget_settings()
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +64,6 @@ def report_run(var_dir: Path, airflow_home: Path, airflow_database: None) -> Cal
         return str(finished.run_id)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def get(var_dir: Path, airflow_database: None) -> Iterator[Get]:
-    """Ask Airflow's own API application, as a user of some role; None: without a token, "": a user without a role."""
-    with api_application() as application:
-        client = TestClient(application, follow_redirects=False)
-
-        def ask(
-            path: str, role: str | None = "viewer", cookie: bool = False, given: str = "", method: str = "GET"
-        ) -> httpx.Response:
-            headers = {}
-            if role is not None:
-                given = given or token(role)
-                headers = {"Cookie": f"_token={given}"} if cookie else {"Authorization": f"Bearer {given}"}
-            return client.request(method, path, headers=headers)
-
-        yield ask
 
 
 @pytest.fixture(scope="module")
@@ -312,11 +279,13 @@ def test_a_nodes_file_is_fetched_by_its_pages_link(get: Get, served: str) -> Non
     assert back == path.removeprefix(URL_PREFIX).split("/nodes/")[0]
 
 
-def test_airflow_loads_the_plugin_and_shows_its_tab_on_a_run(get: Get) -> None:
+def test_airflow_loads_the_plugin_and_shows_its_tabs_on_a_run_and_on_a_dag(get: Get) -> None:
     [plugin] = [item for item in get("/api/v2/plugins", "admin").json()["plugins"] if item["name"] == "nightlite"]
-    [view] = plugin["external_views"]
-    assert (view["destination"], view["url_route"]) == ("dag_run", "model-report")
-    assert f"/{view['href']}" == f"{URL_PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}"
+    views = {view["url_route"]: (view["destination"], f"/{view['href']}") for view in plugin["external_views"]}
+    assert views == {
+        "model-report": ("dag_run", f"{URL_PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/{REPORT_PAGE}"),
+        "releases": ("dag", f"{URL_PREFIX}/dags/{{DAG_ID}}/releases"),
+    }
     assert [app["url_prefix"] for app in plugin["fastapi_apps"]] == [URL_PREFIX]
     assert plugin["listeners"] == ["nightlite.ondevice.in_airflow.pages.run_note"]
 

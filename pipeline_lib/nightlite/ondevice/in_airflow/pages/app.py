@@ -1,20 +1,24 @@
-"""App in Airflow's UI that serves a run's report and its nodes' files to readers of the runs.
+"""App in Airflow's UI that serves a model's releases, a run's report and its nodes' files to readers of the runs.
 
 Airflow mounts a plugin's app without its login. So the routes here ask for it, as Airflow's own do.
 """
 
-from pathlib import Path
+import pathlib
+from typing import Annotated
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Path, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
 from nightlite.ondevice.in_airflow.pages.artifact_files import NodeOutput, file_in, folders_around, outputs_of
 from nightlite.ondevice.in_airflow.pages.artifacts_page import node_page
 from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX, run_path
+from nightlite.ondevice.in_airflow.pages.releases_page import model_of, releases_page
+from nightlite.ondevice.releases.manifest import CARD_FILE, LABELS_FILE, MANIFEST_FILE
+from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.report_files import (
     EVALUATIONS_PAGE,
     REPORT_JSON,
@@ -32,6 +36,8 @@ _MEDIA_TYPES = {
     EVALUATIONS_PAGE: "text/html",
     REPORT_JSON: "application/json",
 }
+# The files of a release that a browser shows. It downloads the others.
+_SHOWN = {MANIFEST_FILE: "application/json", CARD_FILE: "text/plain", LABELS_FILE: "text/plain"}
 # The pages hold outside text, so only styles are allowed: charts have style attributes.
 HEADERS = {
     "Content-Security-Policy": (
@@ -50,6 +56,8 @@ _NOTHING = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="c
 _NO_REPORT = _NOTHING.format("This run has no report: ModelReport has not ended in it, or its files were removed.")
 _NO_FILE = _NOTHING.format("This task has made no such file, or it was removed.")
 _NO_NODE = _NOTHING.format("This task has left no result: it has not ended, or its XCom was removed.")
+_NO_RELEASES = _NOTHING.format("This DAG makes no releases: it is no model's nightly DAG.")
+_NO_RELEASED_FILE = _NOTHING.format("There is no such file of a release: it was pruned, or never made.")
 
 _may_read_run = requires_access_dag("GET", DagAccessEntity.RUN)
 
@@ -59,6 +67,8 @@ def report_app() -> FastAPI:
     app = FastAPI(title="nightlite: model report", docs_url=None, redoc_url=None, openapi_url=None)
     run = "/dags/{dag_id}/runs/{run_id}"
     for path, endpoint in (
+        ("/dags/{dag_id}/releases", _releases),
+        ("/dags/{dag_id}/releases/{version}/{name}", _released_file),
         (f"{run}/nodes/{{node_id}}", _node),
         (f"{run}/nodes/{{node_id}}/files/{{key}}/{{path:path}}", _file),
         (f"{run}/{{page}}", _page),
@@ -68,6 +78,31 @@ def report_app() -> FastAPI:
 
 
 # Plain functions: FastAPI runs them in threads that may wait for database and disk.
+def _releases(dag_id: str) -> Response:
+    """Return the page of the releases of the DAG's model."""
+    if not (name := model_of(dag_id)):
+        return Response(_NO_RELEASES, 404, HEADERS, "text/html")
+    releases = ReleaseReader(settings().folders(name).releases)
+    return Response(releases_page(dag_id, releases), 200, HEADERS, "text/html")
+
+
+def _released_file(dag_id: str, version: Annotated[int, Path(ge=1)], name: str) -> Response:
+    """Return a file of a release: to read, or as a download."""
+    folder = settings().folders(model).releases if (model := model_of(dag_id)) else None
+    found = file_in(folder, str(folder / str(version)), name) if folder else None
+    if found is None:
+        return Response(_NO_RELEASED_FILE, 404, HEADERS, "text/html")
+    shown = _SHOWN.get(name)
+    return FileResponse(
+        found,
+        200,
+        FILE_HEADERS,
+        shown or "application/octet-stream",
+        filename=found.name,
+        content_disposition_type="inline" if shown else "attachment",
+    )
+
+
 def _node(request: Request, dag_id: str, run_id: str, node_id: str, session: SessionDep) -> Response:
     """Return the page of a task's outputs."""
     result = stored_results(session, dag_id, run_id, node_id).get(node_id)
@@ -103,4 +138,4 @@ def _outputs(result: NodeResult) -> list[NodeOutput]:
 def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
     """Return the folder of the run's report, from the result of the node that wrote it."""
     page = report_page(stored_results(session, dag_id, run_id).values())
-    return str(Path(page).parent) if page else None
+    return str(pathlib.Path(page).parent) if page else None

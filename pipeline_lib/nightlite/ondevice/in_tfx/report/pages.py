@@ -12,7 +12,7 @@ from nightlite.ondevice.in_tfx.report import charts
 from nightlite.ondevice.report import BASE_FOLDER
 from nightlite.ondevice.report.run_report import Report, RunOutcome, RunReport
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
-from nightlite.ondevice.results.percent import percent
+from nightlite.ondevice.results.percent import figure, share_of, size
 
 _TEMPLATES = (Path(__file__).with_name("templates"), BASE_FOLDER)
 PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
@@ -85,19 +85,3 @@ def _charts(report: Report) -> Mapping[str, Any]:
         "most_values": _MOST_VALUES,
         "before_push": _BEFORE_PUSH,
     }
-
-
-def share_of(share: float | None, places: int = 2) -> str:
-    return "n/a" if share is None else percent(share, places)
-
-
-def figure(value: float | None, unit: str = "") -> str:
-    """Return a number for readers: four significant digits, with thousands separators."""
-    if value is None:
-        return "n/a"
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{text} {unit}".rstrip()
-
-
-def size(count: int | None) -> str:
-    return "n/a" if count is None else f"{count:,} bytes"

@@ -1,0 +1,126 @@
+"""Page of a model's releases, behind the tab *Releases* of its DAG.
+
+It reads manifests and sizes, and takes no sums of files: `nightlite models verify` does.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from nightlite.errors import ReleaseError
+from nightlite.ondevice.model import model_name
+from nightlite.ondevice.releases import history
+from nightlite.ondevice.releases.history import Event
+from nightlite.ondevice.releases.manifest import CARD_FILE, MANIFEST_FILE, MODEL_FILE, Manifest
+from nightlite.ondevice.releases.reader import ReleaseReader
+from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.report import BASE_FOLDER
+from nightlite.ondevice.report_files import REPORT_PAGE
+from nightlite.ondevice.results.percent import figure, share_of, size
+
+_MODEL = re.compile("[a-z][a-z0-9_]*")
+_ACCURACIES = ("accuracy", "sparse_categorical_accuracy")
+_MOST_EVENTS = 50
+
+
+class Row(NamedTuple):
+    """One version. `manifest` is None, and `problem` says why, if it cannot be read as a release."""
+
+    version: int
+    folder: Path
+    is_latest: bool
+    manifest: Manifest | None
+    problem: str
+    barred: Event | None = None
+    signed: bool = False
+
+    @property
+    def accuracy(self) -> float | None:
+        """Return the file's accuracy on its eval split."""
+        metrics = self.manifest.metrics if self.manifest else {}
+        return next((metrics[name] for name in _ACCURACIES if name in metrics), None)
+
+    @property
+    def latency(self) -> float | None:
+        """Return the median latency in ms, on the machine that ran the pipeline."""
+        measured = (self.manifest.measurements if self.manifest else None) or {}
+        latency = measured.get("latency_ms")
+        return latency.get("p50") if isinstance(latency, Mapping) else None
+
+    @property
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Yield the existing files of those that the page links to, with their names for a reader."""
+        for name, title in ((MODEL_FILE, "file"), (MANIFEST_FILE, "manifest"), (CARD_FILE, "model card")):
+            if (self.folder / name).is_file():
+                yield name, title
+
+
+def model_of(dag_id: str) -> str | None:
+    """Return the name of the model whose nightly DAG has that id, or None if it is another DAG."""
+    name = model_name(dag_id)
+    return name if name != dag_id and _MODEL.fullmatch(name) else None
+
+
+def releases_page(dag_id: str, releases: ReleaseReader) -> str:
+    """Return the page as HTML. Damage of one release, of the history or of `latest` is shown, and hides no other."""
+    problems = []
+    try:
+        events = releases.history()
+    except ReleaseError as error:
+        events = []
+        problems.append(str(error))
+    try:
+        latest = releases.latest_version()
+    except ReleaseError as error:
+        latest = None
+        problems.append(str(error))
+    barred = history.withdrawn(events)
+    rows = [_row(releases.folder / str(version), latest, barred) for version in reversed(releases.versions())]
+    return _template().render(
+        dag_id=dag_id,
+        rows=rows,
+        problems=problems,
+        # Newest first.
+        events=events[: -_MOST_EVENTS - 1 : -1],
+        number_of_events=len(events),
+        report_page=REPORT_PAGE,
+    )
+
+
+def _row(folder: Path, latest: int | None, barred: Mapping[str, Event]) -> Row:
+    version = int(folder.name)
+    try:
+        release = Release.read(folder)
+        problem = _problem(release)
+    except ReleaseError as error:
+        return Row(version, folder, version == latest, None, str(error))
+    said = release.manifest
+    return Row(version, folder, version == latest, said, problem, barred.get(said.sha256), release.is_signed)
+
+
+def _problem(release: Release) -> str:
+    """Return the damage that is seen without reading the files, or ""."""
+    missing = [name for name in (MODEL_FILE, *release.manifest.files) if not (release.folder / name).is_file()]
+    if missing:
+        return f"{release.folder}: expected {', '.join(missing)}. Received: no such file. Do not use this release"
+    found, expected = (release.folder / MODEL_FILE).stat().st_size, release.manifest.size_bytes
+    if found == expected:
+        return ""
+    return f"{release.folder / MODEL_FILE}: expected {expected:,} bytes. Received: {found:,}. Do not use this release"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader((Path(__file__).parent, BASE_FOLDER)),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"percent": share_of, "figure": figure, "bytes": size}
+    return environment.get_template("releases_page.html.j2")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.sources import DIGIT_BOX, load_digits
-from models.mnist.data.write_span import write_span
-from models.mnist.model.features import IMAGE_SIDE
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIDE
+from models.mnist.on_device import MODEL
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset, Split
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 
 EVAL_SHARE = 0.2
 # The distance that a digit can move within the image.
@@ -23,8 +24,9 @@ def shifted(split: Split, examples: int, seed: int) -> Split:
     draw = np.random.default_rng(seed)
     chosen = draw.integers(len(split), size=examples)
     moves = draw.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, size=(examples, 2))
-    images = np.stack([np.roll(split.images[index], move, (0, 1)) for index, move in zip(chosen, moves, strict=True)])
-    return Split(images, split.labels[chosen])
+    images = split.inputs[IMAGE_KEY]
+    moved = np.stack([np.roll(images[index], move, (0, 1)) for index, move in zip(chosen, moves, strict=True)])
+    return Split({IMAGE_KEY: moved}, split.labels[chosen])
 
 
 def dataset(examples: int) -> Dataset:
@@ -35,4 +37,4 @@ def dataset(examples: int) -> Dataset:
 
 
 if __name__ == "__main__":
-    print(write_span(dataset(int(sys.argv[1])), Path(sys.argv[2])))
+    print(write_span(MODEL, dataset(int(sys.argv[1])), Path(sys.argv[2])))

@@ -19,7 +19,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from models.mnist.data.sources import load_digits
-from models.mnist.model.features import IMAGE_SIZE
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE
 from nightlite.ondevice.in_tfx.conversion.tflite_file import TOLERANCE
 
 RUNS = 3
@@ -76,7 +76,7 @@ def latencies(predict: Callable[[Example], object], examples: Sequence[Example],
 
 
 def measure(folder: Path, file: Path) -> dict[str, Any]:
-    digits = load_digits().train.images[:IMAGES]
+    digits = load_digits().train.inputs[IMAGE_KEY][:IMAGES]
     pixels = (digits.reshape(len(digits), 1, IMAGE_SIZE) / 255 - 0.5).astype(np.float32)
     images: list[Image] = list(pixels)
     tflite, keras = load_tflite(file), load_keras(folder)

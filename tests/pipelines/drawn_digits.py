@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from models.mnist.data.sources import load_digits
+from models.mnist.model.features import IMAGE_KEY
 
 SIZES = (20, 28, 50, 113, 400)
 
@@ -28,5 +29,5 @@ def draw(digit: np.ndarray, number: int) -> Image.Image:
 
 if __name__ == "__main__":
     held_out = load_digits().eval
-    for number, image, label in zip(itertools.count(), held_out.images, held_out.labels, strict=False):
+    for number, image, label in zip(itertools.count(), held_out.inputs[IMAGE_KEY], held_out.labels, strict=False):
         draw(image, number).save(Path(sys.argv[1], f"{label}-{number}.{'jpg' if number % 3 else 'png'}"))

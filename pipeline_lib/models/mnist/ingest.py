@@ -1,10 +1,11 @@
-"""Bring handwritten digits from a source into the pipeline: `nightlite ingest mnist5k|digits|mnist|FOLDER`."""
+"""Ingest of handwritten digits: `nightlite ingest mnist5k|digits|mnist|FOLDER`."""
 
 from pathlib import Path
 
 from models.mnist.data.download import MIRRORS
 from models.mnist.data.sources import load
-from models.mnist.data.write_span import write_span
+from models.mnist.on_device import MODEL
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.settings import settings
 from nightlite.ondevice.spans import Span
 
@@ -13,7 +14,7 @@ def ingest(source: str, data_dir: Path) -> Span:
     """Write the digits of `source` as the next span of `data_dir`. `str()` of the span is a sentence to print.
 
     Args:
-      source: `mnist5k`, `digits`, `mnist` or a folder of IDX files.
+      source: `mnist5k`, `digits`, `mnist` or a folder, of IDX files or of pictures by label.
       data_dir: the folder of spans, created if missing.
 
     Raises:
@@ -21,4 +22,4 @@ def ingest(source: str, data_dir: Path) -> Span:
       DownloadError: no mirror gave the public files whole.
       SettingsError: a setting is malformed.
     """
-    return write_span(load(source, settings().var_dir / "cache" / "mnist", MIRRORS), data_dir)
+    return write_span(MODEL, load(source, settings().var_dir / "cache" / "mnist", MIRRORS), data_dir)

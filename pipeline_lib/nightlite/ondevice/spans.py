@@ -36,13 +36,19 @@ class SplitManifest(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Content, source and creation time of a span. A new `schema_version` is written differently."""
+    """Content, source and creation time of a span. A new `schema_version` is written differently.
+
+    Attributes:
+      values: each feature's way from a raw value to its own, which the content's hashes do not cover. Older spans
+        have none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     schema_version: Literal[1] = 1
     source: str
     created: datetime
+    values: dict[str, str] = {}
     splits: dict[str, SplitManifest]
 
     def digests(self) -> dict[str, str]:

@@ -9,10 +9,11 @@ from unittest import mock
 
 import pytest
 
-from models.mnist.data import write_span as written_spans
-from models.mnist.data.write_span import write_span
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice import spans
+from nightlite.ondevice.in_tfx.ingest import write_span as written_spans
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.releases import store as release_store
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.mlmd.store import open_store
@@ -136,8 +137,8 @@ def test_the_cache_answers_with_what_was_made_last(lived: Settings) -> None:
 
 def test_the_newest_span_is_the_one_with_the_highest_number(tmp_path: Path, step: timedelta) -> None:
     with mock.patch.object(written_spans, "datetime", wrong_by(step)):
-        write_span(few_digits(100), tmp_path)
-    newest = write_span(few_digits(90), tmp_path)
+        write_span(MODEL, few_digits(100), tmp_path)
+    newest = write_span(MODEL, few_digits(90), tmp_path)
     assert [span.number for span in spans.select(tmp_path, window=2)] == [1, 2]
     # By its date, too: of the two, the second was there at that moment, by the clock of that moment.
     assert [span.number for span in spans.select(tmp_path, as_of=newest.manifest.created.isoformat())] == [2]

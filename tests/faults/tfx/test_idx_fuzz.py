@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.mnist.data.dataset import Split
 from models.mnist.data.idx import read_images, read_labels
 from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.ingest.examples import Split
 from tests.models.mnist.made_digits import idx_bytes
 
 IMAGES = idx_bytes(np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8))
@@ -78,7 +78,7 @@ def test_a_mutated_file_is_read_or_refused_in_one_sentence(
 
 
 def test_a_large_split_is_not_copied_to_be_told_from_others() -> None:
-    split = Split(np.zeros((20_000, 28, 28), np.uint8), np.zeros(20_000, np.uint8))
+    split = Split({"image_floats": np.zeros((20_000, 28, 28), np.uint8)}, np.zeros(20_000, np.uint8))
     tracemalloc.start()
     try:
         split.sha256()

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.sources import load_digits
-from models.mnist.data.write_span import write_span
+from models.mnist.on_device import MODEL
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset, Split
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.report_files import REFUSED_DATA, REPORT_PAGE
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.runner.node_result import NodeResult
@@ -77,7 +78,7 @@ def test_a_damaged_span_ends_the_run_before_training(fresh: Laboratory, damage: 
 def test_after_a_damaged_span_the_same_data_ingested_again_is_a_run_again(fresh: Laboratory) -> None:
     lose_records(fresh.folders.data / "span-1")
     assert_refused(fresh, until(fresh, GATE, "damaged"))
-    assert write_span(few_digits(120, 60), fresh.folders.data).number == 2
+    assert write_span(MODEL, few_digits(120, 60), fresh.folders.data).number == 2
     assert until(fresh, GATE, "again").state == "succeeded"
 
 
@@ -100,7 +101,7 @@ def shuffled(split: Split, share: float) -> Split:
     random, labels = np.random.default_rng(0), split.labels.copy()
     chosen = random.permutation(len(labels))[: int(len(labels) * share)]
     labels[chosen] = random.permutation(labels[chosen])
-    return Split(split.images, labels)
+    return Split(split.inputs, labels)
 
 
 def test_poisoned_labels_make_no_release(tmp_path: Path) -> None:

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.mnist.data.dataset import Dataset
 from models.mnist.data.sources import load_mnist5k
-from models.mnist.data.tfrecords import scale
 from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE
 from models.mnist.model.training_parameters import TrainingParams
 from nightlite.ondevice.in_tfx.conversion import lite_trainer
-from tests.models.mnist.made_digits import idx_bytes, make_split
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset
+from tests.models.mnist.made_digits import floats, idx_bytes, make_split
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def idx_folder(tmp_path: Path, dataset: Dataset) -> Path:
     folder = tmp_path / "idx"
     folder.mkdir()
     for prefix, split in (("train", dataset.train), ("t10k", dataset.eval)):
-        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(split.images)))
+        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(split.inputs[IMAGE_KEY])))
         (folder / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(split.labels)))
     return folder
 
@@ -53,7 +52,7 @@ def mnist5k() -> Dataset:
 @pytest.fixture(scope="session")
 def data(mnist5k: Dataset) -> tuple[trainer.Examples, trainer.Examples]:
     train, evaluation = (
-        trainer.Examples(scale(split.images), split.labels.astype(np.int64)) for split in mnist5k.splits.values()
+        trainer.Examples(floats(split), split.labels.astype(np.int64)) for split in mnist5k.splits.values()
     )
     return train, evaluation
 

@@ -5,7 +5,10 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mnist.data.dataset import Split
+from models.mnist.model.features import IMAGE_KEY
+from models.mnist.on_device import MODEL
+from nightlite.ondevice.in_tfx.ingest.examples import Split
+from nightlite.ondevice.in_tfx.ingest.tfrecords import scale
 
 
 def idx_bytes(array: NDArray[np.uint8], count: int | None = None) -> bytes:
@@ -16,4 +19,10 @@ def idx_bytes(array: NDArray[np.uint8], count: int | None = None) -> bytes:
 
 def make_split(count: int, seed: int = 0) -> Split:
     random = np.random.default_rng(seed)
-    return Split(random.integers(0, 256, (count, 28, 28), np.uint8), np.arange(count, dtype=np.uint8) % 10)
+    images = random.integers(0, 256, (count, 28, 28), np.uint8)
+    return Split({IMAGE_KEY: images}, np.arange(count, dtype=np.uint8) % 10)
+
+
+def floats(split: Split) -> NDArray[np.float32]:
+    """Return the images as a span has them: float32 [n, 784]."""
+    return scale(split.inputs[IMAGE_KEY], MODEL.features[0].meaning)

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from models.mnist.data import download
-from models.mnist.data.dataset import Dataset
 from models.mnist.data.download import fetch
 from models.mnist.data.sources import load
 from nightlite.errors import DownloadError
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset
 from nightlite.paths import PROJECT
 
 CONTENT = gzip.compress(np.random.default_rng(0).bytes(200_000))

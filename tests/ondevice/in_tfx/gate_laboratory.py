@@ -13,15 +13,15 @@ from tfx.orchestration import data_types_utils
 from tfx.orchestration.portable import inputs_utils
 from tfx.types import Artifact, standard_artifacts
 
-from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.sources import load_digits
-from models.mnist.data.write_span import write_span
 from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.compile import compile_model
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.node import bound_pipeline
@@ -136,14 +136,14 @@ def few_digits(train: int = 300, evaluation: int = 100) -> Dataset:
     digits = load_digits()
     return Dataset(
         "a few digits",
-        Split(digits.train.images[:train], digits.train.labels[:train]),
-        Split(digits.eval.images[:evaluation], digits.eval.labels[:evaluation]),
+        digits.train.take(slice(train)),
+        digits.eval.take(slice(evaluation)),
     )
 
 
 def new_laboratory(folder: Path, dataset: Dataset) -> Laboratory:
     settings = Settings(var_dir=folder)
-    write_span(dataset, settings.folders(MODEL.name).data)
+    write_span(MODEL, dataset, settings.folders(MODEL.name).data)
     return Laboratory(settings, compile_model(MODEL, settings))
 
 

@@ -13,13 +13,14 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import schema_utils
 from typer.testing import CliRunner
 
-from models.mnist.data import write_span
-from models.mnist.data.dataset import Dataset, Split
+from models.mnist.on_device import MODEL
 from nightlite.deployment.in_tfx import commands
 from nightlite.deployment.settings import Settings
 from nightlite.errors import DataError
 from nightlite.ondevice.in_tfx import curated_schema
 from nightlite.ondevice.in_tfx.curated_schema import SpanStatistics
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset, Split
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.paths import PROJECT
 from tests.models.mnist.made_digits import make_split
 
@@ -31,9 +32,9 @@ def span(tmp_path_factory: pytest.TempPathFactory) -> SpanStatistics:
     """Return one span: the labels 0 to 7, all shades of grey."""
     folder = tmp_path_factory.mktemp("data")
     train, evaluation = (
-        Split(split.images, split.labels % np.uint8(8)) for split in (make_split(40, seed=1), make_split(20, seed=2))
+        Split(split.inputs, split.labels % np.uint8(8)) for split in (make_split(40, seed=1), make_split(20, seed=2))
     )
-    write_span.write_span(Dataset("test", train, evaluation), folder)
+    write_span(MODEL, Dataset("test", train, evaluation), folder)
     return curated_schema.latest_statistics(folder)
 
 

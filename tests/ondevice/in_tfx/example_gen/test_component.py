@@ -11,10 +11,10 @@ import tensorflow as tf
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
-from models.mnist.data.dataset import Dataset
-from models.mnist.data.write_span import write_span
 from models.mnist.on_device import MODEL
 from nightlite.ondevice.in_tfx.example_gen.component import SpanExampleGen
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.run_parameters import context_parameters, parameters
 from nightlite.ondevice.spans import read
 from nightlite.runner.compiled_pipeline import CompiledPipeline
@@ -41,7 +41,9 @@ class Laboratory:
         self.url = f"sqlite:///{folder}/mlmd.sqlite"
         for number, (train, evaluation) in SIZES.items():
             write_span(
-                Dataset(f"source {number}", make_split(train, number), make_split(evaluation, 9 + number)), self.data
+                MODEL,
+                Dataset(f"source {number}", make_split(train, number), make_split(evaluation, 9 + number)),
+                self.data,
             )
         self.compiled().write(self.pipeline)
 

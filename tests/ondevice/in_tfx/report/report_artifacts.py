@@ -9,10 +9,11 @@ import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
-from models.mnist.data.dataset import Split
-from models.mnist.data.tfrecords import scale, write_split
 from models.mnist.model.features import IMAGE_KEY, LABEL_KEY
 from models.mnist.on_device import MODEL
+from nightlite.ondevice.in_tfx.ingest.examples import Split
+from nightlite.ondevice.in_tfx.ingest.tfrecords import write_split
+from tests.models.mnist.made_digits import floats
 
 KEYS = {"run_parameters": '{"epochs": 7, "force": false}', "card": MODEL.card.model_dump_json()}
 EVIL = "<script>alert('x')</script>"
@@ -40,8 +41,8 @@ def save_models(folder: Path, weights: np.ndarray, lite_weights: np.ndarray) -> 
     (folder / "lite" / "Format-Serving" / "tflite").write_bytes(converter.convert())
 
 
-def softmax(images: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    logits = np.exp(scale(images).astype(np.float64) @ weights)
+def softmax(split: Split, weights: np.ndarray) -> np.ndarray:
+    logits = np.exp(floats(split).astype(np.float64) @ weights)
     return logits / logits.sum(1, keepdims=True)
 
 
@@ -64,7 +65,7 @@ def save_evaluation(folder: Path, labels: np.ndarray, probabilities: np.ndarray)
 
 def save_data(folder: Path, split: Split) -> None:
     (folder / "examples" / "Split-eval").mkdir(parents=True)
-    write_split(split, "eval", folder / "examples" / "Split-eval")
+    write_split(split, "eval", MODEL, folder / "examples" / "Split-eval")
     statistics = tfdv.generate_statistics_from_dataframe(pd.DataFrame({EVIL: split.labels.astype(float)}))
     (folder / "statistics" / "Split-eval").mkdir(parents=True)
     (folder / "statistics" / "Split-eval" / "FeatureStats.pb").write_bytes(statistics.SerializeToString())

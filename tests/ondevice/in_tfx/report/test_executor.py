@@ -15,13 +15,13 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
-from models.mnist.data.dataset import Split
-from models.mnist.model.features import LABEL_KEY
+from models.mnist.model.features import IMAGE_KEY, LABEL_KEY
 from models.mnist.on_device import MODEL
 from nightlite.errors import DataError
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.in_tfx.edge_validator import executor
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import PROBABILITIES_FILE, EvalAnswers
+from nightlite.ondevice.in_tfx.ingest.examples import Split
 from nightlite.ondevice.in_tfx.report import component, history, pages
 from nightlite.ondevice.in_tfx.report.executor import Executor
 from nightlite.ondevice.report.run_report import Report
@@ -56,7 +56,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, split: Split, weights: t
     save_data(folder, split)
     save_training(folder / "model_run")
     for name, matrix in zip(("evaluation", "lite_evaluation"), weights, strict=True):
-        save_evaluation(folder / name, split.labels, softmax(split.images, matrix))
+        save_evaluation(folder / name, split.labels, softmax(split, matrix))
     gates = (
         Gate(name="min_a", node_id="E", subject="accuracy", relation=">=", bound=0.0, value=0.1, passed=True),
         Gate(name="min_b", node_id="V", subject=EVIL, relation="<=", bound=5, value=7.5, unit="ms", passed=False),
@@ -128,7 +128,7 @@ def test_figures_are_those_of_the_models_own_outputs(
 ) -> None:
     for key, matrix in zip(("keras", "tflite"), weights, strict=True):
         column = report.model(key)
-        expected = softmax(split.images, matrix)
+        expected = softmax(split, matrix)
         predicted = expected.argmax(1)
         assert column.accuracy == pytest.approx((predicted == split.labels).mean())
         assert column.loss == pytest.approx(-np.log(expected[range(200), split.labels]).mean(), rel=1e-3)
@@ -142,7 +142,7 @@ def test_figures_are_those_of_the_models_own_outputs(
 def test_agreement_and_mistakes_are_counted_and_the_most_different_come_first(
     report: Report, split: Split, weights: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    keras, tflite = (softmax(split.images, matrix) for matrix in weights)
+    keras, tflite = (softmax(split, matrix) for matrix in weights)
     differ = keras.argmax(1) != tflite.argmax(1)
     assert 0 < differ.sum() < 200
     assert report.agreement.agreeing == 200 - differ.sum()
@@ -294,7 +294,7 @@ def test_it_draws_the_images_of_the_split_without_reading_it(
 ) -> None:
     for mistake in report.mistakes.shown:
         drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(mistake.png))))
-        assert np.array_equal(drawn, 255 - split.images[mistake.index])
+        assert np.array_equal(drawn, 255 - split.inputs[IMAGE_KEY][mistake.index])
     monkeypatch.setattr(tf.saved_model, "load", None)
     shutil.copytree(artifacts, tmp_path / "read", ignore=shutil.ignore_patterns("eval-*"))
     again = run(tmp_path / "read", tmp_path / "1")

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tfx.types import Artifact, standard_artifacts
 
-from models.mnist.data.dataset import Dataset, Split
-from models.mnist.data.tfrecords import scale
-from models.mnist.data.write_span import write_span
 from models.mnist.model.features import IMAGE_KEY
 from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
@@ -26,6 +24,8 @@ from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.in_tfx.conversion import quantization
 from nightlite.ondevice.in_tfx.evaluation.thresholds import THRESHOLDS, evaluation_gates
 from nightlite.ondevice.in_tfx.golden_check import require_golden
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.in_tfx.report import component
 from nightlite.ondevice.in_tfx.report.pages import figure
 from nightlite.ondevice.releases.manifest import CARD_FILE
@@ -35,6 +35,7 @@ from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.run_summary import summarize
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.node import describe
+from tests.models.mnist.made_digits import floats
 from tests.names import RunParams
 from tests.ondevice.in_tfx.gate_laboratory import (
     Laboratory,
@@ -169,7 +170,7 @@ def test_an_int8_model_is_small_and_as_good_and_has_seen_only_training_images(
     digits = few_digits(500, 120)
     calibrated, train, evaluation = (
         {image.tobytes() for image in images}
-        for images in (seen[0][IMAGE_KEY], scale(digits.train.images), scale(digits.eval.images))
+        for images in (seen[0][IMAGE_KEY], floats(digits.train), floats(digits.eval))
     )
     assert len(calibrated) > 250 and calibrated <= train and not calibrated & evaluation
 
@@ -402,9 +403,8 @@ def test_after_the_metadata_store_was_lost_the_next_run_is_held_to_the_last_rele
 # The last test: from here on the laboratory's latest span is a bad one.
 def test_a_span_whose_labels_drifted_ends_the_run_before_training(laboratory: Laboratory, better: Run) -> None:
     digits = few_digits(500, 120)
-    ones = digits.train.labels <= 1
-    train = Split(digits.train.images[ones], digits.train.labels[ones])
-    write_span(Dataset("zeros and ones", train, digits.eval), laboratory.folders.data)
+    train = digits.train.take(np.flatnonzero(digits.train.labels <= 1))
+    write_span(MODEL, Dataset("zeros and ones", train, digits.eval), laboratory.folders.data)
     models = laboratory.folders.artifacts / "Trainer.mnist" / "model"
     before = sorted(models.iterdir())
     with pytest.raises(DataError, match=r"since span 1: 0\.[34]\d*, expected <= 0\.1 \(max_label_drift\)"):

@@ -14,17 +14,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.mnist.data import tfrecords
-from models.mnist.data import write_span as spans
-from models.mnist.data.dataset import Dataset
-from models.mnist.data.write_span import write_span
-from models.mnist.ingest import ingest
+from models.mnist.model.features import IMAGE_KEY
+from models.mnist.on_device import MODEL
 from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.ingest import tfrecords
+from nightlite.ondevice.in_tfx.ingest import write_span as spans
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.spans import latest_span
 from tests.models.mnist.made_digits import make_split
 
 # A fork, not a fresh process: that would spend ten seconds each on importing tensorflow.
 FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return Dataset("test", make_split(23, seed=1), make_split(10, seed=2))
 
 
 def _read(folder: Path, pattern: str) -> tuple[np.ndarray, list[int]]:
@@ -41,7 +47,7 @@ def _read(folder: Path, pattern: str) -> tuple[np.ndarray, list[int]]:
 
 def test_round_trip_over_several_shards(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spans, "write_split", lambda *args: tfrecords.write_split(*args, examples_per_shard=9))
-    span = write_span(dataset, tmp_path)
+    span = write_span(MODEL, dataset, tmp_path)
     assert span.created
     assert sorted(path.name for path in span.path.glob("train*")) == [
         f"train-0000{index}-of-00003.tfrecord.gz" for index in range(3)
@@ -50,49 +56,49 @@ def test_round_trip_over_several_shards(dataset: Dataset, tmp_path: Path, monkey
         floats, labels = _read(span.path, f"{name}-*.tfrecord.gz")
         assert floats.shape == (len(split), 784)
         assert -0.5 <= floats.min() < floats.max() <= 0.5
-        np.testing.assert_array_equal(np.rint((floats + 0.5) * 255), split.images.reshape(len(split), 784))
+        np.testing.assert_array_equal(np.rint((floats + 0.5) * 255), split.inputs[IMAGE_KEY].reshape(len(split), 784))
         assert labels == split.labels.tolist()
 
 
 def test_manifest(dataset: Dataset, tmp_path: Path) -> None:
-    manifest = json.loads((write_span(dataset, tmp_path).path / "span.json").read_text())
+    manifest = json.loads((write_span(MODEL, dataset, tmp_path).path / "span.json").read_text())
     assert manifest["source"] == "test"
     assert manifest["splits"]["train"]["examples"] == 23
     assert manifest["splits"]["train"]["per_class"] == [3, 3, 3] + [2] * 7
     assert manifest["splits"]["eval"]["content_sha256"] == dataset.eval.sha256()
 
 
-def test_same_content_makes_no_new_span(idx_folder: Path, tmp_path: Path) -> None:
-    first, again = ingest(str(idx_folder), tmp_path / "data"), ingest(str(idx_folder), tmp_path / "data")
+def test_same_content_makes_no_new_span(dataset: Dataset, tmp_path: Path) -> None:
+    first, again = (write_span(MODEL, dataset, tmp_path / "data") for _ in range(2))
     assert (first.created, again.created, again.path) == (True, False, first.path)
     assert str(again) == "span-1 already holds exactly these 23 train and 10 eval examples: no new span"
-    other = write_span(Dataset("other", make_split(5, seed=3), make_split(5, seed=4)), tmp_path / "data")
+    other = write_span(MODEL, Dataset("other", make_split(5, seed=3), make_split(5, seed=4)), tmp_path / "data")
     # Also where it is not the newest: twice in a window, its examples would count twice.
-    again = ingest(str(idx_folder), tmp_path / "data")
+    again = write_span(MODEL, dataset, tmp_path / "data")
     assert (other.number, again.number, again.created) == (2, 1, False)
 
 
 def test_a_shard_lost_since_is_no_reason_to_write_nothing(dataset: Dataset, tmp_path: Path) -> None:
-    shard = next(write_span(dataset, tmp_path).path.glob("eval-*"))
+    shard = next(write_span(MODEL, dataset, tmp_path).path.glob("eval-*"))
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(DataError, match=r"eval-00000-of-00001\.tfrecord\.gz: expected"):
         latest_span(tmp_path)
-    assert write_span(dataset, tmp_path).number == 2
+    assert write_span(MODEL, dataset, tmp_path).number == 2
 
 
 @pytest.mark.parametrize("manifest", ["", "{}", '{"schema_version": 2}'])
 def test_damaged_manifest(dataset: Dataset, tmp_path: Path, manifest: str) -> None:
-    (write_span(dataset, tmp_path).path / "span.json").write_text(manifest)
+    (write_span(MODEL, dataset, tmp_path).path / "span.json").write_text(manifest)
     with pytest.raises(DataError, match=r"span\.json: not a span's manifest"):
         latest_span(tmp_path)
-    assert write_span(dataset, tmp_path).number == 2
+    assert write_span(MODEL, dataset, tmp_path).number == 2
 
 
 def test_number_follows_the_highest_not_the_count(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "span-9").mkdir()
     (tmp_path / "span-10").mkdir()
     (tmp_path / "span-x").mkdir()
-    assert write_span(dataset, tmp_path).number == 11
+    assert write_span(MODEL, dataset, tmp_path).number == 11
 
 
 def _limit_file_size(limit: int) -> None:
@@ -102,9 +108,9 @@ def _limit_file_size(limit: int) -> None:
 @pytest.mark.parametrize("limit", [10, 6_000])
 def test_full_disk(tmp_path: Path, dataset: Dataset, limit: int) -> None:
     """The limit stands in for the disk's end: it stops TensorFlow's own writer, out of Python's reach."""
-    before = write_span(dataset, tmp_path)
+    before = write_span(MODEL, dataset, tmp_path)
     other = Dataset("other", make_split(40, seed=5), make_split(40, seed=6))
-    message = _in_a_fork(lambda: str(write_span(other, tmp_path)), lambda: _limit_file_size(limit))
+    message = _in_a_fork(lambda: str(write_span(MODEL, other, tmp_path)), lambda: _limit_file_size(limit))
     assert message == (
         f"DataError: {tmp_path}: no span could be written: File too large. Nothing was kept of it, "
         "and the spans before it are as they were; see to the disk, then ingest again"
@@ -119,20 +125,32 @@ def test_disk_full_at_the_very_end(tmp_path: Path, dataset: Dataset, monkeypatch
 
     monkeypatch.setattr(spans.durable, "sync", no_space)
     with pytest.raises(DataError, match="No space left on device"):
-        write_span(dataset, tmp_path)
+        write_span(MODEL, dataset, tmp_path)
     assert os.listdir(tmp_path) == []
 
 
 def test_data_dir_is_a_file(tmp_path: Path, dataset: Dataset) -> None:
     (tmp_path / "data").touch()
     with pytest.raises(DataError, match="no span could be written: File exists"):
-        write_span(dataset, tmp_path / "data")
+        write_span(MODEL, dataset, tmp_path / "data")
 
 
-def test_bad_source_leaves_no_data_dir(tmp_path: Path) -> None:
-    with pytest.raises(DataError):
-        ingest(str(tmp_path / "missing"), tmp_path / "data")
-    assert not (tmp_path / "data").exists()
+def test_other_values_of_the_same_raw_ones_are_another_span(dataset: Dataset, tmp_path: Path) -> None:
+    """A feature's meaning changed: what was written before is not what the model trains on now."""
+    write_span(MODEL, dataset, tmp_path)
+    [feature] = MODEL.features
+    meaning = feature.meaning.model_copy(update={"offset": 0.0})
+    changed = MODEL.model_copy(update={"features": (feature.model_copy(update={"meaning": meaning}),)})
+    assert write_span(changed, dataset, tmp_path).number == 2
+    assert not write_span(changed, dataset, tmp_path).created
+
+
+def test_a_span_from_before_values_were_noted_is_known(dataset: Dataset, tmp_path: Path) -> None:
+    file = write_span(MODEL, dataset, tmp_path).path / "span.json"
+    manifest = json.loads(file.read_text())
+    del manifest["values"]
+    file.write_text(json.dumps(manifest))
+    assert not write_span(MODEL, dataset, tmp_path).created
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -141,7 +159,7 @@ def test_two_at_once(tmp_path: Path, dataset: Dataset, same: bool) -> None:
 
     def write(seed: int) -> None:
         both_are_there.wait(60)
-        write_span(dataset if same else Dataset("other", make_split(9, seed), make_split(9, seed)), tmp_path)
+        write_span(MODEL, dataset if same else Dataset("other", make_split(9, seed), make_split(9, seed)), tmp_path)
 
     writers = [FORK.Process(target=write, args=(seed,)) for seed in (7, 8)]
     for writer in writers:
@@ -155,12 +173,12 @@ def test_two_at_once(tmp_path: Path, dataset: Dataset, same: bool) -> None:
 def test_a_killed_writers_folder_matches_no_reader_and_goes_with_the_next(tmp_path: Path, dataset: Dataset) -> None:
     def die() -> str:
         spans.durable.sync = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
-        return str(write_span(dataset, tmp_path))
+        return str(write_span(MODEL, dataset, tmp_path))
 
     assert _in_a_fork(die) == ""
     assert fnmatch.filter(os.listdir(tmp_path), ".unfinished-*") and not list(tmp_path.glob("span-*"))
     assert latest_span(tmp_path) is None
-    write_span(dataset, tmp_path)
+    write_span(MODEL, dataset, tmp_path)
     assert os.listdir(tmp_path) == ["span-1"]
 
 

@@ -1,6 +1,6 @@
 """Ingest of new data for programs: what the watched folder's task runs in this environment.
 
-python -m nightlite.ondevice.in_tfx.ingest MODULE:FUNCTION SOURCE FOLDER
+python -m nightlite.ondevice.in_tfx.ingest.run_ingest MODULE:FUNCTION SOURCE FOLDER
 
 It prints one JSON object: `span`, `examples`, `sha256`, `new`, `newest`, and `said`, a sentence for people. Exit code
 1: the last line on standard error says why.

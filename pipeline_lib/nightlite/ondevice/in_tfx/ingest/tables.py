@@ -1,0 +1,128 @@
+"""Ingest of tables: CSV (.csv, .csv.gz) and Parquet, one column a feature, by name, and one for the label.
+
+A source is a file, or a folder of files. `train` and `eval` files in it, or folders of these names, are the splits.
+A folder without them is split. Other columns and other files are not read. Arrow reads a file in slices.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+from numpy.typing import NDArray
+from pyarrow import csv
+from pyarrow.fs import LocalFileSystem
+
+from nightlite.did_you_mean import did_you_mean
+from nightlite.errors import DataError, ModelDeclarationError
+from nightlite.ondevice.in_tfx.ingest.columns import Column
+from nightlite.ondevice.in_tfx.ingest.examples import EVAL_SHARE, Dataset, Split, split_at_random
+from nightlite.ondevice.in_tfx.ingest.progress import shown
+from nightlite.ondevice.in_tfx.ingest.sources import find, listed, names_and_indices
+from nightlite.ondevice.in_tfx.ingest.write_span import write_span
+from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.spans import Span
+
+FORMS = (".csv", ".csv.gz", ".parquet")
+_Slice = Mapping[str, NDArray[np.float32] | NDArray[np.int64]]
+
+
+def ingest_table(model: OnDeviceModel, source: str, data_dir: Path, eval_share: float = EVAL_SHARE) -> Span:
+    """Write the rows of a table as the next span of `data_dir`. `str()` of the span is a sentence to print.
+
+    Args:
+      source: a file or a folder.
+      eval_share: part of the rows that is held out, if the source has no splits of its own.
+
+    Raises:
+      DataError: a file, a column or a cell is malformed, or the span could not be written. Nothing was changed.
+      ModelDeclarationError: a feature has several values, so it is no column.
+    """
+    return write_span(model, load_table(model, source, eval_share), data_dir)
+
+
+def load_table(model: OnDeviceModel, source: str, eval_share: float = EVAL_SHARE) -> Dataset:
+    """Read a table. Examples come in an order of their own, so the order of rows does not matter."""
+    for feature in model.features:
+        if feature.tensor.shape[1:] not in ((), (1,)):
+            raise ModelDeclarationError(
+                f"{model.name}: expected features of one value, for a table has a column for each. "
+                f"Received: {feature.tensor.name} of shape {feature.tensor.shape[1:]}"
+            )
+    path = find(model, source, "a table, a file or a folder", may_be_file=True)
+    train, evaluation = (_files_of_split(path, name) for name in ("train", "eval"))
+    if bool(train) != bool(evaluation):
+        found, missing = ("train", "eval") if train else ("eval", "train")
+        raise DataError(f"{path}: expected train and eval files, or neither. Received: {found} without {missing}")
+    if train:
+        return Dataset(str(path), _read(train, model), _read(evaluation, model))
+    files = _tables(path) if path.is_dir() else [path]
+    if not files:
+        names = sorted(item.name for item in path.iterdir())
+        raise DataError(f"{path}: expected {', '.join(FORMS)} files in it. Received: {listed(names) or 'nothing'}")
+    return split_at_random(str(path), _read(files, model), model.labels, eval_share)
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name.endswith(FORMS) and not path.name.startswith("."))
+
+
+def _files_of_split(path: Path, split: str) -> list[Path]:
+    if (path / split).is_dir():
+        return _tables(path / split)
+    return [file for form in FORMS if (file := path / f"{split}{form}").is_file()]
+
+
+def _read(files: Sequence[Path], model: OnDeviceModel) -> Split:
+    slices = list(shown((part for file in files for part in _slices(file, model)), "Reading rows"))
+    if not any(len(part[model.label_key]) for part in slices):
+        raise DataError(f"{listed([str(file) for file in files])}: expected one or more rows. Received: none")
+    whole = {name: np.concatenate([part[name] for part in slices]) for name in slices[0]}
+    return Split(whole, whole.pop(model.label_key)).by_content()
+
+
+def _slices(file: Path, model: OnDeviceModel) -> Iterator[_Slice]:
+    """Yield some rows after the other: float32 [n, 1] of each feature, and the labels."""
+    names = [*(feature.tensor.name for feature in model.features), model.label_key]
+    form, first_row = _form(file, model, names), 1 if file.suffix == ".parquet" else 2
+    try:
+        schema = form.inspect(str(file), LocalFileSystem())
+        for name in names:
+            if name not in schema.names:
+                found = f"{listed(schema.names)}. {did_you_mean([name], schema.names)}".rstrip()
+                raise DataError(f"{file}: expected a column {name!r}. Received: {found}")
+        table = ds.dataset(str(file), schema=pa.schema([schema.field(name) for name in names]), format=form)
+        for batch in table.to_batches(use_threads=False):
+            yield _values(batch, model, file, first_row)
+            first_row += batch.num_rows
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        reason = str(error).splitlines()[0].rpartition("Invalid: ")[2]
+        raise DataError(f"{file}: expected a whole table, in UTF-8 if it is CSV. Received: {reason}") from None
+
+
+def _form(file: Path, model: OnDeviceModel, names: Sequence[str]) -> ds.FileFormat:
+    if file.name.endswith(".parquet"):
+        return ds.ParquetFileFormat()
+    if not file.name.endswith(FORMS):
+        raise DataError(f"{file}: expected a file that ends in {', '.join(FORMS)}. Received: {file.name}")
+    words = {*model.labels, *(word for feature in model.features for word in feature.meaning.vocabulary)}
+    options = csv.ConvertOptions(
+        # As text, because Arrow's own errors name no row.
+        column_types=dict.fromkeys(names, pa.string()),
+        strings_can_be_null=True,
+        null_values=[value for value in csv.ConvertOptions().null_values if value not in words],
+    )
+    return ds.CsvFileFormat(read_options=csv.ReadOptions(use_threads=False), convert_options=options)
+
+
+def _values(batch: pa.RecordBatch, model: OnDeviceModel, file: Path, first_row: int) -> _Slice:
+    values: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {}
+    for feature in model.features:
+        name, words = feature.tensor.name, feature.meaning.vocabulary
+        column = Column(batch[name], f"column {name!r}", file, first_row)
+        values[name] = (column.codes(words, words) if words else column.numbers()).reshape(-1, 1)
+    column = Column(batch[model.label_key], f"label {model.label_key!r}", file, first_row)
+    codes = column.codes(names_and_indices(model.labels), model.labels, may_be_empty=False)
+    values[model.label_key] = codes.astype(np.int64) % len(model.labels)
+    return values

@@ -1,8 +1,9 @@
 """Watches `var/mnist/drop/` for new data. Off until someone unpauses it.
 
-Put IDX files, named as MNIST names them, into a folder of their own, `var/mnist/drop/NAME/`. Once they are complete,
-create `var/mnist/drop/NAME/READY`. Within seconds the drop becomes a span, and the Asset `mnist_data` starts a run of
-the pipeline. A refused drop is red here, and moved to `var/mnist/drop/refused/`, with `reason.txt` beside its files.
+Put IDX files, named as MNIST names them, or folders of pictures by label, into a folder of their own,
+`var/mnist/drop/NAME/`. Once they are complete, create `var/mnist/drop/NAME/READY`. Within seconds the drop becomes a
+span, and the Asset `mnist_data` starts a run of the pipeline. A refused drop is red here, and moved to
+`var/mnist/drop/refused/`, with `reason.txt` beside its files.
 
 One run waits for one drop. Further drops wait for their turn.
 """

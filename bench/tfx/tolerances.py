@@ -21,15 +21,16 @@ from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from models.mnist.data.sources import load_mnist5k
-from models.mnist.data.tfrecords import scale
 from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, LABELS, LITE_CONTRACT
 from models.mnist.model.training_parameters import TrainingParams
+from models.mnist.on_device import MODEL
 from nightlite import native_log
 from nightlite.ondevice.in_tfx.conversion.lite_trainer import convert
 from nightlite.ondevice.in_tfx.conversion.quantization import quantize
 from nightlite.ondevice.in_tfx.edge_validator import one_at_a_time
 from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_of
+from nightlite.ondevice.in_tfx.ingest.tfrecords import scale
 from nightlite.ondevice.quantization import TOLERANCES
 from web import in_chromium
 
@@ -99,8 +100,10 @@ def column(float_file: Path, quantization: str, calibration: Inputs, inputs: Inp
 
 
 def main() -> None:
+    [feature] = MODEL.features
     train, evaluation = (
-        trainer.Examples(scale(split.images), split.labels.astype(np.int64)) for split in load_mnist5k().splits.values()
+        trainer.Examples(scale(split.inputs[IMAGE_KEY], feature.meaning), split.labels.astype(np.int64))
+        for split in load_mnist5k().splits.values()
     )
     with tempfile.TemporaryDirectory() as temporary, native_log.muted():
         folder = Path(temporary)

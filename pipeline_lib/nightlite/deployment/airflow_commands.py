@@ -18,7 +18,7 @@ app = command_app()
 def demo(
     dataset: Annotated[
         str | None,
-        typer.Option(envvar="DATASET", help="one of the sources below, or a folder; default: the first source"),
+        typer.Option(envvar="DATASET", help="one of the sources below, or a folder or file; default: the first source"),
     ] = None,
 ) -> None:
     """Run the pipeline once under Airflow and print the outcome.

@@ -18,22 +18,22 @@ class ListsSources(TyperCommand):
         model = the_model()
         lines = [f"{name}: {about}." for name, about in model.sources.items()]
         examples = f"Examples: nightlite {self.name} {self.epilog}".format(source=model.usual_source)
-        self.epilog = "\n\n".join(["Sources:", *lines, "A folder: its files are the data.", examples])
+        self.epilog = "\n\n".join(["Sources:", *lines, "A folder or a file: it is the data.", examples])
         super().format_help(ctx, formatter)
 
 
 def checked_source(model: OnDeviceModel, source: str) -> str:
-    """Return the source if the model names it, else the absolute path of a folder.
+    """Return the source if the model names it, else the absolute path of a folder or file.
 
     Raises:
-      NoSourceError: it is neither.
+      NoSourceError: it is none of them.
     """
     if source in model.sources:
         return source
-    folder = Path(source).expanduser().absolute()
-    if folder.is_dir():
-        return str(folder)
+    path = Path(source).expanduser().absolute()
+    if path.exists():
+        return str(path)
     raise NoSourceError(
         f"{did_you_mean([source], model.sources)}Expected a source of {model.name} "
-        f"({', '.join(model.sources) or 'it names none'}) or a folder. Received: {source!r}"
+        f"({', '.join(model.sources) or 'it names none'}), a folder or a file. Received: {source!r}"
     )

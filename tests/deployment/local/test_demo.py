@@ -45,7 +45,7 @@ def test_what_is_no_source_and_no_folder_is_said_before_anything_is_done(tmp_pat
     first, *_ = sources = the_model().sources
     with pytest.raises(NoSourceError) as refused:
         demo.demo(settings, f"{first}x")
-    said = f"Did you mean {first}? Expected a source of {the_model().name} ({', '.join(sources)}) or a folder. "
+    said = f"Did you mean {first}? Expected a source of {the_model().name} ({', '.join(sources)}), a folder or a file. "
     assert str(refused.value) == f"{said}Received: '{first}x'"
     assert not (tmp_path / "ran").exists()
 

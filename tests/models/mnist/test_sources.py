@@ -127,6 +127,11 @@ def test_known_spans_stay_known() -> None:
     }
 
 
+def test_a_misspelt_source() -> None:
+    with pytest.raises(DataError, match=r"^Did you mean mnist5k\? expected a source.*'mnist5', no such folder$"):
+        load("mnist5", Path("unused"), ())
+
+
 # Defined only where there are such files: the generated ones above take the same way through the code.
 if real_folder := os.environ.get("NIGHTLITE_TEST_MNIST_DIR"):
 

@@ -58,7 +58,7 @@ def _curated_schema() -> ModuleType:
 
 @app.command("ingest", cls=ListsSources, no_args_is_help=True, epilog="{source}; nightlite ingest ~/data")
 def ingest_data(
-    source: Annotated[str, typer.Argument(help="one of the sources below, or a folder")],
+    source: Annotated[str, typer.Argument(help="one of the sources below, or a folder or file")],
     tell: Annotated[bool, typer.Option(help="notify Airflow of a new span, which starts a run")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
 ) -> None:

@@ -94,7 +94,7 @@ class Column:
         cell = self.cells[index].as_py()
         received = "an empty cell" if cell is None else repr(cell)
         place = f"{self.file}: row {self.first_row + index}, {self.title}"
-        return DataError(f"{place}: expected {expected}. Received: {received}. {hint}".strip())
+        return DataError(f"{hint}{place}: expected {expected}. Received: {received}")
 
     def _of_another_type(self, expected: str) -> DataError:
         return DataError(f"{self.file}: {self.title}: expected {expected}. Received: {self.cells.type}")

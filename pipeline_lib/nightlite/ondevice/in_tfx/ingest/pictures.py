@@ -112,8 +112,8 @@ def _files(folder: Path, model: OnDeviceModel) -> list[tuple[Path, int]]:
         if entry.name not in known:
             names = listed([repr(label) for label in model.labels])
             raise DataError(
-                f"{entry}: expected a folder that a label names, {names}, or train and eval folders. "
-                f"Received: {entry.name!r}. {did_you_mean([entry.name], model.labels)}".rstrip()
+                f"{did_you_mean([entry.name], model.labels)}{entry}: expected a folder that a label names, {names}, "
+                f"or train and eval folders. Received: {entry.name!r}"
             )
         label = known.index(entry.name) % len(model.labels)
         for file in _entries(entry):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import NoSourceError
 from nightlite.ondevice.model import OnDeviceModel
 
@@ -20,8 +21,9 @@ def find(model: OnDeviceModel, source: str, form: str, may_be_file: bool = False
     if path.is_dir() or (path.exists() and may_be_file):
         return path
     known = " or ".join(filter(None, [", ".join(map(repr, model.sources)), form]))
+    hint = did_you_mean([source], model.sources)
     found = "a file" if path.exists() else "no such file or folder" if may_be_file else "no such folder"
-    raise NoSourceError(f"expected a source: {known}. Received: {source!r}, {found}")
+    raise NoSourceError(f"{hint}expected a source: {known}. Received: {source!r}, {found}")
 
 
 def names_and_indices(labels: Sequence[str]) -> tuple[str, ...]:

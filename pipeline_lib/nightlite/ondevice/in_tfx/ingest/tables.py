@@ -90,8 +90,8 @@ def _slices(file: Path, model: OnDeviceModel) -> Iterator[_Slice]:
         schema = form.inspect(str(file), LocalFileSystem())
         for name in names:
             if name not in schema.names:
-                found = f"{listed(schema.names)}. {did_you_mean([name], schema.names)}".rstrip()
-                raise DataError(f"{file}: expected a column {name!r}. Received: {found}")
+                hint = did_you_mean([name], schema.names)
+                raise DataError(f"{hint}{file}: expected a column {name!r}. Received: {listed(schema.names)}")
         table = ds.dataset(str(file), schema=pa.schema([schema.field(name) for name in names]), format=form)
         for batch in table.to_batches(use_threads=False):
             yield _values(batch, model, file, first_row)

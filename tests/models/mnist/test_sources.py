@@ -128,7 +128,7 @@ def test_known_spans_stay_known() -> None:
 
 
 def test_a_misspelt_source() -> None:
-    with pytest.raises(DataError, match=r"^Did you mean mnist5k\? expected a source.*'mnist5', no such folder$"):
+    with pytest.raises(DataError, match=r"^Did you mean mnist5k\? Expected a source.*'mnist5', no such folder$"):
         load("mnist5", Path("unused"), ())
 
 

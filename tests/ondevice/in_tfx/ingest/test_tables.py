@@ -2,7 +2,7 @@
 
 import gzip
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 
 from nightlite.errors import DataError, ModelDeclarationError, NoSourceError
 from nightlite.ondevice.contract.app_contract import Meaning
@@ -145,9 +146,28 @@ def test_what_is_written_is_scaled_by_meaning(write: Write, tmp_path: Path) -> N
     span = ingest_table(MODEL, str(write("table.csv", csv())), tmp_path / "data")
     assert span.manifest.values == {"mass": "raw * 0.001 + 0.0", "island": "raw * 1.0 + 0.0"}
     assert span.manifest.splits["train"].per_class == (8, 8)
+    records = [record for file in span.path.glob("*.gz") for record in _records(file)]
+    examples = [tf.train.Example.FromString(record).features.feature for record in records]
+    written = sorted(
+        (*(example[name].float_list.value[0] for name in ("mass", "island")), example["size"].int64_list.value[0])
+        for example in examples
+    )
+    expected = [(float(np.float32(mass / 1000)), island, size) for mass, island, size in CODED]
+    assert written == expected
 
 
-HINTS = {"'Bisco'": "Biscoe", "'smal'": "small", "mas, ": "mas"}
+def test_the_bytes_of_a_span_are_a_function_of_its_data(tmp_path: Path) -> None:
+    """Each process has an order of its own of a message's features, unless it is told to sort them."""
+    span = tiny_table.ingest("iris", tmp_path / "data")
+    for record in _records(next(span.path.glob("train-*"))):
+        assert record == tf.train.Example.FromString(record).SerializeToString(deterministic=True)
+
+
+def _records(file: Path) -> Iterator[bytes]:
+    return tf.compat.v1.io.tf_record_iterator(str(file), tf.io.TFRecordOptions(compression_type="GZIP"))
+
+
+HINTS = {"'Bisco'": "Biscoe", "'Small'": "small", "mas, ": "mas"}
 GOOD = "100,Biscoe,small\n"
 CELLS = {
     "no number": ("3.5,Dream,small\nabc,Dream,small", "row 4, column 'mass': expected a number. Received: 'abc'"),
@@ -159,8 +179,8 @@ CELLS = {
         "row 3, column 'island': expected one of 'Biscoe', 'Dream', 'NA'. Received: 'Bisco'",
     ),
     "unknown label": (
-        "1,Dream,smal",
-        "row 3, label 'size': expected one of 'small', 'large'. Received: 'smal'",
+        "1,Dream,Small",
+        "row 3, label 'size': expected one of 'small', 'large'. Received: 'Small'",
     ),
     "index of no label": ("1,Dream,2", "row 3, label 'size': expected one of 'small', 'large'. Received: '2'"),
     "no label": ("1,Dream,", "row 3, label 'size': expected one of 'small', 'large'. Received: an empty cell"),

@@ -23,7 +23,8 @@ def find(model: OnDeviceModel, source: str, form: str, may_be_file: bool = False
     known = " or ".join(filter(None, [", ".join(map(repr, model.sources)), form]))
     hint = did_you_mean([source], model.sources)
     found = "a file" if path.exists() else "no such file or folder" if may_be_file else "no such folder"
-    raise NoSourceError(f"{hint}expected a source: {known}. Received: {source!r}, {found}")
+    expected = "Expected" if hint else "expected"
+    raise NoSourceError(f"{hint}{expected} a source: {known}. Received: {source!r}, {found}")
 
 
 def names_and_indices(labels: Sequence[str]) -> tuple[str, ...]:

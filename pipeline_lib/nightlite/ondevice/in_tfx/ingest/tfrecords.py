@@ -61,7 +61,8 @@ def _write_shard(path: Path, split: Split, model: OnDeviceModel) -> None:
                 for name, row in zip(names, rows, strict=True):
                     example.features.feature[name].float_list.value.extend(row.tolist())
                 example.features.feature[model.label_key].int64_list.value.append(int(label))
-                writer.write(example.SerializeToString())
+                # A span's bytes are a function of its data: protobuf's own order of features is not.
+                writer.write(example.SerializeToString(deterministic=True))
     except tf.errors.OpError as error:
         # TensorFlow's text is "<path>; <the system's message>", under an unrelated class.
         raise OSError(errno.EIO, error.message.rpartition("; ")[2], str(path)) from None

@@ -14,6 +14,7 @@ from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.in_tfx.ingest.pictures import ingest_pictures, load_pictures
 from nightlite.ondevice.model import Feature, OnDeviceModel, Picture
+from nightlite.ondevice.task import Classification
 from tests.tiny_table.on_device import MODEL as IRIS
 
 WIDTH, HEIGHT = 5, 4
@@ -23,7 +24,7 @@ def of_shape(*shape: int, **changes: Any) -> OnDeviceModel:
     tensor = TensorContract(name="pixels", dtype="float32", shape=(1, *shape))
     meaning = Meaning(description="pixels", scale=1 / 255)
     features = (Feature(tensor=tensor, meaning=meaning),)
-    return IRIS.model_copy(update={"features": features, "labels": ("cat", "dog"), **changes})
+    return IRIS.model_copy(update={"features": features, "task": Classification(labels=("cat", "dog")), **changes})
 
 
 GREY, COLOURS = of_shape(HEIGHT, WIDTH), of_shape(HEIGHT, WIDTH, 3)

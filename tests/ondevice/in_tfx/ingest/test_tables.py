@@ -18,6 +18,7 @@ from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.in_tfx.ingest.tables import ingest_table, load_table
 from nightlite.ondevice.model import Feature, OnDeviceModel
+from nightlite.ondevice.task import Classification
 from tests.tiny_table import ingest as tiny_table
 from tests.tiny_table.on_device import MODEL as IRIS
 
@@ -33,7 +34,7 @@ def feature(name: str, **meaning: Any) -> Feature:
 MODEL: OnDeviceModel = IRIS.model_copy(
     update={
         "features": (feature("mass", unit="g", scale=0.001), feature("island", vocabulary=ISLANDS)),
-        "labels": ("small", "large"),
+        "task": Classification(labels=("small", "large")),
         "label_key": "size",
     }
 )
@@ -134,7 +135,7 @@ def test_labels_by_index(write: Write) -> None:
 
 def test_where_labels_are_numbers_an_index_is_none(write: Write) -> None:
     """Classes 1 and 2: is a 1 the first or the second? It is the name."""
-    model = MODEL.model_copy(update={"labels": ("1", "2")})
+    model = MODEL.model_copy(update={"task": Classification(labels=("1", "2"))})
     rows = [(mass, island, 1 + int(size == "large")) for mass, island, size in ROWS]
     dataset = load_table(model, str(write("table.csv", csv(rows))))
     assert rows_of(dataset.train, dataset.eval) == CODED

@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from nightlite.deployment.in_airflow.watchdog.settings import PREFIX as WATCHDOG
+from nightlite.deployment.in_airflow.watchdog.settings import WatchdogSettings
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice import run_parameters
@@ -85,6 +87,7 @@ def settings_file() -> str:
         ("Defaults of its run parameters", [item for item in of_runs if item[1] not in bounds]),
         ("Its gates' bounds", [item for item in of_runs if item[1] in bounds]),
         ("Notices: only the recipients named here get one", _fields(NOTIFY, NoticeSettings)),
+        ("The watchdog, where notices have a recipient", _fields(WATCHDOG, WatchdogSettings)),
     )
     lines = []
     for heading, fields in parts:

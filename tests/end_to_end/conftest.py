@@ -31,8 +31,9 @@ INGEST = "mnist_ingest"
 # The one night of the year in which the pipeline's DAG runs by itself: far from today, before and after.
 NIGHT_MONTH = (datetime.now(UTC).month + 5) % 12 + 1
 NIGHTLY = f"0 2 1 {NIGHT_MONTH} *"
+FAR_HOUR = str((datetime.now(UTC).hour + 12) % 24)
 VIEWER = "viewer"
-TOLD, TIMED = "told", "timed"
+TOLD, TIMED, WATCHDOG = "told", "timed", "watchdog"
 MAIL_PASSWORD, HOOK_SECRET, HOOK_PATH = "the-mail-password", "the-hook-secret", "the-hook-path"
 HURRIED = "hurried"
 
@@ -164,10 +165,14 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     dags, imported, odd = folder / "dags", folder / "imported", folder / "odd.json"
     dags.mkdir()
     imported.mkdir()
-    for file in (*(PROJECT / "dags").glob("mnist_*.py"), Path(__file__).with_name("more_dags.py")):
+    for file in (
+        *(PROJECT / "dags").glob("mnist_*.py"),
+        PROJECT / "dags/watchdog.py",
+        Path(__file__).with_name("more_dags.py"),
+    ):
         shutil.copy(file, dags)
     variables = {"NIGHTLITE_VAR_DIR": str(settings.var_dir), "NIGHTLITE_PORT": str(settings.port)}
-    variables |= {"NIGHTLITE_MNIST_SCHEDULE": NIGHTLY}
+    variables |= {"NIGHTLITE_MNIST_SCHEDULE": NIGHTLY, "NIGHTLITE_WATCHDOG_HOUR": FAR_HOUR}
     # For what is trained on other data, room for one digit more that is taken for another.
     variables |= {"NIGHTLITE_MNIST_MIN_ACCURACY_CHANGE": "-0.05", "NIGHTLITE_MNIST_MAX_LATENCY_RATIO": "100"}
     with Told.listening() as told, environment({**variables, **told.variables()}):
@@ -176,7 +181,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         tfx(settings, "nightlite.deployment.in_tfx.compile")
         tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED):
+            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED, WATCHDOG):
                 wait_for_dag(rest, dag_id)
                 rest.unpause(dag_id)
             yield Deployment(settings, airflow, rest, told)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nightlite.deployment.client.access import AccessVariables
 from nightlite.deployment.container_settings import ContainerVariables
+from nightlite.deployment.in_airflow.watchdog.settings import WatchdogSettings, watchdog_settings
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.did_you_mean import did_you_mean
@@ -23,7 +24,7 @@ from nightlite.ondevice.settings import (
 )
 from nightlite.settings import PREFIX, read_variables
 
-_READ_BY = (Settings, NoticeSettings, AccessVariables, ContainerVariables)
+_READ_BY = (Settings, NoticeSettings, WatchdogSettings, AccessVariables, ContainerVariables)
 # Read without pydantic, or set by this project for its own processes.
 _OTHERS = frozenset({"NIGHTLITE_RUNTIME_DIR", "NIGHTLITE_STACK"})
 _OF_TESTS = "NIGHTLITE_TEST_"
@@ -101,6 +102,7 @@ def check_settings(config: Settings, *, with_files: bool = True) -> None:
     run_defaults(the_model())
     model_settings(the_model())
     notices = notice_settings()
+    watchdog_settings()
     read_variables(AccessVariables)
     read_variables(ContainerVariables)
     if with_files:

@@ -4,12 +4,17 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.configuration import conf
+from airflow.models.connection import Connection
+from airflow.utils.session import create_session
+from sqlalchemy import delete, select
 
 from models.mnist.on_device import MODEL
 from nightlite.deployment.containers import initialize
+from nightlite.deployment.in_airflow.watchdog.login import CONNECTION, WATCHDOG_USER
 from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import NightliteError, StackError
@@ -92,3 +97,40 @@ def test_the_locked_celery_is_one_that_the_executor_can_be_imported_with() -> No
     from airflow.providers.celery.executors.celery_executor import CeleryExecutor
 
     assert not CeleryExecutor.is_local
+
+
+class Users:
+    """The part of FAB's security manager that makes users, with a list in the place of its tables."""
+
+    def __init__(self) -> None:
+        self.passwords: dict[str, str] = {}
+
+    def find_user(self, name: str) -> SimpleNamespace | None:
+        return SimpleNamespace(id=name) if name in self.passwords else None
+
+    def find_role(self, name: str) -> str:
+        return name
+
+    def add_user(self, name: str, first: str, last: str, mail: str, role: str, password: str) -> None:
+        assert role == "Viewer"
+        self.passwords[name] = password
+
+    def reset_password(self, user_id: str, password: str) -> None:
+        self.passwords[user_id] = password
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_the_watchdogs_password_is_in_its_connection_alone_and_made_again_with_it() -> None:
+    users = Users()
+    builder = SimpleNamespace(sm=users)
+    initialize.make_watchdog_login(builder)
+    first = users.passwords[WATCHDOG_USER]
+    with create_session() as session:
+        stored = session.scalar(select(Connection).where(Connection.conn_id == CONNECTION))
+        assert stored and (stored.login, stored.password) == (WATCHDOG_USER, first)
+    initialize.make_watchdog_login(builder)
+    assert users.passwords == {WATCHDOG_USER: first}
+    with create_session() as session:
+        session.execute(delete(Connection).where(Connection.conn_id == CONNECTION))
+    initialize.make_watchdog_login(builder)
+    assert users.passwords[WATCHDOG_USER] != first

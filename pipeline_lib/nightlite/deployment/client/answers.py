@@ -21,6 +21,7 @@ class Dag(_Answer):
 
     dag_id: str
     is_paused: bool
+    is_stale: bool = False
     has_import_errors: bool
     last_parsed_time: datetime | None
     timetable_summary: str | None

@@ -9,14 +9,17 @@ each user who does not exist yet. After that, only Airflow's own database holds 
 import contextlib
 import io
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from nightlite.deployment.dag_check import import_errors, refuse_broken_dags
+from nightlite.deployment.in_airflow.watchdog.login import CONNECTION, WATCHDOG_USER
 from nightlite.deployment.models import the_model
 from nightlite.deployment.setting_check import check_settings
 from nightlite.deployment.settings import Settings, settings
@@ -133,8 +136,31 @@ def make_users() -> None:
                 if not builder.sm.add_user(user, user, "", f"{user}@localhost", builder.sm.find_role(role), password):
                     raise StackError(f"the user {user} could not be made: the reason is above")
                 say(f"made the user {user}, role {role}")
+            make_watchdog_login(builder)
 
     providers_configuration_loaded(make)()
+
+
+def make_watchdog_login(builder: Any) -> None:
+    """Create the watchdog's user, and a Connection with its password, unless there is one.
+
+    No variable and no person holds that password.
+    """
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        if session.scalar(select(Connection).where(Connection.conn_id == CONNECTION)):
+            return
+        password = secrets.token_urlsafe(24)
+        if user := builder.sm.find_user(WATCHDOG_USER):
+            builder.sm.reset_password(user.id, password)
+        else:
+            role = builder.sm.find_role("Viewer")
+            builder.sm.add_user(WATCHDOG_USER, WATCHDOG_USER, "", f"{WATCHDOG_USER}@localhost", role, password)
+        session.add(Connection(CONNECTION, "http", "Login of the DAG watchdog", login=WATCHDOG_USER, password=password))
+        say(f"made the user {WATCHDOG_USER}, role Viewer, and the Connection {CONNECTION}")
 
 
 def first_data(config: Settings) -> None:

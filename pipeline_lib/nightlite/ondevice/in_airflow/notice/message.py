@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict
 from nightlite.ondevice.results.outcome import Event
 from nightlite.ondevice.results.percent import percent
 
-_TITLES: Mapping[Event, str] = {
+_TITLES: Mapping[Event | Literal["silent"], str] = {
     "pushed": "pushed",
     "refused": "refused",
     "nothing_new": "nothing new",
     "failed": "FAILED",
     "late": "LATE",
+    "silent": "WARNS",
 }
 
 
@@ -41,11 +42,11 @@ class Notice(_Message):
 
     It may arrive twice if it was unclear whether it had been sent. `pipeline`, `run_id` and `event` are then the
     same. `model` is the run's TFLite file, `last_release` the release that its report compares it with. `release`
-    is the version that holds the run's model, if any.
+    is the version that holds the run's model, if any. The watchdog's event is `silent`, and its run is its own.
     """
 
     schema_version: Literal[1] = 1
-    event: Event
+    event: Event | Literal["silent"]
     pipeline: str
     run_id: str
     headline: str

@@ -16,7 +16,7 @@ from apprise.utils.parse import parse_urls
 
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.message import Notice
-from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
+from nightlite.ondevice.in_airflow.notice.settings import Recipients
 
 SIGNATURE = "X-Nightlite-Signature-256"
 
@@ -25,7 +25,7 @@ _ASSET = AppriseAsset(app_id="nightlite", async_mode=False)
 logging.getLogger("apprise").propagate = False
 
 
-def send(settings: NoticeSettings, notice: Notice) -> dict[str, str | None]:
+def send(settings: Recipients, notice: Notice) -> dict[str, str | None]:
     """Send a notice to everyone whom the settings name.
 
     Returns:
@@ -66,7 +66,7 @@ def _parts(url: str) -> set[str]:
     return parts | set(map(unquote, parts))
 
 
-def _notify_program(settings: NoticeSettings, notice: Notice) -> str | None:
+def _notify_program(settings: Recipients, notice: Notice) -> str | None:
     """POST the notice as JSON. With a secret, `SIGNATURE` is `sha256=` and the body's HMAC-SHA256 in hex.
 
     Returns:

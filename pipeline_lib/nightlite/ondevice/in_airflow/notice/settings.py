@@ -19,23 +19,15 @@ PREFIX = "NIGHTLITE_NOTIFY_"
 _EVENTS: tuple[Event, ...] = get_args(Event)
 
 
-class NoticeSettings(BaseSettings):
-    """Events to notify of, and recipients. Empty variables count as unset."""
+class Recipients(BaseSettings):
+    """Recipients of notices. Empty variables count as unset."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
-    on: Annotated[tuple[Event, ...], NoDecode] = Field(
-        default=("pushed", "refused", "failed", "late"), description=f"some of {', '.join(_EVENTS)}"
-    )
     urls: SecretStr | None = Field(default=None, description="people: apprise's URLs, separated by spaces or commas")
     urls_file: Path | None = Field(default=None, description="file of such URLs")
     webhook: SecretStr | None = Field(default=None, description="a program: address that receives the notice as JSON")
     webhook_secret: SecretStr | None = Field(default=None, description="signs the notices (HMAC-SHA256)")
-
-    @field_validator("on", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("urls")
     @classmethod
@@ -56,15 +48,6 @@ class NoticeSettings(BaseSettings):
         """Return whether there is any recipient."""
         return bool(self.urls or self.urls_file or self.webhook)
 
-    @property
-    def after_runs(self) -> bool:
-        """Return whether a notice may be due when a run has ended."""
-        return self.has_recipient and self.on != ("late",)
-
-    def tells(self, event: Event) -> bool:
-        """Return whether there is a recipient of this event."""
-        return self.has_recipient and event in self.on
-
     def addresses(self) -> str | None:
         """Return people's addresses, from the variable or its file, or None if neither is set.
 
@@ -82,6 +65,28 @@ class NoticeSettings(BaseSettings):
             ) from None
 
 
+class NoticeSettings(Recipients):
+    """Recipients, and the events of a run to notify of."""
+
+    on: Annotated[tuple[Event, ...], NoDecode] = Field(
+        default=("pushed", "refused", "failed", "late"), description=f"some of {', '.join(_EVENTS)}"
+    )
+
+    @field_validator("on", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def after_runs(self) -> bool:
+        """Return whether a notice may be due when a run has ended."""
+        return self.has_recipient and self.on != ("late",)
+
+    def tells(self, event: str) -> bool:
+        """Return whether there is a recipient of this event."""
+        return self.has_recipient and event in self.on
+
+
 def notice_settings() -> NoticeSettings:
     """Return the settings from this process's present environment.
 
@@ -89,6 +94,23 @@ def notice_settings() -> NoticeSettings:
       SettingsError: a variable is malformed. The message never shows a possible secret.
     """
     return read_variables(NoticeSettings)
+
+
+def recipients() -> Recipients:
+    """Return the recipients from this process's present environment, whatever the other variables hold.
+
+    Raises:
+      SettingsError: a recipient's variable is malformed. The message never shows a possible secret.
+    """
+    return read_variables(Recipients)
+
+
+def has_recipient() -> bool:
+    """Return whether there is any recipient. A malformed variable counts as one, and the sender then names it."""
+    try:
+        return recipients().has_recipient
+    except SettingsError:
+        return True
 
 
 def tells_after_runs() -> bool:

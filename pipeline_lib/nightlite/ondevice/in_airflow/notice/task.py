@@ -22,7 +22,7 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.exceptions import AirflowFailException
 
 from nightlite.errors import SettingsError
-from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice_settings
+from nightlite.ondevice.in_airflow.notice.settings import Recipients, notice_settings
 from nightlite.runner.in_airflow.xcom import node_result
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class NoticeOperator(BaseOperator):
         if not wanted:
             events = ", ".join(notice.event for notice in notices)
             self.log.info("no notice is due for this run (%s)", events or "nothing came of it")
-        if untold := [name for notice in wanted for name in _tell(settings, notice)]:
+        if untold := [name for notice in wanted for name in tell(settings, notice)]:
             raise AirflowFailException(f"not notified: {', '.join(untold)}. The run's own outcome is unchanged")
 
 
@@ -90,7 +90,7 @@ def tell_of_timeout(context: Mapping[str, Any]) -> None:
 
     settings = notice_settings()
     if context.get("reason") == "timed_out" and settings.tells("failed"):
-        _tell(settings, timed_out(context["dag"].dag_id, str(context["run_id"])))
+        tell(settings, timed_out(context["dag"].dag_id, str(context["run_id"])))
 
 
 def late_callback() -> AsyncCallback:
@@ -111,11 +111,11 @@ async def tell_late(context: Mapping[str, Any] | None = None) -> str:
     if not settings.tells(notice.event):
         return "no one is to be notified"
     # In a thread, so that the triggerer's other triggers go on.
-    untold = await asyncio.to_thread(_tell, settings, notice)
+    untold = await asyncio.to_thread(tell, settings, notice)
     return f"not notified: {', '.join(untold)}" if untold else "notified"
 
 
-def _tell(settings: NoticeSettings, notice: "Notice") -> list[str]:
+def tell(settings: Recipients, notice: "Notice") -> list[str]:
     """Send it, log the results, and return the recipients that were not notified."""
     from nightlite.ondevice.in_airflow.notice.senders import send
 

@@ -49,7 +49,7 @@ class StatisticsLink(BaseOperatorLink):
     name = "Data statistics"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{STATISTICS_PAGE}"
+        return f"{base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{STATISTICS_PAGE}"
 
 
 class EvaluationsLink(BaseOperatorLink):
@@ -58,7 +58,7 @@ class EvaluationsLink(BaseOperatorLink):
     name = "Evaluations"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{EVALUATIONS_PAGE}"
+        return f"{base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{EVALUATIONS_PAGE}"
 
 
 class ArtifactsLink(BaseOperatorLink):
@@ -68,13 +68,13 @@ class ArtifactsLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         return (
-            f"{_base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/nodes/{quote(ti_key.task_id, safe='')}"
+            f"{base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/nodes/{quote(ti_key.task_id, safe='')}"
         )
 
 
 def run_url(dag_id: str, run_id: str) -> str:
     """Return the address of the run's page in Airflow's UI."""
-    return f"{_base_url()}{run_path(dag_id, run_id)}"
+    return f"{base_url()}{run_path(dag_id, run_id)}"
 
 
 def report_url(dag_id: str, run_id: str) -> str:
@@ -82,7 +82,8 @@ def report_url(dag_id: str, run_id: str) -> str:
     return f"{run_url(dag_id, run_id)}/plugin/{REPORT_ROUTE}"
 
 
-def _base_url() -> str:
+def base_url() -> str:
+    """Return the address of Airflow's UI."""
     return str(conf.get("api", "base_url", fallback="")).rstrip("/")
 
 

@@ -1,0 +1,1 @@
+"""Parts of a deployment that run in Airflow's environment only."""

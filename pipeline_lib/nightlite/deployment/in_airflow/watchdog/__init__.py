@@ -1,0 +1,1 @@
+"""Watchdog: notices nights that fail without a word."""

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -16,9 +17,9 @@ import tensorflow as tf
 from nightlite.errors import DataError, ModelDeclarationError, NoSourceError
 from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
-from nightlite.ondevice.in_tfx.ingest.tables import ingest_table, load_table
+from nightlite.ondevice.in_tfx.ingest.tables import ingest_table, load_table, read_features
 from nightlite.ondevice.model import Feature, OnDeviceModel
-from nightlite.ondevice.task import Classification
+from nightlite.ondevice.task import Classification, Regression
 from tests.tiny_table import ingest as tiny_table
 from tests.tiny_table.on_device import MODEL as IRIS
 
@@ -312,3 +313,63 @@ def test_a_models_own_ingest_is_a_call(write: Write, tmp_path: Path) -> None:
         "eval": (2, 2, 2),
     }
     assert str(span).startswith("span-1: 24 train and 6 eval examples from ")
+
+
+REGRESSION = MODEL.model_copy(
+    update={
+        "task": Regression(unit="mm"),
+        "output": TensorContract(name="length", dtype="float32", shape=(1, 1)),
+        "label_key": "length",
+    }
+)
+
+
+def lengths(*texts: str) -> str:
+    return csv(
+        [(mass, island, text) for (mass, island, _), text in zip(ROWS, texts, strict=False)], "mass,island,length"
+    )
+
+
+def test_the_label_of_a_regression_is_a_number_in_the_span_too(write: Write, tmp_path: Path) -> None:
+    file = write("table.csv", lengths(*(f"{n}.5" for n in range(20))))
+    span = ingest_table(REGRESSION, str(file), tmp_path / "data")
+    assert {name: (split.examples, split.per_class) for name, split in span.manifest.splits.items()} == {
+        "train": (16, ()),
+        "eval": (4, ()),
+    }
+    records = [
+        tf.train.Example.FromString(record)
+        for record in tf.data.TFRecordDataset(
+            [str(path) for path in span.path.glob("*.gz")], compression_type="GZIP"
+        ).as_numpy_iterator()
+    ]
+    found = sorted(item.features.feature["length"].float_list.value[0] for item in records)
+    assert found == [n + 0.5 for n in range(20)]
+    assert not ingest_table(REGRESSION, str(file), tmp_path / "data").created
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (("1", ""), "row 3, label 'length': expected a number. Received: an empty cell"),
+        (("1", "long"), "row 3, label 'length': expected a number. Received: 'long'"),
+        (("1",), "expected two or more examples, to train and to evaluate. Received: one"),
+    ],
+    ids=str,
+)
+def test_a_label_of_a_regression_that_is_no_number_is_refused(write: Write, labels: tuple[str, ...], said: str) -> None:
+    with pytest.raises(DataError, match=re.escape(said)):
+        load_table(REGRESSION, str(write("table.csv", lengths(*labels))))
+
+
+def test_features_are_read_without_a_label_in_the_order_of_the_rows(write: Write) -> None:
+    file = write("rows.csv", "island,mass\nDream,3\n,2\nBiscoe,\n")
+    found, first_row = read_features(file, MODEL.features)
+    np.testing.assert_array_equal(found["mass"][:, 0], [3, 2, np.nan])
+    np.testing.assert_array_equal(found["island"][:, 0], [ISLANDS.index("Dream"), np.nan, ISLANDS.index("Biscoe")])
+    assert first_row == 2
+
+
+def test_features_without_a_row_are_refused(write: Write) -> None:
+    with pytest.raises(DataError, match="expected one or more rows"):
+        read_features(write("rows.csv", "island,mass\n"), MODEL.features)

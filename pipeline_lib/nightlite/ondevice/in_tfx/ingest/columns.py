@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import DataError
 from nightlite.ondevice.in_tfx.ingest.sources import listed
+from nightlite.ondevice.model import Feature
 
 _OF_NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
 _OF_WORDS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
@@ -24,20 +25,20 @@ class Column:
     Attributes:
       cells: of any of Arrow's types.
       title: the column's part in messages.
-      file: the table.
+      file: the table; None for a cell of no file.
       first_row: the row of the first cell. A CSV's header is row 1.
     """
 
     cells: pa.Array
     title: str
-    file: Path
+    file: Path | None
     first_row: int
 
-    def numbers(self) -> NDArray[np.float32]:
+    def numbers(self, may_be_empty: bool = True) -> NDArray[np.float32]:
         """Return the cells as float32; an empty one is NaN.
 
         Raises:
-          DataError: the column holds something else, or a cell is no finite number.
+          DataError: the column holds something else, or a cell is no finite number, or empty where it may not be.
         """
         cells, kind = self.cells, self.cells.type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -50,6 +51,8 @@ class Column:
             found: NDArray[np.float32] = wide.astype(np.float32)
         if np.isinf(found).any():
             raise self._wrong(int(np.isinf(found).argmax()), "a finite number")
+        if not may_be_empty and np.isnan(found).any():
+            raise self._wrong(int(np.isnan(found).argmax()), "a number")
         return found
 
     def codes(self, words: Sequence[str], told: Sequence[str], may_be_empty: bool = True) -> NDArray[np.float32]:
@@ -93,8 +96,20 @@ class Column:
     def _wrong(self, index: int, expected: str, hint: str = "") -> DataError:
         cell = self.cells[index].as_py()
         received = "an empty cell" if cell is None else repr(cell)
-        place = f"{self.file}: row {self.first_row + index}, {self.title}"
-        return DataError(f"{hint}{place}: expected {expected}. Received: {received}")
+        place = f"{self.file}: row {self.first_row + index}, " if self.file else ""
+        return DataError(f"{hint}{place}{self.title}: expected {expected}. Received: {received}")
 
     def _of_another_type(self, expected: str) -> DataError:
-        return DataError(f"{self.file}: {self.title}: expected {expected}. Received: {self.cells.type}")
+        place = f"{self.file}: " if self.file else ""
+        return DataError(f"{place}{self.title}: expected {expected}. Received: {self.cells.type}")
+
+
+def values_of(feature: Feature, cells: pa.Array, file: Path | None, first_row: int) -> NDArray[np.float32]:
+    """Return a feature's raw values, float32 [n, 1]: codes if it has a vocabulary, else numbers. An empty cell is NaN.
+
+    Raises:
+      DataError: a cell is none.
+    """
+    column = Column(cells, f"column {feature.tensor.name!r}", file, first_row)
+    words = feature.meaning.vocabulary
+    return (column.codes(words, words) if words else column.numbers()).reshape(-1, 1)

@@ -25,14 +25,14 @@ class Split:
     Attributes:
       inputs: raw values of each feature by its name, [n, …], in the order of the model's features. The span gets
         `raw * scale + offset`, by the feature's meaning.
-      labels: [n], indices into the model's labels.
+      labels: [n], indices into the model's labels, or float32 [n], a regression's numbers.
 
     Raises:
       DataError: there is no example, or an input has another number of them.
     """
 
     inputs: Mapping[str, Raw]
-    labels: NDArray[np.integer[Any]]
+    labels: NDArray[np.integer[Any]] | NDArray[np.float32]
 
     def __post_init__(self) -> None:
         if not len(self.labels):
@@ -45,7 +45,9 @@ class Split:
         return len(self.labels)
 
     def per_class(self, classes: int) -> tuple[int, ...]:
-        """Return the numbers of examples of each class."""
+        """Return the numbers of examples of each class; none of no class."""
+        if not classes:
+            return ()
         return tuple(int(count) for count in np.bincount(self.labels, minlength=classes))
 
     def take(self, indices: NDArray[np.intp] | slice) -> "Split":
@@ -57,8 +59,9 @@ class Split:
         digest = hashlib.sha256()
         for raw in self.inputs.values():
             digest.update(np.ascontiguousarray(raw).data)  # not tobytes(): it would copy half a gigabyte
-        # A byte a label, up to 256 classes: the hash is the same for labels of any type.
-        digest.update(np.ascontiguousarray(self.labels, np.min_scalar_type(int(self.labels.max()))).data)
+        # A byte a label, up to 256 classes: the hash is the same for indices of any type.
+        kind = np.float32 if self.labels.dtype == np.float32 else np.min_scalar_type(int(self.labels.max()))
+        digest.update(np.ascontiguousarray(self.labels, kind).data)
         return digest.hexdigest()
 
     def by_content(self) -> "Split":
@@ -92,10 +95,10 @@ class Dataset:
 
 
 def split_at_random(source: str, examples: Split, labels: Sequence[str], eval_share: float = EVAL_SHARE) -> Dataset:
-    """Return a stratified split. It is a function of the examples and their order alone.
+    """Return a split, stratified if there are classes. It is a function of the examples and their order alone.
 
     Args:
-      labels: the model's.
+      labels: the model's; none for a regression.
       eval_share: part of the examples that is held out, the same in each class.
 
     Raises:
@@ -109,9 +112,12 @@ def split_at_random(source: str, examples: Split, labels: Sequence[str], eval_sh
             f"{source}: expected two or more examples of each class, to train and to evaluate. Received: one of "
             f"{labels[counts.index(1)]!r}; add some, or give train and eval data of your own"
         )
+    if len(examples) < 2:
+        raise DataError(f"{source}: expected two or more examples, to train and to evaluate. Received: one")
     held_out = max(math.ceil(len(examples) * eval_share), np.count_nonzero(counts))
+    classes = examples.labels if counts else None
     train, evaluation = train_test_split(
-        np.arange(len(examples)), test_size=held_out, stratify=examples.labels, random_state=SPLIT_SEED
+        np.arange(len(examples)), test_size=held_out, stratify=classes, random_state=SPLIT_SEED
     )
     return Dataset(source, examples.take(train), examples.take(evaluation))
 
@@ -126,6 +132,10 @@ def _check(place: str, split: Split, model: OnDeviceModel) -> None:
             raise DataError(f"{place}: {name}: expected values of shape {shape}. Received: {raw.shape[1:]}")
         if raw.dtype == np.float32 and np.isinf(raw).any():
             raise DataError(f"{place}: {name}: expected finite values. Received: an infinite one")
+    if not model.labels:
+        if split.labels.dtype != np.float32 or not np.isfinite(split.labels).all():
+            raise DataError(f"{place}: expected finite labels of float32. Received: {split.labels.dtype}, or no number")
+        return
     if split.labels.min() < 0 or split.labels.max() >= len(model.labels):
         raise DataError(
             f"{place}: expected labels from 0 to {len(model.labels) - 1}. "

@@ -4,7 +4,8 @@ A source is a file, or a folder of files. `train` and `eval` files in it, or fol
 A folder without them is split. Other columns and other files are not read. Arrow reads a file in slices.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,12 @@ from pyarrow.fs import LocalFileSystem
 
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import DataError, ModelDeclarationError
-from nightlite.ondevice.in_tfx.ingest.columns import Column
+from nightlite.ondevice.in_tfx.ingest.columns import Column, values_of
 from nightlite.ondevice.in_tfx.ingest.examples import EVAL_SHARE, Dataset, Split, split_at_random
 from nightlite.ondevice.in_tfx.ingest.progress import shown
 from nightlite.ondevice.in_tfx.ingest.sources import find, listed, names_and_indices
 from nightlite.ondevice.in_tfx.ingest.write_span import write_span
-from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.model import Feature, OnDeviceModel
 from nightlite.ondevice.spans import Span
 
 FORMS = (".csv", ".csv.gz", ".parquet")
@@ -44,12 +45,7 @@ def ingest_table(model: OnDeviceModel, source: str, data_dir: Path, eval_share: 
 
 def load_table(model: OnDeviceModel, source: str, eval_share: float = EVAL_SHARE) -> Dataset:
     """Read a table. Examples come in an order of their own, so the order of rows does not matter."""
-    for feature in model.features:
-        if feature.tensor.shape[1:] not in ((), (1,)):
-            raise ModelDeclarationError(
-                f"{model.name}: expected features of one value, for a table has a column for each. "
-                f"Received: {feature.tensor.name} of shape {feature.tensor.shape[1:]}"
-            )
+    require_columns(model)
     path = find(model, source, "a table, a file or a folder", may_be_file=True)
     train, evaluation = (_files_of_split(path, name) for name in ("train", "eval"))
     if bool(train) != bool(evaluation):
@@ -74,18 +70,70 @@ def _files_of_split(path: Path, split: str) -> list[Path]:
     return [file for form in FORMS if (file := path / f"{split}{form}").is_file()]
 
 
+def require_columns(model: OnDeviceModel) -> None:
+    """Refuse a model that no table can be an example of.
+
+    Raises:
+      ModelDeclarationError: a feature has several values.
+    """
+    for feature in model.features:
+        if not is_column(feature):
+            raise ModelDeclarationError(
+                f"{model.name}: expected features of one value, for a table has a column for each. "
+                f"Received: {feature.tensor.name} of shape {feature.tensor.shape[1:]}"
+            )
+
+
+def is_column(feature: Feature) -> bool:
+    """Return whether a feature is one column of a table."""
+    return feature.tensor.shape[1:] in ((), (1,))
+
+
+def read_features(file: Path, features: Sequence[Feature]) -> tuple[dict[str, NDArray[np.float32]], int]:
+    """Return the raw values of each feature, float32 [n, 1], in the order of the rows, and the number of the first row.
+
+    Raises:
+      DataError: the file is no table, or a column or a cell is malformed.
+    """
+    slices = list(_slices(file, features, None))
+    whole = {name: np.concatenate([part[name] for part in slices]) for name in slices[0]} if slices else {}
+    if not whole or not len(next(iter(whole.values()))):
+        raise DataError(f"{file}: expected one or more rows. Received: none")
+    return whole, _first_row(file)
+
+
 def _read(files: Sequence[Path], model: OnDeviceModel) -> Split:
-    slices = list(shown((part for file in files for part in _slices(file, model)), "Reading rows"))
+    label = _Label(model)
+    slices = list(shown((part for file in files for part in _slices(file, model.features, label)), "Reading rows"))
     if not any(len(part[model.label_key]) for part in slices):
         raise DataError(f"{listed([str(file) for file in files])}: expected one or more rows. Received: none")
     whole = {name: np.concatenate([part[name] for part in slices]) for name in slices[0]}
     return Split(whole, whole.pop(model.label_key)).by_content()
 
 
-def _slices(file: Path, model: OnDeviceModel) -> Iterator[_Slice]:
+@dataclass(frozen=True)
+class _Label:
+    """Column of the labels."""
+
+    model: OnDeviceModel
+
+    @property
+    def key(self) -> str:
+        return self.model.label_key
+
+    def values(self, cells: pa.Array, file: Path, first_row: int) -> NDArray[np.int64] | NDArray[np.float32]:
+        column, labels = Column(cells, f"label {self.key!r}", file, first_row), self.model.labels
+        if not labels:
+            return column.numbers(may_be_empty=False)
+        codes = column.codes(names_and_indices(labels), labels, may_be_empty=False)
+        return codes.astype(np.int64) % len(labels)
+
+
+def _slices(file: Path, features: Sequence[Feature], label: _Label | None) -> Iterator[_Slice]:
     """Yield some rows after the other: float32 [n, 1] of each feature, and the labels."""
-    names = [*(feature.tensor.name for feature in model.features), model.label_key]
-    form, first_row = _form(file, model, names), 1 if file.suffix == ".parquet" else 2
+    names = [*(feature.tensor.name for feature in features), *([label.key] if label else [])]
+    words = {word for feature in features for word in feature.meaning.vocabulary}
+    form, first_row = _form(file, names, words | set(label.model.labels if label else ())), _first_row(file)
     try:
         schema = form.inspect(str(file), LocalFileSystem())
         for name in names:
@@ -94,19 +142,23 @@ def _slices(file: Path, model: OnDeviceModel) -> Iterator[_Slice]:
                 raise DataError(f"{hint}{file}: expected a column {name!r}. Received: {listed(schema.names)}")
         table = ds.dataset(str(file), schema=pa.schema([schema.field(name) for name in names]), format=form)
         for batch in table.to_batches(use_threads=False):
-            yield _values(batch, model, file, first_row)
+            values = {item.tensor.name: values_of(item, batch[item.tensor.name], file, first_row) for item in features}
+            yield values | ({label.key: label.values(batch[label.key], file, first_row)} if label else {})
             first_row += batch.num_rows
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         reason = str(error).splitlines()[0].rpartition("Invalid: ")[2]
         raise DataError(f"{file}: expected a whole table, in UTF-8 if it is CSV. Received: {reason}") from None
 
 
-def _form(file: Path, model: OnDeviceModel, names: Sequence[str]) -> ds.FileFormat:
+def _first_row(file: Path) -> int:
+    return 1 if file.suffix == ".parquet" else 2
+
+
+def _form(file: Path, names: Sequence[str], words: Set[str]) -> ds.FileFormat:
     if file.name.endswith(".parquet"):
         return ds.ParquetFileFormat()
     if not file.name.endswith(FORMS):
         raise DataError(f"{file}: expected a file that ends in {', '.join(FORMS)}. Received: {file.name}")
-    words = {*model.labels, *(word for feature in model.features for word in feature.meaning.vocabulary)}
     options = csv.ConvertOptions(
         # As text, because Arrow's own errors name no row.
         column_types=dict.fromkeys(names, pa.string()),
@@ -114,15 +166,3 @@ def _form(file: Path, model: OnDeviceModel, names: Sequence[str]) -> ds.FileForm
         null_values=[value for value in csv.ConvertOptions().null_values if value not in words],
     )
     return ds.CsvFileFormat(read_options=csv.ReadOptions(use_threads=False), convert_options=options)
-
-
-def _values(batch: pa.RecordBatch, model: OnDeviceModel, file: Path, first_row: int) -> _Slice:
-    values: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {}
-    for feature in model.features:
-        name, words = feature.tensor.name, feature.meaning.vocabulary
-        column = Column(batch[name], f"column {name!r}", file, first_row)
-        values[name] = (column.codes(words, words) if words else column.numbers()).reshape(-1, 1)
-    column = Column(batch[model.label_key], f"label {model.label_key!r}", file, first_row)
-    codes = column.codes(names_and_indices(model.labels), model.labels, may_be_empty=False)
-    values[model.label_key] = codes.astype(np.int64) % len(model.labels)
-    return values

@@ -34,7 +34,8 @@ def write_split(
 ) -> dict[str, int]:
     """Write `<name>-00000-of-0000K.tfrecord.gz` and so on into `folder`. Return each file's bytes.
 
-    Each record is a tf.Example with the floats of each feature of the model, flat, and its label, one int64.
+    Each record is a tf.Example with the floats of each feature of the model, flat, and its label: one int64, or one
+    float of a regression.
 
     Raises:
       OSError: a file could not be written.
@@ -60,7 +61,11 @@ def _write_shard(path: Path, split: Split, model: OnDeviceModel) -> None:
                 example = tf.train.Example()
                 for name, row in zip(names, rows, strict=True):
                     example.features.feature[name].float_list.value.extend(row.tolist())
-                example.features.feature[model.label_key].int64_list.value.append(int(label))
+                labelled = example.features.feature[model.label_key]
+                if model.labels:
+                    labelled.int64_list.value.append(int(label))
+                else:
+                    labelled.float_list.value.append(float(label))
                 # A span's bytes are a function of its data: protobuf's own order of features is not.
                 writer.write(example.SerializeToString(deterministic=True))
     except tf.errors.OpError as error:

@@ -5,6 +5,7 @@ This is the single source of their names, types, bounds and defaults. Airflow's 
 training parameters or to `RunOptions`, or a row to `gates/table.py`. `make docs` writes it into docs/.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -24,6 +25,8 @@ _SECTIONS = ("Training", "File", "Gates", "Data", "Run")
 _TYPES: dict[type, Literal["int", "float", "str", "bool"]] = {int: "int", float: "float", str: "str", bool: "bool"}
 # No node mentions it: it would be part of the node's cache key.
 _READ_BY_THE_RUN = frozenset({FORCE})
+# Parts of a declaration that are read when they are used. No compiled pipeline holds them.
+_NOT_COMPILED = frozenset({"ingest", "sources", "predict", "schedule"})
 
 
 def training_params(model: OnDeviceModel) -> type[BaseModel]:
@@ -97,6 +100,13 @@ def context_parameters() -> tuple[Parameter, ...]:
     """
     names = ("as_of", APPROVAL_RECORD)
     return tuple(Parameter(name=name, type="str", default="", given_by="airflow") for name in names)
+
+
+def declaration(model: OnDeviceModel) -> str:
+    """Return a digest of the declaration and the run parameters, as far as a compiled pipeline is made of them."""
+    declared = model.model_dump(mode="json", exclude=set(_NOT_COMPILED))
+    offered = [parameter.model_dump(mode="json") for parameter in parameters(model)]
+    return hashlib.sha256(json.dumps([declared, offered], sort_keys=True).encode()).hexdigest()
 
 
 def checked_assignments(texts: Sequence[str], model: OnDeviceModel) -> dict[str, Any]:

@@ -67,7 +67,10 @@ class Hooks(BaseModel):
 
 
 class CompiledPipeline(BaseModel):
-    """A compiled TFX pipeline, with its nodes in topological order."""
+    """A compiled TFX pipeline, with its nodes in topological order.
+
+    `declaration` is a product's digest of the declaration that it was made of, "" if there is none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,6 +80,7 @@ class CompiledPipeline(BaseModel):
     nodes: tuple[Node, ...]
     parameters: tuple[Parameter, ...] = ()
     hooks: Hooks = Hooks()
+    declaration: str = ""
     ir: dict[str, Any]
 
     def write(self, path: Path) -> bool:

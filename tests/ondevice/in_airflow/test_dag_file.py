@@ -11,6 +11,7 @@ import pytest
 from airflow._shared.timezones import timezone
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import Asset, AssetOrTimeSchedule, DeadlineReference
+from airflow.sdk.definitions._internal.dag_parsing_context import _airflow_parsing_context_manager
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger
 from airflow.timetables.base import DataInterval, TimeRestriction
@@ -19,6 +20,7 @@ from airflow.utils.types import DagRunType
 from models.mnist.on_device import MODEL
 from nightlite.deployment import dag_check
 from nightlite.ondevice.in_airflow.schedule import as_of
+from nightlite.ondevice.run_parameters import declaration
 from nightlite.paths import PROJECT
 from nightlite.runner.in_airflow.operators import TfxNodeOperator
 from nightlite.settings import forget_settings
@@ -178,6 +180,22 @@ def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compi
     assert set(bag.dags) == OTHERS
     assert reason in error and str(compiled_file) in error and error.endswith("run 'make compile'")
     assert "\n" not in error
+
+
+def test_an_edit_of_the_declaration_waits_for_no_run_but_asks_for_a_compile(read_dags, compiled, compiled_file):
+    def errors() -> list[str]:
+        return list(read_dags().import_errors.values())
+
+    compiled.model_copy(update={"declaration": declaration(MODEL)}).write(compiled_file)
+    assert errors() == []
+    edited = MODEL.model_copy(update={"gate_bounds": {"min_accuracy": 0.5}})
+    compiled.model_copy(update={"declaration": declaration(edited)}).write(compiled_file)
+    (error,) = errors()
+    assert error.startswith("diamond: expected a pipeline compiled from the model's declaration")
+    assert error.endswith("run 'make compile'") and "\n" not in error
+    # The tasks of a run that has begun.
+    with _airflow_parsing_context_manager(dag_id="diamond", task_id="ExampleGen"):
+        assert errors() == []
 
 
 def test_a_schedule_that_is_none(read_dags):

@@ -1,6 +1,7 @@
 """The compiled form of a pipeline, and the pipelines that are refused."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import CompiledPipelineError, NodeRequestError
 from nightlite.ondevice import run_parameters as run_params
 from nightlite.ondevice.in_tfx.compile import compile_model
+from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
 from nightlite.runner.in_tfx import run_parameters as runtime_params
 from nightlite.runner.in_tfx.compile import compile_pipeline
@@ -124,6 +126,16 @@ def test_run_parameters_are_those_of_the_model_and_reach_the_trainer(compiled: C
     pipeline = bound_pipeline(compiled, "run", {"epochs": 3})
     config = json.loads(_exec_properties(pipeline, "Trainer.mnist")["custom_config"])
     assert config == {**TrainingParams().model_dump(), "epochs": 3}
+
+
+def test_it_says_of_which_declaration_it_was_made_as_both_environments_read_it(compiled: CompiledPipeline) -> None:
+    digest = "from models.mnist.on_device import MODEL; from nightlite.ondevice.run_parameters import declaration"
+    command = [str(PROJECT / ".venvs/airflow/bin/python"), "-c", f"{digest}; print(declaration(MODEL))"]
+    in_airflow = subprocess.run(command, check=True, text=True, capture_output=True).stdout.strip()
+    assert compiled.declaration == run_params.declaration(MODEL) == in_airflow
+    other_schedule, other_bound = {"schedule": "@weekly", "sources": {}}, {"gate_bounds": {"min_accuracy": 0.5}}
+    assert run_params.declaration(MODEL.model_copy(update=other_schedule)) == in_airflow
+    assert run_params.declaration(MODEL.model_copy(update=other_bound)) != in_airflow
 
 
 def test_an_edit_of_the_curated_schema_is_a_new_execution(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from nightlite.ondevice.in_airflow.schedule import as_of, deadline, node_limits,
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.report_files import OUTCOME_NODE
 from nightlite.ondevice.results.node_facts import release_extra
+from nightlite.ondevice.run_parameters import declaration
 from nightlite.ondevice.settings import model_settings, run_defaults, settings
 from nightlite.runner.in_airflow.component_docs import ComponentDoc
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
@@ -40,7 +41,7 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
     """Return the DAG that retrains, judges and releases the model.
 
     Raises:
-      CompiledPipelineError: there is no usable compiled pipeline.
+      CompiledPipelineError: there is no usable compiled pipeline, or the model was edited since.
       SettingsError: a setting is malformed.
     """
     here, own = settings(), model_settings(model)
@@ -69,6 +70,7 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
         on_result=(metrics.emit,),
         asset_extra=release_extra,
         components=_COMPONENTS,
+        declaration=declaration(model),
         hidden_env=(NOTIFY_PREFIX,),  # recipients and their passwords are no node's concern
     )
     return AirflowDagRunner(config).run(here.compiled_file(model))

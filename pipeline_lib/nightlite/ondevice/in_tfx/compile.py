@@ -24,4 +24,5 @@ def compile_model(model: OnDeviceModel, config: Settings) -> CompiledPipeline:
             parameter.name: runtime_parameter(parameter) for parameter in described if parameter.read_by == "nodes"
         },
     )
-    return compile_pipeline(pipeline, described, HOOKS)
+    compiled = compile_pipeline(pipeline, described, HOOKS)
+    return compiled.model_copy(update={"declaration": described_parameters.declaration(model)})

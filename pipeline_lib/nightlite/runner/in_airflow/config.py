@@ -88,6 +88,7 @@ class AirflowPipelineConfig(_Config):
       on_result: called in turn, in the task, with each node's result and the DAG's id.
       asset_extra: returns additions to node and execution in the event of a node's outlets.
       components: texts over TFX's own, by pattern of the component's class name or of the node's id.
+      declaration: digest of the declaration that the pipeline must have been compiled from; "": of any.
       hidden_env: prefixes of environment variables that no node's process gets.
       tfx_python: the interpreter of the TFX environment. Default: the setting NIGHTLITE_TFX_PYTHON.
       project_dir: the nodes' working directory, from which they can also import.
@@ -104,6 +105,7 @@ class AirflowPipelineConfig(_Config):
     on_result: tuple[Callable[[NodeResult, str], None], ...] = ()
     asset_extra: Callable[[NodeResult], dict[str, Any]] | None = None
     components: dict[str, ComponentDoc] = {}
+    declaration: str = ""
     hidden_env: tuple[str, ...] = ()
     tfx_python: Path = Field(default_factory=lambda: settings().tfx_python)
     project_dir: Path = PROJECT

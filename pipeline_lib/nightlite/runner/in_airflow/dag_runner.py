@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_parsing_context
 from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 
 from nightlite.errors import CompiledPipelineError, SettingsError
@@ -36,13 +36,17 @@ class AirflowDagRunner:
           config's `tasks_before` have ids of their own. Task groups are no part of the ids.
 
         Raises:
-          CompiledPipelineError: the file cannot be used, or Airflow cannot take one of its names or defaults.
+          CompiledPipelineError: the file cannot be used, or was compiled before the declaration was edited. Or Airflow
+            cannot take one of its names or defaults.
           SettingsError: the config holds values that Airflow's DAG does not take, or a pattern that matches no node.
             Or it has a default of a parameter that the pipeline does not have.
         """
         compiled = compiled_pipeline
         if isinstance(compiled, Path):
             compiled = CompiledPipeline.read(compiled)
+        # A run that has begun goes on with the pipeline that it began with.
+        if not get_parsing_context().task_id:
+            self._refuse_another_declaration(compiled)
         self.config.refuse_idle_patterns([node.id for node in compiled.nodes])
         dag = self._dag(compiled)
         groups = _task_groups(dag, component_docs.groups(compiled.nodes, self._components))
@@ -61,6 +65,14 @@ class AirflowDagRunner:
         for finish in self.config.finish:
             finish(dag)
         return dag
+
+    def _refuse_another_declaration(self, compiled: CompiledPipeline) -> None:
+        digests = (compiled.declaration, self.config.declaration)
+        if all(digests) and len(set(digests)) > 1:
+            raise CompiledPipelineError(
+                f"{compiled.name}: expected a pipeline compiled from the model's declaration and run parameters as "
+                f"they are. Received: one that was compiled before an edit of them: {HOW_TO_COMPILE}"
+            )
 
     def _dag(self, compiled: CompiledPipeline) -> DAG:
         params = {parameter.name: _param(parameter) for parameter in self._with_defaults(compiled.parameters)}

@@ -6,7 +6,6 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from nightlite.did_you_mean import did_you_mean
 from nightlite.runner.compiled_pipeline import Parameter, require_json
 
 
@@ -40,6 +39,8 @@ def run_values(
     offered = [parameter for parameter in parameters if parameter.given_by == "user"]
     known = [parameter.name for parameter in offered]
     if unknown := sorted(set(given) - set(known) - set(others)):
+        from nightlite.did_you_mean import did_you_mean  # no parse of the DAG needs it
+
         raise AirflowFailException(
             f"{did_you_mean(unknown, known)}Expected only run parameters that the pipeline has "
             f"({', '.join(known) or 'none'}). Received: {', '.join(reprlib.repr(name)[1:-1] for name in unknown)}"

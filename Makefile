@@ -32,7 +32,7 @@ help: ## this list
 setup: ## make or update the two environments in .venvs/
 	@setup/setup.sh
 
-demo: setup ## set up, run the pipeline once under Airflow, show the outcome (DATASET=a source of 'nightlite ingest', or a folder)
+demo: setup ## set up, run the pipeline once under Airflow, show the outcome (MODEL=its name, DATASET=a source of 'nightlite ingest', or a folder)
 	@$(COMMAND) demo
 
 up: setup ## start Airflow on 127.0.0.1
@@ -41,7 +41,7 @@ up: setup ## start Airflow on 127.0.0.1
 down: ## stop Airflow and all that it started
 	@[ ! -x $(COMMAND) ] || $(COMMAND) down
 
-compile: setup ## write the compiled pipeline that the DAG reads
+compile: setup ## write the compiled pipelines that the DAGs read
 	@$(TFX)/python -m nightlite.deployment.in_tfx.compile
 
 env: ## write the secrets that docker compose needs to .env, unless they are there
@@ -52,7 +52,7 @@ image: ## build the containers' image, with the revision that it is of
 
 compose-demo: env image ## the demo in containers: build the image, start everything, one run, the outcome; needs only Docker
 	@docker compose up -d --wait
-	@docker compose run --rm --no-deps init python -m nightlite.deployment.containers.demo
+	@docker compose run --rm --no-deps $(if $(MODEL),-e MODEL) init python -m nightlite.deployment.containers.demo
 
 compose-test: setup test-compose ## prove the containers with a real Docker engine, half an hour; `make test` does so, too
 
@@ -137,8 +137,8 @@ bench: setup ## measure everything against its yardstick: a table, and var/bench
 bench-quick: setup ## the DAG parse, the overheads and the whole run, in six minutes
 	@$(AIRFLOW)/python -m bench --quick
 
-tensorboard: setup ## training curves of all runs, on 127.0.0.1 (PORT=6006)
-	@$(TFX)/python -m nightlite.deployment.in_tfx.training_curves $(if $(PORT),--port=$(PORT))
+tensorboard: setup ## training curves of all runs, on 127.0.0.1 (MODEL=its name, PORT=6006)
+	@$(TFX)/python -m nightlite.deployment.in_tfx.training_curves $(if $(MODEL),--model=$(MODEL)) $(if $(PORT),--port=$(PORT))
 
 # Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
 lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)

@@ -19,7 +19,7 @@ from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import processes, stack
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.deployment.local.components import read_stack
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import first_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.paths import PROJECT
@@ -154,7 +154,7 @@ class Deployment:
 
 def ensure_warm(settings: Settings) -> None:
     """Start the warm server if there is none, and return once it listens."""
-    program.run(settings, "nightlite.runner.in_tfx.warm.client", str(settings.compiled_path))
+    program.run(settings, "nightlite.runner.in_tfx.warm.client", str(settings.compiled_file(first_model())))
 
 
 def warm_servers(settings: Settings) -> list[int]:
@@ -169,7 +169,7 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
     try:
         airflow = stack.up(settings, dags, Console(quiet=True))
         with _Rest.login(airflow.url, USER, airflow.password()) as rest:
-            for dag_id in (the_model().pipeline_name, NOOP, COLD):
+            for dag_id in (first_model().pipeline_name, NOOP, COLD):
                 _wait_for(rest, dag_id)
                 rest.unpause(dag_id)
             yield Deployment(settings, rest)
@@ -179,9 +179,9 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
 
 def _write_dags(settings: Settings, folder: Path) -> None:
     folder.mkdir(parents=True)
-    shutil.copy(PROJECT / "dags" / f"{the_model().pipeline_name}.py", folder)
-    compiled = CompiledPipeline.read(settings.compiled_path)
-    first = settings.compiled_path.with_name("cold.json")
+    shutil.copy(PROJECT / "dags" / f"{first_model().name}.py", folder)
+    compiled = CompiledPipeline.read(settings.compiled_file(first_model()))
+    first = settings.compiled_file(first_model()).with_name("cold.json")
     compiled.model_copy(update={"nodes": compiled.nodes[:COLD_NODES]}).write(first)
     (folder / "cold.py").write_text(_COLD_DAG.format(dag_id=COLD, path=str(first)), encoding="utf-8")
     (folder / "noop.py").write_text(_NOOP_DAG, encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 from bench import dag_parse, program
 from bench.deployment import COLD, NOOP, Deployment, TimedRun, deployment, ensure_warm
 from models.mnist.on_device import MODEL
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import first_model
 from nightlite.deployment.settings import Settings
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
@@ -47,7 +47,7 @@ class Lab:
     def compiled(self) -> CompiledPipeline:
         self._say("compiling the pipeline, writing 1,000 examples")
         program.run(self._settings, "bench.tfx.prepare")
-        return CompiledPipeline.read(self._settings.compiled_path)
+        return CompiledPipeline.read(self._settings.compiled_file(first_model()))
 
     @functools.cached_property
     def airflow(self) -> Deployment:
@@ -101,7 +101,7 @@ class Lab:
         # A run first absorbs Airflow's deferred work and the server's first imports.
         self.airflow.timed_run(NOOP)
         self._say(f"the whole DAG, {examples:,} examples, {number}: under Airflow")
-        ours = self.airflow.fresh_run(the_model().pipeline_name, PARAMETERS)
+        ours = self.airflow.fresh_run(first_model().pipeline_name, PARAMETERS)
         self._say(
             f"the whole DAG, {examples:,} examples, {number}: LocalDagRunner ({ours.seconds:.1f} s under Airflow)"
         )

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 
 from models.mnist.on_device import MODEL
-from nightlite.ondevice.settings import settings
+from nightlite.ondevice.settings import model_settings, settings
 from nightlite.paths import PROJECT, SOURCES
 
 RELEASES = Asset(MODEL.releases_asset)
@@ -67,4 +67,5 @@ def mnist_consumer() -> None:
     try_out(verify())  # type: ignore[arg-type]  # its XCom, to the reader of this line
 
 
-mnist_consumer()
+if model_settings(MODEL).enabled:
+    mnist_consumer()

@@ -10,12 +10,13 @@ from pydantic.fields import FieldInfo
 
 from nightlite.deployment.in_airflow.watchdog.settings import PREFIX as WATCHDOG
 from nightlite.deployment.in_airflow.watchdog.settings import WatchdogSettings
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import models
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice import run_parameters
 from nightlite.ondevice.gates import table
 from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.quantization import TOLERANCES
 from nightlite.ondevice.settings import ModelSettings, model_prefix, run_default_fields
 from nightlite.paths import PROJECT
@@ -49,7 +50,7 @@ _GROUPS = (
 
 def gates() -> str:
     """Return the table of all gates: the meaning of a blessing."""
-    parameters = {parameter.name: parameter for parameter in run_parameters.parameters(the_model())}
+    parameters = {parameter.name: parameter for parameter in run_parameters.parameters(_example())}
     lines = ["| gate | default | allowed range | unit | of |", "| --- | --- | --- | --- | --- |"]
     for heading, first, rows in _GROUPS:
         lines += [f"| | | | | {heading} |", *first]
@@ -61,16 +62,17 @@ def parameters() -> str:
     """Return the table of the run parameters that are no gate's bound."""
     bounds = {row.name for row in (*table.OF_MODELS, *table.DATA)}
     lines = ["| parameter | default | allowed | |", "| --- | --- | --- | --- |"]
-    for parameter in run_parameters.parameters(the_model()):
+    for parameter in run_parameters.parameters(_example()):
         if parameter.name not in bounds:
             lines.append(f"{_start(parameter)} {parameter.json_schema['description']} |")
     return _block(lines)
 
 
 def settings() -> str:
-    """Return the table of the settings: the deployment's, then those of its model."""
+    """Return the table of the settings: the deployment's, then those of each model."""
     lines = ["| variable | default | |", "| --- | --- | --- |"]
-    for prefix, name, field in (*_fields(PREFIX, Settings), *_of_the_model()):
+    own = [item for model in models().values() for item in _of(model)]
+    for prefix, name, field in (*_fields(PREFIX, Settings), *own):
         value = default(field)
         lines.append(f"| `{prefix}{name.upper()}` | {f'`{value}`' if value else ''} | {field.description} |")
     return _block(lines)
@@ -78,14 +80,18 @@ def settings() -> str:
 
 def settings_file() -> str:
     """Return every setting with its default, all commented out, so that a copy of it changes nothing."""
-    model = the_model()
     bounds = {row.name for row in (*table.OF_MODELS, *table.DATA)}
-    of_runs = _fields(model_prefix(model), run_default_fields(model))
+    of_models = []
+    for name, model in models().items():
+        of_runs = _fields(model_prefix(model), run_default_fields(model))
+        of_models += [
+            (f"The model {name}: its nights", _of(model)),
+            (f"{name}: defaults of its run parameters", [item for item in of_runs if item[1] not in bounds]),
+            (f"{name}: its gates' bounds", [item for item in of_runs if item[1] in bounds]),
+        ]
     parts = (
         ("The deployment", _fields(PREFIX, Settings)),
-        (f"The model {model.name}: its nights", _of_the_model()),
-        ("Defaults of its run parameters", [item for item in of_runs if item[1] not in bounds]),
-        ("Its gates' bounds", [item for item in of_runs if item[1] in bounds]),
+        *of_models,
         ("Notices: only the recipients named here get one", _fields(NOTIFY, NoticeSettings)),
         ("The watchdog, where notices have a recipient", _fields(WATCHDOG, WatchdogSettings)),
     )
@@ -102,8 +108,12 @@ def _fields(prefix: str, kind: type[BaseModel]) -> list[tuple[str, str, FieldInf
     return [(prefix, name, field) for name, field in kind.model_fields.items()]
 
 
-def _of_the_model() -> list[tuple[str, str, FieldInfo]]:
-    model = the_model()
+def _example() -> OnDeviceModel:
+    """Return the first model, whose defaults the tables show."""
+    return next(iter(models().values()))
+
+
+def _of(model: OnDeviceModel) -> list[tuple[str, str, FieldInfo]]:
     own = {"schedule": model.schedule, "dataset": model.usual_source}
     fields = [(name, copy.copy(field)) for name, field in ModelSettings.model_fields.items()]
     for name, field in fields:

@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from models.mnist.on_device import MODEL
-from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings, settings
 from nightlite.ondevice.in_tfx import retention
 from nightlite.ondevice.in_tfx.compile import compile_model
@@ -42,8 +41,8 @@ class History:
 
     def __init__(self, config: Settings) -> None:
         self._config, self._runs = config, 0
-        self._compiled: CompiledPipeline = compile_model(the_model(), config)
-        self._compiled.write(config.compiled_path)
+        self._compiled: CompiledPipeline = compile_model(MODEL, config)
+        self._compiled.write(config.compiled_file(MODEL))
         # A Pusher is never cached. If the model is unchanged, it ends skipped.
         self._uncached = {
             item["pipelineNode"]["nodeInfo"]["id"]
@@ -62,7 +61,7 @@ class History:
         run_id = self._next()
         started = time.perf_counter()
         for item in self._compiled.nodes:
-            request = NodeRequest(self._config.compiled_path, item.id, run_id, self._config.mlmd_url, PARAMETERS)
+            request = NodeRequest(self._config.compiled_file(MODEL), item.id, run_id, self._config.mlmd_url, PARAMETERS)
             launcher, store = node.prepare(request)
             info = launcher.launch()
             outcome = node.read_outcome(run_id, item.id, store, info.execution_id, launcher.hooks, launcher.was_done)

@@ -23,7 +23,7 @@ STARTED = time.perf_counter()
 
 def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the result as the module's docstring describes it. Artifacts and metadata go to `folder`."""
-    from nightlite.deployment.models import the_model
+    from nightlite.deployment.models import first_model
     from nightlite.deployment.settings import settings
     from nightlite.ondevice.in_tfx.compile import compile_model
     from nightlite.runner.in_tfx import run_local
@@ -34,11 +34,11 @@ def local_run(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     data = own.folders(MODEL.name).data
     data.parent.mkdir(parents=True)
     data.symlink_to(settings().folders(MODEL.name).data)
-    compiled = compile_model(the_model(), own)
-    compiled.write(own.compiled_path)
+    compiled = compile_model(first_model(), own)
+    compiled.write(own.compiled_file(first_model()))
     started = time.perf_counter()
     # This process imports what the warm server has imported before a run, so no imports count.
-    preloading.preload(own.compiled_path)
+    preloading.preload(own.compiled_file(first_model()))
     imported += time.perf_counter() - started
     started = time.perf_counter()
     results = run_local.run_local(compiled, "local", own.mlmd_url, parameters)

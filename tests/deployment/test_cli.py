@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment import cli
-from nightlite.deployment.models import the_model
 from nightlite.errors import (
     DataError,
     NightliteError,
@@ -22,6 +22,7 @@ from nightlite.errors import (
     UsageError,
 )
 from nightlite.paths import PROJECT
+from tests.declared import declared_models
 
 
 def test_it_tells_its_version_which_is_pyprojects(
@@ -52,13 +53,31 @@ def test_the_list_of_commands_imports_no_model_and_no_pydantic() -> None:
 def test_predict_is_the_models_own_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr(cli.os, "execv", lambda _, command: asked.append(command[1:]))
-    monkeypatch.setattr(sys, "argv", ["nightlite", "predict", "one.png"])
-    for predict, code in (("models.flowers.asking", 0), ("", 2)):
-        model = the_model().model_copy(update={"predict": predict})
-        monkeypatch.setattr("nightlite.deployment.models.the_model", lambda model=model: model)
-        assert cli.main() == code
-    assert asked == [["-m", "models.flowers.asking", "predict", "one.png"]]
-    assert capsys.readouterr().err.startswith("nightlite: expected a model with a command 'predict'")
+    for options in ([], ["--model", "flowers"], ["--model=flowers"]):
+        for predict, code in (("models.flowers.asking", 0), ("", 2)):
+            found = {"flowers": MODEL.model_copy(update={"name": "flowers", "predict": predict})}
+            if options:
+                found |= {"mnist": MODEL}
+            monkeypatch.setattr(sys, "argv", ["nightlite", "predict", "one.png", *options, "--json"])
+            with declared_models(found):
+                assert cli.main() == code
+            said = capsys.readouterr().err
+    assert asked == [["-m", "models.flowers.asking", "predict", "one.png", "--json"]] * 3
+    assert said.startswith("nightlite: expected a model with a command 'predict'") and "Received: flowers" in said
+
+
+def test_predict_asks_for_the_models_name_where_there_are_several(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, said in (
+        (["one.png"], "expected --model NAME, because this deployment has 2 models (flowers, mnist). Received: none"),
+        (["one.png", "--model"], "--model: expected the name of a model. Received: none"),
+        (["--model", "flower"], "Did you mean flowers? --model: expected a model of this deployment (flowers, mnist)."),
+    ):
+        monkeypatch.setattr(sys, "argv", ["nightlite", "predict", *arguments])
+        with declared_models({"flowers": MODEL.model_copy(update={"name": "flowers"}), "mnist": MODEL}):
+            assert cli.main() == 2
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment import airflow_commands
 from nightlite.deployment.client import commands
 from nightlite.deployment.in_tfx import commands as tfx_commands
 from nightlite.deployment.in_tfx import releases_commands
-from nightlite.deployment.models import the_model
 from tests.help_texts import broken_paragraphs, help_of
 
 
@@ -36,12 +36,12 @@ def test_a_paragraph_that_keeps_them_is_found() -> None:
 @pytest.mark.parametrize(("app", "command"), [(airflow_commands.app, "demo"), (tfx_commands.app, "ingest")])
 def test_the_help_lists_the_models_sources(app: typer.Typer, command: str) -> None:
     told = help_of(app, command)
-    for name, about in the_model().sources.items():
+    for name, about in MODEL.sources.items():
         assert f"{name}: {about}." in told
-    assert f"Examples: nightlite {command} " in told and the_model().usual_source in told
+    assert f"Examples: nightlite {command} " in told and MODEL.usual_source in told
 
 
 def test_ingest_alone_lists_them_too() -> None:
     asked = CliRunner().invoke(tfx_commands.app, ["ingest"])
     assert inspect.cleandoc(str(tfx_commands.ingest_data.__doc__)).splitlines()[0][:60] in asked.output
-    assert all(name in asked.output for name in the_model().sources)
+    assert all(name in asked.output for name in MODEL.sources)

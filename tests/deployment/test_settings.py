@@ -25,7 +25,7 @@ def read(monkeypatch):
 
 def test_everything_hangs_on_var_dir(read, tmp_path):
     of = read(var_dir=str(tmp_path))
-    assert of.compiled_path == tmp_path / "compiled" / "mnist_tflite.json"
+    assert of.compiled_file(MODEL) == tmp_path / "compiled" / "mnist_tflite.json"
     assert of.folders(MODEL.name).releases == tmp_path / "mnist" / "releases"
     assert of.mlmd_url == f"sqlite:///{tmp_path}/metadata/mlmd.sqlite"
 
@@ -44,7 +44,7 @@ def test_a_file_that_is_named_by_nothing_is_none(read):
 
 
 def test_the_compiled_file_may_lie_elsewhere(read):
-    assert read(compiled_dir="/elsewhere").compiled_path == Path("/elsewhere/mnist_tflite.json")
+    assert read(compiled_dir="/elsewhere").compiled_file(MODEL) == Path("/elsewhere/mnist_tflite.json")
 
 
 @pytest.mark.parametrize(("name", "value"), [("runtime", "tepid"), ("keep_releases", "0"), ("port", "x")])

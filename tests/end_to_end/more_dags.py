@@ -32,7 +32,7 @@ def pipeline(dag_id: str, dag_config: dict[str, object], **config: object) -> DA
     joined = {"on_result": (metrics.emit,), "asset_extra": release_extra, "hidden_env": (NOTIFY_PREFIX,)}
     own = {"parameter_defaults": run_defaults(MODEL), "airflow_dag_config": {"dag_id": dag_id, **dag_config}}
     config = {**joined, **own, **config}
-    return AirflowDagRunner(AirflowPipelineConfig(**config)).run(here.compiled_path)
+    return AirflowDagRunner(AirflowPipelineConfig(**config)).run(here.compiled_file(MODEL))
 
 
 # Every twenty seconds; and a DAG whose every run is late.

@@ -8,7 +8,7 @@ import typer
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import command_app
 from nightlite.deployment.data_sources import ListsSources
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import first_model, models
 from nightlite.deployment.settings import settings
 
 app = command_app()
@@ -16,19 +16,22 @@ app = command_app()
 
 @app.command(cls=ListsSources, epilog="--dataset {source}; nightlite demo --dataset ~/data")
 def demo(
+    model_name: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", envvar="MODEL", help="default: the first by name")
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(envvar="DATASET", help="one of the sources below, or a folder or file; default: the first source"),
     ] = None,
 ) -> None:
-    """Run the pipeline once under Airflow and print the outcome.
+    """Run a model's pipeline once under Airflow and print the outcome.
 
     Exit code: 0 the model is released (by this run or before) or it was a dry run; 1 the run failed; 3 the model
     was not released; 130 interrupted.
     """
     from nightlite.deployment.local.demo import demo as run_demo
 
-    raise typer.Exit(run_demo(settings(), dataset))
+    raise typer.Exit(run_demo(settings(), first_model(model_name), dataset))
 
 
 @app.command(epilog="Example: NIGHTLITE_PORT=8081 nightlite up")
@@ -37,12 +40,15 @@ def up() -> None:
     from nightlite.deployment.local import stack
 
     stack.up(settings())
-    if not settings().compiled_path.exists():
-        print(
-            f"The DAG {the_model().pipeline_name} is not there yet: no compiled pipeline at "
-            f"{settings().compiled_path}. Run 'nightlite ingest {the_model().usual_source}' for data, and "
-            "'make compile'; 'make demo' does both."
-        )
+    found = models()
+    for name, model in found.items():
+        if not (file := settings().compiled_file(model)).exists():
+            which = f" --model {name}" if len(found) > 1 else ""
+            print(
+                f"The DAG {model.pipeline_name} is not there yet: no compiled pipeline at {file}. "
+                f"Run 'nightlite ingest{which} {model.usual_source}' for data, and 'make compile'; "
+                f"'make demo{which.replace(' --model ', ' MODEL=')}' does both."
+            )
 
 
 @app.command(epilog="Example: nightlite down")

@@ -13,8 +13,8 @@ VERSION = "0.1.0"  # the same as in pyproject.toml, which the image does not hav
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
-# In COMMANDS, stands for the module that the model declares: --help must not take the time to import it.
-_OF_THE_MODEL = ""
+# In COMMANDS, stands for the module that a model declares: --help must not take the time to import it.
+_OF_A_MODEL = ""
 # command: (environment, module, line in --help). TFX's commands always run in another process.
 COMMANDS = {
     "demo": (
@@ -31,7 +31,7 @@ COMMANDS = {
         "show a run: its nodes, its outcome, what it released",
     ),
     "runs": ("either", "nightlite.deployment.client.commands", "list the newest runs"),
-    "ingest": ("tfx", "nightlite.deployment.in_tfx.commands", "add a span of data, of one of the model's sources"),
+    "ingest": ("tfx", "nightlite.deployment.in_tfx.commands", "add a span of data, of one of a model's sources"),
     "run-local": (
         "tfx",
         "nightlite.deployment.in_tfx.commands",
@@ -47,7 +47,7 @@ COMMANDS = {
         "nightlite.deployment.in_tfx.releases_commands",
         "list, check, roll back, prune or export the releases",
     ),
-    "predict": ("tfx", _OF_THE_MODEL, "ask the latest release about an example, if the model has a command for it"),
+    "predict": ("tfx", _OF_A_MODEL, "ask the latest release about an example, if the model has a command for it"),
 }
 
 
@@ -61,6 +61,7 @@ def usage() -> str:
             "",
             *lines,
             "",
+            "Where there is more than one model, a command takes --model NAME.",
             "nightlite COMMAND --help shows more. Examples: nightlite demo; nightlite ingest ~/data; nightlite runs",
             "nightlite --version prints version and revision.",
             "",
@@ -110,8 +111,8 @@ def _run(prog_name: str, arguments: list[str]) -> None:
 
         raise UsageError(f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}")
     side, module, _ = COMMANDS[name]
-    if module == _OF_THE_MODEL:
-        module = _module_of_the_model()
+    if module == _OF_A_MODEL:
+        module, arguments = _module_of_a_model(arguments)
     # The image has Airflow elsewhere than a checkout.
     if side == "either" or (side == "airflow" and importlib.util.find_spec("airflow")):
         importlib.import_module(module).app(prog_name=prog_name)
@@ -120,15 +121,24 @@ def _run(prog_name: str, arguments: list[str]) -> None:
         os.execv(python, [python, "-m", module, *arguments])
 
 
-def _module_of_the_model() -> str:
-    from nightlite.deployment.models import the_model
+def _module_of_a_model(arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the module that the asked model declares, and the arguments without the model's name."""
+    import argparse
 
-    if not the_model().predict:
+    from nightlite.deployment.models import model_named
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--model", metavar="NAME")
+    try:
+        asked, others = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise UsageError(f"--model: expected the name of a model. Received: none ({error.message})") from None
+    model = model_named(asked.model)
+    if not model.predict:
         raise UsageError(
-            f"expected a model with a command 'predict' (OnDeviceModel.predict). Received: {the_model().name}, which "
-            "has none"
+            f"expected a model with a command 'predict' (OnDeviceModel.predict). Received: {model.name}, which has none"
         )
-    return the_model().predict
+    return model.predict, others
 
 
 def _interpreter(side: str) -> str:

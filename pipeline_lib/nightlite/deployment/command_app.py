@@ -1,6 +1,12 @@
 """The typer apps of `nightlite`, all of one form."""
 
+from typing import Annotated
+
 import typer
+
+ModelName = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="needed only where there is more than one")
+]
 
 
 def command_app(about: str | None = None) -> typer.Typer:

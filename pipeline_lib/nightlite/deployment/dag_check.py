@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+from nightlite.deployment.models import models
 from nightlite.deployment.settings import settings
 from nightlite.errors import StackError
 
@@ -33,9 +34,10 @@ def refuse_broken_dags(errors: dict[str, str]) -> None:
 
 
 def main(folder: Path, result: Path, migrate: bool) -> int:
-    # Before the first 'make compile' there is no pipeline. `up` reports that.
-    absent = None if settings().compiled_path.exists() else str(settings().compiled_path)
-    errors = {path: error for path, error in import_errors(folder).items() if not absent or absent not in error}
+    # Before the first 'make compile' a model has no pipeline. `up` reports that.
+    files = [settings().compiled_file(model) for model in models().values()]
+    absent = [str(file) for file in files if not file.exists()]
+    errors = {path: error for path, error in import_errors(folder).items() if not any(map(error.count, absent))}
     result.write_text(json.dumps(errors), encoding="utf-8")
     if migrate and not errors:
         from airflow.utils import db

@@ -1,24 +1,29 @@
-"""Sources of the model's data: in the help of `ingest` and `demo`, and as an option's value."""
+"""Sources of the models' data: in the help of `ingest` and `demo`, and as an option's value."""
 
 from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand
 
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import models
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import NoSourceError
 from nightlite.ondevice.model import OnDeviceModel
 
 
 class ListsSources(TyperCommand):
-    """Command whose help lists the model's sources before its examples."""
+    """Command whose help lists the models' sources before its examples."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        model = the_model()
-        lines = [f"{name}: {about}." for name, about in model.sources.items()]
-        examples = f"Examples: nightlite {self.name} {self.epilog}".format(source=model.usual_source)
-        self.epilog = "\n\n".join(["Sources:", *lines, "A folder or a file: it is the data.", examples])
+        found = models()
+        lines = []
+        for name, model in found.items():
+            lines += [f"Sources of {name}:" if len(found) > 1 else "Sources:"]
+            lines += [f"{source}: {about}." for source, about in model.sources.items()]
+        first = next(iter(found.values()))
+        which = f"--model {first.name} " if len(found) > 1 else ""
+        examples = f"Examples: nightlite {self.name} {which}{self.epilog}".format(source=first.usual_source)
+        self.epilog = "\n\n".join([*lines, "A folder or a file: it is the data.", examples])
         super().format_help(ctx, formatter)
 
 

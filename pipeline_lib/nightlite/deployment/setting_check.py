@@ -8,7 +8,7 @@ from pathlib import Path
 from nightlite.deployment.client.access import AccessVariables
 from nightlite.deployment.container_settings import ContainerVariables
 from nightlite.deployment.in_airflow.watchdog.settings import WatchdogSettings, watchdog_settings
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import all_models, models
 from nightlite.deployment.settings import Settings
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import SettingsError
@@ -36,7 +36,7 @@ _CLOSE = 0.8
 def known_variables() -> frozenset[str]:
     """Return the names of all variables that this project reads, except those of its tests."""
     names = {f"{kind.model_config['env_prefix']}{name}".upper() for kind in _READ_BY for name in kind.model_fields}
-    return _OTHERS | names | model_variables(the_model())
+    return _OTHERS.union(names, *map(model_variables, all_models().values()))
 
 
 def model_variables(model: OnDeviceModel) -> frozenset[str]:
@@ -81,10 +81,10 @@ def _with_our_prefix(name: str) -> str:
 
 def _run_only_variables() -> dict[str, str]:
     """Return the variables that run parameters without one would have, with the parameters' names."""
-    model = the_model()
-    settable = run_default_fields(model).model_fields
     return {
-        f"{model_prefix(model)}{name}".upper(): name for name in run_params(model).model_fields if name not in settable
+        f"{model_prefix(model)}{name}".upper(): name
+        for model in all_models().values()
+        for name in run_params(model).model_fields.keys() - run_default_fields(model).model_fields.keys()
     }
 
 
@@ -99,8 +99,9 @@ def check_settings(config: Settings, *, with_files: bool = True) -> None:
       SettingsError: a name is unknown, a value is malformed, or a file cannot be read.
     """
     refuse_unknown_variables()
-    run_defaults(the_model())
-    model_settings(the_model())
+    for model in models().values():
+        run_defaults(model)
+        model_settings(model)
     notices = notice_settings()
     watchdog_settings()
     read_variables(AccessVariables)

@@ -1,10 +1,7 @@
 """Settings of one deployment: the union of every layer's."""
 
-from pathlib import Path
-
 from pydantic import Field
 
-from nightlite.deployment.models import the_model
 from nightlite.ondevice import settings as ondevice
 from nightlite.settings import process_settings
 
@@ -18,11 +15,6 @@ class Settings(ondevice.Settings):
     keep_runs_days: int = Field(
         default=365, ge=0, description="containers only: how long Airflow's runs and task logs are kept; 0: forever"
     )
-
-    @property
-    def compiled_path(self) -> Path:
-        """Return the file of the compiled pipeline of the deployment's model."""
-        return self.compiled_file(the_model())
 
 
 def settings() -> Settings:

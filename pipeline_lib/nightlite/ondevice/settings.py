@@ -81,6 +81,7 @@ class ModelSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
+    enabled: bool = Field(default=True, description="false: no DAG, no first data, and commands refuse the model")
     schedule: str | None = Field(default=None, description="cron expression or preset (@daily); empty: not by time")
     dataset: str | None = Field(default=None, description="containers only: the first data, a source or a folder")
     run_on_new_data: bool = Field(default=True, description="also run when Airflow is notified of a new span")
@@ -94,7 +95,25 @@ class ModelSettings(BaseSettings):
 
 def model_prefix(model: OnDeviceModel) -> str:
     """Return the start of the names of a model's own variables."""
-    return f"{PREFIX}{model.name.upper()}_"
+    return _prefix(model.name)
+
+
+def _prefix(name: str) -> str:
+    return f"{PREFIX}{name.upper()}_"
+
+
+def enabled_variable(name: str) -> str:
+    """Return the name of the variable that switches the model of that name off."""
+    return f"{_prefix(name)}ENABLED"
+
+
+def is_enabled(name: str) -> bool:
+    """Return whether the model of that name is switched on. It need not be imported for that.
+
+    Raises:
+      SettingsError: one of the model's variables is malformed.
+    """
+    return read_variables(ModelSettings, _prefix(name)).enabled
 
 
 def model_settings(model: OnDeviceModel) -> ModelSettings:

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.client import asset_event
 from nightlite.deployment.client.asset_event import tell_of
 from nightlite.deployment.client.rest import AirflowRest
@@ -60,8 +61,8 @@ def span(tmp_path: Path) -> Span:
 
 def test_it_is_told_once(airflow: Airflow, span: Span, tmp_path: Path) -> None:
     config = Settings(var_dir=tmp_path)
-    assert tell_of(span, config).endswith("was notified of span-4")
-    assert tell_of(span, config).endswith("knows of span-4 already")
+    assert tell_of(span, MODEL, config).endswith("was notified of span-4")
+    assert tell_of(span, MODEL, config).endswith("knows of span-4 already")
     [event] = airflow.events
     assert (event["span"], event["examples"]) == (4, {"train": 5})
     assert event["sha256"] == span.manifest.summary()["sha256"]
@@ -71,10 +72,10 @@ def test_it_is_told_where_airflow_cannot_say_what_it_knows(airflow: Airflow, spa
     """That is while a run that an event has caused is queued."""
     config = Settings(var_dir=tmp_path)
     airflow.answer_of_events = 500
-    assert tell_of(span, config).endswith("was notified of span-4")
+    assert tell_of(span, MODEL, config).endswith("was notified of span-4")
     assert [event["span"] for event in airflow.events] == [4]
     airflow.answer_of_events = 403
-    assert "refused GET /api/v2/assets/events (403" in tell_of(span, config)
+    assert "refused GET /api/v2/assets/events (403" in tell_of(span, MODEL, config)
     assert len(airflow.events) == 1
 
 
@@ -84,22 +85,22 @@ def test_where_it_cannot_be_told_that_is_a_sentence_with_no_secret_in_it(
     config = Settings(var_dir=tmp_path)
     said = {}
     airflow.refusal = httpx.Response(403, json={"detail": "Forbidden"})
-    said["refused POST /api/v2/assets/events (403): Forbidden"] = tell_of(span, config)
+    said["refused POST /api/v2/assets/events (403): Forbidden"] = tell_of(span, MODEL, config)
     airflow.assets = []
-    said["has no Asset mnist_data"] = tell_of(span, config)
+    said["has no Asset mnist_data"] = tell_of(span, MODEL, config)
     airflow.assets = [{"wrong": "shape"}]
-    said["Airflow 3's REST API"] = tell_of(span, config)
+    said["Airflow 3's REST API"] = tell_of(span, MODEL, config)
     monkeypatch.setenv("NIGHTLITE_PASSWORD", "secret too")
-    said["refused to log 'operator' in (401"] = tell_of(span, config)
+    said["refused to log 'operator' in (401"] = tell_of(span, MODEL, config)
     monkeypatch.delenv("NIGHTLITE_PASSWORD")
-    said["expected NIGHTLITE_PASSWORD"] = tell_of(span, config)
+    said["expected NIGHTLITE_PASSWORD"] = tell_of(span, MODEL, config)
     monkeypatch.delenv("NIGHTLITE_URL")
-    said["no local Airflow ('make up') and NIGHTLITE_URL is not set"] = tell_of(span, config)
+    said["no local Airflow ('make up') and NIGHTLITE_URL is not set"] = tell_of(span, MODEL, config)
     monkeypatch.setenv("NIGHTLITE_URL", f"http://127.0.0.1:{refusing_port()}")
     monkeypatch.setenv("NIGHTLITE_TOKEN", "secret three")
     monkeypatch.setattr(asset_event, "AirflowRest", AirflowRest)
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid")  # it would be another error
-    said["/api/v2/. Received: [Errno 111] Connection refused"] = tell_of(span, config)
+    said["/api/v2/. Received: [Errno 111] Connection refused"] = tell_of(span, MODEL, config)
     for expected, sentence in said.items():
         assert expected in sentence, said
         assert sentence.startswith("Airflow was not notified: ") and "secret" not in sentence and "\n" not in sentence

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.client import connection, runs, watch
 from nightlite.deployment.client.access import Access
 from nightlite.deployment.client.answers import DagRun, TaskInstance
 from nightlite.deployment.client.run_list import list_runs
 from nightlite.deployment.settings import Settings
-from nightlite.errors import RefusedError, StackError
+from nightlite.errors import NoRunError, RefusedError, StackError, UsageError
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.results.run_summary import JUDGE_NODE
 from nightlite.runner.node_result import NodeResult
 from nightlite.runner.warm_start import WAITING
+from tests.declared import declared_models
 from tests.names import PUSHER
 from tests.real_airflow import plain_console
 from tests.results import node_result, with_facts
@@ -31,6 +33,7 @@ class Airflow:
         self.found: dict[str, DagRun] = {}
         self.results: dict[str, dict[str, NodeResult]] = {}
         self.tasks_of: dict[str, list[TaskInstance]] = {}
+        self.owners: dict[str, tuple[str, ...]] = {}
         self.broken: str | None = None
         self.known = True
         self.waiting: datetime | None = None
@@ -53,7 +56,12 @@ class Airflow:
         return list(self.found.values())[:limit]
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
+        if run_id not in self.found or dag_id not in self.dags_of(run_id):
+            raise NoRunError(f"expected a run of {dag_id}. Received: {run_id}, and there is none")
         return self.found[run_id]
+
+    def dags_of(self, run_id: str) -> tuple[str, ...]:
+        return self.owners.get(run_id, ("mnist_tflite",))
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         finished = [
@@ -84,7 +92,7 @@ class Airflow:
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     found = Airflow()
     monkeypatch.setattr(connection, "connect", lambda config: (Access(url="http://airflow"), found))
-    monkeypatch.setattr(runs, "node_order", lambda config: [])
+    monkeypatch.setattr(runs, "node_order", lambda *_: [])
     return found
 
 
@@ -101,12 +109,12 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     airflow.add("b", "failed", "refused: I say", {"DataGate": broken})
     airflow.add("c", "success", "released 7", {PUSHER: kept_back})
     airflow.tasks_of["b"] = [ASKED.model_copy(update={"task_id": "DataGate", "state": "failed"})]
-    assert list_runs(Settings(), 10) == 0
+    assert list_runs(Settings(), MODEL, 10) == 0
     said = capsys.readouterr().out
     [of_a, of_b, of_c] = [line for line in said.splitlines() if line[2:3] in "abc"]
     assert "refused: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b and "older data: span 1" in of_c
     assert "I say" not in said and "released 7" not in said
-    list_runs(Settings(), 10, as_json=True)
+    list_runs(Settings(), MODEL, 10, as_json=True)
     listed = [(run["run_id"], run["outcome"], run["pushed"]) for run in json.loads(capsys.readouterr().out)]
     assert listed == [
         ("a", "refused", REFUSED.reason),
@@ -114,21 +122,21 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
         ("c", "older_data", "older data: span 1"),
     ]
     airflow.tasks_of.clear()
-    assert [runs.status(Settings(), run_id) for run_id in "abc"] == [3, 1, 3]
+    assert [runs.status(Settings(), "mnist", run_id) for run_id in "abc"] == [3, 1, 3]
 
 
 def test_a_run_that_airflow_will_make_for_new_data_is_listed_as_queued(
     airflow: Airflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
     airflow.add("a", "running")
-    list_runs(Settings(), 10)
+    list_runs(Settings(), MODEL, 10)
     assert "queued" not in capsys.readouterr().out
     airflow.waiting = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
-    list_runs(Settings(), 10)
+    list_runs(Settings(), MODEL, 10)
     said = capsys.readouterr().out
     assert "queued" in said and "2026-06-01 12:30" in " ".join(said.split())
     assert said.index("queued") < said.index("running")
-    list_runs(Settings(), 10, as_json=True)
+    list_runs(Settings(), MODEL, 10, as_json=True)
     assert [run["run_id"] for run in json.loads(capsys.readouterr().out)] == ["a"]
 
 
@@ -167,9 +175,30 @@ def test_a_first_node_that_waits_for_the_warm_server_says_so_until_it_no_longer_
     assert shown == [False, True, True, False, False]
 
 
+def test_a_runs_id_alone_finds_its_model_and_no_id_asks_for_one(
+    airflow: Airflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.owners = {"a": ("flowers_tflite",), "b": ("mnist_tflite",), "c": ("flowers_tflite", "mnist_tflite")}
+    for run_id in airflow.owners:
+        airflow.add(run_id, "running")
+    with declared_models({"flowers": MODEL.model_copy(update={"name": "flowers"}), "mnist": MODEL}):
+        for run_id, dag_id in (("a", "flowers_tflite"), ("b", "mnist_tflite")):
+            assert runs.status(Settings(), None, run_id) == 0
+            assert f"http://airflow/dags/{dag_id}/runs/{run_id}\n" in capsys.readouterr().out
+        for run_id, said in (
+            ("c", "because flowers, mnist have a run c"),
+            ("d", "expected a run of one of flowers, mnist. Received: d"),
+            (None, "expected --model NAME, because this deployment has 2 models"),
+        ):
+            with pytest.raises(UsageError, match=said):
+                runs.status(Settings(), None, run_id)
+        assert runs.status(Settings(), "flowers", "c") == 0
+        assert "/dags/flowers_tflite/runs/c" in capsys.readouterr().out
+
+
 def test_a_run_that_asks_someone_says_so_and_where(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
     airflow.add("waits", "running")
-    runs.status(Settings(), None)
+    runs.status(Settings(), "mnist", None)
     said = capsys.readouterr().out
     assert "answer under 'Required actions'" in " ".join(said.split())
     assert "This run is running: http://airflow/dags/mnist_tflite/runs/waits\n" in said
@@ -177,15 +206,15 @@ def test_a_run_that_asks_someone_says_so_and_where(airflow: Airflow, capsys: pyt
 
 def test_a_dag_that_cannot_be_imported_is_why_a_trigger_is_refused(airflow: Airflow) -> None:
     with pytest.raises(StackError, match=r"\(404\): Dag was not found"):
-        runs.trigger(Settings(), {})
-    airflow.broken = "mnist_tflite.py: schedule: expected a cron expression"
+        runs.trigger(Settings(), MODEL, {})
+    airflow.broken = "mnist.py: schedule: expected a cron expression"
     airflow.known = False
     for ask in (
-        lambda: runs.trigger(Settings(), {}),
-        lambda: runs.status(Settings(), None),
-        lambda: list_runs(Settings(), 10),
+        lambda: runs.trigger(Settings(), MODEL, {}),
+        lambda: runs.status(Settings(), "mnist", None),
+        lambda: list_runs(Settings(), MODEL, 10),
     ):
-        with pytest.raises(StackError, match="cannot be imported.* Received: mnist_tflite.py: schedule: "):
+        with pytest.raises(StackError, match="cannot be imported.* Received: mnist.py: schedule: "):
             ask()
 
 
@@ -193,7 +222,7 @@ def test_the_status_of_a_run_tells_that_its_dag_cannot_be_imported_now(
     airflow: Airflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
     airflow.add("a", "success", results={PUSHER: REFUSED})
-    airflow.broken = "mnist_tflite.py: schedule: expected a cron expression"
-    runs.status(Settings(), None, as_json=True)
+    airflow.broken = "mnist.py: schedule: expected a cron expression"
+    runs.status(Settings(), "mnist", None, as_json=True)
     out, err = capsys.readouterr()
     assert json.loads(out)["run_id"] == "a" and airflow.broken in err

@@ -15,7 +15,6 @@ from sqlalchemy import delete, select
 from models.mnist.on_device import MODEL
 from nightlite.deployment.containers import initialize
 from nightlite.deployment.in_airflow.watchdog.login import CONNECTION, WATCHDOG_USER
-from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import NightliteError, StackError
 from nightlite.paths import PROJECT
@@ -37,31 +36,32 @@ def test_the_first_data_is_the_settings_dataset_or_the_models_first_source(
 ) -> None:
     if variable:
         monkeypatch.setenv("NIGHTLITE_MNIST_DATASET", variable)
-    initialize.first_data(settings)
-    assert (tmp_path / "asked").read_text() == f"-m nightlite.deployment.in_tfx.commands ingest {ingested} --no-tell\n"
+    initialize.first_data(settings, MODEL)
+    command = f"-m nightlite.deployment.in_tfx.commands ingest {ingested} --model=mnist --no-tell\n"
+    assert (tmp_path / "asked").read_text() == command
 
 
 def test_without_one_it_is_the_models_first_source(settings: Settings, tmp_path: Path) -> None:
-    initialize.first_data(settings.model_copy(update={"dataset": ""}))
-    assert f" ingest {the_model().usual_source} --no-tell" in (tmp_path / "asked").read_text()
+    initialize.first_data(settings, MODEL)
+    assert f" ingest {MODEL.usual_source} --model=mnist --no-tell" in (tmp_path / "asked").read_text()
 
 
 def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Settings, tmp_path: Path) -> None:
     (settings.folders(MODEL.name).data / "span-7").mkdir(parents=True)
-    initialize.first_data(settings)
+    initialize.first_data(settings, MODEL)
     assert not (tmp_path / "asked").exists()
 
 
 def test_data_that_cannot_be_had_is_one_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTLITE_MNIST_DATASET", "bad")
     with pytest.raises(StackError, match=r"could not ingest NIGHTLITE_MNIST_DATASET \(bad\): the reason is above"):
-        initialize.first_data(settings)
+        initialize.first_data(settings, MODEL)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("MNIST_SCHEDULE", "99 2 * * *", r"mnist_tflite.py: .*NIGHTLITE_MNIST_SCHEDULE: .* Received: '99 2 \* \* \*'"),
+        ("MNIST_SCHEDULE", "99 2 * * *", r"mnist.py: .*NIGHTLITE_MNIST_SCHEDULE: .* Received: '99 2 \* \* \*'"),
         ("MNIST_MIN_ACCURACY", "7", "^NIGHTLITE_MNIST_MIN_ACCURACY: "),
         ("MNIST_MIN_" + "ACURACY", "0.98", r"^Did you mean NIGHTLITE_MNIST_MIN_ACCURACY\? "),
     ],

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.data_sources import checked_source
 from nightlite.deployment.local import demo, stack
 from nightlite.deployment.local.components import Stack
 from nightlite.deployment.local.processes import Component
-from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import NoSourceError, StackError
 from tests.real_airflow import free_port
@@ -29,41 +29,41 @@ def tfx_python(folder: Path, script: str) -> Settings:
 
 def test_a_missing_tfx_environment_says_make_setup(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"No such file.*make setup"):
-        demo.demo(Settings(var_dir=tmp_path, tfx_python=tmp_path / "nope", port=free_port()))
+        demo.demo(Settings(var_dir=tmp_path, tfx_python=tmp_path / "nope", port=free_port()), MODEL)
 
 
 def test_bad_data_ends_it_before_airflow_is_started(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     settings = tfx_python(tmp_path, 'echo "$4 is bad" >&2; exit 1')
     with pytest.raises(StackError, match="could not ingest the data: the reason is above"):
-        demo.demo(settings, str(tmp_path))
+        demo.demo(settings, MODEL, str(tmp_path))
     assert f"{tmp_path} is bad" in capfd.readouterr().err
     assert not (settings.var_dir / "airflow" / "stack.json").exists()
 
 
 def test_what_is_no_source_and_no_folder_is_said_before_anything_is_done(tmp_path: Path) -> None:
     settings = tfx_python(tmp_path, f"touch {tmp_path}/ran")
-    first, *_ = sources = the_model().sources
+    first, *_ = sources = MODEL.sources
     with pytest.raises(NoSourceError) as refused:
-        demo.demo(settings, f"{first}x")
-    said = f"Did you mean {first}? Expected a source of {the_model().name} ({', '.join(sources)}), a folder or a file. "
+        demo.demo(settings, MODEL, f"{first}x")
+    said = f"Did you mean {first}? Expected a source of {MODEL.name} ({', '.join(sources)}), a folder or a file. "
     assert str(refused.value) == f"{said}Received: '{first}x'"
     assert not (tmp_path / "ran").exists()
 
 
 def test_without_a_source_it_is_the_models_first(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(StackError, match="could not ingest"):
-        demo.demo(tfx_python(tmp_path, 'echo "asked for $4" >&2; exit 1'))
-    assert f"asked for {the_model().usual_source}\n" in capfd.readouterr().err
+        demo.demo(tfx_python(tmp_path, 'echo "asked for $4" >&2; exit 1'), MODEL)
+    assert f"asked for {MODEL.usual_source}\n" in capfd.readouterr().err
 
 
 def test_a_folder_is_taken_from_where_the_command_was_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert checked_source(the_model(), "data") == str(tmp_path / "data")
-    usual = the_model().usual_source
+    assert checked_source(MODEL, "data") == str(tmp_path / "data")
+    usual = MODEL.usual_source
     (tmp_path / usual).mkdir()
-    assert checked_source(the_model(), usual) == usual
-    assert checked_source(the_model(), f"./{usual}") == str(tmp_path / usual)
+    assert checked_source(MODEL, usual) == usual
+    assert checked_source(MODEL, f"./{usual}") == str(tmp_path / usual)
 
 
 def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:
@@ -72,14 +72,14 @@ def test_a_taken_port_is_said_before_anything_is_done(tmp_path: Path) -> None:
         holder.listen()
         settings = tfx_python(tmp_path, f"touch {tmp_path}/ran")
         with pytest.raises(StackError, match="is taken by"):
-            demo.demo(settings.model_copy(update={"port": holder.getsockname()[1]}))
+            demo.demo(settings.model_copy(update={"port": holder.getsockname()[1]}), MODEL)
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_second_demo_is_told_of_the_first(tmp_path: Path) -> None:
     settings = tfx_python(tmp_path, "true")
     with demo.only_one_demo(settings), pytest.raises(StackError, match=r"running already \(pid \d+ on "):
-        demo.demo(settings)
+        demo.demo(settings, MODEL)
 
 
 def test_an_interruption_before_the_run_is_said(
@@ -89,7 +89,7 @@ def test_an_interruption_before_the_run_is_said(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(stack, "up", interrupted)
-    assert demo.demo(tfx_python(tmp_path, INGESTED)) == 130
+    assert demo.demo(tfx_python(tmp_path, INGESTED), MODEL) == 130
     assert "before a run was started" in capsys.readouterr().out
 
 
@@ -106,7 +106,7 @@ def test_an_interruption_while_watching_says_that_the_run_goes_on(
     rest = SimpleNamespace(trigger=lambda _, conf: SimpleNamespace(dag_run_id=f"run-7 of span {conf['span']}"))
     monkeypatch.setattr(demo, "log_in", lambda _: contextlib.nullcontext(rest))
     monkeypatch.setattr(demo, "show_run", interrupted)
-    assert demo.demo(settings) == 130
+    assert demo.demo(settings, MODEL) == 130
     out = capsys.readouterr().out
     assert "span-4 it is" in out and "run-7 of span 4 goes on" in out and "make down" in out
 
@@ -125,7 +125,7 @@ def test_an_older_versions_state_is_told_and_left_alone(tmp_path: Path) -> None:
     settings = tfx_python(tmp_path, f"touch {tmp_path}/ran")
     old = settings.var_dir / "pushed" / "mnist_lite" / "1"
     old.mkdir(parents=True)
-    for start in (stack.up, demo.demo):
+    for start in (stack.up, lambda config: demo.demo(config, MODEL)):
         with pytest.raises(StackError, match=r"of this version in .*/var\. Received: pushed, .*_VAR_DIR to .*$"):
             start(settings)
     assert list(settings.var_dir.rglob("*")) == [old.parents[1], old.parents[0], old]

@@ -48,7 +48,7 @@ def test_it_waits_for_the_run_that_a_new_deployment_makes_itself(
     looks: list[tuple[Any, Any]], expected: str | None
 ) -> None:
     rest: Any = Rest(*looks)
-    assert run_under_way(rest) == expected
+    assert run_under_way(rest, "dag") == expected
     assert list(rest.looks) == []
 
 
@@ -63,13 +63,13 @@ def test_it_waits_for_the_run_that_a_new_deployment_makes_itself(
 )
 def test_the_schedule_is_told_in_words(summary: str | None, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     paused = SimpleNamespace(is_paused=True, timetable_summary=summary)
-    monkeypatch.setattr(start_run, "_parsed_now", lambda _: paused)
+    monkeypatch.setattr(start_run, "_parsed_now", lambda *_: paused)
     console, text = plain_console()
     rest: Any = SimpleNamespace(unpause=lambda _: None)
-    start_run.switch_on(rest, console)
+    start_run.switch_on(rest, "dag", console)
     assert text.getvalue().rstrip().endswith(f"also runs on its schedule {words}")
 
 
 def test_a_run_that_does_not_come_is_not_waited_for_forever() -> None:
     rest: Any = Rest(*[(dag(LAST_NIGHT), None)] * 9)
-    assert run_under_way(rest, patience=0) is None
+    assert run_under_way(rest, "dag", patience=0) is None

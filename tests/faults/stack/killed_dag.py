@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG  # noqa: F401  Airflow looks for this word before it reads a file
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import settings
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
@@ -12,4 +13,4 @@ config = AirflowPipelineConfig(
     airflow_dag_config={"schedule": None, "is_paused_upon_creation": False},
     node_settings={"*": NodeSettings(retries=9, retry_delay=timedelta())},
 )
-dag = AirflowDagRunner(config).run(settings().compiled_path)
+dag = AirflowDagRunner(config).run(settings().compiled_file(MODEL))

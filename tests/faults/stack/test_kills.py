@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.local import stack
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
@@ -68,7 +69,7 @@ def under_airflow(folder: Path, dag_id: str, commands: Sequence[list[str]]) -> I
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
     settings = Settings(var_dir=tmp_path / "var")
-    places = [settings.compiled_path, settings.folders(NAME).artifacts, settings.folders(NAME).releases]
+    places = [settings.compiled_file(MODEL), settings.folders(NAME).artifacts, settings.folders(NAME).releases]
     compile_nights = ["tests.pipelines.tiny_nights", *map(str, places)]
     with under_airflow(tmp_path, NAME, [compile_nights]) as deployment:
         yield deployment

@@ -17,6 +17,7 @@ from unittest import mock
 import psutil
 from ml_metadata.metadata_store import metadata_store
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings, settings
 from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.hooks import HOOKS
@@ -84,7 +85,7 @@ def compiled_nights(root: Path | None = None) -> CompiledPipeline:
     config = settings()
     pipeline = tiny_nights.create_pipeline(str(root or folders_of(config).artifacts), str(folders_of(config).releases))
     compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS)
-    compiled.write(config.compiled_path)
+    compiled.write(config.compiled_file(MODEL))
     return compiled
 
 
@@ -92,7 +93,7 @@ def execute(node_id: str, number: int, run_id: str = "", pipeline: Path | None =
     """Run a node of one night; a failure is a result."""
     config = settings()
     request = NodeRequest(
-        pipeline=pipeline or config.compiled_path,
+        pipeline=pipeline or config.compiled_file(MODEL),
         node_id=node_id,
         run_id=run_id or f"night-{number}",
         metadata_url=config.mlmd_url,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from models.mnist.on_device import MODEL
 from nightlite.runner.in_tfx import node
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult
@@ -13,7 +14,7 @@ GATE = "DataGate"
 
 def launch(laboratory: Laboratory, node_id: str, run_id: str, **parameters: Any) -> NodeResult:
     """Launch one node of one run. A failure is a result, as for Airflow's tasks."""
-    pipeline = laboratory.settings.compiled_path
+    pipeline = laboratory.settings.compiled_file(MODEL)
     if not pipeline.exists():
         laboratory.compiled.write(pipeline)
     request = NodeRequest(

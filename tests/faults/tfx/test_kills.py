@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.releases.store import Releases
@@ -54,7 +55,7 @@ class Nights(Deployment):
 
     @property
     def pipeline(self) -> Path:
-        return self.config.compiled_path
+        return self.config.compiled_file(MODEL)
 
     def begin(self, node_id: str, night: int) -> subprocess.Popen[str]:
         self.result_file(node_id, f"night-{night}").unlink(missing_ok=True)

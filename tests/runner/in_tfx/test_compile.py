@@ -232,5 +232,5 @@ def test_the_command_says_whether_it_wrote_the_file(
     for _ in range(2):
         assert command.main() == 0
         said.append(capsys.readouterr().out)
-    path = deployed.compiled_path
+    path = deployed.compiled_file(MODEL)
     assert said[0].endswith(f" bytes, written to {path}\n") and said[1].endswith(f" bytes, unchanged in {path}\n")

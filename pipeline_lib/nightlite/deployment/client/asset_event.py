@@ -2,14 +2,14 @@
 
 from nightlite.deployment.client.access import find_access
 from nightlite.deployment.client.rest import AirflowRest
-from nightlite.deployment.models import the_model
 from nightlite.deployment.settings import Settings
 from nightlite.errors import SettingsError, StackError
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.spans import Span
 
 
-def tell_of(span: Span, config: Settings) -> str:
-    """Notify Airflow of a span, unless it knows the span. Return a sentence about the result.
+def tell_of(span: Span, model: OnDeviceModel, config: Settings) -> str:
+    """Notify Airflow of a model's span, unless it knows the span. Return a sentence about the result.
 
     Never fails. The span exists, so the next scheduled run reads it, and the same ingest can be repeated.
     """
@@ -18,7 +18,7 @@ def tell_of(span: Span, config: Settings) -> str:
         if access is None:
             raise StackError("there is no local Airflow ('make up') and NIGHTLITE_URL is not set")
         with AirflowRest(access) as rest:
-            return f"Airflow at {access.url} {_tell(rest, span)}"
+            return f"Airflow at {access.url} {_tell(rest, span, model.data_asset)}"
     except (KeyError, TypeError, ValueError):
         reason = "expected Airflow 3's REST API. Received: another answer"
     except (SettingsError, StackError) as error:
@@ -27,10 +27,10 @@ def tell_of(span: Span, config: Settings) -> str:
     return f"Airflow was not notified: {reason}{end} The next run reads {span.path.name} anyway"
 
 
-def _tell(rest: AirflowRest, span: Span) -> str:
-    asset = rest.asset_id(the_model().data_asset)
+def _tell(rest: AirflowRest, span: Span, name: str) -> str:
+    asset = rest.asset_id(name)
     if asset is None:
-        raise StackError(f"it has no Asset {the_model().data_asset}, because no DAG there names it")
+        raise StackError(f"it has no Asset {name}, because no DAG there names it")
     extra = span.event()
     if any(extra.items() <= event.items() for event in rest.asset_events(asset)):
         return f"knows of {span.path.name} already"

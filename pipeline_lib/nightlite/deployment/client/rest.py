@@ -19,7 +19,9 @@ from pydantic import SecretStr
 from nightlite.deployment.client.access import Access
 from nightlite.deployment.client.answers import Dag, DagRun, ImportFailure, TaskInstance
 from nightlite.deployment.client.tokens import RestToken, said
+from nightlite.deployment.models import names
 from nightlite.errors import NoRunError, RefusedError, RunRefusedError, StackError
+from nightlite.ondevice.model import model_name
 from nightlite.runner.node_result import NodeResult
 
 _TIMEOUT_SECONDS = 30
@@ -72,19 +74,18 @@ class AirflowRest:
     def import_error(self, dag_id: str, since: datetime | None = None) -> str | None:
         """Return the import error of the DAG's file, or None if there is none or this user may not know.
 
-        If Airflow has never seen the DAG, return the error of the file of its name, else of any file.
-
-        Args:
-          dag_id: names the DAG.
-          since: ignore errors found before this time.
+        If Airflow has never seen the DAG, return the error of its model's file, else of a file of no other model.
+        Errors from before `since` are ignored.
         """
         dag = self.dag(dag_id)
         if dag and not dag.has_import_errors:
             return None
         found = [error for error in self._import_errors() if since is None or error.timestamp >= since]
-        file = dag.relative_fileloc if dag else f"{dag_id}.py"
+        file = dag.relative_fileloc if dag else f"{model_name(dag_id)}.py"
         own = [error for error in found if error.filename == file]
-        return "; ".join(map(str, own or ([] if dag else found))) or None
+        others = {f"{name}.py" for name in names()}
+        unseen = [] if dag else [error for error in found if error.filename not in others]
+        return "; ".join(map(str, own or unseen)) or None
 
     def import_errors(self) -> list[str]:
         """Return the last line of each DAG file's import error."""

@@ -1,5 +1,6 @@
 """Commands `nightlite trigger` and `status`, which start and read one run over REST."""
 
+import contextlib
 import math
 import sys
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ from nightlite.deployment.client.answers import FINISHED, DagRun
 from nightlite.deployment.client.import_error import broken_dag, import_error_first
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.client.watch import RunView, node_order, print_failures
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import model_named, models
 from nightlite.deployment.settings import Settings
-from nightlite.errors import RefusedError, StackError
+from nightlite.errors import NoRunError, RefusedError, StackError, UsageError
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.report_files import REPORT_ROUTE
 from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
 from nightlite.table_console import table_console
@@ -48,6 +50,7 @@ class RunStatus(BaseModel):
 
 def trigger(
     config: Settings,
+    model: OnDeviceModel,
     conf: Mapping[str, Any],
     *,
     run_id: str | None = None,
@@ -56,7 +59,9 @@ def trigger(
     seconds: float = math.inf,
     as_json: bool = False,
 ) -> int:
-    """Start one run, or find the run of that id. With `wait`, watch it until it finishes. Return the exit code.
+    """Start one run of a model, or find the run of that id. Return the exit code.
+
+    With `wait`, watch it until it finishes.
 
     Raises:
       RunRefusedError: Airflow refuses the parameters.
@@ -65,47 +70,72 @@ def trigger(
     # Keep standard output for the answer, for programs that read it.
     console = Console(stderr=as_json)
     access, rest = connection.connect(config)
+    dag_id = model.pipeline_name
     with rest:
-        with import_error_first(rest):
+        with import_error_first(rest, dag_id):
             run = (
-                rest.trigger_once(the_model().pipeline_name, run_id, dict(conf), note)
+                rest.trigger_once(dag_id, run_id, dict(conf), note)
                 if run_id
-                else rest.trigger(the_model().pipeline_name, dict(conf), note)
+                else rest.trigger(dag_id, dict(conf), note)
             )
-        console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, run)}", soft_wrap=True, highlight=False)
-        if not run.finished and (dag := rest.dag(the_model().pipeline_name)) and dag.is_paused:
+        view = RunView(rest, dag_id, run.dag_run_id, node_order(config, model))
+        console.print(f"Run {run.dag_run_id}: {run.state}. {_address(access, view)}", soft_wrap=True, highlight=False)
+        if not run.finished and (dag := rest.dag(dag_id)) and dag.is_paused:
             console.print("The DAG is paused: the run waits until someone unpauses it.", soft_wrap=True)
         _tell_of_lost_scheduler(rest, run)
-        view = RunView(rest, the_model().pipeline_name, run.dag_run_id, node_order(config))
         run = _watch(view, console, seconds) if wait else view.look()
         return _tell(access, view, run, as_json=as_json, to_the_end=wait)
 
 
-def status(config: Settings, run_id: str | None, *, as_json: bool = False) -> int:
-    """Show the present state of one run, by default the newest. Return the exit code.
+def status(config: Settings, model_name: str | None, run_id: str | None, *, as_json: bool = False) -> int:
+    """Show the present state of one run, by default the newest of the model. Return the exit code.
+
+    A run's id alone finds its model.
 
     Raises:
       StackError: there is no such run, or Airflow cannot be reached.
+      UsageError: neither names the model, and there are several.
     """
     access, rest = connection.connect(config)
     with rest:
-        with import_error_first(rest):
-            view = RunView(rest, the_model().pipeline_name, run_id or _newest(rest), node_order(config))
+        model = _model_of_run(rest, run_id) if run_id and model_name is None else model_named(model_name)
+        dag_id = model.pipeline_name
+        with import_error_first(rest, dag_id):
+            view = RunView(rest, dag_id, run_id or _newest(rest, dag_id), node_order(config, model))
             run = view.look()
         if not as_json:
             table_console().print(view.table())
-        if why := rest.import_error(the_model().pipeline_name):
-            Console(stderr=True).print(broken_dag(why), soft_wrap=True, highlight=False, markup=False)
+        if why := rest.import_error(dag_id):
+            Console(stderr=True).print(broken_dag(dag_id, why), soft_wrap=True, highlight=False, markup=False)
         _tell_of_lost_scheduler(rest, run)
         return _tell(access, view, run, as_json=as_json, to_the_end=True)
 
 
-def _newest(rest: AirflowRest) -> str:
-    for run in rest.runs(the_model().pipeline_name, 1):
+def _model_of_run(rest: AirflowRest, run_id: str) -> OnDeviceModel:
+    """Return the model that has the run of this id: the only model, or the one whose DAG has such a run."""
+    known = models()
+    if len(known) == 1:
+        return model_named()
+    found = []
+    for model in known.values():
+        with contextlib.suppress(RefusedError):  # no such run, or not this user's to see
+            rest.run(model.pipeline_name, run_id)
+            found.append(model)
+    if not found:
+        raise NoRunError(
+            f"expected a run of one of {', '.join(known)}. Received: {run_id}, and there is none; "
+            "'nightlite runs --model NAME' lists them"
+        )
+    if len(found) > 1:
+        both = ", ".join(model.name for model in found)
+        raise UsageError(f"expected --model NAME, because {both} have a run {run_id}. Received: none")
+    return found[0]
+
+
+def _newest(rest: AirflowRest, dag_id: str) -> str:
+    for run in rest.runs(dag_id, 1):
         return run.dag_run_id
-    raise RefusedError(
-        f"expected a run of {the_model().pipeline_name}. Received: none yet; 'nightlite trigger' starts one"
-    )
+    raise RefusedError(f"expected a run of {dag_id}. Received: none yet; 'nightlite trigger' starts one")
 
 
 def _watch(view: RunView, console: Console, seconds: float) -> DagRun:
@@ -129,7 +159,7 @@ def _tell(access: Access, view: RunView, run: DagRun, *, as_json: bool, to_the_e
         state=run.state,
         conf=run.conf or {},
         note=run.note,
-        url=_address(access, run),
+        url=_address(access, view),
         nodes={task.task_id: task.state for task in view.tasks},
         summary=summary,
     )
@@ -161,5 +191,5 @@ def summary_lines(summary: RunSummary, state: str) -> list[str]:
     return [f"{blessed}: {summary.blessed_why}", release]
 
 
-def _address(access: Access, run: DagRun) -> str:
-    return f"{access.url}/dags/{the_model().pipeline_name}/runs/{run.dag_run_id}"
+def _address(access: Access, view: RunView) -> str:
+    return f"{access.url}/dags/{view.dag_id}/runs/{view.run_id}"

@@ -14,6 +14,7 @@ from nightlite.deployment.client.answers import DagRun, TaskInstance
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.settings import Settings
 from nightlite.errors import CompiledPipelineError
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.node_result import NodeResult
 from nightlite.runner.warm_start import WAITING
@@ -122,10 +123,10 @@ def print_failures(view: RunView, console: Console) -> None:
                 console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
-def node_order(settings: Settings) -> list[str]:
-    """Return the node ids in the pipeline's order, or none on a machine without the compiled pipeline."""
+def node_order(settings: Settings, model: OnDeviceModel) -> list[str]:
+    """Return the node ids in the order of the model's pipeline, or none on a machine without the compiled pipeline."""
     try:
-        return [node.id for node in CompiledPipeline.read(settings.compiled_path).nodes]
+        return [node.id for node in CompiledPipeline.read(settings.compiled_file(model)).nodes]
     except CompiledPipelineError:
         return []
 

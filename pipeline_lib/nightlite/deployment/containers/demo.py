@@ -2,6 +2,8 @@
 
     python -m nightlite.deployment.containers.demo      (in the `init` service, which has the admin's password)
 
+MODEL in the environment names the model; default: the first by name.
+
 Exit codes are those of `nightlite demo`: 0 pushed, 1 failed, 3 nothing pushed, 130 interrupted.
 """
 
@@ -15,7 +17,7 @@ from nightlite.deployment.client.runs import EXIT_INTERRUPTED
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.deployment.local.demo import show_run
 from nightlite.deployment.local.start_run import run_under_way, switch_on
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import first_model
 from nightlite.deployment.settings import settings
 from nightlite.errors import NightliteError
 
@@ -26,10 +28,11 @@ def main() -> int:
     console = Console()
     try:
         with AirflowRest.login("http://api-server:8080", USER, os.environ[_VARIABLE]) as rest:
-            switch_on(rest, console)
+            model = first_model(os.environ.get("MODEL"))
+            switch_on(rest, model.pipeline_name, console)
             # A new deployment starts its first run by itself.
-            run_id = run_under_way(rest) or rest.trigger(the_model().pipeline_name).dag_run_id
-            code = show_run(settings(), rest, run_id, console, os.environ["AIRFLOW__API__BASE_URL"])
+            run_id = run_under_way(rest, model.pipeline_name) or rest.trigger(model.pipeline_name).dag_run_id
+            code = show_run(settings(), rest, model, run_id, console, os.environ["AIRFLOW__API__BASE_URL"])
     except NightliteError as error:
         print(f"compose-demo: {error}", file=sys.stderr)
         return 1

@@ -20,10 +20,11 @@ from typing import Any
 
 from nightlite.deployment.dag_check import import_errors, refuse_broken_dags
 from nightlite.deployment.in_airflow.watchdog.login import CONNECTION, WATCHDOG_USER
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import models
 from nightlite.deployment.setting_check import check_settings
 from nightlite.deployment.settings import Settings, settings
 from nightlite.errors import NightliteError, SettingsError, StackError
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.settings import model_prefix, model_settings
 from nightlite.paths import PROJECT
 
@@ -49,7 +50,8 @@ def initialize(config: Settings) -> None:
     refuse_broken_dags(import_errors(Path(conf.get_mandatory_value("core", "dags_folder"))))
     migrate()
     make_users()
-    first_data(config)
+    for model in models().values():
+        first_data(config, model)
     if config.keep_runs_days:
         forget_runs(datetime.now(UTC) - timedelta(days=config.keep_runs_days))
 
@@ -163,26 +165,26 @@ def make_watchdog_login(builder: Any) -> None:
         say(f"made the user {WATCHDOG_USER}, role Viewer, and the Connection {CONNECTION}")
 
 
-def first_data(config: Settings) -> None:
-    """Ingest the model's first data, so that no operator's span comes before it.
+def first_data(config: Settings, model: OnDeviceModel) -> None:
+    """Ingest a model's first data, so that no operator's span comes before it.
 
     Data that is there already stays the only data.
 
     Raises:
       StackError: the ingest failed.
     """
-    model = the_model()
     if any(config.folders(model.name).data.glob("span-*")):
-        say("there is data already: nothing to ingest")
+        say(f"{model.name} has data already: nothing to ingest")
         return
     source = model_settings(model).dataset or model.usual_source
-    say(f"ingesting {source}")
+    say(f"ingesting {source} for {model.name}")
     command = [
         str(config.tfx_python),
         "-m",
         "nightlite.deployment.in_tfx.commands",
         "ingest",
         source,
+        f"--model={model.name}",
         "--no-tell",
     ]
     if subprocess.call(command, cwd=PROJECT):

@@ -16,11 +16,12 @@ from rich.console import Console
 
 from nightlite import native_log
 from nightlite.deployment.cli import run_commands
-from nightlite.deployment.command_app import command_app
+from nightlite.deployment.command_app import ModelName, command_app
 from nightlite.deployment.data_sources import ListsSources
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import model_named
 from nightlite.deployment.settings import settings
 from nightlite.errors import NodeRequestError
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.results.run_summary import summarize
 from nightlite.ondevice.run_parameters import checked_assignments
 from nightlite.paths import temporary_dir
@@ -59,6 +60,7 @@ def _curated_schema() -> ModuleType:
 @app.command("ingest", cls=ListsSources, no_args_is_help=True, epilog="{source}; nightlite ingest ~/data")
 def ingest_data(
     source: Annotated[str, typer.Argument(help="one of the sources below, or a folder or file")],
+    model_name: ModelName = None,
     tell: Annotated[bool, typer.Option(help="notify Airflow of a new span, which starts a run")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, at the end")] = False,
 ) -> None:
@@ -68,7 +70,7 @@ def ingest_data(
     """
     from nightlite.ondevice.in_tfx.ingest.run_ingest import answer, ingest
 
-    model = the_model()
+    model = model_named(model_name)
     span, newest = ingest(model.ingest, source, settings().folders(model.name).data)
     if not as_json:
         print(span, flush=True)
@@ -76,7 +78,7 @@ def ingest_data(
     if tell and newest:
         from nightlite.deployment.client.asset_event import tell_of
 
-        told = tell_of(span, settings())
+        told = tell_of(span, model, settings())
     if as_json:
         print(json.dumps({**answer(span, newest), "told": told}))
     elif told:
@@ -85,6 +87,7 @@ def ingest_data(
 
 @app.command("run-local", epilog="Example: nightlite run-local --param epochs=3 --param min_accuracy=0.9")
 def run_whole_pipeline(
+    model_name: ModelName = None,
     run_id: Annotated[str, typer.Option(help="names the run in MLMD; default: the time")] = "",
     param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable")] = None,
 ) -> None:
@@ -92,8 +95,9 @@ def run_whole_pipeline(
 
     Exit code 0: every node ran, whatever the gates said, which the JSON at the end shows; 1 a node failed; 2 usage.
     """
+    model = model_named(model_name)
     try:
-        values = checked_assignments(param or [], the_model())
+        values = checked_assignments(param or [], model)
     except NodeRequestError as error:
         print(f"nightlite: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
@@ -104,28 +108,28 @@ def run_whole_pipeline(
     node_log.quiet(progress=True)
     run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     with _own_temporary_folder():
-        results = run_local(compile_model(the_model(), settings()), run_id, settings().mlmd_url, values)
+        results = run_local(compile_model(model, settings()), run_id, settings().mlmd_url, values)
     Console().print_json(summarize(results).model_dump_json())
 
 
-def _data_dir() -> Path:
-    return settings().folders(the_model().name).data
+def _data_dir(model: OnDeviceModel) -> Path:
+    return settings().folders(model.name).data
 
 
 @schema_app.command("infer", epilog="Example: nightlite schema infer")
-def infer_schema() -> None:
+def infer_schema(model_name: ModelName = None) -> None:
     """Print a schema as the latest span of data has it."""
-    curated_schema = _curated_schema()
+    data, curated_schema = _data_dir(model_named(model_name)), _curated_schema()
 
-    print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(_data_dir()))), end="")
+    print(curated_schema.as_text(curated_schema.infer(curated_schema.latest_statistics(data))), end="")
 
 
 @schema_app.command("diff", epilog="Exit code 1: the latest span differs from the curated schema.")
-def diff_schema() -> None:
+def diff_schema(model_name: ModelName = None) -> None:
     """Show where the latest span differs from the curated schema, and what 'accept' would change."""
-    curated_schema = _curated_schema()
+    model, curated_schema = model_named(model_name), _curated_schema()
 
-    file, span = settings().schema_file(the_model()), curated_schema.latest_statistics(_data_dir())
+    file, span = settings().schema_file(model), curated_schema.latest_statistics(_data_dir(model))
     if (curated := curated_schema.read(file)) is not None:
         for line in curated_schema.anomalies(curated, span):
             print(line)
@@ -136,12 +140,12 @@ def diff_schema() -> None:
 
 
 @schema_app.command("accept", epilog="Then look at the file, commit it, and run 'make compile'.")
-def accept_schema() -> None:
+def accept_schema(model_name: ModelName = None) -> None:
     """Widen the curated schema to the latest span. Without a schema, write the inferred one."""
-    curated_schema = _curated_schema()
+    model, curated_schema = model_named(model_name), _curated_schema()
 
-    file = settings().schema_file(the_model())
-    schema = curated_schema.proposed(file, curated_schema.latest_statistics(_data_dir()))
+    file = settings().schema_file(model)
+    schema = curated_schema.proposed(file, curated_schema.latest_statistics(_data_dir(model)))
     if not (difference := curated_schema.difference(file, schema)):
         print(f"{file} is unchanged: the latest span matches it")
         return

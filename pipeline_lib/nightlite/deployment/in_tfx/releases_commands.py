@@ -10,8 +10,8 @@ import typer
 
 from nightlite.deployment import releases_tables
 from nightlite.deployment.cli import run_commands
-from nightlite.deployment.command_app import command_app
-from nightlite.deployment.models import the_model
+from nightlite.deployment.command_app import ModelName, command_app
+from nightlite.deployment.models import model_named
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.checked import export as export_checked
@@ -34,10 +34,11 @@ def _as_a_group() -> None:
 
 @models.command("list", epilog="Example: nightlite models list")
 def list_releases(
+    model_name: ModelName = None,
     history: Annotated[bool, typer.Option("--history", help="every push, rollback and prune instead")] = False,
 ) -> None:
     """List the releases, newest first. The arrow marks `latest`."""
-    releases = _releases()
+    releases = _releases(model_name)
     if history:
         table_console().print(releases_tables.history(releases.history()))
     elif releases.versions():
@@ -49,10 +50,11 @@ def list_releases(
 @models.command(epilog="Examples: nightlite models show; nightlite models show 3 --json")
 def show(
     version: Version = None,
+    model_name: ModelName = None,
     json: Annotated[bool, typer.Option("--json", help="the manifest itself")] = False,
 ) -> None:
     """Show a release's manifest."""
-    release = find(version)
+    release = find(_releases(model_name), version)
     if json:
         print(release.manifest.model_dump_json(indent=1))
         return
@@ -63,17 +65,18 @@ def show(
 @models.command(epilog="Examples: nightlite models verify; nightlite models verify 3")
 def verify(
     version: Version = None,
+    model_name: ModelName = None,
     all_: Annotated[bool, typer.Option("--all", help="every release there is")] = False,
 ) -> None:
     """Check a release's files against its manifest, its signature, and its golden examples in LiteRT.
 
     Exit code 1: do not use it.
     """
-    releases, bad = _releases(), 0
+    releases, bad = _releases(model_name), 0
     latest = releases.latest_version()
-    for number in releases.versions() if all_ else [find(version).version]:
+    for number in releases.versions() if all_ else [find(releases, version).version]:
         try:
-            print(f"release {number}: {_verified(find(number))}")
+            print(f"release {number}: {_verified(find(releases, number))}")
         except ReleaseError as error:
             bad += 1
             others = number == latest and len(releases.versions()) > 1
@@ -86,12 +89,14 @@ def verify(
 def rollback(
     version: Annotated[int, typer.Argument(help="the new target of `latest`")],
     reason: Annotated[str, typer.Option(help="goes to the history")],
+    model_name: ModelName = None,
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
     """Point `latest` to another release. The next run compares its model with that one."""
-    _verified(find(version))
-    before = _latest_if_readable()
-    release = _releases().rollback(version, who=who or _user(), why=reason)
+    releases = _releases(model_name)
+    _verified(find(releases, version))
+    before = _latest_if_readable(releases)
+    release = releases.rollback(version, who=who or _user(), why=reason)
     print(f"latest is release {release.version} now (sha256 {release.manifest.sha256})")
     changes = release.manifest.app_contract.changes(before.manifest.app_contract) if before else ()
     if before and changes:
@@ -104,22 +109,25 @@ def rollback(
 @models.command(epilog="Example: nightlite models prune --keep 5")
 def prune(
     keep: Annotated[int, typer.Option(min=1, help="how many of the newest to keep")],
+    model_name: ModelName = None,
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
     """Remove old releases. The one that `latest` points to, and anchors, always stay."""
-    pruned = _releases().prune(keep, who=who or _user(), why=f"keep {keep}")
-    print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, _releases().versions()))}")
+    releases = _releases(model_name)
+    pruned = releases.prune(keep, who=who or _user(), why=f"keep {keep}")
+    print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, releases.versions()))}")
 
 
 @models.command(epilog="Example: nightlite models export ~/app/src/main/assets/model")
 def export(
     destination: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
     version: Annotated[int | None, typer.Option(help="default: the latest")] = None,
+    model_name: ModelName = None,
 ) -> None:
     """Copy a checked release into a new folder, for an app's build."""
     from nightlite.ondevice.in_tfx.golden_check import require_golden
 
-    release = find(version)
+    release = find(_releases(model_name), version)
     export_checked(release, destination.expanduser().absolute(), settings(), require_golden)
     print(f"release {release.version} is in {destination}")
 
@@ -137,28 +145,27 @@ def _verified(release: Release) -> str:
         return f"{said.size_bytes:,} bytes, sha256 {said.sha256}; {signature}; {require_golden(copy)}"
 
 
-def find(version: int | None) -> Release:
+def find(releases: Releases, version: int | None) -> Release:
     """Return that release, or the latest.
 
     Raises:
       ReleaseError: there is none.
     """
-    releases = _releases()
     release = releases.latest() if version is None else releases.release(version)
     if release is None:
         raise ReleaseError(_no_release(releases))
     return release
 
 
-def _latest_if_readable() -> Release | None:
+def _latest_if_readable(releases: Releases) -> Release | None:
     try:
-        return _releases().latest()
+        return releases.latest()
     except ReleaseError:
         return None  # damaged, which may be why someone rolls back
 
 
-def _releases() -> Releases:
-    return Releases(settings().folders(the_model().name).releases)
+def _releases(model_name: str | None) -> Releases:
+    return Releases(settings().folders(model_named(model_name).name).releases)
 
 
 def _no_release(releases: Releases) -> str:

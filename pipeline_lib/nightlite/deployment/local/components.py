@@ -19,7 +19,7 @@ from nightlite.deployment.dag_check import refuse_broken_dags
 from nightlite.deployment.in_airflow.watchdog.settings import PREFIX as WATCHDOG_PREFIX
 from nightlite.deployment.local.airflow_config import HOST, LocalAirflow, write_private
 from nightlite.deployment.local.processes import MARK, Component, started
-from nightlite.deployment.models import the_model
+from nightlite.deployment.models import all_models
 from nightlite.deployment.setting_check import model_variables
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
@@ -61,7 +61,7 @@ def settings_environment(settings: Settings) -> dict[str, str]:
 
 def told_digest(settings: Settings) -> str:
     """Return a digest of settings, models' settings and notice settings. It keeps none of their secrets."""
-    own = model_variables(the_model())
+    own = {name for model in all_models().values() for name in model_variables(model)}
     prefixes = (NOTIFY_PREFIX, WATCHDOG_PREFIX)
     told = {name: value for name, value in os.environ.items() if name.startswith(prefixes) or name in own}
     return hashlib.sha256(json.dumps(told | settings_environment(settings), sort_keys=True).encode()).hexdigest()

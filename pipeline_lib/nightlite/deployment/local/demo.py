@@ -20,11 +20,11 @@ from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.local.components import settings_environment
 from nightlite.deployment.local.old_state import refuse_old_state
 from nightlite.deployment.local.start_run import run_under_way, switch_on
-from nightlite.deployment.models import the_model
 from nightlite.deployment.setting_check import check_settings
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.schedule import schedule
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.report_files import REPORT_ROUTE
 from nightlite.ondevice.results.percent import percent
 from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
@@ -32,8 +32,8 @@ from nightlite.ondevice.settings import model_settings
 from nightlite.paths import PROJECT
 
 
-def demo(settings: Settings, dataset: str | None = None) -> int:
-    """Run the pipeline once on `dataset`, a source of the model's or a folder. None: on the first source.
+def demo(settings: Settings, model: OnDeviceModel, dataset: str | None = None) -> int:
+    """Run a model's pipeline once on `dataset`, a source of the model's or a folder. None: on the first source.
 
     If a run is going on, watch that one. Return the exit code: 0 the model is released (by this run or
     before) or it was a dry run; 1 the run failed; 3 the model was not released; 130 interrupted.
@@ -44,34 +44,34 @@ def demo(settings: Settings, dataset: str | None = None) -> int:
       StackError: another `make demo` is running, a step before the run failed, or Airflow cannot be reached.
     """
     console = Console()
-    source = checked_source(the_model(), dataset) if dataset else the_model().usual_source
+    source = checked_source(model, dataset) if dataset else model.usual_source
     # Check before ingesting and compiling, which takes half a minute.
     check_settings(settings)
     refuse_old_state(settings.var_dir)
-    schedule(the_model(), model_settings(the_model()), settings.timezone)
+    schedule(model, model_settings(model), settings.timezone)
     airflow = stack.local_airflow(settings)
     run_id: str | None = None
     try:
         with only_one_demo(settings):
-            run_id = _run_going_on(airflow) if stack.is_up(airflow) else None
+            run_id = _run_going_on(airflow, model) if stack.is_up(airflow) else None
             if run_id:
                 console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
             else:
                 if not stack.has_its_port(airflow):
                     stack.require_free(airflow.port)
-                span = _ingest(settings, source, console)
-                _tfx(settings, "compile the pipeline", "nightlite.deployment.in_tfx.compile")
-                _start_warm_server(settings)
+                span = _ingest(settings, model, source, console)
+                _tfx(settings, "compile the pipelines", "nightlite.deployment.in_tfx.compile")
+                _start_warm_server(settings, model)
                 airflow = stack.up(settings, console=console)
                 with log_in(airflow) as rest:
-                    switch_on(rest, console)
-                    if run_id := run_under_way(rest):
+                    switch_on(rest, model.pipeline_name, console)
+                    if run_id := run_under_way(rest, model.pipeline_name):
                         console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
-                        _watch(settings, rest, run_id, console)
+                        _watch(settings, rest, model, run_id, console)
                     # The span is named because an existing one need not be the newest.
-                    run_id = rest.trigger(the_model().pipeline_name, {"span": str(span)}).dag_run_id
+                    run_id = rest.trigger(model.pipeline_name, {"span": str(span)}).dag_run_id
             with log_in(airflow) as rest:
-                code = show_run(settings, rest, run_id, console, airflow.url)
+                code = show_run(settings, rest, model, run_id, console, airflow.url)
     except KeyboardInterrupt:
         console.print(_interrupted(airflow, run_id), soft_wrap=True)
         return EXIT_INTERRUPTED
@@ -79,15 +79,17 @@ def demo(settings: Settings, dataset: str | None = None) -> int:
     return code
 
 
-def show_run(settings: Settings, rest: AirflowRest, run_id: str, console: Console, ui_url: str) -> int:
+def show_run(
+    settings: Settings, rest: AirflowRest, model: OnDeviceModel, run_id: str, console: Console, ui_url: str
+) -> int:
     """Watch the run until it finishes and print the result. Return the exit code of `demo`."""
-    view, run = _watch(settings, rest, run_id, console)
+    view, run = _watch(settings, rest, model, run_id, console)
     results = {task_id: result for task_id, result in view.results.items() if result}
     summary = summarize(results, run.state == "failed")
     if run.state == "success":
         _print_figures(summary, console)
     console.print(*summary_lines(summary, run.state), sep="\n", soft_wrap=True, markup=False)
-    url = f"{ui_url}/dags/{the_model().pipeline_name}/runs/{run_id}"
+    url = f"{ui_url}/dags/{model.pipeline_name}/runs/{run_id}"
     if report_page(results.values()):
         console.print(f"Its report: {url}/plugin/{REPORT_ROUTE}", soft_wrap=True, highlight=False)
     console.print(f"This run:  {url}", soft_wrap=True, highlight=False)
@@ -99,15 +101,17 @@ def log_in(airflow: LocalAirflow) -> AirflowRest:
     return AirflowRest.login(airflow.url, USER, airflow.password())
 
 
-def _run_going_on(airflow: LocalAirflow) -> str | None:
+def _run_going_on(airflow: LocalAirflow, model: OnDeviceModel) -> str | None:
     with log_in(airflow) as rest:
-        run = rest.active_run(the_model().pipeline_name)
+        run = rest.active_run(model.pipeline_name)
     return run.dag_run_id if run else None
 
 
-def _watch(settings: Settings, rest: AirflowRest, run_id: str, console: Console) -> tuple[RunView, DagRun]:
+def _watch(
+    settings: Settings, rest: AirflowRest, model: OnDeviceModel, run_id: str, console: Console
+) -> tuple[RunView, DagRun]:
     """Return the run's nodes and the run itself once it has finished. Print the nodes that failed."""
-    view = RunView(rest, the_model().pipeline_name, run_id, node_order(settings))
+    view = RunView(rest, model.pipeline_name, run_id, node_order(settings, model))
     run = view.watch(console)
     if run.state != "success":
         print_failures(view, console)
@@ -128,9 +132,9 @@ def only_one_demo(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _ingest(settings: Settings, source: str, console: Console) -> int:
+def _ingest(settings: Settings, model: OnDeviceModel, source: str, console: Console) -> int:
     """Ingest without notifying Airflow, because the demo starts its own run. Return the span's number."""
-    arguments = ("ingest", source, "--no-tell", "--json")
+    arguments = ("ingest", source, f"--model={model.name}", "--no-tell", "--json")
     answer = json.loads(
         _tfx(settings, "ingest the data", "nightlite.deployment.in_tfx.commands", *arguments, stdout=subprocess.PIPE)
     )
@@ -157,11 +161,11 @@ def _tfx(settings: Settings, purpose: str, *arguments: str, stdout: int | None =
     return done.stdout or ""
 
 
-def _start_warm_server(settings: Settings) -> None:
+def _start_warm_server(settings: Settings, model: OnDeviceModel) -> None:
     """Import TFX while Airflow starts, so that the first node need not wait for it."""
     if settings.runtime == "warm":
         subprocess.Popen(
-            [str(settings.tfx_python), "-m", "nightlite.runner.in_tfx.warm.client", str(settings.compiled_path)],
+            [str(settings.tfx_python), "-m", "nightlite.runner.in_tfx.warm.client", str(settings.compiled_file(model))],
             cwd=PROJECT,
             env=os.environ | settings_environment(settings),
             stdin=subprocess.DEVNULL,

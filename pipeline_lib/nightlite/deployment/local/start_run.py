@@ -8,18 +8,17 @@ from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay
 
 from nightlite.deployment.client.answers import Dag
 from nightlite.deployment.client.rest import AirflowRest
-from nightlite.deployment.models import the_model
 from nightlite.errors import StackError
 
 _PARSE_SECONDS = 90
 _DUE_SECONDS = 90
 
 
-def switch_on(rest: AirflowRest, console: Console) -> None:
+def switch_on(rest: AirflowRest, dag_id: str, console: Console) -> None:
     """Have the DAG's current file parsed, and unpause the DAG."""
-    dag = _parsed_now(rest)
+    dag = _parsed_now(rest, dag_id)
     if dag.is_paused:
-        rest.unpause(the_model().pipeline_name)
+        rest.unpause(dag_id)
         console.print(
             f"The DAG was paused and no longer is: while Airflow is up, it also runs on its schedule "
             f"({_schedule(dag)}).",
@@ -32,7 +31,7 @@ def _schedule(dag: Dag) -> str:
     return (dag.timetable_summary or "none").replace("Asset or ", "new data, or ").replace("Asset", "new data")
 
 
-def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | None:
+def run_under_way(rest: AirflowRest, dag_id: str, patience: float = _DUE_SECONDS) -> str | None:
     """Return the run that is queued, running or about to be made.
 
     The last kind is the DAG's first run, or one for a missed night. Return None if there is no such run, or if it has
@@ -40,8 +39,8 @@ def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | No
     """
 
     def settled() -> tuple[str | None] | None:
-        dag = rest.dag(the_model().pipeline_name)  # read before its runs, so that a run made in between is seen
-        if run := rest.active_run(the_model().pipeline_name):
+        dag = rest.dag(dag_id)  # read before its runs, so that a run made in between is seen
+        if run := rest.active_run(dag_id):
             return (run.dag_run_id,)
         due = dag and not dag.is_paused and dag.next_dagrun_run_after
         return None if due and due <= datetime.now(UTC) else (None,)
@@ -54,19 +53,18 @@ def run_under_way(rest: AirflowRest, patience: float = _DUE_SECONDS) -> str | No
     return found[0] if found else None
 
 
-def _parsed_now(rest: AirflowRest) -> Dag:
+def _parsed_now(rest: AirflowRest, dag_id: str) -> Dag:
     """Return the DAG, parsed after this call. A running Airflow may hold an earlier compilation."""
-    before = rest.dag(the_model().pipeline_name)
+    before = rest.dag(dag_id)
     if before:
         rest.parse_again(before)
     started, asked = time.monotonic(), datetime.now(UTC)
     while time.monotonic() - started < _PARSE_SECONDS:
-        dag = rest.dag(the_model().pipeline_name)
+        dag = rest.dag(dag_id)
         # An earlier error may be fixed: 'make up' comes before the first 'make compile'.
-        if why := rest.import_error(the_model().pipeline_name, since=asked):
-            raise StackError(f"the DAG {the_model().pipeline_name} cannot be imported. Received: {why}")
+        if why := rest.import_error(dag_id, since=asked):
+            raise StackError(f"the DAG {dag_id} cannot be imported. Received: {why}")
         if dag and (not before or dag.last_parsed_time != before.last_parsed_time):
             return dag
         time.sleep(0.3)
-    name = the_model().pipeline_name
-    raise StackError(f"expected Airflow to read the DAG {name} within {_PARSE_SECONDS} s: see its dag-processor.log")
+    raise StackError(f"expected Airflow to read the DAG {dag_id} within {_PARSE_SECONDS} s: see its dag-processor.log")

@@ -37,14 +37,16 @@ _COMPONENTS = {
 }
 
 
-def nightly_dag(model: OnDeviceModel, docs: str) -> DAG:
-    """Return the DAG that retrains, judges and releases the model.
+def nightly_dag(model: OnDeviceModel, docs: str) -> DAG | None:
+    """Return the DAG that retrains, judges and releases the model, or None if the model is switched off.
 
     Raises:
       CompiledPipelineError: there is no usable compiled pipeline, or the model was edited since.
       SettingsError: a setting is malformed.
     """
     here, own = settings(), model_settings(model)
+    if not own.enabled:
+        return None
     config = AirflowPipelineConfig(
         airflow_dag_config={
             "description": "Train, convert to TFLite, evaluate, push if blessed",

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local import start_run
 from nightlite.deployment.settings import Settings
@@ -25,7 +26,7 @@ def answer(rest: AirflowRest, run_id: str) -> bool:
 def test_an_answer_at_once_is_taken(tmp_path: Path) -> None:
     settings = Settings(var_dir=tmp_path / "var", port=free_port())
     nodes = (Node(id="approval", type="x"),)
-    CompiledPipeline(tfx_version="1.21.0", name="x", nodes=nodes, ir={}).write(settings.compiled_path)
+    CompiledPipeline(tfx_version="1.21.0", name="x", nodes=nodes, ir={}).write(settings.compiled_file(MODEL))
     dags = tmp_path / "dags"
     dags.mkdir()
     shutil.copy(QUESTION_DAG, dags)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.client import runs
 from nightlite.deployment.client.answers import DagRun
 from nightlite.deployment.client.rest import AirflowRest
@@ -48,7 +49,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     tfx_python.chmod(0o755)
     settings = Settings(var_dir=folder / "var", tfx_python=tfx_python, port=free_port())
     nodes = (Node(id="first", type="x"), Node(id="second", type="x", upstream=("first",)))
-    CompiledPipeline(tfx_version="1.21.0", name="x", nodes=nodes, ir={}).write(settings.compiled_path)
+    CompiledPipeline(tfx_version="1.21.0", name="x", nodes=nodes, ir={}).write(settings.compiled_file(MODEL))
     return settings
 
 

@@ -1,7 +1,8 @@
-"""The nightly run: every node of the compiled pipeline as one task of an Airflow DAG."""
+"""MNIST's DAGs: the nightly run, and the folder that is watched for new data."""
 
 # Airflow reads a file as a DAG's only if it contains the words "airflow" and "dag".
 from models.mnist.on_device import MODEL
+from nightlite.ondevice.in_airflow.ingest_dag import ingest_dag
 from nightlite.ondevice.in_airflow.nightly import nightly_dag
 
 DOCS = """
@@ -18,4 +19,5 @@ Retrains a small digit classifier, converts it to TFLite, evaluates both and shi
 - Each task's result (artifacts, execution id, blessed, pushed version) is its XCom; its log ends with the reason.
 """
 
-dag = nightly_dag(MODEL, DOCS)
+nightly = nightly_dag(MODEL, DOCS)
+ingest = ingest_dag(MODEL, files="IDX files, named as MNIST names them, or folders of pictures by label,")

@@ -1,4 +1,4 @@
-"""Draw docs/images again: Airflow's grid, graph, trigger form and approval, and the report, by an installed Chromium.
+"""Draw docs/images again, by an installed Chromium: Airflow's grid, graph, trigger form, releases, approval, the report.
 
 uv run --no-project --with-requirements requirements-screenshots.txt python -m docs.screenshots [NAME ...]
 
@@ -142,6 +142,12 @@ def report(page: Page, airflow: Airflow) -> Page:
     return page
 
 
+def releases(page: Page, airflow: Airflow) -> Locator:
+    show(page, airflow, f"/dags/{DAG_ID}/plugin/releases", view="grid")
+    page.frame_locator("iframe").get_by_role("heading", name="Every push, rollback and prune").wait_for()
+    return page.locator("#details-panel")
+
+
 def approval(page: Page, airflow: Airflow) -> Locator:
     run = urllib.parse.quote(airflow.waiting_run(), safe="")
     show(page, airflow, f"/dags/{DAG_ID}/runs/{run}/tasks/{APPROVAL}/required_actions", view="grid")
@@ -180,6 +186,7 @@ PICTURES: dict[str, tuple[Callable[[Page, Airflow], Page | Locator], tuple[int, 
     "graph": (graph, (860, 1750), 1.5),
     "trigger": (trigger, (1280, 1360), 1),
     "report": (report, (1100, 2300), 1),
+    "releases": (releases, (1760, 760), 1),
     "approval": (approval, (1540, 900), 1),
 }
 

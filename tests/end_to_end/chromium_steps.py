@@ -1,6 +1,6 @@
 """The steps of a person in Airflow's pages, by the installed Chromium: one step a call.
 
-python -m tests.end_to_end.chromium_steps trigger|answer|report|attack URL [RUN_ID [OPTION]]
+python -m tests.end_to_end.chromium_steps trigger|answer|report|releases|attack URL [RUN_ID [OPTION]]
 
 Each logs in through the form, as NIGHTLITE_USER with NIGHTLITE_PASSWORD, and prints what it saw as JSON. It runs in
 the environment of docs/screenshots.py: Airflow's has no Playwright.
@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -101,6 +102,19 @@ def report(page: Page, url: str, run_id: str) -> dict[str, Any]:
     return {"address": page.url, "text": inside.inner_text(), "gates": cells(inside.get_by_role("table").nth(1))}
 
 
+def releases(page: Page, url: str) -> dict[str, Any]:
+    """Open the DAG's tab, read the rows, and follow the first one's links to its report and its file."""
+    log_in(page, url + DAG)
+    page.locator("a[title='Releases']").click()
+    inside = page.frame_locator("iframe")
+    rows = cells(inside.get_by_role("table").first)
+    with page.expect_download() as download:
+        inside.get_by_role("link", name="file").first.click()
+    inside.get_by_role("link", name="report").first.click()
+    inside.get_by_role("heading", name="Side by side").wait_for()
+    return {"rows": rows, "bytes": Path(download.value.path()).stat().st_size}
+
+
 def attack(page: Page, url: str) -> dict[str, Any]:
     """Log in, then open a page of another port that starts a run with a person's cookie, and embeds Airflow."""
     log_in(page, url + DAG)
@@ -147,7 +161,7 @@ def _serve(html: str) -> int:
     return server.server_port
 
 
-STEPS = {"trigger": trigger, "answer": answer, "report": report, "attack": attack}
+STEPS = {"trigger": trigger, "answer": answer, "report": report, "releases": releases, "attack": attack}
 
 
 def main(step: str, *arguments: str) -> None:

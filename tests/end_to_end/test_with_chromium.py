@@ -119,3 +119,14 @@ def test_the_runs_tab_shows_the_verdict(deployment: Deployment, rejected: tuple[
     assert run.run_id in page["text"]
     assert [tuple(row[i] for i in (0, 1, 5)) for row in page["gates"]] == [("✔", *gate) for gate in gates]
     assert page["address"].endswith("/plugin/model-report")
+
+
+def test_the_dags_tab_lists_the_releases_and_their_links_lead_to_report_and_file(
+    deployment: Deployment, rejected: tuple[dict[str, Any], FinishedRun]
+) -> None:
+    seen = in_chromium(deployment, "releases")
+    assert [int(row[0]) for row in seen["rows"]] == versions(deployment)[::-1]
+    releases = Releases(deployment.folders.releases)
+    assert [row[0] for row in seen["rows"] if "latest" in row[2]] == [str(releases.latest_version())]
+    newest = releases.release(int(seen["rows"][0][0])).manifest
+    assert seen["bytes"] == newest.size_bytes

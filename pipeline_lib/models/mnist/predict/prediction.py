@@ -67,7 +67,7 @@ def predict(paths: Sequence[Path], settings: Settings, version: int | None = Non
     """
     found = [_read(path) for path in paths]
     images = [prediction.image for prediction in found if prediction.image is not None]
-    answers = iter(Recogniser(settings, version).ask(images) if images else ())
+    answers = iter(Recogniser(settings, version).recognise(images) if images else ())
     return [item if item.image is None else replace(item, answer=next(answers)) for item in found]
 
 

@@ -1,21 +1,13 @@
-"""A release running in LiteRT, the runtime that phones use. TensorFlow is not needed."""
+"""A release's answers to images: the likeliest label of each, and every label's probability."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from models.mnist.on_device import MODEL
-from nightlite import native_log
-from nightlite.errors import ReleaseError
-from nightlite.ondevice.contract.app_contract import Input
-from nightlite.ondevice.contract.file_contract import SIGNATURE
-from nightlite.ondevice.in_tfx.golden_check import require_golden
-from nightlite.ondevice.releases.checked import checked
-from nightlite.ondevice.releases.release import Release
-from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.in_tfx.predict.released_model import ReleasedModel
 from nightlite.ondevice.settings import Settings
 
 # Below it, no digit is likely: it may be a letter or a scribble.
@@ -37,7 +29,7 @@ class Answer(BaseModel):
         return self.probabilities[self.digit] >= LEAST_PROBABILITY
 
 
-class Recogniser:
+class Recogniser(ReleasedModel):
     """One loaded release, whose file, signature and golden examples were checked.
 
     Args:
@@ -49,47 +41,20 @@ class Recogniser:
     """
 
     def __init__(self, settings: Settings, version: int | None = None) -> None:
-        self.release, content = _load(settings, version)
-        with native_log.muted():
-            self._run = Interpreter(model_content=content).get_signature_runner(SIGNATURE)
+        super().__init__(MODEL, settings, version)
 
-    def ask(self, images: Sequence[NDArray[np.uint8]]) -> list[Answer]:
+    def recognise(self, images: Sequence[NDArray[np.uint8]]) -> list[Answer]:
         """Return an answer for each image.
 
         Args:
           images: each uint8 [28, 28], light ink on 0.
         """
-        manifest = self.release.manifest
-        [taken], [given] = manifest.inputs, manifest.outputs
-        pixels = _values(np.stack(images).reshape(len(images), -1), taken)
-        with native_log.muted():
-            probabilities = np.asarray(self._run(**{taken.name: pixels})[given.name])
+        [taken], labels = self.features, self.release.manifest.labels
         return [
             Answer(
-                digit=manifest.labels[int(row.argmax())],
-                probabilities={label: float(value) for label, value in zip(manifest.labels, row, strict=True)},
+                digit=labels[int(row.argmax())],
+                probabilities={label: float(value) for label, value in zip(labels, row, strict=True)},
                 release=self.release.version,
             )
-            for row in probabilities
+            for row in self.ask({taken.tensor.name: np.stack(images)})
         ]
-
-
-def _values(pixels: NDArray[np.uint8], taken: Input) -> NDArray[np.float32]:
-    """Return an input's values as the release's manifest says. An older manifest says nothing; then as declared."""
-    meaning = taken.meaning or MODEL.features[0].meaning
-    return pixels.astype(np.float32) * np.float32(meaning.scale) + np.float32(meaning.offset)
-
-
-def _load(settings: Settings, version: int | None) -> tuple[Release, bytes]:
-    def read(release: Release) -> tuple[Release, bytes]:
-        with checked(release, settings) as (copy, _):
-            require_golden(copy)
-            return Release(release.folder, copy.manifest), copy.model()
-
-    releases = Releases(settings.folders(MODEL.name).releases)
-    if version is not None:
-        return read(releases.release(version))
-    found = releases.read_latest(read)
-    if not found:
-        raise ReleaseError(f"no release yet in {releases.folder}: a blessed model's Pusher makes the first")
-    return found[1]

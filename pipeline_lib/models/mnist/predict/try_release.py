@@ -24,7 +24,7 @@ def main(version: int, sha256: str | None = None) -> int:
         recogniser = Recogniser(settings(), version)
         if sha256 not in (None, recogniser.release.manifest.sha256):
             raise ReleaseError(f"expected the file {sha256}. Received: {recogniser.release.manifest.sha256}")
-        answers = recogniser.ask(images)
+        answers = recogniser.recognise(images)
     except NightliteError as error:
         print(error, file=sys.stderr)
         return 1

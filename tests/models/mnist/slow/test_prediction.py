@@ -115,16 +115,16 @@ def test_the_manifest_says_how_pixels_become_inputs(settings: Settings, mnist5k:
     image, [taken] = mnist5k.eval.inputs[IMAGE_KEY][0], MODEL.app_contract.inputs
     assert taken.meaning
     dark = taken.meaning.model_copy(update={"scale": -taken.meaning.scale, "offset": -taken.meaning.offset})
-    [said] = Recogniser(settings).ask([image])
+    [said] = Recogniser(settings).recognise([image])
     file = Recogniser(settings).release.folder / "model.tflite"
     for name, meaning, shown in (("dark", dark, 255 - image), ("older", None, image)):
         others = Settings(var_dir=tmp_path / name)
         inputs = (taken.model_copy(update={"meaning": meaning}),)
         description = describe("run", LABELS).model_copy(update={"inputs": inputs})
         Releases(others.folders(MODEL.name).releases).push(file, description, who="Pusher")
-        [told] = Recogniser(others).ask([shown])
+        [told] = Recogniser(others).recognise([shown])
         assert told.probabilities == pytest.approx(said.probabilities, abs=1e-4)
-        [wrong] = Recogniser(others).ask([255 - shown])
+        [wrong] = Recogniser(others).recognise([255 - shown])
         assert wrong.probabilities != pytest.approx(said.probabilities, abs=1e-4)
 
 
@@ -137,7 +137,7 @@ if real_folder := os.environ.get("NIGHTLITE_TEST_MNIST_DIR"):
         images = np.concatenate([split.inputs[IMAGE_KEY] for split in splits])
         labels = np.concatenate([split.labels for split in splits])
         unseen = [n for n, image in enumerate(images) if image.tobytes() not in known]
-        answers = Recogniser(settings).ask(list(images[unseen]))
+        answers = Recogniser(settings).recognise(list(images[unseen]))
         right = np.mean([int(answer.digit) == label for answer, label in zip(answers, labels[unseen], strict=True)])
         print(f"{right:.2%} of {len(unseen):,} images of MNIST that are not in mnist5k")
         assert len(unseen) > 5_000

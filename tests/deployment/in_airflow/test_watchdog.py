@@ -15,12 +15,14 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from pydantic import SecretStr
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.client.access import Access
 from nightlite.deployment.in_airflow.watchdog import dag as watchdog
 from nightlite.deployment.in_airflow.watchdog import login as watchdog_login
 from nightlite.deployment.in_airflow.watchdog import watched_airflow
-from nightlite.deployment.in_airflow.watchdog.findings import look
+from nightlite.deployment.in_airflow.watchdog.findings import INGEST, PIPELINE, RELEASES, look
 from nightlite.deployment.in_airflow.watchdog.watched_airflow import WatchedAirflow
+from nightlite.ondevice.in_airflow.ingest_dag import ingest_dag
 from nightlite.paths import PROJECT
 from tests.receivers import Hook, http_server
 
@@ -168,6 +170,18 @@ def test_a_night_without_a_run_is_found_with_the_run_that_is_in_its_way(airflow:
     assert airflow.findings() == [f"{due}Airflow made none"]
     airflow.runs["tulips_tflite"] = [run_of("stuck", "running", NOW)]
     assert airflow.findings() == [f"{due}run stuck is still running"]
+
+
+def test_a_drop_folder_that_waits_for_days_is_no_finding(airflow: FakeAirflow) -> None:
+    airflow.dags["tulips_ingest"]["next_dagrun_run_after"] = "2026-03-01T02:00:00Z"
+    airflow.runs["tulips_ingest"] = [run_of("waits", "running", NOW)]
+    assert airflow.findings() == []
+
+
+def test_a_models_dags_have_the_names_and_the_tag_that_it_looks_for() -> None:
+    ingest = ingest_dag(MODEL)
+    assert ingest and ingest.dag_id == f"{MODEL.name}{INGEST}" and watched_airflow.TAG in ingest.tags
+    assert (MODEL.pipeline_name, MODEL.releases_asset) == (f"{MODEL.name}{PIPELINE}", f"{MODEL.name}{RELEASES}")
 
 
 def test_a_run_that_is_about_to_start_is_no_finding(airflow: FakeAirflow) -> None:

@@ -15,7 +15,7 @@ from nightlite.errors import RefusedError
 
 # Airflow parses files every minute and starts runs within seconds. An hour is no chance.
 PATIENCE = timedelta(hours=1)
-_PIPELINE, _INGEST, _RELEASES = "_tflite", "_ingest", "_releases"
+PIPELINE, INGEST, RELEASES = "_tflite", "_ingest", "_releases"
 
 
 class Finding(BaseModel):
@@ -48,10 +48,13 @@ def look(airflow: WatchedAirflow, now: datetime, since: datetime, nights: int) -
     for dag in dags:
         if dag.is_stale:  # its file is gone, or is told above
             continue
-        found += _refused_drops(airflow, dag, since)
+        if dag.dag_id.endswith(INGEST):
+            found += _refused_drops(airflow, dag, since)
         if not dag.is_paused and not dag.has_import_errors:
-            found += [*_not_parsed(dag, now), *_without_a_run(airflow, dag, now)]
-            found += _without_a_release(airflow, dag, now, nights) if nights else []
+            found += _not_parsed(dag, now)
+            if dag.dag_id.endswith(PIPELINE):
+                found += _without_a_run(airflow, dag, now)
+                found += _without_a_release(airflow, dag, now, nights) if nights else []
     return found
 
 
@@ -84,10 +87,8 @@ def _without_a_run(airflow: WatchedAirflow, dag: Dag, now: datetime) -> Iterator
 
 def _without_a_release(airflow: WatchedAirflow, dag: Dag, now: datetime, nights: int) -> Iterator[Finding]:
     """Yield a finding after so many nights without a release, and again after as many more."""
-    if not dag.dag_id.endswith(_PIPELINE):
-        return
     try:
-        released = airflow.last_release(dag.dag_id.removesuffix(_PIPELINE) + _RELEASES)
+        released = airflow.last_release(dag.dag_id.removesuffix(PIPELINE) + RELEASES)
     except RefusedError:  # Airflow cannot list events now; tomorrow it can
         return
     oldest = None if released else airflow.oldest_run(dag.dag_id)
@@ -107,8 +108,6 @@ def _without_a_release(airflow: WatchedAirflow, dag: Dag, now: datetime, nights:
 
 
 def _refused_drops(airflow: WatchedAirflow, dag: Dag, since: datetime) -> Iterator[Finding]:
-    if not dag.dag_id.endswith(_INGEST):
-        return
     for run in reversed(airflow.finished_since(dag.dag_id, "failed", since)):
         failed = [task for task in airflow.tasks(dag.dag_id, run.dag_run_id) if task.state == "failed"]
         lines = airflow.log_lines(dag.dag_id, run.dag_run_id, failed[0]) if failed else []

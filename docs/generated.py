@@ -14,6 +14,7 @@ from nightlite.deployment.models import models
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice import run_parameters
 from nightlite.ondevice.gates import table
+from nightlite.ondevice.gates.rows import GateRow
 from nightlite.ondevice.in_airflow.notice.settings import PREFIX as NOTIFY
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings
 from nightlite.ondevice.model import OnDeviceModel
@@ -50,12 +51,28 @@ _GROUPS = (
 
 def gates() -> str:
     """Return the table of all gates: the meaning of a blessing."""
-    parameters = {parameter.name: parameter for parameter in run_parameters.parameters(_example())}
+    model = _example()
+    parameters = {parameter.name: parameter for parameter in run_parameters.parameters(model)}
     lines = ["| gate | default | allowed range | unit | of |", "| --- | --- | --- | --- | --- |"]
     for heading, first, rows in _GROUPS:
         lines += [f"| | | | | {heading} |", *first]
-        lines += [f"{_start(parameters[row.name])} {row.unit} | {row.about or row.subject} |" for row in rows]
+        for row in rows:
+            holds = model.task.kind in row.tasks
+            start = _start(parameters[row.name]) if holds else f"| `{row.name}` | {_default(row)} | {_allowed(row)} |"
+            lines.append(f"{start} {row.unit} | {_of_task(row)}{row.about or row.subject} |")
     return _block(lines)
+
+
+def _default(row: GateRow) -> str:
+    return "the model's" if row.default is None else f"{row.default:g}"
+
+
+def _allowed(row: GateRow) -> str:
+    return " to ".join(f"{bound:g}" for bound in row.allowed)
+
+
+def _of_task(row: GateRow) -> str:
+    return f"{row.tasks[0]}: " if len(row.tasks) == 1 else ""
 
 
 def parameters() -> str:

@@ -14,10 +14,8 @@ from nightlite.ondevice.releases.history import withdrawn as events_that_bar
 from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.results.percent import percent
 
 _TIME = "%Y-%m-%d %H:%M"
-_ACCURACIES = ("accuracy", "sparse_categorical_accuracy")
 
 
 def releases(found: Releases) -> Table:
@@ -25,26 +23,29 @@ def releases(found: Releases) -> Table:
 
     `barred` names a rollback, after which no run pushes that file again.
     """
-    created = Column("created (UTC)", no_wrap=True)
-    table = Table("", "version", created, "accuracy", "bytes", "span", "signed", "barred", box=SIMPLE)
     latest, withdrawn = found.latest_version(), events_that_bar(found.history())
+    quality, rows = "quality", []
     for version in reversed(found.versions()):
         mark = "→" if version == latest else ""
         try:
             release = found.release(version)
             barred = withdrawn.get(release.manifest.sha256)
-            table.add_row(mark, str(version), *_row(release), escape(f"{barred.who}: {barred.why}") if barred else "")
+            rows.append([mark, str(version), *_row(release), escape(f"{barred.who}: {barred.why}") if barred else ""])
+            quality = figure.name if (figure := release.manifest.quality.figure) else quality
         except ReleaseError as error:
-            table.add_row(mark, str(version), f"[red]{escape(str(error))}[/]")
+            rows.append([mark, str(version), f"[red]{escape(str(error))}[/]"])
+    created = Column("created (UTC)", no_wrap=True)
+    table = Table("", "version", created, quality, "bytes", "span", "signed", "barred", box=SIMPLE)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
 def _row(release: Release) -> list[str]:
     manifest = release.manifest
-    accuracy = next((manifest.metrics[name] for name in _ACCURACIES if name in manifest.metrics), None)
     return [
         f"{manifest.created:{_TIME}}",
-        "" if accuracy is None else percent(accuracy),
+        manifest.quality.text,
         f"{manifest.size_bytes:,}",
         "" if manifest.span is None else str(manifest.span),
         "yes" if release.is_signed else "no",
@@ -73,7 +74,7 @@ def manifest(release: Release) -> list[Table]:
         "input": _signature(said.inputs),
         **{f"  {item.name}": _meaning(item.meaning) for item in said.inputs if item.meaning},
         "output": _signature(said.outputs),
-        "labels": " ".join(said.labels),
+        **({"labels": " ".join(said.labels)} if said.labels else {"unit": said.unit or "none"}),
         "least app version": said.least_app_version,
         "trained on": _data(said),
         "made by": ", ".join(f"{name} {version}" for name, version in sorted(said.versions.items())),

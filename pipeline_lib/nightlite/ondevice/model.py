@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -37,17 +37,26 @@ class Feature(_Declared):
 class Picture(_Declared):
     """Display of an example as a picture: side lengths in pixels, and the values that are drawn black and white.
 
-    The feature with width times height values is the picture, row by row. Any other is shown beside it.
+    The feature with width times height times channels values is the picture, row by row. Any other is shown beside it.
+
+    Attributes:
+      channels: 1 for grey, 3 for red, green and blue of each pixel in turn.
     """
 
     width: int = Field(gt=0)
     height: int = Field(gt=0)
+    channels: Literal[1, 3] = 1
     black: float
     white: float
 
     def fits(self, shape: Sequence[int]) -> bool:
         """Return whether a feature of this shape, without the batch, is the picture."""
-        return math.prod(shape) == self.width * self.height
+        return math.prod(shape) == self.size
+
+    @property
+    def size(self) -> int:
+        """Return the number of values of the picture."""
+        return self.width * self.height * self.channels
 
 
 class Words(_Declared):
@@ -123,8 +132,9 @@ class OnDeviceModel(ModelCard):
     def _one_feature_is_the_picture(self) -> Self:
         pictures = [item.tensor.name for item in self.features if self.show and self.show.fits(item.tensor.shape[1:])]
         if self.show and len(pictures) != 1:
-            size = self.show.width * self.show.height
-            raise ValueError(f"show: expected one feature of {size} values. Received: {', '.join(pictures) or 'none'}")
+            raise ValueError(
+                f"show: expected one feature of {self.show.size} values. Received: {', '.join(pictures) or 'none'}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -183,4 +193,4 @@ class OnDeviceModel(ModelCard):
     def app_contract(self) -> AppContract:
         """Return what an app relies on."""
         inputs = (Input(**dict(feature.tensor), meaning=feature.meaning) for feature in self.features)
-        return AppContract(inputs=tuple(inputs), output=self.output, labels=self.labels)
+        return AppContract(inputs=tuple(inputs), output=self.output, labels=self.labels, unit=self.task.unit)

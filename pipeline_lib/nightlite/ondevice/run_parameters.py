@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from nightlite.errors import ModelDeclarationError, NodeRequestError
 from nightlite.ondevice.approval import APPROVAL_RECORD
+from nightlite.ondevice.gates.rows import rows_of
 from nightlite.ondevice.gates.table import DATA, OF_MODELS
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.run_options import RunOptions
@@ -45,10 +46,18 @@ def training_params(model: OnDeviceModel) -> type[BaseModel]:
 
 
 def _bounds(model: OnDeviceModel) -> dict[str, Any]:
-    sections = [*((row, "Gates") for row in OF_MODELS), *((row, "Data") for row in DATA)]
+    sections = {"Gates": rows_of(OF_MODELS, model.task), "Data": rows_of(DATA, model.task)}
+    known = {row.name: row.default for rows in sections.values() for row in rows} | dict(model.gate_bounds)
+    if missing := [name for name, bound in known.items() if bound is None]:
+        unit = f"in {model.task.unit}, " if model.task.unit else ""
+        raise ModelDeclarationError(
+            f"{model.name}: expected gate_bounds of a {model.task.kind}, {unit}for no default fits every label. "
+            f"Received: none of {', '.join(missing)}"
+        )
     return {
-        row.name: (type(row.default), row.parameter(section, model.gate_bounds.get(row.name)))
-        for row, section in sections
+        row.name: (row.type, row.parameter(section, known[row.name] or 0))
+        for section, rows in sections.items()
+        for row in rows
     }
 
 
@@ -58,13 +67,13 @@ def run_params(model: OnDeviceModel) -> type[BaseModel]:
     Those named `min_…` and `max_…` are the bounds of gates. Each allows a value that nothing meets.
 
     Raises:
-      ModelDeclarationError: the model's own parameters, or its bounds of gates, are no such; or a parameter has the
-        name of an option or a gate.
+      ModelDeclarationError: the model's own parameters, or its bounds of gates, are no such or lack one without a
+        default; or a parameter has the name of an option or a gate.
     """
     bounds, training = _bounds(model), training_params(model)
     if unknown := sorted(set(model.gate_bounds) - set(bounds)):
         raise ModelDeclarationError(
-            f"{model.name}: expected gate_bounds of known gates. Received: {', '.join(unknown)}"
+            f"{model.name}: expected gate_bounds of a {model.task.kind}'s gates. Received: {', '.join(unknown)}"
         )
     if taken := sorted(set(training.model_fields) & {*RunOptions.model_fields, *bounds}):
         raise ModelDeclarationError(

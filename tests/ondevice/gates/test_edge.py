@@ -2,8 +2,9 @@
 
 import pytest
 
+from nightlite.ondevice.contract.app_contract import AppContract, Input
 from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
-from nightlite.ondevice.gates.edge import BOUNDS, edge_gates
+from nightlite.ondevice.gates.edge import bounds_of, edge_gates
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import CandidateMeasurements, CompiledModelRun, Percentiles
 from nightlite.ondevice.gates.paired import Comparison
@@ -13,6 +14,7 @@ from tests.names import RunParams
 IMAGE = TensorContract(name="image_floats", dtype="float32", shape=(1, 784))
 PROBABILITIES = TensorContract(name="probabilities", dtype="float32", shape=(1, 10))
 CONTRACT = FileContract(inputs=(IMAGE,), output=PROBABILITIES)
+EXPECTED = AppContract(inputs=(Input(**dict(IMAGE)),), output=PROBABILITIES, labels=tuple("0123456789"))
 RENAMED = CONTRACT.model_copy(update={"inputs": (IMAGE.model_copy(update={"name": "pixels"}),)})
 INTEGERS = CONTRACT.model_copy(update={"output": PROBABILITIES.model_copy(update={"dtype": "int8"})})
 UNNAMED = CONTRACT.model_copy(update={"output": PROBABILITIES.model_copy(update={"name": "output_0"})})
@@ -35,11 +37,11 @@ MEASURED = CandidateMeasurements(
     compiled_model_difference=1e-7,
     fully_accelerated=True,
 )
-DEFAULTS = {name: getattr(RunParams(), name) for name in BOUNDS}
+DEFAULTS = {name: getattr(RunParams(), name) for name in bounds_of(EXPECTED.task)}
 
 
 def refused(measured: CandidateMeasurements | None, quantization: str = "none") -> list[str]:
-    gates = edge_gates(measured, DEFAULTS, CONTRACT, quantization, "EdgeValidator")
+    gates = edge_gates(measured, DEFAULTS, EXPECTED, quantization, "EdgeValidator")
     return [gate.name for gate in gates if not gate.passed]
 
 
@@ -81,7 +83,7 @@ def test_each_figure_has_a_gate_of_its_own(change: dict[str, object], name: str)
 def test_latency_is_held_to_the_last_releases() -> None:
     assert refused(with_baseline(0.1)) == []
     assert refused(with_baseline(0.06)) == ["max_latency_ratio"]
-    assert "max_latency_ratio" not in {gate.name for gate in edge_gates(MEASURED, DEFAULTS, CONTRACT, "none", "E")}
+    assert "max_latency_ratio" not in {gate.name for gate in edge_gates(MEASURED, DEFAULTS, EXPECTED, "none", "E")}
 
 
 def test_losses_to_the_last_release_and_to_the_anchor_have_gates_of_their_own() -> None:
@@ -89,7 +91,7 @@ def test_losses_to_the_last_release_and_to_the_anchor_have_gates_of_their_own() 
     assert refused(MEASURED.model_copy(update={"against_baseline": lost})) == ["min_p_if_worse"]
     assert refused(MEASURED.model_copy(update={"against_anchor": lost})) == ["min_p_if_worse", "min_accuracy_change"]
     found = {"against_baseline": lost.model_copy(update={"won": 14, "lost": 3})}
-    gate = edge_gates(MEASURED.model_copy(update=found), DEFAULTS, CONTRACT, "none", "E")[-1]
+    gate = edge_gates(MEASURED.model_copy(update=found), DEFAULTS, EXPECTED, "none", "E")[-1]
     assert str(gate) == (
         "p of its losses to the last release (14 won, 3 lost of 1,000): 1, expected >= 0.05 (min_p_if_worse)"
     )
@@ -103,7 +105,7 @@ def test_a_quantized_file_may_disagree_more_often() -> None:
 
 
 def compiled_model(measured: CandidateMeasurements, quantization: str = "none") -> Gate:
-    gates = edge_gates(measured, DEFAULTS, CONTRACT, quantization, "EdgeValidator")
+    gates = edge_gates(measured, DEFAULTS, EXPECTED, quantization, "EdgeValidator")
     [gate] = [gate for gate in gates if gate.name == "compiled_model"]
     return gate
 
@@ -128,18 +130,18 @@ def test_what_kept_compiled_model_from_running_is_said_and_full_acceleration_is_
 
 
 def test_a_file_that_could_not_be_measured_passes_nothing() -> None:
-    gates = edge_gates(None, DEFAULTS, CONTRACT, "none", "EdgeValidator")
+    gates = edge_gates(None, DEFAULTS, EXPECTED, "none", "EdgeValidator")
     assert gates and not any(gate.passed or gate.value is not None for gate in gates)
 
 
 def test_a_broken_contract_names_what_was_found() -> None:
     measured = MEASURED.model_copy(update={"contract": RENAMED})
-    [gate] = [item for item in edge_gates(measured, DEFAULTS, CONTRACT, "none", "E") if not item.passed]
+    [gate] = [item for item in edge_gates(measured, DEFAULTS, EXPECTED, "none", "E") if not item.passed]
     assert isinstance(gate, Gate) and "found pixels float32[1, 784] to probabilities float32[1, 10]" in str(gate)
 
 
 def test_what_could_not_be_measured_is_said_by_the_contracts_gate() -> None:
-    contract, *others = edge_gates(None, DEFAULTS, CONTRACT, "none", "E", "pixels int8[1, 784] to p")
+    contract, *others = edge_gates(None, DEFAULTS, EXPECTED, "none", "E", "pixels int8[1, 784] to p")
     assert (contract.name, contract.value, contract.passed) == ("contract", 0, False)
     assert "kept; found pixels int8[1, 784] to p: 0, expected >= 1 (contract)" in str(contract)
     assert {gate.value for gate in others} == {None}

@@ -20,9 +20,9 @@ from models.mnist.on_device import MODEL
 from nightlite.ondevice import settings
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.run_parameters import parameters, run_params
-from tests.ondevice.gates.test_edge import CONTRACT, MEASURED
+from tests.ondevice.gates.test_edge import EXPECTED, MEASURED
 RunParams = run_params(MODEL)
-judged = edge_gates(MEASURED, RunParams(max_threads=0).model_dump(), CONTRACT, "none", "EdgeValidator")
+judged = edge_gates(MEASURED, RunParams(max_threads=0).model_dump(), EXPECTED, "none", "EdgeValidator")
 print(json.dumps({
     "default": RunParams().max_threads,
     "variable": settings.run_defaults(MODEL)["max_threads"],

@@ -175,7 +175,7 @@ def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tm
     assert "(there is no release yet)" in ask(trained(tmp_path))["subject"]
     release(tmp_path, "old")
     asked = ask(trained(tmp_path))
-    assert "(release 1: 0.0 KiB)" in asked["subject"]
+    assert "(release 1: 99.00 %, 0.0 KiB)" in asked["subject"]
     assert "/dags/diamond/runs/r/plugin/model-report)" in asked["body"]
     assert "| a\\|b | E | 0.0967 ms | <= 3 ms |" in asked["body"]
     assert "| c | E | 0.28 % | >= -0.50 % |" in asked["body"]

@@ -102,5 +102,5 @@ def test_another_version_is_no_report(tmp_path: Path) -> None:
 
 def test_a_later_run_remembers_the_figures() -> None:
     past = report(blessed=False).as_past_run()
-    assert (past.run_id, past.blessed, past.tflite_accuracy) == ("r", False, 0.75)
+    assert (past.run_id, past.blessed, past.tflite) == ("r", False, 0.75)
     assert (past.size_bytes, past.latency_p50_ms) == (10, 0.2)

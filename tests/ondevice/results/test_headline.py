@@ -2,8 +2,9 @@
 
 import pytest
 
-from nightlite.ondevice.results.headline import accuracy_and_size, headline
+from nightlite.ondevice.results.headline import headline, quality_and_size
 from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.quality import Quality, quality_in
 from nightlite.runner.node_result import NodeResult
 from tests.results import node_result, with_facts
 
@@ -69,8 +70,16 @@ def test_a_run_that_pushes_nothing_at_all() -> None:
 
 
 def test_figures_leave_out_what_is_not_known() -> None:
-    known = [(None, None), (1.0, None), (None, 1024)]
-    assert [accuracy_and_size(*pair) for pair in known] == ["", "100.00 %", "1.0 KiB"]
+    known = [(Quality(), None), (Quality(accuracy=1.0), None), (Quality(), 1024)]
+    assert [quality_and_size(*pair) for pair in known] == ["", "100.00 %", "1.0 KiB"]
+
+
+def test_a_regressions_figure_is_its_mean_error_in_the_unit_of_the_label() -> None:
+    evaluator = with_facts(EVALUATOR, metrics={"mean_absolute_error": 42.1234, "bias": 1.0}, unit="mg/dl")
+    released = pusher(pushed=True, outcome="released", pushed_version="7")
+    assert of(TRAINER, evaluator, released) == "released 7: MAE 42.12 mg/dl, 209.4 KiB"
+    figure = quality_in({"mean_absolute_error": 0.5}).figure
+    assert figure and (figure.name, figure.text, figure.brief) == ("mean error", "0.5", "MAE 0.5")
 
 
 def test_every_outcome_has_its_row() -> None:

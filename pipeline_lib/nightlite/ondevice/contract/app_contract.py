@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
+from nightlite.ondevice.task import Classification, Regression, Task
 
 
 class Meaning(BaseModel):
@@ -40,8 +41,9 @@ class AppContract(BaseModel):
 
     Attributes:
       inputs: an app finds them by their names.
-      output: has one entry per label.
-      labels: the meaning of the output's entries, in their order.
+      output: has one entry per label. Of two labels, it may have only the second. A regression's has one number.
+      labels: the meaning of the output's entries, in their order; () for a regression.
+      unit: of a regression's output; "" in a classification.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +51,12 @@ class AppContract(BaseModel):
     inputs: tuple[Input, ...] = Field(min_length=1)
     output: TensorContract
     labels: tuple[str, ...]
+    unit: str = ""
+
+    @property
+    def task(self) -> Task:
+        """Return the meaning of the output."""
+        return Classification(labels=self.labels) if self.labels else Regression(unit=self.unit)
 
     @property
     def file(self) -> FileContract:
@@ -73,7 +81,8 @@ class AppContract(BaseModel):
         for name in sorted(now.keys() & before.keys()):
             yield from _differences(f"input {name}", _facts(now[name]), _facts(before[name]))
         yield from _differences("output", _facts(self.output), _facts(served.output))
-        yield from _differences("output", {"labels": self.labels}, {"labels": served.labels})
+        meant = ({"labels": contract.labels, "unit": contract.unit} for contract in (self, served))
+        yield from _differences("output", *meant)
 
 
 def _facts(tensor: TensorContract) -> dict[str, object]:

@@ -24,14 +24,14 @@ class GoldenExample(BaseModel):
     """One example of the eval split.
 
     Attributes:
-      label: its true class, which the file need not have found.
+      label: its true class, or number, which the file need not have found.
       inputs: as an app passes them, by the names of the signature.
       outputs: LiteRT's on the build host, by the names of the signature.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    label: str
+    label: str | float
     inputs: dict[str, Numbers]
     outputs: dict[str, Numbers]
 

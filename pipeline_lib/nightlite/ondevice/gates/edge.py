@@ -2,20 +2,25 @@
 
 from collections.abc import Iterator, Mapping
 
+from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import CandidateMeasurements
-from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGE, EDGE
+from nightlite.ondevice.gates.rows import rows_of
+from nightlite.ondevice.gates.table import AGAINST_RELEASES, CHANCE, CHANGES, EDGE
 from nightlite.ondevice.quantization import TOLERANCES
+from nightlite.ondevice.task import Task
 
-# The run parameters of the bounds. The quantization decides which of the two agreements counts.
-BOUNDS = tuple(row.name for row in (*EDGE, *AGAINST_RELEASES))
+
+def bounds_of(task: Task) -> tuple[str, ...]:
+    """Return the run parameters of the bounds. The quantization decides which of the two agreements counts."""
+    return tuple(row.name for row in rows_of((*EDGE, *AGAINST_RELEASES), task))
 
 
 def edge_gates(
     measured: CandidateMeasurements | None,
     bounds: Mapping[str, float],
-    expected: FileContract,
+    expected: AppContract,
     quantization: str,
     node_id: str,
     found: str = "",
@@ -24,23 +29,25 @@ def edge_gates(
 
     Args:
       measured: None if the runtime could not run the file. Every gate has failed then.
-      bounds: by the names in `BOUNDS`.
-      expected: the file's inputs and output.
+      bounds: by the names of `bounds_of` the task.
+      expected: the file's inputs and output, and its task.
       quantization: the run parameter, which decides the required agreements.
       node_id: EdgeValidator's.
       found: the problem of a file that cannot be measured, for the contract's gate.
     """
     gates = [
-        _contract_gate(measured, expected, node_id, found),
-        _compiled_model_gate(measured, TOLERANCES[quantization], node_id),
+        _contract_gate(measured, expected.file, node_id, found),
+        _compiled_model_gate(measured, TOLERANCES[quantization], expected.task.unit, node_id),
     ]
-    for row in EDGE:
+    for row in rows_of(EDGE, expected.task):
         if quantization in row.quantizations and (not row.compares or (measured and measured.baseline)):
             gates.append(row.judge(bounds, row.measure(measured) if measured else None, node_id))
-    return (*gates, *_paired_gates(measured, bounds, node_id))
+    return (*gates, *_paired_gates(measured, bounds, expected.task, node_id))
 
 
-def _paired_gates(measured: CandidateMeasurements | None, bounds: Mapping[str, float], node_id: str) -> Iterator[Gate]:
+def _paired_gates(
+    measured: CandidateMeasurements | None, bounds: Mapping[str, float], task: Task, node_id: str
+) -> Iterator[Gate]:
     """Yield the gates on losses to the last release and to the anchor.
 
     The last release's margin is the Evaluator's.
@@ -51,7 +58,9 @@ def _paired_gates(measured: CandidateMeasurements | None, bounds: Mapping[str, f
             subject = f"{CHANCE.subject} to {whose} ({comparison})"
             yield CHANCE.judge(bounds, comparison.p_if_worse, node_id, subject)
     if measured and measured.against_anchor:
-        yield CHANGE.judge(bounds, measured.against_anchor.change, node_id, "accuracy less the anchor's")
+        [row] = rows_of(CHANGES, task)
+        subject = row.subject.replace("the last release", "the anchor")
+        yield row.judge(bounds, measured.against_anchor.change, node_id, subject)
 
 
 def _contract_gate(measured: CandidateMeasurements | None, expected: FileContract, node_id: str, found: str) -> Gate:
@@ -71,8 +80,9 @@ def _contract_gate(measured: CandidateMeasurements | None, expected: FileContrac
     )
 
 
-def _compiled_model_gate(measured: CandidateMeasurements | None, tolerance: float, node_id: str) -> Gate:
+def _compiled_model_gate(measured: CandidateMeasurements | None, tolerance: float, unit: str, node_id: str) -> Gate:
     """Return the gate on CompiledModel's answers. The subject names what kept it from running the file."""
+    tolerance = (measured and measured.tolerance) or tolerance
     subject, value = "largest difference of CompiledModel's answers from the Interpreter's", None
     if measured:
         value = measured.compiled_model_difference
@@ -85,5 +95,6 @@ def _compiled_model_gate(measured: CandidateMeasurements | None, tolerance: floa
         relation="<=",
         bound=tolerance,
         value=value,
+        unit=unit,
         passed=value is not None and value <= tolerance,
     )

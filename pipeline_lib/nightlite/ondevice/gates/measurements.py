@@ -62,22 +62,29 @@ class CompiledModelRun(BaseModel):
 class CandidateMeasurements(Measurements, CompiledModelRun):
     """The candidate's figures and its answers on the eval split.
 
-    `keras_agreement` is the share of examples with the same class as the Keras model's. The differences are between
-    the two models' probabilities (None if not all are finite). `tfma_accuracy` is the second Evaluator's for
-    the same file. `baseline` is the last release, measured in turn with the candidate (None for a first release).
-    `sha256` is the measured file's. The Pusher ships only that file. Older files lack the field (empty).
+    A classification has `accuracy`, `keras_accuracy` and `keras_agreement`, the share of examples with the same class
+    as the Keras model's. A regression has `mean_error` and `p95_error`, of absolute errors in the unit of the label.
+    `tfma_accuracy` and `tfma_mean_error` are the second Evaluator's for the same file.
+
+    The differences are between the two models' outputs (None if not all are finite). Another runtime's outputs may
+    differ by `tolerance`. `baseline` is the last release, measured in turn with the candidate (None for a first
+    release). `sha256` is the measured file's, the only one that the Pusher ships. Older files lack it and `tolerance`.
 
     `against_baseline` and `against_anchor` compare its answers with the last release's and the anchor's. The second
     is None if the anchor is the last release. `code` and `data` are fingerprints of the file's inputs, "" if not
     recorded.
     """
 
-    keras_agreement: float
+    keras_agreement: float | None = None
     max_abs_difference: float | None
     mean_abs_difference: float | None
-    accuracy: float
-    keras_accuracy: float
-    tfma_accuracy: float | None
+    accuracy: float | None = None
+    keras_accuracy: float | None = None
+    tfma_accuracy: float | None = None
+    mean_error: float | None = None
+    p95_error: float | None = None
+    tfma_mean_error: float | None = None
+    tolerance: float | None = None
     quantization: str
     sha256: str = ""
     baseline: Measurements | None = None

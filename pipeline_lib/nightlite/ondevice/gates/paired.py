@@ -1,4 +1,4 @@
-"""Comparison of two models on the same examples: how often only one is right, and how likely that is chance."""
+"""Comparison of two models on the same examples: how often one is better, and how likely that is chance."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,10 +7,12 @@ LEVEL = 0.05
 
 
 class Comparison(BaseModel):
-    """A candidate against another file, by McNemar's exact test.
+    """A candidate against another file, by McNemar's exact test: the sign test of paired examples.
 
-    Of `n` examples, only the candidate is right on `won`, and only the other file on `lost`. `p` is the two-sided
-    probability of a split at least as uneven between equally good models. `sha256` is the other file's.
+    Of `n` examples, only the candidate is right on `won`, and only the other file on `lost`. In a regression, these
+    are the examples with a smaller and with a larger absolute error. `p` is the two-sided probability of a split at
+    least as uneven between equally good models. `sha256` is the other file's. `error_change` is a regression's mean
+    error less the other file's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -20,6 +22,7 @@ class Comparison(BaseModel):
     lost: int
     n: int
     p: float
+    error_change: float | None = None
 
     @property
     def better(self) -> bool:
@@ -31,8 +34,8 @@ class Comparison(BaseModel):
 
     @property
     def change(self) -> float:
-        """Return the candidate's accuracy minus the other file's."""
-        return (self.won - self.lost) / self.n
+        """Return the candidate's accuracy, or mean error, less the other file's."""
+        return (self.won - self.lost) / self.n if self.error_change is None else self.error_change
 
     @property
     def p_if_worse(self) -> float:

@@ -126,22 +126,20 @@ def question(results: Mapping[str, NodeResult], released: "Release | None", repo
     Args:
       results: of the nodes before the Pusher.
     """
-    from nightlite.ondevice.results.headline import accuracy_and_size
-    from nightlite.ondevice.results.run_summary import ACCURACY, summarize
+    from nightlite.ondevice.results.headline import quality_and_size
+    from nightlite.ondevice.results.quality import Quality
+    from nightlite.ondevice.results.run_summary import summarize
 
-    model = summarize(results).tflite
-    accuracy = None if released is None else released.manifest.metrics.get(ACCURACY)
+    model, last = summarize(results).tflite, released.manifest.quality if released else Quality()
     size = None if released is None else released.manifest.size_bytes
-    against = (
-        f"release {released.version}: {accuracy_and_size(accuracy, size)}" if released else "there is no release yet"
-    )
-    subject = f"Push {accuracy_and_size(model.accuracy, model.bytes)}? ({against})"
+    against = f"release {released.version}: {quality_and_size(last, size)}" if released else "there is no release yet"
+    subject = f"Push {quality_and_size(model, model.bytes)}? ({against})"
     title = f"release {released.version}" if released else "no release yet"
     rows = [
         f"| | this model | {title} |",
         "| --- | --- | --- |",
-        f"| accuracy | {accuracy_and_size(model.accuracy, None)} | {accuracy_and_size(accuracy, None)} |",
-        f"| size | {accuracy_and_size(None, model.bytes)} | {accuracy_and_size(None, size)} |",
+        f"| {model.figure.name if model.figure else 'quality'} | {model.text} | {last.text} |",
+        f"| size | {quality_and_size(Quality(), model.bytes)} | {quality_and_size(Quality(), size)} |",
     ]
     gates = [_gate_row(gate) for gate in _gates(results)]
     head = (

@@ -5,7 +5,7 @@ import math
 from airflow.sdk.observability.stats import gauge, incr
 
 from nightlite.ondevice.results.node_facts import facts_of
-from nightlite.ondevice.results.run_summary import ACCURACY, JUDGE_NODE
+from nightlite.ondevice.results.run_summary import JUDGE_NODE
 from nightlite.runner.in_airflow.metrics import PREFIX, name_of
 from nightlite.runner.node_result import NodeResult
 
@@ -13,10 +13,10 @@ from nightlite.runner.node_result import NodeResult
 def emit(result: NodeResult, dag_id: str) -> None:
     """Send one node's figures of the model, each metric tagged with `dag_id` and `node_id`."""
     name, tags, facts = name_of(result.node_id), {"dag_id": dag_id, "node_id": result.node_id}, facts_of(result)
-    accuracy = facts.metrics.get(ACCURACY)
+    figure = facts.quality.figure
     # A Pusher's metrics are another node's.
-    if accuracy is not None and math.isfinite(accuracy) and result.pushed is None:
-        gauge(f"{name}.accuracy", accuracy, tags=tags)
+    if figure and math.isfinite(figure.value) and result.pushed is None:
+        gauge(f"{name}.{figure.name.replace(' ', '_')}", figure.value, tags=tags)
     if facts.model_bytes is not None:
         gauge(f"{name}.model_bytes", facts.model_bytes, tags=tags)
     if result.pushed:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from ml_metadata.proto import metadata_store_pb2
 
 from nightlite.ondevice.gates.gate import GATES_FILE, Gates
-from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
+from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics, unit_of
 from nightlite.ondevice.report_files import REPORT_PAGE, REPORT_TYPE
 from nightlite.ondevice.results.node_facts import NodeFacts
 from nightlite.ondevice.results.outcome import OUTCOME, Outcome
@@ -77,6 +77,7 @@ def _evaluation(artifact: Artifact) -> dict[str, Any]:
     gates = evaluation_gates(artifact.uri, node_id="")
     return {
         "metrics": overall_metrics(artifact.uri),
+        "unit": unit_of(artifact.uri),
         "refusals": [str(gate) for gate in gates if not gate.passed],
     }
 

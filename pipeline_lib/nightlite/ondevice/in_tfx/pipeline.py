@@ -62,9 +62,9 @@ def create_pipeline(
     ).with_id("ImportExampleGen")
     examples = example_gen.outputs["examples"]
 
-    # With the label as a category its values are counted, which a measurement of drift needs.
+    # With a class as a category its values are counted, which a measurement of drift needs.
     statistics_gen = tfx.components.StatisticsGen(
-        examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema(model.label_key))
+        examples=examples, stats_options=tfdv.StatsOptions(schema=label_schema(model.label_key, model.task))
     )
     statistics = statistics_gen.outputs["statistics"]
     if schema_file:
@@ -85,7 +85,7 @@ def create_pipeline(
         anomalies=example_validator.outputs["anomalies"],
         previous=previous_span.outputs["gates"],
         label_key=model.label_key,
-        labels=model.labels,
+        task=model.task,
         run_values=run_values,
     )
 

@@ -12,7 +12,7 @@ from nightlite.errors import DataError
 from nightlite.ondevice.contract.file_contract import FileContract
 
 Inputs = Mapping[str, npt.NDArray[np.float32]]
-Labels = npt.NDArray[np.int64]
+Labels = npt.NDArray[Any]  # int64 of a classification, float32 of a regression
 _BATCH = 500
 
 
@@ -30,13 +30,15 @@ def read_inputs(files: Sequence[str], contract: FileContract, most: int | None =
     return _read(files, _spec(contract), most)
 
 
-def read_labelled(files: Sequence[str], contract: FileContract, label_key: str) -> tuple[Inputs, Labels]:
-    """Return the inputs as `read_inputs` does, and the labels, int64 [n].
+def read_labelled(
+    files: Sequence[str], contract: FileContract, label_key: str, label_type: type[np.generic] = np.int64
+) -> tuple[Inputs, Labels]:
+    """Return the inputs as `read_inputs` does, and the labels [n] of that type.
 
     Raises:
       DataError: there is no example.
     """
-    found = _read(files, {**_spec(contract), label_key: tf.io.FixedLenFeature([], tf.int64)}, None)
+    found = _read(files, {**_spec(contract), label_key: tf.io.FixedLenFeature([], tf.as_dtype(label_type))}, None)
     labels: Labels = found.pop(label_key)
     return found, labels
 

@@ -10,6 +10,7 @@ from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.contract.app_contract import AppContract, Input
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.gates.gate import Gate
+from nightlite.ondevice.results.quality import Quality, quality_in
 
 CARD_FILE = "model_card.md"
 MODEL_FILE = "model.tflite"
@@ -26,7 +27,8 @@ class Description(BaseModel):
     """Description of a model before it has a version.
 
     Attributes:
-      labels: the meaning of the output's entries, in their order.
+      labels: the meaning of the output's entries, in their order; () for a regression.
+      unit: of a regression's output and errors, "" if it has none.
       inputs, outputs: the signature that an app calls. Each input has its meaning, but in older manifests.
       least_app_version: the first version of the app that understands the file.
       metrics: by name, on the eval split: TFMA's of the TFLite file, and EdgeValidator's if there was one.
@@ -49,6 +51,7 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     labels: tuple[str, ...]
+    unit: str = ""
     inputs: tuple[Input, ...]
     outputs: tuple[TensorContract, ...]
     least_app_version: int = Field(default=1, ge=1)
@@ -87,7 +90,12 @@ class Manifest(Description):
     def app_contract(self) -> AppContract:
         """Return what an app relies on."""
         [output] = self.outputs
-        return AppContract(inputs=self.inputs, output=output, labels=self.labels)
+        return AppContract(inputs=self.inputs, output=output, labels=self.labels, unit=self.unit)
+
+    @property
+    def quality(self) -> Quality:
+        """Return the file's quality on the eval split of its run."""
+        return quality_in(self.metrics, self.unit)
 
     @property
     def next_anchor(self) -> int:

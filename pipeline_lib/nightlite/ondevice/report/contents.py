@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from nightlite.ondevice.results.quality import Quality
+
 ModelKey = Literal["keras", "tflite", "released"]
 
 
@@ -32,21 +34,30 @@ class ReportedMeasurements(ReportPart):
     baseline: "ReportedMeasurements | None" = None
 
 
-class ModelColumn(ReportPart):
+class ModelColumn(Quality, ReportPart):
     """One model over the eval split, in the runtime that serves it.
 
-    `confusion[label][prediction]` counts examples. `class_accuracy[label]` is None if the split has none of them.
-    `loss` is the mean cross-entropy in nats. `tfma_accuracy` is the Evaluator's, None without an evaluation.
+    Of a classification: `confusion[label][prediction]` counts examples. `class_accuracy[label]` is None if the split
+    has none of them. `loss` is the mean cross-entropy in nats.
+
+    Of a regression: `error_counts[i]` examples have their error, prediction less label, in [error_edges[i],
+    error_edges[i + 1]), the last with its end. `points` are label and prediction of some examples.
+
+    `tfma` is the Evaluator's quality, empty without an evaluation.
     """
 
     key: ModelKey
     title: str
-    accuracy: float
-    loss: float
-    class_accuracy: tuple[float | None, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    loss: float | None = None
+    class_accuracy: tuple[float | None, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    p95_error: float | None = None
+    bias: float | None = None
+    error_edges: tuple[float, ...] = ()
+    error_counts: tuple[int, ...] = ()
+    points: tuple[tuple[float, float], ...] = ()
     size_bytes: int
-    tfma_accuracy: float | None = None
+    tfma: Quality = Quality()
     measurements: ReportedMeasurements | None = None
 
     @property
@@ -57,42 +68,51 @@ class ModelColumn(ReportPart):
             key=lambda item: item[1],
         )
 
+    @property
+    def tfma_disagrees(self) -> bool:
+        """Return whether the Evaluator found another quality, beyond rounding and what is shown."""
+        found, tfmas = self.figure, self.tfma.figure
+        rounding = 1e-5 if self.mean_error is None else 1e-3 * self.mean_error
+        return bool(found and tfmas and abs(tfmas.value - found.value) > rounding)
+
 
 class Agreement(ReportPart):
     """TFLite against Keras, example by example.
 
-    `largest_difference` and `mean_difference` are absolute, over all probabilities. `counts[i]` examples have their
+    `agreeing` have the same class. A regression has none (None). `largest_difference` and `mean_difference` are
+    absolute, over all outputs. `counts[i]` examples have their
     largest difference in [10**edges[i], 10**edges[i + 1]). Those below the first edge are counted in the first.
     """
 
     examples: int
-    agreeing: int
+    agreeing: int | None
     largest_difference: float
     mean_difference: float
     edges: tuple[float, ...]
     counts: tuple[int, ...]
 
     @property
-    def share(self) -> float:
-        return self.agreeing / self.examples
+    def share(self) -> float | None:
+        return None if self.agreeing is None else self.agreeing / self.examples
 
 
 class Mistake(ReportPart):
-    """An example on which the two models disagree, or which neither recognises.
+    """An example on which the two models disagree, which neither recognises, or with a large error.
 
-    `png` is base64, "" if the model's examples are no pictures. `values` are the other features', by their names.
+    `probabilities` of a regression are its one number. `png` is base64, "" if the model's examples are no pictures.
+    `values` are the other features', by their names.
     """
 
     index: int
-    label: int
-    kind: Literal["disagree", "both err"]
+    label: int | float
+    kind: Literal["disagree", "both err", "large error"]
     probabilities: dict[ModelKey, tuple[float, ...]]
     png: str = ""
     values: dict[str, tuple[float, ...]] = {}
 
 
 class Mistakes(ReportPart):
-    """Number of the mistakes, and the first ones to look at."""
+    """Number of the mistakes of a classification, and the first ones to look at."""
 
     disagreements: int
     both_err: int

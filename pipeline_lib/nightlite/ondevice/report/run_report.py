@@ -6,9 +6,9 @@ history.
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nightlite import durable
 from nightlite.ondevice.approval import Approval
@@ -26,18 +26,22 @@ from nightlite.ondevice.report.contents import (
 )
 from nightlite.ondevice.report_files import REPORT_JSON
 from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.quality import Quality
 
 
 class PastRun(ReportPart):
-    """A run in a later run's history. `eval_set` identifies the examples on which its models were compared."""
+    """A run in a later run's history. `eval_set` identifies the examples on which its models were compared.
+
+    `keras` and `tflite` are the models' accuracies, or mean errors.
+    """
 
     run_id: str
     created: datetime
     span: int | None = None
     window: int = 1
     eval_set: str = ""
-    keras_accuracy: float | None = None
-    tflite_accuracy: float | None = None
+    keras: float | None = None
+    tflite: float | None = None
     size_bytes: int | None = None
     latency_p50_ms: float | None = None
     blessed: bool | None = None
@@ -113,6 +117,21 @@ class Report(RunReport):
     eval_set: str = ""
     history: tuple[PastRun, ...] = ()
 
+    @field_validator("card", mode="before")
+    @classmethod
+    def _labels_before_tasks(cls, card: Any) -> Any:
+        """Return a card of a version whose models were all classifications as one of this version."""
+        if isinstance(card, dict) and "labels" in card:
+            return {name: card[name] for name in card if name != "labels"} | {
+                "task": {"kind": "classification", "labels": card["labels"]}
+            }
+        return card
+
+    @property
+    def quality(self) -> Quality:
+        """Return the file's."""
+        return self.model("tflite") or Quality(unit=self.card.task.unit)
+
     def model(self, key: ModelKey) -> ModelColumn | None:
         return next((column for column in self.models if column.key == key), None)
 
@@ -129,12 +148,16 @@ class Report(RunReport):
             span=self.span,
             window=int(self.parameters.get("window", 1)),
             eval_set=self.eval_set,
-            keras_accuracy=keras.accuracy if keras else None,
-            tflite_accuracy=tflite.accuracy if tflite else None,
+            keras=_value(keras),
+            tflite=_value(tflite),
             size_bytes=tflite.size_bytes if tflite else None,
             latency_p50_ms=measurements.latency_ms.get("p50") if measurements else None,
             blessed=self.blessed,
         )
+
+
+def _value(quality: Quality | None) -> float | None:
+    return quality.figure.value if quality and quality.figure else None
 
 
 def verdict(gates: tuple[Gate, ...]) -> tuple[bool | None, str]:

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
-from nightlite.ondevice.results.percent import percent
+from nightlite.ondevice.results.quality import Quality
 from nightlite.ondevice.results.run_summary import outcome_of, pusher_of, summarize
 from nightlite.runner.node_result import NodeResult
 
 _LONGEST = 200
 
 
-def accuracy_and_size(accuracy: float | None, size_bytes: int | None) -> str:
-    """Return the known ones as text, such as "99.17 %, 209.4 KiB"."""
-    known = [] if accuracy is None else [percent(accuracy)]
+def quality_and_size(quality: Quality, size_bytes: int | None) -> str:
+    """Return the known ones as text, such as "99.17 %, 209.4 KiB" or "MAE 42.1 mg/dl, 4.5 KiB"."""
+    known = [quality.figure.brief] if quality.figure else []
     return ", ".join([*known, *([] if size_bytes is None else [f"{size_bytes / 1024:.1f} KiB"])])
 
 
@@ -37,7 +37,7 @@ def headline(results: Mapping[str, NodeResult], failed: Sequence[str] | None = N
         return _short(f"{outcome.words}: {refusals[0]}", end)
     if outcome is Outcome.released:
         model = summarize(results).tflite
-        told = accuracy_and_size(model.accuracy, model.bytes)
+        told = quality_and_size(model, model.bytes)
         return f"{outcome.words} {pusher and facts_of(pusher).pushed_version}" + (f": {told}" if told else "")
     return _short((pusher and pusher.reason) or outcome.words)
 

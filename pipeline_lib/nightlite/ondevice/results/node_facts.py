@@ -1,11 +1,15 @@
 """The product's part of a node's result, typed. `in_tfx/node_outcome.py` writes it into `NodeResult.facts`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.runner.node_result import NodeResult
+
+# Imported for types only, because every parse of the DAG imports this module.
+if TYPE_CHECKING:
+    from nightlite.ondevice.results.quality import Quality
 
 
 class NodeFacts(BaseModel):
@@ -13,6 +17,7 @@ class NodeFacts(BaseModel):
 
     Attributes:
       metrics: of the overall slice, for an Evaluator; the release's, for a Pusher.
+      unit: of a regression's errors, for an Evaluator.
       refusals: each gate that was not passed, in words, for an Evaluator and EdgeValidator.
       model_bytes: of a Trainer's model to serve.
       pushed_version, pushed_to, pushed_sha256: the release that holds the model. The Pusher made it, or found that it
@@ -24,6 +29,7 @@ class NodeFacts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     metrics: dict[str, float] = {}
+    unit: str = ""
     refusals: list[str] = []
     model_bytes: int | None = None
     pushed_version: str | None = None
@@ -31,6 +37,13 @@ class NodeFacts(BaseModel):
     pushed_sha256: str | None = None
     outcome: Outcome | None = None
     report: str | None = None
+
+    @property
+    def quality(self) -> "Quality":
+        """Return the model's quality, of an Evaluator."""
+        from nightlite.ondevice.results.quality import quality_in
+
+        return quality_in(self.metrics, self.unit)
 
 
 def facts_of(result: NodeResult) -> NodeFacts:

@@ -7,19 +7,16 @@ from pydantic import BaseModel, ConfigDict
 from nightlite.ondevice.report_files import OUTCOME_NODE
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.quality import Quality
 from nightlite.runner.node_result import NodeResult
 
 # The node that judges every gate of a run, the Evaluators' included.
 JUDGE_NODE = "EdgeValidator"
-ACCURACY = "sparse_categorical_accuracy"
 
 
-class ModelMetrics(BaseModel):
-    """Figures of one model: accuracy in [0, 1] on the eval split, and bytes of its Trainer's model to serve."""
+class ModelMetrics(Quality):
+    """Figures of one model: its quality on the eval split, and bytes of its Trainer's model to serve."""
 
-    model_config = ConfigDict(frozen=True)
-
-    accuracy: float | None = None
     bytes: int | None = None
 
 
@@ -90,10 +87,8 @@ def report_page(results: Iterable[NodeResult | None]) -> str | None:
 
 def _metrics_of(results: Mapping[str, NodeResult], *, lite: bool) -> ModelMetrics:
     trainer, evaluator = _of_model(results, "Trainer.", lite), _of_model(results, "Evaluator.", lite)
-    return ModelMetrics(
-        accuracy=facts_of(evaluator).metrics.get(ACCURACY) if evaluator else None,
-        bytes=facts_of(trainer).model_bytes if trainer else None,
-    )
+    quality = facts_of(evaluator).quality if evaluator else Quality()
+    return ModelMetrics(**dict(quality), bytes=facts_of(trainer).model_bytes if trainer else None)
 
 
 def _of_model(results: Mapping[str, NodeResult], component: str, lite: bool) -> NodeResult | None:

@@ -11,7 +11,7 @@ from nightlite.ondevice.in_airflow.notice.content import finished
 from nightlite.ondevice.in_airflow.notice.message import FileMetrics, Notice
 from nightlite.ondevice.report.contents import ModelColumn, ReportedMeasurements
 from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
-from nightlite.ondevice.results.run_summary import ACCURACY, JUDGE_NODE
+from nightlite.ondevice.results.run_summary import JUDGE_NODE
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from tests.names import PUSHER
 from tests.ondevice.report.test_run_report import column, report
@@ -26,7 +26,7 @@ def node(node_id: str, **facts: object) -> NodeResult:
 
 
 TRAINER = node("Trainer.mnist_lite", model_bytes=1000)
-EVALUATOR = node("Evaluator.mnist_lite", metrics={ACCURACY: 0.75})
+EVALUATOR = node("Evaluator.mnist_lite", metrics={"sparse_categorical_accuracy": 0.75})
 BLESSED = node(JUDGE_NODE, blessed=True)
 
 

@@ -1,6 +1,5 @@
 """Data that ends a run before training: data that is not what the curated schema says, and labels that drift."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,19 @@ from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.data_gate import executor
 from nightlite.ondevice.in_tfx.data_gate.component import PreviousSpanStrategy
 from nightlite.ondevice.report.run_report import RunReport
+from nightlite.ondevice.task import Classification
 from nightlite.paths import PROJECT
 from tests.ondevice.in_tfx.gate_laboratory import new
 
 Feature = tf.train.Feature
 Odd = dict[str, Feature | None]  # None: left out
+TASK = Classification(labels=tuple(f"a {label}" for label in range(9)))
 BOUNDS = {
     "max_anomalies": 0,
     "max_label_drift": 0.1,
     "min_label_share": 0.01,
     "label_key": LABEL_KEY,
-    "labels": json.dumps([f"a {label}" for label in range(9)]),
+    "task": TASK.model_dump_json(),
 }
 
 
@@ -60,7 +61,7 @@ def statistics(tmp_path: Path) -> Callable[..., Artifact]:
         artifact = new(standard_artifacts.ExampleStatistics, tmp_path / f"statistics-{span}")
         artifact.split_names = '["train", "eval"]'
         artifact.set_int_custom_property("span", span)
-        options = tfdv.StatsOptions(schema=executor.label_schema(LABEL_KEY))
+        options = tfdv.StatsOptions(schema=executor.label_schema(LABEL_KEY, TASK))
         for split in ("train", "eval"):
             examples = [good(label) for label in labels]
             if odd and split == "eval":

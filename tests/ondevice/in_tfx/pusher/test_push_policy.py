@@ -19,7 +19,7 @@ from nightlite.ondevice.releases.policy import EVEN_IF_NO_BETTER, Policy, compar
 from nightlite.ondevice.releases.store import Push, Releases
 from nightlite.ondevice.results.outcome import Outcome
 from tests.names import RunParams
-from tests.ondevice.gates.test_edge import CONTRACT, DEFAULTS, MEASURED, RENAMED
+from tests.ondevice.gates.test_edge import DEFAULTS, EXPECTED, MEASURED, RENAMED
 from tests.ondevice.releases.made_releases import CONTRACT as DECLARED
 from tests.ondevice.releases.made_releases import DESCRIPTION
 
@@ -38,7 +38,7 @@ def right(wrong: range) -> Right:
 def gates_refuse(answers: Right, last: Right, anchors: Right) -> list[str]:
     """Return the gates that refuse these answers, the Evaluator's margin against the last release among them."""
     found = {"against_baseline": compare(answers, last, "last"), "against_anchor": compare(answers, anchors, "anchor")}
-    gates = edge_gates(MEASURED.model_copy(update=found), DEFAULTS, CONTRACT, "none", "EdgeValidator")
+    gates = edge_gates(MEASURED.model_copy(update=found), DEFAULTS, EXPECTED, "none", "EdgeValidator")
     margin = ["margin"] if found["against_baseline"].change < RunParams().min_accuracy_change else []
     return [gate.name for gate in gates if not gate.passed] + margin
 

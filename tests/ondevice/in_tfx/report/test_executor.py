@@ -25,6 +25,7 @@ from nightlite.ondevice.in_tfx.ingest.examples import Split
 from nightlite.ondevice.in_tfx.report import component, history, pages
 from nightlite.ondevice.in_tfx.report.executor import Executor
 from nightlite.ondevice.report.run_report import Report
+from nightlite.ondevice.results.quality import Quality
 from tests.models.mnist.made_digits import make_split
 from tests.ondevice.in_tfx.report.report_artifacts import (
     EVIL,
@@ -96,7 +97,7 @@ def _answered(folder: Path, *files: str) -> EvalAnswers:
     inputs["examples"][0].split_names = json.dumps(["eval"])
     contract = MODEL.app_contract.model_dump_json()
     parameters = {"contract_json": contract, "label_key": LABEL_KEY, "threads": 1, "quantization": "none"}
-    return executor._measure(inputs, parameters, None)[1]
+    return executor._measure(inputs, parameters, Quality())[1]
 
 
 def run(artifacts: Path, folder: Path, **keys: str) -> Report:
@@ -136,7 +137,7 @@ def test_figures_are_those_of_the_models_own_outputs(
         assert column.confusion[3][4] == ((split.labels == 3) & (predicted == 4)).sum()
         assert column.class_accuracy[3] == pytest.approx((predicted[split.labels == 3] == 3).mean())
         # TFMA, from the same probabilities, comes to the same.
-        assert column.tfma_accuracy == pytest.approx(column.accuracy, abs=1e-6)
+        assert column.tfma.accuracy == pytest.approx(column.accuracy, abs=1e-6)
 
 
 def test_agreement_and_mistakes_are_counted_and_the_most_different_come_first(
@@ -257,7 +258,7 @@ def test_a_difference_from_tfma_that_its_gate_allows_is_no_fault(
     name = "max_tfma_difference"
     gate = Gate(name=name, node_id="V", subject=name, relation="<=", bound=0.003, value=0.0028, passed=passed)
     models = tuple(
-        column.model_copy(update={"tfma_accuracy": 0.12345}) if column.key == key else column
+        column.model_copy(update={"tfma": Quality(accuracy=0.12345)}) if column.key == key else column
         for column in report.models
     )
     page = Page(pages.render(report.model_copy(update={"gates": (gate,), "models": models}))["report.html"])

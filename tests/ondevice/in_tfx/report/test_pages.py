@@ -49,8 +49,8 @@ RUNS = tuple(
         span=17 if number < 3 else 18,  # before the eval set
         window=1 if number < 4 else 2,
         eval_set="first" if number < 4 else "second",
-        keras_accuracy=keras,
-        tflite_accuracy=tflite,
+        keras=keras,
+        tflite=tflite,
         size_bytes=size,
         latency_p50_ms=latency,
         blessed=blessed,
@@ -254,7 +254,7 @@ def test_the_runs_before_are_drawn_and_listed(sections: dict[str, str]) -> None:
     accuracy, size, latency = charts(sections["Runs up to this one"]).values()
     for part in (slice(0, 3), slice(3, 5)):
         drawn = [lines(accuracy, key, len(RUNS[part]))[0] for key in ("keras", "tflite")]
-        assert_drawn(drawn, [[getattr(run, f"{key}_accuracy") for run in RUNS[part]] for key in ("keras", "tflite")])
+        assert_drawn(drawn, [[getattr(run, key) for run in RUNS[part]] for key in ("keras", "tflite")])
     assert_drawn(lines(size, "tflite", 5), [run.size_bytes for run in RUNS])
     assert_drawn(lines(latency, "tflite", 5), [run.latency_p50_ms for run in RUNS])
     assert rows(sections["The last runs as figures"]) == [

@@ -10,6 +10,7 @@ from nightlite.ondevice.report.contents import ModelColumn
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.results.quality import Quality
 from nightlite.ondevice.results.run_summary import JUDGE_NODE, outcome_of, pusher_of, report_page, summarize
 from nightlite.runner.node_result import NodeResult
 
@@ -112,7 +113,7 @@ def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dic
     report, address = _report(page), report_url(dag_id, run_id) if page else None
     if not report:
         tflite = summarize(results).tflite
-        return {"model": FileMetrics(accuracy=tflite.accuracy, size_bytes=tflite.bytes), "report_url": address}
+        return {"model": FileMetrics(**_quality(tflite), size_bytes=tflite.bytes), "report_url": address}
     released = report.model("released")
     return {
         "model": _of(report.model("tflite")),
@@ -133,4 +134,8 @@ def _of(column: ModelColumn | None) -> FileMetrics:
     if not column:
         return FileMetrics()
     latency = column.measurements.latency_ms.get("p50") if column.measurements else None
-    return FileMetrics(accuracy=column.accuracy, size_bytes=column.size_bytes, latency_ms=latency)
+    return FileMetrics(**_quality(column), size_bytes=column.size_bytes, latency_ms=latency)
+
+
+def _quality(found: Quality) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in Quality.model_fields}

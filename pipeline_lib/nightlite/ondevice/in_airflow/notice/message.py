@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from nightlite.ondevice.results.outcome import Event
-from nightlite.ondevice.results.percent import percent
+from nightlite.ondevice.results.quality import Quality
 
 _TITLES: Mapping[Event | Literal["silent"], str] = {
     "pushed": "pushed",
@@ -22,10 +22,9 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class FileMetrics(_Message):
-    """Metrics of one TFLite file: accuracy in [0, 1] on the eval split, bytes, and median latency in ms."""
+class FileMetrics(Quality):
+    """Metrics of one TFLite file: its quality on the eval split, bytes, and median latency in ms."""
 
-    accuracy: float | None = None
     size_bytes: int | None = None
     latency_ms: float | None = None
 
@@ -74,15 +73,11 @@ class Notice(_Message):
         """Return rows of name, this run's value and the last release's, except those that this run lacks."""
         new, old = self.model, self.last_release or FileMetrics()
         rows = [
-            ("accuracy", _percent(new.accuracy), _percent(old.accuracy)),
+            (new.figure.name if new.figure else "", new.text, old.text),
             ("size", _bytes(new.size_bytes), _bytes(old.size_bytes)),
             ("latency", _milliseconds(new.latency_ms), _milliseconds(old.latency_ms)),
         ]
         return [row for row in rows if row[1]]
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else percent(share)
 
 
 def _bytes(size: int | None) -> str:

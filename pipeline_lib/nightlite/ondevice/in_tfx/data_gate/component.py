@@ -1,7 +1,6 @@
 """DataGate: ends a run with anomalies in the data or a drift of its labels, before training."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import ml_metadata
@@ -10,9 +9,11 @@ from tfx.dsl.components.common import resolver
 from tfx.types import Artifact, BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from nightlite.ondevice.gates.rows import rows_of
 from nightlite.ondevice.gates.table import DATA
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.data_gate.executor import SPAN, Executor
+from nightlite.ondevice.task import Task
 from nightlite.runner.in_tfx.run_parameters import RunValue
 
 
@@ -28,9 +29,10 @@ class DataGateSpec(ComponentSpec):
     }
     OUTPUTS: ClassVar = {"gates": ChannelParameter(type=DataGates)}
     PARAMETERS: ClassVar = {
-        **{row.name: ExecutionParameter(type=type(row.default)) for row in DATA},
+        # Those of the model's task.
+        **{row.name: ExecutionParameter(type=row.type, optional=True) for row in DATA},
         "label_key": ExecutionParameter(type=str),
-        "labels": ExecutionParameter(type=str),
+        "task": ExecutionParameter(type=str),
     }
 
 
@@ -44,8 +46,8 @@ class DataGate(base_component.BaseComponent):
       examples: an ExampleGen's. Only these have the span: TFX's later artifacts all have span 0.
       statistics, schema, anomalies: StatisticsGen's, SchemaGen's and ExampleValidator's.
       previous: the DataGates of the last span that passed, if any.
-      label_key: the label's feature, an integer. StatisticsGen must have counted its values (`label_schema`).
-      labels: the names of the classes. A label is an index into them.
+      label_key: the label's feature. Of integers, StatisticsGen must have counted the values (`label_schema`).
+      task: a classification's label is an index into its labels, a regression's is a float.
       run_values: the bounds by the names in `gates.table.DATA`. Anomalies are those of all splits together. The drift
         is the one between the train split and the previous span's.
     """
@@ -54,14 +56,14 @@ class DataGate(base_component.BaseComponent):
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(
-        self, *, label_key: str, labels: Sequence[str], run_values: Mapping[str, RunValue], **inputs: BaseChannel
+        self, *, label_key: str, task: Task, run_values: Mapping[str, RunValue], **inputs: BaseChannel
     ) -> None:
         spec = DataGateSpec(
             **inputs,
             gates=channel.Channel(type=DataGates),
             label_key=label_key,
-            labels=json.dumps(labels),
-            **{row.name: run_values[row.name] for row in DATA},
+            task=task.model_dump_json(),
+            **{row.name: run_values[row.name] for row in rows_of(DATA, task)},
         )
         super().__init__(spec=spec)
 

@@ -1,12 +1,12 @@
 """Executor of DataGate."""
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow_data_validation as tfdv
+from pydantic import TypeAdapter
 from tensorflow_data_validation.utils import anomalies_util
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx.components.example_validator import executor as example_validator
@@ -17,14 +17,16 @@ from tfx.types import Artifact, artifact_utils
 
 from nightlite.errors import DataRefusedError
 from nightlite.ondevice.gates.gate import Gates
-from nightlite.ondevice.gates.table import ANOMALIES, LABEL_DRIFT, RAREST_LABEL
+from nightlite.ondevice.gates.table import ANOMALIES, LABEL_DRIFT, NUMBER_DRIFT, RAREST_LABEL
 from nightlite.ondevice.report_files import REFUSED_DATA
+from nightlite.ondevice.task import Task
 from nightlite.runner.in_tfx import node_log
 
 SPAN = "span"
 LABEL_STATISTICS = "label_stats.pbtxt"
 NODE_ID = "DataGate"
 _TRAIN = "train"
+_TASK: TypeAdapter[Task] = TypeAdapter(Task)
 
 
 class Executor(base_executor.BaseExecutor):
@@ -47,18 +49,19 @@ class Executor(base_executor.BaseExecutor):
         label_key = exec_properties["label_key"]
         by_split = {split: _label_statistics(statistics, split, label_key) for split in _splits(statistics)}
         schema = _read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
-        rarest, share = rarest_label(by_split, schema, label_key, json.loads(exec_properties["labels"]))
-        gates = [
-            ANOMALIES.judge(exec_properties, len(anomalies), NODE_ID),
-            RAREST_LABEL.judge(exec_properties, share, NODE_ID, f"{RAREST_LABEL.subject}, {rarest}"),
-        ]
+        task: Task = _TASK.validate_json(exec_properties["task"])
+        gates = [ANOMALIES.judge(exec_properties, len(anomalies), NODE_ID)]
+        if task.labels:
+            rarest, share = rarest_label(by_split, schema, label_key, task.labels)
+            gates.append(RAREST_LABEL.judge(exec_properties, share, NODE_ID, f"{RAREST_LABEL.subject}, {rarest}"))
         labels = by_split[_TRAIN]
         if input_dict.get("previous"):
             [previous] = input_dict["previous"]
             before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
-            subject = f"{LABEL_DRIFT.subject} since span {previous.get_int_custom_property(SPAN)}"
-            drift = label_drift(labels, before, label_key)
-            gates.append(LABEL_DRIFT.judge(exec_properties, drift, NODE_ID, subject))
+            row = LABEL_DRIFT if task.labels else NUMBER_DRIFT
+            subject = f"{row.subject} since span {previous.get_int_custom_property(SPAN)}"
+            drift = label_drift(labels, before, label_key, task)
+            gates.append(row.judge(exec_properties, drift, NODE_ID, subject))
         judged = Gates(gates=tuple(gates))
         if not judged.passed:
             raise DataRefusedError(_refusal(judged, anomalies), self._page(judged, input_dict, output))
@@ -86,10 +89,15 @@ def label_drift(
     current: statistics_pb2.DatasetFeatureStatisticsList,
     previous: statistics_pb2.DatasetFeatureStatisticsList,
     label_key: str,
+    task: Task,
 ) -> float:
-    """Return the L-infinity distance of two distributions of the label, in [0, 1], as TFDV computes it."""
-    schema = label_schema(label_key)
-    tfdv.get_feature(schema, label_key).drift_comparator.infinity_norm.threshold = 0
+    """Return the distance of two distributions of the label, in [0, 1], as TFDV computes it.
+
+    It is the L-infinity distance of classes' shares, and the Jensen-Shannon divergence of numbers' histograms.
+    """
+    schema = label_schema(label_key, task)
+    comparator = tfdv.get_feature(schema, label_key).drift_comparator
+    (comparator.infinity_norm if task.labels else comparator.jensen_shannon_divergence).threshold = 0
     found = tfdv.validate_statistics(current, schema, previous_statistics=previous)
     [measured] = [item for info in found.drift_skew_info for item in info.drift_measurements]
     return float(measured.value)
@@ -132,12 +140,13 @@ def _domain(schema: schema_pb2.Schema, label_key: str) -> set[str]:
     return {str(label) for domain in domains for label in range(domain.min, domain.max + 1)}
 
 
-def label_schema(label_key: str) -> schema_pb2.Schema:
-    """Return a schema with the integer label as a category, which makes TFDV count each of its values."""
-    domain = schema_pb2.IntDomain(is_categorical=True)
-    return schema_pb2.Schema(
-        feature=[schema_pb2.Feature(name=label_key, type=schema_pb2.FeatureType.INT, int_domain=domain)]
-    )
+def label_schema(label_key: str, task: Task) -> schema_pb2.Schema:
+    """Return a schema with integer labels as a category, which makes TFDV count each value; or with a float label."""
+    feature = schema_pb2.Feature(name=label_key, type=schema_pb2.FeatureType.FLOAT)
+    if task.labels:
+        feature.type = schema_pb2.FeatureType.INT
+        feature.int_domain.is_categorical = True
+    return schema_pb2.Schema(feature=[feature])
 
 
 def _anomalies(artifact: Artifact) -> Iterator[str]:

@@ -8,7 +8,8 @@ from tfx.types import BaseChannel, channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from nightlite.ondevice.contract.app_contract import AppContract
-from nightlite.ondevice.gates.edge import BOUNDS
+from nightlite.ondevice.gates.edge import bounds_of
+from nightlite.ondevice.gates.table import AGAINST_RELEASES, EDGE
 from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.edge_validator.executor import Executor
 from nightlite.ondevice.run_options import LEAST_APP_VERSION
@@ -34,7 +35,8 @@ class EdgeValidatorSpec(ComponentSpec):
     }
     OUTPUTS: ClassVar = {"blessing": ChannelParameter(type=standard_artifacts.InfraBlessing)}
     PARAMETERS: ClassVar = {
-        **{name: ExecutionParameter(type=float) for name in BOUNDS},
+        # Those of the model's task.
+        **{row.name: ExecutionParameter(type=float, optional=True) for row in (*EDGE, *AGAINST_RELEASES)},
         "quantization": ExecutionParameter(type=str),
         LEAST_APP_VERSION: ExecutionParameter(type=int),
         "threads": ExecutionParameter(type=int),
@@ -63,8 +65,8 @@ class EdgeValidator(base_component.BaseComponent):
       anchor_model: the anchor's, if it is another one.
       replaced_model: the last release, with its manifest, if its contract is another one. Nothing is compared with it.
       contract: what an app relies on. The inputs' names are also the features'.
-      label_key: the label's feature, one integer.
-      run_values: the bounds by the names in `gates.edge.BOUNDS`, `quantization` and `least_app_version`.
+      label_key: the label's feature, one integer; a regression's is one float.
+      run_values: the bounds by the names of `gates.edge.bounds_of` the task, `quantization` and `least_app_version`.
     """
 
     SPEC_CLASS = EdgeValidatorSpec
@@ -85,7 +87,7 @@ class EdgeValidator(base_component.BaseComponent):
             evaluation=evaluation,
             lite_evaluation=lite_evaluation,
             blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
-            **{name: run_values[name] for name in (*BOUNDS, "quantization", LEAST_APP_VERSION)},
+            **{name: run_values[name] for name in (*bounds_of(contract.task), "quantization", LEAST_APP_VERSION)},
             threads=THREADS,
             contract_json=contract.model_dump_json(),
             label_key=label_key,

@@ -18,15 +18,17 @@ _SHOWN_OF_A_KIND = 24
 _INPUT = "input."  # before the name of a feature, which may be that of a model
 
 Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class EvalAnswers:
-    """The models' probabilities, and the few examples of the split that a page shows.
+    """The models' answers, and the few examples of the split that a page shows.
 
     Attributes:
-      labels: int64 [n].
-      probabilities: float32 [n, classes] by "keras", "tflite" and, if there is one, "released".
+      labels: int64 [n]; float32 [n] of a regression.
+      probabilities: float32 [n, classes] by "keras", "tflite" and, if there is one, "released". A regression's numbers
+        are float32 [n, 1].
       inputs: of `shown`, in that order, float32 [k, …] by the names of the features.
       eval_set: hash of all examples in their order.
     """
@@ -37,13 +39,15 @@ class EvalAnswers:
     eval_set: str
 
     @classmethod
-    def of(cls, inputs: Inputs, labels: Labels, probabilities: Mapping[str, Floats]) -> Self:
-        """Return answers that keep, of all inputs [n, …], those to show."""
+    def of(
+        cls, inputs: Inputs, labels: Labels, probabilities: Mapping[str, Floats], odd: Mapping[str, Indices]
+    ) -> Self:
+        """Return answers that keep, of all inputs [n, …], those to show of `odd` (`TaskMeasures.odd_ones`)."""
         digest = hashlib.sha256()
         for name in sorted(inputs):
             digest.update(inputs[name].tobytes())
         digest.update(labels.tobytes())
-        indices = [index for index, _ in shown(odd_ones(labels, probabilities["keras"], probabilities["tflite"]))]
+        indices = [index for index, _ in shown(odd)]
         kept = {name: values[indices] for name, values in inputs.items()}
         return cls(labels, probabilities, kept, digest.hexdigest()[:16])
 
@@ -73,23 +77,6 @@ class EvalAnswers:
         return cls(found["labels"], models, inputs, str(found["eval_set"]))
 
 
-def odd_ones(labels: Labels, keras: Floats, tflite: Floats) -> dict[str, Labels]:
-    """Return indices of examples by kind.
-
-    First come those on which the models disagree, most different first. Then come those on which both err, surest
-    first.
-    """
-    predicted = keras.argmax(1)
-    differ = predicted != tflite.argmax(1)
-    err = ~differ & (predicted != labels)
-    return {"disagree": _ordered(differ, np.abs(keras - tflite).max(1)), "both err": _ordered(err, keras.max(1))}
-
-
-def shown(odd: Mapping[str, Labels]) -> list[tuple[int, str]]:
+def shown(odd: Mapping[str, Indices]) -> list[tuple[int, str]]:
     """Return index and kind of the first few of each kind."""
     return [(int(index), kind) for kind, indices in odd.items() for index in indices[:_SHOWN_OF_A_KIND]]
-
-
-def _ordered(chosen: npt.NDArray[np.bool_], order: Floats) -> Labels:
-    indices = np.flatnonzero(chosen)
-    return indices[np.argsort(-order[indices], kind="stable")]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tfx.components.evaluator import constants
 from tfx.components.example_gen import utils
@@ -24,19 +23,19 @@ from nightlite.ondevice.gates.measurements import CandidateMeasurements, Compile
 from nightlite.ondevice.gates.paired import Comparison
 from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats
 from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_first, golden_of
-from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
 from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child, measure_together, run_one_at_a_time
+from nightlite.ondevice.in_tfx.edge_validator.task_measures import TaskMeasures, difference, measures_of
 from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, read_labelled
 from nightlite.ondevice.quantization import TOLERANCES
 from nightlite.ondevice.releases.contract_change import TAKEN_FILE, contract_change_gate
 from nightlite.ondevice.releases.manifest import MANIFEST_FILE, Manifest, sha256_of
+from nightlite.ondevice.results.quality import Quality, quality_in
 from nightlite.ondevice.run_options import LEAST_APP_VERSION
 from nightlite.runner.in_tfx import node_log
 from nightlite.runner.in_tfx.made_by import MADE_BY
 
 NODE_ID = "EdgeValidator"
-_ACCURACY = "sparse_categorical_accuracy"
 _BATCH = 500
 # The golden ones among them. CompiledModel and the Interpreter answer them in half a second each.
 _ONE_AT_A_TIME = 1_000
@@ -59,10 +58,10 @@ class Executor(base_executor.BaseExecutor):
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         folder = Path(blessing.uri)
         evaluations = {key: artifact_utils.get_single_uri(input_dict[key]) for key in ("evaluation", "lite_evaluation")}
-        tfma_accuracy = overall_metrics(evaluations["lite_evaluation"]).get(_ACCURACY)
+        tfmas = quality_in(overall_metrics(evaluations["lite_evaluation"]))
         measured, found = None, ""
         try:
-            measured, answers, golden = _measure(input_dict, exec_properties, tfma_accuracy)
+            measured, answers, golden = _measure(input_dict, exec_properties, tfmas)
             measured.write(folder)
             answers.write(folder)
             golden.write(folder)
@@ -74,7 +73,7 @@ class Executor(base_executor.BaseExecutor):
                 *Gates.read(Path(artifact_utils.get_single_uri(input_dict["data_gates"]))).gates,
                 *evaluation_gates(evaluations["evaluation"], exec_properties["evaluator_id"]),
                 *evaluation_gates(evaluations["lite_evaluation"], exec_properties["lite_evaluator_id"]),
-                *edge_gates(measured, exec_properties, contract.file, quantization, NODE_ID, found),
+                *edge_gates(measured, exec_properties, contract, quantization, NODE_ID, found),
                 *_contract_change(input_dict, exec_properties, contract),
             )
         )
@@ -93,56 +92,64 @@ def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
 
 
 def _measure(
-    input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfma_accuracy: float | None
+    input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfmas: Quality
 ) -> tuple[CandidateMeasurements, EvalAnswers, Golden]:
-    contract, label_key = _contract(exec_properties).file, exec_properties["label_key"]
-    inputs, labels = _eval_split(artifact_utils.get_single_instance(input_dict["examples"]), contract, label_key)
+    contract = _contract(exec_properties)
+    by_task = measures_of(contract.task)
+    examples = artifact_utils.get_single_instance(input_dict["examples"])
+    inputs, labels = _eval_split(examples, contract.file, exec_properties["label_key"], by_task)
     files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
     sha256 = sha256_of(files[0])
-    (candidate, *baseline), (outputs, *others) = measure_in_child(files, inputs, exec_properties["threads"])
+    (candidate, *baseline), found = measure_in_child(files, inputs, exec_properties["threads"])
     expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), inputs)
-    if outputs.shape != expected.shape:
-        raise ModelFileError(f"{candidate.contract}: answers of shape {outputs.shape} to {len(labels)} examples")
-    right = outputs.argmax(axis=1) == labels
-    against = [compare(right, other.argmax(axis=1) == labels, sha256_of(files[1])) for other in others]
-    compiled, golden = _one_at_a_time(files[0], sha256, inputs, labels, candidate.contract.output.name, exec_properties)
+    if found[0].shape != expected.shape:
+        raise ModelFileError(f"{candidate.contract}: answers of shape {found[0].shape} to {len(labels)} examples")
+    keras, outputs, *others = map(by_task.answers, (expected, *found))
+    against = [by_task.compare(outputs, other, labels, sha256_of(files[1])) for other in others]
+    tolerance = TOLERANCES[exec_properties["quantization"]] * by_task.scale(keras)
+    compiled, golden = _one_at_a_time(
+        files[0], sha256, inputs, labels, by_task, candidate.contract.output.name, tolerance
+    )
     measured = CandidateMeasurements(
         **dict(candidate),
         **dict(compiled),
-        **_comparison(outputs, expected, labels),
-        tfma_accuracy=tfma_accuracy,
+        **difference(outputs, keras),
+        **by_task.quality(outputs, keras, labels),
+        tfma_accuracy=tfmas.accuracy,
+        tfma_mean_error=tfmas.mean_error,
+        tolerance=tolerance,
         quantization=exec_properties["quantization"],
         sha256=sha256,
         baseline=baseline[0] if baseline else None,
         against_baseline=against[0] if against else None,
-        against_anchor=_against_anchor(right, input_dict, inputs, labels, exec_properties["threads"]),
+        against_anchor=_against_anchor(by_task, outputs, input_dict, inputs, labels, exec_properties["threads"]),
         code=input_dict["model"][0].get_string_custom_property(MADE_BY),
-        data=input_dict["examples"][0].get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME),
+        data=examples.get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME),
     )
-    probabilities = dict(zip(("keras", "tflite", "released"), (expected, outputs, *others), strict=False))
-    return measured, EvalAnswers.of(inputs, labels, probabilities), golden
+    answers = dict(zip(("keras", "tflite", "released"), (keras, outputs, *others), strict=False))
+    return measured, EvalAnswers.of(inputs, labels, answers, by_task.odd_ones(labels, keras, outputs)), golden
 
 
 def _one_at_a_time(
-    file: Path, sha256: str, inputs: Inputs, labels: Labels, output: str, exec_properties: Mapping[str, Any]
+    file: Path, sha256: str, inputs: Inputs, labels: Labels, by_task: TaskMeasures, output: str, tolerance: float
 ) -> tuple[CompiledModelRun, Golden]:
     """Return CompiledModel's result, and the golden examples with the Interpreter's outputs, named `output`."""
-    indices, count = golden_first(inputs, labels)
+    indices, count = golden_first(inputs, by_task.groups(labels))
     asked = {name: values[indices[:_ONE_AT_A_TIME]] for name, values in inputs.items()}
     outputs, compiled = run_one_at_a_time(file, asked)
-    names = _contract(exec_properties).labels
     return compiled, golden_of(
         sha256,
-        TOLERANCES[exec_properties["quantization"]],
+        tolerance,
         {name: values[:count] for name, values in asked.items()},
-        [names[label] for label in labels[indices[:count]]],
+        [by_task.label(label) for label in labels[indices[:count]]],
         output,
         outputs[:count],
     )
 
 
 def _against_anchor(
-    right: npt.NDArray[np.bool_],
+    by_task: TaskMeasures,
+    outputs: Floats,
     input_dict: Mapping[str, list[Artifact]],
     inputs: Inputs,
     labels: Labels,
@@ -153,25 +160,11 @@ def _against_anchor(
         return None
     file = _tflite_file(input_dict["anchor_model"][0])
     try:
-        _, outputs = measure_together([file], inputs, threads)
+        _, others = measure_together([file], inputs, threads)
     except ModelFileError as error:
         node_log.say(f"the anchor {file} cannot be run, nothing is compared with it: {error}", logging.WARNING)
         return None
-    return compare(right, outputs.argmax(axis=1) == labels, sha256_of(file))
-
-
-def _comparison(outputs: Floats, expected: Floats, labels: Labels) -> dict[str, float | None]:
-    """Return fields of CandidateMeasurements from both models' float32 [n, classes] and the labels' int64 [n]."""
-    difference = np.abs(outputs - expected)
-    finite = bool(np.isfinite(difference).all())
-    chosen, wanted = outputs.argmax(axis=1), expected.argmax(axis=1)
-    return {
-        "keras_agreement": float(np.mean(chosen == wanted)),
-        "max_abs_difference": float(difference.max()) if finite else None,
-        "mean_abs_difference": float(difference.mean()) if finite else None,
-        "accuracy": float(np.mean(chosen == labels)),
-        "keras_accuracy": float(np.mean(wanted == labels)),
-    }
+    return by_task.compare(outputs, by_task.answers(others), labels, sha256_of(file))
 
 
 def _tflite_file(model: Artifact) -> Path:
@@ -201,6 +194,9 @@ def _contract_change(
             yield gate
 
 
-def _eval_split(examples: Artifact, contract: FileContract, label_key: str) -> tuple[Inputs, Labels]:
+def _eval_split(
+    examples: Artifact, contract: FileContract, label_key: str, by_task: TaskMeasures
+) -> tuple[Inputs, Labels]:
     [uri] = artifact_utils.get_split_uris([examples], "eval")
-    return read_labelled(tf.io.gfile.glob(io_utils.all_files_pattern(uri)), contract, label_key)
+    files = tf.io.gfile.glob(io_utils.all_files_pattern(uri))
+    return read_labelled(files, contract, label_key, by_task.label_type)

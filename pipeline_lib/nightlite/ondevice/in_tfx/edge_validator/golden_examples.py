@@ -5,27 +5,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from nightlite.ondevice.contract.golden import LEAST_EXAMPLES, Golden, GoldenExample, numbers
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import Floats
-from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, digest
+from nightlite.ondevice.in_tfx.edge_validator.eval_answers import Floats, Indices
+from nightlite.ondevice.in_tfx.raw_examples import Inputs, digest
 
 
-def golden_first(inputs: Inputs, labels: Labels) -> tuple[Labels, int]:
+def golden_first(inputs: Inputs, groups: Indices) -> tuple[Indices, int]:
     """Return the indices of all examples, the golden ones first, and the number of those.
 
-    In the order of the digests, the first example of each class is golden. The first of the others follow, up to ten.
+    In the order of the digests, the first example of each group is golden. The first of the others follow, up to ten.
+
+    Args:
+      inputs: of all examples.
+      groups: each example's, such as its class.
     """
-    order = sorted(range(len(labels)), key=lambda index: (digest(inputs, index), labels[index]))
-    of_class: dict[int, int] = {}
+    order = sorted(range(len(groups)), key=lambda index: (digest(inputs, index), groups[index]))
+    of_group: dict[int, int] = {}
     for index in order:
-        of_class.setdefault(int(labels[index]), index)
-    chosen = [of_class[label] for label in sorted(of_class)]
+        of_group.setdefault(int(groups[index]), index)
+    chosen = [of_group[group] for group in sorted(of_group)]
     golden = set(chosen)
     others = [index for index in order if index not in golden]
     return np.array(chosen + others), min(max(len(chosen), LEAST_EXAMPLES), len(order))
 
 
 def golden_of(
-    sha256: str, tolerance: float, inputs: Inputs, labels: Sequence[str], output: str, outputs: Floats
+    sha256: str, tolerance: float, inputs: Inputs, labels: Sequence[str | float], output: str, outputs: Floats
 ) -> Golden:
     """Return golden examples of these inputs [n, …], true labels and the file's outputs [n, …], by name `output`."""
     examples = (

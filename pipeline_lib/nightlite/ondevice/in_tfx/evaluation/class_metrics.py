@@ -24,9 +24,10 @@ Counts = npt.NDArray[np.float64]
 class ClassMetrics(tfma.metrics.Metric):
     """Metrics `precision`, `recall` and `calibration` with a class id as sub key, and `expected_calibration_error`.
 
-    The class of an example is that of its largest probability. As in TFMA, calibration is the sum of a class's
-    probabilities over the number of its examples. The expected calibration error is that of Guo et al., "On
-    Calibration of Modern Neural Networks" (arXiv:1706.04599), in ten bins. A value without examples is NaN.
+    The class of an example is that of its largest probability. One probability alone is the second class's of two.
+    As in TFMA, calibration is the sum of a class's probabilities over the number of its examples. The expected
+    calibration error is that of Guo et al., "On Calibration of Modern Neural Networks" (arXiv:1706.04599), in ten
+    bins. A value without examples is NaN.
 
     Args:
       labels: names of the classes, for readers of the evaluation. An example's label is an index into them.
@@ -73,6 +74,8 @@ class _Counter(beam.CombineFn):
             element, self._eval_config, key.model_name, key.output_name, flatten=False
         ):
             right, given = int(np.asarray(label).item()), np.asarray(probabilities).reshape(-1)
+            if given.size == 1:
+                given = np.concatenate([1 - given, given])
             chosen = int(given.argmax())
             accumulator[right, chosen] += 1
             accumulator[:classes, classes] += given

@@ -1,24 +1,27 @@
 """The Evaluators' gates: this pipeline's thresholds, and an evaluation's results for them."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.gates.table import CHANGE, EVALUATORS, Kind, Threshold
+from nightlite.ondevice.gates.rows import Kind, Threshold, rows_of
+from nightlite.ondevice.gates.table import CHANGES, EVALUATORS
+from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.task import Classification, Regression, Task
 
-_HIGHER_IS_BETTER = 2  # tfma.MetricDirection, whose import takes 7 s
-_CLASS_METRICS = "ClassMetrics"  # by its name, for its module imports TFMA
-THRESHOLDS = (*EVALUATORS, CHANGE)
+_DIRECTIONS: Mapping[int, Kind] = {1: "increase", 2: "change"}  # tfma.MetricDirection, whose import takes 7 s
+THRESHOLDS = (*EVALUATORS, *CHANGES)
+# TFMA's metrics of the one probability of two classes, by those of several.
+_OF_SEVERAL = {"BinaryAccuracy": "SparseCategoricalAccuracy", "BinaryCrossEntropy": "SparseCategoricalCrossentropy"}
 
 
-def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], label_key: str) -> list[dict[str, Any]]:
+def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], model: OnDeviceModel) -> list[dict[str, Any]]:
     """Return a metric's `per_slice_thresholds` in proto3 JSON form. A plain `threshold` would hold for every slice."""
     forms: dict[bool, dict[str, Any]] = {}
-    for threshold in THRESHOLDS:
-        if threshold.metric == metric:
-            slices = {"feature_keys": [label_key]} if threshold.each_class else {}
+    for threshold in rows_of(THRESHOLDS, model.task):
+        if threshold.metric == _OF_SEVERAL.get(metric, metric):
+            slices = {"feature_keys": [model.label_key]} if threshold.each_class else {}
             form = forms.setdefault(threshold.each_class, {"slicing_specs": [slices], "threshold": {}})
             form["threshold"].update(_form(threshold, run_values[threshold.name]))
     return list(forms.values())
@@ -26,8 +29,9 @@ def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], label_key: 
 
 def _form(threshold: Threshold, bound: Any) -> dict[str, Any]:
     """Return a part of `tfma.MetricThreshold` in proto3 JSON form. `bound` may be a RuntimeParameter."""
-    if threshold.kind == "change":
-        return {"change_threshold": {"direction": "HIGHER_IS_BETTER", "absolute": bound}}
+    if threshold.is_change:
+        direction = "HIGHER_IS_BETTER" if threshold.is_least else "LOWER_IS_BETTER"
+        return {"change_threshold": {"direction": direction, "absolute": bound}}
     return {"value_threshold": {threshold.kind: bound}}
 
 
@@ -44,12 +48,20 @@ def evaluation_gates(uri: str, node_id: str) -> tuple[Gate, ...]:
     import tensorflow_model_analysis as tfma  # 7 s, and only an Evaluator's outputs need it
 
     config = tfma.load_eval_result(uri).config
-    metrics, labels = list(_metrics(uri)), _labels(config)
-    gates = [_gate(bound, metrics, node_id, labels) for spec in config.metrics_specs for bound in _bounds(spec)]
+    metrics, task = list(_metrics(uri)), _task(config)
+    gates = [_gate(bound, metrics, node_id, task) for spec in config.metrics_specs for bound in _bounds(spec)]
     if gates and all(gate.passed for gate in gates) and not tfma.load_validation_result(uri).validation_ok:
         # A form of threshold that is not read here: relative changes, missing slices.
         gates.append(_failed_otherwise(node_id))
     return tuple(gates)
+
+
+def unit_of(uri: str) -> str:
+    """Return the unit of a regression's errors in an evaluation, "" if there is none."""
+    import tensorflow_model_analysis as tfma
+
+    task = _task(tfma.load_eval_result(uri).config)
+    return task.unit if task else ""
 
 
 def overall_metrics(uri: str) -> dict[str, float]:
@@ -79,10 +91,18 @@ def _metrics(uri: str) -> Iterator[_Metric]:
                 yield _Metric(key.name, where, key.is_diff, item.value.double_value.value)
 
 
-def _labels(config: Any) -> tuple[str, ...]:
-    """Return the names of the classes, which this pipeline's own metric is given. Another pipeline has none."""
-    found = [metric for spec in config.metrics_specs for metric in spec.metrics if metric.class_name == _CLASS_METRICS]
-    return tuple(json.loads(found[0].config)["labels"]) if found else ()
+def _task(config: Any) -> Task | None:
+    """Return the task, which this pipeline's own metrics are given. Another pipeline has none."""
+    # By their names, for their modules import TFMA.
+    declares: dict[str, type[Classification] | type[Regression]] = {
+        "ClassMetrics": Classification,
+        "ErrorMetrics": Regression,
+    }
+    for spec in config.metrics_specs:
+        for metric in spec.metrics:
+            if kind := declares.get(metric.class_name):
+                return kind.model_validate_json(metric.config)
+    return None
 
 
 def _bounds(spec: Any) -> Iterator[tuple[str, Kind, str, float]]:
@@ -100,23 +120,25 @@ def _kinds(metric: str, by: str, threshold: Any) -> Iterator[tuple[str, Kind, st
         yield metric, "lower_bound", by, value.lower_bound.value
     if value.HasField("upper_bound"):
         yield metric, "upper_bound", by, value.upper_bound.value
-    if change.HasField("absolute") and change.direction == _HIGHER_IS_BETTER:
-        yield metric, "change", by, change.absolute.value
+    if change.HasField("absolute") and change.direction in _DIRECTIONS:
+        yield metric, _DIRECTIONS[change.direction], by, change.absolute.value
 
 
-def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: str, labels: Sequence[str]) -> Gate:
+def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: str, task: Task | None) -> Gate:
     metric, kind, by, limit = bound
-    known = {(item.metric, item.kind, item.each_class): item for item in THRESHOLDS}.get((metric, kind, bool(by)))
-    row = known or Threshold(f"{metric}.{kind}", limit, (limit, limit), "", metric, metric, kind)
+    rows = rows_of(THRESHOLDS, task) if task else THRESHOLDS
+    known = {(item.metric, item.kind, item.each_class): item for item in rows}
+    other = Threshold(f"{metric}.{kind}", limit, (limit, limit), "", metric, metric, kind)
+    row = known.get((_OF_SEVERAL.get(metric, metric), kind, bool(by)), other)
     found = [
         (item.value, item.slice)
         for item in metrics
         if item.name.replace("_", "") == metric.lower()
-        and item.is_diff == (kind == "change")
+        and item.is_diff == row.is_change
         and ",".join(name for name, _ in item.slice) == by
     ]
-    worst = (max if kind == "upper_bound" else min)(found, default=None)
-    where = f', "{_named(worst[1][0][1], labels)}"' if worst and by else ""
+    worst = (min if row.is_least else max)(found, default=None)
+    where = f', "{_named(worst[1][0][1], task.labels if task else ())}"' if worst and by else ""
     return row.judge({row.name: limit}, worst[0] if worst else None, node_id, row.subject + where)
 
 

@@ -98,7 +98,7 @@ class ReleasedModelStrategy(resolver.ResolverStrategy):
         measured = FileContract.model_validate(json.loads(file.read_text(encoding="utf-8"))["contract"])
         inputs = tuple(Input(**dict(tensor)) for tensor in measured.inputs)
         return not self._contract.changes(
-            AppContract(inputs=inputs, output=measured.output, labels=self._contract.labels)
+            self._contract.model_copy(update={"inputs": inputs, "output": measured.output})
         )
 
     def _anchor(

@@ -32,7 +32,10 @@ from nightlite.ondevice.results.outcome import OUTCOME, Outcome
 from nightlite.ondevice.run_options import DRY_RUN, LATEST, LEAST_APP_VERSION
 from nightlite.ondevice.settings import Settings, settings
 
-_QUALITY = ("accuracy", "tfma_accuracy", "keras_agreement", "max_abs_difference", "mean_abs_difference")
+_QUALITY = (
+    *("accuracy", "tfma_accuracy", "keras_agreement", "mean_error", "p95_error", "tfma_mean_error"),
+    *("max_abs_difference", "mean_abs_difference"),
+)
 Artifacts = dict[str, list[types.Artifact]]
 
 
@@ -115,6 +118,7 @@ class Executor(executor.Executor):
         metrics |= {name: measurements[name] for name in _QUALITY if measurements.get(name) is not None}
         return Description(
             labels=contract.labels,
+            unit=contract.unit,
             inputs=contract.inputs,
             outputs=(contract.output,),
             least_app_version=max(

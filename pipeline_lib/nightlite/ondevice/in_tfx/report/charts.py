@@ -20,24 +20,25 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from nightlite.ondevice.model import Words
 from nightlite.ondevice.report.contents import Agreement, Bucket, ModelColumn
 from nightlite.ondevice.report.run_report import PastRun
+from nightlite.ondevice.results.quality import Quality
 
 # Colours outside of every palette. `_svg` replaces them by the page's variables.
-_INK, _LINE, _GOOD, _BAD, _PAGE = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a08"
-_MODELS = {"keras": "#0a0a05", "tflite": "#0a0a06", "released": "#0a0a07"}
-_MARKERS = {"keras": "o", "tflite": "s", "released": "^"}
+INK, _LINE, _GOOD, _BAD, _PAGE = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a08"
+MODELS = {"keras": "#0a0a05", "tflite": "#0a0a06", "released": "#0a0a07"}
+MARKERS = {"keras": "o", "tflite": "s", "released": "^"}
 _VARIABLES = {
-    _INK: "--ink",
+    INK: "--ink",
     _LINE: "--line",
     _GOOD: "--good",
     _BAD: "--bad",
     _PAGE: "--card",
-    **{color: f"--{key}" for key, color in _MODELS.items()},
+    **{color: f"--{key}" for key, color in MODELS.items()},
 }
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.size": 9,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
     "axes.edgecolor": _LINE,
     "axes.facecolor": "none",
     "axes.spines.top": False,
@@ -46,14 +47,13 @@ _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "grid.color": _LINE,
     "grid.linewidth": 0.5,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "lines.markersize": 5,
 }
 _WIDTH = 4.9  # inches: on a phone 350 pixels wide, the text is still 9 pixels high
-_ACCURACY = "accuracy"
 _MOST_LETTERS = 50  # of labels side by side
 _MOST_WORDS = 6  # in a chart, so that they do not overlap
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g} %")
@@ -66,29 +66,29 @@ def class_accuracy(models: Sequence[ModelColumn], labels: Sequence[str]) -> Mark
         for position, model in enumerate(models):
             shares = [np.nan if share is None else share for share in model.class_accuracy]
             places = np.arange(len(shares)) + 0.2 * (position - (len(models) - 1) / 2)
-            axes.plot(places, shares, _MARKERS[model.key], color=_MODELS[model.key], label=model.title)
+            axes.plot(places, shares, MARKERS[model.key], color=MODELS[model.key], label=model.title)
         slanted: Any = {"rotation": 40, "ha": "right"} if sum(map(len, labels)) > _MOST_LETTERS else {}
         axes.set_xticks(range(len(labels)), labels, **slanted)
         axes.yaxis.set_major_formatter(_PERCENT)
         axes.set_xlabel("class")
         axes.grid(visible=False, axis="x")
-        _legend(axes, len(models))
+        legend(axes, len(models))
 
-    return _chart("Accuracy of each class", draw)
+    return chart("Accuracy of each class", draw)
 
 
-def differences(found: Agreement, words: Words) -> Markup:
-    """Draw the examples by their largest difference of a probability between TFLite and Keras."""
+def differences(found: Agreement, words: Words, of: str) -> Markup:
+    """Draw the examples by their largest difference of an output between TFLite and Keras."""
 
     def draw(axes: Axes) -> None:
-        axes.bar(found.edges[:-1], found.counts, np.diff(found.edges), align="edge", color=_MODELS["tflite"])
+        axes.bar(found.edges[:-1], found.counts, np.diff(found.edges), align="edge", color=MODELS["tflite"])
         axes.xaxis.set_major_formatter(FuncFormatter(lambda power, _: f"1e{power:.0f}"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-        axes.set_xlabel("largest difference of a probability")
+        axes.set_xlabel(f"largest difference of {of}")
         axes.set_ylabel(words.many)
 
-    return _chart("Distribution of the differences between TFLite and Keras", draw, height=2.2)
+    return chart("Distribution of the differences between TFLite and Keras", draw, height=2.2)
 
 
 def training(curves: dict[str, tuple[float, ...]]) -> dict[str, Markup]:
@@ -102,23 +102,29 @@ def _curve(name: str, trained: Sequence[float], evaluated: Sequence[float]) -> M
         for values, style, label in ((trained, "--", "train"), (evaluated, "-", "eval")):
             if values:
                 mark = "o" if len(values) < 3 else ""
-                axes.plot(range(1, len(values) + 1), values, style, marker=mark, color=_MODELS["keras"], label=label)
+                axes.plot(range(1, len(values) + 1), values, style, marker=mark, color=MODELS["keras"], label=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         if "accuracy" in name:
             axes.yaxis.set_major_formatter(_PERCENT)
-        _legend(axes, 2)
+        legend(axes, 2)
 
-    return _chart(f"Training: {name}", draw, height=2.2)
+    return chart(f"Training: {name}", draw, height=2.2)
 
 
-def history(runs: Sequence[PastRun]) -> dict[str, Markup]:
-    """Draw accuracy, size and latency of the runs, oldest first. A refused run's mark is hollow.
+def history(runs: Sequence[PastRun], quality: Quality) -> dict[str, Markup]:
+    """Draw quality, size and latency of the runs, oldest first. A refused run's mark is hollow.
 
-    The line of accuracies ends where the eval set changes, because accuracies on two sets are not comparable.
+    The line of the quality ends where the eval set changes, because figures on two sets are not comparable.
+
+    Args:
+      runs: of one model.
+      quality: of its last run.
     """
+    name = quality.figure.name if quality.figure else "quality"
+    title = f"{name}, {quality.unit}" if quality.unit else name
     lines: list[tuple[str, dict[str, str], FuncFormatter | None, float]] = [
-        (_ACCURACY, {"keras": "keras_accuracy", "tflite": "tflite_accuracy"}, _PERCENT, 1),
+        (title, {"keras": "keras", "tflite": "tflite"}, _PERCENT if name == "accuracy" else None, 1),
         ("size of the TFLite file, kB", {"tflite": "size_bytes"}, None, 1000),
     ]
     if any(run.latency_p50_ms is not None for run in runs):
@@ -129,19 +135,20 @@ def history(runs: Sequence[PastRun]) -> dict[str, Markup]:
 def _over_runs(
     title: str, runs: Sequence[PastRun], fields: dict[str, str], formatter: FuncFormatter | None, divisor: float
 ) -> Markup:
-    parts = _parts(runs) if title == _ACCURACY else [slice(0, len(runs))]
+    of_quality = len(fields) > 1
+    parts = _parts(runs) if of_quality else [slice(0, len(runs))]
 
     def draw(axes: Axes) -> None:
         for key, field in fields.items():
             values = [np.nan if (value := getattr(run, field)) is None else value / divisor for run in runs]
             for part in parts:
                 label = key if part.start == 0 else None
-                axes.plot(range(part.start, part.stop), values[part], color=_MODELS[key], label=label)
+                axes.plot(range(part.start, part.stop), values[part], color=MODELS[key], label=label)
             for place, (run, value) in enumerate(zip(runs, values, strict=True)):
-                edge, fill = (_BAD, _PAGE) if run.blessed is False else (_MODELS[key], _MODELS[key])
+                edge, fill = (_BAD, _PAGE) if run.blessed is False else (MODELS[key], MODELS[key])
                 wider = 8 if key == "keras" else 5  # if both models are alike, the one beneath still shows
-                axes.plot(place, value, _MARKERS[key], markersize=wider, markeredgecolor=edge, markerfacecolor=fill)
-        if title == _ACCURACY:
+                axes.plot(place, value, MARKERS[key], markersize=wider, markeredgecolor=edge, markerfacecolor=fill)
+        if of_quality:
             _mark_parts(axes, runs, parts)
         last = len(runs) - 1
         axes.set_xlim(-0.5, last + 0.5)
@@ -153,9 +160,9 @@ def _over_runs(
         if formatter:
             axes.yaxis.set_major_formatter(formatter)
         if len(fields) > 1:
-            _legend(axes, len(fields))
+            legend(axes, len(fields))
 
-    return _chart(title, draw, height=1.7)
+    return chart(title, draw, height=1.7)
 
 
 def _parts(runs: Sequence[PastRun]) -> list[slice]:
@@ -169,7 +176,7 @@ def _mark_parts(axes: Axes, runs: Sequence[PastRun], parts: Sequence[slice]) -> 
     step = -(-len(parts) // _MOST_WORDS)
     for number, part in enumerate(parts):
         if number:
-            axes.axvline(part.start - 0.5, color=_INK, linewidth=0.6, linestyle=":")
+            axes.axvline(part.start - 0.5, color=INK, linewidth=0.6, linestyle=":")
         if number % step == 0:
             place = {"x": part.start - 0.4, "y": 0.03, "transform": axes.get_xaxis_transform()}
             axes.text(s=runs[part.start].data, fontsize=7, clip_on=True, **place)
@@ -179,19 +186,21 @@ def histogram(title: str, buckets: Sequence[Bucket]) -> Markup:
     """Draw a feature's distribution."""
 
     def draw(axes: Axes) -> None:
-        axes.bar(range(len(buckets)), [bucket.count for bucket in buckets], color=_MODELS["keras"])
+        axes.bar(range(len(buckets)), [bucket.count for bucket in buckets], color=MODELS["keras"])
         axes.set_xticks(range(len(buckets)), [bucket.label for bucket in buckets], rotation=40, ha="right")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
         axes.grid(visible=False, axis="x")
 
-    return _chart(title, draw, height=2.2)
+    return chart(title, draw, height=2.2)
 
 
-def _legend(axes: Axes, columns: int) -> None:
+def legend(axes: Axes, columns: int) -> None:
+    """Put the names of so many lines above a chart, side by side."""
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handletextpad=0.4)
 
 
-def _chart(title: str, draw: Callable[[Axes], None], height: float = 2.6) -> Markup:
+def chart(title: str, draw: Callable[[Axes], None], height: float = 2.6) -> Markup:
+    """Return a chart with that title for those who do not see it, its height in inches."""
     style: Any = {**_STYLE, "svg.hashsalt": title}
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")

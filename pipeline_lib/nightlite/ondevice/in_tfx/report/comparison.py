@@ -1,17 +1,20 @@
-"""Comparison of the models' probabilities: accuracy, confusion, agreement, and the examples to look at."""
+"""Comparison of the models' answers: accuracy and confusion, or errors; agreement, and the examples to look at."""
 
 import base64
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, odd_ones, shown
-from nightlite.ondevice.in_tfx.raw_examples import Inputs
-from nightlite.ondevice.model import Picture
+from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, shown
+from nightlite.ondevice.in_tfx.edge_validator.task_measures import errors, measures_of
+from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels
+from nightlite.ondevice.model import ModelCard, Picture
 from nightlite.ondevice.report.contents import Agreement, Mistake, Mistakes, ModelColumn, ModelKey
+from nightlite.ondevice.task import Task
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -19,58 +22,79 @@ TITLES: Mapping[ModelKey, str] = {"keras": "Keras", "tflite": "TFLite", "release
 # Powers of ten: float kernels differ by 1e-7, a quantized file's by up to 1.
 _EDGES = np.linspace(-8.0, 0.0, 17)
 _SMALLEST = 1e-7  # Keras's epsilon: a probability of 0 is no infinite loss
+_ERROR_BARS = 20
+_MOST_POINTS = 200  # in a chart, and enough for its shape
 
 
-def model_column(key: ModelKey, labels: npt.NDArray[np.int64], found: Probabilities, size_bytes: int) -> ModelColumn:
-    """Return a model's figures from its probabilities, float32 [n, classes]."""
+def model_column(key: ModelKey, task: Task, labels: Labels, found: Probabilities, size_bytes: int) -> ModelColumn:
+    """Return a model's figures from its answers, as `EvalAnswers` has them."""
+    figures = _of_classes(labels, found) if task.labels else _of_numbers(labels, found)
+    return ModelColumn(key=key, title=TITLES[key], unit=task.unit, size_bytes=size_bytes, **figures)
+
+
+def _of_classes(labels: Labels, found: Probabilities) -> dict[str, Any]:
     classes = found.shape[1]
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, found.argmax(1)), 1)
     totals = confusion.sum(1)
     chosen = np.clip(found[np.arange(len(labels)), labels].astype(np.float64), _SMALLEST, 1)
-    return ModelColumn(
-        key=key,
-        title=TITLES[key],
-        accuracy=float(np.trace(confusion) / len(labels)),
-        loss=float(-np.log(chosen).mean()),
-        class_accuracy=tuple(
+    return {
+        "accuracy": float(np.trace(confusion) / len(labels)),
+        "loss": float(-np.log(chosen).mean()),
+        "class_accuracy": tuple(
             float(confusion[label, label] / total) if total else None for label, total in enumerate(totals)
         ),
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        size_bytes=size_bytes,
-    )
+        "confusion": tuple(tuple(int(count) for count in row) for row in confusion),
+    }
 
 
-def agreement(keras: Probabilities, tflite: Probabilities) -> Agreement:
-    """Return the differences between two models' probabilities, float32 [n, classes]."""
+def _of_numbers(labels: Labels, found: Probabilities) -> dict[str, Any]:
+    absolute = errors(found, labels)
+    signed = found.astype(np.float64).reshape(-1) - labels
+    # Of the labels' spread, so that the charts of several models and nights have one scale.
+    most = float(np.ptp(labels)) or 1.0
+    counts, edges = np.histogram(np.clip(signed, -most / 2, most / 2), _ERROR_BARS, (-most / 2, most / 2))
+    return {
+        "mean_error": float(absolute.mean()),
+        "p95_error": float(np.percentile(absolute, 95)),
+        "bias": float(signed.mean()),
+        "error_edges": tuple(map(float, edges)),
+        "error_counts": tuple(map(int, counts)),
+        "points": tuple(zip(labels[:_MOST_POINTS].tolist(), found[:_MOST_POINTS, 0].tolist(), strict=True)),
+    }
+
+
+def agreement(keras: Probabilities, tflite: Probabilities, task: Task) -> Agreement:
+    """Return the differences between two models' answers."""
     differences = np.abs(keras.astype(np.float64) - tflite)
-    largest = np.log10(np.maximum(differences.max(1), 10 ** _EDGES[0]))
-    counts, _ = np.histogram(largest, _EDGES)
+    edges = _EDGES + np.ceil(np.log10(measures_of(task).scale(keras)))
+    largest = np.clip(np.log10(np.maximum(differences.max(1), 10 ** edges[0])), edges[0], edges[-1])
+    counts, _ = np.histogram(largest, edges)
     return Agreement(
         examples=len(keras),
-        agreeing=int((keras.argmax(1) == tflite.argmax(1)).sum()),
+        agreeing=int((keras.argmax(1) == tflite.argmax(1)).sum()) if task.labels else None,
         largest_difference=float(differences.max()),
         mean_difference=float(differences.mean()),
-        edges=tuple(map(float, _EDGES)),
+        edges=tuple(map(float, edges)),
         counts=tuple(map(int, counts)),
     )
 
 
-def mistakes(answers: EvalAnswers, show: Picture | None) -> Mistakes:
-    """Return examples on which Keras and TFLite disagree, most different first, then those on which both err."""
+def mistakes(answers: EvalAnswers, card: ModelCard) -> Mistakes:
+    """Return the examples to look at: disagreements, then common mistakes; of a regression, the largest errors."""
     found = answers.probabilities
-    odd = odd_ones(answers.labels, found["keras"], found["tflite"])
+    odd = measures_of(card.task).odd_ones(answers.labels, found["keras"], found["tflite"])
     return Mistakes(
-        disagreements=len(odd["disagree"]),
-        both_err=len(odd["both err"]),
+        disagreements=len(odd.get("disagree", ())),
+        both_err=len(odd.get("both err", ())),
         shown=tuple(
             Mistake.model_validate(
                 {
                     "index": index,
-                    "label": int(answers.labels[index]),
+                    "label": answers.labels[index].item(),
                     "kind": kind,
                     "probabilities": {key: tuple(map(float, values[index])) for key, values in found.items()},
-                    **_display({name: values[place] for name, values in answers.inputs.items()}, show),
+                    **_display({name: values[place] for name, values in answers.inputs.items()}, card.show),
                 }
             )
             for place, (index, kind) in enumerate(shown(odd))
@@ -86,8 +110,9 @@ def _display(example: Inputs, show: Picture | None) -> dict[str, object]:
 
 
 def png(values: npt.NDArray[np.float32], show: Picture) -> str:
-    """Return a picture's values as a grey PNG in base64."""
-    grey = np.clip((values - show.black) / (show.white - show.black) * 255, 0, 255).round().astype(np.uint8)
+    """Return a picture's values as a grey or coloured PNG in base64."""
+    levels = np.clip((values - show.black) / (show.white - show.black) * 255, 0, 255).round().astype(np.uint8)
+    size = (show.height, show.width, *([show.channels] if show.channels > 1 else []))
     content = io.BytesIO()
-    Image.fromarray(grey.reshape(show.height, show.width)).save(content, "PNG", optimize=True)
+    Image.fromarray(levels.reshape(size)).save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()

@@ -18,6 +18,7 @@ from nightlite.ondevice.in_tfx.report import comparison, history, pages, sources
 from nightlite.ondevice.model import ModelCard
 from nightlite.ondevice.report.contents import ModelColumn, ModelKey, ReportedMeasurements
 from nightlite.ondevice.report.run_report import Report
+from nightlite.ondevice.task import Task
 
 Artifacts = Mapping[str, list[types.Artifact]]
 
@@ -40,9 +41,9 @@ class Executor(base_executor.BaseExecutor):
         report = Report(
             **sources.of_any_run(self._context, Gates.read(judged).gates, examples, *data),
             card=card,
-            models=_columns(_uri(input_dict, "model"), answers.labels, found, evaluations, judged),
-            agreement=comparison.agreement(found["keras"], found["tflite"]),
-            mistakes=comparison.mistakes(answers, card.show),
+            models=_columns(_uri(input_dict, "model"), card.task, answers.labels, found, evaluations, judged),
+            agreement=comparison.agreement(found["keras"], found["tflite"], card.task),
+            mistakes=comparison.mistakes(answers, card),
             training=sources.training_curves(_uri(input_dict, "model_run")),
             evaluations=evaluations,
             parameters=json.loads(exec_properties["run_parameters"]),
@@ -60,6 +61,7 @@ def _uri(artifacts: Artifacts, name: str) -> str:
 
 def _columns(
     keras_uri: str,
+    task: Task,
     labels: Labels,
     found: Mapping[ModelKey, comparison.Probabilities],
     evaluations: Mapping[ModelKey, tuple[Any, ...]],
@@ -70,9 +72,9 @@ def _columns(
     keras = {"size_bytes": sum(file.stat().st_size for file in saved_model if file.is_file())}
     measured = {"keras": keras, "tflite": candidate, "released": candidate["baseline"]}
     return tuple(
-        comparison.model_column(key, labels, found[key], measured[key]["size_bytes"]).model_copy(
+        comparison.model_column(key, task, labels, found[key], measured[key]["size_bytes"]).model_copy(
             update={
-                "tfma_accuracy": sources.overall_accuracy(evaluations.get(key, ())),
+                "tfma": sources.overall_quality(evaluations.get(key, ()), task.unit),
                 "measurements": None if key == "keras" else ReportedMeasurements.model_validate(measured[key]),
             }
         )

@@ -8,7 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from nightlite import durable
-from nightlite.ondevice.in_tfx.report import charts
+from nightlite.ondevice.in_tfx.report import charts, error_charts
 from nightlite.ondevice.report import BASE_FOLDER
 from nightlite.ondevice.report.run_report import Report, RunOutcome, RunReport
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
@@ -76,12 +76,23 @@ def _feature_charts(report: RunReport) -> list[str]:
 
 
 def _charts(report: Report) -> Mapping[str, Any]:
+    words, of = report.card.words, "a probability" if report.card.labels else "an output"
     return {
-        "class_accuracy_chart": charts.class_accuracy(report.models, report.card.labels),
-        "differences_chart": charts.differences(report.agreement, report.card.words),
+        **(_of_classes(report) if report.card.labels else _of_numbers(report)),
+        "differences_chart": charts.differences(report.agreement, words, of),
         "training_charts": charts.training(report.training),
-        "history_charts": charts.history(report.history),
-        "visible": _VISIBLE,
+        "history_charts": charts.history(report.history, report.quality),
         "most_values": _MOST_VALUES,
         "before_push": _BEFORE_PUSH,
+    }
+
+
+def _of_classes(report: Report) -> Mapping[str, Any]:
+    return {"class_accuracy_chart": charts.class_accuracy(report.models, report.card.labels), "visible": _VISIBLE}
+
+
+def _of_numbers(report: Report) -> Mapping[str, Any]:
+    return {
+        "points_chart": error_charts.predicted_against_true(report.models),
+        "errors_chart": error_charts.distribution(report.models, report.card.words),
     }

@@ -20,7 +20,7 @@ from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.in_tfx.artifact_types import SOURCES
 from nightlite.ondevice.report.contents import Bucket, DataAnomaly, FeatureStatistics, SliceMetrics
 from nightlite.ondevice.report.run_report import verdict
-from nightlite.ondevice.results.run_summary import ACCURACY
+from nightlite.ondevice.results.quality import Quality, quality_in
 
 # TFX's file names in each split's folder (stats_artifact_utils, example_validator.executor).
 _STATISTICS_FILE = "FeatureStats.pb"
@@ -55,8 +55,8 @@ def evaluation(uri: str) -> tuple[SliceMetrics, ...]:
     return tuple(sorted(found, key=lambda item: item.slice))
 
 
-def overall_accuracy(slices: tuple[SliceMetrics, ...]) -> float | None:
-    return next((item.metrics.get(ACCURACY) for item in slices if not item.slice), None)
+def overall_quality(slices: tuple[SliceMetrics, ...], unit: str) -> Quality:
+    return quality_in(next((item.metrics for item in slices if not item.slice), {}), unit)
 
 
 def of_any_run(

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from nightlite.deployment.in_airflow.watchdog.settings import PREFIX as WATCHDOG
 from nightlite.deployment.in_airflow.watchdog.settings import WatchdogSettings
-from nightlite.deployment.models import models
+from nightlite.deployment.models import all_models
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice import run_parameters
 from nightlite.ondevice.gates import table
@@ -25,6 +25,7 @@ from nightlite.runner import parameter_text
 from nightlite.runner.compiled_pipeline import Parameter
 from nightlite.settings import PREFIX
 
+_EXAMPLE = "mnist"
 _WITHOUT_A_BOUND = (
     "| `contract` | | | | the model's inputs, by their names, and its output; else it says what was found |",
     "| `compiled_model` | | | | largest difference of CompiledModel's answers from the Interpreter's, one example at a "
@@ -86,10 +87,9 @@ def parameters() -> str:
 
 
 def settings() -> str:
-    """Return the table of the settings: the deployment's, then those of each model."""
+    """Return the table of the settings: the deployment's, then those of a model."""
     lines = ["| variable | default | |", "| --- | --- | --- |"]
-    own = [item for model in models().values() for item in _of(model)]
-    for prefix, name, field in (*_fields(PREFIX, Settings), *own):
+    for prefix, name, field in (*_fields(PREFIX, Settings), *_of(_example())):
         value = default(field)
         lines.append(f"| `{prefix}{name.upper()}` | {f'`{value}`' if value else ''} | {field.description} |")
     return _block(lines)
@@ -98,17 +98,14 @@ def settings() -> str:
 def settings_file() -> str:
     """Return every setting with its default, all commented out, so that a copy of it changes nothing."""
     bounds = {row.name for row in (*table.OF_MODELS, *table.DATA)}
-    of_models = []
-    for name, model in models().items():
-        of_runs = _fields(model_prefix(model), run_default_fields(model))
-        of_models += [
-            (f"The model {name}: its nights", _of(model)),
-            (f"{name}: defaults of its run parameters", [item for item in of_runs if item[1] not in bounds]),
-            (f"{name}: its gates' bounds", [item for item in of_runs if item[1] in bounds]),
-        ]
+    model = _example()
+    of_runs = _fields(model_prefix(model), run_default_fields(model))
+    title = f"The model {model.name}; another model has the same by its own name, with its own defaults"
     parts = (
         ("The deployment", _fields(PREFIX, Settings)),
-        *of_models,
+        (f"{title}: its nights", _of(model)),
+        ("Defaults of its run parameters", [item for item in of_runs if item[1] not in bounds]),
+        ("Its gates' bounds", [item for item in of_runs if item[1] in bounds]),
         ("Notices: only the recipients named here get one", _fields(NOTIFY, NoticeSettings)),
         ("The watchdog, where notices have a recipient", _fields(WATCHDOG, WatchdogSettings)),
     )
@@ -126,8 +123,9 @@ def _fields(prefix: str, kind: type[BaseModel]) -> list[tuple[str, str, FieldInf
 
 
 def _example() -> OnDeviceModel:
-    """Return the first model, whose defaults the tables show."""
-    return next(iter(models().values()))
+    """Return the model whose defaults the tables show. A further model changes none of them."""
+    found = all_models()
+    return found.get(_EXAMPLE) or next(iter(found.values()))
 
 
 def _of(model: OnDeviceModel) -> list[tuple[str, str, FieldInfo]]:

@@ -27,7 +27,7 @@ def local(tmp_path: Path) -> Iterator[tuple[LocalAirflow, Releases]]:
     variables = {"NIGHTLITE_VAR_DIR": str(settings.var_dir), "NIGHTLITE_PORT": str(settings.port)}
     variables |= {"NIGHTLITE_MNIST_SCHEDULE": ""}
     with environment(variables):
-        tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")
+        tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits", "--model=mnist")
         tfx(settings, "nightlite.deployment.in_tfx.compile")
         with running_airflow(settings, PROJECT / "dags") as airflow:
             yield airflow, Releases(settings.folders(MODEL.name).releases)

@@ -52,7 +52,7 @@ def test_the_help_tells_every_run_parameter_its_type_bounds_and_default(command:
 def test_what_no_request_can_say_is_one_sentence_and_exit_code_2(
     arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["nightlite", "trigger", *arguments])
+    monkeypatch.setattr(sys, "argv", ["nightlite", "trigger", "--model=mnist", *arguments])
     assert run_commands(app) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("nightlite: --param: expected ") and err.count("\n") == 1

@@ -166,7 +166,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     dags.mkdir()
     imported.mkdir()
     for file in (
-        *(PROJECT / "dags").glob("mnist_*.py"),
+        *(PROJECT / "dags").glob("mnist*.py"),
         PROJECT / "dags/watchdog.py",
         Path(__file__).with_name("more_dags.py"),
     ):
@@ -177,8 +177,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     variables |= {"NIGHTLITE_MNIST_MIN_ACCURACY_CHANGE": "-0.05", "NIGHTLITE_MNIST_MAX_LATENCY_RATIO": "100"}
     with Told.listening() as told, environment({**variables, **told.variables()}):
         _configure(settings, told)
-        tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits")
-        tfx(settings, "nightlite.deployment.in_tfx.compile")
+        tfx(settings, "nightlite.deployment.in_tfx.commands", "ingest", "digits", "--model=mnist")
+        tfx(settings, "nightlite.deployment.in_tfx.compile", "--model=mnist")
         tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
             for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED, WATCHDOG):

@@ -53,7 +53,7 @@ def first_span_is_released(deployment: Deployment) -> int:
 @pytest.fixture(scope="module")
 def ingested(deployment: Deployment, first_span_is_released: int, fewer_digits: Path) -> str:
     """Return what the ingest of a second span said."""
-    return deployment.tfx("nightlite.deployment.in_tfx.commands", "ingest", str(fewer_digits))
+    return deployment.tfx("nightlite.deployment.in_tfx.commands", "ingest", str(fewer_digits), "--model=mnist")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_from_an_ingest_to_a_pushed_model_without_a_hand_on_the_keyboard(
 
 def test_the_same_data_again_is_no_span_and_tells_no_one(deployment: Deployment, ingested: str) -> None:
     before = deployment.asset_events(DATA_ASSET)
-    [said] = deployment.tfx("nightlite.deployment.in_tfx.commands", "ingest", "digits").splitlines()
+    [said] = deployment.tfx("nightlite.deployment.in_tfx.commands", "ingest", "digits", "--model=mnist").splitlines()
     assert said.startswith("span-1 already holds exactly these")
     assert deployment.asset_events(DATA_ASSET) == before
 

@@ -65,9 +65,9 @@ def ended(runs: client.DagRunApi, run_id: str) -> str:
 
 
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `nightlite …` against the deployment, whose settings are in this process's environment."""
+    """Run `nightlite …` for MNIST against the deployment, whose settings are in this process's environment."""
     return subprocess.run(
-        [sys.executable, "-m", "nightlite.deployment.cli", *arguments],
+        [sys.executable, "-m", "nightlite.deployment.cli", arguments[0], "--model=mnist", *arguments[1:]],
         cwd=PROJECT,
         env={**os.environ, "PYTHONPATH": str(PROJECT), **variables},
         check=False,

@@ -59,7 +59,7 @@ def url() -> Iterator[str]:
 def test_they_need_neither_airflow_nor_what_is_slow_to_import(command: str, code: str, url: str) -> None:
     env = {**os.environ, "NIGHTLITE_URL": url, "NIGHTLITE_TOKEN": "x"}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, command], env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM, command, "--model=mnist"], env=env, capture_output=True, text=True, check=False
     )
     ended, *imported = done.stderr.splitlines()[-1].split()
     assert ended == code and {"httpx", "nightlite"} <= set(imported), done.stderr

@@ -79,7 +79,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
 def mnist(tmp_path: Path) -> Iterator[Deployment]:
     """Yield the project's own pipeline, with data."""
     commands = [
-        ["nightlite.deployment.in_tfx.commands", "ingest", "digits", "--no-tell"],
+        ["nightlite.deployment.in_tfx.commands", "ingest", "digits", "--model=mnist", "--no-tell"],
         ["nightlite.deployment.in_tfx.compile"],
     ]
     with under_airflow(tmp_path, PIPELINE_NAME, commands) as deployment:

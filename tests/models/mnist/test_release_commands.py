@@ -50,8 +50,9 @@ def run(tmp_path: Path) -> Run:
             "PYTHONPATH": str(PROJECT),
             "COLUMNS": "160",
         } | variables
+        which = ["--model=mnist"] if arguments[0] == "models" else []
         return subprocess.run(
-            [sys.executable, "-m", module, *arguments], env=env, check=False, capture_output=True, text=True
+            [sys.executable, "-m", module, *arguments, *which], env=env, check=False, capture_output=True, text=True
         )
 
     return command

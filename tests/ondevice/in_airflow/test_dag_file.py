@@ -19,8 +19,10 @@ from airflow.utils.types import DagRunType
 
 from models.mnist.on_device import MODEL
 from nightlite.deployment import dag_check
+from nightlite.deployment.models import names
 from nightlite.ondevice.in_airflow.schedule import as_of
 from nightlite.ondevice.run_parameters import declaration
+from nightlite.ondevice.settings import enabled_variable
 from nightlite.paths import PROJECT
 from nightlite.runner.in_airflow.operators import TfxNodeOperator
 from nightlite.settings import forget_settings
@@ -40,7 +42,9 @@ def compiled_file(compiled, tmp_path) -> Path:
 
 @pytest.fixture
 def read_dags(monkeypatch, compiled_file):
-    """Read dags/ with this compiled file and these settings."""
+    """Read dags/ with this compiled file and these settings, and without other models' DAGs."""
+    for name in set(names()) - {MODEL.name}:
+        monkeypatch.setenv(enabled_variable(name), "false")
 
     def read(**variables) -> DagBag:
         for name, value in {"compiled_dir": str(compiled_file.parent), **variables}.items():

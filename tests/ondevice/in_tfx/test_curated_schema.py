@@ -135,7 +135,7 @@ def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, mo
     monkeypatch.setenv("NIGHTLITE_RUNTIME_DIR", str(schema_file.parent))
 
     def run(name: str) -> Result:
-        return CliRunner().invoke(commands.app, ["schema", name])
+        return CliRunner().invoke(commands.app, ["schema", name, "--model=mnist"])
 
     assert 'name: "image_class"' in run("infer").stdout
     assert run("diff").exit_code == 0

@@ -28,7 +28,7 @@ def test_run_local_refuses_a_wrong_parameter_with_the_likeliest_first_and_no_int
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "nightlite.deployment.in_tfx.compile", None)  # importing it would fail
-    answer = CliRunner().invoke(app, ["run-local", "--param", "epoch=2"])
+    answer = CliRunner().invoke(app, ["run-local", "--model=mnist", "--param", "epoch=2"])
     assert answer.exit_code == 2
     assert answer.output.startswith("nightlite: Did you mean epochs?")
     assert "approval_record" not in answer.output and "as_of" not in answer.output

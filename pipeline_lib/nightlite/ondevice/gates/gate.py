@@ -16,8 +16,8 @@ class Gate(BaseModel):
     """One bound and the value compared with it.
 
     `name` is the run parameter of the bound, and `node_id` the node that judged. `subject` names the measured
-    quantity for a reader (`accuracy of the worst class, "8"`). `unit` belongs to `bound` and `value` ("" for a share
-    in [0, 1]). `value` is None if nothing could be measured. Such a gate has failed.
+    quantity for a reader (`accuracy of the worst class, "8" (98 examples)`). `unit` belongs to `bound` and `value`
+    ("" for a share in [0, 1]). `value` is None if nothing could be measured. Such a gate has failed.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,9 +1,15 @@
 """Comparison of two models on the same examples: how often one is better, and how likely that is chance."""
 
+import math
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict
 
 # A difference with a smaller p is detectable.
-LEVEL = 0.05
+LEVEL: Final = 0.05
+# The fewest examples of difference that are detectable. Of k examples that only one model gets right, all on one side
+# have p = 2 * 0.5**k. With examples on the other side, too, the same difference has a larger p.
+LEAST_DIFFERENCE: Final = math.floor(1 - math.log2(LEVEL)) + 1
 
 
 class Comparison(BaseModel):
@@ -44,3 +50,12 @@ class Comparison(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.won} won, {self.lost} lost of {self.n:,}"
+
+
+def chance_below(examples: int) -> float:
+    """Return the difference in accuracy below which the exact test tells no two models apart.
+
+    The test is McNemar's, "Note on the sampling error of the difference between correlated proportions or
+    percentages", Psychometrika 12 (1947), with the binomial's own tail.
+    """
+    return min(1.0, LEAST_DIFFERENCE / max(1, examples))

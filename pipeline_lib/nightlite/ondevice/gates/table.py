@@ -49,6 +49,7 @@ _AGREEMENT = "share of examples given the same class as by Keras"
 _KERAS_CLASS = "share of examples given Keras's class; quantization"
 _CHANGE = "change in accuracy; below 0: so much worse is admitted; no release yet: no such gate"
 _ANOMALIES = "ExampleValidator's anomalies: missing or new features, wrong types, shapes, labels, not-a-numbers"
+_CHANGES_OF = "labels of the train split that the last span that passed lacks, and labels of its that this one lacks"
 _RAREST = "share of the rarest class in either split: data of one class makes a perfect model of no use"
 
 # fmt: off
@@ -112,10 +113,12 @@ RAREST_LABEL = GateRow("min_label_share", 0.01, _SHARES, SHARE, "share of the ra
                        tasks=_CLASSES)
 LABEL_DRIFT = GateRow("max_label_drift", 0.1, _DIFFERENCES, SHARE, "drift of the labels' shares",
                       about="change of any class's share since the last span that passed (L-infinity)", tasks=_CLASSES)
+LABEL_CHANGES = GateRow("max_label_changes", 0, (-1, 1000), "", "labels that appeared or vanished", about=_CHANGES_OF,
+                        tasks=_CLASSES)
 NUMBER_DRIFT = GateRow("max_label_drift", 0.1, _DIFFERENCES, SHARE, "drift of the labels",
                        about="Jensen-Shannon divergence of the labels from those of the last span that passed",
                        tasks=_NUMBERS)
-DATA: tuple[GateRow, ...] = (ANOMALIES, RAREST_LABEL, LABEL_DRIFT, NUMBER_DRIFT)
+DATA: tuple[GateRow, ...] = (ANOMALIES, RAREST_LABEL, LABEL_CHANGES, LABEL_DRIFT, NUMBER_DRIFT)
 # fmt: on
 
 OF_MODELS: tuple[GateRow, ...] = (*EVALUATORS, *AGAINST_RELEASES, *EDGE)

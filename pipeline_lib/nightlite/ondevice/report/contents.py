@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from nightlite.ondevice.gates.paired import chance_below
 from nightlite.ondevice.results.quality import Quality
 
 ModelKey = Literal["keras", "tflite", "released"]
@@ -90,6 +91,11 @@ class Agreement(ReportPart):
     mean_difference: float
     edges: tuple[float, ...]
     counts: tuple[int, ...]
+
+    @property
+    def chance_below(self) -> float:
+        """Return the difference in accuracy below which two models are not told apart on so many examples."""
+        return chance_below(self.examples)
 
     @property
     def share(self) -> float | None:

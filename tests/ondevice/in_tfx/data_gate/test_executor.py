@@ -30,6 +30,7 @@ Odd = dict[str, Feature | None]  # None: left out
 TASK = Classification(labels=tuple(f"a {label}" for label in range(9)))
 BOUNDS = {
     "max_anomalies": 0,
+    "max_label_changes": 0,
     "max_label_drift": 0.1,
     "min_label_share": 0.01,
     "label_key": LABEL_KEY,
@@ -172,6 +173,24 @@ def test_labels_that_drift_end_the_run_and_the_next_like_it(
     [*_, gate] = Gates.read(Path(admitted.uri)).gates
     assert gate.value == pytest.approx(13 / 22 - 0.1)
     judge(statistics(3, mostly_ones), tmp_path / "after", previous=admitted)
+
+
+def test_a_label_that_appears_or_vanishes_is_refused_by_name_unless_the_run_says_that_it_is_meant(
+    statistics: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    """Its share may be small enough for the other gates."""
+    bounds = {"min_label_share": 0, "max_label_drift": 1}
+    without_seven = judge(statistics(1, [*range(7), 8, 9]), tmp_path, **bounds)
+    without_eight = statistics(2, [*range(8), 9])
+    named = r'appeared or vanished since span 1, "a 7" appeared, "a 8" vanished: 2, expected <= 0 \(max_label_changes\)'
+    with pytest.raises(DataRefusedError, match=named):
+        judge(without_eight, tmp_path / "refused", previous=without_seven, **bounds)
+    with pytest.raises(DataRefusedError, match="max_label_changes"):
+        judge(without_eight, tmp_path / "one", previous=without_seven, **bounds, max_label_changes=1)
+    meant = judge(without_eight, tmp_path / "meant", previous=without_seven, **bounds, max_label_changes=2)
+    after = judge(statistics(3, [*range(8), 9]), tmp_path / "after", previous=meant, **bounds)
+    [gate] = [gate for gate in Gates.read(Path(after.uri)).gates if gate.name == "max_label_changes"]
+    assert (gate.subject, gate.value) == ("labels that appeared or vanished since span 2", 0)
 
 
 def test_the_previous_span_is_the_newest_before_it_that_passed() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.edge import edge_gates
+from nightlite.ondevice.gates.paired import LEAST_DIFFERENCE, chance_below
 from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
 from nightlite.ondevice.releases.anchor import anchor
 from nightlite.ondevice.releases.policy import EVEN_IF_NO_BETTER, Policy, comparison_with
@@ -102,6 +103,15 @@ def test_mcnemars_exact_test(won: int, lost: int, p: float) -> None:
     assert (found.won, found.lost, found.n, found.change) == (won, lost, N, (won - lost) / N)
     assert found.p == pytest.approx(p, abs=5e-4)
     assert (found.better, found.worse) == (p < 0.05 and won > lost, p < 0.05 and lost > won)
+
+
+@pytest.mark.parametrize(("examples", "points"), [(67, 9), (1000, 0.6), (6, 100), (3, 100)])
+def test_no_smaller_difference_is_told_apart_than_the_report_says(examples: int, points: float) -> None:
+    assert chance_below(examples) * 100 == pytest.approx(points, abs=0.05)
+    for lost in range(30):
+        won = lost + LEAST_DIFFERENCE - 1
+        assert not compare(right(range(won, won + lost)), right(range(won)), "a").better
+    assert compare(right(range(0)), right(range(LEAST_DIFFERENCE)), "a").better
 
 
 def test_the_last_plain_run_does_not_undo_a_release_that_a_person_approved(shop: Shop) -> None:

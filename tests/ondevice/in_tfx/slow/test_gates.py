@@ -53,7 +53,7 @@ from tests.ondevice.in_tfx.odd_files import odd_file
 from tests.ondevice.releases.made_releases import DESCRIPTION, declared
 
 HELD_TO_IT = ("Evaluator.mnist_lite", "EdgeValidator")
-DATA_GATES = {"max_anomalies", "max_label_drift", "min_label_share"}
+DATA_GATES = {"max_anomalies", "max_label_changes", "max_label_drift", "min_label_share"}
 EVALUATION_GATES = {threshold.name for threshold in THRESHOLDS}
 
 
@@ -106,7 +106,7 @@ def test_a_first_model_passes_by_its_values_alone_and_is_pushed(first: Run) -> N
     names = {gate.name for gate in gates(first).gates}
     assert gates(first).passed and first["Pusher.mnist_lite"].pushed
     assert first["Resolver.released"].outputs == {}
-    assert not names & {"min_accuracy_change", "max_latency_ratio", "max_label_drift"}
+    assert not names & {"min_accuracy_change", "max_latency_ratio", "max_label_changes", "max_label_drift"}
     assert {"min_accuracy", "max_loss", "max_size_kib", "min_keras_agreement", "max_anomalies", "contract"} <= names
 
 
@@ -351,7 +351,11 @@ def test_a_file_that_cannot_be_measured_fails_every_gate_of_edge_validator_and_i
 
 def test_every_bound_has_a_gate_and_an_impossible_value(better: Run) -> None:
     names = {gate.name for gate in gates(better).gates}
-    elsewhere = {"min_quantized_agreement", "max_label_drift"}  # another quantization, a second span
+    elsewhere = {
+        "min_quantized_agreement",
+        "max_label_changes",
+        "max_label_drift",
+    }  # another quantization, a second span
     assert names | elsewhere == set(IMPOSSIBLE) | {"contract", "compiled_model"}
 
 

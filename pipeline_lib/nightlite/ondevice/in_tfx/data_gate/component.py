@@ -37,7 +37,7 @@ class DataGateSpec(ComponentSpec):
 
 
 class DataGate(base_component.BaseComponent):
-    """Component that fails, naming each anomaly, if the data violates the schema or its labels have drifted.
+    """Component that fails, naming each anomaly, if the data violates the schema, or its labels changed or drifted.
 
     TFX's ExampleValidator only records anomalies. Nodes that must not train on refused data come after this node:
     `add_upstream_node`.

@@ -17,7 +17,7 @@ from tfx.types import Artifact, artifact_utils
 
 from nightlite.errors import DataRefusedError
 from nightlite.ondevice.gates.gate import Gates
-from nightlite.ondevice.gates.table import ANOMALIES, LABEL_DRIFT, NUMBER_DRIFT, RAREST_LABEL
+from nightlite.ondevice.gates.table import ANOMALIES, LABEL_CHANGES, LABEL_DRIFT, NUMBER_DRIFT, RAREST_LABEL
 from nightlite.ondevice.report_files import REFUSED_DATA
 from nightlite.ondevice.task import Task
 from nightlite.runner.in_tfx import node_log
@@ -58,8 +58,13 @@ class Executor(base_executor.BaseExecutor):
         if input_dict.get("previous"):
             [previous] = input_dict["previous"]
             before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
+            since = f"since span {previous.get_int_custom_property(SPAN)}"
+            if task.labels:
+                changed = label_changes(labels, before, task.labels)
+                subject = ", ".join([f"{LABEL_CHANGES.subject} {since}", *changed])
+                gates.append(LABEL_CHANGES.judge(exec_properties, len(changed), NODE_ID, subject))
             row = LABEL_DRIFT if task.labels else NUMBER_DRIFT
-            subject = f"{row.subject} since span {previous.get_int_custom_property(SPAN)}"
+            subject = f"{row.subject} {since}"
             drift = label_drift(labels, before, label_key, task)
             gates.append(row.judge(exec_properties, drift, NODE_ID, subject))
         judged = Gates(gates=tuple(gates))
@@ -103,6 +108,19 @@ def label_drift(
     return float(measured.value)
 
 
+def label_changes(
+    current: statistics_pb2.DatasetFeatureStatisticsList,
+    previous: statistics_pb2.DatasetFeatureStatisticsList,
+    labels: Sequence[str],
+) -> list[str]:
+    """Return one phrase for each label that only one of two spans has."""
+    now, before = set(_label_counts(current)), set(_label_counts(previous))
+    return [
+        *(f"{_named(label, labels)} appeared" for label in sorted(now - before)),
+        *(f"{_named(label, labels)} vanished" for label in sorted(before - now)),
+    ]
+
+
 def rarest_label(
     by_split: Mapping[str, statistics_pb2.DatasetFeatureStatisticsList],
     schema: schema_pb2.Schema,
@@ -123,9 +141,12 @@ def rarest_label(
     if not shares:
         return "of none at all", 0.0
     split, label = min(shares, key=lambda key: shares[key])
-    # Data of a wrong type has labels without a name.
-    name = labels[int(label)] if label.isdecimal() and int(label) < len(labels) else label
-    return f'"{name}" in {split}', shares[split, label]
+    return f"{_named(label, labels)} in {split}", shares[split, label]
+
+
+def _named(label: str, labels: Sequence[str]) -> str:
+    """Return a label's name, quoted. Data of a wrong type has labels without a name."""
+    return f'"{labels[int(label)] if label.isdecimal() and int(label) < len(labels) else label}"'
 
 
 def _label_counts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, float]:

@@ -12,6 +12,7 @@ from nightlite.ondevice.task import Classification, Regression, Task
 
 _DIRECTIONS: Mapping[int, Kind] = {1: "increase", 2: "change"}  # tfma.MetricDirection, whose import takes 7 s
 THRESHOLDS = (*EVALUATORS, *CHANGES)
+_COUNT = "example_count"  # TFMA's ExampleCount
 # TFMA's metrics of the one probability of two classes, by those of several.
 _OF_SEVERAL = {"BinaryAccuracy": "SparseCategoricalAccuracy", "BinaryCrossEntropy": "SparseCategoricalCrossentropy"}
 
@@ -138,8 +139,16 @@ def _gate(bound: tuple[str, Kind, str, float], metrics: list[_Metric], node_id: 
         and ",".join(name for name, _ in item.slice) == by
     ]
     worst = (min if row.is_least else max)(found, default=None)
-    where = f', "{_named(worst[1][0][1], task.labels if task else ())}"' if worst and by else ""
+    where = (
+        f', "{_named(worst[1][0][1], task.labels if task else ())}"{_count(metrics, worst[1])}' if worst and by else ""
+    )
     return row.judge({row.name: limit}, worst[0] if worst else None, node_id, row.subject + where)
+
+
+def _count(metrics: list[_Metric], of_slice: tuple[tuple[str, Any], ...]) -> str:
+    """Return the number of a slice's examples in words, "" if the evaluation did not count them."""
+    counts = [item.value for item in metrics if (item.name, item.slice) == (_COUNT, of_slice) and not item.is_diff]
+    return f" ({counts[0]:,.0f} example{'' if counts[0] == 1 else 's'})" if counts else ""
 
 
 def _named(label: Any, labels: Sequence[str]) -> Any:

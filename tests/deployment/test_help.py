@@ -10,11 +10,13 @@ from models.mnist.on_device import MODEL
 from nightlite.deployment import airflow_commands
 from nightlite.deployment.client import commands
 from nightlite.deployment.in_tfx import commands as tfx_commands
-from nightlite.deployment.in_tfx import releases_commands
+from nightlite.deployment.in_tfx import compare_command, releases_commands
 from tests.help_texts import broken_paragraphs, help_of
 
 
-@pytest.mark.parametrize("app", [airflow_commands.app, commands.app, releases_commands.app, tfx_commands.app])
+@pytest.mark.parametrize(
+    "app", [airflow_commands.app, commands.app, compare_command.app, releases_commands.app, tfx_commands.app]
+)
 def test_no_paragraph_of_a_help_keeps_the_line_ends_of_the_source(app: typer.Typer) -> None:
     assert broken_paragraphs(app) == []
 

@@ -105,6 +105,18 @@ def test_predict_reads_digits_of_any_size_and_colour(
     assert sum(right) / len(right) >= 0.97
 
 
+def test_a_release_and_a_refused_run_are_compared_on_their_data(
+    deployment: Deployment, refused: FinishedRun, pushed: FinishedRun
+) -> None:
+    said = deployment.tfx("nightlite.deployment.cli", "compare", "latest", refused.run_id, "--model", "mnist", "--json")
+    found = json.loads(said)
+    # The refused run's model is the released one: nothing but its bound was another.
+    assert found["verdict"] == "A and B are the very same file" and found["differing"] == 0
+    assert found["b"]["parameters"]["min_accuracy"] == 1.01 and found["note"] == ""
+    measured = releases(deployment).latest()
+    assert measured and found["figures"][0]["b"] == pytest.approx(measured.manifest.metrics["accuracy"])
+
+
 def test_both_models_are_evaluated_alike_and_agree(pushed: FinishedRun) -> None:
     keras, tflite = (pushed.result(f"Evaluator.{name}") for name in ("mnist", "mnist_lite"))
     assert keras.outputs.keys() == tflite.outputs.keys()

@@ -47,6 +47,11 @@ COMMANDS = {
         "nightlite.deployment.in_tfx.releases_commands",
         "list, check, roll back, prune or export the releases",
     ),
+    "compare": (
+        "tfx",
+        "nightlite.deployment.in_tfx.compare_command",
+        "compare two releases or runs on the same data",
+    ),
     "predict": ("tfx", _OF_A_MODEL, "ask the latest release about an example, if the model has a command for it"),
 }
 

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,15 @@ import tensorflow_transform as tft
 from ai_edge_litert.interpreter import Interpreter
 
 from nightlite.deployment.settings import Settings
+from nightlite.errors import DataError, UsageError
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import CandidateMeasurements
+from nightlite.ondevice.in_tfx.compare.comparing import compared
+from nightlite.ondevice.in_tfx.compare.lookup import candidate
+from nightlite.ondevice.in_tfx.compare.run_file import file_of_run
 from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.in_tfx.golden_check import require_golden
+from nightlite.ondevice.in_tfx.raw_examples import read_labelled
 from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
@@ -180,3 +186,48 @@ def test_the_report_shows_table_rows_and_the_models_labels_and_no_picture(refuse
     for words in (*LABELS, MODEL.intended_use, MODEL.limits, MODEL.data_licence):
         assert words in text
     assert not re.search(r"\b(mnist|digits?|images?)\b", text, re.IGNORECASE)
+
+
+def test_a_runs_file_is_found_by_its_id_and_compared_with_a_release(
+    settings: Settings, released: Run, refused: Run
+) -> None:
+    with candidate("1", MODEL, settings) as first, candidate("second", MODEL, settings) as second:
+        assert first.contract.changes(second.contract) == () and first.run_id == "first"
+        assert second.gates == gates(refused) and second.span == first.span == 1
+        found = compared(first, second, MODEL, settings)
+    assert (found.newer, found.a.title, found.b.title) == ("B", "release 1", "run second")
+    # Of the same examples as in the run itself, in its own order.
+    accuracy = next(item for item in found.figures if item.name == "accuracy")
+    measured = CandidateMeasurements.read(folder(refused, "EdgeValidator", "blessing"))
+    assert accuracy.b == pytest.approx(measured.accuracy) and found.note == ""
+    assert measured.against_baseline and measured.baseline
+    assert (found.paired.won, found.paired.lost) == (measured.against_baseline.won, measured.against_baseline.lost)
+    assert found.b.parameters["epochs"] == 2 and found.b.refusals
+    assert all(sorted(example.values) == sorted(FEATURES) for example in found.shown)
+
+
+def test_the_data_of_a_run_is_that_of_its_artifact_or_else_its_span(settings: Settings, refused: Run) -> None:
+    with candidate("second", MODEL, settings) as own:
+        data = settings.folders(MODEL.name).data
+        [artifact] = own.eval_split(data)
+        [span] = replace(own, eval_files=()).eval_split(data)
+        assert Path(span).parent == data / "span-1" and Path(artifact).parent.name == "Split-eval"
+        labels = [read_labelled([file], own.contract.file, MODEL.label_key)[1] for file in (artifact, span)]
+        assert sorted(labels[0]) == sorted(labels[1])
+
+
+def test_an_unknown_run_and_one_whose_file_was_removed_are_one_sentence(
+    settings: Settings, refused: Run, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"or the id of a run of iris_tflite\. Received: 'third'"):
+        file_of_run("third", MODEL, settings)
+    # A run of another model is none of this one's.
+    with pytest.raises(UsageError, match=r"or the id of a run of other_tflite\. Received: 'second'"):
+        file_of_run("second", MODEL.model_copy(update={"name": "other"}), settings)
+    model = folder(refused, f"Trainer.{MODEL.name}_lite", "model")
+    shutil.move(model, tmp_path / "model")
+    try:
+        with pytest.raises(DataError, match="the file of run second was removed with its artifacts"):
+            file_of_run("second", MODEL, settings)
+    finally:
+        shutil.move(tmp_path / "model", model)

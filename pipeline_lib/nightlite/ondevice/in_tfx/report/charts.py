@@ -23,14 +23,14 @@ from nightlite.ondevice.report.run_report import PastRun
 from nightlite.ondevice.results.quality import Quality
 
 # Colours outside of every palette. `_svg` replaces them by the page's variables.
-INK, _LINE, _GOOD, _BAD, _PAGE = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a08"
+INK, _LINE, GOOD, BAD, _PAGE = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a08"
 MODELS = {"keras": "#0a0a05", "tflite": "#0a0a06", "released": "#0a0a07"}
 MARKERS = {"keras": "o", "tflite": "s", "released": "^"}
 _VARIABLES = {
     INK: "--ink",
     _LINE: "--line",
-    _GOOD: "--good",
-    _BAD: "--bad",
+    GOOD: "--good",
+    BAD: "--bad",
     _PAGE: "--card",
     **{color: f"--{key}" for key, color in MODELS.items()},
 }
@@ -67,14 +67,19 @@ def class_accuracy(models: Sequence[ModelColumn], labels: Sequence[str]) -> Mark
             shares = [np.nan if share is None else share for share in model.class_accuracy]
             places = np.arange(len(shares)) + 0.2 * (position - (len(models) - 1) / 2)
             axes.plot(places, shares, MARKERS[model.key], color=MODELS[model.key], label=model.title)
-        slanted: Any = {"rotation": 40, "ha": "right"} if sum(map(len, labels)) > _MOST_LETTERS else {}
-        axes.set_xticks(range(len(labels)), labels, **slanted)
-        axes.yaxis.set_major_formatter(_PERCENT)
-        axes.set_xlabel("class")
-        axes.grid(visible=False, axis="x")
+        class_ticks(axes, labels)
         legend(axes, len(models))
 
     return chart("Accuracy of each class", draw)
+
+
+def class_ticks(axes: Axes, labels: Sequence[str]) -> None:
+    """Name the classes below a chart of shares."""
+    slanted: Any = {"rotation": 40, "ha": "right"} if sum(map(len, labels)) > _MOST_LETTERS else {}
+    axes.set_xticks(range(len(labels)), labels, **slanted)
+    axes.yaxis.set_major_formatter(_PERCENT)
+    axes.set_xlabel("class")
+    axes.grid(visible=False, axis="x")
 
 
 def differences(found: Agreement, words: Words, of: str) -> Markup:
@@ -145,7 +150,7 @@ def _over_runs(
                 label = key if part.start == 0 else None
                 axes.plot(range(part.start, part.stop), values[part], color=MODELS[key], label=label)
             for place, (run, value) in enumerate(zip(runs, values, strict=True)):
-                edge, fill = (_BAD, _PAGE) if run.blessed is False else (MODELS[key], MODELS[key])
+                edge, fill = (BAD, _PAGE) if run.blessed is False else (MODELS[key], MODELS[key])
                 wider = 8 if key == "keras" else 5  # if both models are alike, the one beneath still shows
                 axes.plot(place, value, MARKERS[key], markersize=wider, markeredgecolor=edge, markerfacecolor=fill)
         if of_quality:

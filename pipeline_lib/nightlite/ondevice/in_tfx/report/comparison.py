@@ -94,7 +94,7 @@ def mistakes(answers: EvalAnswers, card: ModelCard) -> Mistakes:
                     "label": answers.labels[index].item(),
                     "kind": kind,
                     "probabilities": {key: tuple(map(float, values[index])) for key, values in found.items()},
-                    **_display({name: values[place] for name, values in answers.inputs.items()}, card.show),
+                    **display({name: values[place] for name, values in answers.inputs.items()}, card.show),
                 }
             )
             for place, (index, kind) in enumerate(shown(odd))
@@ -102,7 +102,7 @@ def mistakes(answers: EvalAnswers, card: ModelCard) -> Mistakes:
     )
 
 
-def _display(example: Inputs, show: Picture | None) -> dict[str, object]:
+def display(example: Inputs, show: Picture | None) -> dict[str, object]:
     """Return the fields of a `Mistake` that show one example, with arrays [...] by the features' names."""
     drawn = {name: png(values, show) for name, values in example.items() if show and show.fits(values.shape)}
     rest = {name: tuple(map(float, values.ravel())) for name, values in example.items() if name not in drawn}

@@ -19,9 +19,9 @@ PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
 # In report.html before the push. The outcome replaces it.
 _BEFORE_PUSH = Markup('<p class="small soft">Written before the push. The outcome is on the page of OutcomeReport.</p>')
 # Smaller probabilities are not drawn.
-_VISIBLE = 0.005
+VISIBLE = 0.005
 # Of one feature of one example.
-_MOST_VALUES = 8
+MOST_VALUES = 8
 
 
 def render(report: Report) -> dict[str, str]:
@@ -40,7 +40,7 @@ def with_outcome(page: str, found: RunOutcome, report: RunReport) -> str:
     Args:
       report: the figures, which another run computed after a cache hit.
     """
-    text = _environment().get_template("outcome.html.j2").render(found=found, report=report)
+    text = environment().get_template("outcome.html.j2").render(found=found, report=report)
     return page.replace(_BEFORE_PUSH, text, 1)
 
 
@@ -51,21 +51,21 @@ def write(pages: Mapping[str, str], folder: Path) -> None:
 
 
 def _rendered(report: RunReport, templates: Mapping[str, str], drawn: Mapping[str, Any]) -> dict[str, str]:
-    environment = _environment()
-    drawn = {**drawn, "feature_charts": _feature_charts(report)}
-    return {name: environment.get_template(file).render(report=report, **drawn) for name, file in templates.items()}
+    drawn, made = {**drawn, "feature_charts": _feature_charts(report)}, environment()
+    return {name: made.get_template(file).render(report=report, **drawn) for name, file in templates.items()}
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+def environment(*folders: Path) -> jinja2.Environment:
+    """Return the environment of the report's templates, and of those in more folders."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader((*folders, *_TEMPLATES)),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": share_of, "figure": figure, "bytes": size}
-    return environment
+    made.filters |= {"percent": share_of, "figure": figure, "bytes": size}
+    return made
 
 
 def _feature_charts(report: RunReport) -> list[str]:
@@ -82,13 +82,13 @@ def _charts(report: Report) -> Mapping[str, Any]:
         "differences_chart": charts.differences(report.agreement, words, of),
         "training_charts": charts.training(report.training),
         "history_charts": charts.history(report.history, report.quality),
-        "most_values": _MOST_VALUES,
+        "most_values": MOST_VALUES,
         "before_push": _BEFORE_PUSH,
     }
 
 
 def _of_classes(report: Report) -> Mapping[str, Any]:
-    return {"class_accuracy_chart": charts.class_accuracy(report.models, report.card.labels), "visible": _VISIBLE}
+    return {"class_accuracy_chart": charts.class_accuracy(report.models, report.card.labels), "visible": VISIBLE}
 
 
 def _of_numbers(report: Report) -> Mapping[str, Any]:

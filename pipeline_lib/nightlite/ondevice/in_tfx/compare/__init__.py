@@ -1,0 +1,1 @@
+"""Comparison of any two files of a model, releases or runs' files, on one eval split."""

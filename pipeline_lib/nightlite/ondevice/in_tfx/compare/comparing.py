@@ -1,0 +1,197 @@
+"""Comparison of two files in LiteRT on the eval split of the newer one, by EdgeValidator's and the report's code."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nightlite import native_log
+from nightlite.errors import DataError, ModelFileError, NightliteError
+from nightlite.ondevice.gates.gate import Gate
+from nightlite.ondevice.gates.measurements import Measurements
+from nightlite.ondevice.in_tfx.compare.candidate import Candidate
+from nightlite.ondevice.in_tfx.edge_validator.eval_answers import Indices
+from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child, measure_together
+from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
+from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_labelled
+from nightlite.ondevice.in_tfx.report.comparison import display, model_column
+from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.releases.manifest import sha256_of
+from nightlite.ondevice.report.contents import Mistake, ModelColumn
+from nightlite.ondevice.report.file_comparison import (
+    KEYS,
+    SHARE,
+    ClassPair,
+    ComparedFile,
+    FigurePair,
+    FileComparison,
+    GatePair,
+    verdict,
+)
+from nightlite.ondevice.settings import Settings
+
+_MOST_SHOWN = 24
+# Relative, of a quality: but for a few examples at the border of two classes, it is that of the manifest.
+_SAME = 0.002
+
+
+def require_one_contract(a: Candidate, b: Candidate) -> None:
+    """Refuse two files of different contracts.
+
+    Raises:
+      DataError: their inputs, outputs or labels differ.
+    """
+    if changes := b.contract.changes(a.contract):
+        raise DataError(
+            f"expected two files with one contract. Received: {a.title} and {b.title}, which differ "
+            f"({'; '.join(changes)}): no example means the same to both"
+        )
+
+
+def compared(a: Candidate, b: Candidate, model: OnDeviceModel, config: Settings) -> FileComparison:
+    """Run both files on the newer one's eval split, and compare what they answer.
+
+    Raises:
+      DataError: the contracts differ, or the eval data no longer exists.
+      ModelFileError: LiteRT cannot run one of the files.
+    """
+    require_one_contract(a, b)
+    newer = a if a.created > b.created else b
+    measures = measures_of(model.task)
+    files = newer.eval_split(config.folders(model.name).data)
+    inputs, labels = read_labelled(files, b.contract.file, model.label_key, measures.label_type)
+    measured, outputs = _run(a, b, inputs, newer.threads)
+    answers = [measures.answers(found) for found in outputs]
+    sums = [sha256_of(item.file) for item in (a, b)]
+    paired = measures.compare(answers[1], answers[0], labels, sums[0])
+    columns = [
+        model_column(key, model.task, labels, found, figures.size_bytes)
+        for key, found, figures in zip(KEYS, answers, measured, strict=True)
+    ]
+    differ = _differ(*answers, is_class=bool(model.labels))
+    return FileComparison(
+        model=model.name,
+        card=model.card,
+        a=_described(a, b, sums[0]),
+        b=_described(b, a, sums[1]),
+        newer="A" if newer is a else "B",
+        data=newer.data,
+        examples=len(labels),
+        verdict=verdict(paired, same_file=sums[0] == sums[1]),
+        note=_doubt(newer, columns[0 if newer is a else 1]),
+        paired=paired,
+        figures=(*_quality(*columns), *_speed(*measured)),
+        classes=tuple(_classes(model.labels, labels, *columns)),
+        gates=tuple(_gates(a.gates, b.gates)),
+        differing=len(differ) if model.labels else None,
+        shown=tuple(_shown(differ[:_MOST_SHOWN], inputs, labels, answers, model)),
+    )
+
+
+def _run(a: Candidate, b: Candidate, inputs: Inputs, threads: int) -> tuple[list[Measurements], list[Any]]:
+    """Return both files' figures, measured in turn, and their outputs."""
+    with native_log.muted():
+        try:
+            return measure_in_child([a.file, b.file], inputs, threads)
+        except ModelFileError as error:
+            raise ModelFileError(f"{a.title}: {error}") from None
+        except NightliteError:
+            # Ask B alone for the reason.
+            try:
+                measure_together([b.file], inputs, threads)
+            except ModelFileError as error:
+                raise ModelFileError(f"{b.title}: {error}") from None
+            raise
+
+
+def _described(item: Candidate, other: Candidate, sha256: str) -> ComparedFile:
+    return ComparedFile(
+        title=item.title,
+        run_id=item.run_id,
+        created=item.created,
+        sha256=sha256,
+        data=item.data,
+        quantization=str(item.measurements.get("quantization") or item.parameters.get("quantization") or "unknown"),
+        refusals=tuple(str(gate) for gate in item.gates if not gate.passed),
+        parameters=_differing(item.parameters, other.parameters),
+    )
+
+
+def _differing(own: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the run parameters that another run had with other values; none if that run's are not recorded."""
+    told_apart = own.keys() - {"quantization"} if others else ()
+    return {name: own[name] for name in sorted(told_apart) if others.get(name) != own[name]}
+
+
+def _differ(a: Any, b: Any, *, is_class: bool) -> Indices:
+    """Return the examples with another class, or all of a regression, the largest differences first."""
+    largest = np.abs(a - b).max(axis=1)
+    indices = np.flatnonzero(a.argmax(axis=1) != b.argmax(axis=1)) if is_class else np.arange(len(a))
+    found: Indices = indices[np.argsort(-largest[indices], kind="stable")]
+    return found
+
+
+def _doubt(newer: Candidate, column: ModelColumn) -> str:
+    """Return a sentence if the file's own run found another quality on these examples, else ""."""
+    figure = column.figure
+    recorded = newer.measurements.get("accuracy" if column.accuracy is not None else "mean_error")
+    if figure is None or recorded is None or math.isclose(recorded, figure.value, rel_tol=_SAME):
+        return ""
+    return (
+        f"{newer.title} had {figure.name} {recorded:.4g} in its own run, and has {figure.value:.4g} here: the eval "
+        "data or this machine's runtime is another"
+    )
+
+
+def _quality(a: ModelColumn, b: ModelColumn) -> Iterator[FigurePair]:
+    if a.accuracy is not None:
+        yield FigurePair(name="accuracy", unit=SHARE, a=a.accuracy, b=b.accuracy)
+        yield FigurePair(name="accuracy of the worst class", unit=SHARE, a=a.worst_class[1], b=b.worst_class[1])
+        yield FigurePair(name="cross-entropy", unit="", a=a.loss, b=b.loss)
+        return
+    yield FigurePair(name="mean error", unit=a.unit, a=a.mean_error, b=b.mean_error)
+    yield FigurePair(name="95th percentile of the error", unit=a.unit, a=a.p95_error, b=b.p95_error)
+    yield FigurePair(name="bias", unit=a.unit, a=a.bias, b=b.bias)
+
+
+def _speed(a: Measurements, b: Measurements) -> Iterator[FigurePair]:
+    yield FigurePair(name="size", unit="bytes", a=a.size_bytes, b=b.size_bytes)
+    yield FigurePair(name="loading", unit="ms", a=a.load_ms, b=b.load_ms)
+    for name in ("p50", "p95"):
+        yield FigurePair(
+            name=f"latency {name}", unit="ms", a=getattr(a.latency_ms, name), b=getattr(b.latency_ms, name)
+        )
+    yield FigurePair(name="peak memory", unit="MiB", a=a.peak_memory_mib, b=b.peak_memory_mib)
+
+
+def _classes(names: Sequence[str], labels: Any, a: ModelColumn, b: ModelColumn) -> Iterator[ClassPair]:
+    """Yield the classes of the eval split, in the output's order; none of a regression."""
+    if not names:
+        return
+    counts = np.bincount(labels, minlength=len(names))
+    for name, count, *shares in zip(names, counts, a.class_accuracy, b.class_accuracy, strict=True):
+        if count:
+            yield ClassPair(label=name, examples=int(count), a=shares[0] or 0.0, b=shares[1] or 0.0)
+
+
+def _gates(a: Sequence[Gate], b: Sequence[Gate]) -> Iterator[GatePair]:
+    """Yield B's gates with A's of the same name and node, then those that only A had."""
+    waiting = list(a)
+    for gate in b:
+        match = next((item for item in waiting if (item.node_id, item.name) == (gate.node_id, gate.name)), None)
+        if match:
+            waiting.remove(match)
+        yield GatePair(subject=gate.subject, name=gate.name, node_id=gate.node_id, a=match, b=gate)
+    for gate in waiting:
+        yield GatePair(subject=gate.subject, name=gate.name, node_id=gate.node_id, a=gate, b=None)
+
+
+def _shown(
+    indices: Indices, inputs: Inputs, labels: Any, answers: Sequence[Any], model: OnDeviceModel
+) -> Iterator[Mistake]:
+    for index in indices:
+        given = {key: tuple(map(float, found[index])) for key, found in zip(KEYS, answers, strict=True)}
+        about = {"index": int(index), "label": labels[index].item(), "kind": "disagree", "probabilities": given}
+        about |= display({name: values[index] for name, values in inputs.items()}, model.show)
+        yield Mistake.model_validate(about)

@@ -21,7 +21,8 @@ _TIME = "%Y-%m-%d %H:%M"
 def releases(found: Releases) -> Table:
     """Return one row per release, newest first.
 
-    `barred` names a rollback, after which no run pushes that file again.
+    `least app` is the first version of the app that understands it. `barred` names a rollback, after which no run
+    pushes that file again.
     """
     latest, withdrawn = found.latest_version(), events_that_bar(found.history())
     quality, rows = "quality", []
@@ -35,7 +36,7 @@ def releases(found: Releases) -> Table:
         except ReleaseError as error:
             rows.append([mark, str(version), f"[red]{escape(str(error))}[/]"])
     created = Column("created (UTC)", no_wrap=True)
-    table = Table("", "version", created, quality, "bytes", "span", "signed", "barred", box=SIMPLE)
+    table = Table("", "version", created, quality, "bytes", "span", "least app", "signed", "barred", box=SIMPLE)
     for row in rows:
         table.add_row(*row)
     return table
@@ -48,6 +49,7 @@ def _row(release: Release) -> list[str]:
         manifest.quality.text,
         f"{manifest.size_bytes:,}",
         "" if manifest.span is None else str(manifest.span),
+        str(manifest.least_app_version),
         "yes" if release.is_signed else "no",
     ]
 

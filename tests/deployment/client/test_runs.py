@@ -125,6 +125,14 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     assert [runs.status(Settings(), "mnist", run_id) for run_id in "abc"] == [3, 1, 3]
 
 
+def test_a_long_reason_is_listed_to_its_end(airflow: Airflow, capsys: pytest.CaptureFixture[str]) -> None:
+    reason = f"not pushed: {'very ' * 100}late"
+    airflow.add("a", "success", None, {PUSHER: REFUSED.model_copy(update={"reason": reason})})
+    list_runs(Settings(), MODEL, 10)
+    said = capsys.readouterr().out
+    assert said.count("very") == 100 and "late" in said and "…" not in said
+
+
 def test_a_run_that_airflow_will_make_for_new_data_is_listed_as_queued(
     airflow: Airflow, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -326,3 +326,13 @@ def test_the_list_shows_what_a_rollback_bars_and_who_said_so(three: Releases) ->
     three.rollback(1, who="ann", why="sevens [again]")
     rows = [line for line in listed(three).splitlines() if "99.00 %" in line]
     assert ["ann: sevens [again]" in row for row in rows] == [True, True, False]
+
+
+def test_the_list_shows_the_first_version_of_the_app_that_understands_each(releases: Releases, tmp_path: Path) -> None:
+    for number, least in enumerate((1, 12), start=1):
+        (tmp_path / "model").write_text(f"model {number}")
+        described = describe(f"run-{number}").model_copy(update={"least_app_version": least})
+        releases.push(tmp_path / "model", described, who="Pusher")
+    rows = [" ".join(line.split()) for line in listed(releases).splitlines()]
+    assert any("bytes span least app signed barred" in row for row in rows)
+    assert [row.partition("bytes")[0].split()[-2:] for row in rows if "99.00 %" in row] == [["12", "no"], ["1", "no"]]

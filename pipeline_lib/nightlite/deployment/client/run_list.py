@@ -49,7 +49,7 @@ def list_runs(config: Settings, model: OnDeviceModel, limit: int, *, as_json: bo
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
         seconds = "" if run.duration is None else f"{run.duration:.0f}"
         told = ", ".join(f"{name}={value}" for name, value in (run.conf or {}).items())
-        line = headline(results, failed) if run.finished else ""
+        line = headline(results, failed, longest=None) if run.finished else ""
         table.add_row(run.dag_run_id, run.state, started, seconds, escape(line), escape(told))
     table_console().print(table)
     return 0

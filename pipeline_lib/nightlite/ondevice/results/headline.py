@@ -17,29 +17,32 @@ def quality_and_size(quality: Quality, size_bytes: int | None) -> str:
     return ", ".join([*known, *([] if size_bytes is None else [f"{size_bytes / 1024:.1f} KiB"])])
 
 
-def headline(results: Mapping[str, NodeResult], failed: Sequence[str] | None = None) -> str:
-    """Return the outcome of a run in at most 200 characters.
+def headline(
+    results: Mapping[str, NodeResult], failed: Sequence[str] | None = None, longest: int | None = _LONGEST
+) -> str:
+    """Return the outcome of a run in one line.
 
     Args:
       results: the nodes' results by node id, without nodes that left none.
       failed: the nodes of a failed run that failed themselves, the first one first; else None.
+      longest: a longer line is cut; None: no line is.
     """
     outcome, pusher = outcome_of(results.values(), failed is not None), pusher_of(results.values())
     if outcome is None:
         return "done"
     if outcome is Outcome.failed:
         reasons = [results[node_id].reason for node_id in (failed or ())[:1] if node_id in results]
-        return _short(": ".join(filter(None, [outcome.words, *(failed or ())[:1], *reasons])))
+        return _short(": ".join(filter(None, [outcome.words, *(failed or ())[:1], *reasons])), longest)
     # Where no gate refused it, the Pusher did, and says why.
     if outcome is Outcome.refused and any(result.blessed is False for result in results.values()):
         refusals = refusals_of(results.values()) or ["the model is not blessed"]
         end = f"; and {len(refusals) - 1} more" if len(refusals) > 1 else ""
-        return _short(f"{outcome.words}: {refusals[0]}", end)
+        return _short(f"{outcome.words}: {refusals[0]}", longest, end)
     if outcome is Outcome.released:
         model = summarize(results).tflite
         told = quality_and_size(model, model.bytes)
         return f"{outcome.words} {pusher and facts_of(pusher).pushed_version}" + (f": {told}" if told else "")
-    return _short((pusher and pusher.reason) or outcome.words)
+    return _short((pusher and pusher.reason) or outcome.words, longest)
 
 
 def refusals_of(results: Iterable[NodeResult]) -> list[str]:
@@ -47,7 +50,8 @@ def refusals_of(results: Iterable[NodeResult]) -> list[str]:
     return max((facts_of(result).refusals for result in results if result.blessed is False), key=len, default=[])
 
 
-def _short(text: str, end: str = "") -> str:
+def _short(text: str, longest: int | None, end: str = "") -> str:
     line = " ".join(text.split())
-    room = _LONGEST - len(end)
-    return (line if len(line) <= room else line[: room - 1] + "…") + end
+    if longest is None or len(line) + len(end) <= longest:
+        return line + end
+    return f"{line[: longest - len(end) - 1]}…{end}"

@@ -63,6 +63,13 @@ def test_a_release_has_its_figures_its_approver_and_links_to_all_that_proves_it(
     assert ["latest" in text_of(page, number) for number in (1, 2, 3)] == [False, False, True]
 
 
+def test_a_regressions_figure_is_its_mean_error(tmp_path: Path) -> None:
+    releases = Releases(tmp_path / "releases")
+    push_described(releases, "one", "run-1", metrics={"mean_absolute_error": 4.25}, unit="mg/dl", labels=())
+    page = page_of(releases)
+    assert "4.25 mg/dl" in text_of(page, 1) and "<th>mean error</th>" in page and "accuracy" not in page
+
+
 def test_a_rollback_moves_latest_and_names_what_it_bars(three: Releases) -> None:
     three.rollback(1, who="joe", why="slow on <old> phones")
     page = page_of(three)

@@ -4,7 +4,7 @@ It reads manifests and sizes, and takes no sums of files: `nightlite models veri
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +20,9 @@ from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.report import BASE_FOLDER
 from nightlite.ondevice.report_files import REPORT_PAGE
-from nightlite.ondevice.results.percent import figure, share_of, size
+from nightlite.ondevice.results.percent import figure, size
 
 _MODEL = re.compile("[a-z][a-z0-9_]*")
-_ACCURACIES = ("accuracy", "sparse_categorical_accuracy")
 _MOST_EVENTS = 50
 
 
@@ -37,12 +36,6 @@ class Row(NamedTuple):
     problem: str
     barred: Event | None = None
     signed: bool = False
-
-    @property
-    def accuracy(self) -> float | None:
-        """Return the file's accuracy on its eval split."""
-        metrics = self.manifest.metrics if self.manifest else {}
-        return next((metrics[name] for name in _ACCURACIES if name in metrics), None)
 
     @property
     def latency(self) -> float | None:
@@ -83,6 +76,7 @@ def releases_page(dag_id: str, releases: ReleaseReader) -> str:
     return _template().render(
         dag_id=dag_id,
         rows=rows,
+        quality=_quality(rows),
         problems=problems,
         # Newest first.
         events=events[: -_MOST_EVENTS - 1 : -1],
@@ -100,6 +94,12 @@ def _row(folder: Path, latest: int | None, barred: Mapping[str, Event]) -> Row:
         return Row(version, folder, version == latest, None, str(error))
     said = release.manifest
     return Row(version, folder, version == latest, said, problem, barred.get(said.sha256), release.is_signed)
+
+
+def _quality(rows: Iterable[Row]) -> str:
+    """Return the name of the releases' main figure, of which a changed task has another."""
+    found = (row.manifest.quality.figure for row in rows if row.manifest)
+    return next((item.name for item in found if item), "quality")
 
 
 def _problem(release: Release) -> str:
@@ -122,5 +122,5 @@ def _template() -> Template:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"percent": share_of, "figure": figure, "bytes": size}
+    environment.filters |= {"figure": figure, "bytes": size}
     return environment.get_template("releases_page.html.j2")

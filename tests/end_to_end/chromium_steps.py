@@ -105,8 +105,10 @@ def report(page: Page, url: str, run_id: str) -> dict[str, Any]:
 def releases(page: Page, url: str) -> dict[str, Any]:
     """Open the DAG's tab, read the rows, and follow the first one's links to its report and its file."""
     log_in(page, url + DAG)
+    page.set_viewport_size({"width": 1600, "height": 1000})  # a narrower page has no table's head
     page.locator("a[title='Releases']").click()
     inside = page.frame_locator("iframe")
+    inside.get_by_role("table").first.wait_for()
     rows = cells(inside.get_by_role("table").first)
     with page.expect_download() as download:
         inside.get_by_role("link", name="file").first.click()

@@ -33,7 +33,7 @@ def push_described(releases: Releases, content: str, run_id: str, **said: Any) -
 
 def text_of(page: str, version: int) -> str:
     """Return the words of one version's row."""
-    [row] = re.findall(rf'<tr id="release-{version}">(.*?)</tr>', page, re.DOTALL)
+    [row] = re.findall(rf'<tr role="row" id="release-{version}">(.*?)</tr>', page, re.DOTALL)
     return " ".join(re.sub("<[^>]*>", " ", row).split())
 
 
@@ -67,7 +67,7 @@ def test_a_regressions_figure_is_its_mean_error(tmp_path: Path) -> None:
     releases = Releases(tmp_path / "releases")
     push_described(releases, "one", "run-1", metrics={"mean_absolute_error": 4.25}, unit="mg/dl", labels=())
     page = page_of(releases)
-    assert "4.25 mg/dl" in text_of(page, 1) and "<th>mean error</th>" in page and "accuracy" not in page
+    assert "4.25 mg/dl" in text_of(page, 1) and ">mean error</th>" in page and "accuracy" not in page
 
 
 def test_a_rollback_moves_latest_and_names_what_it_bars(three: Releases) -> None:
@@ -124,7 +124,7 @@ def test_a_hundred_releases_cost_one_read_of_each_manifest(tmp_path: Path, monke
 
     monkeypatch.setattr(Path, "read_bytes", counted)
     page = page_of(releases)
-    assert page.count('<tr id="release-') == 100
+    assert page.count('<tr role="row" id="release-') == 100
     assert sorted(opened) == ["history.jsonl", *["manifest.json"] * 100]
     assert "The newest 50 of 100" in page
 

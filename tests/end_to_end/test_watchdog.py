@@ -78,8 +78,7 @@ def test_broken_settings_behind_its_back_are_told(deployment: Deployment, broken
         return bool(parsed and deployment.rest.import_error(PIPELINE_NAME))
 
     wait_until(deployment.rest.import_errors, noticed, seconds=300)
-    lost = {text.partition(" runs no longer")[0]: text for text in reasons(deployment) if "runs no longer" in text}
-    assert PIPELINE_NAME in lost
-    assert "NIGHTLITE_NODE_RETRIES: expected a whole number. Received: 'many'" in lost[PIPELINE_NAME]
+    [lost] = [text for text in reasons(deployment) if PIPELINE_NAME in text.partition(" runs no longer")[0]]
+    assert "NIGHTLITE_NODE_RETRIES: expected a whole number. Received: 'many'" in lost
     letters = [letter["Subject"] for letter in deployment.told.mailbox.mails]
     assert any(subject.startswith("watchdog WARNS: ") and PIPELINE_NAME in subject for subject in letters)

@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_imported_is_found_once_even_where_airflow_calls_i
 def test_a_file_that_never_was_imported_is_found_by_its_name(airflow: FakeAirflow) -> None:
     airflow.import_errors = [{**BROKEN, "filename": "roses.py"}]
     [finding] = airflow.findings()
-    assert finding.startswith("roses.py runs no longer: roses.py: SettingsError: ")
+    assert finding.startswith("roses.py runs no longer: SettingsError: ")
 
 
 def test_a_model_that_was_taken_away_is_no_finding(airflow: FakeAirflow) -> None:

@@ -61,10 +61,11 @@ def look(airflow: WatchedAirflow, now: datetime, since: datetime, nights: int) -
 def _failed_to_import(airflow: WatchedAirflow, dags: list[Dag]) -> Iterator[Finding]:
     for failure in airflow.failures_to_import():
         lost = [dag for dag in dags if dag.relative_fileloc == failure.filename and dag.has_import_errors]
-        names = ", ".join(dag.dag_id for dag in lost) or failure.filename
+        names = ", ".join(dag.dag_id for dag in lost)
+        why = str(failure) if lost else str(failure).removeprefix(f"{failure.filename}: ")
         last = min((dag.last_parsed_time for dag in lost if dag.last_parsed_time), default=None)
         parsed = f", last parsed at {_time(last)}" if last else ""
-        yield Finding(about=names, text=f"runs no longer{parsed}: {failure}", path="/dags")
+        yield Finding(about=names or failure.filename, text=f"runs no longer{parsed}: {why}", path="/dags")
 
 
 def _not_parsed(dag: Dag, now: datetime) -> Iterator[Finding]:

@@ -45,7 +45,7 @@ def export(
 
     @tf.function(input_signature=[tensors], autograph=False)
     def serve_features(features: Features) -> Features:
-        return {contract.output.name: answer(transform(dict(features)))}
+        return {contract.output.name: answer(transform(_as_examples(features, spec)))}
 
     archive = keras.export.ExportArchive()
     archive.track(network)
@@ -56,3 +56,13 @@ def export(
     archive.add_endpoint("serving_default", serve_examples)
     archive.add_endpoint("lite", serve_features)
     archive.write_out(folder, verbose=False)
+
+
+def _as_examples(features: Features, spec: Mapping[str, tf.io.FixedLenFeature]) -> Features:
+    """Return features in the shapes that examples have: a picture's rows and channels may be one row there."""
+    return {
+        name: values
+        if list(values.shape[1:]) == list(spec[name].shape)
+        else tf.reshape(values, [-1, *spec[name].shape])
+        for name, values in features.items()
+    }

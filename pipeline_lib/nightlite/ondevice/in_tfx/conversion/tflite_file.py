@@ -22,7 +22,7 @@ from nightlite.ondevice.in_tfx.conversion.flatbuffer import builtin, parsed
 from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import Quantization
 
-# Far above the differences of float kernels, far below a changed class.
+# Far above the differences of float kernels, far below a changed class. Of outputs above 1, a share of the largest.
 TOLERANCE = 1e-4
 # Quantization may move one example far, but not the mean. Only detects broken models.
 _TOLERANCES: dict[Quantization, tuple[str, float]] = {
@@ -79,9 +79,10 @@ def check(
     differences = np.concatenate([np.abs(_answers(file, interpreter, inputs, size) - wanted) for size in BATCH_SIZES])
     found = {"largest": float(differences.max()), "mean": float(differences.mean())}
     statistic, tolerance = _TOLERANCES[quantization]
+    tolerance *= max(1.0, float(np.abs(wanted).max()))
     if not found[statistic] <= tolerance:  # NaN fails too
         raise ModelFileError(
-            f"{file}: expected outputs within {tolerance} of the Keras signature's on {len(wanted)} examples. "
+            f"{file}: expected outputs within {tolerance:.3g} of the Keras signature's on {len(wanted)} examples. "
             f"Received: a {statistic} difference of {found[statistic]:.3g}"
         )
     return FileReport(file.stat().st_size, operators, found["largest"], found["mean"])

@@ -19,7 +19,7 @@ _OF_CLASSES = (
     "SparseCategoricalAccuracy",
     "MultiClassConfusionMatrixAtThresholds",
 )
-_OF_ONE_PROBABILITY = ("ExampleCount", "BinaryCrossEntropy", "BinaryAccuracy")
+_OF_ONE_PROBABILITY = ("ExampleCount", "BinaryCrossentropy", "BinaryAccuracy")
 _OF_NUMBERS = ("ExampleCount", "MeanAbsoluteError", "MeanSquaredError")
 
 

@@ -14,7 +14,7 @@ _DIRECTIONS: Mapping[int, Kind] = {1: "increase", 2: "change"}  # tfma.MetricDir
 THRESHOLDS = (*EVALUATORS, *CHANGES)
 _COUNT = "example_count"  # TFMA's ExampleCount
 # TFMA's metrics of the one probability of two classes, by those of several.
-_OF_SEVERAL = {"BinaryAccuracy": "SparseCategoricalAccuracy", "BinaryCrossEntropy": "SparseCategoricalCrossentropy"}
+_OF_SEVERAL = {"BinaryAccuracy": "SparseCategoricalAccuracy", "BinaryCrossentropy": "SparseCategoricalCrossentropy"}
 
 
 def per_slice_thresholds(metric: str, run_values: Mapping[str, Any], model: OnDeviceModel) -> list[dict[str, Any]]:

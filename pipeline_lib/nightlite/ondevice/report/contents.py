@@ -106,7 +106,7 @@ class Mistake(ReportPart):
     """An example on which the two models disagree, which neither recognises, or with a large error.
 
     `probabilities` of a regression are its one number. `png` is base64, "" if the model's examples are no pictures.
-    `values` are the other features', by their names.
+    A `grey` one has no colours. `values` are the other features', by their names.
     """
 
     index: int
@@ -114,6 +114,7 @@ class Mistake(ReportPart):
     kind: Literal["disagree", "both err", "large error"]
     probabilities: dict[ModelKey, tuple[float, ...]]
     png: str = ""
+    grey: bool = True
     values: dict[str, tuple[float, ...]] = {}
 
 

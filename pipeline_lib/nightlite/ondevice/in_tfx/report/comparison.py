@@ -106,7 +106,7 @@ def display(example: Inputs, show: Picture | None) -> dict[str, object]:
     """Return the fields of a `Mistake` that show one example, with arrays [...] by the features' names."""
     drawn = {name: png(values, show) for name, values in example.items() if show and show.fits(values.shape)}
     rest = {name: tuple(map(float, values.ravel())) for name, values in example.items() if name not in drawn}
-    return {"png": next(iter(drawn.values()), ""), "values": rest}
+    return {"png": next(iter(drawn.values()), ""), "grey": not show or show.channels == 1, "values": rest}
 
 
 def png(values: npt.NDArray[np.float32], show: Picture) -> str:

@@ -67,6 +67,7 @@ def test_a_parameter_that_only_runs_set_is_refused_with_how_to_set_it() -> None:
         ("MNIST_MIN_ACCURACY", "7"),
         ("NOTIFY_ON", "abc"),
         ("NOTIFY_URLS", "nobody"),
+        ("WATCHDOG_HOUR", "24"),
         ("NOTIFY_URLS_FILE", "/nowhere/urls"),
         ("URL", "ftp://airflow"),
         ("EXECUTOR", "CeleryExecuter"),

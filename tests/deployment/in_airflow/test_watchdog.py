@@ -352,7 +352,7 @@ def test_its_file_is_parsed_whatever_is_broken_beside_it() -> None:
 def test_it_logs_in_as_the_connection_says_at_the_address_of_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "some.where.FabAuthManager")
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "http://api-server:8080/execution/")
-    monkeypatch.setenv("AIRFLOW_CONN_NIGHTLITE_WATCHDOG", "http://looker:secret@")
+    monkeypatch.setenv(f"AIRFLOW_CONN_{watchdog_login.CONNECTION.upper()}", "http://looker:secret@")
     access = watchdog_login.login()
     assert (access.url, access.user, access.password.get_secret_value()) == (
         "http://api-server:8080",

@@ -186,7 +186,7 @@ PICTURES: dict[str, tuple[Callable[[Page, Airflow], Page | Locator], tuple[int, 
     "graph": (graph, (860, 1750), 1.5),
     "trigger": (trigger, (1280, 1360), 1),
     "report": (report, (1100, 2300), 1),
-    "releases": (releases, (1760, 760), 1),
+    "releases": (releases, (1760, 860), 1),
     "approval": (approval, (1540, 900), 1),
 }
 

@@ -33,6 +33,8 @@ def test_classes_examples_and_the_verdict_follow() -> None:
     assert "0 tulip tulip 70 % rose 80 %" in lines and "9 tulip tulip 70 % rose 80 %" in lines
     assert not any(line.startswith("10 tulip") for line in lines)
     assert "They differ on 30 of 2,000, the 10 with the largest differences" in lines
+    on = "2,000 flowers of the eval split of B, span 4"
+    assert f"Compared on {on}; differences in accuracy under 0.3 points are chance" in lines
     assert lines[-1] == "B is detectably worse than A: 1 won, 9 lost of 2,000 (p = 0.021)"
 
 

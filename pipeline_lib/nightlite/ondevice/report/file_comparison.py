@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from nightlite.ondevice.gates.gate import Gate
-from nightlite.ondevice.gates.paired import Comparison
+from nightlite.ondevice.gates.paired import Comparison, chance_below
 from nightlite.ondevice.model import ModelCard
 from nightlite.ondevice.report.contents import Mistake, ModelKey, ReportPart
 from nightlite.ondevice.results.percent import figure, share_of, size
@@ -123,8 +123,11 @@ class FileComparison(ReportPart):
 
     @property
     def compared_on(self) -> str:
-        """Return the examples in words."""
-        return f"{self.examples:,} {self.card.words.many} of the eval split of {self.newer}, {self.data}"
+        """Return the examples in words, and the size of a difference in accuracy that they cannot tell from none."""
+        told = f"{self.examples:,} {self.card.words.many} of the eval split of {self.newer}, {self.data}"
+        if not self.card.labels:
+            return told
+        return f"{told}; differences in accuracy under {100 * chance_below(self.examples):.2g} points are chance"
 
 
 def verdict(found: Comparison, same_file: bool) -> str:

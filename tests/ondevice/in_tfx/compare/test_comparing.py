@@ -24,7 +24,7 @@ from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.releases.manifest import Description
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.file_comparison import FileComparison
-from nightlite.ondevice.task import Regression
+from nightlite.ondevice.task import Classification, Regression
 from tests.ondevice.releases.made_releases import declared
 from tests.tiny_table.features import CONTRACT, FEATURES, LABEL_KEY
 from tests.tiny_table.ingest import ingest
@@ -173,6 +173,15 @@ def test_another_accuracy_than_the_runs_own_is_a_doubt_about_the_data(found: Fil
     same = compared("1", "1", config)
     assert same.note == "" and same.verdict == "A and B are the very same file"
     assert same.differing == 0 and same.data == "span 1"
+
+
+def test_labels_are_those_of_the_files_whatever_the_model_declares_by_now(
+    found: FileComparison, config: Settings
+) -> None:
+    renamed = MODEL.model_copy(update={"task": Classification(labels=("a", "b", "c"))})
+    with candidate("1", renamed, config) as first, candidate("2", renamed, config) as second:
+        later = comparing.compared(first, second, renamed, config)
+    assert (later.card, later.classes) == (found.card, found.classes)
 
 
 def test_a_file_that_litert_cannot_run_is_named(config: Settings) -> None:

@@ -14,12 +14,16 @@ import pytest
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import CandidateMeasurements
+from nightlite.ondevice.in_tfx.compare.comparing import compared
+from nightlite.ondevice.in_tfx.compare.lookup import candidate
+from nightlite.ondevice.in_tfx.compare.page import render
 from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.in_tfx.golden_check import require_golden
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.report.file_comparison import FileComparison
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.headline import headline
 from nightlite.ondevice.run_parameters import run_params
@@ -158,6 +162,34 @@ def test_a_regression_that_is_worse_is_compared_by_its_errors_and_refused(glucos
     for words in ("Predicted against true", "Errors", "mean absolute error", "The largest errors of the TFLite file"):
         assert words in text
     assert not re.search(r"\b(confusion|accuracy|classes|probability|probabilities)\b", text, re.IGNORECASE)
+
+
+def compared_with(run_id: str, found: Deployed) -> FileComparison:
+    """Compare release 1 with the file of a run."""
+    with (
+        candidate("1", found.model, found.settings) as first,
+        candidate(run_id, found.model, found.settings) as second,
+    ):
+        return compared(first, second, found.model, found.settings)
+
+
+def test_its_release_and_the_run_that_made_it_are_one_file_on_the_same_examples(each: Deployed) -> None:
+    found = compared_with("first", each)
+    assert (found.newer, found.verdict, found.note) == ("A", "A and B are the very same file", "")
+    assert {item.a == item.b for item in found.figures if item.unit not in ("ms", "MiB")} == {True}
+    assert bool(found.classes) is bool(each.model.labels)
+    assert render(found).count('class="example"') == len(found.shown) == (0 if each.model.labels else 24)
+
+
+def test_a_worse_regression_is_compared_with_its_release_by_errors(glucose: Deployed, worse: Run) -> None:
+    found = compared_with("second", glucose)
+    [won, lost] = map(int, re.findall(r"(\d+) won, (\d+) lost of 89", gates(worse)["min_p_if_worse"].subject)[0])
+    assert (found.paired.won, found.paired.lost, found.paired.n) == (won, lost, 89)
+    errors = {item.name: item for item in found.figures}["mean error"]
+    assert errors.unit == "points" and errors.b == pytest.approx(gates(worse)["max_mean_error"].value)
+    text = html.unescape(re.sub("<[^>]*>", " ", render(found).split("</style>", 1)[1]))
+    assert "mean error" in text and "The 24 of 89 with the largest differences" in text
+    assert not re.search(r"\b(accuracy|classes|probability)\b", text, re.IGNORECASE)
 
 
 def test_coloured_pictures_are_drawn_as_they_are(flags: Deployed) -> None:

@@ -16,7 +16,7 @@ from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child,
 from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_labelled
 from nightlite.ondevice.in_tfx.report.comparison import display, model_column
-from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.model import ModelCard, OnDeviceModel
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.report.contents import Mistake, ModelColumn
 from nightlite.ondevice.report.file_comparison import (
@@ -58,7 +58,9 @@ def compared(a: Candidate, b: Candidate, model: OnDeviceModel, config: Settings)
     """
     require_one_contract(a, b)
     newer = a if a.created > b.created else b
-    measures = measures_of(model.task)
+    # The declaration may have changed since.
+    card = model.card.model_copy(update={"task": b.contract.task})
+    measures = measures_of(card.task)
     files = newer.eval_split(config.folders(model.name).data)
     inputs, labels = read_labelled(files, b.contract.file, model.label_key, measures.label_type)
     measured, outputs = _run(a, b, inputs, newer.threads)
@@ -66,13 +68,13 @@ def compared(a: Candidate, b: Candidate, model: OnDeviceModel, config: Settings)
     sums = [sha256_of(item.file) for item in (a, b)]
     paired = measures.compare(answers[1], answers[0], labels, sums[0])
     columns = [
-        model_column(key, model.task, labels, found, figures.size_bytes)
+        model_column(key, card.task, labels, found, figures.size_bytes)
         for key, found, figures in zip(KEYS, answers, measured, strict=True)
     ]
-    differ = _differ(*answers, is_class=bool(model.labels))
+    differ = _differ(*answers, is_class=bool(card.labels))
     return FileComparison(
         model=model.name,
-        card=model.card,
+        card=card,
         a=_described(a, b, sums[0]),
         b=_described(b, a, sums[1]),
         newer="A" if newer is a else "B",
@@ -82,10 +84,10 @@ def compared(a: Candidate, b: Candidate, model: OnDeviceModel, config: Settings)
         note=_doubt(newer, columns[0 if newer is a else 1]),
         paired=paired,
         figures=(*_quality(*columns), *_speed(*measured)),
-        classes=tuple(_classes(model.labels, labels, *columns)),
+        classes=tuple(_classes(card.labels, labels, *columns)),
         gates=tuple(_gates(a.gates, b.gates)),
-        differing=len(differ) if model.labels else None,
-        shown=tuple(_shown(differ[:_MOST_SHOWN], inputs, labels, answers, model)),
+        differing=len(differ) if card.labels else None,
+        shown=tuple(_shown(differ[:_MOST_SHOWN], inputs, labels, answers, card)),
     )
 
 
@@ -187,11 +189,9 @@ def _gates(a: Sequence[Gate], b: Sequence[Gate]) -> Iterator[GatePair]:
         yield GatePair(subject=gate.subject, name=gate.name, node_id=gate.node_id, a=gate, b=None)
 
 
-def _shown(
-    indices: Indices, inputs: Inputs, labels: Any, answers: Sequence[Any], model: OnDeviceModel
-) -> Iterator[Mistake]:
+def _shown(indices: Indices, inputs: Inputs, labels: Any, answers: Sequence[Any], card: ModelCard) -> Iterator[Mistake]:
     for index in indices:
         given = {key: tuple(map(float, found[index])) for key, found in zip(KEYS, answers, strict=True)}
         about = {"index": int(index), "label": labels[index].item(), "kind": "disagree", "probabilities": given}
-        about |= display({name: values[index] for name, values in inputs.items()}, model.show)
+        about |= display({name: values[index] for name, values in inputs.items()}, card.show)
         yield Mistake.model_validate(about)

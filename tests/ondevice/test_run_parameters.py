@@ -2,11 +2,12 @@ import pytest
 from pydantic import ValidationError
 
 from models.mnist.on_device import MODEL
-from nightlite.errors import NodeRequestError
+from nightlite.errors import ModelDeclarationError, NodeRequestError
 from nightlite.ondevice.run_parameters import checked_assignments, parameters
 from nightlite.ondevice.settings import run_default_fields
 from nightlite.runner.parameter_text import assignments
 from tests.names import RunParams
+from tests.small_models.glucose import MODEL as GLUCOSE
 
 
 def test_every_field_is_a_parameter_with_its_default():
@@ -114,3 +115,33 @@ def test_a_wrong_parameter_is_refused_with_what_would_be_right(text: str, senten
         "min_accuracy": 1,
         "span": "7",
     }
+
+
+def test_a_regression_has_its_own_gates_alone_in_the_unit_of_its_label() -> None:
+    found = {parameter.name: parameter for parameter in parameters(GLUCOSE)}
+    assert found["max_mean_error"].default == 55.0
+    assert found["max_mean_error"].json_schema["description"] == "Mean absolute error, in points; -1 refuses everything"
+    assert found["max_output_difference"].default == 0.5
+    only = {"min_accuracy", "min_class_accuracy", "max_loss", "min_accuracy_change", "min_label_share"}
+    assert not only & found.keys() and only <= {parameter.name for parameter in parameters(MODEL)}
+    assert not {"max_mean_error", "max_p95_error"} & {parameter.name for parameter in parameters(MODEL)}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sentence"),
+    [
+        (
+            {"max_p95_error": 130},
+            "glucose: expected gate_bounds of a regression, in points, for no default fits every label. Received: none "
+            "of max_mean_error, max_mean_error_change, max_output_difference, max_mean_output_difference",
+        ),
+        (
+            {**GLUCOSE.gate_bounds, "min_accuracy": 0.9},
+            "glucose: expected gate_bounds of a regression's gates. Received: min_accuracy",
+        ),
+    ],
+)
+def test_the_bounds_of_a_regression_are_its_own(bounds: dict[str, float], sentence: str) -> None:
+    with pytest.raises(ModelDeclarationError) as caught:
+        parameters(GLUCOSE.model_copy(update={"gate_bounds": bounds}))
+    assert str(caught.value) == sentence

@@ -6,6 +6,7 @@ import pytest
 
 from nightlite.ondevice.contract.app_contract import AppContract, Input, Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
+from nightlite.ondevice.task import Classification, Regression
 
 CENTIMETRES = Meaning(description="length of the petal", unit="cm")
 LENGTH = Input(name="length", dtype="float32", shape=(1, 1), meaning=CENTIMETRES)
@@ -41,6 +42,7 @@ def test_equal(same: AppContract) -> None:
         (changed(inputs=(LENGTH.model_copy(update={"shape": (1, 2)}),)), "input length: shape [2] instead of [1]"),
         (changed(output=OUTPUT.model_copy(update={"name": "p"})), 'output: name "p" instead of "probabilities"'),
         (changed(labels=("yes", "no")), "output: labels [yes, no] instead of [no, yes]"),
+        (changed(unit="cm"), 'output: unit "cm" instead of ""'),
     ],
 )
 def test_changes(now: AppContract, told: str) -> None:
@@ -55,3 +57,8 @@ def test_other_inputs() -> None:
 def test_file_part() -> None:
     assert str(SERVED.file) == "length float32[1, 1] to probabilities float32[1, 2]"
     assert type(SERVED.file.inputs[0]) is TensorContract
+
+
+def test_the_task_is_what_labels_and_unit_say() -> None:
+    assert SERVED.task == Classification(labels=("no", "yes"))
+    assert changed(labels=(), unit="cm").task == Regression(unit="cm")

@@ -145,3 +145,50 @@ def test_what_could_not_be_measured_is_said_by_the_contracts_gate() -> None:
     assert (contract.name, contract.value, contract.passed) == ("contract", 0, False)
     assert "kept; found pixels int8[1, 784] to p: 0, expected >= 1 (contract)" in str(contract)
     assert {gate.value for gate in others} == {None}
+
+
+NUMBER = AppContract(
+    inputs=EXPECTED.inputs, output=PROBABILITIES.model_copy(update={"shape": (1, 1)}), labels=(), unit="mg/dl"
+)
+OF_NUMBERS = CandidateMeasurements(
+    **{
+        **dict(MEASURED),
+        **dict.fromkeys(("accuracy", "keras_accuracy", "tfma_accuracy", "keras_agreement")),
+        **{"mean_error": 40.0, "tfma_mean_error": 40.0, "p95_error": 90.0, "contract": NUMBER.file},
+        **{"tolerance": 0.003, "compiled_model_difference": 0.002},
+    }
+)
+BOUNDS = DEFAULTS | {
+    **{"max_mean_error_change": 1.0, "max_p95_error": 100.0},
+    **{"max_output_difference": 0.5, "max_mean_output_difference": 0.1},
+}
+
+
+def gates_of_numbers(**change: object) -> list[Gate]:
+    return list(edge_gates(OF_NUMBERS.model_copy(update=change), BOUNDS, NUMBER, "none", "EdgeValidator"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"p95_error": 101.0}, "95th percentile of the absolute error: 101 mg/dl, expected <= 100 mg/dl"),
+        ({"p95_error": None}, "95th percentile of the absolute error: not measured, expected <= 100 mg/dl"),
+        ({"max_abs_difference": 0.6}, "largest difference of an output from Keras's: 0.6 mg/dl, expected <= 0.5 mg/dl"),
+        ({"mean_abs_difference": 0.2}, "mean difference of the outputs from Keras's: 0.2 mg/dl, expected <= 0.1 mg/dl"),
+        ({"tfma_mean_error": 42.0}, "as a share of LiteRT's: 0.05, expected <= 0.003"),
+        ({"compiled_model_difference": 0.004}, "one at a time: 0.004 mg/dl, expected <= 0.003 mg/dl"),
+    ],
+)
+def test_a_regressions_gates_are_in_the_unit_of_its_label(change: dict[str, object], said: str) -> None:
+    assert all(gate.passed for gate in gates_of_numbers())
+    [gate] = [gate for gate in gates_of_numbers(**change) if not gate.passed]
+    assert said in str(gate)
+
+
+def test_a_regression_is_compared_with_the_anchor_by_its_mean_error() -> None:
+    comparison = Comparison(sha256="a", won=30, lost=50, n=100, p=0.03, error_change=1.5)
+    refused = [str(gate) for gate in gates_of_numbers(against_anchor=comparison) if not gate.passed]
+    assert refused == [
+        "p of its losses to the anchor (30 won, 50 lost of 100): 0.03, expected >= 0.05 (min_p_if_worse)",
+        "mean absolute error less the anchor's: 1.5 mg/dl, expected <= 1 mg/dl (max_mean_error_change)",
+    ]

@@ -72,6 +72,10 @@ def test_nothing_is_sent_unless_airflows_metrics_are_on(statsd, monkeypatch):
             result("Evaluator.mnist", metrics={"sparse_categorical_accuracy": float("nan")}),
             {"Evaluator__mnist.succeeded:1|c"},
         ),
+        (
+            result("Evaluator.glucose", metrics={"mean_absolute_error": 42.5, "bias": 1.0}, unit="mg/dl"),
+            {"Evaluator__glucose.succeeded:1|c", "Evaluator__glucose.mean_error:42.5|g"},
+        ),
         (result("EdgeValidator", blessed=False), {"EdgeValidator.succeeded:1|c", "refused:1|c"}),
         (
             result("Pusher.mnist_lite", pushed=True, metrics={"sparse_categorical_accuracy": 0.5}),

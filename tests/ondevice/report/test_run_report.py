@@ -104,3 +104,13 @@ def test_a_later_run_remembers_the_figures() -> None:
     past = report(blessed=False).as_past_run()
     assert (past.run_id, past.blessed, past.tflite) == ("r", False, 0.75)
     assert (past.size_bytes, past.latency_p50_ms) == (10, 0.2)
+
+
+def test_a_report_of_a_version_without_tasks_is_read(tmp_path: Path) -> None:
+    written = report()
+    written.write(tmp_path)
+    file = tmp_path / "report.json"
+    content = json.loads(file.read_text())
+    content["card"] |= {"labels": content["card"].pop("task")["labels"]}
+    file.write_text(json.dumps(content))
+    assert Report.read(tmp_path).card == written.card

@@ -32,9 +32,9 @@ class Gate(BaseModel):
     passed: bool
 
     def __str__(self) -> str:
-        value = "not measured" if self.value is None else f"{self.value:.6g}"
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.subject}: {value}{unit}, expected {self.relation} {self.bound:g}{unit} ({self.name})"
+        value = "not measured" if self.value is None else f"{self.value:.6g}{unit}"
+        return f"{self.subject}: {value}, expected {self.relation} {self.bound:g}{unit} ({self.name})"
 
 
 class Gates(BaseModel):

@@ -133,3 +133,12 @@ def test_refused_data_is_told_with_the_address_of_its_page() -> None:
     [notice] = told(node("DataGate", state="failed", reason="3 anomalies", report="/x/report.html"), DataGate="failed")
     assert (notice.event, notice.model) == ("failed", FileMetrics())
     assert (notice.report_url or "").endswith(f"{RUN_URL}/plugin/model-report")
+
+
+def test_a_regression_is_told_by_its_mean_error_in_the_unit_of_the_label() -> None:
+    evaluator = node("Evaluator.glucose_lite", metrics={"mean_absolute_error": 42.1234}, unit="mg/dl")
+    [notice] = told(
+        evaluator, BLESSED, node("Pusher.glucose_lite", pushed=True, pushed_version="3", outcome="released")
+    )
+    assert notice.model == FileMetrics(mean_error=42.1234, unit="mg/dl")
+    assert "mean error: 42.12 mg/dl" in notice.text() and "accuracy" not in notice.text()

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics import stats_impl
+from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.components.example_validator import executor as example_validator
 from tfx.components.schema_gen.import_schema_gen import executor as import_schema_gen
 from tfx.types import Artifact, standard_artifacts
@@ -21,7 +22,7 @@ from nightlite.ondevice.in_tfx.artifact_types import DataGates
 from nightlite.ondevice.in_tfx.data_gate import executor
 from nightlite.ondevice.in_tfx.data_gate.component import PreviousSpanStrategy
 from nightlite.ondevice.report.run_report import RunReport
-from nightlite.ondevice.task import Classification
+from nightlite.ondevice.task import Classification, Regression
 from nightlite.paths import PROJECT
 from tests.ondevice.in_tfx.gate_laboratory import new
 
@@ -191,6 +192,23 @@ def test_a_label_that_appears_or_vanishes_is_refused_by_name_unless_the_run_says
     after = judge(statistics(3, [*range(8), 9]), tmp_path / "after", previous=meant, **bounds)
     [gate] = [gate for gate in Gates.read(Path(after.uri)).gates if gate.name == "max_label_changes"]
     assert (gate.subject, gate.value) == ("labels that appeared or vanished since span 2", 0)
+
+
+def test_a_regressions_labels_drift_by_their_distribution() -> None:
+    task, random = Regression(unit="cm"), np.random.default_rng(1)
+
+    def of(mean: float) -> statistics_pb2.DatasetFeatureStatisticsList:
+        records = [
+            tf.train.Example(
+                features=tf.train.Features(feature={"length": Feature(float_list=tf.train.FloatList(value=[value]))})
+            ).SerializeToString()
+            for value in random.normal(mean, 1, 300)
+        ]
+        options = tfdv.StatsOptions(schema=executor.label_schema("length", task))
+        return stats_impl.generate_statistics_in_memory(ExamplesToRecordBatchDecoder().DecodeBatch(records), options)
+
+    alike, moved = (executor.label_drift(of(mean), of(0), "length", task) for mean in (0, 2))
+    assert 0 < alike < 0.1 < moved < 1
 
 
 def test_the_previous_span_is_the_newest_before_it_that_passed() -> None:

@@ -130,7 +130,7 @@ def test_it_is_released_by_the_gates_of_its_task_and_proves_itself(each: Deploye
 def test_two_classes_with_one_probability_are_judged_like_several(tumour: Deployed) -> None:
     measured = CandidateMeasurements.model_validate(tumour.release.manifest.measurements)
     assert measured.accuracy == measured.tfma_accuracy == tumour.release.manifest.quality.accuracy
-    assert re.search(r', "(malignant|benign)"$', gates(tumour.first)["min_class_accuracy"].subject)
+    assert re.search(r', "(malignant|benign)" \(\d+ examples\)$', gates(tumour.first)["min_class_accuracy"].subject)
     report = Report.read(folder(tumour.first, "OutcomeReport", "outcome_report"))
     lite = report.model("tflite")
     assert lite and np.array(lite.confusion).shape == (2, 2) and np.sum(lite.confusion) == 114

@@ -11,8 +11,10 @@ from tfx.components.trainer.rewriting import rewriter_factory
 
 from models.mnist.model import network
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, NUM_CLASSES
+from models.mnist.on_device import MODEL
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.contract.file_contract import TFLITE_FILE
+from nightlite.ondevice.gates.rows import rows_of
 from nightlite.ondevice.gates.table import EDGE
 from nightlite.ondevice.in_tfx.conversion import quantization
 from nightlite.ondevice.in_tfx.conversion.closed_batch import with_batches
@@ -163,7 +165,7 @@ def test_a_renamed_input_is_refused_by_the_contract_and_is_not_measured(
     loaded, answer = keras_signature(good)
     content = converted(answer, tmp_path / "renamed", name="pixels", parts=loaded)
     refused = judged(laboratory, good, content, tmp_path, max_size_kib=1e6)
-    of_edge = {row.name for row in EDGE if "none" in row.quantizations and not row.compares}
+    of_edge = {row.name for row in rows_of(EDGE, MODEL.task) if "none" in row.quantizations and not row.compares}
     assert refused == {"contract", "compiled_model", *of_edge}
 
 

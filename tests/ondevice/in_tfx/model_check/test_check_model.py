@@ -87,7 +87,7 @@ def test_a_function_that_cannot_be_called_is_refused(field: str, name: str, said
         ),
         ({"training_parameters": f"{_WRONG}:Lists"}, "expected a pydantic model of int, float, str or bool"),
         ({"training_parameters": f"{_WRONG}:no_argument"}, "expected training_parameters to name a pydantic model"),
-        ({"gate_bounds": {"min_beauty": 1}}, "expected gate_bounds of known gates. Received: min_beauty"),
+        ({"gate_bounds": {"min_beauty": 1}}, "expected gate_bounds of a classification's gates. Received: min_beauty"),
         (
             {"gate_bounds": {"min_accuracy": 7}},
             "default of run parameter min_accuracy within its own bounds. Received: 7",

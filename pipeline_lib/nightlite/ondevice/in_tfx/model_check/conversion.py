@@ -11,6 +11,7 @@ from nightlite.ondevice.contract.file_contract import TFLITE_FILE
 from nightlite.ondevice.contract.golden import LEAST_EXAMPLES
 from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_of
 from nightlite.ondevice.in_tfx.edge_validator.one_at_a_time import compiled, interpreted
+from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
 from nightlite.ondevice.in_tfx.golden_check import golden_check
 from nightlite.ondevice.in_tfx.model_check.owed import blamed, function
 from nightlite.ondevice.in_tfx.model_check.sample import Sample
@@ -49,7 +50,8 @@ def _checked(model: OnDeviceModel, file: Path, quantization: Quantization, sampl
     again = compiled(file, some, outputs)
     labels = [""] * len(outputs)
     sha256 = hashlib.sha256(content).hexdigest()
-    golden = golden_of(sha256, TOLERANCES[quantization], some, labels, model.output.name, outputs)
+    tolerance = TOLERANCES[quantization] * measures_of(model.task).scale(outputs)
+    golden = golden_of(sha256, tolerance, some, labels, model.output.name, outputs)
     found = golden_check(content, golden)
     if not found.passed or not np.isfinite(outputs).all():
         raise ModelFileError(f"quantization {quantization}: expected golden examples that agree. Received: {found}")

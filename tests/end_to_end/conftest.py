@@ -18,6 +18,7 @@ from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.folders import ModelFolders
+from nightlite.ondevice.in_airflow.notice.message import Notice
 from nightlite.paths import PROJECT
 from nightlite.runner.node_result import NodeResult
 from tests.names import PIPELINE_NAME, RELEASE_ASSET
@@ -139,6 +140,13 @@ class Deployment:
         """Wait for the one run that something other than this test starts, and for its end."""
         [run] = wait_until(f"a run of {dag_id}", lambda: self.rest.runs(dag_id, limit=2), RUN_SECONDS)
         return self.finished(dag_id, run.dag_run_id)
+
+    def watched(self) -> list[str]:
+        """Return what the webhook is told by a run of the watchdog."""
+        run = self.run(WATCHDOG)
+        assert run.state == "success", self.log(run, "Look", WATCHDOG)
+        told = [Notice.model_validate_json(body) for _, _, body in self.told.hook.posts]
+        return [reason.text for notice in told if notice.run_id == run.run_id for reason in notice.reasons]
 
     def tfx(self, *arguments: str, ok: Collection[int] = (0,)) -> str:
         """Return what a module prints in the TFX environment with this deployment's settings."""

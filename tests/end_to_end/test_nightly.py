@@ -193,6 +193,8 @@ def test_a_folder_drop_is_ingested_and_a_bad_one_moved_aside(
         drop(deployment, "bad", bad)
         [refused] = wait_until("a refused drop", lambda: list(deployment.folders.drop.glob("refused/*")))
         assert "train-images-idx3-ubyte" in (refused / "reason.txt").read_text()
+        [told] = wait_until("its finding", lambda: [text for text in deployment.watched() if text.startswith(INGEST)])
+        assert " refused a drop: " in told and "train-images-idx3-ubyte" in told
         drop(deployment, "good", fewer_digits)
         [ingested] = wait_until("an ingested drop", lambda: list(deployment.folders.drop.glob("ingested/*")))
         assert ingested.name.endswith("-good")

@@ -17,7 +17,6 @@ from nightlite.deployment.local.components import (
     read_stack,
     settings_environment,
 )
-from nightlite.ondevice.in_airflow.notice.message import Notice
 from nightlite.paths import PROJECT
 from tests.end_to_end.conftest import WATCHDOG, Deployment
 from tests.names import PIPELINE_NAME
@@ -58,17 +57,9 @@ def broken(deployment: Deployment) -> Iterator[datetime]:
         wait_until(deployment.rest.import_errors, lambda: not deployment.rest.import_errors(), seconds=300)
 
 
-def reasons(deployment: Deployment) -> list[str]:
-    """Return what the webhook is told by a run of the watchdog that ends well."""
-    run = deployment.run(WATCHDOG)
-    assert run.state == "success", deployment.log(run, "Look", WATCHDOG)
-    told = [Notice.model_validate_json(body) for _, _, body in deployment.told.hook.posts]
-    return [reason.text for notice in told if notice.run_id == run.run_id for reason in notice.reasons]
-
-
 def test_it_has_nothing_to_say_of_nights_that_go_well(deployment: Deployment) -> None:
     """Other tests may have put refused drops here, of which it tells."""
-    assert [text for text in reasons(deployment) if " refused a drop: " not in text] == []
+    assert [text for text in deployment.watched() if " refused a drop: " not in text] == []
 
 
 def test_broken_settings_behind_its_back_are_told(deployment: Deployment, broken: datetime) -> None:
@@ -78,7 +69,7 @@ def test_broken_settings_behind_its_back_are_told(deployment: Deployment, broken
         return bool(parsed and deployment.rest.import_error(PIPELINE_NAME))
 
     wait_until(deployment.rest.import_errors, noticed, seconds=300)
-    [lost] = [text for text in reasons(deployment) if PIPELINE_NAME in text.partition(" runs no longer")[0]]
+    [lost] = [text for text in deployment.watched() if PIPELINE_NAME in text.partition(" runs no longer")[0]]
     assert "NIGHTLITE_NODE_RETRIES: expected a whole number. Received: 'many'" in lost
     letters = [letter["Subject"] for letter in deployment.told.mailbox.mails]
     assert any(subject.startswith("watchdog WARNS: ") and PIPELINE_NAME in subject for subject in letters)

@@ -237,10 +237,9 @@ def test_a_drop_refused_since_the_last_look_is_found_with_its_reason(airflow: Fa
     ]
     task = {"task_id": "ingest", "state": "failed", "start_date": None, "duration": 1, "try_number": 1}
     airflow.tasks = [task]
-    airflow.log = [
-        {"event": "Task failed", "error_detail": [{"exc_type": "AirflowFailException", "exc_value": "no label 7"}]}
-    ]
-    assert airflow.findings() == ["tulips_ingest refused a drop: AirflowFailException: no label 7"]
+    raised = {"exc_type": "AirflowFailException", "exc_value": "no label 7. It was moved to refused"}
+    airflow.log = [{"event": "Task failed with exception", "error_detail": [raised]}, {"event": "Task finished"}]
+    assert airflow.findings() == ["tulips_ingest refused a drop: no label 7. It was moved to refused"]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 DAGs are found by their tag in Airflow. No declaration of a model is read, so a broken one hides nothing.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -15,6 +16,8 @@ from nightlite.errors import RefusedError
 
 # Airflow parses files every minute and starts runs within seconds. An hour is no chance.
 PATIENCE = timedelta(hours=1)
+# As `AirflowRest.log_lines` gives an exception.
+_EXCEPTION = re.compile(r"[\w.]+(?:Error|Exception|Timeout): (.+)", re.DOTALL)
 PIPELINE, INGEST, RELEASES = "_tflite", "_ingest", "_releases"
 
 
@@ -112,7 +115,8 @@ def _refused_drops(airflow: WatchedAirflow, dag: Dag, since: datetime) -> Iterat
     for run in reversed(airflow.finished_since(dag.dag_id, "failed", since)):
         failed = [task for task in airflow.tasks(dag.dag_id, run.dag_run_id) if task.state == "failed"]
         lines = airflow.log_lines(dag.dag_id, run.dag_run_id, failed[0]) if failed else []
-        why = lines[-1] if lines else "its log holds no reason"
+        raised = [match[1] for line in lines if (match := _EXCEPTION.match(line))]
+        why = raised[-1] if raised else "its log holds no reason"
         yield Finding(about=dag.dag_id, text=f"refused a drop: {why}", path=_run_path(dag, run))
 
 

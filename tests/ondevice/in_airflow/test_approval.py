@@ -217,3 +217,16 @@ def test_without_an_approval_the_record_is_empty(compiled):
 
 def test_nothing_in_a_question_is_a_template():
     assert list(module.ModelApproval.template_fields) == []
+
+
+def test_a_regression_is_asked_about_by_its_mean_error_in_the_unit_of_its_label(tmp_path):
+    facts = {"metrics": {"mean_absolute_error": 42.1234}, "unit": "mg/dl"}
+    evaluator = NodeResult(node_id="Evaluator.glucose_lite", run_id="r", state="succeeded", facts=facts)
+    file = tmp_path / "file"
+    file.write_text("old")
+    described = DESCRIPTION.model_copy(update={"metrics": {"mean_absolute_error": 50.0}, "labels": (), "unit": "mg/dl"})
+    Releases(tmp_path / "releases").push(file, described, who="Pusher")
+    released = Releases(tmp_path / "releases").latest()
+    subject, body = module.question({evaluator.node_id: evaluator}, released, "http://report")
+    assert subject == "Push MAE 42.12 mg/dl? (release 1: MAE 50 mg/dl, 0.0 KiB)"
+    assert "| mean error | 42.12 mg/dl | 50 mg/dl |" in body and "accuracy" not in body

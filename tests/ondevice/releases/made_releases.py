@@ -25,7 +25,7 @@ CONTRACT = AppContract(
 
 def declared(contract: AppContract) -> dict[str, Any]:
     """Return a Description's fields of a contract."""
-    return {"labels": contract.labels, "inputs": contract.inputs, "outputs": (contract.output,)}
+    return {"labels": contract.labels, "unit": contract.unit, "inputs": contract.inputs, "outputs": (contract.output,)}
 
 
 DESCRIPTION = Description(

@@ -14,6 +14,7 @@ from nightlite.ondevice.releases.history import withdrawn as events_that_bar
 from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.results.quality import name_of
 
 _TIME = "%Y-%m-%d %H:%M"
 
@@ -25,18 +26,20 @@ def releases(found: Releases) -> Table:
     pushes that file again.
     """
     latest, withdrawn = found.latest_version(), events_that_bar(found.history())
-    quality, rows = "quality", []
+    rows, qualities = [], []
     for version in reversed(found.versions()):
         mark = "→" if version == latest else ""
         try:
             release = found.release(version)
             barred = withdrawn.get(release.manifest.sha256)
             rows.append([mark, str(version), *_row(release), escape(f"{barred.who}: {barred.why}") if barred else ""])
-            quality = figure.name if (figure := release.manifest.quality.figure) else quality
+            qualities.append(release.manifest.quality)
         except ReleaseError as error:
             rows.append([mark, str(version), f"[red]{escape(str(error))}[/]"])
     created = Column("created (UTC)", no_wrap=True)
-    table = Table("", "version", created, quality, "bytes", "span", "least app", "signed", "barred", box=SIMPLE)
+    table = Table(
+        "", "version", created, name_of(qualities), "bytes", "span", "least app", "signed", "barred", box=SIMPLE
+    )
     for row in rows:
         table.add_row(*row)
     return table

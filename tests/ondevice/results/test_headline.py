@@ -4,7 +4,7 @@ import pytest
 
 from nightlite.ondevice.results.headline import headline, quality_and_size
 from nightlite.ondevice.results.outcome import Outcome
-from nightlite.ondevice.results.quality import Quality, quality_in
+from nightlite.ondevice.results.quality import Quality, name_of, quality_in
 from nightlite.runner.node_result import NodeResult
 from tests.results import node_result, with_facts
 
@@ -80,6 +80,12 @@ def test_a_regressions_figure_is_its_mean_error_in_the_unit_of_the_label() -> No
     assert of(TRAINER, evaluator, released) == "released 7: MAE 42.12 mg/dl, 209.4 KiB"
     figure = quality_in({"mean_absolute_error": 0.5}).figure
     assert figure and (figure.name, figure.text, figure.brief) == ("mean error", "0.5", "MAE 0.5")
+    assert Quality(mean_error=23456.7, unit="EUR").text == "23,457 EUR"
+
+
+def test_a_column_of_releases_is_named_after_the_newest_ones_figure() -> None:
+    known = [Quality(), Quality(mean_error=1.0), Quality(accuracy=0.9)]
+    assert (name_of(known), name_of([])) == ("mean error", "quality")
 
 
 def test_every_outcome_has_its_row() -> None:

@@ -26,6 +26,7 @@ from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.schedule import schedule
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.report_files import REPORT_ROUTE
+from nightlite.ondevice.results.quality import name_of
 from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
 from nightlite.ondevice.settings import model_settings
 from nightlite.paths import PROJECT
@@ -175,8 +176,7 @@ def _start_warm_server(settings: Settings, model: OnDeviceModel) -> None:
 
 
 def _print_figures(summary: RunSummary, console: Console) -> None:
-    quality = summary.tflite.figure.name if summary.tflite.figure else "quality"
-    table = Table("", quality, "size", title="What came out", title_justify="left")
+    table = Table("", name_of([summary.tflite, summary.keras]), "size", title="What came out", title_justify="left")
     for name, metrics in (("Keras", summary.keras), ("TFLite", summary.tflite)):
         table.add_row(name, metrics.text, "" if metrics.bytes is None else f"{metrics.bytes:,} bytes")
     console.print(table)

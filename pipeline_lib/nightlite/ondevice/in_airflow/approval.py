@@ -127,7 +127,7 @@ def question(results: Mapping[str, NodeResult], released: "Release | None", repo
       results: of the nodes before the Pusher.
     """
     from nightlite.ondevice.results.headline import quality_and_size
-    from nightlite.ondevice.results.quality import Quality
+    from nightlite.ondevice.results.quality import Quality, name_of
     from nightlite.ondevice.results.run_summary import summarize
 
     model, last = summarize(results).tflite, released.manifest.quality if released else Quality()
@@ -138,7 +138,7 @@ def question(results: Mapping[str, NodeResult], released: "Release | None", repo
     rows = [
         f"| | this model | {title} |",
         "| --- | --- | --- |",
-        f"| {model.figure.name if model.figure else 'quality'} | {model.text} | {last.text} |",
+        f"| {name_of([model, last])} | {model.text} | {last.text} |",
         f"| size | {quality_and_size(Quality(), model.bytes)} | {quality_and_size(Quality(), size)} |",
     ]
     gates = [_gate_row(gate) for gate in _gates(results)]

@@ -1,11 +1,11 @@
 """Quality of a model on the eval split: one figure, which headlines, tables, notices and histories show."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from nightlite.ondevice.results.percent import percent
+from nightlite.ondevice.results.percent import figure, percent
 
 # By TFMA, whose name of the accuracy depends on the form of the output; else by EdgeValidator.
 _ACCURACIES = ("sparse_categorical_accuracy", "binary_accuracy", "accuracy")
@@ -37,7 +37,7 @@ class Quality(BaseModel):
             text = percent(self.accuracy)
             return Figure("accuracy", self.accuracy, text, text)
         if self.mean_error is not None:
-            text = f"{self.mean_error:.4g} {self.unit}".rstrip()
+            text = figure(self.mean_error, self.unit)
             return Figure("mean error", self.mean_error, text, f"MAE {text}")
         return None
 
@@ -53,3 +53,8 @@ def quality_in(metrics: Mapping[str, float], unit: str = "") -> Quality:
         next((metrics[name] for name in names if name in metrics), None) for names in (_ACCURACIES, _MEAN_ERRORS)
     )
     return Quality(accuracy=accuracy, mean_error=mean_error, unit=unit)
+
+
+def name_of(qualities: Iterable[Quality]) -> str:
+    """Return the name of the first known figure, for a column. A release of an earlier task has another figure."""
+    return next((found.figure.name for found in qualities if found.figure), "quality")

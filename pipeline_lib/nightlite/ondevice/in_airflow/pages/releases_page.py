@@ -4,7 +4,7 @@ It reads manifests and sizes, and takes no sums of files: `nightlite models veri
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.report import BASE_FOLDER
 from nightlite.ondevice.report_files import REPORT_PAGE
 from nightlite.ondevice.results.percent import figure, size
+from nightlite.ondevice.results.quality import name_of
 
 _MODEL = re.compile("[a-z][a-z0-9_]*")
 _MOST_EVENTS = 50
@@ -76,7 +77,7 @@ def releases_page(dag_id: str, releases: ReleaseReader) -> str:
     return _template().render(
         dag_id=dag_id,
         rows=rows,
-        quality=_quality(rows),
+        quality=name_of(row.manifest.quality for row in rows if row.manifest),
         problems=problems,
         # Newest first.
         events=events[: -_MOST_EVENTS - 1 : -1],
@@ -94,12 +95,6 @@ def _row(folder: Path, latest: int | None, barred: Mapping[str, Event]) -> Row:
         return Row(version, folder, version == latest, None, str(error))
     said = release.manifest
     return Row(version, folder, version == latest, said, problem, barred.get(said.sha256), release.is_signed)
-
-
-def _quality(rows: Iterable[Row]) -> str:
-    """Return the name of the releases' main figure, of which a changed task has another."""
-    found = (row.manifest.quality.figure for row in rows if row.manifest)
-    return next((item.name for item in found if item), "quality")
 
 
 def _problem(release: Release) -> str:

@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from nightlite.ondevice.model import Words
 from nightlite.ondevice.report.contents import Agreement, Bucket, ModelColumn
 from nightlite.ondevice.report.run_report import PastRun
-from nightlite.ondevice.results.quality import Quality
+from nightlite.ondevice.results.quality import Quality, name_of
 
 # Colours outside of every palette. `_svg` replaces them by the page's variables.
 INK, _LINE, GOOD, BAD, _PAGE = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a08"
@@ -126,7 +126,7 @@ def history(runs: Sequence[PastRun], quality: Quality) -> dict[str, Markup]:
       runs: of one model.
       quality: of its last run.
     """
-    name = quality.figure.name if quality.figure else "quality"
+    name = name_of([quality])
     title = f"{name}, {quality.unit}" if quality.unit else name
     lines: list[tuple[str, dict[str, str], FuncFormatter | None, float]] = [
         (title, {"keras": "keras", "tflite": "tflite"}, _PERCENT if name == "accuracy" else None, 1),

@@ -59,8 +59,6 @@ class FakeAirflow:
             case ["dags"]:
                 assert (query["tags"], query["exclude_stale"]) == ("tflite", "false")
                 return found(dags=list(self.dags.values()))
-            case ["dags", dag_id, "details"]:
-                return httpx.Response(200, json=self.dags[dag_id])
             case ["importErrors"]:
                 return found(import_errors=self.import_errors)
             case ["assets"]:
@@ -83,9 +81,9 @@ class FakeAirflow:
             if (not wanted or run["state"] in wanted) and run["end_date"] >= query.get("end_date_gte", "")
         ]
 
-    def findings(self, nights: int = 7) -> list[str]:
+    def findings(self, nights: int = 7, since: datetime = YESTERDAY) -> list[str]:
         with WatchedAirflow(ACCESS, httpx.MockTransport(self)) as airflow:
-            return [f"{one.about} {one.text}" for one in look(airflow, NOW, YESTERDAY, nights)]
+            return [f"{one.about} {one.text}" for one in look(airflow, NOW, since, nights)]
 
 
 def found(**answer: Any) -> httpx.Response:
@@ -213,6 +211,15 @@ def test_nights_without_a_release_are_found_at_each_multiple(airflow: FakeAirflo
     assert airflow.findings(nights=0) == []
 
 
+def test_nights_without_a_release_are_found_at_the_first_look_after_a_multiple_and_once(airflow: FakeAirflow) -> None:
+    airflow.events = [event(NOW - timedelta(days=8, seconds=1))]
+    airflow.runs["tulips_tflite"] = [run_of("green", "success", YESTERDAY)]
+    assert airflow.findings() == []
+    [finding] = airflow.findings(since=NOW - timedelta(days=1, seconds=2))
+    assert "no release for 8 nights" in finding
+    assert airflow.findings(since=NOW - timedelta(hours=1)) == []
+
+
 def test_a_model_that_never_had_a_release_counts_from_its_first_run(airflow: FakeAirflow) -> None:
     airflow.events = []
     airflow.runs["tulips_tflite"] = [run_of("first", "success", NOW - timedelta(days=7, hours=1))]
@@ -280,6 +287,10 @@ def test_all_findings_of_a_night_are_one_notice(
     assert (notice["event"], notice["pipeline"], notice["run_id"]) == ("silent", "watchdog", "night")
     assert notice["headline"] == "look at tulips_tflite, tulips_ingest"
     assert [reason["url"].rpartition("/")[2] for reason in notice["reasons"]] == ["tulips_tflite", "tulips_ingest"]
+    airflow.dags["tulips_tflite"]["last_parsed_time"] = airflow.dags["tulips_ingest"]["last_parsed_time"]
+    airflow.import_errors = [{**BROKEN, "filename": "tulips_ingest"}]
+    watch()
+    assert bodies(hook)[1]["headline"] == "look at tulips_ingest, tulips_tflite"
 
 
 def test_it_heeds_no_setting_but_its_own(

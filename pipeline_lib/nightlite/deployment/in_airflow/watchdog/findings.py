@@ -57,7 +57,7 @@ def look(airflow: WatchedAirflow, now: datetime, since: datetime, nights: int) -
             found += _not_parsed(dag, now)
             if dag.dag_id.endswith(PIPELINE):
                 found += _without_a_run(airflow, dag, now)
-                found += _without_a_release(airflow, dag, now, nights) if nights else []
+                found += _without_a_release(airflow, dag, now, since, nights) if nights else []
     return found
 
 
@@ -89,16 +89,20 @@ def _without_a_run(airflow: WatchedAirflow, dag: Dag, now: datetime) -> Iterator
         )
 
 
-def _without_a_release(airflow: WatchedAirflow, dag: Dag, now: datetime, nights: int) -> Iterator[Finding]:
-    """Yield a finding after so many nights without a release, and again after as many more."""
+def _without_a_release(
+    airflow: WatchedAirflow, dag: Dag, now: datetime, looked: datetime, nights: int
+) -> Iterator[Finding]:
+    """Yield a finding if so many nights without a release, or a multiple, have passed since the watchdog looked."""
     try:
         released = airflow.last_release(dag.dag_id.removesuffix(PIPELINE) + RELEASES)
     except RefusedError:  # Airflow cannot list events now; tomorrow it can
         return
     oldest = None if released else airflow.oldest_run(dag.dag_id)
     since = released or (oldest and oldest.run_after)
-    without = (now - since).days if since else 0
-    if not since or not without or without % nights:
+    if not since:
+        return
+    without, before = (now - since).days, max(0, (looked - since).days)
+    if without // nights <= before // nights:
         return
     if green := airflow.finished_since(dag.dag_id, "success", since):
         newest = green[0]

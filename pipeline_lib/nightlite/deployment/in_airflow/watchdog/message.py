@@ -1,7 +1,6 @@
 """Notice of the watchdog's findings, in the form of a run's notices."""
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from nightlite.deployment.in_airflow.watchdog.findings import Finding
 from nightlite.ondevice.in_airflow.notice.message import Notice, Reason
@@ -10,7 +9,7 @@ from nightlite.ondevice.in_airflow.pages.links import base_url, run_url
 
 def silent(dag_id: str, run_id: str, found: Sequence[Finding]) -> Notice:
     """Return one notice of all findings. Its subject names the DAGs, each once."""
-    names = ", ".join(name for name, _ in groupby(finding.about for finding in found))
+    names = ", ".join(dict.fromkeys(finding.about for finding in found))
     [first, *others] = found
     return Notice(
         event="silent",

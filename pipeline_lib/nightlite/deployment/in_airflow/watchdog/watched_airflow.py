@@ -19,10 +19,7 @@ class WatchedAirflow(AirflowRest):
     def dags(self) -> list[Dag]:
         """Return the DAGs with our tag. Airflow calls a DAG stale once its file has failed to import for a minute."""
         query = {"tags": TAG, "exclude_stale": False, "limit": _MANY}
-        return [Dag.model_validate(self._details(dag["dag_id"])) for dag in self._get("dags", query)["dags"]]
-
-    def _details(self, dag_id: str) -> dict[str, Any]:
-        return self._get(f"dags/{dag_id}/details", {})
+        return [Dag.model_validate(dag) for dag in self._get("dags", query)["dags"]]
 
     def failures_to_import(self) -> list[ImportFailure]:
         """Return the import errors of all DAG files, as far as this user may see them."""

@@ -41,19 +41,31 @@ def latest_statistics(data_dir: Path) -> SpanStatistics:
 
 
 def infer(span: SpanStatistics) -> schema_pb2.Schema:
-    """Return a schema of the span's training split, with the ranges of its numbers."""
-    statistics = span.by_split["train"]
-    schema = tfdv.infer_schema(statistics, infer_feature_shape=True)
-    for feature in statistics.datasets[0].features:
-        if feature.HasField("num_stats"):
-            [name] = feature.path.step
-            found, numbers = tfdv.get_feature(schema, name), feature.num_stats
-            if found.type == schema_pb2.FeatureType.INT:
-                found.int_domain.min, found.int_domain.max = int(numbers.min), int(numbers.max)
-            else:
-                found.float_domain.min, found.float_domain.max = numbers.min, numbers.max
-                found.float_domain.disallow_nan = found.float_domain.disallow_inf = True
+    """Return a schema of the span's training split, with the ranges of the numbers of all splits.
+
+    A feature may be not-a-number, which is a missing value, if it is so anywhere in the span.
+    """
+    schema = tfdv.infer_schema(span.by_split["train"], infer_feature_shape=True)
+    for feature in schema.feature:
+        found = [numbers for name, numbers in _numbers(span) if name == feature.name]
+        if not found:
+            continue
+        low, high = min(numbers.min for numbers in found), max(numbers.max for numbers in found)
+        if feature.type == schema_pb2.FeatureType.INT:
+            feature.int_domain.min, feature.int_domain.max = int(low), int(high)
+        else:
+            feature.float_domain.min, feature.float_domain.max = low, high
+            feature.float_domain.disallow_inf = True
+            missing = any(histogram.num_nan for numbers in found for histogram in numbers.histograms)
+            feature.float_domain.disallow_nan = not missing
     return schema
+
+
+def _numbers(span: SpanStatistics) -> Iterator[tuple[str, statistics_pb2.NumericStatistics]]:
+    for statistics in span.by_split.values():
+        for feature in statistics.datasets[0].features:
+            if feature.HasField("num_stats"):
+                yield feature.path.step[0], feature.num_stats
 
 
 def proposed(schema_file: Path, span: SpanStatistics) -> schema_pb2.Schema:

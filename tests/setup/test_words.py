@@ -6,7 +6,7 @@ from tests.setup.test_tracked_files import PROJECT, files
 
 LIBRARY = PROJECT / "pipeline_lib" / "nightlite"
 # As a word, or as a part of a name: Trainer.mnist_lite, _KERAS_DIGIT.
-WORD = re.compile(r"(?<![a-z0-9])(?:mnist\w*|digits?|handwritten)(?![a-z0-9])", re.IGNORECASE)
+WORD = re.compile(r"(?<![a-z0-9])(?:mnist\w*|penguins?|digits?|handwritten)(?![a-z0-9])", re.IGNORECASE)
 # Technical uses of the word.
 ALLOWED = re.compile(r"(?:hex|four significant|other script's|thousands of) digits|digits: int = |:\.\{digits\}%")
 

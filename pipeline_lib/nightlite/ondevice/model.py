@@ -33,6 +33,11 @@ class Feature(_Declared):
     tensor: TensorContract
     meaning: Meaning
 
+    @property
+    def is_column(self) -> bool:
+        """Return whether it has a single value, as a column of a table has in each row."""
+        return self.tensor.shape[1:] in ((), (1,))
+
 
 class Picture(_Declared):
     """Display of an example as a picture: side lengths in pixels, and the values that are drawn black and white.
@@ -109,7 +114,8 @@ class OnDeviceModel(ModelCard):
         default says what it expects of `run_fn`.
       ingest: takes a source and the folder of spans, and writes the next span.
       sources: the sources of `ingest`, with a line on each, the usual one first. A folder is one, too.
-      predict: module of a typer app whose command `predict` asks a release about an example; "": there is none.
+      predict: module of a typer app whose command `predict` asks a release about an example; "": the library's own,
+        if an example is a row of a table.
       gate_bounds: the model's own defaults of gates, by their names.
       schedule: cron expression or preset of the nightly run, unless a deployment sets another; "": not by time.
     """
@@ -173,6 +179,11 @@ class OnDeviceModel(ModelCard):
     def releases_asset(self) -> str:
         """Return the name of the Asset that a release updates."""
         return f"{self.name}_releases"
+
+    @property
+    def is_table(self) -> bool:
+        """Return whether an example is a row of a table."""
+        return all(feature.is_column for feature in self.features)
 
     @property
     def usual_source(self) -> str:

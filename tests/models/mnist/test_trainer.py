@@ -152,7 +152,7 @@ def tensorboard(trained: Path, tmp_path: Path) -> Iterator[str]:
     runs = tmp_path / "mnist" / "artifacts" / "Trainer.mnist" / "model_run"
     shutil.copytree(trained / "logs", runs / "7")
     (tmp_path / "mnist" / "artifacts" / "Trainer.mnist_lite" / "model_run" / "8").mkdir(parents=True)
-    command = [sys.executable, "-m", "nightlite.deployment.in_tfx.training_curves", "--port=0"]
+    command = [sys.executable, "-m", "nightlite.deployment.in_tfx.training_curves", "--model=mnist", "--port=0"]
     env = {**os.environ, "NIGHTLITE_VAR_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

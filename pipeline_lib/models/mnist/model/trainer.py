@@ -1,4 +1,4 @@
-"""Trainer.mnist: trains the network on the transformed examples, and exports it with two signatures."""
+"""Trainer.mnist: trains the network, and exports it with two signatures."""
 
 import dataclasses
 import hashlib

@@ -48,6 +48,18 @@ def test_empty_texts_are_named_all_at_once() -> None:
         declaration.check_texts(model)
 
 
+@pytest.mark.parametrize(
+    "tensor",
+    [{"name": "od280/od315"}, {"name": "sepal length"}, {"name": "2_lengths"}, {"dtype": "int64"}, {"shape": (-1, 1)}],
+    ids=str,
+)
+def test_a_tensor_that_no_file_could_have_is_refused(tensor: dict[str, Any]) -> None:
+    first, *others = MODEL.features
+    wrong = first.model_copy(update={"tensor": first.tensor.model_copy(update=tensor)})
+    with refused(said="iris: expected tensors named by letters, 0-9 and _, of float32[1, …]. Received: "):
+        declaration.check_features(changed(features=(wrong, *others)))
+
+
 def test_texts_of_the_model_that_it_was_copied_from_are_refused() -> None:
     other = changed(name="other", title="Others", data_licence="Another.")
     with refused(said="Received: other's intended_use, limits; write them in models/iris/on_device.py"):
@@ -118,7 +130,7 @@ def test_an_error_of_preprocessing_is_told_with_its_function(folder: Path, some:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("epochs_that_fail", "expected a training and its export. Received: ValueError: epochs was 1"),
+        ("epochs_that_fail", "expected a training and its export. Received: ValueError: epochs was 15"),
         ("exports_nothing", "expected a SavedModel in fn_args.serving_model_dir. Received: none"),
         ("exports_one_signature", "Received: no lite; write them with"),
         ("exports_another_output", "expected the output probabilities float32[1, 3]. Received: scores float32[-1, 3]"),

@@ -77,16 +77,11 @@ def require_columns(model: OnDeviceModel) -> None:
       ModelDeclarationError: a feature has several values.
     """
     for feature in model.features:
-        if not is_column(feature):
+        if not feature.is_column:
             raise ModelDeclarationError(
                 f"{model.name}: expected features of one value, for a table has a column for each. "
                 f"Received: {feature.tensor.name} of shape {feature.tensor.shape[1:]}"
             )
-
-
-def is_column(feature: Feature) -> bool:
-    """Return whether a feature is one column of a table."""
-    return feature.tensor.shape[1:] in ((), (1,))
 
 
 def read_features(file: Path, features: Sequence[Feature]) -> tuple[dict[str, NDArray[np.float32]], int]:

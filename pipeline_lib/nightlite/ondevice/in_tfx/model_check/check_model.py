@@ -29,6 +29,7 @@ def check_model(model: OnDeviceModel, data_dir: Path, others: Iterable[OnDeviceM
       ModelFileError: a converted file is not fit to ship.
     """
     yield declaration.check_texts(model)
+    yield declaration.check_features(model)
     yield declaration.check_functions(model)
     yield declaration.check_parameters(model)
     with tempfile.TemporaryDirectory(prefix="check-model-") as name:

@@ -1,5 +1,6 @@
 """Check of a declaration by itself: texts, functions and run parameters."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
@@ -9,6 +10,7 @@ from nightlite.ondevice.in_tfx.model_check.owed import blamed, function
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.run_parameters import parameters, run_params
 
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _TEXTS = ("title", "intended_use", "limits", "data_licence")
 
 
@@ -25,6 +27,21 @@ def check_texts(model: OnDeviceModel) -> str:
             f"write it in {_file(model)}"
         )
     return f"texts: {len(texts)} fields, none empty"
+
+
+def check_features(model: OnDeviceModel) -> str:
+    """Refuse inputs that no file could have: they are named as Keras and TFLite take it, float32, one example each.
+
+    Raises:
+      ModelDeclarationError: one has another name, type or batch.
+    """
+    for tensor in (*model.contract.inputs, model.output):
+        if not _NAME.fullmatch(tensor.name) or tensor.dtype != "float32" or tensor.shape[:1] != (1,):
+            raise ModelDeclarationError(
+                f"{model.name}: expected tensors named by letters, 0-9 and _, of float32[1, …]. "
+                f"Received: {tensor}; mend LITE_CONTRACT, and the column's name in the data"
+            )
+    return f"contract: {model.contract}"
 
 
 def check_own_texts(model: OnDeviceModel, others: Iterable[OnDeviceModel]) -> str:

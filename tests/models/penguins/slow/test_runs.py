@@ -1,4 +1,4 @@
-"""A table of four features and three classes: the seam between library and model has no picture's shape."""
+"""Real runs of a table: several inputs, categories, missing values; the seam to the library has no picture's shape."""
 
 import html
 import json
@@ -12,11 +12,18 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 from ai_edge_litert.interpreter import Interpreter
+from click.testing import Result
+from typer.testing import CliRunner
 
+from models.penguins.features import FEATURES, LABELS
+from models.penguins.ingest import ingest
+from models.penguins.on_device import MODEL
+from nightlite.deployment.in_tfx import predict_command
 from nightlite.deployment.settings import Settings
 from nightlite.errors import DataError, UsageError
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import CandidateMeasurements
+from nightlite.ondevice.in_tfx import curated_schema
 from nightlite.ondevice.in_tfx.compare.comparing import compared
 from nightlite.ondevice.in_tfx.compare.lookup import candidate
 from nightlite.ondevice.in_tfx.compare.run_file import file_of_run
@@ -27,32 +34,35 @@ from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
 from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.run_local import run_local
 from tests.browser import needs
 from tests.ondevice.in_tfx.gate_laboratory import Run
-from tests.tiny_table.deployment import deployed
-from tests.tiny_table.features import FEATURES, LABELS
-from tests.tiny_table.on_device import MODEL
 from web import in_chromium
 
 _ANY_SPEED = {"max_load_ms": 1e5, "max_latency_ms": 1e5, "max_latency_ratio": 1e5}
-# In no order that sorting would give; the sizes in cm of three flowers of the three species.
-_FLOWERS = {
-    "petal_width": [[0.2], [1.4], [2.5]],
-    "sepal_length": [[5.1], [7.0], [6.3]],
-    "petal_length": [[1.4], [4.7], [6.0]],
-    "sepal_width": [[3.5], [3.2], [3.3]],
+# In no order that sorting would give: a penguin of each species.
+_PENGUINS = {
+    "island": [[2], [1], [0]],
+    "flipper_length_mm": [[181], [192], [210]],
+    "body_mass_g": [[3750], [3500], [4450]],
+    "bill_length_mm": [[39.1], [46.5], [48.7]],
+    "sex": [[1], [0], [0]],
+    "bill_depth_mm": [[18.7], [17.9], [14.1]],
 }
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return deployed(tmp_path_factory.mktemp("var"))
+    memo.install()
+    config = Settings(var_dir=tmp_path_factory.mktemp("var"))
+    ingest("penguins", config.folders(MODEL.name).data)
+    return config
 
 
 @pytest.fixture(scope="module")
 def compiled(settings: Settings) -> CompiledPipeline:
-    assert not settings.schema_file(MODEL).exists()
+    assert settings.schema_file(MODEL).exists()
     return compile_model(MODEL, settings)
 
 
@@ -72,11 +82,18 @@ def folder(run: Run, node_id: str, key: str) -> Path:
     return Path(found.uri)
 
 
+def run_command(arguments: list[str]) -> Result:
+    result = CliRunner().invoke(predict_command.app, arguments)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
 def gates(run: Run) -> tuple[Gate, ...]:
     return Gates.read(folder(run, "EdgeValidator", "blessing")).gates
 
 
-def test_a_good_model_is_released_with_its_four_inputs(settings: Settings, released: Run) -> None:
+def test_a_good_model_is_released_with_its_six_inputs(settings: Settings, released: Run) -> None:
     assert [str(gate) for gate in gates(released) if not gate.passed] == []
     latest = Releases(settings.folders(MODEL.name).releases).latest()
     assert latest and latest.version == 1
@@ -86,6 +103,8 @@ def test_a_good_model_is_released_with_its_four_inputs(settings: Settings, relea
     }
     assert [item.shape for item in manifest.outputs] == [(1, 3)] and manifest.labels == LABELS
     assert manifest.metrics["accuracy"] >= 0.9
+    meanings = {item.name: item.meaning for item in manifest.inputs}
+    assert meanings["island"].vocabulary == ("Biscoe", "Dream", "Torgersen") and meanings["body_mass_g"].unit == "g"
     named = [gate.subject for gate in gates(released) if gate.name in ("min_class_accuracy", "min_label_share")]
     assert len(named) == 3 and all(any(f', "{label}"' in subject for label in LABELS) for subject in named)
 
@@ -94,11 +113,14 @@ def test_the_released_file_answers_by_name_and_imputes_what_is_missing(settings:
     latest = Releases(settings.folders(MODEL.name).releases).latest()
     assert latest
     ask = Interpreter(model_content=latest.model()).get_signature_runner("serving_default")
-    inputs = {name: np.array(values, np.float32) for name, values in _FLOWERS.items()}
+    inputs = {name: np.array(values, np.float32) for name, values in _PENGUINS.items()}
     [answers] = ask(**inputs).values()
     assert answers.argmax(axis=1).tolist() == [0, 1, 2]
-    [others] = ask(**{**inputs, "sepal_width": np.full((3, 1), np.nan, np.float32)}).values()
-    assert np.isfinite(others).all() and others.argmax(axis=1).tolist() == [0, 1, 2]
+    for name in ("sex", "flipper_length_mm"):
+        [others] = ask(**{**inputs, name: np.full((3, 1), np.nan, np.float32)}).values()
+        assert np.isfinite(others).all() and others.argmax(axis=1).tolist() == [0, 1, 2]
+    [unknown] = ask(**{name: np.full((1, 1), np.nan, np.float32) for name in FEATURES}).values()
+    assert np.isfinite(unknown).all() and unknown.sum() == pytest.approx(1)
 
 
 def test_the_release_proves_itself_by_golden_examples_of_every_class_and_has_a_card(
@@ -112,7 +134,7 @@ def test_the_release_proves_itself_by_golden_examples_of_every_class_and_has_a_c
     assert set(golden.examples[0].inputs) == set(FEATURES)
     assert require_golden(latest).startswith("10 of 10 golden examples agree (largest difference 0, ")
     measured = CandidateMeasurements.model_validate(latest.manifest.measurements)
-    assert (measured.compiled_model_examples, measured.compiled_model_difference) == (45, 0)
+    assert (measured.compiled_model_examples, measured.compiled_model_difference) == (69, 0)
     assert measured.fully_accelerated is False  # XNNPACK runs no operator that finds a missing value
     card = (latest.folder / CARD_FILE).read_text(encoding="utf-8")
     for words in (*LABELS, *FEATURES, MODEL.intended_use, MODEL.limits, MODEL.data_licence, latest.manifest.source):
@@ -122,9 +144,11 @@ def test_the_release_proves_itself_by_golden_examples_of_every_class_and_has_a_c
 
 def test_it_is_transform_that_imputes_and_scales(released: Run) -> None:
     graph = tft.TFTransformOutput(str(folder(released, "Transform", "transform_graph")))
-    flowers = {name: tf.constant([*values, [np.nan]], tf.float32) for name, values in _FLOWERS.items()}
-    scaled = graph.transform_features_layer()(flowers)["petal_width_xf"].numpy()
-    assert scaled[0, 0] < -1 < 1 < scaled[2, 0] and scaled[3, 0] == 0
+    penguins = {name: tf.constant([*values, [np.nan]], tf.float32) for name, values in _PENGUINS.items()}
+    found = graph.transform_features_layer()(penguins)
+    scaled = found["body_mass_g_xf"].numpy()
+    assert -1 < scaled[0, 0] < 0 < scaled[2, 0] < 1 and scaled[3, 0] == 0
+    assert found["island_xf"].numpy().tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]]
 
 
 @pytest.fixture(scope="module", params=["float16", "dynamic", "int8"])
@@ -157,13 +181,46 @@ def test_each_quantization_of_it_answers_in_a_browser_as_on_the_build_host(quant
     assert (found["agreeing"], found["examples"]) == (10, 10)
 
 
-def test_the_schema_is_inferred_and_both_evaluations_agree_with_litert(released: Run) -> None:
-    schema = (folder(released, "SchemaGen", "schema") / "schema.pbtxt").read_text()
-    assert all(f'name: "{name}"' in schema for name in (*FEATURES, "species"))
+def test_both_evaluations_agree_with_litert(released: Run) -> None:
     measurements = json.loads((folder(released, "EdgeValidator", "blessing") / "measurements.json").read_text())
     # A feature that TFMA cannot find is filled with -1, and it then finds another accuracy.
     assert measurements["tfma_accuracy"] == pytest.approx(measurements["accuracy"], abs=1e-6)
     assert measurements["keras_agreement"] == 1 and measurements["max_abs_difference"] < 1e-5
+
+
+def test_the_committed_schema_admits_the_data_and_more(settings: Settings) -> None:
+    span = curated_schema.latest_statistics(settings.folders(MODEL.name).data)
+    schema, inferred = curated_schema.read(settings.schema_file(MODEL)), curated_schema.infer(span)
+    assert list(curated_schema.anomalies(inferred, span)) == [] == list(curated_schema.anomalies(schema, span))
+    admits_nan = {
+        item.name for item in inferred.feature if item.HasField("float_domain") and not item.float_domain.disallow_nan
+    }
+    assert admits_nan == set(FEATURES) - {"island"}
+
+
+def test_predict_answers_each_row_of_a_table_and_names_a_wrong_cell(
+    settings: Settings, released: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict_command, "settings", lambda: settings)
+    file = tmp_path / "rows.csv"
+    file.write_text(
+        "sex,body_mass_g,bill_length_mm,bill_depth_mm,flipper_length_mm,island,note\n"
+        "male,3750,39.1,18.7,181,Torgersen,a\n,3500,46.5,17.9,192,Dream,b\nfemale,,48.7,14.1,210,Biscoe,c\n"
+    )
+    ask = ["predict", "--model", MODEL.name, "--json"]
+    found = [json.loads(line) for line in run_command([*ask, str(file)]).stdout.splitlines()]
+    assert [(item["row"], item["label"], item["release"]) for item in found] == [
+        (2, "Adelie", 1),
+        (3, "Chinstrap", 1),
+        (4, "Gentoo", 1),
+    ]
+    assert all(sum(item["probabilities"].values()) == pytest.approx(1) for item in found)
+    one = ["bill_length_mm=39.1", "bill_depth_mm=18.7", "flipper_length_mm=181", "body_mass_g=3750", "sex="]
+    [said] = run_command([*ask, *one, "island=Torgersen"]).stdout.splitlines()
+    assert json.loads(said)["label"] == "Adelie"
+    file.write_text(file.read_text().replace("Dream", "Drem"))
+    with pytest.raises(DataError, match=re.escape("Did you mean Dream?") + ".*row 3, column 'island'"):
+        run_command([*ask, str(file)])
 
 
 def test_an_impossible_threshold_refuses_it_by_name_and_the_release_stays(settings: Settings, refused: Run) -> None:
@@ -180,9 +237,9 @@ def test_the_report_shows_table_rows_and_the_models_labels_and_no_picture(refuse
     assert report.mistakes.shown and report.card == MODEL.card
     assert {tuple(sorted(item.values)) for item in report.mistakes.shown} == {tuple(sorted(FEATURES))}
     assert "<img" not in page and "data:image" not in page
-    assert page.count('<th class="text" scope="row">petal_width</th>') == len(report.mistakes.shown)
+    assert page.count('<th class="text" scope="row">island</th>') == len(report.mistakes.shown)
     text = html.unescape(re.sub("<[^>]*>", " ", page.split("</style>", 1)[1]))
-    assert "Flowers to look at" in text and "45 flowers" in text
+    assert "Penguins to look at" in text and "69 penguins" in text
     for words in (*LABELS, MODEL.intended_use, MODEL.limits, MODEL.data_licence):
         assert words in text
     assert not re.search(r"\b(mnist|digits?|images?)\b", text, re.IGNORECASE)

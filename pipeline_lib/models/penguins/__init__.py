@@ -1,0 +1,1 @@
+"""A model of a table: several inputs, categories, and values that may be missing."""

@@ -23,6 +23,7 @@ from nightlite.errors import (
 )
 from nightlite.paths import PROJECT
 from tests.declared import declared_models
+from tests.tiny_table.on_device import MODEL as TABLE
 
 
 def test_it_tells_its_version_which_is_pyprojects(
@@ -64,6 +65,15 @@ def test_predict_is_the_models_own_command(monkeypatch: pytest.MonkeyPatch, caps
             said = capsys.readouterr().err
     assert asked == [["-m", "models.flowers.asking", "predict", "one.png", "--json"]] * 3
     assert said.startswith("nightlite: expected a model with a command 'predict'") and "Received: flowers" in said
+
+
+def test_predict_of_a_table_is_the_librarys_which_is_told_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(cli.os, "execv", lambda _, command: asked.append(command[2:]))
+    monkeypatch.setattr(sys, "argv", ["nightlite", "predict", "rows.csv"])
+    with declared_models({TABLE.name: TABLE}):
+        assert cli.main() == 0
+    assert asked == [["nightlite.deployment.in_tfx.predict_command", "predict", "rows.csv", "--model", TABLE.name]]
 
 
 def test_predict_asks_for_the_models_name_where_there_are_several(

@@ -15,6 +15,8 @@ EXIT_USAGE = 2
 
 # In COMMANDS, stands for the module that a model declares: --help must not take the time to import it.
 _OF_A_MODEL = ""
+# Of a model that declares none, whose examples are rows of a table.
+_OF_TABLES = "nightlite.deployment.in_tfx.predict_command"
 # command: (environment, module, line in --help). TFX's commands always run in another process.
 COMMANDS = {
     "demo": (
@@ -52,7 +54,13 @@ COMMANDS = {
         "nightlite.deployment.in_tfx.compare_command",
         "compare two releases or runs on the same data",
     ),
-    "predict": ("tfx", _OF_A_MODEL, "ask the latest release about an example, if the model has a command for it"),
+    "predict": ("tfx", _OF_A_MODEL, "ask the latest release about an example"),
+    "new": ("airflow", "nightlite.deployment.own_model.commands", "make a model of your own, as a copy of another"),
+    "check-model": (
+        "tfx",
+        "nightlite.deployment.in_tfx.check_command",
+        "check all that a model owes, on a small part of its data",
+    ),
 }
 
 
@@ -139,9 +147,12 @@ def _module_of_a_model(arguments: list[str]) -> tuple[str, list[str]]:
     except argparse.ArgumentError as error:
         raise UsageError(f"--model: expected the name of a model. Received: none ({error.message})") from None
     model = model_named(asked.model)
+    if not model.predict and model.is_table:
+        return _OF_TABLES, [*others, "--model", model.name]
     if not model.predict:
         raise UsageError(
-            f"expected a model with a command 'predict' (OnDeviceModel.predict). Received: {model.name}, which has none"
+            "expected a model with a command 'predict' (OnDeviceModel.predict), or of a table. "
+            f"Received: {model.name}, which is neither"
         )
     return model.predict, others
 

@@ -36,7 +36,6 @@ from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
 KEEP_RUNS, KEEP_RELEASES = 10, 3
-WEEKLY = "weekly"  # a second model, which has one run a week
 
 
 @dataclasses.dataclass
@@ -54,16 +53,13 @@ class Night:
     latest: int | None
 
 
-def folders_of(config: Settings, name: str = tiny_nights.NAME) -> ModelFolders:
-    """Return the folders of the pipeline of the nights, or of another."""
-    return config.folders(name)
+def folders_of(config: Settings) -> ModelFolders:
+    """Return the folders of the pipeline of the nights."""
+    return config.folders(tiny_nights.NAME)
 
 
-def simulate(nights: int, folder: Path, weekly: bool = False) -> Iterator[Night]:
-    """Simulate one run a night. Everything that a run needs is read again, as in a node's own process.
-
-    With `weekly`, a second model has a run every seventh night, which is not measured.
-    """
+def simulate(nights: int, folder: Path) -> Iterator[Night]:
+    """Simulate one run a night. Everything that a run needs is read again, as in a node's own process."""
     with mock.patch.dict(
         os.environ,
         NIGHTLITE_VAR_DIR=str(folder),
@@ -73,11 +69,7 @@ def simulate(nights: int, folder: Path, weekly: bool = False) -> Iterator[Night]
         forget_settings()
         try:
             compiled = compiled_nights()
-            compiled_nights(name=WEEKLY)
             for number in range(nights):
-                if weekly and number % 7 == 0:  # before the other, and with the same run id
-                    for item in compiled.nodes:
-                        run_node(item.id, number // 7, f"night-{number}", file_of(WEEKLY))
                 with counted_calls() as calls:
                     started = time.perf_counter()
                     for item in compiled.nodes:
@@ -88,16 +80,12 @@ def simulate(nights: int, folder: Path, weekly: bool = False) -> Iterator[Night]
             forget_settings()
 
 
-def file_of(name: str = tiny_nights.NAME) -> Path:
-    return settings().compiled_file(MODEL).with_name(f"{name}.json")
-
-
-def compiled_nights(root: Path | None = None, name: str = tiny_nights.NAME) -> CompiledPipeline:
+def compiled_nights(root: Path | None = None) -> CompiledPipeline:
     """Compile the pipeline for the deployment that the settings tell of, its artifacts in `root`."""
-    folders = folders_of(settings(), name)
-    pipeline = tiny_nights.create_pipeline(str(root or folders.artifacts), str(folders.releases), name)
+    config = settings()
+    pipeline = tiny_nights.create_pipeline(str(root or folders_of(config).artifacts), str(folders_of(config).releases))
     compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS)
-    compiled.write(file_of(name))
+    compiled.write(config.compiled_file(MODEL))
     return compiled
 
 
@@ -105,7 +93,7 @@ def execute(node_id: str, number: int, run_id: str = "", pipeline: Path | None =
     """Run a node of one night; a failure is a result."""
     config = settings()
     request = NodeRequest(
-        pipeline=pipeline or file_of(),
+        pipeline=pipeline or config.compiled_file(MODEL),
         node_id=node_id,
         run_id=run_id or f"night-{number}",
         metadata_url=config.mlmd_url,
@@ -116,10 +104,8 @@ def execute(node_id: str, number: int, run_id: str = "", pipeline: Path | None =
     return NodeResult.read(result)
 
 
-def run_node(
-    node_id: str, number: int, run_id: str = "", pipeline: Path | None = None, **parameters: Any
-) -> NodeResult:
-    result = execute(node_id, number, run_id, pipeline, **parameters)
+def run_node(node_id: str, number: int, run_id: str = "", **parameters: Any) -> NodeResult:
+    result = execute(node_id, number, run_id, **parameters)
     assert result.state in ("succeeded", "cached"), (node_id, number, result)
     return result
 

@@ -1,0 +1,1 @@
+"""A model of your own, as a copy of another."""

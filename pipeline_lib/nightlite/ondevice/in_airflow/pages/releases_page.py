@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.model import model_name
@@ -18,9 +18,8 @@ from nightlite.ondevice.releases.history import Event
 from nightlite.ondevice.releases.manifest import CARD_FILE, MANIFEST_FILE, MODEL_FILE, Manifest
 from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.releases.release import Release
-from nightlite.ondevice.report import BASE_FOLDER
+from nightlite.ondevice.report.page_templates import environment
 from nightlite.ondevice.report_files import REPORT_PAGE
-from nightlite.ondevice.results.percent import figure, size
 from nightlite.ondevice.results.quality import name_of
 
 _MODEL = re.compile("[a-z][a-z0-9_]*")
@@ -110,12 +109,4 @@ def _problem(release: Release) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader((Path(__file__).parent, BASE_FOLDER)),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"figure": figure, "bytes": size}
-    return environment.get_template("releases_page.html.j2")
+    return environment(Path(__file__).parent).get_template("releases_page.html.j2")

@@ -40,7 +40,7 @@ def file_of_run(run_id: str, model: OnDeviceModel, config: Settings) -> Candidat
 
 def _found(store: metadata_store.MetadataStore, run_id: str, model: OnDeviceModel) -> Candidate:
     pipeline = store.get_context_by_type_and_name("pipeline", model.pipeline_name)
-    run = store.get_context_by_type_and_name("pipeline_run", run_id)
+    run = _run_context(store, model.pipeline_name, run_id)
     if not (pipeline and run and executions_in_all(store, [pipeline, run])):
         raise UsageError(
             f"expected a release's number, 'latest', or the id of a run of {model.pipeline_name}. "
@@ -73,6 +73,12 @@ def _found(store: metadata_store.MetadataStore, run_id: str, model: OnDeviceMode
         span=examples.custom_properties[SPAN_PROPERTY_NAME].int_value or None,
         eval_files=tuple(sorted(map(str, Path(examples.uri, f"Split-{EVAL}").glob("*.gz")))),
     )
+
+
+def _run_context(store: metadata_store.MetadataStore, pipeline: str, run_id: str) -> Any:
+    """Return the context of a run, or None. Its name has the pipeline's before the id, in older runs the id alone."""
+    found = (store.get_context_by_type_and_name("pipeline_run", name) for name in (f"{pipeline}.{run_id}", run_id))
+    return next(filter(None, found), None)
 
 
 def _execution(store: metadata_store.MetadataStore, run: Any, node: str) -> Any:

@@ -9,12 +9,11 @@ from markupsafe import Markup
 
 from nightlite import durable
 from nightlite.ondevice.in_tfx.report import charts, error_charts
-from nightlite.ondevice.report import BASE_FOLDER
+from nightlite.ondevice.report import page_templates
 from nightlite.ondevice.report.run_report import Report, RunOutcome, RunReport
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_PAGE, STATISTICS_PAGE
-from nightlite.ondevice.results.percent import figure, share_of, size
 
-_TEMPLATES = (Path(__file__).with_name("templates"), BASE_FOLDER)
+_TEMPLATES = Path(__file__).with_name("templates")
 PAGES = (REPORT_PAGE, STATISTICS_PAGE, EVALUATIONS_PAGE)
 # In report.html before the push. The outcome replaces it.
 _BEFORE_PUSH = Markup('<p class="small soft">Written before the push. The outcome is on the page of OutcomeReport.</p>')
@@ -57,15 +56,7 @@ def _rendered(report: RunReport, templates: Mapping[str, str], drawn: Mapping[st
 
 def environment(*folders: Path) -> jinja2.Environment:
     """Return the environment of the report's templates, and of those in more folders."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader((*folders, *_TEMPLATES)),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"percent": share_of, "figure": figure, "bytes": size}
-    return made
+    return page_templates.environment(*folders, _TEMPLATES)
 
 
 def _feature_charts(report: RunReport) -> list[str]:

@@ -11,6 +11,7 @@ from nightlite.deployment import airflow_commands
 from nightlite.deployment.client import commands
 from nightlite.deployment.in_tfx import commands as tfx_commands
 from nightlite.deployment.in_tfx import compare_command, releases_commands
+from tests.declared import declared_models
 from tests.help_texts import broken_paragraphs, help_of
 
 
@@ -41,6 +42,24 @@ def test_the_help_lists_the_models_sources(app: typer.Typer, command: str) -> No
     for name, about in MODEL.sources.items():
         assert f"{name}: {about}." in told
     assert f"Examples: nightlite {command} " in told and MODEL.usual_source in told
+
+
+def test_of_several_models_each_has_its_sources_and_an_example_names_one() -> None:
+    flowers = MODEL.model_copy(update={"name": "flowers", "sources": {"garden": "what grows here"}})
+    with declared_models({"flowers": flowers, "mnist": MODEL}):
+        told = help_of(tfx_commands.app, "ingest")
+    at = [told.index(part) for part in ("Sources of flowers:", "garden: what grows", "Sources of mnist:", "mnist5k: ")]
+    assert at == sorted(at)
+    assert "Examples: nightlite ingest --model flowers garden; " in told
+
+
+def test_of_several_models_trigger_lists_what_they_have_in_common_once() -> None:
+    flowers = MODEL.model_copy(update={"name": "flowers", "gate_bounds": {"min_accuracy": 0.25}})
+    with declared_models({"flowers": flowers, "mnist": MODEL}):
+        told = help_of(commands.app, "trigger")
+    assert told.count("epochs: int") == told.count("push: str") == 1 and told.count("min_accuracy: float") == 2
+    of_flowers, of_mnist = told.index("Parameters of flowers:"), told.index("Parameters of mnist:")
+    assert told.index("epochs: int") < of_flowers < told.index("default 0.25.") < of_mnist
 
 
 def test_ingest_alone_lists_them_too() -> None:

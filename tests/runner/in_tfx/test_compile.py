@@ -14,14 +14,16 @@ from models.mnist.model.training_parameters import TrainingParams
 from models.mnist.on_device import MODEL
 from nightlite.deployment.in_tfx import compile as command
 from nightlite.deployment.settings import Settings
-from nightlite.errors import CompiledPipelineError, NodeRequestError
+from nightlite.errors import CompiledPipelineError, ModelDeclarationError, NodeRequestError
 from nightlite.ondevice import run_parameters as run_params
 from nightlite.ondevice.in_tfx.compile import compile_model
+from nightlite.ondevice.model import OnDeviceModel
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
 from nightlite.runner.in_tfx import run_parameters as runtime_params
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.node import bound_pipeline
+from tests.declared import declared_models
 from tests.pipelines import odd
 
 
@@ -234,3 +236,24 @@ def test_the_command_says_whether_it_wrote_the_file(
         said.append(capsys.readouterr().out)
     path = deployed.compiled_file(MODEL)
     assert said[0].endswith(f" bytes, written to {path}\n") and said[1].endswith(f" bytes, unchanged in {path}\n")
+
+
+def test_all_models_are_compiled_whichever_of_them_cannot_be(
+    deployed: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], compiled: CompiledPipeline
+) -> None:
+    def compile_all_but_flowers(model: OnDeviceModel, _: Settings) -> CompiledPipeline:
+        if model.name == "flowers":
+            raise ModelDeclarationError("flowers: expected a run_fn")
+        return compiled
+
+    monkeypatch.setattr(sys, "argv", ["compile"])
+    monkeypatch.setattr(command.node_log, "quiet", lambda: None)
+    monkeypatch.setattr(command, "compile_model", compile_all_but_flowers)
+    with declared_models({name: MODEL.model_copy(update={"name": name}) for name in ("flowers", "mnist", "trees")}):
+        assert command.main() == 1
+    out, err = capsys.readouterr()
+    assert err == "compile: flowers: expected a run_fn\n" and out.count(" written to ") == 2
+    assert sorted(path.name for path in (deployed.var_dir / "compiled").glob("*.json")) == [
+        "mnist_tflite.json",
+        "trees_tflite.json",
+    ]

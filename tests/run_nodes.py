@@ -89,7 +89,7 @@ class Deployment:
         from nightlite.runner.in_tfx.mlmd.store import connection_config
 
         store = MetadataStore(connection_config(f"sqlite:///{self.folder}/var/metadata/mlmd.sqlite"))
-        run = store.get_context_by_type_and_name("pipeline_run", run_id)
+        run = store.get_context_by_type_and_name("pipeline_run", f"odd.{run_id}")
         found = [
             (execution.id, metadata_store_pb2.Execution.State.Name(execution.last_known_state))
             for execution in (store.get_executions_by_context(run.id) if run else [])

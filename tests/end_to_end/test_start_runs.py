@@ -82,7 +82,7 @@ def recorded(deployment: Deployment, run_id: str) -> dict[str, Any]:
     query = """SELECT p.name, coalesce(p.int_value, p.double_value, p.string_value)
                FROM ContextProperty p JOIN Context c ON c.id = p.context_id WHERE c.name = ?"""
     with sqlite3.connect(deployment.settings.var_dir / "metadata" / "mlmd.sqlite") as database:
-        return dict(database.execute(query, [run_id]).fetchall())
+        return dict(database.execute(query, [f"{PIPELINE_NAME}.{run_id}"]).fetchall())
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def create_pipeline(pipeline_root: str) -> tfx.dsl.Pipeline:
         model_blessing=Channel(type=standard_artifacts.ModelBlessing, producer_component_id="Bless"),
     ).with_id("Baseline")
     data = Data(week=values["week"])
-    train = Train(examples=data.outputs["examples"], night=values["night"])
+    train = Train(examples=data.outputs["examples"], night=values["night"], name=NAME)
     bless = Bless(model=train.outputs["model"], night=values["night"])
     return tfx.dsl.Pipeline(
         pipeline_name=NAME, pipeline_root=pipeline_root, components=[baseline, data, train, bless], enable_cache=True

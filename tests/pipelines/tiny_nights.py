@@ -1,6 +1,6 @@
 """A night in milliseconds: data, a model of it that is never the same, a verdict, a release or a refusal.
 
-python -m tests.pipelines.tiny_nights OUTPUT PIPELINE_ROOT PUSH_FOLDER    (TFX environment)
+python -m tests.pipelines.tiny_nights OUTPUT PIPELINE_ROOT PUSH_FOLDER [NAME]    (TFX environment)
 """
 
 import os
@@ -50,9 +50,11 @@ def Train(
     examples: InputArtifact[standard_artifacts.Examples],
     model: OutputArtifact[standard_artifacts.Model],
     night: Parameter[int],
+    name: Parameter[str],
 ):
     assert Path(examples.uri, "data").stat().st_size == MODEL_BYTES
-    Path(model.uri, "tflite").write_bytes(f"model of night {night}".encode().ljust(MODEL_BYTES))
+    Path(model.uri, "tflite").write_bytes(f"{name}' model of night {night}.".encode().ljust(MODEL_BYTES))
+    model.set_int_custom_property("span", examples.get_int_custom_property("span"))
 
 
 @component
@@ -74,15 +76,17 @@ def Release(
     blessing: InputArtifact[standard_artifacts.InfraBlessing],
     verdict: str,
     night: Parameter[int],
+    name: Parameter[str],
 ) -> TypedDict("Released", {"version": int}):
     if verdict == "bad":
         return {"version": 0}
-    releases = Releases(settings().folders(NAME).releases)
+    releases = Releases(settings().folders(name).releases)
     description = Description(
         labels=CONTRACT.labels,
         inputs=CONTRACT.inputs,
         outputs=(CONTRACT.output,),
         code_revision="x",
+        span=model.get_int_custom_property("span"),
         run_id=f"night-{night}",
         model_artifact_id=model.id,
         artifact_ids={"infra_blessing": blessing.id},
@@ -93,10 +97,10 @@ def Release(
     return {"version": push.release.version}
 
 
-def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
+def create_pipeline(pipeline_root: str, push_dir: str, name: str = NAME) -> tfx.dsl.Pipeline:
     values = {item.name: runtime_parameter(item) for item in PARAMETERS if item.read_by == "nodes"}
     data = Data(week=values["week"])
-    train = Train(examples=data.outputs["examples"], night=values["night"])
+    train = Train(examples=data.outputs["examples"], night=values["night"], name=name)
     released = tfx.dsl.Resolver(
         strategy_class=ReleasedModelStrategy,
         config={
@@ -114,9 +118,10 @@ def create_pipeline(pipeline_root: str, push_dir: str) -> tfx.dsl.Pipeline:
         blessing=judge.outputs["blessing"],
         verdict=judge.outputs["verdict"],
         night=values["night"],
+        name=name,
     )
     return tfx.dsl.Pipeline(
-        pipeline_name=NAME,
+        pipeline_name=name,
         pipeline_root=pipeline_root,
         components=[data, train, released, judge, release],
         enable_cache=True,
@@ -127,4 +132,4 @@ if __name__ == "__main__":
     from nightlite.runner.in_tfx.compile import compile_pipeline  # no node needs it: a second of imports
     from tests.pipelines.tiny_nights import create_pipeline  # run_node cannot import an executor from __main__
 
-    compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3]), PARAMETERS, HOOKS).write(Path(sys.argv[1]))
+    compile_pipeline(create_pipeline(*sys.argv[2:]), PARAMETERS, HOOKS).write(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""The compiled pipeline as a DAG. A killed node is tried again at once, more often than anyone kills."""
+"""Every compiled pipeline as a DAG. A killed node is tried again at once, more often than anyone kills."""
 
 from datetime import timedelta
 
@@ -13,4 +13,5 @@ config = AirflowPipelineConfig(
     airflow_dag_config={"schedule": None, "is_paused_upon_creation": False},
     node_settings={"*": NodeSettings(retries=9, retry_delay=timedelta())},
 )
-dag = AirflowDagRunner(config).run(settings().compiled_file(MODEL))
+for file in sorted(settings().compiled_file(MODEL).parent.glob("*.json")):
+    globals()[file.stem] = AirflowDagRunner(config).run(file)

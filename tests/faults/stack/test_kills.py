@@ -4,6 +4,7 @@ NIGHTLITE_TEST_KILLS: how many kills (7, one of each victim; `make test-faults`:
 which is printed.
 """
 
+import dataclasses
 import os
 import random
 import shutil
@@ -20,7 +21,7 @@ from nightlite.deployment.local import stack
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.releases.store import Releases
 from tests.faults.stack import victims
-from tests.faults.stack.deployment import NAME, Deployment
+from tests.faults.stack.deployment import NAME, OTHER, Deployment
 from tests.names import PIPELINE_NAME
 from tests.real_airflow import environment, free_port, tfx, wait_for_dag
 
@@ -69,9 +70,14 @@ def under_airflow(folder: Path, dag_id: str, commands: Sequence[list[str]]) -> I
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
     settings = Settings(var_dir=tmp_path / "var")
-    places = [settings.compiled_file(MODEL), settings.folders(NAME).artifacts, settings.folders(NAME).releases]
-    compile_nights = ["tests.pipelines.tiny_nights", *map(str, places)]
-    with under_airflow(tmp_path, NAME, [compile_nights]) as deployment:
+    commands = []
+    for name in (NAME, OTHER):
+        folders = settings.folders(name)
+        places = [settings.compiled_file(MODEL).with_name(f"{name}.json"), folders.artifacts, folders.releases]
+        commands.append(["tests.pipelines.tiny_nights", *map(str, places), name])
+    with under_airflow(tmp_path, NAME, commands) as deployment:
+        with deployment.rest() as rest:
+            wait_for_dag(rest, OTHER)
         yield deployment
 
 
@@ -80,7 +86,7 @@ def mnist(tmp_path: Path) -> Iterator[Deployment]:
     """Yield the project's own pipeline, with data."""
     commands = [
         ["nightlite.deployment.in_tfx.commands", "ingest", "digits", "--model=mnist", "--no-tell"],
-        ["nightlite.deployment.in_tfx.compile"],
+        ["nightlite.deployment.in_tfx.compile", "--model=mnist"],
     ]
     with under_airflow(tmp_path, PIPELINE_NAME, commands) as deployment:
         yield deployment
@@ -89,8 +95,8 @@ def mnist(tmp_path: Path) -> Iterator[Deployment]:
 class Killer:
     """Strikes the drawn victims; one that does not show up before the night is over is drawn again."""
 
-    def __init__(self, deployment: Deployment, chance: random.Random, kills: int) -> None:
-        self.deployment, self.chance = deployment, chance
+    def __init__(self, models: Sequence[Deployment], chance: random.Random, kills: int) -> None:
+        self.models, self.deployment, self.chance = models, models[0], chance
         drawn = [victims.KINDS[number % len(victims.KINDS)] for number in range(kills)]
         chance.shuffle(drawn)
         self.left = deque(drawn)
@@ -113,7 +119,7 @@ class Killer:
     def _catch(self, who: str, night: int) -> int:
         while not (killed := victims.kill(victims.processes_of(who, self.deployment.home))):
             self.deployment.up()
-            if self.deployment.run(night).finished:
+            if all(model.run(night).finished for model in self.models):
                 break
         return killed
 
@@ -121,22 +127,32 @@ class Killer:
 @pytest.mark.timeout(3600)
 def test_whatever_is_killed_the_night_ends_well_and_leaves_nothing_half_done(deployment: Deployment) -> None:
     print(f"NIGHTLITE_TEST_SEED={SEED} NIGHTLITE_TEST_KILLS={KILLS}")
-    killer = Killer(deployment, random.Random(SEED), KILLS)
-    deployment.trigger(0)
-    assert deployment.ended(0).state == "success"
+    models = (deployment, dataclasses.replace(deployment, dag_id=OTHER))
+    killer = Killer(models, random.Random(SEED), KILLS)
+    for model in models:
+        model.trigger(0)
+        assert model.ended(0).state == "success"
     night = 0
     while killer.left:
         night += 1
         assert night <= KILLS, f"hardly anybody is ever there: {killer.killed}"
-        deployment.trigger(night)
+        # Both at once, as at 02:00.
+        for model in models:
+            model.trigger(night)
         killer.strike(night)
         deployment.up()
-        assert deployment.ended(night).state == "success", deployment.describe(night)
-        deployment.require_whole(nights=night + 1)
+        require_a_good_night(models, night)
     assert killer.killed.total() == KILLS
-    deployment.trigger(night + 1)
-    assert deployment.ended(night + 1).state == "success", deployment.describe(night + 1)
-    deployment.require_whole(nights=night + 2)
+    for model in models:
+        model.trigger(night + 1)
+    require_a_good_night(models, night + 1)
+
+
+def require_a_good_night(models: Sequence[Deployment], night: int) -> None:
+    for model in models:
+        assert model.ended(night).state == "success", model.describe(night)
+    for model in models:
+        model.require_whole(nights=night + 1)
 
 
 @pytest.mark.timeout(1800)

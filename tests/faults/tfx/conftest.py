@@ -3,6 +3,9 @@
 import pytest
 
 from tests.ondevice.in_tfx.gate_laboratory import Laboratory, Run, few_digits, new_laboratory
+from tests.run_nodes import mariadb_url
+
+__all__ = ["mariadb_url"]
 
 
 @pytest.fixture(scope="session")

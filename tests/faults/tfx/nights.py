@@ -36,6 +36,7 @@ from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
 KEEP_RUNS, KEEP_RELEASES = 10, 3
+WEEKLY = "weekly"  # a second model, which has one run a week
 
 
 @dataclasses.dataclass
@@ -53,13 +54,16 @@ class Night:
     latest: int | None
 
 
-def folders_of(config: Settings) -> ModelFolders:
-    """Return the folders of the pipeline of the nights."""
-    return config.folders(tiny_nights.NAME)
+def folders_of(config: Settings, name: str = tiny_nights.NAME) -> ModelFolders:
+    """Return the folders of the pipeline of the nights, or of another."""
+    return config.folders(name)
 
 
-def simulate(nights: int, folder: Path) -> Iterator[Night]:
-    """Simulate one run a night. Everything that a run needs is read again, as in a node's own process."""
+def simulate(nights: int, folder: Path, weekly: bool = False) -> Iterator[Night]:
+    """Simulate one run a night. Everything that a run needs is read again, as in a node's own process.
+
+    With `weekly`, a second model has a run every seventh night, which is not measured.
+    """
     with mock.patch.dict(
         os.environ,
         NIGHTLITE_VAR_DIR=str(folder),
@@ -69,7 +73,11 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
         forget_settings()
         try:
             compiled = compiled_nights()
+            compiled_nights(name=WEEKLY)
             for number in range(nights):
+                if weekly and number % 7 == 0:  # before the other, and with the same run id
+                    for item in compiled.nodes:
+                        run_node(item.id, number // 7, f"night-{number}", file_of(WEEKLY))
                 with counted_calls() as calls:
                     started = time.perf_counter()
                     for item in compiled.nodes:
@@ -80,12 +88,16 @@ def simulate(nights: int, folder: Path) -> Iterator[Night]:
             forget_settings()
 
 
-def compiled_nights(root: Path | None = None) -> CompiledPipeline:
+def file_of(name: str = tiny_nights.NAME) -> Path:
+    return settings().compiled_file(MODEL).with_name(f"{name}.json")
+
+
+def compiled_nights(root: Path | None = None, name: str = tiny_nights.NAME) -> CompiledPipeline:
     """Compile the pipeline for the deployment that the settings tell of, its artifacts in `root`."""
-    config = settings()
-    pipeline = tiny_nights.create_pipeline(str(root or folders_of(config).artifacts), str(folders_of(config).releases))
+    folders = folders_of(settings(), name)
+    pipeline = tiny_nights.create_pipeline(str(root or folders.artifacts), str(folders.releases), name)
     compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS)
-    compiled.write(config.compiled_file(MODEL))
+    compiled.write(file_of(name))
     return compiled
 
 
@@ -93,7 +105,7 @@ def execute(node_id: str, number: int, run_id: str = "", pipeline: Path | None =
     """Run a node of one night; a failure is a result."""
     config = settings()
     request = NodeRequest(
-        pipeline=pipeline or config.compiled_file(MODEL),
+        pipeline=pipeline or file_of(),
         node_id=node_id,
         run_id=run_id or f"night-{number}",
         metadata_url=config.mlmd_url,
@@ -104,8 +116,10 @@ def execute(node_id: str, number: int, run_id: str = "", pipeline: Path | None =
     return NodeResult.read(result)
 
 
-def run_node(node_id: str, number: int, run_id: str = "", **parameters: Any) -> NodeResult:
-    result = execute(node_id, number, run_id, **parameters)
+def run_node(
+    node_id: str, number: int, run_id: str = "", pipeline: Path | None = None, **parameters: Any
+) -> NodeResult:
+    result = execute(node_id, number, run_id, pipeline, **parameters)
     assert result.state in ("succeeded", "cached"), (node_id, number, result)
     return result
 

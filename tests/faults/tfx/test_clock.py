@@ -19,6 +19,7 @@ from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from tests.faults.tfx.nights import folders_of, prune, run_node, simulate
 from tests.ondevice.in_tfx.gate_laboratory import few_digits
+from tests.pipelines.tiny_nights import NAME
 
 STEPS = (timedelta(hours=1), timedelta(days=1))
 BEFORE, NIGHTS = 4, 7  # of seven nights of one week, the clock is set back after the fourth
@@ -75,7 +76,9 @@ def run_names(config: Settings, kind: str) -> set[str]:
             if artifact.state == artifact.LIVE:
                 assert Path(artifact.uri).is_dir()
                 contexts = handle.store.get_contexts_by_artifact(artifact.id)
-                found |= {context.name for context in contexts if context.type == "pipeline_run"}
+                found |= {
+                    context.name.removeprefix(f"{NAME}.") for context in contexts if context.type == "pipeline_run"
+                }
     return found
 
 
@@ -103,7 +106,7 @@ def test_retention_leaves_the_runs_that_came_last(lived: Settings) -> None:
 
 def test_the_baseline_is_the_last_release(lived: Settings) -> None:
     with open_store(lived.mlmd_url) as handle:
-        run = handle.store.get_context_by_type_and_name("pipeline_run", f"night-{NIGHTS - 1}")
+        run = handle.store.get_context_by_type_and_name("pipeline_run", f"{NAME}.night-{NIGHTS - 1}")
         [resolver] = [
             execution
             for execution in handle.store.get_executions_by_context(run.id)
@@ -119,7 +122,7 @@ def test_the_baseline_is_the_last_release(lived: Settings) -> None:
 
 def examples_read(config: Settings, run_id: str) -> str:
     with open_store(config.mlmd_url) as handle:
-        run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
+        run = handle.store.get_context_by_type_and_name("pipeline_run", f"{NAME}.{run_id}")
         [found] = [item for item in handle.store.get_artifacts_by_context(run.id) if item.uri.count("/Data/examples/")]
     return str(found.uri)
 

@@ -33,6 +33,7 @@ SEED = int(os.environ.get("NIGHTLITE_TEST_SEED") or random.SystemRandom().randra
 NODES = ("Data", "Train", "Resolver.released", "Judge", "Release")
 VICTIMS = ("child", "server", "client", "all")
 TRIES = 3
+MODELS = (tiny_nights.NAME, "others")  # in turn, with the same run ids
 NIGHTS = 10 + 3 * KILLS  # a kill may come too early or too late to strike anything: that night does not count
 
 
@@ -48,23 +49,24 @@ class Nights(Deployment):
 
     def __post_init__(self) -> None:
         self.config = Settings(var_dir=self.folder / "var")
-        pipeline = tiny_nights.create_pipeline(
-            str(self.config.folders(tiny_nights.NAME).artifacts), str(self.config.folders(tiny_nights.NAME).releases)
-        )
-        compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS).write(self.pipeline)
+        for self.name in MODELS:
+            folders = self.config.folders(self.name)
+            pipeline = tiny_nights.create_pipeline(str(folders.artifacts), str(folders.releases), self.name)
+            compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS).write(self.pipeline)
 
     @property
     def pipeline(self) -> Path:
-        return self.config.compiled_file(MODEL)
+        return self.config.compiled_file(MODEL).with_name(f"{self.name}.json")
 
-    def begin(self, node_id: str, night: int) -> subprocess.Popen[str]:
+    def begin(self, node_id: str, number: int) -> subprocess.Popen[str]:
+        self.name, night = MODELS[number % len(MODELS)], number // len(MODELS)
         self.result_file(node_id, f"night-{night}").unlink(missing_ok=True)
         return self.start(node_id, f"night-{night}", f"night={night}", f"week={night // 7}")
 
-    def node(self, node_id: str, night: int) -> NodeResult | None:
+    def node(self, node_id: str, number: int) -> NodeResult | None:
         """Return the node's result; None where it left none."""
-        self.begin(node_id, night).communicate(timeout=400)
-        result = self.result_file(node_id, f"night-{night}")
+        self.begin(node_id, number).communicate(timeout=400)
+        result = self.result_file(node_id, f"night-{number // len(MODELS)}")
         return NodeResult.read(result) if result.exists() else None
 
     def night(self, number: int) -> None:
@@ -81,18 +83,25 @@ class Nights(Deployment):
         children = [child for server in servers for child in below(server)]
         return {"child": children, "server": servers, "all": [*servers, *children]}[victim]
 
-    def require_whole(self, night: int) -> None:
-        """Require that nothing of the run is running or half done, and that `latest` points to a whole release."""
+    def require_whole(self, number: int) -> None:
+        """Require that nothing of a run is running or half done, and that each `latest` points to a whole release."""
+        for index, name in enumerate(MODELS):
+            if (last := (number - index) // len(MODELS)) >= 0:
+                self._require_whole(name, last)
+
+    def _require_whole(self, name: str, night: int) -> None:
+        folders = self.config.folders(name)
         with open_store(self.config.mlmd_url) as handle:
-            run = handle.store.get_context_by_type_and_name("pipeline_run", f"night-{night}")
+            run = handle.store.get_context_by_type_and_name("pipeline_run", f"{name}.night-{night}")
             states = [item.State.Name(item.last_known_state) for item in handle.store.get_executions_by_context(run.id)]
             models = handle.store.get_artifacts_by_type("Model")
         assert "RUNNING" not in states and "NEW" not in states, states
         there = [Path(model.uri) for model in models if model.state == model.LIVE]
+        there = [path for path in there if path.is_relative_to(folders.root)]
         assert all((path / "tflite").stat().st_size == tiny_nights.MODEL_BYTES for path in there)
-        assert set(there) == set((self.config.folders(tiny_nights.NAME).artifacts / "Train" / "model").iterdir())
-        assert list((self.config.folders(tiny_nights.NAME).artifacts / running_nodes.FOLDER).iterdir()) == []
-        releases = Releases(self.config.folders(tiny_nights.NAME).releases)
+        assert set(there) == set((folders.artifacts / "Train" / "model").iterdir())
+        assert list((folders.artifacts / running_nodes.FOLDER).iterdir()) == []
+        releases = Releases(folders.releases)
         for version in releases.versions():
             releases.release(version).verify()
         assert releases.latest_version() == releases.versions()[-1]

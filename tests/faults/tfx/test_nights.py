@@ -10,7 +10,7 @@ from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report_files import REFUSED_DATA
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.settings import forget_settings
-from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, Night, folders_of, prune, run_node, simulate
+from tests.faults.tfx.nights import KEEP_RELEASES, KEEP_RUNS, WEEKLY, Night, folders_of, prune, run_node, simulate
 from tests.faults.tfx.nodes import files_below
 from tests.pipelines import tiny_nights
 
@@ -25,7 +25,7 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lived(var: Path) -> list[Night]:
-    return list(simulate(COUNT, var))
+    return list(simulate(COUNT, var, weekly=True))
 
 
 def most(values: list[int]) -> int:
@@ -67,15 +67,32 @@ def live(var: Path, kind: str) -> dict[int, Path]:
 def test_mlmd_says_of_each_artifact_whether_it_is_there(lived: list[Night], var: Path) -> None:
     for kind in ("Examples", "Model", "InfraBlessing"):
         there = live(var, kind)
-        [where] = {path.parent for path in there.values()}
-        assert set(there.values()) == set(where.iterdir())
+        folders = {path.parent for path in there.values()}
+        assert len(folders) == 2  # of two models
+        assert set(there.values()) == {path for where in folders for path in where.iterdir()}
+
+
+def test_a_model_that_has_one_run_a_week_keeps_its_own_runs_and_releases(lived: list[Night], var: Path) -> None:
+    """However many runs the nightly one has in between, with the same run ids."""
+    weeks = (COUNT + 6) // 7
+    folders = folders_of(Settings(var_dir=var), WEEKLY)
+    releases = Releases(folders.releases)
+    good = [f"night-{7 * week}" for week in range(weeks) if week % 3 != 2]
+    found = [releases.release(version) for version in releases.versions()]
+    assert releases.latest_version() == len(good)
+    assert [release.manifest.run_id for release in found] == good[-KEEP_RELEASES:]
+    for release in found:
+        release.verify()
+        assert (release.folder / "model.tflite").read_bytes().startswith(b"weekly' model of night ")
+    models = {path.name for path in (folders.artifacts / "Train" / "model").iterdir()}
+    assert len(models) >= min(weeks, KEEP_RUNS)
 
 
 def test_the_numbers_and_texts_of_old_runs_are_removed_too(lived: list[Night], var: Path) -> None:
     """Their URI is a file in the folder, not the folder."""
     root = folders_of(Settings(var_dir=var)).artifacts
     for kind, output in (("Integer", "Release/version"), ("String", "Judge/verdict")):
-        there = set(live(var, kind).values())
+        there = {path for path in live(var, kind).values() if path.is_relative_to(root)}
         assert there == {folder / "value" for folder in (root / output).iterdir()}
         assert len(there) <= KEEP_RUNS + KEEP_RELEASES
 

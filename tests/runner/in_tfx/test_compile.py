@@ -81,6 +81,15 @@ def test_what_a_run_was_told_is_in_its_context_and_with_the_nodes_that_tell_it_o
         assert (recorded["approval"].string_value, recorded["force"].string_value) == ("required", "false")
 
 
+def test_runs_of_one_id_in_two_pipelines_are_two_in_the_metadata_store(compiled: CompiledPipeline) -> None:
+    """Airflow names two nightly runs of one minute alike. Executors are told that name."""
+    pipeline = bound_pipeline(compiled, "scheduled__2026-11-30T02:00:00+00:00", {})
+    said = str(pipeline)
+    assert pipeline.runtime_spec.pipeline_run_id.field_value.string_value == "scheduled__2026-11-30T02:00:00+00:00"
+    assert said.count('"scheduled__2026-11-30T02:00:00+00:00"') == 1
+    assert said.count(f'"{compiled.name}.scheduled__2026-11-30T02:00:00+00:00"') > len(compiled.nodes)
+
+
 def test_a_node_that_does_not_read_a_value_is_the_same_node_whatever_it_is(compiled: CompiledPipeline) -> None:
     def parameters(**values: object) -> dict[str, dict[str, str]]:
         pipeline = bound_pipeline(compiled, "run", values)

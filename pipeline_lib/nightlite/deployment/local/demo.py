@@ -73,7 +73,7 @@ def demo(settings: Settings, model: OnDeviceModel, dataset: str | None = None) -
             with log_in(airflow) as rest:
                 code = show_run(settings, rest, model, run_id, console, airflow.url)
     except KeyboardInterrupt:
-        console.print(_interrupted(airflow, run_id), soft_wrap=True)
+        console.print(_interrupted(airflow, model, run_id), soft_wrap=True)
         return EXIT_INTERRUPTED
     console.print(f"Log in as: {USER}, password in {airflow.passwords_file}\nTo stop:   make down", soft_wrap=True)
     return code
@@ -182,10 +182,11 @@ def _print_figures(summary: RunSummary, console: Console) -> None:
     console.print(table)
 
 
-def _interrupted(airflow: LocalAirflow, run_id: str | None) -> str:
+def _interrupted(airflow: LocalAirflow, model: OnDeviceModel, run_id: str | None) -> str:
+    again = f"'make demo MODEL={model.name}'"
     if run_id:
         return (
-            f"\nNot watching any more; run {run_id} goes on. See it at {airflow.url}, watch it again with 'make demo', "
+            f"\nNot watching any more; run {run_id} goes on. See it at {airflow.url}, watch it again with {again}, "
             "or stop it and Airflow with 'make down'."
         )
-    return "\nInterrupted before a run was started; nothing is half done. 'make demo' takes it up again."
+    return f"\nInterrupted before a run was started; nothing is half done. {again} takes it up again."

@@ -67,7 +67,7 @@ def _prune(
     on_disk = {int(folder.name) for folder in folders if folder.name.isdecimal()}
     executions = store.get_executions_by_id(sorted(on_disk)) if on_disk else []
     kept_executions = _kept_executions(store, root, executions, keep_runs)
-    kept = _artifact_ids(store, kept_executions) | _compared_with(store, releases)
+    kept = _artifact_ids(store, kept_executions) | _compared_with(store, root, releases)
     types = {item.id: item.name for item in store.get_artifact_types()}
     doomed = [
         (artifact, folder)
@@ -156,7 +156,7 @@ def _artifact_ids(store: metadata_store.MetadataStore, execution_ids: set[int]) 
     return {event.artifact_id for event in events}
 
 
-def _compared_with(store: metadata_store.MetadataStore, releases: Releases) -> set[int]:
+def _compared_with(store: metadata_store.MetadataStore, root: Path, releases: Releases) -> set[int]:
     """Return the artifacts behind the releases, because a rollback may make any of them the baseline."""
     versions = releases.versions()
     kept: set[int] = set()
@@ -164,15 +164,16 @@ def _compared_with(store: metadata_store.MetadataStore, releases: Releases) -> s
         with contextlib.suppress(ReleaseError):
             manifest = releases.release(version).manifest
             kept |= {manifest.model_artifact_id, *manifest.artifact_ids.values()}
-    return kept if versions else _blessed_last(store)
+    return kept if versions else _blessed_last(store, root)
 
 
-def _blessed_last(store: metadata_store.MetadataStore) -> set[int]:
-    """Return the artifacts of the last blessed model, which is the baseline without a release."""
+def _blessed_last(store: metadata_store.MetadataStore, root: Path) -> set[int]:
+    """Return the artifacts of this pipeline's last blessed model, which is the baseline without a release."""
     blessed = [
         artifact
         for artifact in store.get_artifacts_by_type("InfraBlessing")
         if artifact.custom_properties[constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1
+        and Path(artifact.uri).is_relative_to(root)
     ]
     newest = max(blessed, key=lambda artifact: artifact.id, default=None)
     model = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY

@@ -55,8 +55,8 @@ class NodeLauncher(launcher.Launcher):
         self.pipeline_root = pipeline.runtime_spec.pipeline_root.field_value.string_value
         self.last_node_id = pipeline.nodes[-1].pipeline_node.node_info.id
         contexts = {context.type.name: context.name.field_value.string_value for context in node.contexts.contexts}
-        self._run_id, self._node_name = contexts["pipeline_run"], f"{contexts['pipeline']}.{node.node_info.id}"
-        self._work_file = running_nodes.file_of(Path(self.pipeline_root), self._node_name, self._run_id)
+        self._run_name, self._node_name = contexts["pipeline_run"], f"{contexts['pipeline']}.{node.node_info.id}"
+        self._work_file = running_nodes.file_of(Path(self.pipeline_root), self._node_name, self._run_name)
         super().__init__(
             pipeline_node=node,
             mlmd_connection=store,
@@ -84,15 +84,15 @@ class NodeLauncher(launcher.Launcher):
             raise NodeRequestError(f"expected {', '.join(missing)} to have succeeded in this run; run it first")
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):  # a full disk, for example; the node will report it
-                stack.enter_context(running_nodes.held(self._work_file, self._run_id))
-            self._close(self._run_id, "an earlier try of this node ended without a word")
+                stack.enter_context(running_nodes.held(self._work_file, self._run_name))
+            self._close(self._run_name, "an earlier try of this node ended without a word")
             self._close_dead_runs()
             try:
                 info = super().launch()
             except Exception as error:
                 # TFX closes the execution of a failed executor, but not of a failed driver.
                 with contextlib.suppress(Exception):  # the store may be what failed
-                    self._close(self._run_id, f"{type(error).__name__}: {error}")
+                    self._close(self._run_name, f"{type(error).__name__}: {error}")
                     running_nodes.remove(self._work_file)
                 raise
             running_nodes.remove(self._work_file)
@@ -106,7 +106,7 @@ class NodeLauncher(launcher.Launcher):
                 for node_id in sorted(self._node.upstream_nodes)
                 if not any(
                     execution_lib.is_execution_successful(execution)
-                    for execution in _executions(handle.store, self._run_id, f"{pipeline}{node_id}")
+                    for execution in _executions(handle.store, self._run_name, f"{pipeline}{node_id}")
                 )
             ]
 
@@ -121,30 +121,30 @@ class NodeLauncher(launcher.Launcher):
         with running_nodes.left_by_dead(self._work_file) as left:
             if left is None:
                 return []
-            closed = self._close(self._run_id, reason, state)
+            closed = self._close(self._run_name, reason, state)
             running_nodes.remove(self._work_file)
         return closed
 
     def _close_dead_runs(self) -> None:
         """Close executions killed in their run's last try, which no later try of that run would close."""
         for file in running_nodes.files_of(Path(self.pipeline_root), self._node_name):
-            with running_nodes.left_by_dead(file) as run_id:
-                if file == self._work_file or run_id is None:
+            with running_nodes.left_by_dead(file) as run:
+                if file == self._work_file or run is None:
                     continue
                 try:
-                    closed = self._close(run_id, "its last try ended without a word") if run_id else []
+                    closed = self._close(run, "its last try ended without a word") if run else []
                 except Exception as error:
-                    why = f"what run {run_id} left is still there: {type(error).__name__}: {error}"
+                    why = f"what run {run} left is still there: {type(error).__name__}: {error}"
                     node_log.say(why, logging.WARNING)
                     continue
                 running_nodes.remove(file)
                 if closed:
-                    print(f"closed what a killed try of run {run_id} had left (execution {closed[-1]})", flush=True)
+                    print(f"closed what a killed try of run {run} had left (execution {closed[-1]})", flush=True)
 
-    def _close(self, run_id: str, reason: str, state: int = Execution.FAILED) -> list[int]:
+    def _close(self, run: str, reason: str, state: int = Execution.FAILED) -> list[int]:
         result = execution_result_pb2.ExecutionResult(code=1, result_message=reason)
         with self._store as handle:
-            found = _executions(handle.store, run_id, self._node_name)
+            found = _executions(handle.store, run, self._node_name)
             open_ones = [execution for execution in found if execution_lib.is_execution_active(execution)]
             for execution in open_ones:
                 execution.last_known_state = state
@@ -219,8 +219,8 @@ class NodeLauncher(launcher.Launcher):
         super()._publish_failed_execution(execution_id, contexts, executor_output)
 
 
-def _executions(store: metadata_store.MetadataStore, run_id: str, node_name: str) -> list[Execution]:
-    run = store.get_context_by_type_and_name("pipeline_run", run_id)
+def _executions(store: metadata_store.MetadataStore, run_name: str, node_name: str) -> list[Execution]:
+    run = store.get_context_by_type_and_name("pipeline_run", run_name)
     node = store.get_context_by_type_and_name("node", node_name) if run else None
     return lineage.executions_in_all(store, [run, node]) if node else []
 

@@ -14,6 +14,7 @@ from nightlite.runner.in_tfx import node_log
 from nightlite.runner.in_tfx.mlmd import running_nodes
 from nightlite.runner.in_tfx.mlmd.store import connection_config, open_store
 from nightlite.runner.in_tfx.node import bound_pipeline, read_outcome
+from nightlite.runner.in_tfx.run_parameters import run_name
 from nightlite.runner.node_result import NodeResult
 
 
@@ -36,10 +37,11 @@ def run_local(
     deployment_config.metadata_connection_config.Pack(connection_config(metadata_url))
     pipeline.deployment_config.Pack(deployment_config)
     root = Path(pipeline.runtime_spec.pipeline_root.field_value.string_value)
-    files = [running_nodes.file_of(root, f"{compiled.name}.{node.id}", run_id) for node in compiled.nodes]
+    name = run_name(compiled.name, run_id)
+    files = [running_nodes.file_of(root, f"{compiled.name}.{node.id}", name) for node in compiled.nodes]
     with contextlib.ExitStack() as held:
         for file in files:
-            held.enter_context(running_nodes.held(file, run_id))
+            held.enter_context(running_nodes.held(file, name))
         local_dag_runner.LocalDagRunner().run_with_ir(pipeline)
         for file in files:
             running_nodes.remove(file)
@@ -48,12 +50,12 @@ def run_local(
 
 def _results(compiled: CompiledPipeline, run_id: str, store: metadata.Metadata) -> dict[str, NodeResult]:
     with store as handle:
-        run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
+        run = handle.store.get_context_by_type_and_name("pipeline_run", run_name(compiled.name, run_id))
         nodes = {
             context.name.removeprefix(f"{compiled.name}."): execution.id
             for execution in handle.store.get_executions_by_context(run.id)
             for context in handle.store.get_contexts_by_execution(execution.id)
-            if context.name.startswith(f"{compiled.name}.")
+            if context.type == "node"
         }
     return {
         node_id: read_outcome(run_id, node_id, store, execution_id, compiled.hooks)

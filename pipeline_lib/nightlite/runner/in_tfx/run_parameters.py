@@ -37,6 +37,15 @@ EVERY_VALUE = "run-parameters"
 _RUN_CONTEXT = "pipeline_run"
 
 
+def run_name(pipeline_name: str, run_id: str) -> str:
+    """Return the name of a run's context in MLMD.
+
+    Airflow's run ids are unique only within a DAG: two that start at 02:00 have the same. TFX would give both runs one
+    context, a child of the first one's pipeline.
+    """
+    return f"{pipeline_name}.{run_id}"
+
+
 def runtime_parameter(parameter: Parameter) -> data_types.RuntimeParameter:
     """Return TFX's form of one of our run parameters."""
     return data_types.RuntimeParameter(
@@ -116,7 +125,7 @@ def bind(
 
     Args:
       pipeline: the result of `nest`.
-      run_id: the pipeline run's name in MLMD.
+      run_id: the pipeline run, unique within its pipeline.
       parameters: the pipeline's run parameters.
       values: by name. Missing ones get their default.
 
@@ -132,7 +141,8 @@ def bind(
         raise NodeRequestError(unknown_names(unknown, offered))
     used = {name: _checked(parameter, values.get(name, parameter.default)) for name, parameter in known.items()}
     told = {name: value for name, value in used.items() if known[name].given_by == "user"}
-    bindings = {**used, PIPELINE_RUN_ID: run_id, EVERY_VALUE: json.dumps(told, sort_keys=True)}
+    name = run_name(pipeline.pipeline_info.id, run_id)
+    bindings = {**used, PIPELINE_RUN_ID: name, EVERY_VALUE: json.dumps(told, sort_keys=True)}
     for node in _nodes(pipeline):
         for value in node.parameters.parameters.values():
             if value.HasField("structural_runtime_parameter"):
@@ -143,6 +153,7 @@ def bind(
                 value.Clear()
                 value.field_value.string_value = text
     runtime_parameter_utils.substitute_runtime_parameter(pipeline, bindings)
+    pipeline.runtime_spec.pipeline_run_id.field_value.string_value = run_id  # what executors are told
     _record(pipeline, told)
     return used
 

@@ -31,7 +31,7 @@ def test_an_answer_at_once_is_taken(tmp_path: Path) -> None:
     dags.mkdir()
     shutil.copy(QUESTION_DAG, dags)
     with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-        start_run.switch_on(rest, plain_console()[0])
+        start_run.switch_on(rest, "mnist_tflite", plain_console()[0])
         silent = {rest.trigger(PIPELINE_NAME).dag_run_id for _ in range(RUNS)}
 
         def all_answered() -> bool:

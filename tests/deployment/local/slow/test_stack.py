@@ -23,6 +23,7 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.results.run_summary import ModelMetrics, RunSummary
+from nightlite.ondevice.run_parameters import declaration
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from tests.names import PIPELINE_NAME
 from tests.real_airflow import (
@@ -33,6 +34,7 @@ from tests.real_airflow import (
     running_airflow,
     wait_for_process,
 )
+from tests.waiting import wait_until
 
 NODES_DAG = Path(__file__).with_name("nodes_dag.py")
 # Stands in for the TFX environment's Python: ingest and compile do nothing but say which span they are about.
@@ -76,7 +78,7 @@ def watched(rest: AirflowRest, run_id: str) -> tuple[DagRun, RunView, str]:
 
 def test_a_run_is_triggered_and_shown_to_its_end(airflow: LocalAirflow, rest: AirflowRest) -> None:
     console, said = plain_console()
-    start_run.switch_on(rest, console)
+    start_run.switch_on(rest, PIPELINE_NAME, console)
     run, view, lines = watched(rest, rest.trigger(PIPELINE_NAME).dag_run_id)
     assert run.state == "success"
     assert "no longer is" in said.getvalue()
@@ -84,6 +86,55 @@ def test_a_run_is_triggered_and_shown_to_its_end(airflow: LocalAirflow, rest: Ai
     assert "second: skipped" in lines and "not blessed" in lines
     assert [task.task_id for task in view.tasks] == ["second", "first"]
     assert rest.active_run(PIPELINE_NAME) is None
+
+
+FLOWERS = MODEL.model_copy(update={"name": "flowers"})
+FLOWERS_DAGS = """
+from models.mnist.on_device import MODEL
+from nightlite.ondevice.in_airflow.ingest_dag import ingest_dag
+from nightlite.ondevice.in_airflow.nightly import nightly_dag
+
+FLOWERS = MODEL.model_copy(update={"name": "flowers"})
+nightly, ingest = nightly_dag(FLOWERS, "a second model, in airflow"), ingest_dag(FLOWERS)
+"""
+
+
+def dags_of(rest: AirflowRest, name: str) -> list[str]:
+    """Return the DAGs that the UI lists of a model."""
+    listed = rest.http.get("dags", params={"dag_id_pattern": name}).raise_for_status().json()["dags"]
+    return sorted(dag["dag_id"] for dag in listed)
+
+
+def test_a_model_is_added_to_a_running_airflow_and_removed_and_its_history_comes_back_with_it(
+    airflow: LocalAirflow, rest: AirflowRest, settings: Settings
+) -> None:
+    file, own = airflow.dags_folder / "flowers.py", [f"{FLOWERS.name}_ingest", FLOWERS.pipeline_name]
+    nodes = (Node(id=FLOWERS.trainer, type="x.Trainer"), Node(id=FLOWERS.pusher, type="x.Pusher"))
+    compiled = CompiledPipeline(
+        tfx_version="1.21.0", name=FLOWERS.pipeline_name, nodes=nodes, ir={}, declaration=declaration(FLOWERS)
+    )
+    compiled.write(settings.compiled_file(FLOWERS))
+    release = settings.folders(FLOWERS.name).releases / "1"
+    release.mkdir(parents=True)
+
+    def require_unharmed() -> None:
+        run, _, _ = watched(rest, rest.trigger(PIPELINE_NAME).dag_run_id)
+        assert run.state == "success" and rest.import_errors() == []
+
+    assert dags_of(rest, FLOWERS.name) == []
+    file.write_text(FLOWERS_DAGS)
+    wait_until("the new model's DAGs", lambda: dags_of(rest, FLOWERS.name) == own, seconds=300)
+    run_id = rest.trigger(FLOWERS.pipeline_name).dag_run_id  # the DAG is paused: it waits
+    require_unharmed()
+    file.unlink()
+    wait_until("their end", lambda: dags_of(rest, FLOWERS.name) == [], seconds=300)
+    require_unharmed()
+    assert release.is_dir() and settings.compiled_file(FLOWERS).exists()
+    file.write_text(FLOWERS_DAGS)
+    wait_until("their return", lambda: dags_of(rest, FLOWERS.name) == own, seconds=300)
+    assert [run.dag_run_id for run in rest.runs(FLOWERS.pipeline_name, 10)] == [run_id]
+    rest.http.delete(f"dags/{FLOWERS.pipeline_name}/dagRuns/{run_id}").raise_for_status()
+    file.unlink()
 
 
 def test_a_failed_run_shows_the_nodes_own_error(airflow: LocalAirflow, rest: AirflowRest) -> None:
@@ -106,7 +157,7 @@ def test_the_demo_says_what_came_out_and_why_it_ships_nothing(
         outcome=Outcome.rolled_back,
     )
     monkeypatch.setattr(demo, "summarize", lambda *_: summary)
-    assert demo.demo(settings) == Outcome.rolled_back.exit_code
+    assert demo.demo(settings, MODEL) == Outcome.rolled_back.exit_code
     out = capsys.readouterr().out
     said = "Blessed: accuracy against 0.97\nRelease: not pushed: ann rolled back\n"
     for text in ("99.10 %", "99.00 %", "56,584 bytes", said, airflow.url, "make down"):
@@ -119,7 +170,7 @@ def test_the_demo_takes_the_dag_as_it_is_now_and_fails_with_its_run(
     mode = airflow.dags_folder / "mode"
     mode.write_text("fail")
     try:
-        assert demo.demo(settings) == 1
+        assert demo.demo(settings, MODEL) == 1
     finally:
         mode.write_text("ok")
     assert "ValueError: the node's own error" in capsys.readouterr().out
@@ -131,10 +182,10 @@ def test_the_demo_watches_the_run_that_the_schedule_makes_before_it_starts_its_o
     schedule = airflow.dags_folder / "schedule"
     schedule.write_text(f"{datetime.now(UTC) - timedelta(minutes=90):%M %H} * * *")
     try:
-        assert demo.demo(settings) == Outcome.refused.exit_code
+        assert demo.demo(settings, MODEL) == Outcome.refused.exit_code
     finally:
         schedule.unlink()
-        start_run.switch_on(rest, plain_console()[0])
+        start_run.switch_on(rest, PIPELINE_NAME, plain_console()[0])
     runs = rest.runs(PIPELINE_NAME, 100)
     own, [made] = runs[0], [run for run in runs if run.run_type == "scheduled"]
     assert (made.state, own.run_type, own.state) == ("success", "manual", "success")
@@ -159,15 +210,15 @@ def test_a_dag_that_cannot_be_imported_any_more_is_told_instead_of_a_refusal(
     mode.unlink()
     try:
         for ask in (
-            lambda: start_run.switch_on(rest, plain_console()[0]),
-            lambda: runs.trigger(settings, {}),
+            lambda: start_run.switch_on(rest, PIPELINE_NAME, plain_console()[0]),
+            lambda: runs.trigger(settings, MODEL, {}),
             lambda: stack_start.prepare(airflow, settings, migrate=False),
         ):
             with pytest.raises(StackError, match=r"import.* Received: .*nodes_dag.py: .*No such file or directory"):
                 ask()
     finally:
         mode.write_text("ok")
-    start_run.switch_on(rest, plain_console()[0])
+    start_run.switch_on(rest, PIPELINE_NAME, plain_console()[0])
     assert rest.import_error(PIPELINE_NAME) is None
 
 
@@ -205,7 +256,7 @@ def test_a_demo_brings_back_an_airflow_whose_api_server_alone_is_left(
     monkeypatch.setattr(stack, "up", functools.partial(stack.up, dags_folder=airflow.dags_folder))
     others = [item.process() for item in read_stack(airflow.home).components if item.name != "api-server"]
     processes.kill(others)
-    assert demo.demo(settings) in (0, Outcome.refused.exit_code)
+    assert demo.demo(settings, MODEL) in (0, Outcome.refused.exit_code)
     assert "half up (dag-processor, triggerer, scheduler ended)" in capsys.readouterr().out
 
 

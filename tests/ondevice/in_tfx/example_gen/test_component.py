@@ -79,7 +79,7 @@ class Laboratory:
     def states(self, run_id: str) -> list[tuple[str, str]]:
         """Return the state and the recorded error of each execution of a run."""
         with open_store(self.url) as handle:
-            run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
+            run = handle.store.get_context_by_type_and_name("pipeline_run", f"spans.{run_id}")
             executions = handle.store.get_executions_by_context(run.id)
         found = []
         for item in executions:

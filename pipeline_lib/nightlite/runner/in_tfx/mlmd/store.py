@@ -5,10 +5,13 @@ Upstream: none filed. For ml-metadata 1.21.
 
 import os
 import sqlite3
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
@@ -16,6 +19,7 @@ from nightlite import locks
 
 # ml-metadata's own 5 tries are too few for concurrent writers or a busy server.
 RETRIES = 30
+_DEADLOCK = "Deadlock found when trying to get lock"
 
 
 class TakingTurns(metadata.Metadata):
@@ -52,6 +56,29 @@ class TakingTurns(metadata.Metadata):
             self._lock = None
 
 
+class RetriedAfterDeadlocks(metadata.Metadata):
+    """A store in MySQL or MariaDB, whose calls are retried after a deadlock.
+
+    The server has rolled back the call's transaction. ml-metadata retries a write, but fails a read with InternalError.
+    """
+
+    def __enter__(self) -> "RetriedAfterDeadlocks":
+        super().__enter__()
+        if "_call_method" not in vars(self.store):
+            self.store._call_method = partial(_abort_on_deadlock, self.store._call_method)
+        return self
+
+
+def _abort_on_deadlock(call: Callable[..., None], *request: Any) -> None:
+    """Raise AbortedError, which ml-metadata retries, in place of its InternalError on a deadlock."""
+    try:
+        call(*request)
+    except errors.InternalError as error:
+        if _DEADLOCK not in str(error):
+            raise
+        raise errors.AbortedError(str(error)) from error
+
+
 def open_store(url: str) -> metadata.Metadata:
     """Return the store at NIGHTLITE_METADATA_URL, for use in `with`.
 
@@ -59,7 +86,7 @@ def open_store(url: str) -> metadata.Metadata:
       SettingsError: as `connection_config`.
     """
     config = connection_config(url)
-    return TakingTurns(config) if config.HasField("sqlite") else metadata.Metadata(config)
+    return TakingTurns(config) if config.HasField("sqlite") else RetriedAfterDeadlocks(config)
 
 
 def connection_config(url: str) -> metadata_store_pb2.ConnectionConfig:

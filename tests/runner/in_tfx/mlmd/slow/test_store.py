@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_metadata import errors
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.metadata_store.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from nightlite.runner.in_tfx.mlmd.store import connection_config, open_store
@@ -105,6 +108,26 @@ def test_a_store_that_cannot_be_opened_keeps_no_one_waiting(tmp_path: Path) -> N
 
 def test_four_writers_at_once_lose_nothing_on_mariadb(mariadb_url: str) -> None:
     _hammer(mariadb_url)
+
+
+def test_a_read_that_a_deadlock_ended_is_tried_again_on_mariadb(
+    mariadb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = ["errno: Deadlock found when trying to get lock; try restarting transaction"]
+    call = MetadataStore._pywrap_cc_call
+
+    def fail_first(*arguments: Any) -> None:
+        if failures:
+            raise errors.InternalError(failures.pop())
+        call(*arguments)
+
+    monkeypatch.setattr(metadata_store.time, "sleep", lambda _: None)
+    with open_store(mariadb_url) as handle:
+        monkeypatch.setattr(MetadataStore, "_pywrap_cc_call", fail_first)
+        assert isinstance(handle.store.get_executions(), list) and failures == []
+        failures.append("the server has gone away")
+        with pytest.raises(errors.InternalError, match="gone away"):
+            handle.store.get_executions()
 
 
 def _change(url: str, identity: int, over: Any) -> None:

@@ -19,6 +19,7 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import NightliteError, StackError
 from nightlite.paths import PROJECT
 from nightlite.settings import forget_settings
+from tests.declared import declared_models
 
 
 @pytest.fixture
@@ -50,6 +51,19 @@ def test_data_that_is_there_is_never_followed_by_the_first_again(settings: Setti
     (settings.folders(MODEL.name).data / "span-7").mkdir(parents=True)
     initialize.first_data(settings, MODEL)
     assert not (tmp_path / "asked").exists()
+
+
+def test_each_model_that_is_switched_on_gets_its_first_data(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in ("check_settings", "refuse_broken_dags", "migrate", "make_users", "forget_runs"):
+        monkeypatch.setattr(initialize, step, lambda *_, **__: None)
+    monkeypatch.setenv("NIGHTLITE_TREES_" + "ENABLED", "false")
+    others = {name: MODEL.model_copy(update={"name": name, "sources": {name: "."}}) for name in ("flowers", "trees")}
+    with declared_models({**others, "mnist": MODEL}):
+        initialize.initialize(settings)
+    asked = [line.split("ingest ")[1] for line in (tmp_path / "asked").read_text().splitlines()]
+    assert asked == ["flowers --model=flowers --no-tell", f"{MODEL.usual_source} --model=mnist --no-tell"]
 
 
 def test_data_that_cannot_be_had_is_one_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

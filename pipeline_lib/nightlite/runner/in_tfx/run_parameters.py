@@ -41,7 +41,7 @@ def run_name(pipeline_name: str, run_id: str) -> str:
     """Return the name of a run's context in MLMD.
 
     Airflow's run ids are unique only within a DAG: two that start at 02:00 have the same. TFX would give both runs one
-    context, a child of the first one's pipeline.
+    context, with the parameters and the pipeline of the first.
     """
     return f"{pipeline_name}.{run_id}"
 

@@ -4,13 +4,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from nightlite.errors import DataError, ModelDeclarationError, NightliteError
 from nightlite.ondevice.in_tfx.model_check import declaration, sample, training
 from nightlite.ondevice.in_tfx.model_check.sample import Sample
 from nightlite.ondevice.model import OnDeviceModel, Words
+from nightlite.ondevice.task import Regression
 from nightlite.runner.in_tfx.beam import memo
+from tests.tiny_table.features import FEATURES
 from tests.tiny_table.on_device import MODEL
 
 _WRONG = "tests.tiny_table.wrong"
@@ -145,3 +149,36 @@ def test_a_training_that_leaves_no_such_model_is_refused(
     model = changed(run_fn=f"{_WRONG}.{name}")
     with refused(said=said):
         training.check_signatures(model, training.train(model, files, tmp_path), some)
+
+
+class _Prices(tf.Module):
+    """A regression whose two signatures differ by `gap`."""
+
+    def __init__(self, gap: float) -> None:
+        super().__init__()
+        self.gap = gap
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.float32, name=name) for name in FEATURES])
+    def lite(self, *measures: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {MODEL.output.name: 300_000 + 0 * measures[0]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def serve(self, records: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {MODEL.output.name: tf.fill([tf.size(records), 1], 300_000 + self.gap)}
+
+
+@pytest.mark.parametrize(("gap", "same"), [(1.0, True), (100.0, False)])
+def test_the_signatures_of_a_regression_agree_as_closely_as_its_numbers_are_large(
+    gap: float, same: bool, tmp_path: Path
+) -> None:
+    module, saved = _Prices(gap), tmp_path / "saved"
+    signatures = {"lite": module.lite.get_concrete_function(), "serving_default": module.serve.get_concrete_function()}
+    tf.saved_model.save(module, str(saved), signatures)
+    output = MODEL.output.model_copy(update={"shape": (1, 1)})
+    model = changed(task=Regression(unit="EUR"), output=output)
+    some = Sample("", {"eval": [b"", b""]}, {}, {name: np.ones((2, 1), np.float32) for name in FEATURES})
+    if same:
+        training.check_signatures(model, saved, some)
+        return
+    with refused(said="expected the same answers of serving_default and lite. Received: a difference of 100"):
+        training.check_signatures(model, saved, some)

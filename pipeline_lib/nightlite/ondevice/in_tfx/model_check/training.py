@@ -16,11 +16,13 @@ from tfx.components.util import tfxio_utils
 from tfx.proto import example_gen_pb2
 
 from nightlite.errors import ModelDeclarationError
+from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
 from nightlite.ondevice.in_tfx.model_check.owed import blamed, function
 from nightlite.ondevice.in_tfx.model_check.sample import Sample, write_records
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.run_parameters import training_params
 
+# Of outputs in [0, 1]. Larger ones have a larger one.
 _TOLERANCE = 1e-4
 # A quarter of their defaults makes a training tiny. A model that learned nothing cannot be quantized.
 _LENGTHS, _SHARE = ("epochs", "steps"), 4
@@ -122,7 +124,7 @@ def check_signatures(model: OnDeviceModel, saved: Path, sample: Sample) -> str:
     with blamed(f"{subject}, signature serving_default", "answers to serialized tf.Examples"):
         [others] = signatures["serving_default"](tf.constant(list(sample.records["eval"]))).values()
     difference = float(np.max(np.abs(np.asarray(others) - np.asarray(answers))))
-    if not difference <= _TOLERANCE:
+    if not difference <= _TOLERANCE * measures_of(model.task).scale(np.asarray(answers)):
         raise ModelDeclarationError(
             f"{subject}: expected the same answers of serving_default and lite. Received: a difference of "
             f"{difference:.3g}; run Transform's layer in both"

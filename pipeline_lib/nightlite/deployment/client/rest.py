@@ -74,7 +74,7 @@ class AirflowRest:
     def import_error(self, dag_id: str, since: datetime | None = None) -> str | None:
         """Return the import error of the DAG's file, or None if there is none or this user may not know.
 
-        If Airflow has never seen the DAG, return the error of its model's file, else of a file of no other model.
+        If Airflow has never seen the DAG, return its model's file's error, else those of files of no other model.
         Errors from before `since` are ignored.
         """
         dag = self.dag(dag_id)

@@ -30,8 +30,6 @@ from nightlite.paths import PROJECT
 
 # A killed scheduler looks alive until its last heartbeat is 30 s old.
 STILL_ALIVE_SECONDS = 60
-
-
 # Users and their roles in Airflow.
 USERS = {"admin": "Admin", "operator": "Op", "viewer": "Viewer"}
 
@@ -135,12 +133,16 @@ def make_users() -> None:
                     raise SettingsError(
                         f"{variable}: expected a password for the new user. Received: none; run 'make env'"
                     )
-                if not builder.sm.add_user(user, user, "", f"{user}@localhost", builder.sm.find_role(role), password):
-                    raise StackError(f"the user {user} could not be made: the reason is above")
+                _add_user(builder, user, role, password)
                 say(f"made the user {user}, role {role}")
             make_watchdog_login(builder)
 
     providers_configuration_loaded(make)()
+
+
+def _add_user(builder: Any, user: str, role: str, password: str) -> None:
+    if not builder.sm.add_user(user, user, "", f"{user}@localhost", builder.sm.find_role(role), password):
+        raise StackError(f"the user {user} could not be made: the reason is above")
 
 
 def make_watchdog_login(builder: Any) -> None:
@@ -159,8 +161,7 @@ def make_watchdog_login(builder: Any) -> None:
         if user := builder.sm.find_user(WATCHDOG_USER):
             builder.sm.reset_password(user.id, password)
         else:
-            role = builder.sm.find_role("Viewer")
-            builder.sm.add_user(WATCHDOG_USER, WATCHDOG_USER, "", f"{WATCHDOG_USER}@localhost", role, password)
+            _add_user(builder, WATCHDOG_USER, "Viewer", password)
         session.add(Connection(CONNECTION, "http", "Login of the DAG watchdog", login=WATCHDOG_USER, password=password))
         say(f"made the user {WATCHDOG_USER}, role Viewer, and the Connection {CONNECTION}")
 

@@ -55,7 +55,6 @@ class Comparison(BaseModel):
 def chance_below(examples: int) -> float:
     """Return the difference in accuracy below which the exact test tells no two models apart.
 
-    The test is McNemar's, "Note on the sampling error of the difference between correlated proportions or
-    percentages", Psychometrika 12 (1947), with the binomial's own tail.
+    The test is McNemar's (Psychometrika 12, 1947), with the binomial's own tail.
     """
     return min(1.0, LEAST_DIFFERENCE / max(1, examples))

@@ -80,9 +80,9 @@ class ModelColumn(Quality, ReportPart):
 class Agreement(ReportPart):
     """TFLite against Keras, example by example.
 
-    `agreeing` have the same class. A regression has none (None). `largest_difference` and `mean_difference` are
-    absolute, over all outputs. `counts[i]` examples have their
-    largest difference in [10**edges[i], 10**edges[i + 1]). Those below the first edge are counted in the first.
+    `agreeing` have the same class; None in a regression. `largest_difference` and `mean_difference` are absolute, over
+    all outputs. `counts[i]` examples have their largest difference in [10**edges[i], 10**edges[i + 1]). Those below
+    the first edge are counted in the first.
     """
 
     examples: int

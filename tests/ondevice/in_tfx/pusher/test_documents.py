@@ -98,7 +98,7 @@ def test_what_is_not_known_or_not_so_is_said(change: dict[str, Any], said: str) 
 def test_each_of_three_accuracies_says_whose_it_is_and_another_metric_nothing() -> None:
     text = card(metrics={"accuracy": 0.99, "sparse_categorical_accuracy": 0.98, "tfma_accuracy": 0.97, "auc": 0.5})
     assert "| sparse_categorical_accuracy | 0.98 | the same share, by the TFLite Evaluator (TFMA) |" in text
-    assert "| tfma_accuracy | 0.97 | sparse_categorical_accuracy again, as EdgeValidator read it" in text
+    assert "| tfma_accuracy | 0.97 | that share again, as EdgeValidator read it" in text
     assert "| auc | 0.5 |  |" in text
 
 

@@ -1,4 +1,4 @@
-"""App in Airflow's UI that serves a model's releases, a run's report and its nodes' files to readers of the runs.
+"""App in Airflow's UI: a model's releases, a run's report and its nodes' files, for readers of the runs.
 
 Airflow mounts a plugin's app without its login. So the routes here ask for it, as Airflow's own do.
 """

@@ -1,4 +1,4 @@
-"""Bias and largest error of a regression in one pass over the examples, as a TFMA metric that knows their unit."""
+"""Bias and largest error of a regression in one pass over the examples, as a TFMA metric."""
 
 from collections.abc import Iterable
 from typing import Any

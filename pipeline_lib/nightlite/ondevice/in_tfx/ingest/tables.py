@@ -85,7 +85,7 @@ def require_columns(model: OnDeviceModel) -> None:
 
 
 def read_features(file: Path, features: Sequence[Feature]) -> tuple[dict[str, NDArray[np.float32]], int]:
-    """Return the raw values of each feature, float32 [n, 1], in the order of the rows, and the number of the first row.
+    """Return each feature's raw values, float32 [n, 1], in the rows' order, and the number of the first row.
 
     Raises:
       DataError: the file is no table, or a column or a cell is malformed.

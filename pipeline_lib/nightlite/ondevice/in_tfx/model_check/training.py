@@ -1,4 +1,4 @@
-"""A tiny training of a model through Transform and its Trainer, as a run does it, and a check of its signatures."""
+"""A tiny training of a model through Transform and its Trainer, and a check of its signatures."""
 
 import math
 from collections.abc import Mapping, Sequence

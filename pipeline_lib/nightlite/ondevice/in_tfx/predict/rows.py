@@ -17,7 +17,7 @@ from nightlite.ondevice.model import Feature
 
 @dataclass(frozen=True)
 class Rows:
-    """Raw values of each feature by its name, float32 [n, 1], NaN where missing, and the number of the first row."""
+    """Raw values by the features' names, float32 [n, 1], NaN where missing. `first` is the number of the first row."""
 
     inputs: dict[str, NDArray[np.float32]]
     first: int

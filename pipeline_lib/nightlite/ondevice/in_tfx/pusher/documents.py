@@ -16,23 +16,25 @@ from nightlite.ondevice.releases.store import Documents
 _TEMPLATES = Path(__file__).with_name("templates")
 # Of Markdown and of HTML, which Markdown lets through. An underscore within a word means nothing.
 _MARKUP = re.compile(r"[\\`*<|]")
-# Of a release's metrics. The first three are one quantity, twice measured: a gate bounds the difference.
+# Of a release's metrics. LiteRT and TFMA measure a quantity each: a gate bounds the difference.
 _METRICS = {
     "accuracy": "share of examples given their true class, by LiteRT on the machine of the run",
     "sparse_categorical_accuracy": "the same share, by the TFLite Evaluator (TFMA)",
-    "tfma_accuracy": "sparse_categorical_accuracy again, as EdgeValidator read it from the TFLite Evaluator",
+    "binary_accuracy": "the same share, by the TFLite Evaluator (TFMA)",
+    "tfma_accuracy": "that share again, as EdgeValidator read it from the TFLite Evaluator",
     "keras_agreement": "share of examples given the same class as by Keras",
     "max_abs_difference": "largest difference of an output from Keras's",
     "mean_abs_difference": "mean difference of the outputs from Keras's",
     "sparse_categorical_crossentropy": "loss: mean cross-entropy, by the TFLite Evaluator (TFMA)",
-    "binary_accuracy": "the same share, by the TFLite Evaluator (TFMA)",
     "binary_crossentropy": "loss: mean cross-entropy, by the TFLite Evaluator (TFMA)",
     "mean_error": "mean absolute error, by LiteRT on the machine of the run",
     "p95_error": "95th percentile of the absolute error, by LiteRT on the machine of the run",
     "mean_absolute_error": "mean absolute error, by the TFLite Evaluator (TFMA)",
     "tfma_mean_error": "mean_absolute_error again, as EdgeValidator read it from the TFLite Evaluator",
+    "mean_squared_error": "mean squared error, by the TFLite Evaluator (TFMA)",
     "bias": "mean of prediction less label, by the TFLite Evaluator (TFMA)",
     "largest_error": "largest absolute error, by the TFLite Evaluator (TFMA)",
+    "expected_calibration_error": "how far probabilities are from the shares that are right (arXiv:1706.04599)",
     "example_count": "examples of the eval split",
 }
 

@@ -118,6 +118,7 @@ class Users:
 
     def __init__(self) -> None:
         self.passwords: dict[str, str] = {}
+        self.refuses = False
 
     def find_user(self, name: str) -> SimpleNamespace | None:
         return SimpleNamespace(id=name) if name in self.passwords else None
@@ -125,9 +126,11 @@ class Users:
     def find_role(self, name: str) -> str:
         return name
 
-    def add_user(self, name: str, first: str, last: str, mail: str, role: str, password: str) -> None:
+    def add_user(self, name: str, first: str, last: str, mail: str, role: str, password: str) -> bool:
         assert role == "Viewer"
-        self.passwords[name] = password
+        if not self.refuses:
+            self.passwords[name] = password
+        return not self.refuses
 
     def reset_password(self, user_id: str, password: str) -> None:
         self.passwords[user_id] = password
@@ -137,6 +140,10 @@ class Users:
 def test_the_watchdogs_password_is_in_its_connection_alone_and_made_again_with_it() -> None:
     users = Users()
     builder = SimpleNamespace(sm=users)
+    users.refuses = True
+    with pytest.raises(StackError, match="the user watchdog could not be made"):
+        initialize.make_watchdog_login(builder)
+    users.refuses = False
     initialize.make_watchdog_login(builder)
     first = users.passwords[WATCHDOG_USER]
     with create_session() as session:

@@ -40,6 +40,11 @@ def test_the_contract_has_an_input_for_each_feature() -> None:
         model()
 
 
+def test_a_name_that_ends_as_the_nodes_of_a_file_is_refused() -> None:
+    with pytest.raises(ValidationError, match="expected a name that does not end in _lite, .* Received: red_lite"):
+        model(feature("width", 1), name="red_lite")
+
+
 def test_the_card_is_what_reports_read() -> None:
     found = model(feature("width", 1), show=Picture(width=1, height=1, black=0, white=1)).card
     assert type(found) is ModelCard and found == CARD.model_copy(update={"show": found.show})

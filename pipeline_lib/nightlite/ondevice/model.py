@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nightlite.ondevice.contract.app_contract import AppContract, Input, Meaning
 from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
 from nightlite.ondevice.task import Task
 
-_PIPELINE = "_tflite"
+_PIPELINE, LITE = "_tflite", "_lite"
 
 
 def model_name(pipeline_name: str) -> str:
@@ -102,7 +102,7 @@ class OnDeviceModel(ModelCard):
     Functions are named, never held: `package.module.function` where TFX calls them, `module:function` where we do.
 
     Attributes:
-      name: names the DAG, the nodes, the Assets and the folders.
+      name: names the DAG, the nodes, the Assets and the folders. It does not end in `_lite`, as nodes of the file do.
       features: the inputs of the file, one float32 tensor each. A caller finds them by their names.
       output: the output of the file.
       label_key: the feature of an example that holds the label: an index into the labels, or a regression's number.
@@ -134,6 +134,13 @@ class OnDeviceModel(ModelCard):
     gate_bounds: Mapping[str, float] = {}
     schedule: str = "0 2 * * *"
 
+    @field_validator("name")
+    @classmethod
+    def _tells_its_two_models_apart(cls, name: str) -> str:
+        if name.endswith(LITE):
+            raise ValueError(f"expected a name that does not end in {LITE}, as nodes of the file do. Received: {name}")
+        return name
+
     @model_validator(mode="after")
     def _one_feature_is_the_picture(self) -> Self:
         pictures = [item.tensor.name for item in self.features if self.show and self.show.fits(item.tensor.shape[1:])]
@@ -158,7 +165,7 @@ class OnDeviceModel(ModelCard):
     @property
     def lite(self) -> str:
         """Return the part of a node id after its component, for the nodes of the file on phones."""
-        return f"{self.name}_lite"
+        return f"{self.name}{LITE}"
 
     @property
     def trainer(self) -> str:

@@ -80,6 +80,7 @@ def test_a_copy_is_a_model_of_its_own_functions(project: Path) -> None:
         ("2wines", "expected a name of a-z"),
         ("../wine", "expected a name of a-z"),
         ("w" * 25, "expected a name of 24 characters or fewer, because it begins ids and variables. Received: 25"),
+        ("red_lite", "expected a name that does not end in _lite"),
         ("class", "'class', a keyword of Python"),
         ("match", "'match', a keyword of Python"),
         ("json", "'json', which Python or a package has"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import UsageError
+from nightlite.ondevice.model import LITE
 from nightlite.paths import PROJECT
 from nightlite.settings import PREFIX
 
@@ -63,6 +64,10 @@ def require_usable(name: str, variables: Collection[str], project: Path) -> None
         raise UsageError(
             f"expected a name of {_LONGEST} characters or fewer, because it begins ids and variables. "
             f"Received: {len(name)}"
+        )
+    if name.endswith(LITE):
+        raise UsageError(
+            f"expected a name that does not end in {LITE}, because the nodes of a file do. Received: {name!r}"
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise UsageError(f"expected a name that Python takes for a package. Received: {name!r}, a keyword of Python")

@@ -276,7 +276,7 @@ def test_the_data_of_a_run_is_that_of_its_artifact_or_else_its_span(settings: Se
 def test_an_unknown_run_and_one_whose_file_was_removed_are_one_sentence(
     settings: Settings, refused: Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=r"or the id of a run of iris_tflite\. Received: 'third'"):
+    with pytest.raises(UsageError, match=r"or the id of a run of penguins_tflite\. Received: 'third'"):
         file_of_run("third", MODEL, settings)
     # A run of another model is none of this one's.
     with pytest.raises(UsageError, match=r"or the id of a run of other_tflite\. Received: 'second'"):

@@ -142,13 +142,14 @@ class Run:
 
     rest: AirflowRest
     run_id: str
+    dag_id: str = PIPELINE_NAME
 
     @classmethod
-    def first(cls, rest: AirflowRest) -> "Run":
+    def first(cls, rest: AirflowRest, dag_id: str = PIPELINE_NAME) -> "Run":
         """Return the first run ever, which no one has asked for."""
-        runs = wait_for("a run", lambda: rest.dag(PIPELINE_NAME) and rest.runs(PIPELINE_NAME, 100), seconds=120)
+        runs = wait_for("a run", lambda: rest.dag(dag_id) and rest.runs(dag_id, 100), seconds=120)
         assert [run.run_type for run in runs] == ["scheduled"], runs
-        return cls(rest, runs[0].dag_run_id)
+        return cls(rest, runs[0].dag_run_id, dag_id)
 
     @classmethod
     def trigger(cls, rest: AirflowRest, **conf: Any) -> "Run":
@@ -156,7 +157,7 @@ class Run:
         return cls(rest, rest.trigger(PIPELINE_NAME, conf).dag_run_id)
 
     def task(self, task_id: str) -> TaskInstance:
-        return next(task for task in self.rest.tasks(PIPELINE_NAME, self.run_id) if task.task_id == task_id)
+        return next(task for task in self.rest.tasks(self.dag_id, self.run_id) if task.task_id == task_id)
 
     def running(self, task_id: str) -> TaskInstance:
         """Return the task, once it is running."""
@@ -168,11 +169,11 @@ class Run:
         return str(run.state)
 
     def now(self) -> Any:
-        return self.rest.run(PIPELINE_NAME, self.run_id)
+        return self.rest.run(self.dag_id, self.run_id)
 
     def result(self, task_id: str) -> NodeResult:
-        found = self.rest.node_result(PIPELINE_NAME, self.run_id, task_id)
-        assert found, f"{task_id} left no result: {self.rest.tasks(PIPELINE_NAME, self.run_id)}"
+        found = self.rest.node_result(self.dag_id, self.run_id, task_id)
+        assert found, f"{task_id} left no result: {self.rest.tasks(self.dag_id, self.run_id)}"
         return found
 
 

@@ -125,10 +125,11 @@ def test_it_is_labelled_and_the_command_line_finds_both_environments(image: str)
         assert told.returncode == 0 and "nightlite" in told.stdout, told.stderr
 
 
-def test_the_compiled_pipeline_is_in_it(image: str) -> None:
-    compiled = json.loads(in_image(image, "cat", "/opt/nightlite/compiled/mnist_tflite.json").stdout)
-    assert compiled["name"] == "mnist_tflite"
-    assert "/var/lib/nightlite/mnist/releases" in json.dumps(compiled["ir"])
+@pytest.mark.parametrize("name", ["mnist", "penguins"])
+def test_the_compiled_pipelines_are_in_it(image: str, name: str) -> None:
+    compiled = json.loads(in_image(image, "cat", f"/opt/nightlite/compiled/{name}_tflite.json").stdout)
+    assert compiled["name"] == f"{name}_tflite"
+    assert f"/var/lib/nightlite/{name}/releases" in json.dumps(compiled["ir"])
 
 
 def test_no_secret_is_in_its_history_and_its_files(first_build: tuple[Deployment, str]) -> None:

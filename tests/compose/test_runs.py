@@ -5,6 +5,8 @@ from urllib.parse import quote, unquote
 
 import httpx
 
+from models.penguins.on_device import MODEL as PENGUINS
+from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.results.run_summary import summarize
 from tests.compose.deployment import ANY_MODEL, Deployment, Run, docker, wait_for
 
@@ -23,6 +25,22 @@ def test_from_empty_volumes_to_a_blessed_and_pushed_model(first_run: str, deploy
     assert any(path.startswith(summary.pushed or "?") for path in deployment.pushed())
     assert any("Evaluator.mnist_lite succeeded" in line for line in log), log
     assert deployment.still_running() == []
+
+
+def test_the_second_model_has_its_own_first_release_by_a_run_of_the_same_name(
+    first_run: str, deployment: Deployment
+) -> None:
+    listed = docker(
+        "exec", deployment.container("api-server"), "nightlite", "models", "show", "--model=penguins", "--json"
+    )
+    manifest = Manifest.model_validate_json(listed)
+    assert (manifest.version, manifest.span, manifest.run_id) == (1, 1, first_run)
+    with deployment.login("viewer") as rest:
+        run = Run(rest, first_run, PENGUINS.pipeline_name)
+        trained = run.result(PENGUINS.trainer).outputs["model"]
+        released = run.result(PENGUINS.pusher)
+    assert released.state == "succeeded" and trained
+    assert all(f"/{PENGUINS.name}/artifacts/" in output.uri for output in trained)
 
 
 def test_down_and_up_keep_the_history_and_the_models(first_run: str, deployment: Deployment) -> None:

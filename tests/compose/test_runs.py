@@ -30,9 +30,8 @@ def test_from_empty_volumes_to_a_blessed_and_pushed_model(first_run: str, deploy
 def test_the_second_model_has_its_own_first_release_by_a_run_of_the_same_name(
     first_run: str, deployment: Deployment
 ) -> None:
-    listed = docker(
-        "exec", deployment.container("api-server"), "nightlite", "models", "show", "--model=penguins", "--json"
-    )
+    show = ("nightlite", "models", "show", "--model=penguins", "--json")
+    listed = docker("exec", deployment.container("api-server"), *show)
     manifest = Manifest.model_validate_json(listed)
     assert (manifest.version, manifest.span, manifest.run_id) == (1, 1, first_run)
     with deployment.login("viewer") as rest:

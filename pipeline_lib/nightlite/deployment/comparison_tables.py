@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.report.contents import Mistake
 from nightlite.ondevice.report.file_comparison import KEYS, FileComparison
-from nightlite.ondevice.results.percent import figure, percent
+from nightlite.ondevice.results.percent import figure, percent, points
 
 _TIME = "%Y-%m-%d %H:%M"
 _MOST_CLASSES, _MOST_EXAMPLES = 20, 10
@@ -64,7 +64,7 @@ def _classes(found: FileComparison) -> Table:
     title = f"the {len(shown)} of {len(found.classes)} classes that differ most" if shown != found.classes else ""
     table = Table("class", *_right(found.card.words.many, "A", "B", "from A to B"), box=SIMPLE, caption=title or None)
     for item in shown:
-        change = f"{100 * item.change:+.2f} points" if item.change else ""
+        change = points(item.change) if item.change else ""
         table.add_row(escape(item.label), f"{item.examples:,}", percent(item.a), percent(item.b), change)
     return table
 

@@ -7,7 +7,7 @@ from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.paired import Comparison, chance_below
 from nightlite.ondevice.model import ModelCard
 from nightlite.ondevice.report.contents import Mistake, ModelKey, ReportPart
-from nightlite.ondevice.results.percent import figure, share_of, size
+from nightlite.ondevice.results.percent import figure, points, share_of, size
 
 Letter = Literal["A", "B"]
 # Unit of a figure that is a share in [0, 1].
@@ -44,7 +44,7 @@ class FigurePair(ReportPart):
         if self.a is not None and self.b is not None:
             difference = self.b - self.a
             if self.unit == SHARE:
-                change = f"{100 * difference:+.2f} points"
+                change = points(difference)
             elif self.a:
                 change = f"{100 * difference / abs(self.a):+.1f} %"
         return self._text(self.a), self._text(self.b), change

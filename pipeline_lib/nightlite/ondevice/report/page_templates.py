@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jinja2
 
-from nightlite.ondevice.results.percent import figure, share_of, size
+from nightlite.ondevice.results.percent import figure, points, share_of, size
 
 # Of `base.html.j2`, which every page extends.
 _BASE = Path(__file__).with_name("templates")
@@ -19,5 +19,5 @@ def environment(*folders: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": share_of, "figure": figure, "bytes": size}
+    made.filters |= {"percent": share_of, "figure": figure, "bytes": size, "points": points}
     return made

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator
 
 from nightlite import durable
+from nightlite.ondevice import spans
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.model import ModelCard
@@ -49,8 +50,7 @@ class PastRun(ReportPart):
     @property
     def data(self) -> str:
         """Return the spans of the run in words."""
-        span = "unknown span" if self.span is None else f"span {self.span}"
-        return span if self.window == 1 else f"{span}, window {self.window}"
+        return spans.in_words(self.span, self.window)
 
 
 class RunOutcome(ReportPart):

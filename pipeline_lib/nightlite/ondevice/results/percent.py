@@ -11,6 +11,11 @@ def share_of(share: float | None, places: int = 2) -> str:
     return "n/a" if share is None else percent(share, places)
 
 
+def points(difference: float) -> str:
+    """Return a difference of shares as text, such as "-0.25 points"."""
+    return f"{100 * difference:+.2f} points"
+
+
 def figure(value: float | None, unit: str = "") -> str:
     """Return a number: four significant digits, with thousands separators."""
     if value is None:

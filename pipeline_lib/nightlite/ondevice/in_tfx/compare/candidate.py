@@ -48,8 +48,7 @@ class Candidate:
     @property
     def data(self) -> str:
         """Return its spans in words."""
-        span = "unknown span" if self.span is None else f"span {self.span}"
-        return span if self.window == 1 else f"{span}, window {self.window}"
+        return spans.in_words(self.span, self.window)
 
     @property
     def threads(self) -> int:

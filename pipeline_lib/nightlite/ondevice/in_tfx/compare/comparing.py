@@ -15,7 +15,7 @@ from nightlite.ondevice.in_tfx.edge_validator.eval_answers import Indices
 from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child, measure_together
 from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_labelled
-from nightlite.ondevice.in_tfx.report.comparison import display, model_column
+from nightlite.ondevice.in_tfx.report.comparison import mistake, model_column
 from nightlite.ondevice.model import ModelCard, OnDeviceModel
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.report.contents import Mistake, ModelColumn
@@ -191,7 +191,5 @@ def _gates(a: Sequence[Gate], b: Sequence[Gate]) -> Iterator[GatePair]:
 
 def _shown(indices: Indices, inputs: Inputs, labels: Any, answers: Sequence[Any], card: ModelCard) -> Iterator[Mistake]:
     for index in indices:
-        given = {key: tuple(map(float, found[index])) for key, found in zip(KEYS, answers, strict=True)}
-        about = {"index": int(index), "label": labels[index].item(), "kind": "disagree", "probabilities": given}
-        about |= display({name: values[index] for name, values in inputs.items()}, card.show)
-        yield Mistake.model_validate(about)
+        example = {name: values[index] for name, values in inputs.items()}
+        yield mistake(int(index), "disagree", labels, dict(zip(KEYS, answers, strict=True)), example, card)

@@ -84,26 +84,34 @@ def mistakes(answers: EvalAnswers, card: ModelCard) -> Mistakes:
     """Return the examples to look at: disagreements, then common mistakes; of a regression, the largest errors."""
     found = answers.probabilities
     odd = measures_of(card.task).odd_ones(answers.labels, found["keras"], found["tflite"])
+    kept = answers.inputs
+    examples = (dict(zip(kept, row, strict=True)) for row in zip(*kept.values(), strict=True))
     return Mistakes(
         disagreements=len(odd.get("disagree", ())),
         both_err=len(odd.get("both err", ())),
         shown=tuple(
-            Mistake.model_validate(
-                {
-                    "index": index,
-                    "label": answers.labels[index].item(),
-                    "kind": kind,
-                    "probabilities": {key: tuple(map(float, values[index])) for key, values in found.items()},
-                    **display({name: values[place] for name, values in answers.inputs.items()}, card.show),
-                }
-            )
-            for place, (index, kind) in enumerate(shown(odd))
+            mistake(index, kind, answers.labels, found, example, card)
+            for (index, kind), example in zip(shown(odd), examples, strict=True)
         ),
     )
 
 
-def display(example: Inputs, show: Picture | None) -> dict[str, object]:
-    """Return the fields of a `Mistake` that show one example, with arrays [...] by the features' names."""
+def mistake(
+    index: int, kind: str, labels: Labels, found: Mapping[str, Probabilities], example: Inputs, card: ModelCard
+) -> Mistake:
+    """Return one example with the models' answers.
+
+    Args:
+      labels: of all examples, as the answers `found` are.
+      example: its inputs, arrays [...] by the features' names.
+    """
+    given = {key: tuple(map(float, values[index])) for key, values in found.items()}
+    about = {"index": index, "label": labels[index].item(), "kind": kind, "probabilities": given}
+    return Mistake.model_validate(about | _display(example, card.show))
+
+
+def _display(example: Inputs, show: Picture | None) -> dict[str, object]:
+    """Return the fields of a `Mistake` that show its example."""
     drawn = {name: png(values, show) for name, values in example.items() if show and show.fits(values.shape)}
     rest = {name: tuple(map(float, values.ravel())) for name, values in example.items() if name not in drawn}
     return {"png": next(iter(drawn.values()), ""), "grey": not show or show.channels == 1, "values": rest}

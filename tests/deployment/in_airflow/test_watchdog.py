@@ -314,6 +314,15 @@ def test_a_watchdog_that_cannot_look_says_so_and_fails(
     assert "Forbidden" in bodies(hook)[0]["headline"]
 
 
+def test_an_answer_in_another_form_is_told_too(
+    airflow: FakeAirflow, hook: Hook, watch: Callable[[], list[str]]
+) -> None:
+    del airflow.dags["tulips_tflite"]["is_paused"]
+    with pytest.raises(AirflowFailException, match="could not look: 1 validation error for Dag is_paused"):
+        watch()
+    assert "could not look" in bodies(hook)[0]["headline"]
+
+
 def test_a_recipient_that_does_not_answer_fails_the_run_so_that_the_next_looks_back_further(
     airflow: FakeAirflow, hook: Hook, watch: Callable[[], list[str]]
 ) -> None:

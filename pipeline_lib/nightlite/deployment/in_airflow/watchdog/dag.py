@@ -47,8 +47,9 @@ def _look(now: datetime, since: datetime) -> tuple[list[Finding], str]:
     try:
         with WatchedAirflow(login()) as airflow:
             return [*found, *look(airflow, now, since, settings.nights)], ""
-    except NightliteError as error:
-        blind = f"could not look: {error}"
+    # The last two: an answer in another form, as after an upgrade.
+    except (NightliteError, KeyError, ValueError) as error:
+        blind = f"could not look: {' '.join(str(error).split())}"
         return [*found, Finding(about=DAG_ID, text=blind)], blind
 
 

@@ -23,6 +23,7 @@ from nightlite.ondevice.results.run_summary import JUDGE_NODE
 from nightlite.ondevice.settings import Settings
 from nightlite.runner.in_tfx.mlmd.lineage import executions_in_all
 from nightlite.runner.in_tfx.mlmd.store import open_store
+from nightlite.runner.in_tfx.run_parameters import run_name
 
 _DONE = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
@@ -76,8 +77,9 @@ def _found(store: metadata_store.MetadataStore, run_id: str, model: OnDeviceMode
 
 
 def _run_context(store: metadata_store.MetadataStore, pipeline: str, run_id: str) -> Any:
-    """Return the context of a run, or None. Its name has the pipeline's before the id, in older runs the id alone."""
-    found = (store.get_context_by_type_and_name("pipeline_run", name) for name in (f"{pipeline}.{run_id}", run_id))
+    """Return the context of a run, or None. Older runs have their id alone as a name."""
+    names = (run_name(pipeline, run_id), run_id)
+    found = (store.get_context_by_type_and_name("pipeline_run", name) for name in names)
     return next(filter(None, found), None)
 
 

@@ -169,7 +169,8 @@ def _releases(model_name: str | None) -> Releases:
 
 
 def _no_release(releases: Releases) -> str:
-    return f"no release yet in {releases.folder}: a blessed model's Pusher makes the first ('make demo')"
+    demo = f"'make demo MODEL={releases.folder.parent.name}'"
+    return f"no release yet in {releases.folder}: a blessed model's Pusher makes the first ({demo})"
 
 
 def _user() -> str:

@@ -240,12 +240,12 @@ def baseline(run: dict[str, NodeResult]) -> bytes:
 def test_the_next_nights_baseline_is_the_model_that_was_rolled_back_to(nights: Nights) -> None:
     first, second = nights(0), nights(1)
     assert made_by(first) == made_by(second) != ""
-    assert (first["Resolver.released"].outputs, baseline(second)) == ({}, b"model of night 0")
+    assert (first["Resolver.released"].outputs, baseline(second)) == ({}, b"nights' model of night 0.")
     Releases(settings().folders(tiny_nights.NAME).releases).rollback(1, who="ann", why="2 mistakes sevens")
     third = nights(3)
-    assert baseline(third) == b"model of night 0"
+    assert baseline(third) == b"nights' model of night 0."
     assert third["Resolver.released"].outputs["model"] == first["Train"].outputs["model"]
-    assert baseline(nights(4)) == b"model of night 3"
+    assert baseline(nights(4)) == b"nights' model of night 3."
 
 
 def test_with_a_metadata_store_made_again_it_is_the_last_release_all_the_same(
@@ -254,11 +254,11 @@ def test_with_a_metadata_store_made_again_it_is_the_last_release_all_the_same(
     nights(0)
     Path(deployed.mlmd_url.removeprefix("sqlite:///")).unlink()
     refused, again = nights(5), nights(8)  # both of them refused, so that the release stays
-    assert baseline(refused) == baseline(again) == b"model of night 0"
+    assert baseline(refused) == baseline(again) == b"nights' model of night 0."
     assert refused["Resolver.released"].outputs == again["Resolver.released"].outputs
     [model] = again["Resolver.released"].outputs["model"]
     assert model.id not in {run["Train"].outputs["model"][0].id for run in (refused, again)}
     with open_store(deployed.mlmd_url) as handle:
         assert [item.id for item in handle.store.get_artifacts_by_uri(model.uri)] == [model.id]
-    assert baseline(nights(9)) == b"model of night 0"
-    assert baseline(nights(10)) == b"model of night 9"
+    assert baseline(nights(9)) == b"nights' model of night 0."
+    assert baseline(nights(10)) == b"nights' model of night 9."

@@ -81,8 +81,8 @@ def test_a_scheduler_that_is_gone_is_told(health: dict[str, str | None], said: s
 
 def test_a_run_that_there_is_not_is_told_with_where_to_look() -> None:
     client = connected(lambda _: httpx.Response(404, json={"detail": "The DagRun was not found"}))
-    with pytest.raises(StackError, match="Received: monday, and there is none; 'nightlite runs' lists them"):
-        client.run("dag", "monday")
+    with pytest.raises(StackError, match="Received: monday, and there is none; 'nightlite runs --model tulips' lists"):
+        client.run("tulips_tflite", "monday")
 
 
 def import_errors(**found: str) -> httpx.Response:

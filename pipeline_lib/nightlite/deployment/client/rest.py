@@ -136,7 +136,8 @@ class AirflowRest:
         answer = self._send("GET", _path(dag_id, run_id), also_ok=_ABSENT)
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise NoRunError(
-                f"expected a run of {dag_id}. Received: {run_id}, and there is none; 'nightlite runs' lists them"
+                f"expected a run of {dag_id}. Received: {run_id}, and there is none; "
+                f"'nightlite runs --model {model_name(dag_id)}' lists them"
             )
         return DagRun.model_validate(answer.json())
 

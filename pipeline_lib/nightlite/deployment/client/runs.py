@@ -101,7 +101,7 @@ def status(config: Settings, model_name: str | None, run_id: str | None, *, as_j
         model = _model_of_run(rest, run_id) if run_id and model_name is None else model_named(model_name)
         dag_id = model.pipeline_name
         with import_error_first(rest, dag_id):
-            view = RunView(rest, dag_id, run_id or _newest(rest, dag_id), node_order(config, model))
+            view = RunView(rest, dag_id, run_id or _newest(rest, model), node_order(config, model))
             run = view.look()
         if not as_json:
             table_console().print(view.table())
@@ -132,10 +132,13 @@ def _model_of_run(rest: AirflowRest, run_id: str) -> OnDeviceModel:
     return found[0]
 
 
-def _newest(rest: AirflowRest, dag_id: str) -> str:
-    for run in rest.runs(dag_id, 1):
+def _newest(rest: AirflowRest, model: OnDeviceModel) -> str:
+    for run in rest.runs(model.pipeline_name, 1):
         return run.dag_run_id
-    raise RefusedError(f"expected a run of {dag_id}. Received: none yet; 'nightlite trigger' starts one")
+    raise RefusedError(
+        f"expected a run of {model.pipeline_name}. Received: none yet; "
+        f"'nightlite trigger --model {model.name}' starts one"
+    )
 
 
 def _watch(view: RunView, console: Console, seconds: float) -> DagRun:

@@ -53,4 +53,6 @@ def _release(name: str, releases: ReleaseReader) -> Release:
         return releases.release(int(name))
     if latest := releases.latest():
         return latest
-    raise NoReleaseError(f"expected a release in {releases.folder}. Received: none yet ('nightlite models list')")
+    raise NoReleaseError(
+        f"expected a release in {releases.folder}. Received: none yet; a blessed model's Pusher makes the first"
+    )

@@ -45,7 +45,7 @@ def _found(store: metadata_store.MetadataStore, run_id: str, model: OnDeviceMode
     if not (pipeline and run and executions_in_all(store, [pipeline, run])):
         raise UsageError(
             f"expected a release's number, 'latest', or the id of a run of {model.pipeline_name}. "
-            f"Received: {run_id!r}; 'nightlite runs' and 'nightlite models list' show what there is"
+            f"Received: {run_id!r}; 'nightlite runs --model {model.name}' lists the runs"
         )
     judged = _execution(store, run, f"{model.pipeline_name}.{JUDGE_NODE}")
     if judged is None:

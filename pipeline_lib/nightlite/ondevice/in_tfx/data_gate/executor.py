@@ -16,7 +16,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 
 from nightlite.errors import DataRefusedError
-from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.table import ANOMALIES, LABEL_CHANGES, LABEL_DRIFT, NUMBER_DRIFT, RAREST_LABEL
 from nightlite.ondevice.report_files import REFUSED_DATA
 from nightlite.ondevice.task import Task
@@ -55,18 +55,8 @@ class Executor(base_executor.BaseExecutor):
             rarest, share = rarest_label(by_split, schema, label_key, task.labels)
             gates.append(RAREST_LABEL.judge(exec_properties, share, NODE_ID, f"{RAREST_LABEL.subject}, {rarest}"))
         labels = by_split[_TRAIN]
-        if input_dict.get("previous"):
-            [previous] = input_dict["previous"]
-            before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
-            since = f"since span {previous.get_int_custom_property(SPAN)}"
-            if task.labels:
-                changed = label_changes(labels, before, task.labels)
-                subject = ", ".join([f"{LABEL_CHANGES.subject} {since}", *changed])
-                gates.append(LABEL_CHANGES.judge(exec_properties, len(changed), NODE_ID, subject))
-            row = LABEL_DRIFT if task.labels else NUMBER_DRIFT
-            subject = f"{row.subject} {since}"
-            drift = label_drift(labels, before, label_key, task)
-            gates.append(row.judge(exec_properties, drift, NODE_ID, subject))
+        for previous in input_dict.get("previous", ()):
+            gates += _gates_since(previous, labels, task, exec_properties)
         judged = Gates(gates=tuple(gates))
         if not judged.passed:
             raise DataRefusedError(_refusal(judged, anomalies), self._page(judged, input_dict, output))
@@ -88,6 +78,24 @@ class Executor(base_executor.BaseExecutor):
         except Exception as error:  # whatever the error, the refusal's reason matters more
             node_log.say(f"its page could not be drawn: {type(error).__name__}: {error}", logging.WARNING)
             return None
+
+
+def _gates_since(
+    previous: Artifact,
+    labels: statistics_pb2.DatasetFeatureStatisticsList,
+    task: Task,
+    exec_properties: Mapping[str, Any],
+) -> Iterator[Gate]:
+    """Yield the gates on the labels' changes since the last span that passed."""
+    before = tfdv.load_stats_text(str(Path(previous.uri, LABEL_STATISTICS)))
+    since = f"since span {previous.get_int_custom_property(SPAN)}"
+    if task.labels:
+        changed = label_changes(labels, before, task.labels)
+        subject = ", ".join([f"{LABEL_CHANGES.subject} {since}", *changed])
+        yield LABEL_CHANGES.judge(exec_properties, len(changed), NODE_ID, subject)
+    row = LABEL_DRIFT if task.labels else NUMBER_DRIFT
+    drift = label_drift(labels, before, exec_properties["label_key"], task)
+    yield row.judge(exec_properties, drift, NODE_ID, f"{row.subject} {since}")
 
 
 def label_drift(

@@ -11,7 +11,8 @@ import grimp
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = PROJECT / "pipeline_lib"
-CORE = {"dotenv", "pydantic", "pydantic_settings", "rich", "typer"}
+# jinja2 comes with Airflow, and pyproject.toml names it for TFX.
+CORE = {"dotenv", "jinja2", "pydantic", "pydantic_settings", "rich", "typer"}
 # Only in the TFX environment, where releases are signed and signatures checked.
 SIGNING = {"cryptography", "model_signing"}
 TFX = {"tensorflow", "tensorflow_transform", "tensorflow_model_analysis", "tensorflow_data_validation", "keras"}

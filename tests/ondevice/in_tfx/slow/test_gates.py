@@ -27,11 +27,11 @@ from nightlite.ondevice.in_tfx.golden_check import require_golden
 from nightlite.ondevice.in_tfx.ingest.examples import Dataset
 from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.in_tfx.report import component
-from nightlite.ondevice.in_tfx.report.pages import figure
 from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.node_facts import facts_of
+from nightlite.ondevice.results.percent import figure
 from nightlite.ondevice.results.run_summary import summarize
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.node import describe

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
+from models.mnist.on_device import MODEL
 from nightlite.deployment.local.demo import demo
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.results.node_facts import facts_of
@@ -140,7 +141,7 @@ def test_what_did_not_change_was_answered_from_cache_and_says_so(
 def test_the_demo_of_what_is_known_makes_no_second_release_and_says_so(
     deployment: Deployment, pushed: FinishedRun, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert demo(deployment.settings, "digits") == Outcome.released.exit_code
+    assert demo(deployment.settings, MODEL, "digits") == Outcome.released.exit_code
     said = capfd.readouterr().out
     assert "already holds exactly these" in said
     assert "Trainer.mnist_lite: cached" in said

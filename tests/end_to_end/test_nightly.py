@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from nightlite.deployment.local.components import read_stack
@@ -151,7 +152,8 @@ def make_backfill(deployment: Deployment, body: dict[str, Any]) -> None:
     """With SQLite, Airflow takes what it has made of one back if its scheduler writes meanwhile, and answers 503.
 
     The scheduler may have read by then what is taken back, and ends. So it is held, between two writes of its own:
-    held within one, it would lock the others out, and those end after a minute.
+    held within one, it would lock the others out, and those end after a minute. Another component may still write in
+    that moment, so a 503 is asked again, as Airflow says.
     """
     stack = read_stack(deployment.airflow.home)
     [scheduler] = [item.process() for item in stack.components if item.name == "scheduler"] if stack else []
@@ -167,9 +169,16 @@ def make_backfill(deployment: Deployment, body: dict[str, Any]) -> None:
                 return False
         return True
 
+    def made() -> bool:
+        answer = deployment.rest.http.post("backfills", json=body, timeout=120)
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return False
+        answer.raise_for_status()
+        return True
+
     try:
         wait_until("a scheduler that is not writing", held_between_writes)
-        deployment.rest.http.post("backfills", json=body, timeout=120).raise_for_status()
+        wait_until("a backfill", made)
     finally:
         scheduler.resume()
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from nightlite.paths import PROJECT
 
+_DECIDES_A_MODEL = ("pipeline_lib", "schema", "dags")
+
 
 def code_revision(project: Path = PROJECT) -> str:
     """Return the image's file REVISION, else git's revision, else a fingerprint of the code.
 
     Returns:
-      The file's line; or 40 hex digits, with `-dirty` if files differ from that commit; or `sha256:` and 64 hex digits.
+      The file's line; or 40 hex digits, with `-dirty` if files differ from that commit, or a model's files are in no
+      commit; or `sha256:` and 64 hex digits.
     """
     baked = project / "REVISION"
     said = baked.read_text(encoding="utf-8").strip() if baked.exists() else _git(project)
@@ -31,7 +34,15 @@ def _git(project: Path) -> str:
     # A folder inside another checkout would get that one's revision.
     if not (project / ".git").exists():
         return ""
-    command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    revision = _answer("git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    if not revision or revision.endswith("-dirty"):
+        return revision
+    # `describe` does not look at files that were never added, such as a new model's.
+    untracked = ("ls-files", "--others", "--exclude-standard", "--", *_DECIDES_A_MODEL)
+    return f"{revision}-dirty" if _answer("git", "-C", str(project), *untracked) else revision
+
+
+def _answer(*command: str) -> str:
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:

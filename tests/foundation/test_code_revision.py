@@ -39,6 +39,12 @@ def test_gits_commit_and_whether_files_differ_from_it(project: Path) -> None:
     assert code_revision(project) == commit
     (project / "pipeline_lib" / "a.py").write_text("2")
     assert code_revision(project) == f"{commit}-dirty"
+    git("checkout", "--quiet", ".")
+    (project / "notes.txt").write_text("decides no model")
+    assert code_revision(project) == commit
+    (project / "dags").mkdir()
+    (project / "dags" / "wine.py").write_text("a model that was never added")
+    assert code_revision(project) == f"{commit}-dirty"
 
 
 def test_without_git_it_is_a_fingerprint_of_the_code(project: Path) -> None:

@@ -39,7 +39,7 @@ class Description(BaseModel):
       parameters: the run's, each default included. Empty in manifests that are older than this field.
       versions: of the libraries that made it, by package name.
       least_runtime_version: of TensorFlow Lite, whose numbers end with 2.x; any LiteRT is newer. "": not known.
-      code_revision: git's, with `-dirty` for a changed checkout; `sha256:…` of the code without git.
+      code_revision: git's, with `-dirty` for changed or untracked files; `sha256:…` of the code without git.
       run_id: the pipeline run.
       model_artifact_id: the model's in MLMD; `artifact_ids`: of the Pusher's inputs, by their names.
       execution_id: the Pusher's in MLMD.

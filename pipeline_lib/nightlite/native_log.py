@@ -1,5 +1,6 @@
 """Keep the import messages of C++ libraries, which ignore log levels, off stderr."""
 
+import atexit
 import contextlib
 import os
 import sys
@@ -19,3 +20,8 @@ def muted() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def mute_exit() -> None:
+    """Send file descriptor 2 nowhere when the process exits: LiteRT's accelerators write a line each then."""
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))

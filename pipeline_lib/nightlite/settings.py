@@ -67,7 +67,7 @@ def read_variables(kind: type[_Kind], prefix: str = "") -> _Kind:
         # Logs hold no secrets, and an address may contain one.
         secret = "SecretStr" in str(kind.model_fields[field].annotation) or "@" in str(first["input"])
         received = "what may hold a secret" if secret else repr(first["input"])
-        raise SettingsError(f"{prefix}{field}".upper() + f": {_expected(first)}. Received: {received}") from None
+        raise SettingsError(f"{prefix}{field}".upper() + f": {expected(first)}. Received: {received}") from None
 
 
 # pydantic's types of errors in a value of one field, in the words of our other errors.
@@ -82,9 +82,17 @@ _EXPECTED = {
     "less_than": "expected less than {lt}",
     "literal_error": "expected {expected}",
     "string_pattern_mismatch": "expected text that matches {pattern}",
+    "string_type": "expected a text",
+    "missing": "expected a value",
+    "extra_forbidden": "expected no such field",
+    "too_short": "expected {min_length} or more",
+    "tuple_type": "expected a tuple",
+    "model_type": "expected a {class_name}",
 }
 
 
-def _expected(error: Mapping[str, Any]) -> str:
+def expected(error: Mapping[str, Any]) -> str:
+    """Return what was expected, of one of a ValidationError's `errors()`."""
     known = _EXPECTED.get(error["type"])
-    return known.format(**error.get("ctx", {})) if known else error["msg"].removeprefix("Value error, ")
+    said = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
+    return known.format(**error.get("ctx", {})) if known else said

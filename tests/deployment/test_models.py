@@ -1,5 +1,6 @@
 """The models of a deployment: all that are switched on, by their folders, and the one that a command means."""
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +81,11 @@ def test_a_folder_makes_a_model_and_a_broken_one_harms_no_other(folder: Path) ->
     declare(folder, "many_flowers", source % "many_flowers")
     declare(folder, "many_broken", "import nowhere_at_all")
     assert model_named("many_flowers").name == "many_flowers"
-    with pytest.raises(SettingsError, match=r"^models/many_broken/on_device\.py: .* Received: No module named"):
+    with pytest.raises(
+        SettingsError,
+        match=r"^models/many_broken/on_device\.py: .* Received: ModuleNotFoundError: No module "
+        r"named 'nowhere_at_all'; mend .*/many_broken/on_device\.py, line 1: import nowhere_at_all$",
+    ):
         model_named("many_broken")
     declare(folder, "many_others", source % "many_flowers")
     with pytest.raises(SettingsError, match=r"^models/many_others: .* its folder's name\. Received: 'many_flowers'$"):
@@ -88,3 +93,49 @@ def test_a_folder_makes_a_model_and_a_broken_one_harms_no_other(folder: Path) ->
     declare(folder, "many_nothing", "MODEL = 7")
     with pytest.raises(SettingsError, match=r"^models/many_nothing: .* an OnDeviceModel\. Received: 7$"):
         model_named("many_nothing")
+
+
+_IRIS = "from tests.tiny_table.on_device import MODEL as one\nfields = dict(one)\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "texts = {}\nmeaning = texts['hue']",
+            "expected a module that declares MODEL. Received: KeyError: 'hue'; mend {at}, line 4: "
+            "meaning = texts['hue']",
+        ),
+        (
+            "MODEL = (",
+            "expected a module that declares MODEL. Received: SyntaxError: '(' was never closed (on_device.py, "
+            "line 3); mend {at}, line 3",
+        ),
+        (
+            "MODEL = one.__class__(**fields | {'limits': None})",
+            "limits: expected a text. Received: none; mend {at}, line 3",
+        ),
+        (
+            "MODEL = one.__class__(**fields | {'words': {'one': 'wine'}, 'hue': 1})",
+            "words.many: expected a value. Received: none; hue: expected no such field. Received: 1; mend {at}, line 3",
+        ),
+        (
+            "MODEL = one.__class__(**fields | {'output': {**dict(one.output), 'shape': (1, 4)}})",
+            "output: expected 3 probabilities for an example, as the task says. "
+            "Received: probabilities float32[1, 4]; mend {at}, line 3",
+        ),
+        (
+            "one.task.__class__(labels=('one',))",
+            "Classification.labels: expected 2 or more. Received: ('one',); mend {at}, line 3",
+        ),
+    ],
+    ids=["KeyError", "SyntaxError", "none", "fields", "value_error", "another class"],
+)
+def test_a_wrong_declaration_is_told_by_its_field_and_its_line(folder: Path, source: str, said: str) -> None:
+    name = f"wrong_{zlib.crc32(source.encode())}"  # a module of its own
+    declare(folder, name, _IRIS + source)
+    with pytest.raises(SettingsError) as caught:
+        model_named(name)
+    expected = f"models/{name}/on_device.py: " + said.format(at=f"{folder.name}/{name}/on_device.py")
+    assert str(caught.value).startswith(expected)
+    assert "pydantic.dev" not in str(caught.value) and "validation error" not in str(caught.value)

@@ -2,13 +2,19 @@
 
 import functools
 import importlib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
 
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import SettingsError, UsageError
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.settings import enabled_variable, is_enabled
+from nightlite.own_code import line_of
 from nightlite.paths import SOURCES
+from nightlite.settings import expected
 
 _DECLARATION = "on_device"
 _FOLDER = SOURCES / "models"
@@ -99,15 +105,37 @@ def declared(name: str) -> OnDeviceModel:
     Raises:
       SettingsError: it cannot be imported, is no OnDeviceModel, or has another name than its folder.
     """
+    file = f"models/{name}/{_DECLARATION}.py"
     try:
         found = importlib.import_module(f"models.{name}.{_DECLARATION}").MODEL
+    except ValidationError as error:
+        raise SettingsError(f"{file}: {_of_fields(error)}{_to_mend(error)}") from error
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise SettingsError(
-            f"models/{name}/{_DECLARATION}.py: expected a module that declares MODEL. Received: {reason}"
+            f"{file}: expected a module that declares MODEL. Received: {reason}{_to_mend(error)}"
         ) from error
     if not isinstance(found, OnDeviceModel):
         raise SettingsError(f"models/{name}: expected MODEL to be an OnDeviceModel. Received: {found!r}")
     if found.name != name:
         raise SettingsError(f"models/{name}: expected a MODEL of its folder's name. Received: {found.name!r}")
     return found
+
+
+def _to_mend(error: Exception) -> str:
+    place = line_of(error, _FOLDER)
+    return f"; mend {place}" if place else ""
+
+
+def _of_fields(error: ValidationError) -> str:
+    """Return all that is wrong with the fields of a declaration, such as "limits: expected a text. Received: none"."""
+    return "; ".join(_of_field(error.title, dict(item)) for item in error.errors())
+
+
+def _of_field(title: str, error: dict[str, Any]) -> str:
+    if error["type"] == "value_error" and "Received" in error["msg"]:
+        return expected(error)  # a sentence of ours
+    loc = [str(part) for part in error["loc"]]
+    field = ".".join(loc if title == OnDeviceModel.__name__ else [title, *loc])
+    is_none = error["type"] == "missing" or error["input"] is None
+    return f"{field}: {expected(error)}. Received: {'none' if is_none else reprlib.repr(error['input'])}"

@@ -1,7 +1,6 @@
 """Command `nightlite check-model`: all that a model owes, on a small part of its data."""
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -26,8 +25,8 @@ def _as_a_group() -> None:
     """Do nothing. A typer app with a single command would drop its name."""
 
 
-@app.command("check-model", no_args_is_help=True)
-def check(name: Annotated[str, typer.Argument(help="the model, its folder in models/")]) -> None:
+@app.command("check-model")
+def check(name: Annotated[str, typer.Argument(help="the model, its folder in models/")] = "") -> None:
     """Check a model's declaration, a tiny training, both signatures, and its file in every quantization.
 
     It uses some hundred examples of the latest span, or of the usual source if there is no span. Nothing is kept.
@@ -35,20 +34,19 @@ def check(name: Annotated[str, typer.Argument(help="the model, its folder in mod
     Exit code: 0 every check passed; 1 one did not, and the message says what to mend; 2 there is no such model.
     """
     if name not in models.names():
-        known = models.names()
-        raise UsageError(f"{did_you_mean([name], known)}Expected a model ({', '.join(known)}). Received: {name!r}")
+        known, received = models.names(), repr(name) if name else "none"
+        raise UsageError(f"{did_you_mean([name], known)}Expected a model ({', '.join(known)}). Received: {received}")
     model, started = models.declared(name), time.monotonic()
     print(f"{name}: the declaration can be read", flush=True)
     from nightlite.runner.in_tfx import node_log
 
     node_log.quiet()
+    native_log.mute_exit()
     with native_log.muted():
         from nightlite.ondevice.in_tfx.model_check.check_model import check_model
     for line in check_model(model, settings().folders(name).data, _others(name)):
         print(f"{name}: {line}", flush=True)
     print(f"{name}: all checks passed, in {time.monotonic() - started:.0f} seconds", flush=True)
-    # LiteRT's accelerators write a line each when the process exits.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _others(name: str) -> Iterator[OnDeviceModel]:

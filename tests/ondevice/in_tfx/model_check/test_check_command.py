@@ -20,7 +20,7 @@ OTHER = MODEL.model_copy(update={"name": "other"})
 @pytest.fixture(autouse=True)
 def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(check_command, "settings", lambda: Settings(var_dir=tmp_path))
-    monkeypatch.setattr(check_command.os, "dup2", lambda *_: None)
+    monkeypatch.setattr(check_command.native_log, "mute_exit", lambda: None)
     with declared_models({MODEL.name: MODEL, OTHER.name: OTHER}):
         yield
 
@@ -56,3 +56,9 @@ def test_a_name_that_no_model_has_is_a_usage_error() -> None:
     result = CliRunner().invoke(check_command.app, ["check-model", "irs"])
     assert isinstance(result.exception, UsageError)
     assert str(result.exception) == "Did you mean iris? Expected a model (iris, other). Received: 'irs'"
+
+
+def test_without_a_name_it_says_which_there_are() -> None:
+    result = CliRunner().invoke(check_command.app, ["check-model"])
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == "Expected a model (iris, other). Received: none"

@@ -29,6 +29,7 @@ def check_model(model: OnDeviceModel, data_dir: Path, others: Iterable[OnDeviceM
       ModelFileError: a converted file is not fit to ship.
     """
     yield declaration.check_texts(model)
+    yield declaration.check_own_texts(model, others)
     yield declaration.check_features(model)
     yield declaration.check_functions(model)
     yield declaration.check_parameters(model)
@@ -49,7 +50,6 @@ def check_model(model: OnDeviceModel, data_dir: Path, others: Iterable[OnDeviceM
             with _silent():
                 said = conversion.check_conversion(model, saved, quantization, some, folder)
             yield said
-    yield declaration.check_own_texts(model, others)
 
 
 @contextlib.contextmanager

@@ -3,11 +3,12 @@
 import contextlib
 import importlib
 import inspect
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from nightlite.errors import ModelDeclarationError, NightliteError
+from nightlite.own_code import line_of
+from nightlite.paths import SOURCES
 
 
 def function(declared: str, field: str, parameters: int) -> Callable[..., Any]:
@@ -57,9 +58,8 @@ def blamed(subject: str, expected: str) -> Iterator[None]:
 
 
 def _where(error: Exception) -> str:
-    """Return the last line of a model's own code that the error passed, or ""."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/models/" in frame.filename]
-    return f"; mend {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+    place = line_of(error, SOURCES / "models")
+    return f"; mend {place}" if place else ""
 
 
 def _place(found: Callable[..., Any]) -> str:

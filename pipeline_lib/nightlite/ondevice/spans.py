@@ -99,12 +99,6 @@ class Span:
         return self
 
 
-def in_words(span: int | None, window: int = 1) -> str:
-    """Return the spans that a run read, such as "span 3, window 7"."""
-    last = "unknown span" if span is None else f"span {span}"
-    return last if window == 1 else f"{last}, window {window}"
-
-
 def numbers(data_dir: Path) -> list[int]:
     """Return the numbers of all spans, whole or damaged, lowest first."""
     entries = data_dir.iterdir() if data_dir.is_dir() else ()

@@ -164,3 +164,9 @@ class SliceMetrics(ReportPart):
 
     slice: str
     metrics: dict[str, float]
+
+
+def spans_in_words(span: int | None, window: int = 1) -> str:
+    """Return the spans that a run read, such as "span 3, window 7"."""
+    last = "unknown span" if span is None else f"span {span}"
+    return last if window == 1 else f"{last}, window {window}"

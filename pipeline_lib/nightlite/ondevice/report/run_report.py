@@ -11,7 +11,6 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator
 
 from nightlite import durable
-from nightlite.ondevice import spans
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.model import ModelCard
@@ -24,6 +23,7 @@ from nightlite.ondevice.report.contents import (
     ModelKey,
     ReportPart,
     SliceMetrics,
+    spans_in_words,
 )
 from nightlite.ondevice.report_files import REPORT_JSON
 from nightlite.ondevice.results.outcome import Outcome
@@ -50,7 +50,7 @@ class PastRun(ReportPart):
     @property
     def data(self) -> str:
         """Return the spans of the run in words."""
-        return spans.in_words(self.span, self.window)
+        return spans_in_words(self.span, self.window)
 
 
 class RunOutcome(ReportPart):

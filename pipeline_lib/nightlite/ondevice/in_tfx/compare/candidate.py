@@ -10,6 +10,7 @@ from nightlite.errors import DataError
 from nightlite.ondevice import spans
 from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.gates.gate import Gate
+from nightlite.ondevice.report.contents import spans_in_words
 
 EVAL = "eval"
 
@@ -48,7 +49,7 @@ class Candidate:
     @property
     def data(self) -> str:
         """Return its spans in words."""
-        return spans.in_words(self.span, self.window)
+        return spans_in_words(self.span, self.window)
 
     @property
     def threads(self) -> int:

@@ -128,8 +128,8 @@ def test_a_dead_runs_artifacts_are_as_old_as_it_is(tmp_path: Path, holder: str) 
     config = Settings(var_dir=tmp_path)
     oldest = reopened(config.mlmd_url)
     model = folders_of(config).artifacts / "Train" / "model" / str(oldest)
-    file = running_nodes.file_of(folders_of(config).artifacts, "nights.Train", "night-0")
-    with running_process(file, "night-0") as process:
+    file = running_nodes.file_of(folders_of(config).artifacts, "nights.Train", "nights.night-0")
+    with running_process(file, "nights.night-0") as process:
         until_said(process, "held")
         if holder == "is dead":
             process.kill()
@@ -145,7 +145,7 @@ def test_a_run_in_one_process_is_running_in_each_of_its_nodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_well: bool
 ) -> None:
     compiled = compile_pipeline(tiny_nights.create_pipeline(str(tmp_path), ""), tiny_nights.PARAMETERS, HOOKS)
-    files = [running_nodes.file_of(tmp_path, f"nights.{node.id}", "by-hand") for node in compiled.nodes]
+    files = [running_nodes.file_of(tmp_path, f"nights.{node.id}", "nights.by-hand") for node in compiled.nodes]
 
     def run_with_ir(*_: object) -> None:
         assert all(file.exists() and not running_nodes.is_dead(file) for file in files)

@@ -56,7 +56,8 @@ def test_a_name_in_small_letters_or_with_a_misspelt_prefix_is_refused_with_the_r
 def test_a_parameter_that_only_runs_set_is_refused_with_how_to_set_it() -> None:
     with pytest.raises(
         SettingsError,
-        match=r"Received: NIGHTLITE_MNIST_BATCH_SIZE; set it .*'nightlite trigger --param batch_size=VALUE'$",
+        match=r"Received: NIGHTLITE_MNIST_BATCH_SIZE; set it .*'nightlite trigger --model NAME --param "
+        r"batch_size=VALUE'$",
     ):
         refuse_unknown_variables({"NIGHTLITE_MNIST_BATCH_SIZE": "64", "NIGHTLITE_QQQQ": "1"})
 

@@ -57,7 +57,8 @@ def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
     if by_run := [name for name in unknown if name.upper() in _run_only_variables()]:
         raise SettingsError(
             f"expected only parameters that a deployment may set for every run. Received: {', '.join(by_run)}; "
-            f"set it for one run, such as 'nightlite trigger --param {_run_only_variables()[by_run[0].upper()]}=VALUE'"
+            "set it for one run, such as 'nightlite trigger --model NAME --param "
+            f"{_run_only_variables()[by_run[0].upper()]}=VALUE'"
         )
     if unknown:
         raise SettingsError(

@@ -89,8 +89,8 @@ def test_a_copy_is_a_model_of_its_own_functions(project: Path) -> None:
         ("compiled", "'compiled', a folder of ours"),
         ("keep", "whose variables, NIGHTLITE_KEEP_…, are free. Received: 'keep', but NIGHTLITE_KEEP_ARTIFACT_RUNS is"),
         ("metadata", "a folder of ours"),
-        (EXAMPLES[0], "exists; remove it first"),
-        ("mnist_consumer", "exists; remove it first"),
+        (EXAMPLES[0], "exists; choose another name"),
+        ("mnist_consumer", "exists; choose another name"),
     ],
 )
 def test_a_name_that_something_would_not_take_is_refused_and_nothing_is_made(

@@ -20,7 +20,7 @@ from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from tests.ondevice.releases.made_releases import describe, history, push
 
-BACK = "only 'nightlite models rollback {}' brings it back"
+BACK = "only 'nightlite models rollback --model mnist {}' brings it back"
 
 
 class Killed(BaseException):

@@ -41,7 +41,7 @@ def _parameter_lines() -> str:
         "Where: NIGHTLITE_URL, and who asks: NIGHTLITE_USER and NIGHTLITE_PASSWORD or NIGHTLITE_PASSWORD_FILE, or "
         "NIGHTLITE_TOKEN. A password that is not set is asked for. None of them: the local Airflow of this checkout."
     )
-    examples = "Example: nightlite trigger --wait --param epochs=3 --param 'push=dry run'"
+    examples = "Example: nightlite trigger --model NAME --wait --param epochs=3 --param 'push=dry run'"
     return "\n\n".join([*about, where, examples])
 
 
@@ -72,7 +72,8 @@ def trigger(
 
     Exit code: 0 the run is started, or with --wait: the model is released, there is nothing new, or it was a dry
     run; 1 the run failed, could not be started, or took longer than --timeout; 2 usage, or the parameters were
-    refused; 3 it ran, but the model was not released; 130 interrupted: the run goes on.
+    refused; 3 it ran, but the model was not released: refused, or no detectably better one; 130 interrupted: the run
+    goes on.
     """
     from nightlite.deployment.client import runs
     from nightlite.deployment.models import model_named
@@ -100,7 +101,7 @@ def status(
     """Show a run: its nodes, its outcome, what it released.
 
     Exit code: 0 released, nothing new, a dry run, or it goes on; 1 it failed, or cannot be read; 2 there is no such
-    run; 3 it ran, but the model was not released.
+    run; 3 it ran, but the model was not released: refused, or no detectably better one.
     """
     from nightlite.deployment.client import runs
 

@@ -20,8 +20,9 @@ from nightlite.table_console import table_console
 
 app = command_app()
 _EXAMPLES = (
-    "Examples: nightlite compare 6 7; nightlite compare latest manual__2026-11-24T03:00:00+00:00 -o page.html; "
-    "nightlite compare 6 latest --json"
+    "Examples: nightlite compare --model NAME 6 7; "
+    "nightlite compare --model NAME latest manual__2026-11-24T03:00:00+00:00 -o page.html; "
+    "nightlite compare --model NAME 6 latest --json"
 )
 
 

@@ -23,7 +23,10 @@ def _as_a_group() -> None:
     """Do nothing. A typer app with a single command would drop its name."""
 
 
-@app.command(epilog="Examples: nightlite predict rows.csv; nightlite predict rows.parquet --json", no_args_is_help=True)
+@app.command(
+    epilog="Examples: nightlite predict --model NAME rows.csv; nightlite predict --model NAME rows.parquet --json",
+    no_args_is_help=True,
+)
 def predict(
     rows: Annotated[list[str], typer.Argument(metavar="FILE|NAME=VALUE...", help="a table, or each column of one row")],
     model_name: ModelName = None,

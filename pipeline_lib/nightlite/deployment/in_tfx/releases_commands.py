@@ -32,7 +32,7 @@ def _as_a_group() -> None:
     """Do nothing. A typer app with a single command would drop its name."""
 
 
-@models.command("list", epilog="Example: nightlite models list")
+@models.command("list", epilog="Example: nightlite models list --model NAME")
 def list_releases(
     model_name: ModelName = None,
     history: Annotated[bool, typer.Option("--history", help="every push, rollback and prune instead")] = False,
@@ -47,7 +47,7 @@ def list_releases(
         print(_no_release(releases))
 
 
-@models.command(epilog="Examples: nightlite models show; nightlite models show 3 --json")
+@models.command(epilog="Examples: nightlite models show --model NAME; nightlite models show --model NAME 3 --json")
 def show(
     version: Version = None,
     model_name: ModelName = None,
@@ -62,7 +62,7 @@ def show(
         table_console().print(table)
 
 
-@models.command(epilog="Examples: nightlite models verify; nightlite models verify 3")
+@models.command(epilog="Examples: nightlite models verify --model NAME; nightlite models verify --model NAME 3")
 def verify(
     version: Version = None,
     model_name: ModelName = None,
@@ -85,7 +85,7 @@ def verify(
     raise typer.Exit(1 if bad else 0)
 
 
-@models.command(epilog='Example: nightlite models rollback 3 --reason "4 is slow on old phones"')
+@models.command(epilog='Example: nightlite models rollback --model NAME 3 --reason "4 is slow on old phones"')
 def rollback(
     version: Annotated[int, typer.Argument(help="the new target of `latest`")],
     reason: Annotated[str, typer.Option(help="goes to the history")],
@@ -106,7 +106,7 @@ def rollback(
         )
 
 
-@models.command(epilog="Example: nightlite models prune --keep 5")
+@models.command(epilog="Example: nightlite models prune --model NAME --keep 5")
 def prune(
     keep: Annotated[int, typer.Option(min=1, help="how many of the newest to keep")],
     model_name: ModelName = None,
@@ -118,7 +118,7 @@ def prune(
     print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, releases.versions()))}")
 
 
-@models.command(epilog="Example: nightlite models export ~/app/src/main/assets/model")
+@models.command(epilog="Example: nightlite models export --model NAME ~/app/src/main/assets/model")
 def export(
     destination: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
     version: Annotated[int | None, typer.Option(help="default: the latest")] = None,
@@ -169,7 +169,7 @@ def _releases(model_name: str | None) -> Releases:
 
 
 def _no_release(releases: Releases) -> str:
-    demo = f"'make demo MODEL={releases.folder.parent.name}'"
+    demo = f"'make demo MODEL={releases.model}'"
     return f"no release yet in {releases.folder}: a blessed model's Pusher makes the first ({demo})"
 
 

@@ -75,7 +75,9 @@ def require_usable(name: str, variables: Collection[str], project: Path) -> None
         raise UsageError(f"expected a name that is free in the state folder. Received: {name!r}, a folder of ours")
     for place in _places(name, project).values():
         if place.exists():
-            raise UsageError(f"expected a name that is free. Received: {name!r}, but {place} exists; remove it first")
+            raise UsageError(
+                f"expected a name that is free. Received: {name!r}, but {place} exists; choose another name"
+            )
     if _is_module(name, project):
         # Airflow imports dags/<name>.py as <name>, which would hide it.
         raise UsageError(f"expected a name that no module has. Received: {name!r}, which Python or a package has")

@@ -23,6 +23,11 @@ class ReleaseReader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def model(self) -> str:
+        """Return the name of the model, whose folder holds this one."""
+        return self.folder.parent.name
+
     def versions(self) -> list[int]:
         """Return the existing versions, oldest first, including those that cannot be read as releases."""
         entries = self.folder.iterdir() if self.folder.is_dir() else ()

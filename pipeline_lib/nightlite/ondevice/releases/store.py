@@ -150,7 +150,7 @@ class Releases(ReleaseReader):
         pushed = max(item.version for item in events if (item.action, item.sha256) == ("push", sha256))
         why = f"not pushed: {event.who} rolled back from this very file ({event.why})"
         if pushed in self.versions():
-            why += f"; only 'nightlite models rollback {pushed}' brings it back"
+            why += f"; only 'nightlite models rollback --model {self.model} {pushed}' brings it back"
         return Push(Outcome.rolled_back, release, why)
 
     def _next_version(self) -> int:

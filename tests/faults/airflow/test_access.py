@@ -15,7 +15,8 @@ from nightlite.deployment.local.airflow_config import _TUNING, LocalAirflow
 from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
 from nightlite.ondevice.report_files import REPORT_PAGE
 from nightlite.paths import PROJECT
-from tests.ondevice.in_airflow.pages.test_app import get, report_run, served, var_dir
+from tests.ondevice.in_airflow.pages.conftest import get, var_dir
+from tests.ondevice.in_airflow.pages.test_app import report_run, served
 
 __all__ = ["get", "report_run", "served", "var_dir"]
 
@@ -58,6 +59,7 @@ def routes() -> Iterator[str]:
             path = route.path
             for name in ("dag_id", "run_id", "page", "task_id", "node_id", "key", "path:path"):
                 path = path.replace(f"{{{name}}}", "reported")
+            path = path.replace("{version}/{name}", "1/manifest.json")
             assert "{" not in path, f"{path}: say what to ask it for"
             yield f"{served_app['url_prefix']}{path}"
 

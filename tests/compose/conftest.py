@@ -52,7 +52,8 @@ def first_build(engine: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
     port = free_port()
     env_file = folder / "env"
     # Once a year: but for a new deployment's first run, no run comes between a test and its own.
-    (folder / "settings.env").write_text('NIGHTLITE_MNIST_SCHEDULE="0 0 1 1 *"\nNIGHTLITE_MNIST_DATASET=digits\n')
+    schedules = [f'NIGHTLITE_{name}_SCHEDULE="0 0 1 1 *"' for name in ("MNIST", "PENGUINS")]
+    (folder / "settings.env").write_text("\n".join((*schedules, "NIGHTLITE_MNIST_DATASET=digits", "")))
     # In place of a developer's own settings.env.
     files = f"!override [docker/containers.env, {folder / 'settings.env'}]"
     services = "".join(f"  {name}: {{env_file: {files}}}\n" for name in (*sorted(OURS), "worker"))

@@ -64,7 +64,8 @@ def test_what_is_not_there_is_said(data_dir: Path, asked: dict[str, str], said: 
 
 def test_no_span_yet(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match="expected a span of data in .* 'nightlite ingest SOURCE' first: 'nightlite ingest' lists"
+        DataError,
+        match="expected a span of data in .* 'nightlite ingest --model .* SOURCE' first: 'nightlite ingest' lists",
     ):
         select(tmp_path / "nowhere")
 

@@ -161,8 +161,8 @@ def select(data_dir: Path, span: str = LATEST, window: int = 1, as_of: str = "")
 def no_span(data_dir: Path) -> DataError:
     """Return the error for a folder without a span."""
     return DataError(
-        f"expected a span of data in {data_dir}. Received: none; run 'nightlite ingest SOURCE' first: "
-        "'nightlite ingest' lists the sources"
+        f"expected a span of data in {data_dir}. Received: none; "
+        f"run 'nightlite ingest --model {data_dir.parent.name} SOURCE' first: 'nightlite ingest' lists the sources"
     )
 
 

@@ -78,6 +78,7 @@ def test_without_a_curated_schema_the_inferred_one_is_accepted(span: SpanStatist
     file = tmp_path / "new" / "schema.pbtxt"
     schema = curated_schema.proposed(file, span)
     assert schema == curated_schema.infer(span)
+    assert curated_schema.counts(schema) == "2 features: 1 with 'disallow_nan: true', which may not be missing"
     curated_schema.write(file, schema)
     assert curated_schema.read(file) == schema
 
@@ -117,7 +118,7 @@ def test_a_file_that_is_no_schema_and_an_empty_folder_are_refused(tmp_path: Path
     (tmp_path / "schema").write_text("features: 3")
     with pytest.raises(DataError, match="expected a Schema as protobuf text. Received:"):
         curated_schema.read(tmp_path / "schema")
-    with pytest.raises(DataError, match="'nightlite ingest SOURCE' first: 'nightlite ingest' lists"):
+    with pytest.raises(DataError, match="'nightlite ingest --model .* SOURCE' first: 'nightlite ingest' lists"):
         curated_schema.latest_statistics(tmp_path)
 
 
@@ -144,7 +145,11 @@ def test_the_commands_show_and_write(span: SpanStatistics, schema_file: Path, mo
     shown = run("diff")
     assert shown.exit_code == 1 and "Unexpectedly large value: 7" in shown.stdout and "+    max: 7" in shown.stdout
     assert "run 'make compile'" in run("accept").stdout
-    assert len(left) == 5 and all(path.parents[1] == schema_file.parent / "tmp" for path in left)
+    schema_file.unlink()
+    assert run("accept").stdout.startswith(
+        "2 features: 1 with 'disallow_nan: true', which may not be missing\nWritten "
+    )
+    assert len(left) == 6 and all(path.parents[1] == schema_file.parent / "tmp" for path in left)
     assert list((schema_file.parent / "tmp").iterdir()) == []
     assert run("diff").exit_code == 0
 

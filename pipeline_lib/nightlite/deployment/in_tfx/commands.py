@@ -85,7 +85,7 @@ def ingest_data(
         print(told)
 
 
-@app.command("run-local", epilog="Example: nightlite run-local --param epochs=3 --param min_accuracy=0.9")
+@app.command("run-local", epilog="Example: nightlite run-local --model NAME --param epochs=3 --param min_accuracy=0.9")
 def run_whole_pipeline(
     model_name: ModelName = None,
     run_id: Annotated[str, typer.Option(help="names the run in MLMD; default: the time")] = "",
@@ -116,7 +116,7 @@ def _data_dir(model: OnDeviceModel) -> Path:
     return settings().folders(model.name).data
 
 
-@schema_app.command("infer", epilog="Example: nightlite schema infer")
+@schema_app.command("infer", epilog="Example: nightlite schema infer --model NAME")
 def infer_schema(model_name: ModelName = None) -> None:
     """Print a schema as the latest span of data has it."""
     data, curated_schema = _data_dir(model_named(model_name)), _curated_schema()
@@ -149,6 +149,8 @@ def accept_schema(model_name: ModelName = None) -> None:
     if not (difference := curated_schema.difference(file, schema)):
         print(f"{file} is unchanged: the latest span matches it")
         return
+    if not file.exists():
+        difference = f"{curated_schema.counts(schema)}\n"
     curated_schema.write(file, schema)
     print(f"{difference}Written to {file}: look at it, commit it, and run 'make compile'")
 

@@ -126,6 +126,12 @@ def difference(schema_file: Path, schema: schema_pb2.Schema) -> str:
     return "".join(difflib.unified_diff(lines, after.splitlines(keepends=True), str(schema_file), "proposed"))
 
 
+def counts(schema: schema_pb2.Schema) -> str:
+    """Return the number of features, and of those that may not be missing."""
+    never = sum(feature.float_domain.disallow_nan for feature in schema.feature)
+    return f"{len(schema.feature)} features: {never} with 'disallow_nan: true', which may not be missing"
+
+
 def as_text(schema: schema_pb2.Schema) -> str:
     return str(text_format.MessageToString(schema))
 

@@ -82,6 +82,7 @@ def test_a_rollback_moves_latest_and_names_what_it_bars(three: Releases) -> None
     # A rollback to a release lifts that for it alone.
     assert ["barred" in text_of(page, number) for number in (1, 2, 3)] == [False, True, False]
     assert "only on one" in page
+    assert "nightlite models verify --model iris --all" in page_of(three)
 
 
 def test_damage_is_shown_in_its_own_row(three: Releases) -> None:

@@ -169,7 +169,7 @@ def _records(file: Path) -> Iterator[bytes]:
     return tf.compat.v1.io.tf_record_iterator(str(file), tf.io.TFRecordOptions(compression_type="GZIP"))
 
 
-HINTS = {"'Bisco'": "Biscoe", "'Small'": "small", "mas, ": "mas"}
+HINTS = {"'Bisco'": "Biscoe", "'Small'": "small", "mas, ": "mass"}
 GOOD = "100,Biscoe,small\n"
 CELLS = {
     "no number": ("3.5,Dream,small\nabc,Dream,small", "row 4, column 'mass': expected a number. Received: 'abc'"),

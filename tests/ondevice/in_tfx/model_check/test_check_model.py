@@ -134,7 +134,11 @@ def test_an_error_of_preprocessing_is_told_with_its_function(folder: Path, some:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("epochs_that_fail", "expected a training and its export. Received: ValueError: epochs was 15"),
+        (
+            "epochs_that_fail",
+            "expected a training and its export. Received: ValueError: epochs was 15; preprocessing_fn gives it "
+            "petal_length_xf, petal_width_xf, sepal_length_xf, sepal_width_xf, species_xf",
+        ),
         ("exports_nothing", "expected a SavedModel in fn_args.serving_model_dir. Received: none"),
         ("exports_one_signature", "Received: no lite; write them with"),
         ("exports_another_output", "expected the output probabilities float32[1, 3]. Received: scores float32[-1, 3]"),

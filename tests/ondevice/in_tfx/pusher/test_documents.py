@@ -43,7 +43,7 @@ def manifest(**changes: Any) -> Manifest:
 
 
 def card(**changes: Any) -> str:
-    return model_card(manifest(**changes), CARD, GOLDEN)
+    return model_card(manifest(**changes), CARD, GOLDEN, "iris")
 
 
 def test_it_has_the_models_words_and_the_releases_facts() -> None:
@@ -61,6 +61,7 @@ def test_it_has_the_models_words_and_the_releases_facts() -> None:
         "has a probability for each label, in this order: rose, tulip, daisy.",
         "They sum to 1. The largest is the answer.",
         "within a tolerance of 1e-05",
+        "`nightlite models verify --model iris 7` checks",
         "Span 4, from a meadow of theirs. CC0",
         "| accuracy | 0.99 | share of examples given their true class, by LiteRT on the machine of the run |",
         "| accuracy | E | 0.99 | at least 0.9 |",

@@ -75,6 +75,7 @@ def releases_page(dag_id: str, releases: ReleaseReader) -> str:
     rows = [_row(releases.folder / str(version), latest, barred) for version in reversed(releases.versions())]
     return _template().render(
         dag_id=dag_id,
+        model=model_name(dag_id),
         rows=rows,
         quality=name_of(row.manifest.quality for row in rows if row.manifest),
         problems=problems,

@@ -18,6 +18,7 @@ from tfx.types import Artifact, artifact_utils
 from nightlite.errors import DataRefusedError
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.table import ANOMALIES, LABEL_CHANGES, LABEL_DRIFT, NUMBER_DRIFT, RAREST_LABEL
+from nightlite.ondevice.model import model_name
 from nightlite.ondevice.report_files import REFUSED_DATA
 from nightlite.ondevice.task import Task
 from nightlite.runner.in_tfx import node_log
@@ -59,13 +60,17 @@ class Executor(base_executor.BaseExecutor):
             gates += _gates_since(previous, labels, task, exec_properties)
         judged = Gates(gates=tuple(gates))
         if not judged.passed:
-            raise DataRefusedError(_refusal(judged, anomalies), self._page(judged, input_dict, output))
+            raise DataRefusedError(_refusal(judged, anomalies, self._which()), self._page(judged, input_dict, output))
         judged.write(Path(output.uri))
         tfdv.write_stats_text(labels, str(Path(output.uri, LABEL_STATISTICS)))
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         output.set_int_custom_property(SPAN, examples.get_int_custom_property(SPAN))
         for gate in judged.gates:
             print(f"pass  {gate}", flush=True)
+
+    def _which(self) -> str:
+        info = self._context.pipeline_info if self._context else None
+        return f" --model {model_name(info.id)}" if info else ""
 
     def _page(self, judged: Gates, input_dict: Mapping[str, list[Artifact]], output: Artifact) -> str | None:
         """Write the page of the refusal, outside of the output's folder, which TFX removes after a failure."""
@@ -212,10 +217,10 @@ def _label_statistics(statistics: Artifact, split: str, label_key: str) -> stati
     return statistics_pb2.DatasetFeatureStatisticsList(datasets=[labels])
 
 
-def _refusal(judged: Gates, anomalies: tuple[str, ...]) -> str:
+def _refusal(judged: Gates, anomalies: tuple[str, ...], which: str) -> str:
     parts = [*map(str, judged.refused), *anomalies]
     return (
         f"the data is refused, nothing is trained on it: {'; '.join(parts)}. "
-        "Fix the data and ingest it again. If the data is right: 'nightlite schema diff' shows what the schema "
+        f"Fix the data and ingest it again. If the data is right: 'nightlite schema diff{which}' shows what the schema "
         "lacks, and the run parameter in parentheses takes another bound for one run"
     )

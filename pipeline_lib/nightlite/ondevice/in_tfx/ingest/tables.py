@@ -133,7 +133,7 @@ def _slices(file: Path, features: Sequence[Feature], label: _Label | None) -> It
         schema = form.inspect(str(file), LocalFileSystem())
         for name in names:
             if name not in schema.names:
-                hint = did_you_mean([name], schema.names)
+                hint = did_you_mean([column for column in schema.names if column not in names], [name])
                 raise DataError(f"{hint}{file}: expected a column {name!r}. Received: {listed(schema.names)}")
         table = ds.dataset(str(file), schema=pa.schema([schema.field(name) for name in names]), format=form)
         for batch in table.to_batches(use_threads=False):

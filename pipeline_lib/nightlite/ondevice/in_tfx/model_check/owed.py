@@ -40,8 +40,11 @@ def function(declared: str, field: str, parameters: int) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def blamed(subject: str, expected: str) -> Iterator[None]:
+def blamed(subject: str, expected: str, hint: str = "") -> Iterator[None]:
     """Raise any error of the block as a sentence about the subject. The library's own are sentences already.
+
+    Args:
+      hint: ends the sentence.
 
     Raises:
       ModelDeclarationError: the block failed.
@@ -53,7 +56,7 @@ def blamed(subject: str, expected: str) -> Iterator[None]:
     except Exception as error:  # a user's code may raise anything
         lines = str(error).strip().splitlines() or ["no message"]
         raise ModelDeclarationError(
-            f"{subject}: expected {expected}. Received: {type(error).__name__}: {lines[0]}{_where(error)}"
+            f"{subject}: expected {expected}. Received: {type(error).__name__}: {lines[0]}{_where(error)}{hint}"
         ) from error
 
 

@@ -69,7 +69,9 @@ def train(model: OnDeviceModel, files: dict[str, str], folder: Path) -> Path:
         custom_config=_tiny(model),
     )
     subject = f"run_fn={model.run_fn!r}"
-    with blamed(subject, "a training and its export"):
+    # The names that run_fn reads are its own affair, so only it can miss one.
+    given = ", ".join(sorted(tft.TFTransformOutput(str(folder / "graph")).transformed_feature_spec()))
+    with blamed(subject, "a training and its export", f"; preprocessing_fn gives it {given}"):
         function(model.run_fn, "run_fn", 1)(arguments)
     if not tf.saved_model.contains_saved_model(str(saved)):
         raise ModelDeclarationError(

@@ -39,28 +39,30 @@ _METRICS = {
 }
 
 
-def documents_of(judged: Path, card: ModelCard) -> Documents:
+def documents_of(judged: Path, card: ModelCard, name: str) -> Documents:
     """Return the function that makes a release's documents from its manifest.
 
     Args:
       judged: EdgeValidator's folder.
       card: what the model declares.
+      name: the model's.
     """
 
     def documents(manifest: Manifest) -> Mapping[str, bytes]:
-        text = model_card(manifest, card, Golden.read(judged))
+        text = model_card(manifest, card, Golden.read(judged), name)
         return {GOLDEN_FILE: (judged / GOLDEN_FILE).read_bytes(), CARD_FILE: text.encode()}
 
     return documents
 
 
-def model_card(manifest: Manifest, card: ModelCard, golden: Golden) -> str:
+def model_card(manifest: Manifest, card: ModelCard, golden: Golden, name: str) -> str:
     """Return the text of a release's model card.
 
     Args:
       manifest: the release's, with EdgeValidator's measurements.
       card: what the model declares.
       golden: the release's golden examples.
+      name: the model's.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -74,7 +76,13 @@ def model_card(manifest: Manifest, card: ModelCard, golden: Golden) -> str:
     environment.filters["number"] = _number
     measured = CandidateMeasurements.model_validate(manifest.measurements)
     text = environment.get_template("model_card.md.j2").render(
-        manifest=manifest, card=card, measured=measured, golden=golden, signature=SIGNATURE, about=_METRICS
+        manifest=manifest,
+        card=card,
+        measured=measured,
+        golden=golden,
+        signature=SIGNATURE,
+        about=_METRICS,
+        name=name,
     )
     return re.sub("\n{3,}", "\n\n", text)
 

@@ -88,7 +88,7 @@ class Executor(executor.Executor):
                 self._mark(pushed_model, Outcome.not_approved, why_not)
             return
         description = self._describe(model, input_dict, exec_properties, config, contract)
-        documents = documents_of(_judged(input_dict), ModelCard.model_validate_json(custom["card"]))
+        documents = documents_of(_judged(input_dict), ModelCard.model_validate_json(custom["card"]), releases.model)
         push = releases.push(model, description, who="Pusher", sign=_signer(config), policy=policy, documents=documents)
         self._tell(push, pushed_model)
         if push.outcome is Outcome.released:

@@ -138,5 +138,5 @@ def test_init_alone_sees_every_line_of_the_env_file_and_refuses_a_misspelt_one(c
     for file, who in (("lines", {"init"}), ("settings", OURS)):
         found = services(config(**{file: f"{MISSPELT}=0.98\n"}))
         assert {name for name, one in found.items() if MISSPELT in (one.get("environment") or {})} == who
-        with pytest.raises(SettingsError, match=r"^Did you mean NIGHTLITE_MNIST_MIN_ACCURACY\?"):
+        with pytest.raises(SettingsError, match=r"^Did you mean NIGHTLITE_[A-Z0-9_]+_MIN_ACCURACY\?"):
             refuse_unknown_variables(found["init"]["environment"])

@@ -16,6 +16,7 @@ from nightlite.paths import PROJECT
 from nightlite.settings import PREFIX
 
 EXAMPLES = sorted(path.parent.name for path in (PROJECT / "tests" / "models").glob("*/test_model.py"))
+NAME = "of_this_test"  # no model that someone adds has it
 _SHOWN = """
 import sys
 from models.{name}.on_device import MODEL
@@ -39,7 +40,7 @@ def files(project: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("like", EXAMPLES)
-@pytest.mark.parametrize("name", ["wine", "w" * 24])
+@pytest.mark.parametrize("name", [NAME, "w" * 24])
 def test_a_copy_has_every_file_under_its_own_name_and_ruff_has_nothing_to_say(
     project: Path, like: str, name: str
 ) -> None:
@@ -63,12 +64,13 @@ def test_a_copy_has_every_file_under_its_own_name_and_ruff_has_nothing_to_say(
 
 
 def test_a_copy_is_a_model_of_its_own_functions(project: Path) -> None:
-    make("wine", EXAMPLES[-1], known_variables(), project)
+    make(NAME, EXAMPLES[-1], known_variables(), project)
     shutil.copytree(PROJECT / "pipeline_lib" / "nightlite", project / "pipeline_lib" / "nightlite")
-    command = [sys.executable, "-c", _SHOWN.format(name="wine")]
+    command = [sys.executable, "-c", _SHOWN.format(name=NAME)]
     env = {"PYTHONPATH": str(project / "pipeline_lib")}
     done = subprocess.run(command, env=env, cwd=project, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("wine models.wine.") and done.stdout.strip().endswith("models.wine.ingest:ingest")
+    assert done.stdout.startswith(f"{NAME} models.{NAME}.")
+    assert done.stdout.strip().endswith(f"models.{NAME}.ingest:ingest")
 
 
 @pytest.mark.parametrize(
@@ -112,15 +114,15 @@ def test_a_half_made_model_of_a_failure_does_not_stay(project: Path, monkeypatch
 
     monkeypatch.setattr(new_model, "_format", fail)
     with pytest.raises(KeyboardInterrupt):
-        make("wine", EXAMPLES[0], known_variables(), project)
-    assert files(project) == before and not (project / "tests" / "models" / "wine").exists()
+        make(NAME, EXAMPLES[0], known_variables(), project)
+    assert files(project) == before and not (project / "tests" / "models" / NAME).exists()
 
 
 def test_an_unknown_example_is_refused_with_those_that_there_are(project: Path) -> None:
     with pytest.raises(
         UsageError, match=rf"--like: expected a model with a test test_model.py \({', '.join(EXAMPLES)}"
     ):
-        make("wine", "nothing_like_it", known_variables(), project)
+        make(NAME, "nothing_like_it", known_variables(), project)
 
 
 def test_names_change_and_words_about_the_data_stay() -> None:

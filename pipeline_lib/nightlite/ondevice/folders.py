@@ -33,3 +33,11 @@ class ModelFolders:
     def releases(self) -> Path:
         """Return the folder of releases, laid out as `releases/store.py` says."""
         return self.root / "releases"
+
+    @property
+    def feed(self) -> Path:
+        """Return the folder that phones read, `var/feed/<name>/`.
+
+        All models' feeds lie in one folder, so that a web server is given that and no other state.
+        """
+        return self.root.parent / "feed" / self.root.name

@@ -19,7 +19,7 @@ _PATTERN = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # It begins ids, folders and variables. TFX takes 63 characters for a pipeline's; with 24, no line needs another break.
 _LONGEST = 24
 # Folders of the state folder, where a model's is `var/<name>/`.
-_STATE = frozenset({"airflow", "bench", "cache", "compiled", "metadata", "run", "tmp"})
+_STATE = frozenset({"airflow", "bench", "cache", "compiled", "feed", "metadata", "run", "tmp"})
 _TEST = "test_model.py"
 
 

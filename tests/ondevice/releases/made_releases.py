@@ -7,6 +7,7 @@ from typing import Any
 from nightlite.ondevice.contract.app_contract import AppContract, Input, Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.releases.manifest import Description
+from nightlite.ondevice.releases.rollout.plan import AT_ONCE, Plan
 from nightlite.ondevice.releases.store import Push, Releases
 
 CONTRACT = AppContract(
@@ -43,12 +44,13 @@ def describe(run_id: str, labels: tuple[str, ...] = DESCRIPTION.labels) -> Descr
     return DESCRIPTION.model_copy(update={"run_id": run_id, "labels": labels})
 
 
-def push(releases: Releases, content: str, run_id: str) -> Push:
-    """Push a file of this content, as the Pusher of that run would."""
+def push(releases: Releases, content: str, run_id: str, plan: Plan = AT_ONCE, **said: Any) -> Push:
+    """Push a file of this content, as the Pusher of that run would. Its manifest says more."""
     releases.folder.parent.mkdir(parents=True, exist_ok=True)
     model = releases.folder.parent / f"model-of-{run_id}"
     model.write_text(content)
-    return releases.push(model, describe(run_id), who="Pusher")
+    described = describe(run_id).model_copy(update=said)
+    return releases.push(model, described, who="Pusher", plan=plan)
 
 
 def history(folder: Path) -> list[tuple[str, int, int | None]]:

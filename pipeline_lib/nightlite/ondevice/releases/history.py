@@ -1,4 +1,4 @@
-"""File `history.jsonl`: every push, rollback and prune of a folder of releases, with user, time and reason.
+"""File `history.jsonl`: every change of a folder of releases, with user, time and reason.
 
 No line is ever removed.
 """
@@ -13,20 +13,28 @@ from nightlite import durable
 from nightlite.errors import ReleaseError
 
 HISTORY_FILE = "history.jsonl"
+Action = Literal["push", "rollback", "prune", "rollout", "halt"]
 
 
 class Event(BaseModel):
-    """One line. `previous` is the earlier target of `latest`. A prune does not move `latest`."""
+    """One line.
+
+    Attributes:
+      version: of a push, a rollout and a halt the release, of a rollback its target.
+      previous: the earlier target of `latest`.
+      permille: the share of phones on `stable` after a push or a rollout. 0: it waits. None: all, in older lines too.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    action: Literal["push", "rollback", "prune"]
+    action: Action
     version: int
     sha256: str
     previous: int | None
     when: AwareDatetime
     who: str
     why: str
+    permille: int | None = None
 
 
 def read(folder: Path) -> list[Event]:
@@ -52,22 +60,24 @@ def read(folder: Path) -> list[Event]:
 
 
 def withdrawn(events: Iterable[Event]) -> dict[str, Event]:
-    """Return the files that someone rolled back from, by sha256, with the rollback.
+    """Return the files that someone halted or rolled back from, by sha256, with that event.
 
-    A rollback withdraws every release newer than its target, and restores its target.
+    A rollback withdraws every release newer than its target, and restores its target. So does a rollout.
     """
     pushed: dict[int, str] = {}
     found: dict[str, Event] = {}
     for event in events:
         if event.action == "push":
             pushed[event.version] = event.sha256
-        if event.action != "rollback":
-            continue
-        for version, sha256 in pushed.items():
-            # This includes a newer one whose interrupted push did not move `latest`. It may be retried.
-            if event.version < version:
-                found.setdefault(sha256, event)
-        found.pop(event.sha256, None)
+        elif event.action == "halt":
+            found.setdefault(event.sha256, event)
+        elif event.action == "rollback":
+            for version, sha256 in pushed.items():
+                # This includes a newer one whose interrupted push did not move `latest`. It may be retried.
+                if event.version < version:
+                    found.setdefault(sha256, event)
+        if event.action in ("rollback", "rollout"):
+            found.pop(event.sha256, None)
     return found
 
 

@@ -10,6 +10,7 @@ from nightlite.errors import NoReleaseError, ReleaseError
 from nightlite.ondevice.releases import history
 from nightlite.ondevice.releases.history import Event
 from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.releases.rollout.state import RollOut, rollout_of
 
 LATEST = "latest"
 # No leading zeros, no other script's digits: each version has one name.
@@ -98,9 +99,17 @@ class ReleaseReader:
         return None
 
     def history(self) -> list[Event]:
-        """Return every push, rollback and prune, oldest first.
+        """Return every change, oldest first.
 
         Raises:
           ReleaseError: the history cannot be read.
         """
         return history.read(self.folder)
+
+    def state(self) -> RollOut:
+        """Return which releases phones get, and which wait.
+
+        Raises:
+          ReleaseError: the history cannot be read.
+        """
+        return rollout_of(self.history())

@@ -7,18 +7,14 @@ never changes. `latest` moves last. Version numbers only grow, and a pruned one 
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from nightlite import durable
 from nightlite.errors import ReleaseError
-from nightlite.locks import lock
 from nightlite.ondevice.releases import history
-from nightlite.ondevice.releases.anchor import anchors_of
-from nightlite.ondevice.releases.history import Event
 from nightlite.ondevice.releases.manifest import (
     LABELS_FILE,
     MANIFEST_FILE,
@@ -28,11 +24,11 @@ from nightlite.ondevice.releases.manifest import (
     sha256_of,
 )
 from nightlite.ondevice.releases.policy import ANY_BLESSED, Policy
-from nightlite.ondevice.releases.reader import LATEST, ReleaseReader
 from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.releases.rollout.plan import AT_ONCE, Plan
+from nightlite.ondevice.releases.writer import ReleaseWriter
 from nightlite.ondevice.results.outcome import Outcome
 
-Action = Literal["push", "rollback", "prune"]
 Signer = Callable[[Path], None]
 # The content of a release's further files by name, of its manifest without them.
 Documents = Callable[[Manifest], Mapping[str, bytes]]
@@ -47,8 +43,8 @@ class Push:
     why: str
 
 
-class Releases(ReleaseReader):
-    """The releases in one folder, which need not exist yet. Each change takes the lock."""
+class Releases(ReleaseWriter):
+    """The releases in one folder, which need not exist yet, with pushes."""
 
     def push(
         self,
@@ -59,12 +55,13 @@ class Releases(ReleaseReader):
         sign: Signer | None = None,
         policy: Policy = ANY_BLESSED,
         documents: Documents | None = None,
+        plan: Plan = AT_ONCE,
     ) -> Push:
         """Release a model file, unless it has been released already.
 
         Another push of the same file by the same run completes or finds the first one. A file that `latest` holds
-        is nothing new. A file that someone rolled back from stays withdrawn for every run. Otherwise the next run
-        would undo the rollback, and a retry would announce a release that phones do not get.
+        is nothing new. A file that someone halted or rolled back from stays withdrawn for every run. Otherwise the
+        next run would undo that, and a retry would announce a release that phones do not get.
 
         Args:
           model: the TFLite file.
@@ -73,6 +70,7 @@ class Releases(ReleaseReader):
           sign: signs a complete version folder in place.
           policy: returns the reason why a file must not replace the latest.
           documents: returns the golden examples and the model card.
+          plan: the shares of phones that get it one after another.
 
         Raises:
           ReleaseError: it could not be written, and the releases are unchanged.
@@ -80,7 +78,7 @@ class Releases(ReleaseReader):
         why = f"run {description.run_id}"
         with self._writing():
             sha256 = sha256_of(model)
-            if release := self._of_this_run(sha256, description.run_id, who):
+            if release := self._of_this_run(sha256, description.run_id, who, plan):
                 if withdrawn := self._withdrawn(sha256, release):
                     return withdrawn
                 return Push(
@@ -89,7 +87,7 @@ class Releases(ReleaseReader):
             if known := self.known(model, must_be_signed=sign is not None, policy=policy):
                 return known
             release = self._write(model, sha256, description, sign, documents or (lambda _: {}))
-            self._move_latest("push", release, who, why)
+            self._change("push", release, who, why, self.state().first_share(plan))
             return Push(Outcome.released, release, f"pushed as release {release.version}")
 
     def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy = ANY_BLESSED) -> Push | None:
@@ -112,7 +110,9 @@ class Releases(ReleaseReader):
             return withdrawn
         if is_latest:
             return None  # again, to be signed
-        pushed = {event.sha256: event.version for event in self.history() if event.action == "push"}
+        # A newer one was not replaced by it.
+        events = [event for event in self.history() if event.version < latest.version]
+        pushed = {event.sha256: event.version for event in events if event.action == "push"}
         why = policy.no_better(sha256, latest, pushed)
         return Push(Outcome.no_better, latest, why) if why else None
 
@@ -125,22 +125,21 @@ class Releases(ReleaseReader):
         known = self.known(model, must_be_signed=signed, policy=policy)
         return known.why if known else f"release {self._next_version()} would have been made"
 
-    def _of_this_run(self, sha256: str, run_id: str, who: str) -> Release | None:
+    def _of_this_run(self, sha256: str, run_id: str, who: str, plan: Plan) -> Release | None:
         for version in reversed(self.versions()):
             with contextlib.suppress(ReleaseError):
                 release = self.release(version)
                 if (release.manifest.sha256, release.manifest.run_id) == (sha256, run_id):
-                    self._complete(release, who)
+                    self._complete(release, who, plan)
                     return release
         return None
 
-    def _complete(self, release: Release, who: str) -> None:
+    def _complete(self, release: Release, who: str, plan: Plan) -> None:
         """Finish a push that was killed before it was recorded, or after that but before `latest` moved."""
-        moves = [event for event in self.history() if event.action != "prune"]
-        if all(event.version != release.version for event in moves):
-            self._move_latest("push", release, who, f"run {release.manifest.run_id}, completed by a retry")
-        elif (moves[-1].action, moves[-1].version) == ("push", release.version):
-            durable.link(self.folder / LATEST, str(release.version))
+        if all(event.version != release.version for event in self.history() if event.action != "prune"):
+            why = f"run {release.manifest.run_id}, completed by a retry"
+            self._change("push", release, who, why, self.state().first_share(plan))
+        self._point_latest()
 
     def _withdrawn(self, sha256: str, release: Release) -> Push | None:
         events = self.history()
@@ -148,9 +147,11 @@ class Releases(ReleaseReader):
         if not event:
             return None
         pushed = max(item.version for item in events if (item.action, item.sha256) == ("push", sha256))
-        why = f"not pushed: {event.who} rolled back from this very file ({event.why})"
+        done = "halted" if event.action == "halt" else "rolled back from"
+        why = f"not pushed: {event.who} {done} this very file ({event.why})"
         if pushed in self.versions():
-            why += f"; only 'nightlite models rollback --model {self.model} {pushed}' brings it back"
+            command = "rollout" if event.action == "halt" else "rollback"
+            why += f"; only 'nightlite models {command} --model {self.model} {pushed}' brings it back"
         return Push(Outcome.rolled_back, release, why)
 
     def _next_version(self) -> int:
@@ -181,58 +182,3 @@ class Releases(ReleaseReader):
             if sign:
                 sign(folder)
         return Release(path, manifest)
-
-    def rollback(self, version: int, *, who: str, why: str) -> Release:
-        """Point `latest` to another release, older or newer.
-
-        Raises:
-          ReleaseError: there is no such release, it is damaged, or `latest` points to it already.
-        """
-        with self._writing():
-            release = self.release(version)
-            release.verify()
-            if self.latest_version() == version:
-                raise ReleaseError(f"release {version} is the latest already")
-            self._move_latest("rollback", release, who, why)
-            return release
-
-    def prune(self, keep: int, *, who: str, why: str) -> list[int]:
-        """Remove all but the newest `keep` releases (at least 1), the latest one, and their anchors.
-
-        The next run's model is compared with them, also after a rollback.
-
-        Returns:
-          The versions removed.
-        """
-        with self._writing():
-            latest = self.latest_version()
-            kept = {*self.versions()[-keep:], *([] if latest is None else [latest])}
-            kept |= anchors_of(self, kept)
-            versions = [version for version in self.versions() if version not in kept]
-            for version in versions:
-                sha256 = ""
-                with contextlib.suppress(ReleaseError):
-                    sha256 = self.release(version).manifest.sha256
-                self._record("prune", version, sha256, latest, who, why)
-                durable.remove(self.folder / str(version))
-            return versions
-
-    def _move_latest(self, action: Action, release: Release, who: str, why: str) -> None:
-        self._record(action, release.version, release.manifest.sha256, self.latest_version(), who, why)
-        durable.link(self.folder / LATEST, str(release.version))
-
-    def _record(self, action: Action, version: int, sha256: str, previous: int | None, who: str, why: str) -> None:
-        now = datetime.now(UTC)
-        event = Event(action=action, version=version, sha256=sha256, previous=previous, when=now, who=who, why=why)
-        history.append(self.folder, event)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with lock(self.folder, waiting_for="another push, rollback or prune"):
-                durable.clear_unfinished(self.folder)
-                yield
-        except OSError as error:
-            where = error.filename2 or error.filename or self.folder  # for a copy, the file being written
-            raise ReleaseError(f"{where}: the releases cannot be changed: {error.strerror or error}") from None

@@ -1,0 +1,1 @@
+"""Staged roll-out of releases: who gets which one now, and what comes next."""

@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from nightlite.paths import PROJECT
+from nightlite.paths import PACKAGE, PROJECT
 
 _DECIDES_A_MODEL = ("pipeline_lib", "schema", "dags")
 
@@ -18,7 +18,8 @@ def code_revision(project: Path = PROJECT) -> str:
     """
     baked = project / "REVISION"
     said = baked.read_text(encoding="utf-8").strip() if baked.exists() else _git(project)
-    return said or f"sha256:{fingerprint(project / 'pipeline_lib')}"
+    sources = project / "pipeline_lib"
+    return said or f"sha256:{fingerprint(sources if sources.is_dir() else PACKAGE)}"
 
 
 def fingerprint(*folders: Path) -> str:

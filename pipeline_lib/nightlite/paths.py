@@ -4,9 +4,26 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
-SOURCES = PROJECT / "pipeline_lib"  # where `nightlite` and `models` are imported from
+PACKAGE = Path(__file__).resolve().parent
 TEMPORARY = "tmp"
+
+
+def project_of(package: Path, environ: Mapping[str, str] = os.environ) -> tuple[Path, bool]:
+    """Return the project's folder, and whether it is a checkout of this repository.
+
+    Installed as a wheel, it is `nightlite/` in Airflow's home: nothing is written beside the installed package.
+    """
+    if package.parent.name == "pipeline_lib":
+        return package.parent.parent, True
+    home = os.path.expandvars(os.path.expanduser(environ.get("AIRFLOW_HOME") or "~/airflow"))
+    return Path(os.path.abspath(home)) / "nightlite", False
+
+
+PROJECT, IS_CHECKOUT = project_of(PACKAGE)
+# Where `models` is imported from. In a checkout it also holds `nightlite`; never an environment's site-packages, which
+# must not reach the other environment's interpreter.
+SOURCES = PROJECT / "pipeline_lib" if IS_CHECKOUT else PROJECT
+HOW_TO_SET_UP = "run 'make setup'" if IS_CHECKOUT else "run 'nightlite tfx-env'"
 
 
 def var_dir(environ: Mapping[str, str] = os.environ) -> Path:

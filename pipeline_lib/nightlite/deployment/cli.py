@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Callable
 
+from nightlite import VERSION
 from nightlite.errors import NightliteError, UsageError
-from nightlite.paths import PROJECT
+from nightlite.paths import HOW_TO_SET_UP, PROJECT
 from nightlite.settings_file import read_settings_file
 
-VERSION = "0.1.0"  # the same as in pyproject.toml, which the image does not have
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
@@ -162,7 +162,7 @@ def _interpreter(side: str) -> str:
 
     python = settings().tfx_python if side == "tfx" else PROJECT / ".venvs" / "airflow" / "bin" / "python"
     if not python.exists():
-        raise NightliteError(f"no {side} environment at {python}: run 'make setup'")
+        raise NightliteError(f"no {side} environment at {python}: {HOW_TO_SET_UP}")
     return str(python)
 
 

@@ -1,12 +1,13 @@
 """Settings of the runner: the state's and the TFX environment's paths, and how nodes run."""
 
+import os
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from nightlite.paths import PROJECT, var_dir
+from nightlite.paths import IS_CHECKOUT, PROJECT, var_dir
 from nightlite.settings import EnvironmentSettings, process_settings
 
 
@@ -15,7 +16,17 @@ class Settings(EnvironmentSettings):
 
     var_dir: Path = Field(default_factory=var_dir, description="all state; default: var/ in the project")
     tfx_python: Path = Field(
-        default=PROJECT / ".venvs" / "tfx" / "bin" / "python", description="interpreter of the TFX environment"
+        default=PROJECT / (".venvs/tfx" if IS_CHECKOUT else "tfx-env") / "bin" / "python",
+        description="interpreter of the TFX environment",
+    )
+    project_dir: Path = Field(
+        default_factory=lambda: PROJECT,
+        description="the code of your pipelines: nodes run in this folder and import from it; default: the project",
+    )
+    pipeline_roots: str = Field(
+        default="",
+        description="folders, separated by `:`, below which Airflow's UI shows the artifacts of a pipeline without a "
+        "model; default: pipelines/ in the state folder",
     )
     metadata_url: str = Field(
         default="",
@@ -48,6 +59,12 @@ class Settings(EnvironmentSettings):
         if url and not (parts.path.strip("/") and (is_file or is_server)):
             raise ValueError(form)
         return url
+
+    @property
+    def roots_shown(self) -> list[Path]:
+        """Return the pipeline roots whose artifacts Airflow's UI may show."""
+        given = [Path(os.path.abspath(root)) for root in self.pipeline_roots.split(os.pathsep) if root]
+        return given or [self.var_dir / "pipelines"]
 
     @property
     def mlmd_url(self) -> str:

@@ -15,12 +15,13 @@ def ours(app: FastAPI) -> list[str]:
 
 
 def test_the_wheels_plugin_alone_adds_no_middleware(airflow_database: None) -> None:
-    from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
+    from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX as OF_MODELS
+    from nightlite.runner.in_airflow.pages.links import URL_PREFIX as OF_RUNNER
 
     with api_application() as app:
         assert ours(app) == []
         mounted = [getattr(route, "path", "") for route in app.routes]
-    assert next(item["url_prefix"] for item in NightlitePlugin().fastapi_apps) in mounted
+    assert OF_RUNNER in mounted and OF_MODELS not in mounted
 
 
 def test_this_deployments_configuration_switches_them_on(airflow_database: None) -> None:

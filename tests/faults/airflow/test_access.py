@@ -15,6 +15,7 @@ from nightlite.deployment.local.airflow_config import _TUNING, LocalAirflow
 from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
 from nightlite.ondevice.report_files import REPORT_PAGE
 from nightlite.paths import PROJECT
+from nightlite.runner.in_airflow.plugin import RunnerPlugin
 from tests.ondevice.in_airflow.pages.conftest import get, var_dir
 from tests.ondevice.in_airflow.pages.test_app import report_run, served
 
@@ -46,12 +47,13 @@ TRAVERSALS = (
 
 
 def routes() -> Iterator[str]:
-    """Yield each path of each application of our plugin, with words in the place of its parameters."""
-    plugin = NightlitePlugin()
-    assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
-    # The deployment's own plugin has middlewares alone: tests/deployment/airflow_fixes/test_plugin.py.
-    assert plugin.fastapi_root_middlewares == []
-    for served_app in plugin.fastapi_apps:
+    """Yield each path of each application of our plugins, with words in the place of its parameters."""
+    plugins = (NightlitePlugin(), RunnerPlugin())
+    for plugin in plugins:
+        assert not getattr(plugin, "flask_blueprints", []) and not getattr(plugin, "appbuilder_views", [])
+        # The deployment's own plugin has middlewares alone: tests/deployment/airflow_fixes/test_plugin.py.
+        assert plugin.fastapi_root_middlewares == []
+    for served_app in (app for plugin in plugins for app in plugin.fastapi_apps):
         app = served_app["app"]
         assert isinstance(app, FastAPI)
         for route in app.routes:

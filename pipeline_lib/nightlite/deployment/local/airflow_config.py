@@ -41,8 +41,11 @@ _TUNING: Mapping[str, Mapping[str, str]] = {
     "usage_data_collection": {"enabled": "False"},
 }
 
-# A file of the plugins folder: it switches this deployment's patches of Airflow on.
-_AIRFLOW_FIXES = "from nightlite.deployment.airflow_fixes.plugin import AirflowFixes as AirflowFixes\n"
+# Files of the plugins folder: they switch this deployment's patches of Airflow and the models' tabs on.
+_PLUGINS = {
+    "airflow_fixes.py": "from nightlite.deployment.airflow_fixes.plugin import AirflowFixes as AirflowFixes\n",
+    "model_pages.py": "from nightlite.ondevice.in_airflow.plugin import NightlitePlugin as NightlitePlugin\n",
+}
 
 # Seconds to wait for SQLite's write lock. For four components, Python's 5 are too few.
 _TURN_SECONDS = 30
@@ -109,7 +112,8 @@ class LocalAirflow:
             write_private(self.passwords_file, json.dumps({USER: secrets.token_urlsafe(18)}) + "\n")
         self.passwords_file.chmod(0o600)
         self.plugins_folder.mkdir(mode=0o700, exist_ok=True)
-        write_private(self.plugins_folder / "airflow_fixes.py", _AIRFLOW_FIXES)
+        for name, text in _PLUGINS.items():
+            write_private(self.plugins_folder / name, text)
         config = configparser.RawConfigParser()
         path = self.home / "airflow.cfg"
         try:
@@ -121,9 +125,9 @@ class LocalAirflow:
         for part in (_TUNING, self._places(), _kept(config)):
             for section, values in part.items():
                 config.read_dict({section: {key: value.replace("%", "%%") for key, value in values.items()}})
-        text = io.StringIO()
-        config.write(text)
-        write_private(path, text.getvalue())
+        written = io.StringIO()
+        config.write(written)
+        write_private(path, written.getvalue())
 
     def _places(self) -> dict[str, dict[str, str]]:
         return {

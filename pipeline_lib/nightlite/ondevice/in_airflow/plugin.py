@@ -1,7 +1,7 @@
 """Airflow plugin: the tab *Releases* of a DAG, the tab *Model report* of a run, and the runs' notes.
 
-This distribution's entry point `airflow.plugins` registers it wherever both are installed. It changes nothing for
-other DAGs. `deployment/airflow_fixes/` holds this deployment's patches of Airflow.
+A file of a deployment's plugins folder switches it on: its tabs are on every DAG and run. The wheel's entry point is
+the runner's plugin alone. `deployment/airflow_fixes/` holds this deployment's patches of Airflow.
 """
 
 from functools import cached_property

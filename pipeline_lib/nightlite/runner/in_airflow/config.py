@@ -10,9 +10,9 @@ from airflow.sdk import DAG, Asset, BaseOperator, BaseOperatorLink, Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nightlite.errors import SettingsError
-from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from nightlite.runner.in_airflow.component_docs import ComponentDoc
+from nightlite.runner.in_airflow.pages.links import artifacts_link
 from nightlite.runner.node_result import NodeResult
 from nightlite.runner.settings import settings
 
@@ -83,7 +83,7 @@ class AirflowPipelineConfig(_Config):
         the node's id as `before`, and with `dag` and `task_group` as any operator. If the task is skipped, so is the
         node, unless the task's class says `skip_passes = True`.
       context_parameters: by parameter that Airflow sets (`Parameter.given_by`), a function of a task's context.
-      links: makes the buttons of a node's task in the UI, from the node and the pipeline.
+      links: makes the buttons of a node's task in the UI, from the node and the pipeline. Default: its artifacts.
       finish: called in turn with the DAG when all nodes are in it, to add tasks that close a run.
       on_result: called in turn, in the task, with each node's result and the DAG's id.
       asset_extra: returns additions to node and execution in the event of a node's outlets.
@@ -91,7 +91,7 @@ class AirflowPipelineConfig(_Config):
       declaration: digest of the declaration that the pipeline must have been compiled from; "": of any.
       hidden_env: prefixes of environment variables that no node's process gets.
       tfx_python: the interpreter of the TFX environment. Default: the setting NIGHTLITE_TFX_PYTHON.
-      project_dir: the nodes' working directory, from which they can also import.
+      project_dir: the nodes' working directory, from which they can also import. Default: NIGHTLITE_PROJECT_DIR.
       grace_seconds: between SIGTERM and SIGKILL when a task is killed or timed out.
     """
 
@@ -100,7 +100,7 @@ class AirflowPipelineConfig(_Config):
     parameter_defaults: dict[str, Any] = {}
     tasks_before: dict[str, Callable[..., BaseOperator]] = {}
     context_parameters: dict[str, Callable[[Context], int | float | str]] = {}
-    links: Callable[[Node, CompiledPipeline], tuple[BaseOperatorLink, ...]] | None = None
+    links: Callable[[Node, CompiledPipeline], tuple[BaseOperatorLink, ...]] = artifacts_link
     finish: tuple[Callable[[DAG], object], ...] = ()
     on_result: tuple[Callable[[NodeResult, str], None], ...] = ()
     asset_extra: Callable[[NodeResult], dict[str, Any]] | None = None
@@ -108,7 +108,7 @@ class AirflowPipelineConfig(_Config):
     declaration: str = ""
     hidden_env: tuple[str, ...] = ()
     tfx_python: Path = Field(default_factory=lambda: settings().tfx_python)
-    project_dir: Path = PROJECT
+    project_dir: Path = Field(default_factory=lambda: settings().project_dir)
     grace_seconds: float = Field(default=10, ge=0)
 
     def settings_of(self, node_id: str) -> NodeSettings:

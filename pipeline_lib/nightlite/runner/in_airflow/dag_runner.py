@@ -53,8 +53,7 @@ class AirflowDagRunner:
         tasks: dict[str, TfxNodeOperator] = {}
         for node in compiled.nodes:
             task = tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters, groups.get(node.id))
-            if self.config.links:
-                task.operator_extra_links = self.config.links(node, compiled)
+            task.operator_extra_links = self.config.links(node, compiled)
             task.set_upstream([tasks[upstream] for upstream in node.upstream])
             if make_before := self.config.task_before(node.id):
                 before = make_before(before=node.id, dag=dag, task_group=groups.get(node.id))

@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from pydantic import ValidationError
 
-from nightlite.paths import SOURCES, temporary_dir
+from nightlite.paths import HOW_TO_SET_UP, SOURCES, temporary_dir
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
 from nightlite.runner.exit_codes import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from nightlite.runner.in_airflow import metrics
@@ -160,7 +160,7 @@ class TfxNodeOperator(BaseOperator):
             )
         except OSError as error:
             raise AirflowFailException(
-                f"cannot start {error.filename} ({error.strerror}): run 'make setup', or set NIGHTLITE_TFX_PYTHON"
+                f"cannot start {error.filename} ({error.strerror}): {HOW_TO_SET_UP}, or set NIGHTLITE_TFX_PYTHON"
             ) from None
         with self._process as process:
             try:

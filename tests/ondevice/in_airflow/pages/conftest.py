@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from nightlite.settings import forget_settings
-from tests.real_airflow import api_application, token
+from tests.real_airflow import deployed_api_application, token
 
 Get = Callable[..., httpx.Response]
 
@@ -27,7 +27,7 @@ def var_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def get(var_dir: Path, airflow_database: None) -> Iterator[Get]:
     """Ask Airflow's own API application, as a user of some role; None: without a token, "": a user without a role."""
-    with api_application() as application:
+    with deployed_api_application() as application:
         client = TestClient(application, follow_redirects=False)
 
         def ask(

@@ -10,9 +10,6 @@ from pathlib import Path
 import jwt
 import pytest
 
-from nightlite.ondevice.in_airflow.pages.app import FILE_HEADERS, HEADERS
-from nightlite.ondevice.in_airflow.pages.artifact_files import file_in, outputs_of
-from nightlite.ondevice.in_airflow.pages.artifacts_page import node_page
 from nightlite.ondevice.in_airflow.pages.links import (
     URL_PREFIX,
     ArtifactsLink,
@@ -20,12 +17,17 @@ from nightlite.ondevice.in_airflow.pages.links import (
     StatisticsLink,
     links_of,
 )
+from nightlite.ondevice.in_airflow.pages.node_outputs import outputs_of
 from nightlite.ondevice.in_airflow.plugin import NightlitePlugin
 from nightlite.ondevice.report_files import REPORT_NODE, REPORT_PAGE, REPORT_TYPE
+from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.settings import Settings
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
+from nightlite.runner.in_airflow.pages.app import FILE_HEADERS, HEADERS
+from nightlite.runner.in_airflow.pages.node_page import node_page
+from nightlite.runner.in_airflow.pages.output_files import file_in
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from tests.ondevice.in_airflow.pages.conftest import Get
 from tests.results import with_facts
@@ -209,19 +211,20 @@ def test_a_page_that_is_a_link_out_of_its_folder_is_not_read(tmp_path: Path) -> 
     (folder / REPORT_PAGE).write_text("page")
     (folder / "same.html").symlink_to(REPORT_PAGE)
     page = folder.resolve() / REPORT_PAGE
-    assert file_in(root, str(folder), REPORT_PAGE) == file_in(root, str(folder), "same.html") == page
-    assert file_in(root, str(page), REPORT_PAGE) == page
+    assert file_in([root], str(folder), REPORT_PAGE) == file_in([root], str(folder), "same.html") == page
+    assert file_in([root], str(page), REPORT_PAGE) == page
     os.mkfifo(folder / "fifo")
     (folder / "loop").symlink_to("loop")
     for name in ("report.json", "../secret", str(root / "secret"), "fifo", "loop", "", ".", "x" * 300, "\0", "\ud800"):
-        assert file_in(root, str(folder), name) is None, name
+        assert file_in([root], str(folder), name) is None, name
     for uri in (f"{folder}\0", str(folder / "loop"), str(folder / ("x" * 300)), str(tmp_path), "\ud800"):
-        assert file_in(root, uri, REPORT_PAGE) is None, uri
-    assert file_in(root, str(page), "report.json") is None
+        assert file_in([root], uri, REPORT_PAGE) is None, uri
+    assert file_in([root], str(page), "report.json") is None
 
 
 def page_of(result: NodeResult, var_dir: Path) -> str:
-    return node_page(result, outputs_of(result, Settings(var_dir=var_dir)), "/dags/d/runs/r")
+    outputs = outputs_of(result, Settings(var_dir=var_dir))
+    return node_page(result, outputs, "/dags/d/runs/r", facts_of(result).refusals)
 
 
 def made(*uris: object) -> NodeResult:

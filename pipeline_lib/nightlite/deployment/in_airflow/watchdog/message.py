@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nightlite.deployment.in_airflow.watchdog.findings import Finding
 from nightlite.ondevice.in_airflow.notice.message import Notice, Reason
-from nightlite.ondevice.in_airflow.pages.links import base_url, run_url
+from nightlite.runner.in_airflow.pages.links import base_url, run_url
 
 
 def silent(dag_id: str, run_id: str, found: Sequence[Finding]) -> Notice:

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from nightlite.ondevice.in_airflow.notice.message import FileMetrics, Notice, Reason
-from nightlite.ondevice.in_airflow.pages.links import report_url, run_url
+from nightlite.ondevice.in_airflow.pages.links import report_url
 from nightlite.ondevice.report.contents import ModelColumn
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.results.quality import Quality
 from nightlite.ondevice.results.run_summary import JUDGE_NODE, outcome_of, pusher_of, report_page, summarize
+from nightlite.runner.in_airflow.pages.links import run_url
 from nightlite.runner.node_result import NodeResult
 
 _LONGEST_REASON = 500  # characters, to keep a mail short

@@ -3,15 +3,14 @@
 They lead to `report_app`, which checks the permission of each user.
 """
 
-from urllib.parse import quote
-
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.bases.operator import BaseOperator
-from airflow.sdk.configuration import conf
 from airflow.sdk.types import TaskInstanceKey
 
 from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_NODE, REPORT_ROUTE, STATISTICS_PAGE
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
+from nightlite.runner.in_airflow.pages import links as runner
+from nightlite.runner.in_airflow.pages.links import base_url, run_path, run_url
 
 URL_PREFIX = "/nightlite"
 # Components whose tasks have a button for a page of ModelReport's.
@@ -61,32 +60,12 @@ class EvaluationsLink(BaseOperatorLink):
         return f"{base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{EVALUATIONS_PAGE}"
 
 
-class ArtifactsLink(BaseOperatorLink):
+class ArtifactsLink(runner.ArtifactsLink):
     """Link to the list of the node's outputs: artifacts, their files, the release."""
 
-    name = "Artifacts"
-
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return (
-            f"{base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/nodes/{quote(ti_key.task_id, safe='')}"
-        )
-
-
-def run_url(dag_id: str, run_id: str) -> str:
-    """Return the address of the run's page in Airflow's UI."""
-    return f"{base_url()}{run_path(dag_id, run_id)}"
+    url_prefix = URL_PREFIX
 
 
 def report_url(dag_id: str, run_id: str) -> str:
     """Return the address of the tab *Model report* of the run's page."""
     return f"{run_url(dag_id, run_id)}/plugin/{REPORT_ROUTE}"
-
-
-def base_url() -> str:
-    """Return the address of Airflow's UI."""
-    return str(conf.get("api", "base_url", fallback="")).rstrip("/")
-
-
-def run_path(dag_id: str, run_id: str) -> str:
-    """Return the run's path below the address of Airflow's UI."""
-    return f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"

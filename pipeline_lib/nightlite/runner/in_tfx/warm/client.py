@@ -157,7 +157,7 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) ->
             stdout=output,
             stderr=output,
             start_new_session=True,
-            cwd=PROJECT,
+            cwd=PROJECT if PROJECT.is_dir() else state_dir,
         )
 
 

@@ -8,11 +8,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from nightlite.paths import SOURCES
+from nightlite.paths import PACKAGE as OURS
 
 # Unix socket paths hold 108 bytes on Linux and 104 on macOS.
 _LONGEST_FOLDER = 60
-OURS = SOURCES / "nightlite"
 # A server may hold any other code of ours, whatever layer it is of.
 _NEVER_IN_TFX = "in_airflow"
 # Read by Python and packages at import, which a child does not repeat.

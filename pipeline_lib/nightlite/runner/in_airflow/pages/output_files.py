@@ -4,25 +4,22 @@ An XCom names an artifact's folder and may say anything, so links are resolved b
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nightlite.ondevice.folders import ModelFolders
-from nightlite.ondevice.results.node_facts import facts_of
-from nightlite.ondevice.settings import Settings
-from nightlite.runner.node_result import NodeResult
+from nightlite.runner.node_result import NodeResult, OutputArtifact
 
-RELEASE = "release"
 _MOST_FILES = 200
 
 
 class NodeOutput(NamedTuple):
-    """An artifact or a release. `key` names it in addresses. Files outside of `within` are never read."""
+    """An artifact, or another output. `key` names it in addresses. Files outside of `within` are never read."""
 
     key: str
     title: str
     uri: str
-    within: Path
+    within: Sequence[Path]
 
 
 class ListedFile(NamedTuple):
@@ -40,33 +37,18 @@ class Listing(NamedTuple):
     why_not: str = ""
 
 
-def folders_around(uri: str, config: Settings) -> ModelFolders:
-    """Return the folders of the model whose artifact or release the URI names, whether they exist or not."""
-    parts = Path(uri).parts[len(config.var_dir.parts) :]
-    return config.folders(parts[0] if parts else "")
-
-
-def outputs_of(result: NodeResult, config: Settings) -> list[NodeOutput]:
-    """Return the node's artifacts, and the release that it made or found."""
-    outputs = [
-        NodeOutput(str(item.id), f"{name}: {item.type} {item.id}", item.uri, folders_around(item.uri, config).artifacts)
-        for name, items in result.outputs.items()
-        for item in items
-    ]
-    facts = facts_of(result)
-    if facts.pushed_version and facts.pushed_to:
-        title = f"release {facts.pushed_version}: sha256 {facts.pushed_sha256 or 'unknown'}"
-        within = folders_around(facts.pushed_to, config).releases
-        outputs.append(NodeOutput(RELEASE, title, facts.pushed_to, within))
-    return outputs
+def artifacts_of(result: NodeResult) -> list[tuple[str, OutputArtifact]]:
+    """Return the node's artifacts, each with a title."""
+    return [(f"{name}: {item.type} {item.id}", item) for name, items in result.outputs.items() for item in items]
 
 
 def listing(output: NodeOutput) -> Listing:
     """Return the files of an output in order, without following links."""
     try:
         folder = Path(output.uri).resolve()
-        if not folder.is_relative_to(output.within.resolve()):
-            return Listing(output, [], f"not in {output.within}, so not listed")
+        if not _is_within(folder, output.within):
+            allowed = " or ".join(map(str, output.within))
+            return Listing(output, [], f"not in {allowed}, so not listed")
         if not folder.exists():
             return Listing(output, [], "its files were removed")
         within = folder if folder.is_dir() else folder.parent
@@ -80,18 +62,22 @@ def listing(output: NodeOutput) -> Listing:
     return Listing(output, found, "" if found else "no files")
 
 
-def file_in(within: Path, folder: str, name: str) -> Path | None:
+def file_in(within: Sequence[Path], folder: str, name: str) -> Path | None:
     """Return the regular file of that name in a folder, or None if it is missing or outside.
 
     Args:
-      within: must contain the folder itself.
+      within: one of them must contain the folder itself.
       folder: a folder, or a file, which is then the only one that can be named.
       name: a path within the folder. Links are followed, and must not lead out of it.
     """
     try:
         inner = Path(folder).resolve(strict=True)
         file = (inner if inner.is_dir() else inner.parent).joinpath(name).resolve(strict=True)
-        found = file.is_relative_to(inner) and inner.is_relative_to(within.resolve()) and file.is_file()
+        found = file.is_relative_to(inner) and _is_within(inner, within) and file.is_file()
     except (OSError, RuntimeError, ValueError):
         return None
     return file if found else None
+
+
+def _is_within(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(folder.resolve()) for folder in folders)

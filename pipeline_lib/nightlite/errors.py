@@ -84,6 +84,10 @@ class NoReleaseError(ReleaseError, UsageError):
     """There is no release of that version."""
 
 
+class WebRuntimeError(NightliteError):
+    """The browsers' runtime was not built."""
+
+
 class StackError(NightliteError):
     """Airflow cannot be started, reached or stopped, or does not do what it was asked to."""
 

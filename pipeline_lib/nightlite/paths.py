@@ -23,6 +23,8 @@ PROJECT, IS_CHECKOUT = project_of(PACKAGE)
 # Where `models` is imported from. In a checkout it also holds `nightlite`; never an environment's site-packages, which
 # must not reach the other environment's interpreter.
 SOURCES = PROJECT / "pipeline_lib" if IS_CHECKOUT else PROJECT
+# The runtime of the pages that run a model in a browser: `make web` builds it.
+WEB_RUNTIME = PROJECT / "web" / "dist"
 HOW_TO_SET_UP = "run 'make setup'" if IS_CHECKOUT else "run 'nightlite tfx-env'"
 
 

@@ -34,6 +34,7 @@ MODEL = OnDeviceModel(
         "mnist": "all of MNIST, downloaded",
     },
     predict="models.mnist.predict.commands",
+    drawing="models.mnist.predict:pictures.js",
     show=Picture(width=IMAGE_SIDE, height=IMAGE_SIDE, black=0.5, white=-0.5),
     words=Words(one="digit", many="digits"),
     intended_use="Reads one handwritten digit, centred, in a picture of its own.",

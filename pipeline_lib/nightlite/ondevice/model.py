@@ -18,6 +18,11 @@ def model_name(pipeline_name: str) -> str:
     return pipeline_name.removesuffix(_PIPELINE)
 
 
+def pipeline_name(name: str) -> str:
+    """Return the name of the pipeline, its DAG and its compiled file, of the model of that name."""
+    return f"{name}{_PIPELINE}"
+
+
 class _Declared(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -116,6 +121,8 @@ class OnDeviceModel(ModelCard):
       sources: the sources of `ingest`, with a line on each, the usual one first. A folder is one, too.
       predict: module of a typer app whose command `predict` asks a release about an example; "": the library's own,
         if an example is a row of a table.
+      drawing: `package:file.js`, a script whose function `prepare` makes the picture's raw values of a drawn or opened
+        picture, for the page of `nightlite try`; "": the picture is scaled to the size of `show`.
       gate_bounds: the model's own defaults of gates, by their names.
       schedule: cron expression or preset of the nightly run, unless a deployment sets another; "": not by time.
     """
@@ -131,6 +138,7 @@ class OnDeviceModel(ModelCard):
     ingest: str
     sources: Mapping[str, str] = {}
     predict: str = ""
+    drawing: str = Field(default="", pattern=r"^([A-Za-z_][\w.]*:[\w-]+\.js)?$")
     gate_bounds: Mapping[str, float] = {}
     schedule: str = "0 2 * * *"
 
@@ -160,7 +168,7 @@ class OnDeviceModel(ModelCard):
     @property
     def pipeline_name(self) -> str:
         """Return the name of the pipeline, its DAG and its compiled file."""
-        return f"{self.name}{_PIPELINE}"
+        return pipeline_name(self.name)
 
     @property
     def lite(self) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightlite.ondevice.folders import ModelFolders
-from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.model import OnDeviceModel, pipeline_name
 from nightlite.ondevice.run_parameters import run_params
 from nightlite.ondevice.settable import is_settable
 from nightlite.paths import PROJECT
@@ -60,7 +60,11 @@ class Settings(runner.Settings):
 
     def compiled_file(self, model: OnDeviceModel) -> Path:
         """Return the file of a model's compiled pipeline."""
-        return (self.compiled_dir or self.var_dir / "compiled") / f"{model.pipeline_name}.json"
+        return self.compiled_file_of(model.name)
+
+    def compiled_file_of(self, name: str) -> Path:
+        """Return the file of the compiled pipeline of the model of that name."""
+        return (self.compiled_dir or self.var_dir / "compiled") / f"{pipeline_name(name)}.json"
 
     def schema_file(self, model: OnDeviceModel) -> Path:
         """Return the file of a model's curated schema, which need not exist."""

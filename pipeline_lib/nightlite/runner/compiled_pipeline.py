@@ -69,7 +69,8 @@ class Hooks(BaseModel):
 class CompiledPipeline(BaseModel):
     """A compiled TFX pipeline, with its nodes in topological order.
 
-    `declaration` is a product's digest of the declaration that it was made of, "" if there is none.
+    `declaration` is a product's digest of the declaration that it was made of, "" if there is none. `pages` is what
+    its pages show of the declaration. The runner reads neither.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,6 +82,7 @@ class CompiledPipeline(BaseModel):
     parameters: tuple[Parameter, ...] = ()
     hooks: Hooks = Hooks()
     declaration: str = ""
+    pages: dict[str, Any] = {}
     ir: dict[str, Any]
 
     def write(self, path: Path) -> bool:

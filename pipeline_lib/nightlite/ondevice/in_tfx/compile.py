@@ -5,6 +5,7 @@ from nightlite.ondevice.hooks import HOOKS
 from nightlite.ondevice.in_tfx.pipeline import create_pipeline
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.settings import Settings
+from nightlite.ondevice.try_it.declared import for_pages
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.run_parameters import runtime_parameter
@@ -25,4 +26,4 @@ def compile_model(model: OnDeviceModel, config: Settings) -> CompiledPipeline:
         },
     )
     compiled = compile_pipeline(pipeline, described, HOOKS)
-    return compiled.model_copy(update={"declaration": described_parameters.declaration(model)})
+    return compiled.model_copy(update={"declaration": described_parameters.declaration(model), "pages": for_pages(model)})

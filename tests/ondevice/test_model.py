@@ -51,6 +51,15 @@ def test_the_card_is_what_reports_read() -> None:
     assert ModelCard.model_validate_json(found.model_dump_json()) == found
 
 
+def test_a_script_for_drawings_is_a_file_of_a_package_and_makes_the_picture() -> None:
+    show = Picture(width=1, height=1, black=0, white=1)
+    assert model(feature("width", 1), show=show, drawing="a.b:c.js").drawing == "a.b:c.js"
+    with pytest.raises(ValidationError, match="drawing: expected `show`, .* Received: 'a.b:c.js' alone"):
+        model(feature("width", 1), drawing="a.b:c.js")
+    with pytest.raises(ValidationError, match="drawing"):
+        model(feature("width", 1), show=show, drawing="a/b.js")
+
+
 @pytest.mark.parametrize("sizes", [(5,), (4, 4)])
 def test_one_feature_is_the_picture(sizes: tuple[int, ...]) -> None:
     features = [feature(f"f{number}", size) for number, size in enumerate(sizes)]

@@ -159,6 +159,12 @@ class OnDeviceModel(ModelCard):
         return self
 
     @model_validator(mode="after")
+    def _a_drawing_is_of_the_picture(self) -> Self:
+        if self.drawing and not self.show:
+            raise ValueError(f"drawing: expected `show`, whose picture it makes. Received: {self.drawing!r} alone")
+        return self
+
+    @model_validator(mode="after")
     def _output_fits_the_task(self) -> Self:
         if not self.task.fits(self.output.shape):
             wanted = f"{len(self.labels)} probabilities" if self.labels else "one number"

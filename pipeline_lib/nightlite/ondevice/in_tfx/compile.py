@@ -26,4 +26,6 @@ def compile_model(model: OnDeviceModel, config: Settings) -> CompiledPipeline:
         },
     )
     compiled = compile_pipeline(pipeline, described, HOOKS)
-    return compiled.model_copy(update={"declaration": described_parameters.declaration(model), "pages": for_pages(model)})
+    return compiled.model_copy(
+        update={"declaration": described_parameters.declaration(model), "pages": for_pages(model)}
+    )

@@ -46,7 +46,9 @@ class Subject:
     def as_json(self) -> dict[str, Any]:
         """Return what the page's script reads."""
         shown = {item.name: item.meaning for item in self.declared.contract.inputs}
-        inputs = [item.model_copy(update={"meaning": item.meaning or shown.get(item.name)}) for item in self.contract.inputs]
+        inputs = [
+            item.model_copy(update={"meaning": item.meaning or shown.get(item.name)}) for item in self.contract.inputs
+        ]
         show = self.declared.show
         picture = next((item.name for item in inputs if show and show.fits(item.shape[1:])), None)
         return {

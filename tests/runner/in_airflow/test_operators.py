@@ -35,7 +35,7 @@ def run(monkeypatch, caplog):
 
     def execute(task, run_id="manual__1", xcoms=None, events=None, **params):
         values = {name: task.dag.params[name] for name in task.dag.params} | params
-        context = {"params": values, "run_id": run_id, "ti": Xcoms() if xcoms is None else xcoms}
+        context = {"params": values, "run_id": run_id, "task": task, "ti": Xcoms() if xcoms is None else xcoms}
         return task.execute(context | {"outlet_events": OutletEventAccessors() if events is None else events})
 
     return execute

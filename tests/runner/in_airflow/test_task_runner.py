@@ -86,3 +86,33 @@ def test_execution_timeout_ends_the_node(run, tmp_path, capsys):
     assert states == {"A": "failed"}
     wait_until_gone(int((tmp_path / "pid").read_text()))
     assert "ran longer than its execution_timeout of 0:00:20" in capsys.readouterr().out
+
+
+DAG_OF_OTHERS = """
+from pathlib import Path
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+from nightlite.runner.in_airflow import AirflowPipelineConfig, TfxTaskGroup
+
+config = AirflowPipelineConfig(tfx_python={python!r}, node_settings={{"*": {{"env": {{"BEHAVE": "succeed"}}}}}})
+with DAG("theirs", schedule=None, params={{"times": 4}}) as dag:
+    groups = [
+        TfxTaskGroup(name, pipeline=Path({compiled!r}), config=config, parameters={{"epochs": dag.param("times")}})
+        for name in ("first", "second")
+    ]
+    EmptyOperator(task_id="before") >> groups[0] >> groups[1] >> EmptyOperator(task_id="after")
+"""
+
+
+def test_a_pipeline_twice_in_a_dag_of_others(airflow_home, airflow_database, stand_in, pipeline, tmp_path):
+    from airflow.dag_processing.dagbag import DagBag
+
+    pipeline.write(tmp_path / "compiled.json")
+    file = airflow_home / "dags" / "theirs.py"
+    file.write_text(DAG_OF_OTHERS.format(python=str(stand_in), compiled=str(tmp_path / "compiled.json")))
+    # Their DAG's runs may carry anything.
+    run = DagBag(str(file)).dags["theirs"].test(run_conf={"times": 9, "anything": [1]})
+    tasks = {task.task_id: task for task in run.get_task_instances()}
+    assert run.state == "success" and len(tasks) == 2 + 2 * len(pipeline.nodes)
+    result = tasks["second.Trainer.lite"].xcom_pull(task_ids="second.Trainer.lite")
+    assert (result["node_id"], result["run_id"]) == ("Trainer.lite", f"{run.run_id}@theirs@second")

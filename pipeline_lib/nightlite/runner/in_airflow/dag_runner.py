@@ -1,18 +1,20 @@
 """Renderer of a compiled TFX pipeline as an Airflow DAG: one task per node, with the pipeline's edges between them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_parsing_context
-from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
+from airflow.sdk import DAG, TaskGroup, TriggerRule, get_parsing_context
+from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from nightlite.errors import CompiledPipelineError, SettingsError
 from nightlite.runner.compiled_pipeline import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
 from nightlite.runner.in_airflow import component_docs
+from nightlite.runner.in_airflow.component_docs import ComponentDoc
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.operators import TfxNodeOperator
-
-_JSON_TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
+from nightlite.runner.in_airflow.run_values import PipelineRun, WholeDagRun, param_of
 
 
 class AirflowDagRunner:
@@ -23,7 +25,6 @@ class AirflowDagRunner:
 
     def __init__(self, config: AirflowPipelineConfig | None = None) -> None:
         self.config = config or AirflowPipelineConfig()
-        self._components = {**self.config.components, **component_docs.COMPONENTS}
 
     def run(self, compiled_pipeline: CompiledPipeline | Path) -> DAG:
         """Render a compiled pipeline.
@@ -41,40 +42,15 @@ class AirflowDagRunner:
           SettingsError: the config holds values that Airflow's DAG does not take, or a pattern that matches no node.
             Or it has a default of a parameter that the pipeline does not have.
         """
-        compiled = compiled_pipeline
-        if isinstance(compiled, Path):
-            compiled = CompiledPipeline.read(compiled)
-        # A run that has begun goes on with the pipeline that it began with.
-        if not get_parsing_context().task_id:
-            self._refuse_another_declaration(compiled)
-        self.config.refuse_idle_patterns([node.id for node in compiled.nodes])
+        compiled = read_compiled(compiled_pipeline, self.config)
         dag = self._dag(compiled)
-        groups = _task_groups(dag, component_docs.groups(compiled.nodes, self._components))
-        tasks: dict[str, TfxNodeOperator] = {}
-        for node in compiled.nodes:
-            task = tasks[node.id] = self._task(dag, node, compiled_pipeline, compiled.parameters, groups.get(node.id))
-            task.operator_extra_links = self.config.links(node, compiled)
-            task.set_upstream([tasks[upstream] for upstream in node.upstream])
-            if make_before := self.config.task_before(node.id):
-                before = make_before(before=node.id, dag=dag, task_group=groups.get(node.id))
-                before.set_upstream([tasks[upstream] for upstream in node.upstream])
-                task.set_upstream(before)
-                if getattr(before, "skip_passes", False):
-                    task.trigger_rule = TriggerRule.NONE_FAILED
+        NodeTasks(compiled, compiled_pipeline, self.config, WholeDagRun(), dag).add()
         for finish in self.config.finish:
             finish(dag)
         return dag
 
-    def _refuse_another_declaration(self, compiled: CompiledPipeline) -> None:
-        digests = (compiled.declaration, self.config.declaration)
-        if all(digests) and len(set(digests)) > 1:
-            raise CompiledPipelineError(
-                f"{compiled.name}: expected a pipeline compiled from the model's declaration and run parameters as "
-                f"they are. Received: one that was compiled before an edit of them: {HOW_TO_COMPILE}"
-            )
-
     def _dag(self, compiled: CompiledPipeline) -> DAG:
-        params = {parameter.name: _param(parameter) for parameter in self._with_defaults(compiled.parameters)}
+        params = {parameter.name: param_of(parameter) for parameter in self._with_defaults(compiled.parameters)}
         given = {"dag_id": compiled.name, **self.config.airflow_dag_config}
         try:
             dag = DAG(**{**given, "params": {**given.get("params", {}), **params}})
@@ -101,24 +77,103 @@ class AirflowDagRunner:
                 continue
             yield parameter.model_copy(update={"default": defaults.get(parameter.name, parameter.default)})
 
-    def _task(
-        self,
-        dag: DAG,
-        node: Node,
-        pipeline: CompiledPipeline | Path,
-        parameters: tuple[Parameter, ...],
-        group: TaskGroup | None,
-    ) -> TfxNodeOperator:
+
+class _ComponentGroup(TaskGroup):
+    """Task group of some of a pipeline's nodes. It is no part of their ids, but the group around it is."""
+
+    def child_id(self, label: str) -> str:
+        return str(self.parent_group.child_id(label)) if self.parent_group else label  # type: ignore[no-untyped-call]
+
+
+def read_compiled(pipeline: CompiledPipeline | Path, config: AirflowPipelineConfig) -> CompiledPipeline:
+    """Read a compiled pipeline, if it is a file, and check that the config fits it.
+
+    Raises:
+      CompiledPipelineError: the file cannot be used, or was compiled before the declaration was edited.
+      SettingsError: a pattern of the config matches no node.
+    """
+    compiled = CompiledPipeline.read(pipeline) if isinstance(pipeline, Path) else pipeline
+    digests = (compiled.declaration, config.declaration)
+    # A run that has begun goes on with the pipeline that it began with.
+    if all(digests) and len(set(digests)) > 1 and not get_parsing_context().task_id:
+        raise CompiledPipelineError(
+            f"{compiled.name}: expected a pipeline compiled from the model's declaration and run parameters as "
+            f"they are. Received: one that was compiled before an edit of them: {HOW_TO_COMPILE}"
+        )
+    config.refuse_idle_patterns([node.id for node in compiled.nodes])
+    return compiled
+
+
+@dataclass(frozen=True)
+class NodeTasks:
+    """Maker of the tasks of a pipeline's nodes.
+
+    Attributes:
+      compiled: the pipeline; `source`: its file, or the pipeline itself, which the tasks get.
+      config: settings of the nodes.
+      run: tells a task its pipeline run's id and parameters.
+      dag: gets the tasks; `group`: the group in it that the pipeline is, or None for the whole DAG.
+    """
+
+    compiled: CompiledPipeline
+    source: CompiledPipeline | Path
+    config: AirflowPipelineConfig
+    run: PipelineRun
+    dag: DAG
+    group: TaskGroup | None = None
+
+    def add(self) -> None:
+        """Add all tasks to the DAG, with the tasks before them and the edges.
+
+        Raises:
+          CompiledPipelineError: Airflow cannot take a node's id.
+        """
+        groups = self._groups(component_docs.groups(self.compiled.nodes, self._components))
+        tasks: dict[str, TfxNodeOperator] = {}
+        for node in self.compiled.nodes:
+            group = groups.get(node.id, self.group)
+            task = tasks[node.id] = self._task(node, group)
+            upstream = [tasks[node_id] for node_id in node.upstream]
+            task.set_upstream(upstream)
+            if make_before := self.config.task_before(node.id):
+                before = make_before(before=node.id, dag=self.dag, task_group=group)
+                before.set_upstream(upstream)
+                task.set_upstream(before)
+                if getattr(before, "skip_passes", False):
+                    task.trigger_rule = TriggerRule.NONE_FAILED
+
+    @cached_property
+    def _components(self) -> Mapping[str, ComponentDoc]:
+        return {**self.config.components, **component_docs.COMPONENTS}
+
+    def _groups(self, found: Mapping[str, str]) -> dict[str, TaskGroup]:
+        """Return the group of each node that has one, from the groups' names by node id."""
+        made = {
+            name: _ComponentGroup(
+                name,
+                prefix_group_id=False,
+                group_display_name=name.capitalize(),
+                tooltip=tooltip,
+                dag=self.dag,
+                parent_group=self.group if self.group is not None else self.dag.task_group,
+            )
+            for name, tooltip in component_docs.GROUPS.items()
+            if name in found.values()
+        }
+        return {node_id: made[name] for node_id, name in found.items()}
+
+    def _task(self, node: Node, group: TaskGroup | None) -> TfxNodeOperator:
         settings, doc = self.config.settings_of(node.id), component_docs.known(node, self._components)
         try:
             task = TfxNodeOperator(
-                dag=dag,
+                dag=self.dag,
                 task_id=node.id,
                 task_display_name=component_docs.display_name(node, doc),
                 task_group=group,
-                pipeline=pipeline,
+                pipeline=self.source,
                 tfx_node_id=node.id,
-                parameters=parameters,
+                parameters=self.compiled.parameters,
+                pipeline_run=self.run,
                 config=self.config,
                 env=settings.env,
                 doc_md=component_docs.doc_md(node, doc),
@@ -130,28 +185,5 @@ class AirflowDagRunner:
                 f"rename it with .with_id(), then {HOW_TO_COMPILE}"
             ) from None
         task.ui_color = component_docs.color(doc)
+        task.operator_extra_links = self.config.links(node, self.compiled)
         return task
-
-
-def _task_groups(dag: DAG, found: Mapping[str, str]) -> dict[str, TaskGroup]:
-    """Return the group of each node that has one, from the groups' names by node id."""
-    made = {
-        name: TaskGroup(name, prefix_group_id=False, group_display_name=name.capitalize(), tooltip=tooltip, dag=dag)
-        for name, tooltip in component_docs.GROUPS.items()
-        if name in found.values()
-    }
-    return {node_id: made[name] for node_id, name in found.items()}
-
-
-def _param(parameter: Parameter) -> Param:
-    schema = {"type": _JSON_TYPES[parameter.type], **parameter.json_schema}
-    description = schema.pop("description", None)
-    if parameter.default is None:
-        return Param(description=description, schema=schema)
-    param = Param(parameter.default, description=description, schema=schema)
-    try:
-        param.resolve()
-    except ParamValidationError as error:
-        reason = str(error).partition("\n")[0]
-        raise CompiledPipelineError(f"run parameter {parameter.name}: its default is refused ({reason})") from None
-    return param

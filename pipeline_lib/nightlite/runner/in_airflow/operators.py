@@ -22,7 +22,7 @@ from nightlite.runner.in_airflow import metrics
 from nightlite.runner.in_airflow.compiled_file import file_of
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.node_process import NodeProcess
-from nightlite.runner.in_airflow.run_values import run_values
+from nightlite.runner.in_airflow.run_values import PipelineRun
 from nightlite.runner.log_levels import level_of
 from nightlite.runner.node_result import NodeResult
 
@@ -40,12 +40,14 @@ class TfxNodeOperator(BaseOperator):
     | 3 | fails and is not retried: another try would fail the same way |
     | anything else, or a signal | fails and is retried if it has retries |
 
-    The run id given to TFX is Airflow's. Parameter values are data: nothing is templated.
+    The run id given to TFX is Airflow's, in a `TfxTaskGroup` with the DAG's and the group's id. Parameter values are
+    data: nothing is templated.
 
     Args:
       pipeline: the compiled pipeline's file, or the compiled pipeline itself.
       tfx_node_id: the node to run.
-      parameters: the pipeline's run parameters. A run may set only these and the DAG's own `params`.
+      parameters: the pipeline's run parameters.
+      pipeline_run: tells the pipeline run's id and its parameters' values.
       config: interpreter, project folder and grace.
       env: environment variables of the node's process, on top of the task's own.
     """
@@ -57,7 +59,8 @@ class TfxNodeOperator(BaseOperator):
         *,
         pipeline: Path | CompiledPipeline,
         tfx_node_id: str,
-        parameters: Sequence[Parameter] = (),
+        parameters: Sequence[Parameter],
+        pipeline_run: PipelineRun,
         config: AirflowPipelineConfig,
         env: Mapping[str, str] | None = None,
         **kwargs: Any,
@@ -66,6 +69,7 @@ class TfxNodeOperator(BaseOperator):
         self.pipeline = pipeline
         self.tfx_node_id = tfx_node_id
         self.parameters = tuple(parameters)
+        self.pipeline_run = pipeline_run
         self.config = config
         self.env = dict(env or {})
         self._process: NodeProcess | None = None
@@ -84,18 +88,18 @@ class TfxNodeOperator(BaseOperator):
         """Count a node that left no result, and leave one for it."""
         killed = self._process and self._process.ending and not isinstance(error, AirflowTaskTimeout)
         state = "cancelled" if killed or isinstance(error, AirflowTaskTimeout) else "failed"
-        about = {"node_id": self.tfx_node_id, "run_id": context["run_id"], "state": state, "seconds": round(seconds, 3)}
-        result = NodeResult.model_validate(about | {"reason": str(error)})
+        about = {"node_id": self.tfx_node_id, "run_id": self.pipeline_run.run_id(context), "state": state}
+        result = NodeResult.model_validate(about | {"reason": str(error), "seconds": round(seconds, 3)})
         self._emit(result)
         # Other tasks cannot read this log. Airflow lets a killed task leave nothing.
         if not killed:
             self._leave(context, result)
 
     def _execute(self, context: Context) -> dict[str, Any]:
-        parameters = run_values(context["params"], self.parameters, self.dag.params) | self._context_parameters(context)
+        parameters = self.pipeline_run.values(context, self.parameters) | self._context_parameters(context)
         with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
             result_path = Path(folder, "result.json")
-            argv = self._argv(Path(folder), context["run_id"], parameters, result_path)
+            argv = self._argv(Path(folder), self.pipeline_run.run_id(context), parameters, result_path)
             exit_code, last_lines = self._run(argv)
             result = _read_result(result_path)
         if result:

@@ -15,7 +15,7 @@ from nightlite.ondevice.in_airflow.pages.links import report_url
 from nightlite.ondevice.results.percent import percent
 from nightlite.ondevice.run_options import DRY_RUN, LEAST_APP_VERSION
 from nightlite.ondevice.settings import settings
-from nightlite.runner.in_airflow.xcom import upstream_results
+from nightlite.runner.in_airflow.xcom import group_around, upstream_results
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 
 # Imported only in the task, because every parse of the DAG imports this module.
@@ -55,6 +55,7 @@ class ModelApproval(ApprovalOperator):
         }
         super().__init__(**{**named, "subject": f"{kind} {of}?", "defaults": self.REJECT, **kwargs})
         self.model = model
+        self._own_id = named["task_id"]
 
     def execute(self, context: Context) -> None:
         if context["params"].get("approval") != "required":
@@ -76,7 +77,7 @@ class ModelApproval(ApprovalOperator):
         for model in _model_files(results):
             if known := releases.known(model, must_be_signed=settings().signs, policy=policy):
                 self._pass(context, f"nothing to approve: {known.why}")
-        report = report_url(self.dag_id, str(context["run_id"]))
+        report = report_url(self.dag_id, str(context["run_id"]), group_around(self.task_id, self._own_id))
         self.subject, self.body = question(results, releases.latest(), report)
         self.log.info("%s Answer it under 'Required actions', or see %s", self.subject, report)
         super().execute(context)

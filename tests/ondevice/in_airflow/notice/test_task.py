@@ -12,8 +12,9 @@ from airflow.sdk.bases.operator import BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
 from nightlite.ondevice.in_airflow.notice.message import Notice
-from nightlite.ondevice.in_airflow.notice.task import NOTICE_TASK, end_with_notice, tell_of_timeout
+from nightlite.ondevice.in_airflow.notice.task import NOTICE_TASK, NoticeOperator, end_with_notice, tell_of_timeout
 from tests.receivers import Hook, http_server
+from tests.results import node_result
 
 SECRET = "a-secret-that-nobody-may-see"
 
@@ -141,3 +142,18 @@ def test_a_run_that_airflow_ends_at_its_timeout_is_told_and_no_other_failure_twi
     assert hook.posts == []
     tell_of_timeout(context | {"reason": "timed_out"})
     assert (told(hook).event, told(hook).run_id) == ("failed", "r")
+
+
+def test_each_task_group_of_a_run_is_told_apart_by_the_id_of_its_tasks():
+    results = {f"{group}.Pusher": node_result("Pusher", pushed=True, outcome="released") for group in "ab"}
+    results["b.EdgeValidator"] = node_result("EdgeValidator", state="failed", reason="no disk")
+    states = dict.fromkeys(results, "success") | {"b.EdgeValidator": "failed", "theirs": "failed"}
+    with DAG("theirs", schedule=None):
+        notices = NoticeOperator(task_id="Notice")._finished("r", states, results)
+    told = [(notice.event, notice.headline, [reason.url for reason in notice.reasons]) for notice in notices]
+    assert told == [
+        ("pushed", "a: release None", []),
+        ("failed", "b: b.EdgeValidator failed", ["/dags/theirs/runs/r/tasks/b.EdgeValidator"]),
+        ("pushed", "b: release None", []),
+        ("failed", "theirs failed", ["/dags/theirs/runs/r/tasks/theirs"]),
+    ]

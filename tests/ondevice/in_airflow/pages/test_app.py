@@ -6,10 +6,13 @@ import re
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import jwt
 import pytest
+from sqlalchemy.orm import Session
 
+from nightlite.ondevice.in_airflow.pages.app import report_folder
 from nightlite.ondevice.in_airflow.pages.links import (
     URL_PREFIX,
     ArtifactsLink,
@@ -30,7 +33,7 @@ from nightlite.runner.in_airflow.pages.node_page import node_page
 from nightlite.runner.in_airflow.pages.output_files import file_in
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 from tests.ondevice.in_airflow.pages.conftest import Get
-from tests.results import with_facts
+from tests.results import node_result, with_facts
 
 DAG_FILE = """
 import json
@@ -224,7 +227,7 @@ def test_a_page_that_is_a_link_out_of_its_folder_is_not_read(tmp_path: Path) -> 
 
 def page_of(result: NodeResult, var_dir: Path) -> str:
     outputs = outputs_of(result, Settings(var_dir=var_dir))
-    return node_page(result, outputs, "/dags/d/runs/r", facts_of(result).refusals)
+    return node_page(f"group.{result.node_id}", result, outputs, "/dags/d/runs/r", facts_of(result).refusals)
 
 
 def made(*uris: object) -> NodeResult:
@@ -242,7 +245,7 @@ def test_a_pushers_page_lists_its_release_and_a_full_folder_ends(tmp_path: Path)
         (root / f"{number:03}").touch()
     result = with_facts(made(root), pushed_version="3", pushed_to=str(pushed / "3"))
     page = page_of(result, tmp_path)
-    assert "release 3" in page and "1,234 bytes" in page and 'href="Pusher/files/release/model.tflite"' in page
+    assert "release 3" in page and "1,234 bytes" in page and 'href="group.Pusher/files/release/model.tflite"' in page
     assert 'href="/dags/d/runs/r"' in page
     assert ">199<" in page and ">200<" not in page and "only 200 are listed" in page
     assert "1,234" not in page_of(result, tmp_path / "another")
@@ -265,7 +268,7 @@ def test_whatever_is_on_the_disk_the_page_is_made_and_nothing_is_markup(tmp_path
     (odd / "self").symlink_to("self")
     loop.symlink_to(loop)
     page = page_of(made(odd, odd / "<b>", empty, loop, root / ("x" * 300), root / "gone", "\0", "s3://b/x"), tmp_path)
-    assert 'href="Pusher/files/1/b/a%20b%23c%3F.txt"' in page and ">self<" in page
+    assert 'href="group.Pusher/files/1/b/a%20b%23c%3F.txt"' in page and ">self<" in page
     assert page.count("&lt;b&gt;") == 3 and "<b>" not in page
     assert page.count('class="why"') == 6  # all but the first two
 
@@ -328,3 +331,21 @@ def test_the_buttons_address_survives_any_run_id() -> None:
     assert ModelReportLink().get_link(None, ti_key=Key()).endswith(f"{run}/plugin/model-report")
     assert ArtifactsLink().get_link(None, ti_key=Key()).endswith(f"{URL_PREFIX}{run}/nodes/a%2Fb")
     assert StatisticsLink().get_link(None, ti_key=Key()).endswith(f"{URL_PREFIX}{run}/statistics.html")
+
+
+def test_a_task_groups_buttons_lead_to_its_own_report_and_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Key:
+        dag_id, run_id, task_id = "d", "r", "outer.train.Trainer.mnist"
+
+    class Task:
+        tfx_node_id = "Trainer.mnist"
+
+    page = f"{URL_PREFIX}/dags/d/runs/r/{{}}.html?group=outer.train"
+    assert ModelReportLink().get_link(Task(), ti_key=Key()).endswith(page.format("report"))
+    assert StatisticsLink().get_link(Task(), ti_key=Key()).endswith(page.format("statistics"))
+    files = ArtifactsLink().get_link(Task(), ti_key=Key())
+    assert files.endswith("/runs/r/nodes/outer.train.Trainer.mnist")
+    found = {f"{group}.{REPORT_NODE}": node_result(REPORT_NODE, report=f"/{group}/report.html") for group in "ab"}
+    monkeypatch.setattr("nightlite.ondevice.in_airflow.pages.app.stored_results", lambda *_: found)
+    folders = [report_folder(cast(Session, None), "d", "r", group) for group in ("a", "b", "c", "")]
+    assert folders == ["/a", "/b", None, "/b"]

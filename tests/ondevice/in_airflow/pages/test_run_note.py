@@ -3,6 +3,7 @@
 import pytest
 
 from nightlite.ondevice.in_airflow.pages import run_note
+from tests.results import node_result
 
 
 @pytest.fixture
@@ -37,6 +38,17 @@ def test_a_pushed_and_a_failed_run_have_theirs(note_of):
     # Two nodes fail side by side.
     reasons = {f"failed: {node}: ValueError: no label in features" for node in "AB"}
     assert run.state == "failed" and note().content in reasons
+
+
+def test_each_task_group_of_a_run_has_its_part():
+    gate = "accuracy 0.91 < 0.97"
+    results = {
+        "a.Pusher": node_result("Pusher", pushed=True, outcome="released", pushed_version="3"),
+        "b.EdgeValidator": node_result("EdgeValidator", state="failed", reason=gate),
+    }
+    assert run_note._line(results, None) == "a: released 3; b: done"
+    failed = ["b.EdgeValidator", "theirs"]
+    assert run_note._line(results, failed) == f"a: released 3; b: failed: EdgeValidator: {gate}; failed: theirs"
 
 
 def test_ours_is_replaced_and_a_persons_stays(note_of):

@@ -20,24 +20,27 @@ _NO_REASON = "left no reason: it was killed, or its worker died"
 
 
 def finished(
-    dag_id: str, run_id: str, states: Mapping[str, str | None], results: Mapping[str, NodeResult]
+    dag_id: str, run_id: str, states: Mapping[str, str | None], results: Mapping[str, NodeResult], group: str = ""
 ) -> list[Notice]:
-    """Return the notices of a run whose tasks have all ended, the worst first.
+    """Return the notices of a run (or of one of its `TfxTaskGroup`s) whose tasks have all ended, the worst first.
 
     There are several if, for example, the model was pushed but a task failed.
 
     Args:
       states: each task's state, by task id.
       results: the nodes' results, by task id.
+      group: begins the headlines.
     """
+    by_node = {result.node_id: result for result in results.values()}
     told: list[Notice] = []
     outcome, pusher = outcome_of(results.values()), pusher_of(results.values())
     version = int(made) if pusher and (made := facts_of(pusher).pushed_version) else None
     about = Notice(
         event="failed", headline="", pipeline=dag_id, run_id=run_id, run_url=run_url(dag_id, run_id), release=version
-    ).model_copy(update=_figures(dag_id, run_id, results))
+    ).model_copy(update=_figures(dag_id, run_id, by_node, group))
 
     def tell(event: str, headline: str, reasons: list[Reason]) -> None:
+        headline = f"{group}: {headline}" if group else headline
         told.append(about.model_copy(update={"event": event, "headline": headline, "reasons": tuple(reasons)}))
 
     failed = [task_id for task_id, state in states.items() if state == "failed"]
@@ -45,7 +48,7 @@ def finished(
         reasons = [_failure(about.run_url, task_id, results.get(task_id)) for task_id in failed]
         tell(Outcome.failed.event, f"{', '.join(failed) or 'a task'} failed", reasons)
     # The node that judges has the others' gates too.
-    judges = [results[JUDGE_NODE]] if JUDGE_NODE in results else list(results.values())
+    judges = [by_node[JUDGE_NODE]] if JUDGE_NODE in by_node else list(results.values())
     refusals = [text for result in judges for text in facts_of(result).refusals]
     if outcome is Outcome.released:
         tell(outcome.event, f"release {version}", [])
@@ -53,7 +56,9 @@ def finished(
         tell(outcome.event, _gates(len(refusals)), [Reason(text=text) for text in refusals])
     elif outcome and pusher:
         why = _shortened(pusher.reason or outcome.words)
-        of_log = [Reason(text=why, url=_log_url(about.run_url, pusher.node_id))]
+        of_log = [
+            Reason(text=why, url=_log_url(about.run_url, next(name for name in results if results[name] is pusher)))
+        ]
         tell(outcome.event, why, of_log if outcome.is_refusal else [])
     elif not told and (skipped := [task_id for task_id, state in states.items() if state == "skipped"]):
         # Such as a Pusher below a condition that is false.
@@ -108,10 +113,10 @@ def _gates(count: int) -> str:
     return f"{count} gate{'' if count == 1 else 's'} not passed, nothing was pushed"
 
 
-def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult]) -> dict[str, Any]:
+def _figures(dag_id: str, run_id: str, results: Mapping[str, NodeResult], group: str) -> dict[str, Any]:
     """Return the run's and the last release's figures from the report, else the run's alone from the nodes."""
     page = report_page(results.values())
-    report, address = _report(page), report_url(dag_id, run_id) if page else None
+    report, address = _report(page), report_url(dag_id, run_id, group) if page else None
     if not report:
         tflite = summarize(results).tflite
         return {"model": FileMetrics(**_quality(tflite), size_bytes=tflite.bytes), "report_url": address}

@@ -23,7 +23,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from nightlite.errors import SettingsError
 from nightlite.ondevice.in_airflow.notice.settings import Recipients, notice_settings
-from nightlite.runner.in_airflow.xcom import node_result
+from nightlite.runner.in_airflow.xcom import by_group, group_among, node_result
+from nightlite.runner.node_result import NodeResult
 
 if TYPE_CHECKING:
     from nightlite.ondevice.in_airflow.notice.message import Notice
@@ -44,8 +45,6 @@ class NoticeOperator(BaseOperator):
     ui_color = "#fff9c4"
 
     def execute(self, context: Context) -> None:
-        from nightlite.ondevice.in_airflow.notice.content import finished
-
         try:
             settings = notice_settings()
         except SettingsError as error:
@@ -54,8 +53,7 @@ class NoticeOperator(BaseOperator):
         others = [task_id for task_id in self.dag.task_ids if task_id in self.upstream_task_ids]
         states = ti.get_task_states(dag_id=self.dag_id, run_ids=[run_id])[run_id]
         results = {task_id: node_result(ti.xcom_pull(task_ids=task_id)) for task_id in others}
-        notices = finished(
-            self.dag_id,
+        notices = self._finished(
             run_id,
             {task_id: states.get(task_id) for task_id in others},
             {task_id: result for task_id, result in results.items() if result},
@@ -66,6 +64,20 @@ class NoticeOperator(BaseOperator):
             self.log.info("no notice is due for this run (%s)", events or "nothing came of it")
         if untold := [name for notice in wanted for name in tell(settings, notice)]:
             raise AirflowFailException(f"not notified: {', '.join(untold)}. The run's own outcome is unchanged")
+
+    def _finished(
+        self, run_id: str, states: Mapping[str, str | None], results: Mapping[str, NodeResult]
+    ) -> "list[Notice]":
+        """Return the notices of the run, those of each `TfxTaskGroup` apart."""
+        from nightlite.ondevice.in_airflow.notice.content import finished
+
+        groups = by_group(results)
+        notices = []
+        for group in dict.fromkeys([group_among(task_id, groups) for task_id in states]):
+            mine = {task_id: state for task_id, state in states.items() if group_among(task_id, groups) == group}
+            left = {task_id: result for task_id, result in results.items() if task_id in mine}
+            notices += finished(self.dag_id, run_id, mine, left, group)
+        return notices
 
 
 def end_with_notice(dag: DAG) -> NoticeOperator:

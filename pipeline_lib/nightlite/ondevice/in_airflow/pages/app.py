@@ -27,7 +27,7 @@ from nightlite.ondevice.results.run_summary import report_page
 from nightlite.ondevice.settings import settings
 from nightlite.runner.in_airflow.pages.app import FILE_HEADERS, HEADERS, RUN, add_get, add_node_routes, nothing
 from nightlite.runner.in_airflow.pages.output_files import file_in
-from nightlite.runner.in_airflow.xcom import stored_results
+from nightlite.runner.in_airflow.xcom import by_group, stored_results
 
 _MEDIA_TYPES = {
     REPORT_PAGE: "text/html",
@@ -77,16 +77,20 @@ def _released_file(dag_id: str, version: Annotated[int, Path(ge=1)], name: str) 
     )
 
 
-def _page(dag_id: str, run_id: str, page: str, session: SessionDep) -> Response:
-    """Return a page of the run's report."""
-    folder = report_folder(session, dag_id, run_id) if page in _MEDIA_TYPES else None
+def _page(dag_id: str, run_id: str, page: str, session: SessionDep, group: str = "") -> Response:
+    """Return a page of the run's report, or of a `TfxTaskGroup`'s in it."""
+    folder = report_folder(session, dag_id, run_id, group) if page in _MEDIA_TYPES else None
     found = file_in([folders_around(folder, settings()).artifacts], folder, page) if folder else None
     if found is None:
         return nothing("This run has no report: ModelReport has not ended in it, or its files were removed.")
     return FileResponse(found, 200, HEADERS, _MEDIA_TYPES[page])
 
 
-def report_folder(session: Session, dag_id: str, run_id: str) -> str | None:
-    """Return the folder of the run's report, from the result of the node that wrote it."""
-    page = report_page(stored_results(session, dag_id, run_id).values())
+def report_folder(session: Session, dag_id: str, run_id: str, group: str = "") -> str | None:
+    """Return the folder of the run's report, from the result of the node that wrote it.
+
+    Without a group, the report of a run that has several is its last group's.
+    """
+    found = stored_results(session, dag_id, run_id)
+    page = report_page((by_group(found).get(group, {}) if group else found).values())
     return str(pathlib.Path(page).parent) if page else None

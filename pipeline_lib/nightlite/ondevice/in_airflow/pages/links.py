@@ -3,14 +3,17 @@
 They lead to `report_app`, which checks the permission of each user.
 """
 
+from urllib.parse import quote
+
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.bases.operator import BaseOperator
 from airflow.sdk.types import TaskInstanceKey
 
-from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_NODE, REPORT_ROUTE, STATISTICS_PAGE
+from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_NODE, REPORT_PAGE, REPORT_ROUTE, STATISTICS_PAGE
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from nightlite.runner.in_airflow.pages import links as runner
 from nightlite.runner.in_airflow.pages.links import base_url, run_path, run_url
+from nightlite.runner.in_airflow.xcom import group_around
 
 URL_PREFIX = "/nightlite"
 # Components whose tasks have a button for a page of ModelReport's.
@@ -39,7 +42,7 @@ class ModelReportLink(BaseOperatorLink):
     name = "Model report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return report_url(ti_key.dag_id, ti_key.run_id)
+        return report_url(ti_key.dag_id, ti_key.run_id, _group_of(operator, ti_key))
 
 
 class StatisticsLink(BaseOperatorLink):
@@ -48,7 +51,7 @@ class StatisticsLink(BaseOperatorLink):
     name = "Data statistics"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return f"{base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{STATISTICS_PAGE}"
+        return _page_url(ti_key.dag_id, ti_key.run_id, STATISTICS_PAGE, _group_of(operator, ti_key))
 
 
 class EvaluationsLink(BaseOperatorLink):
@@ -57,7 +60,7 @@ class EvaluationsLink(BaseOperatorLink):
     name = "Evaluations"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return f"{base_url()}{URL_PREFIX}{run_path(ti_key.dag_id, ti_key.run_id)}/{EVALUATIONS_PAGE}"
+        return _page_url(ti_key.dag_id, ti_key.run_id, EVALUATIONS_PAGE, _group_of(operator, ti_key))
 
 
 class ArtifactsLink(runner.ArtifactsLink):
@@ -66,6 +69,17 @@ class ArtifactsLink(runner.ArtifactsLink):
     url_prefix = URL_PREFIX
 
 
-def report_url(dag_id: str, run_id: str) -> str:
-    """Return the address of the tab *Model report* of the run's page."""
+def report_url(dag_id: str, run_id: str, group: str = "") -> str:
+    """Return the address of the tab *Model report* of the run's page, or of the report of a `TfxTaskGroup` in it."""
+    if group:
+        return _page_url(dag_id, run_id, REPORT_PAGE, group)
     return f"{run_url(dag_id, run_id)}/plugin/{REPORT_ROUTE}"
+
+
+def _page_url(dag_id: str, run_id: str, page: str, group: str) -> str:
+    query = f"?group={quote(group, safe='')}" if group else ""
+    return f"{base_url()}{URL_PREFIX}{run_path(dag_id, run_id)}/{page}{query}"
+
+
+def _group_of(operator: BaseOperator, ti_key: TaskInstanceKey) -> str:
+    return group_around(ti_key.task_id, getattr(operator, "tfx_node_id", ti_key.task_id))

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 from airflow.listeners import hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import Session
+
+    from nightlite.runner.node_result import NodeResult
 
 # Author of our notes. A person's note has a person's id, and is kept.
 AUTHOR = "nightlite"
@@ -50,7 +54,6 @@ def write_note(session: "Session", dag_run: "DagRun") -> None:
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import insert, select, update
 
-    from nightlite.ondevice.results.headline import headline
     from nightlite.runner.in_airflow.xcom import stored_results
 
     of_run = (TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id)
@@ -62,9 +65,31 @@ def write_note(session: "Session", dag_run: "DagRun") -> None:
     if author and author[0] != AUTHOR:
         return
     failed = [task_id for task_id, state, _ in tasks if state == "failed"] if dag_run.state == "failed" else None
-    line = headline(stored_results(session, dag_run.dag_id, dag_run.run_id), failed)
+    line = _line(stored_results(session, dag_run.dag_id, dag_run.run_id), failed)
     values = {"content": line, "user_id": AUTHOR}
     if author:
         session.connection().execute(update(DagRunNote.__table__).where(DagRunNote.dag_run_id == dag_run.id), values)
     else:
         session.connection().execute(insert(DagRunNote.__table__), {"dag_run_id": dag_run.id, **values})
+
+
+def _line(results: "Mapping[str, NodeResult]", failed: "list[str] | None") -> str:
+    """Return the outcome in one line, with one part for each `TfxTaskGroup`.
+
+    Args:
+      results: by task id.
+      failed: the failed tasks of a failed run, else None.
+    """
+    from nightlite.ondevice.results.headline import headline
+    from nightlite.runner.in_airflow.xcom import by_group, group_among
+
+    groups = by_group(results)
+    if not any(groups):
+        return headline(results, failed)
+    parts = []
+    for group in dict.fromkeys([*groups, *(group_among(task_id, groups) for task_id in failed or ())]):
+        mine = [task_id for task_id in failed or () if group_among(task_id, groups) == group]
+        node_ids = [task_id.removeprefix(f"{group}.") for task_id in mine]
+        line = headline(groups.get(group, {}), node_ids or None)
+        parts.append(f"{group}: {line}" if group else line)
+    return "; ".join(parts)

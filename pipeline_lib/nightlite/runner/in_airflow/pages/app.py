@@ -70,24 +70,24 @@ def add_node_routes(
     """
 
     # Plain functions: FastAPI runs them in threads that may wait for database and disk.
-    def node(request: Request, dag_id: str, run_id: str, node_id: str, session: SessionDep) -> Response:
-        result = stored_results(session, dag_id, run_id, node_id).get(node_id)
+    def node(request: Request, dag_id: str, run_id: str, task_id: str, session: SessionDep) -> Response:
+        result = stored_results(session, dag_id, run_id, task_id).get(task_id)
         if result is None:
             return nothing("This task has left no result: it has not ended, or its XCom was removed.")
         run_url = request.scope["root_path"].removesuffix(prefix) + run_path(dag_id, run_id)
-        page = node_page(result, outputs_of(result), run_url, refusals_of(result))
+        page = node_page(task_id, result, outputs_of(result), run_url, refusals_of(result))
         return Response(page, 200, HEADERS, "text/html")
 
-    def file(dag_id: str, run_id: str, node_id: str, key: str, path: str, session: SessionDep) -> Response:
-        result = stored_results(session, dag_id, run_id, node_id).get(node_id)
+    def file(dag_id: str, run_id: str, task_id: str, key: str, path: str, session: SessionDep) -> Response:
+        result = stored_results(session, dag_id, run_id, task_id).get(task_id)
         output = next((output for output in outputs_of(result) if output.key == key), None) if result else None
         found = file_in(output.within, output.uri, path) if output else None
         if found is None:
             return nothing("This task has made no such file, or it was removed.")
         return FileResponse(found, 200, FILE_HEADERS, "application/octet-stream", filename=found.name)
 
-    add_get(app, f"{RUN}/nodes/{{node_id}}", node)
-    add_get(app, f"{RUN}/nodes/{{node_id}}/files/{{key}}/{{path:path}}", file)
+    add_get(app, f"{RUN}/nodes/{{task_id}}", node)
+    add_get(app, f"{RUN}/nodes/{{task_id}}/files/{{key}}/{{path:path}}", file)
 
 
 def _outputs(result: NodeResult) -> list[NodeOutput]:

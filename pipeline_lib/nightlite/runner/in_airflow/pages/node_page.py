@@ -10,10 +10,13 @@ from nightlite.runner.in_airflow.pages.output_files import NodeOutput, listing
 from nightlite.runner.node_result import NodeResult
 
 
-def node_page(result: NodeResult, outputs: list[NodeOutput], run_url: str, refusals: Sequence[str] = ()) -> str:
+def node_page(
+    task_id: str, result: NodeResult, outputs: list[NodeOutput], run_url: str, refusals: Sequence[str] = ()
+) -> str:
     """Return the page as HTML.
 
     Args:
+      task_id: the node's task.
       result: the node's result.
       outputs: what it made.
       run_url: the address of the run's page.
@@ -22,6 +25,6 @@ def node_page(result: NodeResult, outputs: list[NodeOutput], run_url: str, refus
     text = files("nightlite.runner.in_airflow.pages").joinpath("node_page.html.j2").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, undefined=StrictUndefined).from_string(text)
     # Relative to the page's own address, wherever the server is mounted.
-    files_url = f"{quote(result.node_id, safe='')}/files"
+    files_url = f"{quote(task_id, safe='')}/files"
     listings = map(listing, outputs)
     return page.render(node=result, refusals=refusals, listings=listings, run_url=run_url, files_url=files_url)

@@ -13,6 +13,7 @@ NightliteError
 ├── ModelFileError           a model file is not fit to ship
 ├── ReleaseError             a release is missing, damaged or differs from its signature
 │   └── NoReleaseError       there is no release of that version (also a UsageError)
+├── FeedError                the feed of phones, or its keys, cannot be read or written
 └── StackError               Airflow cannot be started, reached or stopped
     └── RefusedError         Airflow answered, but refused the request
         ├── NoRunError       there is no run of that id (also a UsageError)
@@ -86,6 +87,10 @@ class NoReleaseError(ReleaseError, UsageError):
 
 class WebRuntimeError(NightliteError):
     """The browsers' runtime was not built."""
+
+
+class FeedError(NightliteError):
+    """The feed that phones read, or its keys, cannot be made, read or written."""
 
 
 class StackError(NightliteError):

@@ -36,6 +36,10 @@ class Settings(runner.Settings):
     )
     signing_key: Path | None = Field(default=None, description="private key (PEM) that releases are signed with")
     verifying_key: Path | None = Field(default=None, description="public key (PEM) that every reader then insists on")
+    feed_keys: Path | None = Field(
+        default=None,
+        description="folder of the keys of phones' feed; default: feed-keys/ in the state folder",
+    )
     timezone: str = Field(default="UTC", description="of the schedule, such as Europe/Berlin")
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
     node_retries: int = Field(
@@ -53,6 +57,11 @@ class Settings(runner.Settings):
     def signs(self) -> bool:
         """Return whether a release must be signed: this side signs it, or readers require it."""
         return bool(self.signing_key or self.verifying_key)
+
+    @property
+    def feed_keys_dir(self) -> Path:
+        """Return the folder of the feed's keys, which need not exist."""
+        return self.feed_keys or self.var_dir / "feed-keys"
 
     def folders(self, name: str) -> ModelFolders:
         """Return the folders of the model of that name."""

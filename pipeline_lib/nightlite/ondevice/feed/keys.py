@@ -1,0 +1,192 @@
+"""Keys of the feeds of all models: a folder with a current pair, which signs, and a next pair, which waits.
+
+keys.json          the ids of the current and of the next key; replaced whole
+ID.pem             a private key. The next one's may be kept elsewhere until it is needed
+ID.pub.pem         its public key. It stays after the private one is gone
+app-keys.pem       the two public keys that an app ships, the current one first
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nightlite import durable
+from nightlite.errors import FeedError
+from nightlite.locks import lock
+from nightlite.ondevice.feed.signature import key_id
+
+APP_KEYS_FILE = "app-keys.pem"
+_STATE_FILE = "keys.json"
+_PRIVATE = 0o600
+
+
+class _State(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    current: str
+    next: str
+
+
+@dataclass(frozen=True)
+class FeedKeys:
+    """The keys in one folder.
+
+    Attributes:
+      current: id of the key that signs.
+      next: id of the key that signs after a rotation.
+    """
+
+    folder: Path
+    current: str
+    next: str
+
+    @property
+    def app_keys(self) -> Path:
+        """Return the file of the two public keys that an app ships."""
+        return self.folder / APP_KEYS_FILE
+
+    def public(self, name: str) -> ec.EllipticCurvePublicKey:
+        """Return a public key."""
+        return public_keys(_content(self.folder / f"{name}.pub.pem"))[name]
+
+    def known(self) -> dict[str, ec.EllipticCurvePublicKey]:
+        """Return every public key that there ever was, by its id."""
+        files = (_content(path) for path in sorted(self.folder.glob("*.pub.pem")))
+        return {name: key for content in files for name, key in public_keys(content).items()}
+
+    def private(self, name: str) -> ec.EllipticCurvePrivateKey:
+        """Return a private key.
+
+        Raises:
+          FeedError: it is not there, or is not a key of that id.
+        """
+        path = self.folder / f"{name}.pem"
+        content = _content(path)
+        try:
+            key = serialization.load_pem_private_key(content, password=None)
+        except (TypeError, ValueError) as error:
+            raise FeedError(f"{path}: expected a private key without a password. Received: {error}") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key_id(key.public_key()) != name:
+            raise FeedError(
+                f"{path}: expected the key with the id {name}. Received: another key; restore it from a backup"
+            )
+        return key
+
+
+def exist(folder: Path) -> bool:
+    """Return whether there are keys, and so feeds."""
+    return (folder / _STATE_FILE).exists()
+
+
+def read(folder: Path) -> FeedKeys:
+    """Return the keys of a folder.
+
+    Raises:
+      FeedError: there are none, or they cannot be read.
+    """
+    path = folder / _STATE_FILE
+    if not exist(folder):
+        raise FeedError(f"expected the feed's keys in {folder}. Received: none; make them with 'nightlite feed keys'")
+    try:
+        state = _State.model_validate_json(_content(path))
+    except ValidationError as error:
+        raise FeedError(
+            f"{path}: expected the ids of two keys. Received: {error.errors()[0]['msg']}; restore it from a backup"
+        ) from None
+    return FeedKeys(folder, state.current, state.next)
+
+
+def make(folder: Path) -> FeedKeys:
+    """Make two pairs of keys, unless there are some. Return what there is then.
+
+    Raises:
+      FeedError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lock(folder, waiting_for="another command that makes keys"):
+            if not exist(folder):
+                _write_state(folder, _new_pair(folder), _new_pair(folder))
+            keys = read(folder)
+            _write_app_keys(keys)
+    except OSError as error:
+        raise FeedError(f"{folder}: the keys cannot be written: {error.strerror or error}") from None
+    return keys
+
+
+def rotate(folder: Path) -> FeedKeys:
+    """Make the next key the current one, and make a new next one. Return the keys as they are then.
+
+    The old private key is removed, because no one needs it any longer.
+
+    Raises:
+      FeedError: there are no keys, the next private key is elsewhere, or the folder cannot be written.
+    """
+    old = read(folder)
+    try:
+        with lock(folder, waiting_for="another command that makes keys"):
+            old = read(folder)
+            old.private(old.next)
+            _write_state(folder, old.next, _new_pair(folder))
+            keys = read(folder)
+            _write_app_keys(keys)
+            (folder / f"{old.current}.pem").unlink(missing_ok=True)
+    except OSError as error:
+        raise FeedError(f"{folder}: the keys cannot be written: {error.strerror or error}") from None
+    return keys
+
+
+def public_keys(pem: bytes) -> dict[str, ec.EllipticCurvePublicKey]:
+    """Return the keys of a PEM file by their ids, in its order.
+
+    Raises:
+      FeedError: it holds something else.
+    """
+    end = b"-----END PUBLIC KEY-----"
+    found = {}
+    for part in pem.split(end)[:-1]:
+        try:
+            key = serialization.load_pem_public_key(part.strip() + b"\n" + end + b"\n")
+        except ValueError as error:
+            raise FeedError(f"expected public keys in PEM. Received: {error}") from None
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise FeedError(f"expected a public key on P-256. Received: {type(key).__name__}")
+        found[key_id(key)] = key
+    if not found:
+        raise FeedError("expected public keys in PEM. Received: none")
+    return found
+
+
+def pem_of(key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return a public key as PEM."""
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _new_pair(folder: Path) -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    name = key_id(key.public_key())
+    durable.write(folder / f"{name}.pub.pem", pem_of(key.public_key()))
+    durable.write(folder / f"{name}.pem", private, mode=_PRIVATE)
+    return name
+
+
+def _write_state(folder: Path, current: str, following: str) -> None:
+    content = _State(current=current, next=following).model_dump_json(indent=1)
+    durable.write(folder / _STATE_FILE, f"{content}\n".encode())
+
+
+def _write_app_keys(keys: FeedKeys) -> None:
+    durable.write(keys.app_keys, b"".join(pem_of(keys.public(name)) for name in (keys.current, keys.next)))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FeedError(f"{path}: expected a key of the feed. Received: {error.strerror}; put it back") from None

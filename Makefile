@@ -140,11 +140,15 @@ bench-quick: setup ## the DAG parse, the overheads and the whole run, in six min
 tensorboard: setup ## training curves of all runs, on 127.0.0.1 (MODEL=its name, PORT=6006)
 	@$(TFX)/python -m nightlite.deployment.in_tfx.training_curves $(if $(MODEL),--model=$(MODEL)) $(if $(PORT),--port=$(PORT))
 
+# The wheel's own locks: those of `nightlite tfx-env`, without what developing takes.
+TFX_ENV := pipeline_lib/nightlite/runner/tfx_env
 # Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
 lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)
 	@$(LOCK) $(UPGRADE) --extra airflow --extra celery --group dev pyproject.toml -o requirements.txt
 	@$(LOCK) $(UPGRADE) --extra tfx --group dev pyproject.toml -o requirements-tfx.txt
-	@$(LOCK) $(UPGRADE) --group setup -o requirements-setup.txt
+	@$(LOCK) $(UPGRADE) --group setup -o $(TFX_ENV)/requirements-tools.txt
+	@cp requirements-tfx.txt $(TFX_ENV)/requirements-tfx.txt  # whose pins it keeps
+	@$(LOCK) --no-annotate --extra tfx pyproject.toml -o $(TFX_ENV)/requirements-tfx.txt
 	@$(LOCK) $(UPGRADE) --group screenshots -o requirements-screenshots.txt
 
 screenshots: ## docs/images/*.png from the local Airflow after make demo, by an installed Chromium (ONLY='grid report')

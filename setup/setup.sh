@@ -2,6 +2,7 @@
 # Find a Python that can make the two environments and hand over to environments.py. `make setup` calls this.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export SET_UP_BY='make setup'  # for messages
 
 case "$(uname -s) $(uname -m)" in
 'Linux x86_64' | 'Darwin arm64') ;;

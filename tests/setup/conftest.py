@@ -57,11 +57,19 @@ class Host:
         return [line for line in lines if about in line and not line.startswith(("--version", "python find"))]
 
 
+def _only_files(folder: str, names: list[str]) -> list[str]:
+    """Return the folders: set-up must do with the three packages, whose modules are the standard library's."""
+    return [name for name in names if Path(folder, name).is_dir()]
+
+
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
     """Return Linux on x86_64 with a new glibc, a fitting python3, a compiler and uv."""
     project = tmp_path / "project"
     shutil.copytree(PROJECT / "setup", project / "setup", ignore=shutil.ignore_patterns("__pycache__"))
+    library = Path("pipeline_lib", "nightlite")
+    for package in (library, library / "runner", library / "runner" / "tfx_env"):
+        shutil.copytree(PROJECT / package, project / package, ignore=_only_files, dirs_exist_ok=True)
     for file in ["pyproject.toml", *(path.name for path in PROJECT.glob("requirements*.txt"))]:
         shutil.copy(PROJECT / file, project)
     (tmp_path / "os-release").write_text("ID=debian\nVERSION_CODENAME=bookworm\n")

@@ -16,10 +16,12 @@ PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 EXTRAS, GROUPS = PYPROJECT["project"]["optional-dependencies"], PYPROJECT["dependency-groups"]
 CORE = PYPROJECT["project"]["dependencies"]
 
+TFX_ENV = "pipeline_lib/nightlite/runner/tfx_env"
 LOCKS = {
     "requirements.txt": [*CORE, *EXTRAS["airflow"], *EXTRAS["celery"], *GROUPS["dev"]],
     "requirements-tfx.txt": [*CORE, *EXTRAS["tfx"], *GROUPS["dev"]],
-    "requirements-setup.txt": GROUPS["setup"],
+    f"{TFX_ENV}/requirements-tools.txt": GROUPS["setup"],
+    f"{TFX_ENV}/requirements-tfx.txt": [*CORE, *EXTRAS["tfx"]],
     "requirements-screenshots.txt": GROUPS["screenshots"],
 }
 PLATFORMS = [
@@ -88,11 +90,20 @@ def test_the_conflict_that_makes_two_environments_is_still_there():
     assert tfx < Version("24") < airflow
 
 
+def test_the_wheels_lock_is_the_tested_one_without_what_developing_takes():
+    whole, shipped = (
+        {str(pin.requirement) for pin in pins(lock)}
+        for lock in ("requirements-tfx.txt", f"{TFX_ENV}/requirements-tfx.txt")
+    )
+    assert shipped < whole
+    assert not any(pin.startswith(("pytest==", "ruff==")) for pin in shipped)
+
+
 def test_the_uv_that_set_up_fetches_or_accepts_is_the_one_that_builds():
     (build_requirement,) = map(Requirement, PYPROJECT["build-system"]["requires"])
     accepted = re.search(
-        r"UV_FROM, UV_BEFORE = \((\d+), (\d+)\), \((\d+), (\d+)\)", (PROJECT / "setup/environments.py").read_text()
+        r"UV_FROM, UV_BEFORE = \((\d+), (\d+)\), \((\d+), (\d+)\)", (PROJECT / TFX_ENV / "tools.py").read_text()
     )
     assert accepted
     assert build_requirement.specifier == SpecifierSet(">={}.{},<{}".format(*accepted.groups()[:3]))
-    assert build_requirement.specifier.contains(versions("requirements-setup.txt", PLATFORMS[0])["uv"])
+    assert build_requirement.specifier.contains(versions(f"{TFX_ENV}/requirements-tools.txt", PLATFORMS[0])["uv"])

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-NEWER_GLIBC = "setup/newer_glibc.sh"
+NEWER_GLIBC = "pipeline_lib/nightlite/runner/tfx_env/newer_glibc.sh"
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ COMMANDS = {
         "compare two releases or runs on the same data",
     ),
     "predict": ("tfx", _OF_A_MODEL, "ask the latest release about an example"),
+    "tfx-env": ("either", "nightlite.runner.tfx_env.command", "make the TFX environment of this version"),
     "new": ("airflow", "nightlite.deployment.own_model.commands", "make a model of your own, as a copy of another"),
     "check-model": (
         "tfx",

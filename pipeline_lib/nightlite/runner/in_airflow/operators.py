@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from pydantic import ValidationError
 
-from nightlite.paths import HOW_TO_SET_UP, SOURCES, temporary_dir
+from nightlite.paths import SOURCES, temporary_dir
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
 from nightlite.runner.exit_codes import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from nightlite.runner.in_airflow import metrics
@@ -25,6 +25,7 @@ from nightlite.runner.in_airflow.node_process import NodeProcess
 from nightlite.runner.in_airflow.run_values import PipelineRun
 from nightlite.runner.log_levels import level_of
 from nightlite.runner.node_result import NodeResult
+from nightlite.runner.tfx_env.check import why_not
 
 _LAST_LINES = 20
 
@@ -156,6 +157,8 @@ class TfxNodeOperator(BaseOperator):
         ]
 
     def _run(self, argv: Sequence[str]) -> tuple[int, deque[str]]:
+        if reason := why_not(self.config.tfx_python, self.config.project_dir):
+            raise AirflowFailException(f"{self.tfx_node_id} cannot be started: {reason}")
         self.log.info("%s", shlex.join(argv))
         last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         try:
@@ -164,7 +167,7 @@ class TfxNodeOperator(BaseOperator):
             )
         except OSError as error:
             raise AirflowFailException(
-                f"cannot start {error.filename} ({error.strerror}): {HOW_TO_SET_UP}, or set NIGHTLITE_TFX_PYTHON"
+                f"cannot start {error.filename} ({error.strerror}): set NIGHTLITE_TFX_PYTHON to an interpreter"
             ) from None
         with self._process as process:
             try:

@@ -3,7 +3,7 @@
 #
 # ml-metadata's and TFDV's Linux wheels need GLIBC_2.38 and GLIBCXX_3.4.32; Debian 12 has 2.36. This unpacks
 # Debian 13's C and C++ runtimes (4 MB, checked by apt with Debian's keyring) beside the environment and points only
-# the environment's own python binaries at them. Nothing outside the project folder is touched, no root is needed.
+# the environment's own python binaries at them. Nothing outside the two folders is touched, no root is needed.
 #
 # usage: newer_glibc.sh --check         prints "host" (its own is new enough) or "newer" (it needs this, and can have it)
 #        newer_glibc.sh VENV FOLDER     VENV made with `python -m venv --copies`; FOLDER receives the libraries;
@@ -11,18 +11,19 @@
 # exit:  0 done, or nothing to do; 3 this host cannot be helped; 1 a step failed. 3 and 1 leave a sentence on stderr.
 set -euo pipefail
 
+command=${SET_UP_BY:-nightlite tfx-env}
 needed=2.38
 os_release=${OS_RELEASE:-/etc/os-release}
 keyring=${DEBIAN_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
 
 cannot() {
-  printf 'setup: expected glibc %s or newer (Debian 13, Ubuntu 24.04), which TFX needs. Received: %s. %s. %s\n' \
-    "$needed" "$found" "$1" 'Docker compose works here: see the README.' >&2
+  printf '%s: expected glibc %s or newer (Debian 13, Ubuntu 24.04), which TFX needs. Received: %s. %s. %s\n' \
+    "${command##* }" "$needed" "$found" "$1" 'A container of Debian 13 works here: Docker compose has one.' >&2
   exit 3
 }
 
 failed() {
-  printf 'setup: %s\n' "$1" >&2
+  printf '%s: %s\n' "${command##* }" "$1" >&2
   exit 1
 }
 
@@ -82,7 +83,7 @@ download() {
 fetch_libraries() {
   local partial=$folder.partial mirror deb
   trap 'rm -rf "$folder.partial"' EXIT
-  echo "setup: fetching Debian 13's C and C++ runtimes (4 MB) for the TFX environment" >&2
+  echo "${command##* }: fetching Debian 13's C and C++ runtimes (4 MB) for the TFX environment" >&2
   for mirror in $(mirrors); do
     if (download "$mirror" "$partial"); then
       for deb in "$partial"/debs/*.deb; do dpkg-deb -x "$deb" "$partial/root"; done
@@ -91,8 +92,8 @@ fetch_libraries() {
       return
     fi
   done
-  failed "Debian 13's C library cannot be fetched from $(mirrors | paste -sd ' ') (apt's reason is above). Run make \
-setup again when the network is there."
+  failed "Debian 13's C library cannot be fetched from $(mirrors | paste -sd ' ') (apt's reason is above). Run $command \
+again when the network is there."
 }
 
 # A binary is patched as a copy that then takes its place, so that an interruption never leaves a broken one.
@@ -124,15 +125,15 @@ fi
 if host_is_new_enough; then exit 0; fi
 check_that_it_can_be_helped
 venv=$(realpath -m "$1") folder=$(realpath -m "$2")
-command -v patchelf >/dev/null || failed 'expected patchelf on PATH; make setup puts it there'
+command -v patchelf >/dev/null || failed 'expected patchelf on PATH'
 [ -e "$folder/ld-linux-x86-64.so.2" ] || fetch_libraries
 
 rm -f "$venv"/bin/*.partial
 # The base interpreter's own libraries (libpython, where it is shared) come last.
 base_lib=$("$venv/bin/python" -I -c 'import sys, sysconfig
 print(sysconfig.get_config_var("LIBDIR"), f"{sys.base_prefix}/lib", sep=":")') ||
-  failed "$venv/bin/python does not run. Remove $venv and run make setup again."
+  failed "$venv/bin/python does not run. Remove $venv and run $command again."
 for binary in "$venv"/bin/python*; do
   [ -L "$binary" ] || patch_binary "$binary" "$base_lib"
-  verify "$binary" || failed "$binary does not load the newer glibc. Remove $folder and run make setup again."
+  verify "$binary" || failed "$binary does not load the newer glibc. Remove $folder and run $command again."
 done

@@ -14,6 +14,7 @@ NightliteError
 ├── ReleaseError             a release is missing, damaged or differs from its signature
 │   └── NoReleaseError       there is no release of that version (also a UsageError)
 ├── FeedError                the feed of phones, or its keys, cannot be read or written
+│   └── FeedRefusedError     what a feed's server sends is not what its publisher signed, or does not run here
 └── StackError               Airflow cannot be started, reached or stopped
     └── RefusedError         Airflow answered, but refused the request
         ├── NoRunError       there is no run of that id (also a UsageError)
@@ -91,6 +92,10 @@ class WebRuntimeError(NightliteError):
 
 class FeedError(NightliteError):
     """The feed that phones read, or its keys, cannot be made, read or written."""
+
+
+class FeedRefusedError(FeedError):
+    """What a feed's server sends is not what its publisher signed, or does not run here."""
 
 
 class StackError(NightliteError):

@@ -5,8 +5,9 @@ import pytest
 from models.mnist.on_device import MODEL
 from nightlite.deployment.settings import settings
 from nightlite.errors import SettingsError
+from nightlite.ondevice.rollout.plan import AT_ONCE, Plan
 from nightlite.ondevice.run_parameters import run_params
-from nightlite.ondevice.settings import model_settings, run_defaults
+from nightlite.ondevice.settings import model_settings, rollout_plan, run_defaults
 from nightlite.paths import runtime_dir
 from nightlite.settings import forget_settings
 
@@ -105,6 +106,16 @@ def test_a_model_has_variables_of_its_own_over_what_it_declares(monkeypatch):
     found = model_settings(own)
     assert (found.schedule, found.approval_hours) == ("", 3)
     assert model_settings(own.model_copy(update={"name": "other"})).schedule == "@weekly"
+
+
+def test_a_model_has_a_plan_of_its_own_for_its_roll_outs(monkeypatch):
+    assert rollout_plan("mnist") == AT_ONCE
+    monkeypatch.setenv("NIGHTLITE_MNIST_ROLLOUT", "10,50")
+    monkeypatch.setenv("NIGHTLITE_MNIST_ROLLOUT_OVERLAP", "replace")
+    assert (rollout_plan("mnist"), rollout_plan("other")) == (Plan((100, 500), "replace"), AT_ONCE)
+    monkeypatch.setenv("NIGHTLITE_MNIST_ROLLOUT", "50,10")
+    with pytest.raises(SettingsError, match="NIGHTLITE_MNIST_ROLLOUT: expected growing percents .* Received: '50,10'"):
+        rollout_plan("mnist")
 
 
 @pytest.mark.parametrize(

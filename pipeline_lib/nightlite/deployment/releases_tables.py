@@ -9,12 +9,14 @@ from rich.table import Column, Table
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.contract.app_contract import Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
-from nightlite.ondevice.releases.history import Event
 from nightlite.ondevice.releases.history import withdrawn as events_that_bar
 from nightlite.ondevice.releases.manifest import Manifest
+from nightlite.ondevice.releases.offers import offered_versions
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.results.quality import name_of
+from nightlite.ondevice.rollout.event import Event
+from nightlite.ondevice.rollout.words import action, phones
 
 _TIME = "%Y-%m-%d %H:%M"
 
@@ -22,23 +24,35 @@ _TIME = "%Y-%m-%d %H:%M"
 def releases(found: Releases) -> Table:
     """Return one row per release, newest first.
 
-    `least app` is the first version of the app that understands it. `barred` names a rollback, after which no run
-    pushes that file again.
+    `phones` says which get it now. `least app` is the first version of the app that understands it. `barred` names a
+    halt or a rollback, after which no run pushes that file again.
     """
-    latest, withdrawn = found.latest_version(), events_that_bar(found.history())
+    latest, withdrawn, state = found.latest_version(), events_that_bar(found.history()), found.state()
+    offered = offered_versions(found, state)
     rows, qualities = [], []
     for version in reversed(found.versions()):
         mark = "→" if version == latest else ""
         try:
             release = found.release(version)
             barred = withdrawn.get(release.manifest.sha256)
-            rows.append([mark, str(version), *_row(release), escape(f"{barred.who}: {barred.why}") if barred else ""])
+            said = escape(f"{barred.who}: {barred.why}") if barred else ""
+            rows.append([mark, str(version), phones(state, version, offered=version in offered), *_row(release), said])
             qualities.append(release.manifest.quality)
         except ReleaseError as error:
-            rows.append([mark, str(version), f"[red]{escape(str(error))}[/]"])
+            rows.append([mark, str(version), "", f"[red]{escape(str(error))}[/]"])
     created = Column("created (UTC)", no_wrap=True)
     table = Table(
-        "", "version", created, name_of(qualities), "bytes", "span", "least app", "signed", "barred", box=SIMPLE
+        "",
+        "version",
+        "phones",
+        created,
+        name_of(qualities),
+        "bytes",
+        "span",
+        "least app",
+        "signed",
+        "barred",
+        box=SIMPLE,
     )
     for row in rows:
         table.add_row(*row)
@@ -63,16 +77,17 @@ def history(events: Iterable[Event]) -> Table:
     for event in reversed(list(events)):
         previous = "" if event.previous is None else str(event.previous)
         who, why = escape(event.who), escape(event.why)
-        table.add_row(f"{event.when:{_TIME}}", event.action, str(event.version), previous, who, why)
+        table.add_row(f"{event.when:{_TIME}}", action(event), str(event.version), previous, who, why)
     return table
 
 
-def manifest(release: Release) -> list[Table]:
-    """Return one release's tables: two, or three if it has gates."""
+def manifest(release: Release, getting: str = "") -> list[Table]:
+    """Return one release's tables: two, or three if it has gates. `getting`: the phones that get it now."""
     said = release.manifest
     about = Table("", Column(overflow="fold"), title=f"release {said.version}", title_justify="left", show_header=False)
     for name, value in {
         "folder": release.folder,
+        "phones": getting or "none",
         "created": f"{said.created:{_TIME}} UTC",
         "sha256": said.sha256,
         "size": f"{said.size_bytes:,} bytes",

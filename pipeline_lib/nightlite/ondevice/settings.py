@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.model import OnDeviceModel, pipeline_name
+from nightlite.ondevice.rollout.plan import Overlap, Plan, steps_of
 from nightlite.ondevice.run_parameters import run_params
 from nightlite.ondevice.settable import is_settable
 from nightlite.paths import PROJECT
@@ -104,6 +105,23 @@ class ModelSettings(BaseSettings):
     approval_hours: float = Field(
         default=20, gt=0, le=24 * 365, description="how long a run waits for its approval; then nothing is pushed"
     )
+    rollout: str = Field(
+        default="", description="growing percents of the phones on stable, a night each, before all; empty: all at once"
+    )
+    rollout_overlap: Overlap = Field(
+        default="wait", description="a new release while one is rolling out: wait until that is done, or replace it"
+    )
+
+    @field_validator("rollout")
+    @classmethod
+    def _steps(cls, percents: str) -> str:
+        steps_of(percents)
+        return percents
+
+    @property
+    def rollout_plan(self) -> Plan:
+        """Return the plan of this model's roll-outs."""
+        return Plan(steps_of(self.rollout), self.rollout_overlap)
 
 
 def model_prefix(model: OnDeviceModel) -> str:
@@ -127,6 +145,15 @@ def is_enabled(name: str) -> bool:
       SettingsError: one of the model's variables is malformed.
     """
     return read_variables(ModelSettings, _prefix(name)).enabled
+
+
+def rollout_plan(name: str) -> Plan:
+    """Return the plan of the roll-outs of the model of that name. It need not be imported for that.
+
+    Raises:
+      SettingsError: one of the model's variables is malformed.
+    """
+    return read_variables(ModelSettings, _prefix(name)).rollout_plan
 
 
 def model_settings(model: OnDeviceModel) -> ModelSettings:

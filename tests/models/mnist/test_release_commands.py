@@ -20,6 +20,7 @@ from nightlite.deployment.settings import Settings
 from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden, GoldenExample, numbers
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.rollout.plan import Plan
 from nightlite.paths import PROJECT
 from tests.help_texts import broken_paragraphs, help_of
 from tests.ondevice.releases.made_releases import describe
@@ -113,6 +114,37 @@ def test_after_a_rollback_predict_asks_the_other_release(run: Run, released: Rel
     assert json.loads(run("predict", picture, "--json", "--version", "2").stdout)["digit"] == "1"
     history = run("models", "list", "--history").stdout
     assert "rollback" in history and "ann" in history and "two is no digit" in history
+
+
+def test_a_release_is_halted_and_rolled_out_again(run: Run, tmp_path: Path, tiny_models: list[Path]) -> None:
+    releases = Releases(tmp_path / "mnist" / "releases")
+    for number, model in enumerate(tiny_models):
+        releases.push(model, describe(f"run-{number}", LABELS), who="Pusher", plan=Plan((100,)))
+    steps = {"NIGHTLITE_MNIST_ROLLOUT": "10"}
+    listed = run("models", "list", **steps).stdout
+    assert "10 % of stable" in listed and "90 % of stable" in listed and "waits for stable" in listed
+    assert "Release 2 goes to all phones with the feed's first renewal after" in listed
+    done = run("models", "halt", "2", "--reason", "crashes", "--who", "ann", **steps)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:3] == [
+        "release 2 is withdrawn, and no run pushes its file again",
+        "release 3: all of beta, waits for stable",
+        "release 1: all of stable",
+    ]
+    assert "Release 3 goes to 10 % of stable with" in done.stdout and "rollback --model mnist 1" in done.stdout
+    assert "│ none" in run("models", "show", "2").stdout
+    done = run("models", "rollout", "2", "--percent", "2.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "release 3: all of beta, waits for stable",
+        "release 2: 2.5 % of stable",
+        "release 1: 97.5 % of stable",
+        "Release 2 stays at 2.5 % until someone changes that.",
+    ]
+    assert "rollout, 2.5 %" in run("models", "list", "--history").stdout
+    again = run("models", "rollout", "2", "--percent", "1")
+    assert (again.returncode, again.stdout) == (1, "") and "a share only grows" in again.stderr
+    assert run("models", "halt", "9", "--reason", "none").returncode == 2
 
 
 def test_a_rollback_across_a_change_of_the_contract_names_it(

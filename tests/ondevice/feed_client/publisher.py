@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from nightlite.ondevice.contract.golden import Golden, GoldenExample
 from nightlite.ondevice.feed import keys, signature
-from nightlite.ondevice.releases.rollout.plan import AT_ONCE, Plan
+from nightlite.ondevice.rollout.plan import AT_ONCE, Plan
 from tests.ondevice.feed.made_feed import MadeFeed
 from tests.ondevice.feed_client.phones import INPUT, OUTPUT
 from tests.ondevice.releases.made_releases import describe

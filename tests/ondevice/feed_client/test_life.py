@@ -8,7 +8,7 @@ import pytest
 
 from nightlite.ondevice.feed import keys
 from nightlite.ondevice.feed.choice import bucket
-from nightlite.ondevice.releases.rollout.plan import Plan
+from nightlite.ondevice.rollout.plan import Plan
 from tests.ondevice.feed_client import server as answers
 from tests.ondevice.feed_client.phones import Asked, JavaPhone, Phone, at
 from tests.ondevice.feed_client.publisher import Publisher

@@ -7,8 +7,8 @@ from typing import Any
 from nightlite.ondevice.contract.app_contract import AppContract, Input, Meaning
 from nightlite.ondevice.contract.file_contract import TensorContract
 from nightlite.ondevice.releases.manifest import Description
-from nightlite.ondevice.releases.rollout.plan import AT_ONCE, Plan
 from nightlite.ondevice.releases.store import Push, Releases
+from nightlite.ondevice.rollout.plan import AT_ONCE, Plan
 
 CONTRACT = AppContract(
     inputs=(

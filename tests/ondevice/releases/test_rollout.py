@@ -10,9 +10,10 @@ from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases import history
 from nightlite.ondevice.releases.anchor import anchor
 from nightlite.ondevice.releases.offers import offers
-from nightlite.ondevice.releases.rollout.plan import Plan, permille_of, steps_of
-from nightlite.ondevice.releases.rollout.state import REST, Channel
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.rollout.plan import Plan, permille_of, steps_of
+from nightlite.ondevice.rollout.state import REST, Channel
+from nightlite.ondevice.rollout.words import next_step, phones
 from tests.ondevice.releases.made_releases import push
 
 STEPS = Plan((100, 500))
@@ -339,3 +340,30 @@ def test_a_history_from_before_roll_outs_means_all_phones(releases: Releases) ->
     line = f'{{"action":"push","version":2,"sha256":"x","previous":1,"when":"{when}","who":"Pusher","why":""}}\n'
     (releases.folder / "history.jsonl").write_text(line)
     assert offered(releases) == [(2, 1000)]
+
+
+def test_words_say_who_gets_what_and_what_comes_next(releases: Releases) -> None:
+    def said() -> dict[int, str]:
+        state = releases.state()
+        shown = {offer.version for offer in offers(releases, "stable")}
+        return {version: phones(state, version, offered=version in shown) for version in releases.versions()}
+
+    def comes() -> str:
+        return next_step(releases.state(), STEPS).partition(" with the feed's first renewal after ")[0]
+
+    assert said() == {1: "90 % of stable", 2: "all of beta, 10 % of stable"}
+    assert comes() == "Release 2 goes to 50 % of stable"
+    assert next_step(releases.state(), Plan()) == "Release 2 stays at 10 % until someone changes that."
+    pushed = [push(releases, f"model {number}", f"run-{number}", STEPS, least_app_version=2) for number in (3, 4)]
+    assert [done.why for done in pushed] == [f"pushed as release {n}, which waits: one is rolling out" for n in (3, 4)]
+    assert said() == {1: "90 % of stable", 2: "10 % of stable", 3: "", 4: "all of beta, waits for stable"}
+    for _ in range(2):
+        grow(releases)
+    assert said() == {1: "", 2: "all of stable", 3: "", 4: "all of beta, waits for stable"}
+    assert comes() == "Release 4 goes to 10 % of stable"
+    assert next_step(releases.state(), Plan()) == "Release 4 waits until someone rolls it out."
+    for _ in range(3):
+        grow(releases)
+    assert said() == {1: "", 2: "apps too old for a newer one", 3: "", 4: "all"}
+    assert comes() == ""
+    assert push(releases, "model 5", "run-5", STEPS).why == "pushed as release 5, to 10 % of the phones on stable"

@@ -1,7 +1,5 @@
 """Command `nightlite models`: list, check and change the releases."""
 
-import getpass
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +9,14 @@ import typer
 from nightlite.deployment import releases_tables
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import ModelName, command_app
-from nightlite.deployment.models import model_named
+from nightlite.deployment.in_tfx.found_releases import find, no_release, releases_of, user, verified
+from nightlite.deployment.in_tfx.rollout_commands import halt, rollback, rollout
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.checked import export as export_checked
-from nightlite.ondevice.releases.release import Release
+from nightlite.ondevice.releases.offers import offered_versions
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.settings import settings
+from nightlite.ondevice.rollout.words import next_step, phones
+from nightlite.ondevice.settings import rollout_plan, settings
 from nightlite.table_console import table_console
 
 app = command_app()
@@ -35,16 +34,18 @@ def _as_a_group() -> None:
 @models.command("list", epilog="Example: nightlite models list --model NAME")
 def list_releases(
     model_name: ModelName = None,
-    history: Annotated[bool, typer.Option("--history", help="every push, rollback and prune instead")] = False,
+    history: Annotated[bool, typer.Option("--history", help="every change instead")] = False,
 ) -> None:
     """List the releases, newest first. The arrow marks `latest`."""
-    releases = _releases(model_name)
+    releases = releases_of(model_name)
     if history:
         table_console().print(releases_tables.history(releases.history()))
     elif releases.versions():
         table_console().print(releases_tables.releases(releases))
+        if said := next_step(releases.state(), rollout_plan(releases.model)):
+            print(said)
     else:
-        print(_no_release(releases))
+        print(no_release(releases))
 
 
 @models.command(epilog="Examples: nightlite models show --model NAME; nightlite models show --model NAME 3 --json")
@@ -54,11 +55,12 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="the manifest itself")] = False,
 ) -> None:
     """Show a release's manifest."""
-    release = find(_releases(model_name), version)
+    releases = releases_of(model_name)
+    release = find(releases, version)
     if json:
         print(release.manifest.model_dump_json(indent=1))
         return
-    for table in releases_tables.manifest(release):
+    for table in releases_tables.manifest(release, _phones(releases, release.version)):
         table_console().print(table)
 
 
@@ -72,11 +74,11 @@ def verify(
 
     Exit code 1: do not use it.
     """
-    releases, bad = _releases(model_name), 0
+    releases, bad = releases_of(model_name), 0
     latest = releases.latest_version()
     for number in releases.versions() if all_ else [find(releases, version).version]:
         try:
-            print(f"release {number}: {_verified(find(releases, number))}")
+            print(f"release {number}: {verified(find(releases, number))}")
         except ReleaseError as error:
             bad += 1
             others = number == latest and len(releases.versions()) > 1
@@ -85,25 +87,9 @@ def verify(
     raise typer.Exit(1 if bad else 0)
 
 
-@models.command(epilog='Example: nightlite models rollback --model NAME 3 --reason "4 is slow on old phones"')
-def rollback(
-    version: Annotated[int, typer.Argument(help="the new target of `latest`")],
-    reason: Annotated[str, typer.Option(help="goes to the history")],
-    model_name: ModelName = None,
-    who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
-) -> None:
-    """Point `latest` to another release. The next run compares its model with that one."""
-    releases = _releases(model_name)
-    _verified(find(releases, version))
-    before = _latest_if_readable(releases)
-    release = releases.rollback(version, who=who or _user(), why=reason)
-    print(f"latest is release {release.version} now (sha256 {release.manifest.sha256})")
-    changes = release.manifest.app_contract.changes(before.manifest.app_contract) if before else ()
-    if before and changes:
-        print(
-            f"Its contract is another than release {before.version}'s ({'; '.join(changes)}): an app made for that one "
-            "must not use it, and the next run of that contract is refused unless it says least_app_version"
-        )
+models.command(epilog='Example: nightlite models rollback --model NAME 3 --reason "4 is slow on old phones"')(rollback)
+models.command(epilog="Example: nightlite models rollout --model NAME 8 --percent 10")(rollout)
+models.command(epilog='Example: nightlite models halt --model NAME 8 --reason "crashes on old phones"')(halt)
 
 
 @models.command(epilog="Example: nightlite models prune --model NAME --keep 5")
@@ -112,9 +98,9 @@ def prune(
     model_name: ModelName = None,
     who: Annotated[str, typer.Option(help="goes to the history; default: you")] = "",
 ) -> None:
-    """Remove old releases. The one that `latest` points to, and anchors, always stay."""
-    releases = _releases(model_name)
-    pruned = releases.prune(keep, who=who or _user(), why=f"keep {keep}")
+    """Remove old releases. The one that `latest` points to, those that phones get, and anchors always stay."""
+    releases = releases_of(model_name)
+    pruned = releases.prune(keep, who=who or user(), why=f"keep {keep}")
     print(f"pruned: {', '.join(map(str, pruned)) or 'none'}; left: {', '.join(map(str, releases.versions()))}")
 
 
@@ -127,57 +113,14 @@ def export(
     """Copy a checked release into a new folder, for an app's build."""
     from nightlite.ondevice.in_tfx.golden_check import require_golden
 
-    release = find(_releases(model_name), version)
+    release = find(releases_of(model_name), version)
     export_checked(release, destination.expanduser().absolute(), settings(), require_golden)
     print(f"release {release.version} is in {destination}")
 
 
-def _verified(release: Release) -> str:
-    """Return the results of every check of a release, in words.
-
-    Raises:
-      ReleaseError: one failed.
-    """
-    from nightlite.ondevice.in_tfx.golden_check import require_golden
-
-    with checked(release, settings()) as (copy, signature):
-        said = copy.manifest
-        return f"{said.size_bytes:,} bytes, sha256 {said.sha256}; {signature}; {require_golden(copy)}"
-
-
-def find(releases: Releases, version: int | None) -> Release:
-    """Return that release, or the latest.
-
-    Raises:
-      ReleaseError: there is none.
-    """
-    release = releases.latest() if version is None else releases.release(version)
-    if release is None:
-        raise ReleaseError(_no_release(releases))
-    return release
-
-
-def _latest_if_readable(releases: Releases) -> Release | None:
-    try:
-        return releases.latest()
-    except ReleaseError:
-        return None  # damaged, which may be why someone rolls back
-
-
-def _releases(model_name: str | None) -> Releases:
-    return Releases(settings().folders(model_named(model_name).name).releases)
-
-
-def _no_release(releases: Releases) -> str:
-    demo = f"'make demo MODEL={releases.model}'"
-    return f"no release yet in {releases.folder}: a blessed model's Pusher makes the first ({demo})"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"  # a container's user may have no name
+def _phones(releases: Releases, version: int) -> str:
+    state = releases.state()
+    return phones(state, version, offered=version in offered_versions(releases, state))
 
 
 if __name__ == "__main__":

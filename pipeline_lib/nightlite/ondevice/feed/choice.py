@@ -3,7 +3,7 @@
 import hashlib
 
 from nightlite.ondevice.feed.document import Document, Offer
-from nightlite.ondevice.releases.rollout.plan import FULL
+from nightlite.ondevice.rollout.plan import FULL
 
 LITERT = "litert"
 

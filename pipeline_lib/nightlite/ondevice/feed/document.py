@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from nightlite.ondevice.releases.rollout.plan import FULL
-from nightlite.ondevice.releases.rollout.state import Channel
+from nightlite.ondevice.rollout.plan import FULL
+from nightlite.ondevice.rollout.state import Channel
 
 DOCUMENT_FILE = "latest.json"
 # It is renewed each night. A renewal that fails on a Friday night may be mended on Monday, at any hour.

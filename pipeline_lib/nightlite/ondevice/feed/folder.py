@@ -17,8 +17,8 @@ from nightlite.ondevice.feed.keys import FeedKeys
 from nightlite.ondevice.feed.signature import SIGNATURE_FILE, Signature
 from nightlite.ondevice.releases.manifest import LABELS_FILE, MANIFEST_FILE, MODEL_FILE
 from nightlite.ondevice.releases.release import Release
-from nightlite.ondevice.releases.rollout.plan import FULL
-from nightlite.ondevice.releases.rollout.state import CHANNELS, Channel
+from nightlite.ondevice.rollout.plan import FULL
+from nightlite.ondevice.rollout.state import CHANNELS, Channel
 
 FILES = "files"
 # A phone that read the document before may be downloading, or wait for a better network.

@@ -18,7 +18,7 @@ from nightlite.ondevice.feed.keys import FeedKeys
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.offers import offers as releases_of
 from nightlite.ondevice.releases.reader import ReleaseReader
-from nightlite.ondevice.releases.rollout.state import CHANNELS, Channel
+from nightlite.ondevice.rollout.state import CHANNELS, Channel
 from nightlite.ondevice.settings import Settings
 
 

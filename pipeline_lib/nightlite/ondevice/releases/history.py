@@ -5,36 +5,14 @@ No line is ever removed.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from nightlite import durable
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.rollout.event import Event
 
 HISTORY_FILE = "history.jsonl"
-Action = Literal["push", "rollback", "prune", "rollout", "halt"]
-
-
-class Event(BaseModel):
-    """One line.
-
-    Attributes:
-      version: of a push, a rollout and a halt the release, of a rollback its target.
-      previous: the earlier target of `latest`.
-      permille: the share of phones on `stable` after a push or a rollout. 0: it waits. None: all, in older lines too.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    action: Action
-    version: int
-    sha256: str
-    previous: int | None
-    when: AwareDatetime
-    who: str
-    why: str
-    permille: int | None = None
 
 
 def read(folder: Path) -> list[Event]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.releases.release import Release
-from nightlite.ondevice.releases.rollout.plan import FULL
-from nightlite.ondevice.releases.rollout.state import Channel, RollOut, Share, rollout_of
+from nightlite.ondevice.rollout.plan import FULL
+from nightlite.ondevice.rollout.state import Channel, RollOut, Share, rollout_of
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from nightlite.errors import NoReleaseError, ReleaseError
 from nightlite.ondevice.releases import history
-from nightlite.ondevice.releases.history import Event
 from nightlite.ondevice.releases.release import Release
-from nightlite.ondevice.releases.rollout.state import RollOut, rollout_of
+from nightlite.ondevice.rollout.event import Event
+from nightlite.ondevice.rollout.state import RollOut, rollout_of
 
 LATEST = "latest"
 # No leading zeros, no other script's digits: each version has one name.

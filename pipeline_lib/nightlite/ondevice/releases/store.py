@@ -25,9 +25,9 @@ from nightlite.ondevice.releases.manifest import (
 )
 from nightlite.ondevice.releases.policy import ANY_BLESSED, Policy
 from nightlite.ondevice.releases.release import Release
-from nightlite.ondevice.releases.rollout.plan import AT_ONCE, Plan
 from nightlite.ondevice.releases.writer import ReleaseWriter
 from nightlite.ondevice.results.outcome import Outcome
+from nightlite.ondevice.rollout.plan import AT_ONCE, FULL, Plan, percent
 
 Signer = Callable[[Path], None]
 # The content of a release's further files by name, of its manifest without them.
@@ -87,8 +87,9 @@ class Releases(ReleaseWriter):
             if known := self.known(model, must_be_signed=sign is not None, policy=policy):
                 return known
             release = self._write(model, sha256, description, sign, documents or (lambda _: {}))
-            self._change("push", release, who, why, self.state().first_share(plan))
-            return Push(Outcome.released, release, f"pushed as release {release.version}")
+            permille = self.state().first_share(plan)
+            self._change("push", release, who, why, permille)
+            return Push(Outcome.released, release, f"pushed as release {release.version}{_first(permille)}")
 
     def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy = ANY_BLESSED) -> Push | None:
         """Return the result of a push of this file if it would make no release, else None."""
@@ -182,3 +183,10 @@ class Releases(ReleaseWriter):
             if sign:
                 sign(folder)
         return Release(path, manifest)
+
+
+def _first(permille: int) -> str:
+    """Return the words for the share that a release begins with, "" for all phones."""
+    if permille == FULL:
+        return ""
+    return f", to {percent(permille)} of the phones on stable" if permille else ", which waits: one is rolling out"

@@ -9,12 +9,12 @@ from nightlite.errors import ReleaseError
 from nightlite.locks import lock
 from nightlite.ondevice.releases import history
 from nightlite.ondevice.releases.anchor import anchors_of
-from nightlite.ondevice.releases.history import Action, Event
 from nightlite.ondevice.releases.offers import offered_versions
 from nightlite.ondevice.releases.reader import LATEST, ReleaseReader
 from nightlite.ondevice.releases.release import Release
-from nightlite.ondevice.releases.rollout.plan import FULL, Plan, percent
-from nightlite.ondevice.releases.rollout.state import RollOut, Share
+from nightlite.ondevice.rollout.event import Action, Event
+from nightlite.ondevice.rollout.plan import FULL, Plan, percent
+from nightlite.ondevice.rollout.state import RollOut, Share
 
 
 class ReleaseWriter(ReleaseReader):

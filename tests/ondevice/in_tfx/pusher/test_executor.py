@@ -178,6 +178,14 @@ def test_a_release_has_the_golden_examples_and_a_card(push: Callable[..., Pushed
     assert release.manifest.source == "a meadow"
 
 
+def test_a_release_begins_with_the_first_share_of_the_models_plan(
+    push: Callable[..., Pushed], releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"NIGHTLITE_{releases.model.upper()}_ROLLOUT", "10,50")
+    assert [push(number, f"run-{number}")["outcome"] for number in range(3)] == ["released"] * 3
+    assert [event.permille for event in releases.history()] == [1000, 100, 0]
+
+
 def test_golden_examples_of_another_file_are_not_released(push: Callable[..., Pushed], releases: Releases) -> None:
     with pytest.raises(ReleaseError, match=r"golden\.json: expected the examples of this release's file"):
         push(0, "run-1", golden=GOLDEN.model_copy(update={"sha256": "0" * 64}))

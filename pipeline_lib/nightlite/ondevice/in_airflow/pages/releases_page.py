@@ -14,13 +14,13 @@ from jinja2 import Template
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.model import model_name
 from nightlite.ondevice.releases import history
-from nightlite.ondevice.releases.history import Event
 from nightlite.ondevice.releases.manifest import CARD_FILE, MANIFEST_FILE, MODEL_FILE, Manifest
 from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.report.page_templates import environment
 from nightlite.ondevice.report_files import REPORT_PAGE
 from nightlite.ondevice.results.quality import name_of
+from nightlite.ondevice.rollout.event import Event
 
 _MODEL = re.compile("[a-z][a-z0-9_]*")
 _MOST_EVENTS = 50

@@ -2,7 +2,6 @@
 
 import json
 import math
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
 from nightlite.ondevice.in_tfx.evaluation.thresholds import overall_metrics
 from nightlite.ondevice.in_tfx.pusher.documents import documents_of
+from nightlite.ondevice.in_tfx.pusher.made_by import least_runtime, versions
 from nightlite.ondevice.model import ModelCard
 from nightlite.ondevice.releases import signing
 from nightlite.ondevice.releases.anchor import anchor as anchor_of
@@ -30,7 +30,7 @@ from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Push, Releases, Signer
 from nightlite.ondevice.results.outcome import OUTCOME, Outcome
 from nightlite.ondevice.run_options import DRY_RUN, LATEST, LEAST_APP_VERSION
-from nightlite.ondevice.settings import Settings, settings
+from nightlite.ondevice.settings import Settings, rollout_plan, settings
 
 _QUALITY = (
     *("accuracy", "tfma_accuracy", "keras_agreement", "mean_error", "p95_error", "tfma_mean_error"),
@@ -89,7 +89,15 @@ class Executor(executor.Executor):
             return
         description = self._describe(model, input_dict, exec_properties, config, contract)
         documents = documents_of(_judged(input_dict), ModelCard.model_validate_json(custom["card"]), releases.model)
-        push = releases.push(model, description, who="Pusher", sign=_signer(config), policy=policy, documents=documents)
+        push = releases.push(
+            model,
+            description,
+            who="Pusher",
+            sign=_signer(config),
+            policy=policy,
+            documents=documents,
+            plan=rollout_plan(releases.model),
+        )
         self._tell(push, pushed_model)
         if push.outcome is Outcome.released:
             io_utils.copy_dir(str(push.release.folder), pushed_model.uri)
@@ -131,8 +139,8 @@ class Executor(executor.Executor):
             span=int(exec_properties["span"]),
             source=exec_properties.get("source", ""),
             parameters=json.loads(exec_properties["run_parameters"]),
-            versions=_versions(model, model_artifact),
-            least_runtime_version=_least_runtime_version(model),
+            versions=versions(model, model_artifact),
+            least_runtime_version=least_runtime(model),
             code_revision=code_revision(),
             run_id=self._context.pipeline_run_id,
             model_artifact_id=model_artifact.id,
@@ -220,26 +228,3 @@ def _judgements(input_dict: Artifacts) -> tuple[tuple[Gate, ...], dict[str, Any]
     """Return the run's gates, and EdgeValidator's measurements."""
     folder = _judged(input_dict)
     return Gates.read(folder).gates, json.loads((folder / MEASUREMENTS_FILE).read_text(encoding="utf-8"))
-
-
-def _versions(model: Path, artifact: types.Artifact) -> dict[str, str]:
-    """Return versions of the packages that made the file, which may come from an older version's cache.
-
-    TFX's is a property of the artifact. TensorFlow's is in the file (`CONVERSION_METADATA`), or left out. LiteRT's
-    is that of the runtime that loads the file here.
-    """
-    from tensorflow.lite.python import util
-
-    found = {"ai-edge-litert": metadata.version("ai-edge-litert")}
-    if tfx_version := artifact.get_string_custom_property("tfx_version"):
-        found["tfx"] = tfx_version
-    converted = util.get_conversion_metadata(bytearray(model.read_bytes()))
-    if converted and converted.environment and converted.environment.tensorflowVersion:
-        found["tensorflow"] = converted.environment.tensorflowVersion.decode()
-    return found
-
-
-def _least_runtime_version(model: Path) -> str:
-    from nightlite.ondevice.in_tfx.conversion.runtime_version import least_runtime_version
-
-    return least_runtime_version(model.read_bytes())

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from nightlite.ondevice.releases.history import Event
-from nightlite.ondevice.releases.rollout.plan import FULL, Plan
+from nightlite.ondevice.rollout.event import Event
+from nightlite.ondevice.rollout.plan import FULL, Plan
 
 Channel = Literal["beta", "stable"]
 CHANNELS: Final[tuple[Channel, ...]] = ("beta", "stable")

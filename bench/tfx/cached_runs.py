@@ -23,6 +23,7 @@ from nightlite.paths import var_dir
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx import node, node_log
 from nightlite.runner.in_tfx.mlmd import lineage
+from nightlite.runner.in_tfx.mlmd.outcome import read_outcome
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.in_tfx.run_local import run_local
 
@@ -63,8 +64,8 @@ class History:
         for item in self._compiled.nodes:
             request = NodeRequest(self._config.compiled_file(MODEL), item.id, run_id, self._config.mlmd_url, PARAMETERS)
             launcher, store = node.prepare(request)
-            info = launcher.launch()
-            outcome = node.read_outcome(run_id, item.id, store, info.execution_id, launcher.hooks, launcher.was_done)
+            executions = launcher.launch_all()
+            outcome = read_outcome(run_id, item.id, store, executions, launcher.hooks, launcher.was_done)
             uncached = item.system or (item.id in self._uncached and outcome.state == "skipped")
             if expected and not uncached and outcome.state != expected:
                 raise SystemExit(f"expected {item.id} {expected}. Received: {outcome.state}, {outcome.reason}")

@@ -1,7 +1,7 @@
 import pytest
 
 from nightlite.errors import CompiledPipelineError
-from nightlite.runner.compiled_pipeline import CompiledPipeline, Node, Parameter, sealed
+from nightlite.runner.compiled_pipeline import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter, sealed
 
 
 def pipeline(*nodes: Node, **more) -> CompiledPipeline:
@@ -58,7 +58,7 @@ def test_unusable_files_are_refused_in_one_sentence(tmp_path, content):
     with pytest.raises(CompiledPipelineError) as raised:
         CompiledPipeline.read(path)
     message = str(raised.value)
-    assert str(path) in message and message.endswith("run 'make compile'") and "\n" not in message
+    assert str(path) in message and message.endswith(HOW_TO_COMPILE) and "\n" not in message
 
 
 @pytest.mark.parametrize("missing", ["nothing.json", "."])
@@ -90,3 +90,16 @@ def test_any_changed_byte_is_found_wherever_it_is(tmp_path):
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         with pytest.raises(CompiledPipelineError, match="(not match its digest|no digest).*: run .make compile"):
             CompiledPipeline.read(path)
+
+
+def test_a_file_that_says_how_it_was_compiled_is_refused_with_that_command(tmp_path):
+    path, command = tmp_path / "p.json", "nightlite compile shop.pipeline:create --arg 'name=a \"b\"' --output p.json"
+    written = pipeline(Node(id="A", type="x")).model_copy(update={"compiled_by": command})
+    assert written.how_to_compile == f"run '{command}'"
+    written.write(path)
+    content = path.read_text()
+    for damaged in (content.replace('"name": "', '"name": "un'), content.partition("\n")[2]):
+        path.write_text(damaged)
+        with pytest.raises(CompiledPipelineError) as raised:
+            CompiledPipeline.read(path)
+        assert str(raised.value).endswith(f": run '{command}'")

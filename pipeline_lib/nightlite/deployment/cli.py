@@ -34,10 +34,12 @@ COMMANDS = {
     ),
     "runs": ("either", "nightlite.deployment.client.commands", "list the newest runs"),
     "ingest": ("tfx", "nightlite.deployment.in_tfx.commands", "add a span of data, of one of a model's sources"),
+    "compile": ("tfx", "nightlite.runner.in_tfx.commands", "compile a TFX pipeline of your own for Airflow"),
+    "run-node": ("tfx", "nightlite.runner.in_tfx.commands", "run one node of a compiled pipeline"),
     "run-local": (
         "tfx",
         "nightlite.deployment.in_tfx.commands",
-        "run the whole pipeline in this process, without Airflow",
+        "run a model's pipeline, or any compiled one, in this process, without Airflow",
     ),
     "schema": (
         "tfx",

@@ -18,21 +18,31 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nightlite.errors import CompiledPipelineError
 
 SCHEMA_VERSION: Final = 1
-HOW_TO_COMPILE = "run 'make compile'"
+# A command of this project's own models, and of any other pipeline.
+MAKE_COMPILE: Final = "make compile"
+HOW_TO_COMPILE: Final = "run 'make compile' for a model, 'nightlite compile' for any other pipeline"
 # Run parameter of a pipeline that answers no node from the cache.
 FORCE: Final = "force"
+_COMMAND = re.compile(rb'"compiled_by": "((?:[^"\\\\]|\\\\.)+)"')
 _DIGEST_LINE = re.compile(rb'\{ "sha256": "([0-9a-f]{64})",\n')
 
 
 class Node(BaseModel):
-    """One node of the pipeline. `type` is TFX's class path. `system` nodes have no executor."""
+    """One node of the pipeline. `type` is TFX's class path. `system` nodes have no executor.
+
+    `optional`: those of `upstream` that may be skipped without it. `retries` and `timeout_seconds` are the pipeline's
+    own NodeExecutionOptions; a DAG's NodeSettings override them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     type: str
     upstream: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     system: bool = False
+    retries: int | None = None
+    timeout_seconds: int | None = None
 
 
 class Parameter(BaseModel):
@@ -71,6 +81,8 @@ class CompiledPipeline(BaseModel):
 
     `declaration` is a product's digest of the declaration that it was made of, "" if there is none. `pages` is what
     its pages show of the declaration. The runner reads neither.
+    `compiled_by` is the command that compiles it again. `sources` is the folder from which the nodes import the
+    pipeline's own modules, beside their own paths.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +95,8 @@ class CompiledPipeline(BaseModel):
     hooks: Hooks = Hooks()
     declaration: str = ""
     pages: dict[str, Any] = {}
+    compiled_by: str = ""
+    sources: str = ""
     ir: dict[str, Any]
 
     def write(self, path: Path) -> bool:
@@ -95,6 +109,11 @@ class CompiledPipeline(BaseModel):
 
         durable.write(path, content)
         return True
+
+    @property
+    def how_to_compile(self) -> str:
+        """Return the advice to compile it again."""
+        return f"run '{self.compiled_by}'" if self.compiled_by else HOW_TO_COMPILE
 
     @classmethod
     def read(cls, path: Path) -> "CompiledPipeline":
@@ -109,22 +128,31 @@ class CompiledPipeline(BaseModel):
             raise CompiledPipelineError(
                 f"no compiled pipeline at {path} ({error.strerror or error}): {HOW_TO_COMPILE}"
             ) from None
-        digest = _DIGEST_LINE.match(content)
+        digest, advice = _DIGEST_LINE.match(content), _advice(content)
         if not digest:
             raise CompiledPipelineError(
-                f"{path} is not a compiled pipeline of this version (its first line has no digest): {HOW_TO_COMPILE}"
+                f"{path} is not a compiled pipeline of this version (its first line has no digest): {advice}"
             )
         if hashlib.sha256(content[digest.end() :]).hexdigest() != digest[1].decode():
-            raise CompiledPipelineError(f"{path} does not match its digest (damaged, or edited): {HOW_TO_COMPILE}")
+            raise CompiledPipelineError(f"{path} does not match its digest (damaged, or edited): {advice}")
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "file"
             raise CompiledPipelineError(
-                f"{path} is not a compiled pipeline of version {SCHEMA_VERSION} "
-                f"({where}: {first['msg']}): {HOW_TO_COMPILE}"
+                f"{path} is not a compiled pipeline of version {SCHEMA_VERSION} ({where}: {first['msg']}): {advice}"
             ) from None
+
+
+def _advice(content: bytes) -> str:
+    """Return the advice to compile a file again that cannot be used, with its own command if that can be read."""
+    if not (command := _COMMAND.search(content)):
+        return HOW_TO_COMPILE
+    try:
+        return f"run '{json.loads(command[0].partition(b': ')[2])}'"
+    except ValueError:
+        return HOW_TO_COMPILE
 
 
 def require_json(value: Any) -> None:

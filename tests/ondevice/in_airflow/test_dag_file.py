@@ -24,6 +24,7 @@ from nightlite.ondevice.in_airflow.schedule import as_of
 from nightlite.ondevice.run_parameters import declaration
 from nightlite.ondevice.settings import enabled_variable
 from nightlite.paths import PROJECT
+from nightlite.runner.compiled_pipeline import HOW_TO_COMPILE
 from nightlite.runner.in_airflow.operators import TfxNodeOperator
 from nightlite.settings import forget_settings
 
@@ -187,7 +188,7 @@ def test_an_unusable_file_is_one_sentence_that_says_what_to_run(read_dags, compi
     bag = read_dags()
     (error,) = bag.import_errors.values()
     assert set(bag.dags) == {"mnist_consumer"}
-    assert reason in error and str(compiled_file) in error and error.endswith("run 'make compile'")
+    assert reason in error and str(compiled_file) in error and error.endswith(HOW_TO_COMPILE)
     assert "\n" not in error
 
 
@@ -201,7 +202,7 @@ def test_an_edit_of_the_declaration_waits_for_no_run_but_asks_for_a_compile(read
     compiled.model_copy(update={"declaration": declaration(edited)}).write(compiled_file)
     (error,) = errors()
     assert error.startswith("diamond: expected a pipeline compiled from the model's declaration")
-    assert error.endswith("run 'make compile'") and "\n" not in error
+    assert error.endswith(HOW_TO_COMPILE) and "\n" not in error
     # The tasks of a run that has begun.
     with _airflow_parsing_context_manager(dag_id="diamond", task_id="ExampleGen"):
         assert errors() == []

@@ -200,3 +200,22 @@ def test_a_deployments_defaults_go_before_the_compiled_ones(compiled):
 def test_a_default_that_no_parameter_takes_is_refused(compiled, defaults, error, message):
     with pytest.raises(error, match=message):
         render(compiled, parameter_defaults=defaults)
+
+
+def test_a_nodes_own_retries_and_timeout_are_its_tasks_unless_the_config_has_others(compiled):
+    first, *others = compiled.nodes
+    own = compiled.model_copy(
+        update={"nodes": (first.model_copy(update={"retries": 3, "timeout_seconds": 60}), *others)}
+    )
+    task = render(own).get_task(first.id)
+    assert (task.retries, task.execution_timeout) == (3, timedelta(seconds=60))
+    task = render(own, node_settings={"*": NodeSettings(retries=1)}).get_task(first.id)
+    assert (task.retries, task.execution_timeout) == (1, timedelta(seconds=60))
+
+
+def test_a_node_that_can_do_without_a_skipped_one_does_not_wait_for_it(compiled):
+    *others, last = compiled.nodes
+    optional = compiled.model_copy(update={"nodes": (*others, last.model_copy(update={"optional": last.upstream[:1]}))})
+    rules = {node.id: render(optional).get_task(node.id).trigger_rule for node in optional.nodes}
+    assert rules.pop(last.id) == "none_failed"
+    assert set(rules.values()) == {"all_success"}

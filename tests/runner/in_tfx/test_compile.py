@@ -19,7 +19,7 @@ from nightlite.ondevice import run_parameters as run_params
 from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.paths import PROJECT
-from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
+from nightlite.runner.compiled_pipeline import FORCE, CompiledPipeline, Parameter
 from nightlite.runner.in_tfx import run_parameters as runtime_params
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.node import bound_pipeline
@@ -197,7 +197,7 @@ def test_a_string_inside_json_survives_as_it_is(value: str) -> None:
         custom_config={"first": [1, {"word": word}], "second": "constant"},
     )
     compiled = compile_pipeline(tfx.dsl.Pipeline("p", "root", components=[trainer]))
-    assert compiled.parameters == (Parameter(name="word", type="str", default="x"),)
+    assert compiled.parameters[0] == Parameter(name="word", type="str", default="x")
     config = _exec_properties(bound_pipeline(compiled, "run", {"word": value}), "Trainer")["custom_config"]
     assert json.loads(config) == {"first": [1, {"word": value}], "second": "constant"}
 
@@ -216,7 +216,7 @@ def test_the_odd_pipeline_keeps_its_edges_types_and_parameters(tmp_path: Path) -
     upstream = {node.id: set(node.upstream) for node in compiled.nodes}
     assert upstream["Guarded"] == {"Echo"}
     assert upstream["Resolver"] == {"Importer"}
-    assert compiled.parameters == odd.PARAMETERS
+    assert compiled.parameters[:-1] == odd.PARAMETERS and compiled.parameters[-1].name == FORCE
     json_format.ParseDict(compiled.ir, pipeline_pb2.Pipeline())
 
 

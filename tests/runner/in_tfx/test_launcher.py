@@ -8,7 +8,7 @@ from tfx.orchestration.portable import launcher as tfx_launcher
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.types import standard_artifacts
 
-from nightlite.runner.in_tfx import launcher
+from nightlite.runner.in_tfx.mlmd import executions
 
 
 @pytest.mark.parametrize(("ids", "had"), [((), True), ((3,), True), ((5,), False), ((3, 5), False)])
@@ -19,7 +19,7 @@ def test_an_execution_answers_only_for_the_inputs_that_it_had(ids: tuple[int, ..
     inputs = {"pushed_model": [standard_artifacts.PushedModel() for _ in ids]}
     for artifact, number in zip(inputs["pushed_model"], ids, strict=True):
         artifact.id = number
-    assert launcher.had_inputs(store, metadata_store_pb2.Execution(id=1), inputs) is had
+    assert executions.had_inputs(store, metadata_store_pb2.Execution(id=1), inputs) is had
 
 
 def test_tfx_still_gives_a_retry_the_failed_execution(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ import pytest
 from tfx.orchestration.portable import resolver_node_handler
 
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_OK
-from nightlite.runner.in_tfx import node, resolver_handler
+from nightlite.runner.in_tfx import node
 from nightlite.runner.in_tfx.compile import compile_pipeline
+from nightlite.runner.in_tfx.constructs import resolver_handler
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult
 from nightlite.settings import forget_settings

@@ -1,12 +1,7 @@
 """Commands of `nightlite` that need TFX or the data: ingest, run-local, schema."""
 
-import contextlib
 import json
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -20,31 +15,20 @@ from nightlite.deployment.command_app import ModelName, command_app
 from nightlite.deployment.data_sources import ListsSources
 from nightlite.deployment.models import model_named
 from nightlite.deployment.settings import settings
-from nightlite.errors import NodeRequestError
+from nightlite.errors import NodeRequestError, UsageError
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.results.run_summary import summarize
 from nightlite.ondevice.run_parameters import checked_assignments
-from nightlite.paths import temporary_dir
+from nightlite.runner.in_tfx.commands import local_run_id, own_temporary_folder, run_compiled
 
 app = command_app()
 schema_app = command_app("The curated schema that the data must match.")
 app.add_typer(schema_app, name="schema")
 
 
-@contextlib.contextmanager
-def _own_temporary_folder() -> Iterator[None]:
-    """Set a temporary folder for this command, because Beam and TFX leave folders in TMPDIR."""
-    with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
-        os.environ["TMPDIR"] = tempfile.tempdir = folder
-        try:
-            yield
-        finally:
-            tempfile.tempdir = None
-
-
 @schema_app.callback()
 def _schema(context: typer.Context) -> None:
-    context.with_resource(_own_temporary_folder())
+    context.with_resource(own_temporary_folder())
 
 
 def _curated_schema() -> ModuleType:
@@ -85,8 +69,12 @@ def ingest_data(
         print(told)
 
 
-@app.command("run-local", epilog="Example: nightlite run-local --model NAME --param epochs=3 --param min_accuracy=0.9")
+@app.command(
+    "run-local",
+    epilog="Examples: nightlite run-local --model NAME --param epochs=3; nightlite run-local shop.json",
+)
 def run_whole_pipeline(
+    file: Annotated[Path | None, typer.Argument(help="any compiled pipeline, instead of a model's")] = None,
     model_name: ModelName = None,
     run_id: Annotated[str, typer.Option(help="names the run in MLMD; default: the time")] = "",
     param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable")] = None,
@@ -95,6 +83,11 @@ def run_whole_pipeline(
 
     Exit code 0: every node ran, whatever the gates said, which the JSON at the end shows; 1 a node failed; 2 usage.
     """
+    if file:
+        if model_name:
+            raise UsageError("run-local: expected a model or a compiled pipeline. Received: both")
+        run_compiled(file, run_id, param)
+        return
     model = model_named(model_name)
     try:
         values = checked_assignments(param or [], model)
@@ -106,9 +99,8 @@ def run_whole_pipeline(
     from nightlite.runner.in_tfx.run_local import run_local
 
     node_log.quiet(progress=True)
-    run_id = run_id or f"local__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-    with _own_temporary_folder():
-        results = run_local(compile_model(model, settings()), run_id, settings().mlmd_url, values)
+    with own_temporary_folder():
+        results = run_local(compile_model(model, settings()), run_id or local_run_id(), settings().mlmd_url, values)
     Console().print_json(summarize(results).model_dump_json())
 
 

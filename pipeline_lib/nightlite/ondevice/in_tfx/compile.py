@@ -6,7 +6,7 @@ from nightlite.ondevice.in_tfx.pipeline import create_pipeline
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.settings import Settings
 from nightlite.ondevice.try_it.declared import for_pages
-from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.compiled_pipeline import MAKE_COMPILE, CompiledPipeline
 from nightlite.runner.in_tfx.compile import compile_pipeline
 from nightlite.runner.in_tfx.run_parameters import runtime_parameter
 
@@ -26,6 +26,7 @@ def compile_model(model: OnDeviceModel, config: Settings) -> CompiledPipeline:
         },
     )
     compiled = compile_pipeline(pipeline, described, HOOKS)
+    declaration = described_parameters.declaration(model)
     return compiled.model_copy(
-        update={"declaration": described_parameters.declaration(model), "pages": for_pages(model)}
+        update={"declaration": declaration, "pages": for_pages(model), "compiled_by": MAKE_COMPILE}
     )

@@ -61,6 +61,12 @@ class NodeSettings(_Config):
     outlets: tuple[Asset, ...] | None = None
     env: Mapping[str, str] = {}
 
+    @classmethod
+    def of(cls, node: Node) -> "NodeSettings":
+        """Return what the pipeline itself says of a node, in NodeExecutionOptions."""
+        timeout = timedelta(seconds=node.timeout_seconds) if node.timeout_seconds else None
+        return cls(retries=node.retries, execution_timeout=timeout)
+
     def over(self, other: "NodeSettings") -> "NodeSettings":
         """Return these settings over the other's, with the environments merged."""
         given = self.model_dump(exclude_none=True) | {"env": {**other.env, **self.env}}
@@ -77,7 +83,8 @@ class AirflowPipelineConfig(_Config):
     Attributes:
       airflow_dag_config: arguments of `airflow.sdk.DAG`. `dag_id` defaults to the pipeline's name. The pipeline's own
         parameters are added to `params`.
-      node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`). Later matches override earlier ones.
+      node_settings: by node id pattern (`fnmatch`: `*`, `?`, `[…]`). Later matches override earlier ones, and all
+        of them the pipeline's own NodeExecutionOptions.
       parameter_defaults: by run parameter, over the compiled pipeline's defaults.
       tasks_before: by node id pattern, a factory of a task between a node and all its upstream nodes. It is called with
         the node's id as `before`, and with `dag` and `task_group` as any operator. If the task is skipped, so is the

@@ -9,10 +9,10 @@ from airflow.sdk import DAG, TaskGroup, TriggerRule, get_parsing_context
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from nightlite.errors import CompiledPipelineError, SettingsError
-from nightlite.runner.compiled_pipeline import HOW_TO_COMPILE, CompiledPipeline, Node, Parameter
+from nightlite.runner.compiled_pipeline import CompiledPipeline, Node, Parameter
 from nightlite.runner.in_airflow import component_docs
 from nightlite.runner.in_airflow.component_docs import ComponentDoc
-from nightlite.runner.in_airflow.config import AirflowPipelineConfig
+from nightlite.runner.in_airflow.config import AirflowPipelineConfig, NodeSettings
 from nightlite.runner.in_airflow.operators import TfxNodeOperator
 from nightlite.runner.in_airflow.run_values import PipelineRun, WholeDagRun, param_of
 
@@ -98,7 +98,7 @@ def read_compiled(pipeline: CompiledPipeline | Path, config: AirflowPipelineConf
     if all(digests) and len(set(digests)) > 1 and not get_parsing_context().task_id:
         raise CompiledPipelineError(
             f"{compiled.name}: expected a pipeline compiled from the model's declaration and run parameters as "
-            f"they are. Received: one that was compiled before an edit of them: {HOW_TO_COMPILE}"
+            f"they are. Received: one that was compiled before an edit of them: {compiled.how_to_compile}"
         )
     config.refuse_idle_patterns([node.id for node in compiled.nodes])
     return compiled
@@ -141,6 +141,8 @@ class NodeTasks:
                 task.set_upstream(before)
                 if getattr(before, "skip_passes", False):
                     task.trigger_rule = TriggerRule.NONE_FAILED
+            elif node.optional:  # run_node looks which of the others were skipped
+                task.trigger_rule = TriggerRule.NONE_FAILED
 
     @cached_property
     def _components(self) -> Mapping[str, ComponentDoc]:
@@ -163,7 +165,8 @@ class NodeTasks:
         return {node_id: made[name] for node_id, name in found.items()}
 
     def _task(self, node: Node, group: TaskGroup | None) -> TfxNodeOperator:
-        settings, doc = self.config.settings_of(node.id), component_docs.known(node, self._components)
+        settings = self.config.settings_of(node.id).over(NodeSettings.of(node))
+        doc = component_docs.known(node, self._components)
         try:
             task = TfxNodeOperator(
                 dag=self.dag,
@@ -182,7 +185,7 @@ class NodeTasks:
         except ValueError as error:
             raise CompiledPipelineError(
                 f"node {node.id!r} cannot be an Airflow task ({error}): "
-                f"rename it with .with_id(), then {HOW_TO_COMPILE}"
+                f"rename it with .with_id(), then {self.compiled.how_to_compile}"
             ) from None
         task.ui_color = component_docs.color(doc)
         task.operator_extra_links = self.config.links(node, self.compiled)

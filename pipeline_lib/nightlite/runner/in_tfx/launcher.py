@@ -8,33 +8,34 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
-from tfx import types
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import data_types, execution_publish_utils, launcher, resolver_node_handler
+from tfx.orchestration.portable.input_resolution import exceptions
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from nightlite.errors import NodeRequestError
 from nightlite.runner.compiled_pipeline import Hooks
-from nightlite.runner.in_tfx import made_by, node_log, resolver_handler
+from nightlite.runner.in_tfx import made_by, node_log
 from nightlite.runner.in_tfx.beam import memo, ports
-from nightlite.runner.in_tfx.mlmd import lineage, running_nodes
+from nightlite.runner.in_tfx.constructs import loops, resolver_handler
+from nightlite.runner.in_tfx.mlmd import executions, lineage, running_nodes
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
 
 class NodeLauncher(launcher.Launcher):
-    """Launcher of one node of one run, as in TFX, with two changes.
+    """Launcher of one node of one run, as in TFX, with three changes.
 
     A retry is a new execution: TFX would write into the failed try's folders and publish under its id. A failure's
-    own message goes to MLMD: TFX records only that it failed, and not even that for a failed driver.
+    own message goes to MLMD: TFX records only that it failed, and not even that for a failed driver. A node in a loop
+    has an execution for each of its inputs.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class NodeLauncher(launcher.Launcher):
         node: pipeline_pb2.PipelineNode,
         store: metadata.Metadata,
         hooks: Hooks | None = None,
+        optional: Collection[str] = (),
     ):
         deployment_config = runner_utils.extract_local_deployment_config(pipeline)
         lineage.install()
@@ -50,7 +52,10 @@ class NodeLauncher(launcher.Launcher):
         ports.install()
         self._store = store
         self._node = node
+        self._pipeline = pipeline
         self.hooks = hooks or Hooks()
+        self._optional = optional  # nodes before it that may be skipped without it
+        self.why_skipped = "its condition is false" if node.inputs.conditionals else "there is nothing to run it on"
         self.pipeline_name = pipeline.pipeline_info.id
         self.pipeline_root = pipeline.runtime_spec.pipeline_root.field_value.string_value
         self.last_node_id = pipeline.nodes[-1].pipeline_node.node_info.id
@@ -72,8 +77,11 @@ class NodeLauncher(launcher.Launcher):
     was_done = False
     executor_seconds = 0.0
 
-    def launch(self) -> data_types.ExecutionInfo:
-        """Launch the node.
+    def launch_all(self) -> list[int]:
+        """Launch the node, in a loop once for each input.
+
+        Returns:
+          Its executions, none if its condition is false or the loop has no input.
 
         Raises:
           NodeRequestError: a node upstream has not succeeded in this run, or a Pusher's Resolver has found no blessing.
@@ -81,14 +89,18 @@ class NodeLauncher(launcher.Launcher):
           Exception: any error of the executor.
         """
         if missing := self._upstream_not_done():
-            raise NodeRequestError(f"expected {', '.join(missing)} to have succeeded in this run; run it first")
+            names = ", ".join(missing)
+            if self._optional:  # Airflow starts it whichever nodes before it were skipped
+                self.why_skipped = f"it needs {names}, skipped in this run or not run yet"
+                return []
+            raise NodeRequestError(f"expected {names} to have succeeded in this run; run it first")
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):  # a full disk, for example; the node will report it
                 stack.enter_context(running_nodes.held(self._work_file, self._run_name))
             self._close(self._run_name, "an earlier try of this node ended without a word")
             self._close_dead_runs()
             try:
-                info = super().launch()
+                launched = self._executions_of_passes()
             except Exception as error:
                 # TFX closes the execution of a failed executor, but not of a failed driver.
                 with contextlib.suppress(Exception):  # the store may be what failed
@@ -96,17 +108,33 @@ class NodeLauncher(launcher.Launcher):
                     running_nodes.remove(self._work_file)
                 raise
             running_nodes.remove(self._work_file)
-            return info
+            return launched
+
+    def _executions_of_passes(self) -> list[int]:
+        launchers = [self]
+        if loops.is_loop(self._node):
+            with contextlib.suppress(exceptions.InputResolutionError):  # TFX's launcher records it
+                nodes = loops.passes(self._node, self._store)
+                launchers = [NodeLauncher(self._pipeline, node, self._store, self.hooks) for node in nodes]
+        infos = []
+        for one in launchers:
+            try:
+                infos.append(one.launch())
+            finally:
+                if one is not self:
+                    self.executor_seconds += one.executor_seconds
+        self.was_done = bool(infos) and all(one.was_done for one in launchers)
+        return [info.execution_id for info in infos if info and info.execution_id]
 
     def _upstream_not_done(self) -> list[str]:
         pipeline = self._node_name.removesuffix(self._node.node_info.id)
         with self._store as handle:
             return [
                 node_id
-                for node_id in sorted(self._node.upstream_nodes)
+                for node_id in sorted({*self._node.upstream_nodes} - {*self._optional})
                 if not any(
                     execution_lib.is_execution_successful(execution)
-                    for execution in _executions(handle.store, self._run_name, f"{pipeline}{node_id}")
+                    for execution in executions.of_node(handle.store, self._run_name, f"{pipeline}{node_id}")
                 )
             ]
 
@@ -144,7 +172,7 @@ class NodeLauncher(launcher.Launcher):
     def _close(self, run: str, reason: str, state: int = Execution.FAILED) -> list[int]:
         result = execution_result_pb2.ExecutionResult(code=1, result_message=reason)
         with self._store as handle:
-            found = _executions(handle.store, run, self._node_name)
+            found = executions.of_node(handle.store, run, self._node_name)
             open_ones = [execution for execution in found if execution_lib.is_execution_active(execution)]
             for execution in open_ones:
                 execution.last_known_state = state
@@ -186,7 +214,7 @@ class NodeLauncher(launcher.Launcher):
             if (
                 execution_lib.is_execution_successful(execution)
                 and self._was_asked(execution, exec_properties or {})
-                and had_inputs(metadata_handle.store, execution, input_artifacts or {})
+                and executions.had_inputs(metadata_handle.store, execution, input_artifacts or {})
             ):
                 self.was_done = True
                 return execution
@@ -217,18 +245,3 @@ class NodeLauncher(launcher.Launcher):
         if executor_output is None and error is not None:
             executor_output = self._build_error_output(code=1, msg=f"{type(error).__name__}: {error}")
         super()._publish_failed_execution(execution_id, contexts, executor_output)
-
-
-def _executions(store: metadata_store.MetadataStore, run_name: str, node_name: str) -> list[Execution]:
-    run = store.get_context_by_type_and_name("pipeline_run", run_name)
-    node = store.get_context_by_type_and_name("node", node_name) if run else None
-    return lineage.executions_in_all(store, [run, node]) if node else []
-
-
-def had_inputs(
-    store: metadata_store.MetadataStore, execution: Execution, inputs: Mapping[str, Sequence[types.Artifact]]
-) -> bool:
-    """Return whether an execution of this run had these inputs. The Pusher before it may have run again since."""
-    events = store.get_events_by_execution_ids([execution.id])
-    had = {event.artifact_id for event in events if event.type == metadata_store_pb2.Event.INPUT}
-    return {artifact.id for artifacts in inputs.values() for artifact in artifacts} <= had

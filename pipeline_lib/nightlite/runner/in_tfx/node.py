@@ -10,25 +10,29 @@ import signal
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
 
+import tfx
 from google.protobuf import json_format
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
-from nightlite.errors import DataError, NightliteError, NodeRequestError
+from nightlite.did_you_mean import did_you_mean
+from nightlite.errors import CompiledPipelineError, DataError, NightliteError, NodeRequestError
 from nightlite.runner import hooks
-from nightlite.runner.compiled_pipeline import FORCE, CompiledPipeline, Hooks
+from nightlite.runner.compiled_pipeline import FORCE, CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from nightlite.runner.in_tfx import fingerprints, node_log, run_parameters
+from nightlite.runner.in_tfx.constructs import user_files
 from nightlite.runner.in_tfx.launcher import NodeLauncher
+from nightlite.runner.in_tfx.mlmd.outcome import read_outcome
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.request import NodeRequest
-from nightlite.runner.node_result import NodeResult, OutputArtifact, State
+from nightlite.runner.node_result import NodeResult, State
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 _EXIT_CODES: dict[State, int] = {
@@ -95,8 +99,14 @@ def bound_pipeline(
     `own_environment` names the environment variables that were set for it.
 
     Raises:
+      CompiledPipelineError: it was compiled with another TFX.
       NodeRequestError: it cannot be run as asked.
     """
+    if compiled.tfx_version != tfx.__version__:
+        raise CompiledPipelineError(
+            f"{compiled.name}: expected a pipeline compiled with TFX {tfx.__version__}, as this environment has. "
+            f"Received: one compiled with {compiled.tfx_version}: {compiled.how_to_compile}"
+        )
     if not run_id:
         raise NodeRequestError("expected a run id. Received: ''")
     # As text, because ParseDict would reorder the given dictionary.
@@ -104,6 +114,7 @@ def bound_pipeline(
     used = run_parameters.bind(pipeline, run_id, compiled.parameters, parameters)
     for item in pipeline.nodes:
         if node_id in (None, item.pipeline_node.node_info.id):
+            user_files.make_importable(compiled.sources, item.pipeline_node)
             fingerprints.add_fingerprints(item.pipeline_node, compiled.ir.get("deploymentConfig", {}), own_environment)
         if used.get(FORCE) is True:  # a pipeline's own RuntimeParameter of that name is never a bool
             item.pipeline_node.execution_options.caching_options.enable_cache = False
@@ -117,24 +128,27 @@ def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
       CompiledPipelineError, NodeRequestError, SettingsError: it cannot be run as asked.
     """
     compiled = CompiledPipeline.read(request.pipeline)
+    ids = [node.id for node in compiled.nodes]
+    if request.node_id not in ids:
+        raise NodeRequestError(
+            f"{did_you_mean([request.node_id], ids)}Expected one of the nodes {', '.join(ids)}. "
+            f"Received: {request.node_id!r}"
+        )
     pipeline = bound_pipeline(compiled, request.run_id, request.parameters, request.node_id, request.own_environment)
-    nodes = {item.pipeline_node.node_info.id: item.pipeline_node for item in pipeline.nodes}
-    if request.node_id not in nodes:
-        raise NodeRequestError(f"expected one of the nodes {sorted(nodes)}. Received: {request.node_id!r}")
+    [node] = [item.pipeline_node for item in pipeline.nodes if item.pipeline_node.node_info.id == request.node_id]
+    optional = compiled.nodes[ids.index(request.node_id)].optional
     store = open_store(request.metadata_url)
-    return NodeLauncher(pipeline, nodes[request.node_id], store, compiled.hooks), store
+    return NodeLauncher(pipeline, node, store, compiled.hooks, optional), store
 
 
 def launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadata) -> NodeResult:
     """Run a prepared node. Its failure is a result too."""
     try:
-        info = launcher.launch()
+        executions = launcher.launch_all()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is done, and only its result is left
-        if not info.execution_id:
-            return _result(request, "skipped", "its condition is false")
-        return read_outcome(
-            request.run_id, request.node_id, store, info.execution_id, launcher.hooks, launcher.was_done
-        )
+        if not executions:
+            return _result(request, "skipped", launcher.why_skipped)
+        return read_outcome(request.run_id, request.node_id, store, executions, launcher.hooks, launcher.was_done)
     except NodeCancelled:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         launcher.abandon("cancelled: the task was stopped", state=Execution.CANCELED)
@@ -164,55 +178,6 @@ def _is_full(root: str) -> bool:
 
 def _result(request: NodeRequest, state: State, reason: str | None = None, **fields: Any) -> NodeResult:
     return NodeResult(node_id=request.node_id, run_id=request.run_id, state=state, reason=reason, **fields)
-
-
-def read_outcome(
-    run_id: str, node_id: str, store: metadata.Metadata, execution_id: int, named: Hooks, was_done: bool = False
-) -> NodeResult:
-    """Return the result of one execution from MLMD and the hook `outcome`."""
-    with store as handle:
-        [execution] = handle.store.get_executions_by_id([execution_id])
-        events = handle.store.get_events_by_execution_ids([execution_id])
-        written = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
-        keys = {event.artifact_id: event.path.steps[0].key for event in events if event.type in written}
-        artifacts = sorted(handle.store.get_artifacts_by_id(list(keys)), key=lambda artifact: artifact.id)
-        types = {item.id: item.name for item in handle.store.get_artifact_types()}
-    result = NodeResult(node_id=node_id, run_id=run_id, state="succeeded", execution_id=execution_id)
-    if execution.last_known_state == Execution.FAILED:
-        return result.model_copy(update={"state": "failed", "reason": _recorded_error(execution)})
-    outputs: dict[str, list[OutputArtifact]] = {}
-    for artifact in artifacts:
-        reference = OutputArtifact(id=artifact.id, type=types[artifact.type_id], uri=artifact.uri)
-        outputs.setdefault(keys[artifact.id], []).append(reference)
-    written_types = [(types[artifact.type_id], artifact) for artifact in artifacts]
-    fields: dict[str, Any] = {"outputs": outputs, **_blessed_and_pushed(written_types)}
-    product = hooks.load(named.outcome)(written_types) if named.outcome else hooks.NodeOutcome()
-    fields |= {"facts": dict(product.facts), "reason": product.reason}
-    fields["not_blessed_because"] = product.not_blessed_because
-    if fields.get("pushed") is False or product.skipped:
-        fields |= {"state": "skipped", "reason": product.reason or "not pushed: the model is not blessed"}
-    elif execution.last_known_state == Execution.CACHED:
-        fields |= {"state": "cached", "reason": "answered from cache"}
-    elif was_done:
-        fields["reason"] = "it had already succeeded in this run"
-    return result.model_copy(update=fields)
-
-
-def _blessed_and_pushed(outputs: Sequence[tuple[str, metadata_store_pb2.Artifact]]) -> dict[str, bool]:
-    """Return TFX's own verdicts, from the custom properties of its blessings and PushedModel."""
-    found = {}
-    for type_name, artifact in outputs:
-        if type_name in ("ModelBlessing", "InfraBlessing"):
-            found["blessed"] = bool(artifact.custom_properties["blessed"].int_value)
-        elif type_name == "PushedModel":
-            found["pushed"] = bool(artifact.custom_properties["pushed"].int_value)
-    return found
-
-
-def _recorded_error(execution: Execution) -> str:
-    text = execution.custom_properties["__execution_result__"].string_value or "{}"
-    message = str(json.loads(text).get("resultMessage", "its inputs could not be resolved"))
-    return message.strip().splitlines()[-1]
 
 
 def finish(request: NodeRequest, result: NodeResult) -> None:

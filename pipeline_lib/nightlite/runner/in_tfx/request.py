@@ -11,9 +11,12 @@ from typing import Any
 
 from nightlite.errors import NodeRequestError
 
-_EXAMPLE = """example:
-  python -m nightlite.runner.in_tfx.run_node --pipeline var/compiled/flowers.json \\
-      --node Trainer --run-id by-hand --param epochs=3 --runtime cold
+COMMAND = "python -m nightlite.runner.in_tfx.run_node"
+_EXAMPLES = """examples:
+  {command} --pipeline shop.json --node Trainer --run-id by-hand --param epochs=3
+  {command} --pipeline shop.json --node Trainer --run-id by-hand --runtime cold --result trainer.json
+
+exit code: 0 ran, or answered from cache; 1 it failed; 2 usage; 3 it failed for good; 99 skipped
 """
 
 
@@ -36,12 +39,12 @@ class NodeRequest:
     log_levels: bool = False
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(command: str = COMMAND) -> argparse.ArgumentParser:
     """Return the parser of run_node's arguments."""
     parser = argparse.ArgumentParser(
-        prog="python -m nightlite.runner.in_tfx.run_node",
-        description="Run one node of one run of a compiled TFX pipeline.",
-        epilog=_EXAMPLE,
+        prog=command,
+        description="Run one node of one run of a compiled TFX pipeline, after the nodes before it.",
+        epilog=_EXAMPLES.format(command=command),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--pipeline", required=True, type=Path, metavar="FILE", help="the compiled pipeline")

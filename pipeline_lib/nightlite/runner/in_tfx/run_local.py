@@ -12,8 +12,9 @@ from tfx.proto.orchestration import pipeline_pb2
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx import node_log
 from nightlite.runner.in_tfx.mlmd import running_nodes
+from nightlite.runner.in_tfx.mlmd.outcome import read_outcome
 from nightlite.runner.in_tfx.mlmd.store import connection_config, open_store
-from nightlite.runner.in_tfx.node import bound_pipeline, read_outcome
+from nightlite.runner.in_tfx.node import bound_pipeline
 from nightlite.runner.in_tfx.run_parameters import run_name
 from nightlite.runner.node_result import NodeResult
 
@@ -58,6 +59,6 @@ def _results(compiled: CompiledPipeline, run_id: str, store: metadata.Metadata) 
             if context.type == "node"
         }
     return {
-        node_id: read_outcome(run_id, node_id, store, execution_id, compiled.hooks)
+        node_id: read_outcome(run_id, node_id, store, [execution_id], compiled.hooks)
         for node_id, execution_id in nodes.items()
     }

@@ -30,7 +30,7 @@ from nightlite import native_log
 from nightlite.errors import CompiledPipelineError, SettingsError
 from nightlite.paths import runtime_dir
 from nightlite.runner.exit_codes import EXIT_USAGE
-from nightlite.runner.in_tfx.request import parser
+from nightlite.runner.in_tfx.request import COMMAND, parser
 from nightlite.runner.in_tfx.warm import client
 from nightlite.settings_file import read_settings_file
 
@@ -50,8 +50,8 @@ def _refuse_missing(options: argparse.Namespace) -> int:
     return EXIT_USAGE
 
 
-def main(arguments: list[str]) -> int:
-    options = parser().parse_args(arguments)
+def main(arguments: list[str], command: str = COMMAND) -> int:
+    options = parser(command).parse_args(arguments)
     try:
         read_settings_file()
     except SettingsError as error:

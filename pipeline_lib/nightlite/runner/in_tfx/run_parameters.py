@@ -13,11 +13,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from google.protobuf.message import Message
 from tfx.orchestration import data_types, data_types_utils
 from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from nightlite.errors import NodeRequestError
+from nightlite.errors import CompiledPipelineError, NodeRequestError
 from nightlite.runner.compiled_pipeline import Parameter
 from nightlite.runner.parameter_text import unknown_names
 
@@ -101,15 +102,42 @@ def _fill(message: pipeline_pb2.RuntimeParameter, form: Mapping[str, Any]) -> No
 
 
 def declared(pipeline: pipeline_pb2.Pipeline) -> tuple[Parameter, ...]:
-    """Return every RuntimeParameter of the IR, by name, except those that no run can set."""
+    """Return every RuntimeParameter of the IR, by name, except those that no run can set.
+
+    Raises:
+      CompiledPipelineError: two nodes have different ones of one name.
+    """
     found: dict[str, Parameter] = {}
     for node in _nodes(pipeline):
-        for value in node.parameters.parameters.values():
-            parts = value.structural_runtime_parameter.parts
-            for message in [value.runtime_parameter, *(part.runtime_parameter for part in parts)]:
-                if message.name and message.name not in (PIPELINE_RUN_ID, EVERY_VALUE):
-                    found[message.name] = _parameter(message)
+        for message in _runtime_parameters(node):
+            if message.name in ("", PIPELINE_RUN_ID, EVERY_VALUE):
+                continue
+            one = _parameter(message)
+            if found.setdefault(one.name, one) != one:
+                raise CompiledPipelineError(
+                    f"{node.node_info.id}: expected one type and one default of the RuntimeParameter {one.name!r}. "
+                    f"Received: {_in_words(found[one.name])} and {_in_words(one)}"
+                )
     return tuple(found[name] for name in sorted(found))
+
+
+def _in_words(parameter: Parameter) -> str:
+    return f"{parameter.type} {'without a default' if parameter.default is None else repr(parameter.default)}"
+
+
+def _runtime_parameters(message: Message) -> Iterator[pipeline_pb2.RuntimeParameter]:
+    """Yield the RuntimeParameters anywhere in a message."""
+    if isinstance(message, pipeline_pb2.RuntimeParameter):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.type != field.TYPE_MESSAGE:
+            continue
+        is_map = field.message_type.GetOptions().map_entry
+        children = value.values() if is_map else value if field.is_repeated else [value]
+        for child in children:
+            if isinstance(child, Message):
+                yield from _runtime_parameters(child)
 
 
 def _parameter(message: pipeline_pb2.RuntimeParameter) -> Parameter:

@@ -17,7 +17,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from tfx.utils import typing_utils
 
 # TFX makes them optional, and a Pusher without them pushes any model.
-_BLESSINGS = ("model_blessing", "infra_blessing")
+BLESSINGS = ("model_blessing", "infra_blessing")
 
 
 class ResolverHandler(resolver_node_handler.ResolverNodeHandler):
@@ -54,7 +54,7 @@ def missing_blessing(node: pipeline_pb2.PipelineNode, found: typing_utils.Artifa
     """Return a sentence on a Pusher whose blessing does not exist, or None."""
     if node.node_info.type.base_type != metadata_store_pb2.ExecutionType.DEPLOY:
         return None
-    for key in _BLESSINGS:
+    for key in BLESSINGS:
         if key in node.inputs.inputs and not found.get(key):
             producers = _producers(node.inputs.inputs[key])
             return f"expected {producers} to have found a blessing ({key}). Received: none, so nothing is pushed"

@@ -23,7 +23,7 @@ MAKE_COMPILE: Final = "make compile"
 HOW_TO_COMPILE: Final = "run 'make compile' for a model, 'nightlite compile' for any other pipeline"
 # Run parameter of a pipeline that answers no node from the cache.
 FORCE: Final = "force"
-_COMMAND = re.compile(rb'"compiled_by": "((?:[^"\\\\]|\\\\.)+)"')
+_COMMAND = re.compile(rb'"compiled_by": "((?:[^"\\]|\\.)+)"')
 _DIGEST_LINE = re.compile(rb'\{ "sha256": "([0-9a-f]{64})",\n')
 
 

@@ -41,6 +41,10 @@ class Settings(runner.Settings):
         default=None,
         description="folder of the keys of phones' feed; default: feed-keys/ in the state folder",
     )
+    feed_url: str | None = Field(
+        default=None,
+        description="bucket or folder to which feeds are uploaded, such as s3://CONNECTION@bucket/prefix or file:///srv/www",
+    )
     timezone: str = Field(default="UTC", description="of the schedule, such as Europe/Berlin")
     node_timeout_minutes: float = Field(default=120, gt=0, description="one try of a node; then it is ended and fails")
     node_retries: int = Field(

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG
@@ -157,3 +158,39 @@ def test_each_task_group_of_a_run_is_told_apart_by_the_id_of_its_tasks():
         ("pushed", "b: release None", []),
         ("failed", "theirs failed", ["/dags/theirs/runs/r/tasks/theirs"]),
     ]
+
+
+FAILING = """
+from airflow.sdk import DAG, task
+from nightlite.ondevice.in_airflow.notice.task import tell_of_failed_task
+
+with DAG("failing", schedule=None, default_args={"on_failure_callback": tell_of_failed_task}) as dag:
+    @task
+    def upload():
+        raise RuntimeError("the bucket\\nis full")
+
+    upload()
+"""
+
+
+@pytest.mark.parametrize(("events", "count"), [("failed", 1), ("pushed", 0)])
+def test_a_task_that_fails_outside_of_a_models_run_is_told_with_its_reason(
+    airflow_home: Path,
+    airflow_database: None,
+    hook: Hook,
+    monkeypatch: pytest.MonkeyPatch,
+    events: str,
+    count: int,
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("NIGHTLITE_NOTIFY_ON", events)
+    file = airflow_home / "dags" / "failing.py"
+    file.write_text(FAILING)
+    assert outcome(DagBag(str(file)).dags["failing"]) == ("failed", {"upload": "failed"})
+    assert len(hook.posts) == count
+    if count:
+        notice = told(hook)
+        assert (notice.event, notice.headline) == ("failed", "upload failed")
+        [reason] = notice.reasons
+        assert reason.text == "the bucket is full" and str(reason.url).endswith("/tasks/upload")

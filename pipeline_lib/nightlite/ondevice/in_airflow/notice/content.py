@@ -77,6 +77,20 @@ def timed_out(dag_id: str, run_id: str) -> Notice:
     )
 
 
+def task_failed(dag_id: str, run_id: str, task_id: str, why: str) -> Notice:
+    """Return the notice of a task that failed in its last try, in a DAG that is no model's run."""
+    address = run_url(dag_id, run_id)
+    reason = Reason(text=_shortened(why or f"{task_id} {_NO_REASON}"), url=_log_url(address, task_id))
+    return Notice(
+        event="failed",
+        pipeline=dag_id,
+        run_id=run_id,
+        headline=f"{task_id} failed",
+        reasons=(reason,),
+        run_url=address,
+    )
+
+
 def late(context: Mapping[str, Any]) -> Notice:
     """Return the notice of a run that missed its deadline, from the context of a deadline's callback."""
     run, deadline = context.get("dag_run") or {}, context.get("deadline") or {}

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | pushed, refused, nothing_new, failed | `NoticeOperator`, the run's last task | a worker; its log is in the UI |
 | failed, at `dagrun_timeout`: Airflow skips every task | `tell_of_timeout`, the DAG's callback | DAG processor |
+| failed, of a feed's DAG | `tell_of_failed_task`, its tasks' callback | a worker |
 | late | `late_callback`, for a `DeadlineAlert` | triggerer |
 
 Recipients are in the environment of the process that sends (`notice/settings.py`), never in the DAG. A failed
@@ -103,6 +104,16 @@ def tell_of_timeout(context: Mapping[str, Any]) -> None:
     settings = notice_settings()
     if context.get("reason") == "timed_out" and settings.tells("failed"):
         tell(settings, timed_out(context["dag"].dag_id, str(context["run_id"])))
+
+
+def tell_of_failed_task(context: Mapping[str, Any]) -> None:
+    """Notify of a task that failed in its last try, as `on_failure_callback` of a task outside of a model's run."""
+    from nightlite.ondevice.in_airflow.notice.content import task_failed
+
+    settings = notice_settings()
+    if settings.tells("failed"):
+        why = " ".join(str(context.get("exception") or "").split())
+        tell(settings, task_failed(context["dag"].dag_id, str(context["run_id"]), context["ti"].task_id, why))
 
 
 def late_callback() -> AsyncCallback:

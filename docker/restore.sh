@@ -24,7 +24,7 @@ docker compose config -q || {
   exit 1
 }
 
-quietly docker compose --profile celery down
+quietly docker compose --profile celery --profile feed down
 quietly docker compose up -d --wait postgres mariadb
 docker compose exec -T postgres sh -c 'dropdb -U airflow --force --maintenance-db postgres airflow && createdb -U airflow --maintenance-db postgres airflow'
 docker compose exec -T postgres pg_restore -U airflow -d airflow --exit-on-error <"$folder/airflow.pgdump"
@@ -32,6 +32,6 @@ docker compose exec -T postgres pg_restore -U airflow -d airflow --exit-on-error
 docker compose exec -T mariadb sh -c 'export MYSQL_PWD="$MARIADB_PASSWORD"
   mariadb -u mlmd -e "DROP DATABASE mlmd; CREATE DATABASE mlmd" && exec mariadb -u mlmd mlmd' <"$folder/mlmd.sql"
 docker compose run --rm -T --no-deps init sh -c '
-  find /var/lib/nightlite /var/log/airflow -mindepth 1 -delete
+  find /var/lib/nightlite /var/log/airflow -mindepth 1 -not -path /var/lib/nightlite/feed -delete
   exec tar -C / -xf - --no-overwrite-dir' <"$folder/files.tar"
 echo "restore: done; now docker compose up -d"

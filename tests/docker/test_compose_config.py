@@ -45,7 +45,8 @@ def config(project: Path) -> Config:
         if secrets:
             subprocess.run([sys.executable, "docker/make_env.py"], cwd=project, check=True, capture_output=True)
         chosen = [part for file in ("docker-compose.yml", *files) for part in ("-f", file)]
-        command = ["docker", "compose", *chosen, "--profile", "celery", "config", "--format", "json"]
+        profiles = ["--profile", "celery", "--profile", "feed"]
+        command = ["docker", "compose", *chosen, *profiles, "config", "--format", "json"]
         # A developer's own variables would go before the env file.
         theirs = ("NIGHTLITE", "AIRFLOW", "COMPOSE", "NO_PROXY")
         env = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
@@ -109,7 +110,9 @@ def test_behind_tls_every_component_knows_the_address_that_people_use(config: Co
     assert set(addresses) == OURS
     assert set(addresses.values()) == {"https://mnist.example.com"}
     assert [name for name, service in found.items() if service.get("ports")] == ["proxy"]
-    assert found["proxy"]["environment"] == {"NIGHTLITE_DOMAIN": "mnist.example.com"}
+    # An address that leads nowhere, where phones have none.
+    of_feed = {"NIGHTLITE_FEED_DOMAIN": "http://feed.invalid"}
+    assert found["proxy"]["environment"] == {"NIGHTLITE_DOMAIN": "mnist.example.com"} | of_feed
     [mounted] = [item for item in found["proxy"]["volumes"] if item["type"] == "bind"]
     caddyfile = project / "docker" / "Caddyfile"
     assert (mounted["source"], mounted["target"]) == (str(caddyfile), "/etc/caddy/Caddyfile")

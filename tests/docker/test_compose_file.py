@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from nightlite.ondevice.in_airflow import feed_upload
+
 PROJECT = Path(__file__).resolve().parents[2]
 TEXT = (PROJECT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
@@ -41,6 +43,8 @@ def test_it_is_limited_confined_and_its_log_is_bounded(name: str) -> None:
 @every_service
 def test_it_does_not_run_as_root(name: str) -> None:
     user = SERVICES[name].get("user")
+    if name == "feed":  # of our image, too
+        assert user == "nightlite"
     if user is None:  # ours: the image says it
         assert "build" in SERVICES[name]
         assert re.findall(r"^USER (\w+)$", (PROJECT / "docker/Dockerfile").read_text(), re.MULTILINE) == ["nightlite"]
@@ -65,10 +69,26 @@ def test_it_waits_for_what_it_needs(name: str) -> None:
         assert needs["init"] == {"condition": "service_completed_successfully"}
 
 
-def test_only_the_ui_is_published_and_only_on_loopback() -> None:
+def test_only_the_ui_and_the_feed_are_published_and_only_on_loopback() -> None:
     assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == {
-        "api-server": ["127.0.0.1:${NIGHTLITE_PORT:-8080}:8080"]
+        "api-server": ["127.0.0.1:${NIGHTLITE_PORT:-8080}:8080"],
+        "feed": ["127.0.0.1:${NIGHTLITE_FEED_PORT:-8081}:8081"],
     }
+
+
+def test_the_feeds_web_server_is_given_the_feed_alone() -> None:
+    feed = SERVICES["feed"]
+    assert feed["profiles"] == ["feed"] and feed["volumes"] == ["feed:/var/lib/nightlite/feed:ro"]
+    # Nothing else is in its network, and no secret in its environment.
+    assert [name for name, service in SERVICES.items() if "phones" in service["networks"]] == ["feed"]
+    assert feed["networks"] == ["phones"] and not {"environment", "env_file"} & set(feed)
+    # Phones are served whatever the rest of the deployment does.
+    assert "depends_on" not in feed
+
+
+def test_caches_are_told_alike_by_the_web_server_and_by_the_upload_to_a_bucket() -> None:
+    told = re.findall(r'add_header Cache-Control "(.*)";', (PROJECT / "docker/feed.nginx.conf").read_text())
+    assert set(told) == {feed_upload.FOREVER, feed_upload.SHORTLY, feed_upload.ALWAYS}
 
 
 def test_the_databases_and_the_queue_are_in_a_network_without_a_way_out() -> None:
@@ -138,7 +158,7 @@ def test_a_copy_of_an_example_changes_nothing(example: str) -> None:
 
 def test_the_example_of_env_lists_every_variable_and_no_other() -> None:
     # Compose's own, and compose.tls.yml's.
-    files = {"COMPOSE_PROFILES", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "NIGHTLITE_DOMAIN"}
+    files = {"COMPOSE_PROFILES", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "NIGHTLITE_DOMAIN", "NIGHTLITE_FEED_DOMAIN"}
     assert set(re.findall(r"^#(\w+)=", EXAMPLE, re.MULTILINE)) == set(re.findall(r"\$\{(\w+)", TEXT)) | files
 
 

@@ -21,6 +21,8 @@ class ContainerVariables(BaseSettings):
     image: str | None = None
     scheduler_memory: str | None = None
     worker_memory: str | None = None
+    feed_port: int | None = Field(default=None, description="of the feed's web server, on 127.0.0.1")
+    feed_domain: str | None = Field(default=None, description="the name under which phones reach the feed, behind TLS")
     domain: str | None = Field(default=None, description="the host's name, behind TLS")
     admin_password: SecretStr | None = None
     operator_password: SecretStr | None = None

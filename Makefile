@@ -20,7 +20,7 @@ LINTS := lint-ruff lint-docs lint-english lint-fence lint-airflow lint-tfx
 CHECKS := check-tfx check-airflow
 # The longest first.
 FAULTS := test-tfx-faults test-kills test-airflow-faults
-TESTS := test-compose test-end-to-end test-tfx $(FAULTS) test-airflow
+TESTS := test-compose test-end-to-end test-tfx $(FAULTS) test-wheel test-airflow
 SLOWEST := --durations=15 --durations-min=3
 # Linux's scheduler counts all containers as one: beside two busy others, the longest part would get a third of its time.
 BESIDE := nice -n 10
@@ -78,6 +78,9 @@ test-tfx-faults:
 	@$(BESIDE) $(TFX)/python -m pytest $(SLOWEST) tests/faults/tfx
 test-compose:
 	@$(AIRFLOW)/python -m pytest $(SLOWEST) tests/compose
+# -rP: its log has the versions that PyPI resolved to.
+test-wheel:
+	@$(BESIDE) $(AIRFLOW)/python -m pytest $(SLOWEST) -rP tests/wheel
 test-kills:
 	@$(BESIDE) $(AIRFLOW)/python -m pytest $(SLOWEST) tests/faults/stack
 test-end-to-end:

@@ -1,0 +1,1 @@
+"""A team's own code: what docs/runner.md starts with."""

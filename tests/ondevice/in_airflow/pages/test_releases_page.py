@@ -1,5 +1,6 @@
 """The page of a model's releases: what it says of each, and who may read it and their files."""
 
+import html
 import json
 import re
 import urllib.parse
@@ -15,6 +16,7 @@ from nightlite.ondevice.in_airflow.pages.app import FILE_HEADERS, HEADERS
 from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.rollout.plan import Plan
 from tests.ondevice.in_airflow.pages.conftest import Get
 from tests.ondevice.releases.made_releases import describe, push
 
@@ -83,6 +85,41 @@ def test_a_rollback_moves_latest_and_names_what_it_bars(three: Releases) -> None
     assert ["barred" in text_of(page, number) for number in (1, 2, 3)] == [False, True, False]
     assert "only on one" in page
     assert "nightlite models verify --model iris --all" in page_of(three)
+
+
+def words_of_channel(page: str, channel: str) -> str:
+    [row] = re.findall(rf'<tr role="row"><th role="rowheader">{channel}</th>(.*?)</tr>', page, re.DOTALL)
+    return " ".join(html.unescape(re.sub("<[^>]*>", " ", row)).replace("\u200b", "").split())
+
+
+def test_the_page_says_which_phones_of_each_channel_get_what_and_the_next_step(
+    three: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTLITE_IRIS_ROLLOUT", "10,50")
+    page = page_of(three)
+    assert words_of_channel(page, "beta") == words_of_channel(page, "stable") == "release 3 all"
+    push(three, "model 4", "run-4", Plan((100, 500)), least_app_version=2)
+    page = page_of(three)
+    assert words_of_channel(page, "beta") == "release 4 all · apps too old for that: release 3"
+    assert words_of_channel(page, "stable") == "release 4 10 %, release 3 90 %"
+    assert "flex-grow: 100" in page and "flex-grow: 900" in page
+    assert re.search(r"Release 4 goes to 50 % of stable with the feed&#39;s first renewal after \d{4}-", page)
+    assert "latest all of beta, 10 % of stable" in text_of(page, 4) and "90 % of stable" in text_of(page, 3)
+    assert ">push, 10 %</td>" in page
+    three.halt(4, who="joe", why="slow on <old> phones")
+    page = page_of(three)
+    assert "barred halted by joe," in text_of(page, 4) and "slow on &lt;old&gt; phones" in text_of(page, 4)
+    assert words_of_channel(page, "beta") == words_of_channel(page, "stable") == "release 3 all"
+    assert "first renewal after" not in page
+    monkeypatch.setenv("NIGHTLITE_IRIS_ROLLOUT", "much")
+    assert "NIGHTLITE_IRIS_ROLLOUT: expected growing percents" in page_of(three)
+
+
+def test_a_release_that_phones_should_get_and_that_cannot_be_read_is_said(three: Releases) -> None:
+    (three.folder / "3" / "manifest.json").write_text("{")
+    page = page_of(three)
+    assert page.count("expected release 3, which phones should get") == 2
+    assert "Which phones get what now" not in page and "damaged" in text_of(page, 3)
 
 
 def test_damage_is_shown_in_its_own_row(three: Releases) -> None:

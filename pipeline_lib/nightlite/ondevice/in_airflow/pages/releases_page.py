@@ -4,14 +4,15 @@ It reads manifests and sizes, and takes no sums of files: `nightlite models veri
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Template
 
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.in_airflow.pages.who_gets_what import who_gets_what
 from nightlite.ondevice.model import model_name
 from nightlite.ondevice.releases import history
 from nightlite.ondevice.releases.manifest import CARD_FILE, MANIFEST_FILE, MODEL_FILE, Manifest
@@ -21,6 +22,8 @@ from nightlite.ondevice.report.page_templates import environment
 from nightlite.ondevice.report_files import REPORT_PAGE
 from nightlite.ondevice.results.quality import name_of
 from nightlite.ondevice.rollout.event import Event
+from nightlite.ondevice.rollout.state import rollout_of
+from nightlite.ondevice.rollout.words import action
 
 _MODEL = re.compile("[a-z][a-z0-9_]*")
 _MOST_EVENTS = 50
@@ -72,13 +75,17 @@ def releases_page(dag_id: str, releases: ReleaseReader) -> str:
         latest = None
         problems.append(str(error))
     barred = history.withdrawn(events)
-    rows = [_row(releases.folder / str(version), latest, barred) for version in reversed(releases.versions())]
+    versions = releases.versions()
+    rows = [_row(releases.folder / str(version), latest, barred) for version in reversed(versions)]
+    who = who_gets_what(model_name(dag_id), rollout_of(events), versions, latest, partial(_release, rows))
     return _template().render(
         dag_id=dag_id,
         model=model_name(dag_id),
         rows=rows,
         quality=name_of(row.manifest.quality for row in rows if row.manifest),
-        problems=problems,
+        who=who,
+        action=action,
+        problems=[*problems, *who.problems],
         # Newest first.
         events=events[: -_MOST_EVENTS - 1 : -1],
         number_of_events=len(events),
@@ -95,6 +102,18 @@ def _row(folder: Path, latest: int | None, barred: Mapping[str, Event]) -> Row:
         return Row(version, folder, version == latest, None, str(error))
     said = release.manifest
     return Row(version, folder, version == latest, said, problem, barred.get(said.sha256), release.is_signed)
+
+
+def _release(rows: Iterable[Row], version: int) -> Release:
+    """Return a release whose manifest was read.
+
+    Raises:
+      ReleaseError: there is none.
+    """
+    for row in rows:
+        if row.version == version and row.manifest:
+            return Release(row.folder, row.manifest)
+    raise ReleaseError(f"expected release {version}, which phones should get. Received: no readable manifest of it")
 
 
 def _problem(release: Release) -> str:

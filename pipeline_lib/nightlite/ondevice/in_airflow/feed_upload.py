@@ -23,7 +23,7 @@ from nightlite import durable
 from nightlite.errors import FeedError
 from nightlite.ondevice.feed.document import DOCUMENT_FILE
 from nightlite.ondevice.feed.signature import SIGNATURE_FILE
-from nightlite.ondevice.releases.rollout.state import CHANNELS
+from nightlite.ondevice.rollout.state import CHANNELS
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -12,8 +12,10 @@ from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 
 
-def parse(settings: Settings, folder: Path) -> float:
+def parse(settings: Settings, folder: Path, *options: str) -> float:
     """Return the seconds of a DagBag of `folder` in a fresh process, without `import airflow`.
+
+    `options` are those of `bench.parse_folder`.
 
     Raises:
       NightliteError: the process failed. Its last line is in the message.
@@ -21,7 +23,7 @@ def parse(settings: Settings, folder: Path) -> float:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = kept | settings_environment(settings) | {"AIRFLOW_HOME": str(settings.var_dir / "parsing")}
     done = subprocess.run(
-        [sys.executable, "-m", "bench.parse_folder", str(folder)],
+        [sys.executable, "-m", "bench.parse_folder", str(folder), *options],
         cwd=PROJECT,
         env=environment,
         check=False,
@@ -34,7 +36,7 @@ def parse(settings: Settings, folder: Path) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
-def write_empty_dag(compiled: CompiledPipeline, folder: Path) -> Path:
+def write_empty_dag(compiled: CompiledPipeline, folder: Path, name: str = "empty") -> Path:
     """Write a DAG of the pipeline's nodes and edges in which every task is an EmptyOperator. Return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     edges = {node.id: list(node.upstream) for node in compiled.nodes}
@@ -42,11 +44,11 @@ def write_empty_dag(compiled: CompiledPipeline, folder: Path) -> Path:
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
-with DAG("empty", schedule=None):
+with DAG({name!r}, schedule=None):
     tasks = {{}}
     for name, upstream in {edges!r}.items():
         tasks[name] = EmptyOperator(task_id=name)
         tasks[name].set_upstream([tasks[other] for other in upstream])
 """
-    (folder / "empty.py").write_text(text, encoding="utf-8")
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
     return folder

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench import dag_parse, program
+from bench import dag_parse, program, synthetic
 from bench.deployment import COLD, NOOP, Deployment, TimedRun, deployment, ensure_warm
 from models.mnist.on_device import MODEL
 from nightlite.deployment.models import first_model
@@ -71,6 +71,13 @@ class Lab:
         for number in range(RUNS):
             self._say(f"parsing DAGs, {number + 1} of {RUNS}")
             times.append([dag_parse.parse(self._settings, folder) for folder in folders])
+        return [ours for ours, _ in times], [theirs for _, theirs in times]
+
+    def synthetic_parses(self, nodes: int, files: int = 1) -> tuple[list[float], list[float]]:
+        """Return the seconds of parsing and serializing synthetic pipelines, and EmptyOperators in their place."""
+        folders = synthetic.write_dags(self._settings.var_dir / f"synthetic-{nodes}-{files}", nodes, files)
+        self._say(f"parsing {files} DAG file{'s' if files > 1 else ''} of {nodes} nodes")
+        times = [[dag_parse.parse(self._settings, folder, "--again") for folder in folders] for _ in range(RUNS)]
         return [ours for ours, _ in times], [theirs for _, theirs in times]
 
     @functools.cached_property

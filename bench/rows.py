@@ -17,6 +17,23 @@ def dag_parse(name: str, lab: Lab) -> Row:
     return Row.of(name, "s", ours, empty, what=what)
 
 
+def parse_100_nodes(name: str, lab: Lab) -> Row:
+    few, half = (statistics.median(lab.synthetic_parses(nodes)[0]) for nodes in (25, 50))
+    ours, empty = lab.synthetic_parses(100)
+    growth = (statistics.median(ours) - half) / (half - few)
+    what = (
+        "a file of 100 nodes parsed and serialized again, imports not counted | as many EmptyOperators "
+        f"(25 nodes: {few:.3g} s, 50: {half:.3g} s; the last 50 nodes cost {growth:.2g} times the 25 before; linear: 2)"
+    )
+    return Row.of(name, "s", ours, empty, what=what)
+
+
+def parse_50_dags(name: str, lab: Lab) -> Row:
+    ours, empty = lab.synthetic_parses(20, files=50)
+    what = "50 files of 20 nodes parsed and serialized again, imports not counted | as many EmptyOperators"
+    return Row.of(name, "s", ours, empty, what=what)
+
+
 def noop_task(name: str, lab: Lab) -> Row:
     return Row.of(name, "s", _noop_seconds(lab), what="an Airflow task that does nothing, in a chain of eight")
 
@@ -127,6 +144,8 @@ FORMS = {"float": "none", "int8": "int8"}
 
 ROWS: dict[str, Callable[[str, Lab], Row]] = {
     "dag_parse": dag_parse,
+    "parse_100_nodes": parse_100_nodes,
+    "parse_50_dags": parse_50_dags,
     "noop_task": noop_task,
     "node_overhead_warm": node_overhead_warm,
     "node_overhead_cold": node_overhead_cold,
@@ -145,7 +164,16 @@ ROWS: dict[str, Callable[[str, Lab], Row]] = {
         for end, (key, title) in RUNTIMES.items()
     },
 }
-QUICK = ("dag_parse", "noop_task", "node_overhead_warm", "node_overhead_cold", "dag_run", "dag_run_with_imports")
+QUICK = (
+    "dag_parse",
+    "parse_100_nodes",
+    "parse_50_dags",
+    "noop_task",
+    "node_overhead_warm",
+    "node_overhead_cold",
+    "dag_run",
+    "dag_run_with_imports",
+)
 
 
 def _noop_seconds(lab: Lab) -> list[float]:

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from bench import row as bench_row
+from bench import synthetic
 from bench.__main__ import chosen
 from bench.deployment import TimedRun
 from bench.lab import Pair
@@ -45,6 +46,9 @@ class StandInLab:
             for seconds, overhead, local in ((30.0, 1.0, 20.0), (10.0, 2.0, 40.0), (20.0, 3.0, 30.0))
         ]
 
+    def synthetic_parses(self, nodes: int, files: int = 1) -> tuple[list[float], list[float]]:
+        return [0.01 + nodes * files * 0.001] * 3, [0.005 * files] * 3
+
     def runtimes(self, quantization: str) -> dict[str, dict[str, Any]]:
         accelerated = quantization == "none"
         found = {"examples": 10, "agreeing": 9, "largest_difference": 2.4e-5, "fully_accelerated": accelerated}
@@ -52,6 +56,22 @@ class StandInLab:
             "interpreter": {**found, "fully_accelerated": None, "latency_ms": [0.02, 0.04, 0.03]},
             "litert_js": {**found, "latency_ms": [0.3, 0.1, 0.2]},
         }
+
+
+def test_a_parse_s_growth_is_told_beside_it():
+    row = ROWS["parse_100_nodes"]("parse_100_nodes", StandInLab())
+    assert "25 nodes: 0.035 s, 50: 0.06 s; the last 50 nodes cost 2 times the 25 before; linear: 2" in row.what
+
+
+def test_both_sides_of_a_parse_have_the_same_graph(tmp_path):
+    from airflow.dag_processing.dagbag import DagBag
+
+    ours, empty = (DagBag(folder).dags for folder in synthetic.write_dags(tmp_path / "dags", 7, files=2))
+    assert set(ours) == set(empty) == {"synthetic_0", "synthetic_1"}
+    for name, dag in ours.items():
+        edges = {task.task_id: task.upstream_task_ids for task in dag.tasks}
+        assert len(edges) == 7 and edges == {task.task_id: task.upstream_task_ids for task in empty[name].tasks}
+    assert len(dag.params) == 10
 
 
 def test_a_row_is_the_median_of_its_runs_over_the_yardsticks():
@@ -68,6 +88,8 @@ def test_a_single_run_has_no_spread_and_a_yardstick_no_ratio():
     ("name", "ours", "yardstick"),
     [
         ("noop_task", 0.5, None),
+        ("parse_100_nodes", 0.11, 0.005),
+        ("parse_50_dags", 1.01, 0.25),
         ("node_overhead_warm", 4.0, 0.5),  # medians over nodes 2, 4 and 6 s, over runs 4 s
         ("node_overhead_cold", 20.0, 0.5),
         ("dag_run", 20.0, 30.0),

@@ -189,7 +189,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         tfx(settings, "nightlite.deployment.in_tfx.compile", "--model=mnist")
         tfx(settings, "tests.pipelines.odd", str(odd), str(folder / "root"), str(imported))
         with running_airflow(settings, dags) as airflow, logged_in(airflow) as rest:
-            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", TOLD, TIMED, WATCHDOG):
+            for dag_id in (PIPELINE_NAME, CONSUMER, HURRIED, "odd", "twice", TOLD, TIMED, WATCHDOG):
                 wait_for_dag(rest, dag_id)
                 rest.unpause(dag_id)
             yield Deployment(settings, airflow, rest, told)

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from functools import partial
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, DeadlineAlert, DeadlineReference
 
@@ -21,11 +22,23 @@ from nightlite.ondevice.results.node_facts import release_extra
 from nightlite.ondevice.settings import model_settings, run_defaults
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
+from nightlite.runner.in_airflow.task_group import TfxTaskGroup
 
 here = settings()
 odd = AirflowDagRunner(AirflowPipelineConfig(airflow_dag_config={"schedule": None}, grace_seconds=5)).run(
     here.var_dir.with_name("odd.json")
 )
+
+with DAG("twice", schedule=None, params={"times": 60}) as twice:
+    first, second = (
+        TfxTaskGroup(
+            name,
+            pipeline=here.var_dir.with_name("odd.json"),
+            parameters={"number": twice.param("times"), "word": name},
+        )
+        for name in ("first", "second")
+    )
+    EmptyOperator(task_id="before") >> first >> second >> EmptyOperator(task_id="after", trigger_rule="none_failed")
 
 
 def pipeline(dag_id: str, dag_config: dict[str, object], **config: object) -> DAG:

@@ -41,3 +41,16 @@ def test_a_task_that_is_marked_failed_ends_its_node(deployment: Deployment) -> N
     path = f"dags/odd/dagRuns/{run_id}/taskInstances/Moody"
     assert deployment.rest.http.patch(path, json={"new_state": "failed"}).is_success
     wait_until_gone(int(line.split()[-1]))
+
+
+def test_a_pipeline_twice_in_someone_elses_dag_is_two_runs(deployment: Deployment) -> None:
+    run = deployment.run("twice", times=61)
+    assert run.state == "success", run.states()
+    for group in ("first", "second"):
+        assert run.result(f"{group}.Echo").run_id == f"{run.run_id}@twice@{group}"
+        log = deployment.log(run, f"{group}.Echo", "twice")
+        assert any(f"echo 61 0.5 {group!r}" in line for line in log), log
+    # What the first has written, the second finds in the cache.
+    assert run.result("second.Importer").state == "cached"
+    echoes = [run.result(f"{group}.Echo").execution_id for group in ("first", "second")]
+    assert len(set(echoes)) == 2

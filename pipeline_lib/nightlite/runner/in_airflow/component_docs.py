@@ -78,9 +78,9 @@ def groups(nodes: Sequence[Node], components: Mapping[str, ComponentDoc] = COMPO
     If groups would come before each other, no node has one, because Airflow cannot draw that.
     """
     found = {node.id: doc.group for node in nodes if (doc := known(node, components)) and doc.group}
-    for node in reversed(nodes):
+    for node in [node for node in reversed(nodes) if node.system]:
         users = {found.get(other.id, "") for other in nodes if node.id in other.upstream}
-        if node.system and len(users) == 1 and (group := users.pop()):
+        if len(users) == 1 and (group := users.pop()):
             found[node.id] = group
     taken = {node.id for node in nodes}
     if taken & set(GROUPS):

@@ -1,11 +1,13 @@
 """Renderer of a compiled TFX pipeline as an Airflow DAG: one task per node, with the pipeline's edges between them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from airflow.sdk import DAG, TaskGroup, TriggerRule, get_parsing_context
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from nightlite.errors import CompiledPipelineError, SettingsError
@@ -104,6 +106,20 @@ def read_compiled(pipeline: CompiledPipeline | Path, config: AirflowPipelineConf
     return compiled
 
 
+@contextmanager
+def _params_aside(dag: DAG) -> Iterator[None]:
+    """Keep a DAG's parameters from tasks that are made in the block.
+
+    Airflow copies them into each task, which then also has them of its DAG, and checks every copy's schema when it
+    serializes the DAG: 2 s for 100 tasks and 10 parameters instead of 0.03 s, at each parse.
+    """
+    params, dag.params = dag.params, ParamsDict()
+    try:
+        yield
+    finally:
+        dag.params = params
+
+
 @dataclass(frozen=True)
 class NodeTasks:
     """Maker of the tasks of a pipeline's nodes.
@@ -128,6 +144,10 @@ class NodeTasks:
         Raises:
           CompiledPipelineError: Airflow cannot take a node's id.
         """
+        with _params_aside(self.dag):
+            self._add()
+
+    def _add(self) -> None:
         groups = self._groups(component_docs.groups(self.compiled.nodes, self._components))
         tasks: dict[str, TfxNodeOperator] = {}
         for node in self.compiled.nodes:

@@ -24,7 +24,7 @@ TESTS := test-compose test-end-to-end test-tfx $(FAULTS) test-wheel test-airflow
 SLOWEST := --durations=15 --durations-min=3
 # Linux's scheduler counts all containers as one: beside two busy others, the longest part would get a third of its time.
 BESIDE := nice -n 10
-.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow audit lint docs bench bench-quick lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
+.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow audit lint docs bench bench-quick web lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -136,6 +136,9 @@ lint-tfx:
 
 bench: setup ## measure everything against its yardstick: a table, and var/bench.json (an hour at most; ONLY='dag_run ...')
 	@$(AIRFLOW)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+web: ## build the runtime of the pages that run a model in a browser, from web/package-lock.json; needs npm
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --silent && node build.mjs
 
 bench-quick: setup ## the DAG parse, the overheads and the whole run, in six minutes
 	@$(AIRFLOW)/python -m bench --quick

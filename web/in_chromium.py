@@ -5,12 +5,14 @@
 runs where Playwright is, and prints the findings of golden.html as JSON. `golden()` calls it from any environment.
 """
 
+import fcntl
 import functools
 import json
 import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from docs import chromium
 
 WEB = Path(__file__).resolve().parent
 _INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+_BUILD = ("node", "build.mjs")
 _LIMIT_MS = 120_000
 
 
@@ -35,12 +38,23 @@ def missing() -> str | None:
 
 @functools.cache
 def install_runtime() -> None:
-    """Install LiteRT.js into web/node_modules from the lock, without the packages' own scripts.
+    """Install LiteRT.js into web/node_modules from the lock, and build web/dist, as `make web` does.
+
+    Tests of both environments ask for it side by side, and an installation removes the one before.
 
     Raises:
       BrowserError: npm says why not.
     """
-    _done(subprocess.run(_INSTALL, cwd=WEB, check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL))
+    lock = WEB / "package-lock.json"
+    with lock.open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        _make(WEB / "node_modules" / ".package-lock.json", lock, _INSTALL)
+        _make(WEB / "dist" / "LICENSE", WEB / "build.mjs", _BUILD)
+
+
+def _make(made: Path, source: Path, command: Sequence[str]) -> None:
+    if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
+        _done(subprocess.run(command, cwd=WEB, check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL))
 
 
 def golden(release: Path) -> dict[str, Any]:

@@ -58,6 +58,11 @@ COMMANDS = {
     ),
     "predict": ("tfx", _OF_A_MODEL, "ask the latest release about an example"),
     "tfx-env": ("either", "nightlite.runner.tfx_env.command", "make the TFX environment of this version"),
+    "try": (
+        "tfx",
+        "nightlite.deployment.in_tfx.try_command",
+        "try a release in a browser, or write the page that does",
+    ),
     "new": ("airflow", "nightlite.deployment.own_model.commands", "make a model of your own, as a copy of another"),
     "check-model": (
         "tfx",

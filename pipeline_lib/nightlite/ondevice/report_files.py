@@ -14,5 +14,7 @@ EVALUATIONS_PAGE: Final = "evaluations.html"
 REPORT_ROUTE: Final = "model-report"
 # The tab *Releases* of a DAG's page: /dags/<dag>/plugin/<this>.
 RELEASES_ROUTE: Final = "releases"
+# Last part of the address of the page that runs a run's file, or a release, in a browser.
+TRY_PAGE: Final = "try"
 # For refused data: pipeline_root/<DataGate>/refused_data/<execution>/.
 REFUSED_DATA: Final = "refused_data"

@@ -177,6 +177,8 @@ def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tm
     asked = ask(trained(tmp_path))
     assert "(release 1: 99.00 %, 0.0 KiB)" in asked["subject"]
     assert "/dags/diamond/runs/r/plugin/model-report)" in asked["body"]
+    assert "[Try this model in the browser](" in asked["body"]
+    assert "/nightlite/dags/diamond/runs/r/try)" in asked["body"]
     assert "| a\\|b | E | 0.0967 ms | <= 3 ms |" in asked["body"]
     assert "| c | E | 0.28 % | >= -0.50 % |" in asked["body"]
     assert "| d | E | kept | kept |" in asked["body"]
@@ -227,6 +229,6 @@ def test_a_regression_is_asked_about_by_its_mean_error_in_the_unit_of_its_label(
     described = DESCRIPTION.model_copy(update={"metrics": {"mean_absolute_error": 50.0}, "labels": (), "unit": "mg/dl"})
     Releases(tmp_path / "releases").push(file, described, who="Pusher")
     released = Releases(tmp_path / "releases").latest()
-    subject, body = module.question({evaluator.node_id: evaluator}, released, "http://report")
+    subject, body = module.question({evaluator.node_id: evaluator}, released, "http://report", "http://try")
     assert subject == "Push MAE 42.12 mg/dl? (release 1: MAE 50 mg/dl, 0.0 KiB)"
     assert "| mean error | 42.12 mg/dl | 50 mg/dl |" in body and "accuracy" not in body

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.table import SHARES
-from nightlite.ondevice.in_airflow.pages.links import report_url
+from nightlite.ondevice.in_airflow.pages.links import report_url, try_url
 from nightlite.ondevice.results.percent import percent
 from nightlite.ondevice.run_options import DRY_RUN, LEAST_APP_VERSION
 from nightlite.ondevice.settings import settings
@@ -77,8 +77,10 @@ class ModelApproval(ApprovalOperator):
         for model in _model_files(results):
             if known := releases.known(model, must_be_signed=settings().signs, policy=policy):
                 self._pass(context, f"nothing to approve: {known.why}")
-        report = report_url(self.dag_id, str(context["run_id"]), group_around(self.task_id, self._own_id))
-        self.subject, self.body = question(results, releases.latest(), report)
+        group = group_around(self.task_id, self._own_id)
+        report = report_url(self.dag_id, str(context["run_id"]), group)
+        candidate = try_url(self.dag_id, str(context["run_id"]), group)
+        self.subject, self.body = question(results, releases.latest(), report, candidate)
         self.log.info("%s Answer it under 'Required actions', or see %s", self.subject, report)
         super().execute(context)
 
@@ -119,10 +121,13 @@ def approval_record(context: Context) -> str:
     return ""
 
 
-def question(results: Mapping[str, NodeResult], released: "Release | None", report: str) -> tuple[str, str]:
+def question(
+    results: Mapping[str, NodeResult], released: "Release | None", report: str, candidate: str
+) -> tuple[str, str]:
     """Return the subject in one line, and the body in Markdown.
 
-    The body has the figures beside the last release's, the gates and the report's address.
+    The body has the figures beside the last release's, the gates, and the addresses of the report and of the page
+    that runs the candidate.
 
     Args:
       results: of the nodes before the Pusher.
@@ -148,7 +153,8 @@ def question(results: Mapping[str, NodeResult], released: "Release | None", repo
         if gates
         else []
     )
-    return subject, "\n".join([f"[The report of this run]({report})", "", *rows, "", *head, *gates])
+    links = f"[The report of this run]({report}) · [Try this model in the browser]({candidate})"
+    return subject, "\n".join([links, "", *rows, "", *head, *gates])
 
 
 def _artifacts(results: Mapping[str, NodeResult]) -> list[OutputArtifact]:

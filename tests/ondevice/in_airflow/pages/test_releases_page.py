@@ -57,9 +57,10 @@ def test_a_release_has_its_figures_its_approver_and_links_to_all_that_proves_it(
     page = page_of(three)
     said = text_of(page, 1)
     assert said.startswith(f"1 {three.release(1).manifest.created:%Y-%m-%d %H:%M} released 99.00 % 3 bytes 0.0415 ms")
-    assert "no ann &lt;b&gt; report file manifest model card" in said
+    assert "no ann &lt;b&gt; report try it file manifest model card" in said
     assert 'href="runs/manual__2026-11-24T03%3A00%3A00%2B00%3A00%2Fx/report.html"' in page
-    assert all(f'href="releases/1/{name}"' in page for name in ("model.tflite", "manifest.json", "model_card.md"))
+    linked = ("try", "model.tflite", "manifest.json", "model_card.md")
+    assert all(f'href="releases/1/{name}"' in page for name in linked)
     assert "n/a no not asked" in text_of(page, 2)
     assert [int(number) for number in re.findall(r'id="release-(\d+)"', page)] == [3, 2, 1]
     assert ["latest" in text_of(page, number) for number in (1, 2, 3)] == [False, False, True]

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX
 from nightlite.ondevice.in_airflow.pages.node_outputs import folders_around, outputs_of
 from nightlite.ondevice.in_airflow.pages.releases_page import model_of, releases_page
+from nightlite.ondevice.in_airflow.pages.try_pages import add_try_routes
 from nightlite.ondevice.releases.manifest import CARD_FILE, LABELS_FILE, MANIFEST_FILE
 from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.report_files import (
@@ -43,6 +44,7 @@ def report_app() -> FastAPI:
     """Return the app that Airflow mounts. It serves files below the pipeline root, and releases."""
     app = FastAPI(title="nightlite: model report", docs_url=None, redoc_url=None, openapi_url=None)
     add_get(app, "/dags/{dag_id}/releases", _releases)
+    add_try_routes(app)
     add_get(app, "/dags/{dag_id}/releases/{version}/{name}", _released_file)
     add_node_routes(
         app, URL_PREFIX, lambda result: outputs_of(result, settings()), lambda result: facts_of(result).refusals

@@ -9,7 +9,14 @@ from airflow.sdk import BaseOperatorLink
 from airflow.sdk.bases.operator import BaseOperator
 from airflow.sdk.types import TaskInstanceKey
 
-from nightlite.ondevice.report_files import EVALUATIONS_PAGE, REPORT_NODE, REPORT_PAGE, REPORT_ROUTE, STATISTICS_PAGE
+from nightlite.ondevice.report_files import (
+    EVALUATIONS_PAGE,
+    REPORT_NODE,
+    REPORT_PAGE,
+    REPORT_ROUTE,
+    STATISTICS_PAGE,
+    TRY_PAGE,
+)
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node
 from nightlite.runner.in_airflow.pages import links as runner
 from nightlite.runner.in_airflow.pages.links import base_url, run_path, run_url
@@ -67,6 +74,11 @@ class ArtifactsLink(runner.ArtifactsLink):
     """Link to the list of the node's outputs: artifacts, their files, the release."""
 
     url_prefix = URL_PREFIX
+
+
+def try_url(dag_id: str, run_id: str, group: str = "") -> str:
+    """Return the address of the page on which a person tries the file of a run, or of a `TfxTaskGroup` in it."""
+    return _page_url(dag_id, run_id, TRY_PAGE, group)
 
 
 def report_url(dag_id: str, run_id: str, group: str = "") -> str:

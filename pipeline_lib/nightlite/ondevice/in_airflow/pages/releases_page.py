@@ -19,7 +19,7 @@ from nightlite.ondevice.releases.manifest import CARD_FILE, MANIFEST_FILE, MODEL
 from nightlite.ondevice.releases.reader import ReleaseReader
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.report.page_templates import environment
-from nightlite.ondevice.report_files import REPORT_PAGE
+from nightlite.ondevice.report_files import REPORT_PAGE, TRY_PAGE
 from nightlite.ondevice.results.quality import name_of
 from nightlite.ondevice.rollout.event import Event
 from nightlite.ondevice.rollout.state import rollout_of
@@ -90,6 +90,7 @@ def releases_page(dag_id: str, releases: ReleaseReader) -> str:
         events=events[: -_MOST_EVENTS - 1 : -1],
         number_of_events=len(events),
         report_page=REPORT_PAGE,
+        try_page=TRY_PAGE,
     )
 
 

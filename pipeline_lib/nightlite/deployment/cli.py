@@ -51,6 +51,11 @@ COMMANDS = {
         "nightlite.deployment.in_tfx.releases_commands",
         "list, check, roll back, prune or export the releases",
     ),
+    "feed": (
+        "tfx",
+        "nightlite.deployment.in_tfx.feed_commands",
+        "publish the releases to phones: keys, rotation, what the feed says",
+    ),
     "compare": (
         "tfx",
         "nightlite.deployment.in_tfx.compare_command",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+FEED_KEYS_FILE = "keys.json"  # in the folder of the feed's keys; where it is, there are feeds
+
 
 @dataclass(frozen=True)
 class ModelFolders:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nightlite.ondevice.folders import ModelFolders
+from nightlite.ondevice.folders import FEED_KEYS_FILE, ModelFolders
 from nightlite.ondevice.model import OnDeviceModel, pipeline_name
 from nightlite.ondevice.rollout.plan import Overlap, Plan, steps_of
 from nightlite.ondevice.run_parameters import run_params
@@ -67,6 +67,11 @@ class Settings(runner.Settings):
     def feed_keys_dir(self) -> Path:
         """Return the folder of the feed's keys, which need not exist."""
         return self.feed_keys or self.var_dir / "feed-keys"
+
+    @property
+    def has_feeds(self) -> bool:
+        """Return whether there are keys, and so a feed of each model."""
+        return (self.feed_keys_dir / FEED_KEYS_FILE).exists()
 
     def folders(self, name: str) -> ModelFolders:
         """Return the folders of the model of that name."""

@@ -97,7 +97,7 @@ def renamed(text: str, like: str, name: str) -> str:
         [
             rf"(?<=\bmodels[./]){like}\b",
             rf'(?<=\bname="){like}(?=")',
-            rf"\b{like}(?=_(?:tflite|lite|ingest|data|releases)\b)",
+            rf"\b{like}(?=_(?:tflite|lite|ingest|feed|data|releases)\b)",
             rf"(?<=\bTrainer\.){like}\b|(?<=\bEvaluator\.){like}\b|(?<=\bPusher\.){like}\b",
             rf"(?<=\bvar/){like}\b|(?<=\bdags/){like}\b|(?<=--model ){like}\b",
         ]

@@ -17,9 +17,9 @@ from nightlite import durable
 from nightlite.errors import FeedError
 from nightlite.locks import lock
 from nightlite.ondevice.feed.signature import key_id
+from nightlite.ondevice.folders import FEED_KEYS_FILE
 
 APP_KEYS_FILE = "app-keys.pem"
-_STATE_FILE = "keys.json"
 _PRIVATE = 0o600
 
 
@@ -78,7 +78,7 @@ class FeedKeys:
 
 def exist(folder: Path) -> bool:
     """Return whether there are keys, and so feeds."""
-    return (folder / _STATE_FILE).exists()
+    return (folder / FEED_KEYS_FILE).exists()
 
 
 def read(folder: Path) -> FeedKeys:
@@ -87,7 +87,7 @@ def read(folder: Path) -> FeedKeys:
     Raises:
       FeedError: there are none, or they cannot be read.
     """
-    path = folder / _STATE_FILE
+    path = folder / FEED_KEYS_FILE
     if not exist(folder):
         raise FeedError(f"expected the feed's keys in {folder}. Received: none; make them with 'nightlite feed keys'")
     try:
@@ -178,7 +178,7 @@ def _new_pair(folder: Path) -> str:
 
 def _write_state(folder: Path, current: str, following: str) -> None:
     content = _State(current=current, next=following).model_dump_json(indent=1)
-    durable.write(folder / _STATE_FILE, f"{content}\n".encode())
+    durable.write(folder / FEED_KEYS_FILE, f"{content}\n".encode())
 
 
 def _write_app_keys(keys: FeedKeys) -> None:

@@ -1,0 +1,92 @@
+"""The DAG that publishes a model's feed: each day, and at once when there is a release."""
+
+import json
+import os
+import subprocess
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from nightlite.ondevice.in_airflow.schedule import node_limits
+from nightlite.ondevice.model import OnDeviceModel
+from nightlite.ondevice.settings import Settings, model_settings, settings
+from nightlite.paths import PROJECT, SOURCES
+
+# After the nightly runs, and before people are there to mend what failed.
+_DAILY = "0 5 * * *"
+_PUBLISH = "nightlite.ondevice.in_tfx.publish_feed"
+_DOCS = """
+Publishes the feed that phones read: `var/feed/{name}/`, described in `docs/feed.md`.
+
+It runs when the Asset `{asset}` tells of a release, and each day also without one, because a feed that is not renewed
+expires after four days. Phones then keep the model that they have. *Publish* ends skipped before the first release.
+"""
+
+
+def feed_dag(model: OnDeviceModel) -> DAG | None:
+    """Return the DAG that publishes the model's feed, or None without keys, or if the model is switched off.
+
+    Raises:
+      SettingsError: a setting is malformed.
+    """
+    config = settings()
+    if not model_settings(model).enabled or not config.has_feeds:
+        return None
+    with DAG(
+        dag_id=f"{model.name}_feed",
+        description="Publish the releases to phones",
+        schedule=AssetOrTimeSchedule(
+            timetable=CronTriggerTimetable(_DAILY, timezone=config.timezone), assets=[Asset(model.releases_asset)]
+        ),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        tags=[model.name, "tflite"],
+        default_args={"owner": "nightlite"},
+        doc_md=_DOCS.format(name=model.name, asset=model.releases_asset),
+    ) as dag:
+        _add_tasks(model, config)
+    return dag
+
+
+def _add_tasks(model: OnDeviceModel, config: Settings) -> None:
+    limits = node_limits(config)
+
+    @task(
+        task_id="Publish",
+        # A missed renewal costs phones nothing for days, so there is time to try again later.
+        retries=5,
+        retry_delay=timedelta(minutes=1),
+        retry_exponential_backoff=True,
+        execution_timeout=limits.execution_timeout,
+    )
+    def publish() -> int:
+        """Write the feed. The sequence is the XCom."""
+        return publish_feed(model, config)
+
+    publish()
+
+
+def publish_feed(model: OnDeviceModel, config: Settings) -> int:
+    """Publish the feed in the TFX environment. Return its sequence.
+
+    Raises:
+      AirflowSkipException: there is no release yet.
+      AirflowFailException: there are no keys any longer.
+      RuntimeError: it failed, with the reason.
+    """
+    if not config.has_feeds:
+        raise AirflowFailException(f"expected the feed's keys in {config.feed_keys_dir}. Received: none; put them back")
+    # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
+    env = {**os.environ, "PYTHONPATH": str(SOURCES)}
+    command = [str(config.tfx_python), "-m", _PUBLISH, model.name]
+    done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise RuntimeError(lines[-1] if lines else f"the publication ended with exit code {done.returncode}")
+    answer = json.loads(done.stdout)
+    print(answer["said"])
+    if answer["sequence"] is None:
+        raise AirflowSkipException(answer["said"])
+    return int(answer["sequence"])

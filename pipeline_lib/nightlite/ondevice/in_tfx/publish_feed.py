@@ -1,0 +1,62 @@
+"""Publication of a model's feed for programs: what the feed's DAG runs in this environment.
+
+    python -m nightlite.ondevice.in_tfx.publish_feed MODEL
+
+Only this environment can check the releases' signatures. It prints one JSON object: `said`, a sentence for people,
+and `sequence`, null before the first release. Exit code 1: the last line on standard error says why.
+"""
+
+import json
+import sys
+
+from nightlite.errors import NightliteError
+from nightlite.ondevice.feed import keys
+from nightlite.ondevice.feed.document import Document
+from nightlite.ondevice.feed.publish import Published, publish
+from nightlite.ondevice.releases.rollout.plan import FULL, percent
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.settings import Settings, settings
+from nightlite.settings_file import read_settings_file
+
+
+def publish_now(model: str, config: Settings) -> Published | None:
+    """Publish the feed of the model of that name. Return what was written, or None before the first release.
+
+    Raises:
+      FeedError: there are no keys, or the feed cannot be written.
+      ReleaseError: an offered release is missing or damaged.
+    """
+    folders = config.folders(model)
+    return publish(Releases(folders.releases), folders.feed, keys.read(config.feed_keys_dir), config)
+
+
+def sentence(model: str, published: Published | None) -> str:
+    """Return what a publication did, in words."""
+    if published is None:
+        return f"{model}: no release yet, so there is nothing to publish"
+    channels = (f"{channel} offers {_offers(document)}" for channel, document in published.documents.items())
+    return f"{model}: published sequence {published.sequence}; {'; '.join(channels)}"
+
+
+def _offers(document: Document) -> str:
+    shares = (
+        f"{offer.version}" if offer.share_permille == FULL else f"{offer.version} to {percent(offer.share_permille)}"
+        for offer in document.offers
+    )
+    return ", ".join(shares) or "none"
+
+
+def main(arguments: list[str]) -> int:
+    [model] = arguments
+    read_settings_file()
+    try:
+        published = publish_now(model, settings())
+    except NightliteError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps({"said": sentence(model, published), "sequence": published.sequence if published else None}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""`nightlite feed`, in the environment that checks the releases' signatures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nightlite.deployment.in_tfx import feed_commands
+from nightlite.deployment.models import names
+from nightlite.ondevice.in_tfx import publish_feed
+from nightlite.ondevice.releases.signing import sign
+from nightlite.ondevice.releases.store import Releases
+from nightlite.ondevice.settings import settings
+from nightlite.settings import forget_settings
+from tests.help_texts import broken_paragraphs
+from tests.ondevice.releases.made_releases import describe, push
+
+MODEL = names()[0]
+
+
+@pytest.fixture(autouse=True)
+def var_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
+    forget_settings()
+    yield tmp_path
+    forget_settings()
+
+
+@pytest.fixture
+def releases() -> Releases:
+    found = Releases(settings().folders(MODEL).releases)
+    push(found, "one", "run-1")
+    return found
+
+
+def feed(*arguments: str) -> str:
+    done = CliRunner().invoke(feed_commands.app, ["feed", *arguments], catch_exceptions=False)
+    return done.stdout
+
+
+def test_its_help_flows() -> None:
+    assert broken_paragraphs(feed_commands.app) == []
+
+
+def test_keys_then_a_feed_then_a_rotation(releases: Releases) -> None:
+    assert feed("keys").count("BEGIN PUBLIC KEY") == 2
+    assert "stable offers 1" in feed("publish", "--model", MODEL)
+    first = json.loads(feed("show", "--model", MODEL, "--json"))
+    assert "signed by the current key" in feed("show", "--model", MODEL)
+    assert f"{MODEL}: published sequence" in feed("rotate")
+    second = json.loads(feed("show", "--model", MODEL, "--json"))
+    assert (second["sequence"] > first["sequence"], second["key_id"] != first["key_id"]) == (True, True)
+
+
+def test_a_rotation_waits_for_no_other_model(releases: Releases) -> None:
+    feed("keys")
+    (releases.folder / "1" / "model.tflite").write_bytes(b"onE")
+    with pytest.raises(Exception, match=f"the keys are rotated, but not every feed is published: {MODEL}: "):
+        feed("rotate")
+
+
+def test_show_tells_what_is_missing_or_has_expired(releases: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed("keys")
+    with pytest.raises(Exception, match="Received: none; publish one with 'nightlite feed publish'"):
+        feed("show", "--model", MODEL)
+    feed("publish", "--model", MODEL)
+    assert CliRunner().invoke(feed_commands.app, ["feed", "show", "--model", MODEL]).exit_code == 0
+    monkeypatch.setattr("nightlite.ondevice.feed.document.Document.is_expired", lambda self, now: True)
+    done = CliRunner().invoke(feed_commands.app, ["feed", "show", "--model", MODEL])
+    assert (done.exit_code, "EXPIRED" in done.stdout) == (1, True)
+
+
+def test_a_release_whose_signature_is_not_good_is_not_published(
+    releases: Releases, var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, public = var_dir / "signing.pem", var_dir / "verifying.pem"
+    subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", private], check=True)
+    subprocess.run(["openssl", "ec", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    monkeypatch.setenv("NIGHTLITE_VERIFYING_KEY", str(public))
+    forget_settings()
+    feed("keys")
+    assert publish_feed.main([MODEL]) == 1
+    model = var_dir / "two"
+    model.write_text("two")
+    releases.push(model, describe("run-2"), who="Pusher", sign=lambda folder: sign(folder, private))
+    assert publish_feed.main([MODEL]) == 0
+
+
+def test_the_program_answers_in_json(releases: Releases, capsys: pytest.CaptureFixture[str]) -> None:
+    feed("keys")
+    assert publish_feed.main([MODEL]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["said"].startswith(
+        f"{MODEL}: published sequence {answer['sequence']}; beta offers 1; stable offers 1"
+    )
+
+
+def test_the_program_says_why_it_could_not(releases: Releases, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish_feed.main([MODEL]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith("make them with 'nightlite feed keys'")
+
+
+def test_the_program_imports_no_tensorflow() -> None:
+    program = "import sys; import nightlite.ondevice.in_tfx.publish_feed; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

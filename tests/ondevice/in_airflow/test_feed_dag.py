@@ -1,0 +1,75 @@
+"""The feed's DAG, with a stand-in for the TFX environment."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from airflow.sdk import Asset, AssetOrTimeSchedule
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from nightlite.deployment.settings import Settings, settings
+from nightlite.ondevice.feed import keys
+from nightlite.ondevice.in_airflow.feed_dag import feed_dag, publish_feed
+from nightlite.settings import forget_settings
+from tests.tiny_table.on_device import MODEL
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("NIGHTLITE_TFX_PYTHON", str(tmp_path / "python"))
+    forget_settings()
+    yield settings()
+    forget_settings()
+
+
+def answer(config: Settings, script: str) -> None:
+    config.tfx_python.write_text(f"#!/bin/sh\n{script}\n")
+    config.tfx_python.chmod(0o755)
+
+
+def test_there_is_one_only_with_keys(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert feed_dag(MODEL) is None
+    keys.make(config.feed_keys_dir)
+    found = feed_dag(MODEL)
+    assert found and found.dag_id == f"{MODEL.name}_feed"
+    monkeypatch.setenv(f"NIGHTLITE_{MODEL.name.upper()}_ENABLED", "false")
+    assert feed_dag(MODEL) is None
+
+
+def test_it_runs_each_day_and_on_a_release(config: Settings) -> None:
+    keys.make(config.feed_keys_dir)
+    found = feed_dag(MODEL)
+    assert found
+    schedule = found.timetable
+    assert isinstance(schedule, AssetOrTimeSchedule)
+    assert schedule.timetable.expression == "0 5 * * *"
+    assert schedule.asset_condition.objects == [Asset(MODEL.releases_asset)]
+
+
+def test_it_publishes_in_the_other_environment_and_gives_the_sequence(config: Settings) -> None:
+    keys.make(config.feed_keys_dir)
+    program = "nightlite.ondevice.in_tfx.publish_feed"
+    answer(config, f"""[ "$2" = {program} ] && [ "$3" = {MODEL.name} ] && echo '{{"said": "ok", "sequence": 7}}'""")
+    assert publish_feed(MODEL, config) == 7
+
+
+def test_before_the_first_release_it_is_skipped(config: Settings) -> None:
+    keys.make(config.feed_keys_dir)
+    answer(config, """echo '{"said": "no release yet", "sequence": null}'""")
+    with pytest.raises(AirflowSkipException, match="no release yet"):
+        publish_feed(MODEL, config)
+
+
+def test_its_failure_has_the_reason_and_is_tried_again(config: Settings) -> None:
+    keys.make(config.feed_keys_dir)
+    answer(config, "echo a warning >&2; echo the disk is full >&2; exit 1")
+    with pytest.raises(RuntimeError, match="^the disk is full$"):
+        publish_feed(MODEL, config)
+    found = feed_dag(MODEL)
+    assert found and found.get_task("Publish").retries == 5
+
+
+def test_without_its_keys_it_is_not_tried_again(config: Settings) -> None:
+    with pytest.raises(AirflowFailException, match="expected the feed's keys in .* Received: none; put them back"):
+        publish_feed(MODEL, config)

@@ -3,17 +3,18 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from nightlite.deployment.in_tfx import feed_commands
+from nightlite.deployment.in_tfx import feed_commands, releases_commands
 from nightlite.deployment.models import names
 from nightlite.ondevice.in_tfx import publish_feed
 from nightlite.ondevice.releases.signing import sign
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.settings import settings
+from nightlite.ondevice.settings import rollout_plan, settings
 from nightlite.settings import forget_settings
 from tests.help_texts import broken_paragraphs
 from tests.ondevice.releases.made_releases import describe, push
@@ -87,6 +88,26 @@ def test_a_release_whose_signature_is_not_good_is_not_published(
     model.write_text("two")
     releases.push(model, describe("run-2"), who="Pusher", sign=lambda folder: sign(folder, private))
     assert publish_feed.main([MODEL]) == 0
+
+
+def test_a_roll_out_grows_by_a_renewal_and_a_halt_is_told_at_once(
+    releases: Releases, var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"NIGHTLITE_{MODEL.upper()}_ROLLOUT", "10,50")
+    feed("keys")
+    feed("publish", "--model", MODEL)
+    (var_dir / "two").write_text("two")
+    releases.push(var_dir / "two", describe("run-2"), who="Pusher", plan=rollout_plan(MODEL))
+    assert "stable offers 2 to 10 %, 1" in feed("publish", "--model", MODEL)
+    assert "stable offers 2 to 10 %, 1" in feed("publish", "--model", MODEL)
+    # As if the share was given a day ago.
+    monkeypatch.setattr("nightlite.ondevice.rollout.state.REST", timedelta(0))
+    assert "stable offers 2 to 50 %, 1" in feed("publish", "--model", MODEL)
+    done = CliRunner().invoke(
+        releases_commands.app, ["models", "halt", "2", "--reason", "slow", "--model", MODEL], catch_exceptions=False
+    )
+    assert "beta offers 1; stable offers 1" in done.stdout
+    assert [event.who for event in releases.history() if event.action == "rollout"] == ["the feed's renewal"]
 
 
 def test_the_program_answers_in_json(releases: Releases, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,7 @@ def test_it_runs_each_day_and_on_a_release(config: Settings) -> None:
     schedule = found.timetable
     assert isinstance(schedule, AssetOrTimeSchedule)
     assert schedule.timetable.expression == "0 5 * * *"
-    assert schedule.asset_condition.objects == [Asset(MODEL.releases_asset)]
+    assert list(schedule.asset_condition.objects) == [Asset(MODEL.releases_asset)]
 
 
 def test_it_publishes_in_the_other_environment_and_gives_the_sequence(config: Settings) -> None:

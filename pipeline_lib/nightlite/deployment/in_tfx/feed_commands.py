@@ -13,9 +13,9 @@ from nightlite.errors import FeedError, NightliteError
 from nightlite.ondevice.feed import keys
 from nightlite.ondevice.feed.document import Document
 from nightlite.ondevice.feed.folder import FeedFolder, Signed
-from nightlite.ondevice.in_tfx.publish_feed import publish_now, sentence
-from nightlite.ondevice.releases.rollout.plan import percent
-from nightlite.ondevice.releases.rollout.state import CHANNELS, Channel
+from nightlite.ondevice.in_tfx.publish_feed import publish_now, renew, sentence
+from nightlite.ondevice.rollout.plan import percent
+from nightlite.ondevice.rollout.state import CHANNELS, Channel
 from nightlite.ondevice.settings import settings
 
 app = command_app()
@@ -52,9 +52,12 @@ def rotate() -> None:
 
 @feed.command(epilog="Example: nightlite feed publish --model NAME")
 def publish(model_name: ModelName = None) -> None:
-    """Publish a model's feed, as its DAG does each day and after each release."""
+    """Publish a model's feed, as its DAG does each day and after each release.
+
+    A roll-out whose next step is due takes it.
+    """
     name = model_named(model_name).name
-    print(sentence(name, publish_now(name, settings())))
+    print(sentence(name, renew(name, settings())))
 
 
 @feed.command(epilog="Examples: nightlite feed show --model NAME; nightlite feed show --channel beta --json")

@@ -7,13 +7,14 @@ import typer
 from nightlite.deployment.command_app import ModelName
 from nightlite.deployment.in_tfx.found_releases import find, releases_of, user, verified
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.in_tfx.publish_feed import publish_now, sentence
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.rollout.plan import percent as percent_of
 from nightlite.ondevice.rollout.plan import permille_of
 from nightlite.ondevice.rollout.state import RollOut
 from nightlite.ondevice.rollout.words import next_step, phones
-from nightlite.ondevice.settings import rollout_plan
+from nightlite.ondevice.settings import rollout_plan, settings
 
 
 def rollback(
@@ -28,6 +29,7 @@ def rollback(
     before = _latest_if_readable(releases)
     release = releases.rollback(version, who=who or user(), why=reason)
     print(f"latest is release {release.version} now (sha256 {release.manifest.sha256})")
+    _publish(releases)
     changes = release.manifest.app_contract.changes(before.manifest.app_contract) if before else ()
     if before and changes:
         print(
@@ -54,6 +56,7 @@ def rollout(
     if before and before.version != version:
         print(f"It takes the place of release {before.version}, which {percent_of(before.permille)} had")
     _say(releases, state)
+    _publish(releases)
 
 
 def halt(
@@ -72,6 +75,7 @@ def halt(
     _say(releases, state)
     if state.waiting:
         print(f"To withdraw that one, too: nightlite models rollback --model {releases.model} {state.served}")
+    _publish(releases)
 
 
 def _say(releases: Releases, state: RollOut) -> None:
@@ -80,6 +84,12 @@ def _say(releases: Releases, state: RollOut) -> None:
         print(f"release {version}: {phones(state, version) or 'none'}")
     if said := next_step(state, rollout_plan(releases.model)):
         print(said)
+
+
+def _publish(releases: Releases) -> None:
+    """Tell phones at once, where there are feeds. The feed's DAG would do so within a day."""
+    if settings().has_feeds:
+        print(sentence(releases.model, publish_now(releases.model, settings())))
 
 
 def _latest_if_readable(releases: Releases) -> Release | None:

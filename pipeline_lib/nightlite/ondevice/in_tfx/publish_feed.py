@@ -12,11 +12,26 @@ import sys
 from nightlite.errors import NightliteError
 from nightlite.ondevice.feed import keys
 from nightlite.ondevice.feed.document import Document
+from nightlite.ondevice.feed.folder import FeedFolder
 from nightlite.ondevice.feed.publish import Published, publish
-from nightlite.ondevice.releases.rollout.plan import FULL, percent
 from nightlite.ondevice.releases.store import Releases
-from nightlite.ondevice.settings import Settings, settings
+from nightlite.ondevice.rollout.plan import FULL, percent
+from nightlite.ondevice.settings import Settings, rollout_plan, settings
 from nightlite.settings_file import read_settings_file
+
+
+def renew(model: str, config: Settings) -> Published | None:
+    """Take the next step of a roll-out if it is due, and publish. Return what was written.
+
+    Raises:
+      FeedError, ReleaseError: as `publish_now`.
+      SettingsError: the model's plan of roll-outs is malformed.
+    """
+    folders = config.folders(model)
+    now_told = FeedFolder(folders.feed).read("stable", keys.read(config.feed_keys_dir))
+    shares = {offer.version: offer.share_permille for offer in now_told.document.offers} if now_told else {}
+    Releases(folders.releases).grow(rollout_plan(model), published=shares, who="the feed's renewal")
+    return publish_now(model, config)
 
 
 def publish_now(model: str, config: Settings) -> Published | None:
@@ -50,7 +65,7 @@ def main(arguments: list[str]) -> int:
     [model] = arguments
     read_settings_file()
     try:
-        published = publish_now(model, settings())
+        published = renew(model, settings())
     except NightliteError as error:
         print(error, file=sys.stderr)
         return 1

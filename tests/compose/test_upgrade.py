@@ -1,5 +1,6 @@
 """A newer image on the same volumes, and a backup put back into empty ones."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -22,6 +23,13 @@ def script(deployment: Deployment, name: str, *arguments: Path) -> subprocess.Co
     }
     command = [PROJECT / "docker" / name, *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def feed_state(deployment: Deployment) -> tuple[list[str], int]:
+    """Return the sums of the feed's keys, and the sequence that phones are told."""
+    show = "sha256sum /var/lib/nightlite/feed-keys/*; cat /var/lib/nightlite/feed/mnist/stable/latest.json"
+    keys, _, document = deployment.compose("exec", "-T", "scheduler", "sh", "-c", show).partition("{")
+    return keys.splitlines(), int(json.loads(f"{{{document}")["sequence"])
 
 
 def test_a_newer_image_migrates_the_same_volumes_once(first_run: str, deployment: Deployment, tmp_path: Path) -> None:
@@ -75,6 +83,9 @@ def test_a_backup_put_back_into_empty_volumes_is_everything(
     first_run: str, deployment: Deployment, tmp_path: Path
 ) -> None:
     models, executions = deployment.pushed(), deployment.mlmd("SELECT count(*) FROM Execution")
+    deployment.compose("exec", "-T", "scheduler", "nightlite", "feed", "keys")
+    deployment.compose("exec", "-T", "scheduler", "nightlite", "feed", "publish", "--model", "mnist")
+    keys, sequence = feed_state(deployment)
     backup = tmp_path / "backup.tar"
     done = script(deployment, "backup.sh", backup)
     assert done.returncode == 0, done.stderr
@@ -86,6 +97,10 @@ def test_a_backup_put_back_into_empty_volumes_is_everything(
     done = script(deployment, "restore.sh", backup)
     assert done.returncode == 0, done.stderr
     deployment.up()
+    restored, newer = feed_state(deployment)
+    # Its DAG may have published again by now.
+    assert restored == keys and newer >= sequence
+    deployment.compose("exec", "-T", "scheduler", "rm", "-r", "/var/lib/nightlite/feed-keys")
     assert deployment.pushed() == models
     assert deployment.mlmd("SELECT count(*) FROM Execution") == executions
     with deployment.login("operator") as rest:

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from nightlite.deployment.settings import Settings, settings
 from nightlite.ondevice.feed import keys
 from nightlite.ondevice.in_airflow.feed_dag import feed_dag, publish_feed
+from nightlite.ondevice.in_airflow.notice.task import tell_of_failed_task
 from nightlite.settings import forget_settings
 from tests.tiny_table.on_device import MODEL
 
@@ -73,3 +74,24 @@ def test_its_failure_has_the_reason_and_is_tried_again(config: Settings) -> None
 def test_without_its_keys_it_is_not_tried_again(config: Settings) -> None:
     with pytest.raises(AirflowFailException, match="expected the feed's keys in .* Received: none; put them back"):
         publish_feed(MODEL, config)
+
+
+def test_with_an_address_it_uploads_what_was_published_and_a_failure_is_told(
+    config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.make(config.feed_keys_dir)
+    found = feed_dag(MODEL)
+    assert found and found.task_ids == ["Publish"]
+    monkeypatch.setenv("NIGHTLITE_FEED_URL", f"file://{tmp_path}/www")
+    forget_settings()
+    found = feed_dag(MODEL)
+    assert found
+    upload = found.get_task("Upload")
+    assert upload.upstream_task_ids == {"Publish"} and upload.retries == 5
+    assert [task.on_failure_callback for task in found.tasks] == [[tell_of_failed_task]] * 2
+    published = config.folders(MODEL.name).feed / "stable" / "latest.json"
+    published.parent.mkdir(parents=True)
+    published.write_text("a document")
+    published.with_name("latest.json.sig").write_text("a signature\n")
+    assert upload.python_callable(f"file://{tmp_path}/www") == {"written": 2, "kept": 0}
+    assert (tmp_path / "www" / MODEL.name / "stable" / "latest.json").read_text() == "a document"

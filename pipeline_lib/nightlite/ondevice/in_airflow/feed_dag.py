@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from nightlite.ondevice.in_airflow.notice.task import tell_of_failed_task
 from nightlite.ondevice.in_airflow.schedule import node_limits
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.settings import Settings, model_settings, settings
@@ -21,6 +23,7 @@ Publishes the feed that phones read: `var/feed/{name}/`, described in `docs/feed
 
 It runs when the Asset `{asset}` tells of a release, and each day also without one, because a feed that is not renewed
 expires after four days. Phones then keep the model that they have. *Publish* ends skipped before the first release.
+With `NIGHTLITE_FEED_URL`, *Upload* copies the feed to a bucket. A bucket whose upload failed still has the feed before.
 """
 
 
@@ -43,7 +46,7 @@ def feed_dag(model: OnDeviceModel) -> DAG | None:
         max_active_runs=1,
         is_paused_upon_creation=False,
         tags=[model.name, "tflite"],
-        default_args={"owner": "nightlite"},
+        default_args={"owner": "nightlite", "on_failure_callback": tell_of_failed_task},
         doc_md=_DOCS.format(name=model.name, asset=model.releases_asset),
     ) as dag:
         _add_tasks(model, config)
@@ -51,21 +54,32 @@ def feed_dag(model: OnDeviceModel) -> DAG | None:
 
 
 def _add_tasks(model: OnDeviceModel, config: Settings) -> None:
-    limits = node_limits(config)
+    # A missed renewal costs phones nothing for days, so there is time to try again later.
+    limits: dict[str, Any] = {
+        "retries": 5,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": True,
+        "execution_timeout": node_limits(config).execution_timeout,
+    }
 
-    @task(
-        task_id="Publish",
-        # A missed renewal costs phones nothing for days, so there is time to try again later.
-        retries=5,
-        retry_delay=timedelta(minutes=1),
-        retry_exponential_backoff=True,
-        execution_timeout=limits.execution_timeout,
-    )
+    @task(task_id="Publish", **limits)
     def publish() -> int:
         """Write the feed. The sequence is the XCom."""
         return publish_feed(model, config)
 
-    publish()
+    @task(task_id="Upload", **limits)
+    def upload(url: str) -> dict[str, int]:
+        """Make a bucket say what the feed says. The numbers of files are the XCom."""
+        # The DAG processor needs none of it.
+        from nightlite.ondevice.in_airflow import feed_upload
+
+        uploaded = feed_upload.upload(config.folders(model.name).feed, url, model.name)
+        print(f"{model.name}: {uploaded.written} files written to {url}, {uploaded.kept} were there")
+        return {"written": uploaded.written, "kept": uploaded.kept}
+
+    published = publish()
+    if config.feed_url:
+        published >> upload(config.feed_url)
 
 
 def publish_feed(model: OnDeviceModel, config: Settings) -> int:

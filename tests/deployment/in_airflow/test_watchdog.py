@@ -257,8 +257,9 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
 
 
 @pytest.fixture
-def watch(airflow: FakeAirflow, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+def watch(airflow: FakeAirflow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[str]]:
     """Run the watchdog's task at the fake Airflow."""
+    monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
     monkeypatch.setattr(watchdog_login, "login", lambda: ACCESS)
     monkeypatch.setattr(
         watched_airflow, "WatchedAirflow", lambda access: WatchedAirflow(access, httpx.MockTransport(airflow))
@@ -291,6 +292,20 @@ def test_all_findings_of_a_night_are_one_notice(
     airflow.import_errors = [{**BROKEN, "filename": "tulips_ingest"}]
     watch()
     assert bodies(hook)[1]["headline"] == "look at tulips_ingest, tulips_tflite"
+
+
+def test_a_feed_is_watched_also_where_airflow_cannot_be_asked(
+    airflow: FakeAirflow, hook: Hook, watch: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    channel = tmp_path / "feed" / "tulips" / "stable"
+    channel.mkdir(parents=True)
+    (channel / "latest.json").write_text("{")
+    [finding] = watch()
+    assert finding.startswith("tulips_feed has a document that no phone can read")
+    airflow.forbidden = True
+    with pytest.raises(AirflowFailException, match="could not look"):
+        watch()
+    assert bodies(hook)[1]["headline"] == "look at tulips_feed, watchdog"
 
 
 def test_it_heeds_no_setting_but_its_own(

@@ -14,6 +14,7 @@ from nightlite.deployment.in_airflow.watchdog.findings import Finding, look
 from nightlite.deployment.in_airflow.watchdog.settings import WatchdogSettings, watchdog_settings
 from nightlite.errors import NightliteError, SettingsError
 from nightlite.ondevice.in_airflow.notice.settings import has_recipient, recipients
+from nightlite.paths import var_dir
 
 DAG_ID = "watchdog"
 _DAY = timedelta(days=1)
@@ -39,11 +40,13 @@ def watchdog_dag(docs: str) -> DAG | None:
 
 def _look(now: datetime, since: datetime) -> tuple[list[Finding], str]:
     """Return the findings, and the reason if Airflow could not be asked, which is a finding, too."""
+    from nightlite.deployment.in_airflow.watchdog.feeds import look_at_feeds
     from nightlite.deployment.in_airflow.watchdog.login import login
     from nightlite.deployment.in_airflow.watchdog.watched_airflow import WatchedAirflow
 
     settings, problem = _readable_settings()
     found = [Finding(about=DAG_ID, text=f"takes its defaults: {problem}")] if problem else []
+    found += look_at_feeds(var_dir(), now, since, settings.nights)
     try:
         with WatchedAirflow(login()) as airflow:
             return [*found, *look(airflow, now, since, settings.nights)], ""

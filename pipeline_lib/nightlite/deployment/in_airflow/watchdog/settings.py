@@ -15,7 +15,9 @@ class WatchdogSettings(BaseSettings):
 
     hour: int = Field(default=7, ge=0, le=23, description="hour in UTC at which the watchdog looks, once a day")
     nights: int = Field(
-        default=7, ge=0, description="nights without a release, while runs are green, until it says so; 0: never"
+        default=7,
+        ge=0,
+        description="nights without a release, or without a step of a roll-out, until it says so; 0: never",
     )
 
 

@@ -10,7 +10,8 @@ import typer
 
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import ModelName, command_app
-from nightlite.deployment.in_tfx.releases_commands import Version, find
+from nightlite.deployment.in_tfx.found_releases import find
+from nightlite.deployment.in_tfx.releases_commands import Version
 from nightlite.deployment.models import model_named
 from nightlite.errors import UsageError
 from nightlite.ondevice.releases.checked import checked

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
@@ -19,13 +19,15 @@ from nightlite.paths import SOURCES, temporary_dir
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
 from nightlite.runner.exit_codes import EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from nightlite.runner.in_airflow import metrics
-from nightlite.runner.in_airflow.compiled_file import file_of
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
-from nightlite.runner.in_airflow.node_process import NodeProcess
 from nightlite.runner.in_airflow.run_values import PipelineRun
 from nightlite.runner.log_levels import level_of
 from nightlite.runner.node_result import NodeResult
 from nightlite.runner.tfx_env.check import why_not
+
+# Imported in the task, because every parse of a DAG imports this module.
+if TYPE_CHECKING:
+    from nightlite.runner.in_airflow.node_process import NodeProcess
 
 _LAST_LINES = 20
 
@@ -73,7 +75,7 @@ class TfxNodeOperator(BaseOperator):
         self.pipeline_run = pipeline_run
         self.config = config
         self.env = dict(env or {})
-        self._process: NodeProcess | None = None
+        self._process: "NodeProcess | None" = None
         self._settled = False
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -140,6 +142,8 @@ class TfxNodeOperator(BaseOperator):
     def _argv(self, folder: Path, run_id: str, parameters: Mapping[str, Any], result_path: Path) -> list[str]:
         pipeline_path, parameters_path = self.pipeline, folder / "parameters.json"
         if isinstance(pipeline_path, CompiledPipeline):
+            from nightlite.runner.in_airflow.compiled_file import file_of
+
             pipeline_path = file_of(pipeline_path)
         parameters_path.write_text(json.dumps(parameters, ensure_ascii=False), encoding="utf-8")
         # One word per option: a run id may begin with a dash.
@@ -157,6 +161,8 @@ class TfxNodeOperator(BaseOperator):
         ]
 
     def _run(self, argv: Sequence[str]) -> tuple[int, deque[str]]:
+        from nightlite.runner.in_airflow.node_process import NodeProcess
+
         if reason := why_not(self.config.tfx_python, self.config.project_dir):
             raise AirflowFailException(f"{self.tfx_node_id} cannot be started: {reason}")
         self.log.info("%s", shlex.join(argv))
@@ -189,7 +195,7 @@ class TfxNodeOperator(BaseOperator):
         env.pop("PYTHONHOME", None)
         return env
 
-    def _stream(self, process: NodeProcess, last_lines: deque[str]) -> None:
+    def _stream(self, process: "NodeProcess", last_lines: deque[str]) -> None:
         for line in process.lines():
             level, text = level_of(line)
             self.log.log(level, "%s", text)

@@ -9,10 +9,13 @@ from tests.results import node_result
 @pytest.fixture
 def note_of(dag_of):
     """Run the pipeline, its nodes behaving so; returns (the session, the run, its note)."""
+    from airflow.listeners.listener import get_listener_manager
     from airflow.models.dagrun import DagRun, DagRunNote
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    # As a plugins folder with the models' plugin has it.
+    get_listener_manager().add_listener(run_note)
     with create_session() as session:
 
         def read(run):

@@ -75,7 +75,7 @@ class TfxNodeOperator(BaseOperator):
         self.pipeline_run = pipeline_run
         self.config = config
         self.env = dict(env or {})
-        self._process: "NodeProcess | None" = None
+        self._process: NodeProcess | None = None
         self._settled = False
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A compiled pipeline as a task group of someone else's DAG."""
 
+import runpy
+
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TaskGroup, task_group
@@ -7,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
 from nightlite.errors import CompiledPipelineError, SettingsError
+from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Node, Parameter
 from nightlite.runner.in_airflow import AirflowDagRunner, AirflowPipelineConfig, NodeSettings, TfxTaskGroup
 from nightlite.runner.in_airflow.run_values import WholeDagRun
@@ -46,6 +49,20 @@ def test_a_pipeline_twice_between_tasks_of_the_dag(compiled, tmp_path):
         "manual__1@weekly@first",
         "manual__1@weekly@second",
     ]
+
+
+def test_the_example_in_the_docs_renders(compiled, tmp_path):
+    section = (PROJECT / "docs" / "runner.md").read_text().partition("## A pipeline inside your DAG\n")[2]
+    code = section.partition("```python\n")[2].partition("```")[0]
+    nodes = (Node(id="Trainer", type="x.Trainer"), Node(id="Pusher", type="x.Pusher", upstream=("Trainer",)))
+    country = Parameter(name="country", type="str", default="se")
+    parameters = (*compiled.parameters, country)
+    compiled.model_copy(update={"nodes": nodes, "parameters": parameters}).write(tmp_path / "orders.json")
+    (tmp_path / "weekly.py").write_text(code)
+    dag = runpy.run_path(str(tmp_path / "weekly.py"))["dag"]
+    assert dag.get_task("no.Trainer").upstream_task_ids == {"before"} and dag.get_task("no.Trainer").retries == 1
+    assert dag.get_task("after").upstream_task_ids == {"se.Pusher", "no.Pusher"}
+    assert values(dag, "no.Trainer")[1] == {"country": "no", "epochs": 3}
 
 
 def test_a_group_within_a_group_and_a_node_without_a_group_of_its_own(compiled):

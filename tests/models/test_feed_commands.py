@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from nightlite.deployment.in_tfx import feed_commands, releases_commands
 from nightlite.deployment.models import names
+from nightlite.ondevice.feed import uploaded
 from nightlite.ondevice.in_tfx import publish_feed
 from nightlite.ondevice.releases.signing import sign
 from nightlite.ondevice.releases.store import Releases
@@ -108,6 +109,26 @@ def test_a_roll_out_grows_by_a_renewal_and_a_halt_is_told_at_once(
     )
     assert "beta offers 1; stable offers 1" in done.stdout
     assert [event.who for event in releases.history() if event.action == "rollout"] == ["the feed's renewal"]
+
+
+def test_a_share_does_not_grow_where_a_bucket_never_got_the_last_step(
+    releases: Releases, var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"NIGHTLITE_{MODEL.upper()}_ROLLOUT", "10,50")
+    monkeypatch.setenv("NIGHTLITE_FEED_URL", "s3://phones/feed")
+    monkeypatch.setattr("nightlite.ondevice.rollout.state.REST", timedelta(0))
+    forget_settings()
+    feed("keys")
+    (var_dir / "two").write_text("two")
+    releases.push(var_dir / "two", describe("run-2"), who="Pusher", plan=rollout_plan(MODEL))
+    for _ in range(2):
+        assert "stable offers 2 to 10 %, 1" in feed("publish", "--model", MODEL)
+    folders = settings().folders(MODEL)
+    uploaded.note(folders, uploaded.document_in(folders.feed))
+    assert "stable offers 2 to 50 %, 1" in feed("publish", "--model", MODEL)
+    assert "stable offers 2 to 50 %, 1" in feed("publish", "--model", MODEL)
+    done = CliRunner().invoke(releases_commands.app, ["models", "halt", "2", "--reason", "slow", "--model", MODEL])
+    assert done.stdout.endswith(f"s3://phones/feed gets it from the DAG {MODEL}_feed: trigger that now\n")
 
 
 def test_the_program_answers_in_json(releases: Releases, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The feed's DAG, with a stand-in for the TFX environment."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from airflow.sdk import Asset, AssetOrTimeSchedule
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nightlite.deployment.settings import Settings, settings
-from nightlite.ondevice.feed import keys
+from nightlite.ondevice.feed import keys, uploaded
+from nightlite.ondevice.feed.document import Document
 from nightlite.ondevice.in_airflow.feed_dag import feed_dag, publish_feed
 from nightlite.ondevice.in_airflow.notice.task import tell_of_failed_task
 from nightlite.settings import forget_settings
@@ -91,7 +93,13 @@ def test_with_an_address_it_uploads_what_was_published_and_a_failure_is_told(
     assert [task.on_failure_callback for task in found.tasks] == [[tell_of_failed_task]] * 2
     published = config.folders(MODEL.name).feed / "stable" / "latest.json"
     published.parent.mkdir(parents=True)
-    published.write_text("a document")
+    config.folders(MODEL.name).root.mkdir()
+    now = datetime.now(UTC)
+    document = Document(model=MODEL.name, channel="stable", sequence=7, issued=now, expires=now, key_id="k", offers=())
+    published.write_text(document.model_dump_json())
     published.with_name("latest.json.sig").write_text("a signature\n")
+    assert not uploaded.is_noted(config.folders(MODEL.name), document)
     assert upload.python_callable(f"file://{tmp_path}/www") == {"written": 2, "kept": 0}
-    assert (tmp_path / "www" / MODEL.name / "stable" / "latest.json").read_text() == "a document"
+    assert (tmp_path / "www" / MODEL.name / "stable" / "latest.json").read_text() == document.model_dump_json()
+    # A roll-out goes on only then.
+    assert uploaded.is_noted(config.folders(MODEL.name), document)

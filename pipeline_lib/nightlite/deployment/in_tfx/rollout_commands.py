@@ -88,8 +88,11 @@ def _say(releases: Releases, state: RollOut) -> None:
 
 def _publish(releases: Releases) -> None:
     """Tell phones at once, where there are feeds. The feed's DAG would do so within a day."""
-    if settings().has_feeds:
-        print(sentence(releases.model, publish_now(releases.model, settings())))
+    config, model = settings(), releases.model
+    if config.has_feeds:
+        print(sentence(model, publish_now(model, config)))
+        if config.feed_url:
+            print(f"{config.feed_url} gets it from the DAG {model}_feed: trigger that now")
 
 
 def _latest_if_readable(releases: Releases) -> Release | None:

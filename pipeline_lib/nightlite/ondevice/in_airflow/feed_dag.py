@@ -71,11 +71,15 @@ def _add_tasks(model: OnDeviceModel, config: Settings) -> None:
     def upload(url: str) -> dict[str, int]:
         """Make a bucket say what the feed says. The numbers of files are the XCom."""
         # The DAG processor needs none of it.
+        from nightlite.ondevice.feed import uploaded
         from nightlite.ondevice.in_airflow import feed_upload
 
-        uploaded = feed_upload.upload(config.folders(model.name).feed, url, model.name)
-        print(f"{model.name}: {uploaded.written} files written to {url}, {uploaded.kept} were there")
-        return {"written": uploaded.written, "kept": uploaded.kept}
+        folders = config.folders(model.name)
+        document = uploaded.document_in(folders.feed)
+        done = feed_upload.upload(folders.feed, url, model.name)
+        uploaded.note(folders, document)
+        print(f"{model.name}: {done.written} files written to {url}, {done.kept} were there")
+        return {"written": done.written, "kept": done.kept}
 
     published = publish()
     if config.feed_url:

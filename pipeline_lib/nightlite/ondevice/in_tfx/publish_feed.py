@@ -10,7 +10,7 @@ import json
 import sys
 
 from nightlite.errors import NightliteError
-from nightlite.ondevice.feed import keys
+from nightlite.ondevice.feed import keys, uploaded
 from nightlite.ondevice.feed.document import Document
 from nightlite.ondevice.feed.folder import FeedFolder
 from nightlite.ondevice.feed.publish import Published, publish
@@ -29,6 +29,9 @@ def renew(model: str, config: Settings) -> Published | None:
     """
     folders = config.folders(model)
     now_told = FeedFolder(folders.feed).read("stable", keys.read(config.feed_keys_dir))
+    # Phones of a bucket whose upload failed never saw the present step.
+    if now_told and config.feed_url and not uploaded.is_noted(folders, now_told.document):
+        now_told = None
     shares = {offer.version: offer.share_permille for offer in now_told.document.offers} if now_told else {}
     Releases(folders.releases).grow(rollout_plan(model), published=shares, who="the feed's renewal")
     return publish_now(model, config)

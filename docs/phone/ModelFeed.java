@@ -22,7 +22,6 @@ import java.security.Signature;
 import java.security.spec.X509EncodedKeySpec;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -102,9 +101,9 @@ public final class ModelFeed {
         return file.exists() && sha256(Files.readAllBytes(file.toPath())).equals(sha256) ? file : null;
     }
 
-    /** Return the labels of the last good file, in the order of its outputs. */
-    public synchronized List<String> labels() throws IOException {
-        return Files.readAllLines(new File(folder, state().getProperty("sha256") + ".labels.txt").toPath());
+    /** Return the labels of a file that `current()` returned, in the order of its outputs. */
+    public static List<String> labels(File model) throws IOException {
+        return Files.readAllLines(new File(model.getPath().replace(".tflite", ".labels.txt")).toPath());
     }
 
     /**
@@ -245,7 +244,7 @@ public final class ModelFeed {
     /** Make the offered file the current one. Return the number of its golden examples. */
     private int install(Map<String, Object> offer, String release) throws IOException, Refused {
         String sha256 = (String) offer.get("sha256");
-        File labels = download(object(offer.get("labels")), sha256 + ".labels.txt");
+        download(object(offer.get("labels")), sha256 + ".labels.txt");
         File file = download(offer, sha256 + ".tflite");
         int examples = 0;
         if (offer.get("golden") != null) { // a release may be older than golden examples
@@ -253,10 +252,12 @@ public final class ModelFeed {
             examples = tryGolden(file, json(new String(Files.readAllBytes(golden.toPath()), "UTF-8")), release);
         }
         Properties state = state();
+        String before = state.getProperty("sha256", sha256); // the app may be about to open it
         state.setProperty("sha256", sha256);
         save(state); // from here on, it is the current one
         for (File other : folder.listFiles()) {
-            if (!Arrays.asList(file, labels, stateFile()).contains(other)) {
+            String name = other.getName();
+            if (!name.startsWith(sha256) && !name.startsWith(before) && !other.equals(stateFile())) {
                 Files.delete(other.toPath());
             }
         }

@@ -22,6 +22,7 @@ public final class Phone {
         for (String line; (line = in.readLine()) != null; ) {
             String[] asked = line.split("\t", -1);
             ModelFeed feed = new ModelFeed(asked[0], asked[1], asked[2], app(asked), new File(asked[8]));
+            boolean hadFile = feed.current() != null;
             String happened;
             try {
                 happened = "done\t" + feed.update();
@@ -31,8 +32,8 @@ public final class Phone {
                 happened = "refused\t" + refused.getMessage();
             }
             File current = feed.current();
-            String labels = current == null ? "" : String.join(",", feed.labels());
-            out.println(happened.replace('\n', ' ') + "\t" + (current == null ? "" : current) + "\t" + labels);
+            String labels = current == null ? "" : String.join(",", ModelFeed.labels(current));
+            out.println(happened.replace('\n', ' ') + "\t" + (current == null ? "" : current) + "\t" + labels + "\t" + hadFile);
         }
     }
 

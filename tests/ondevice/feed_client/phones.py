@@ -52,8 +52,10 @@ class PythonPhone:
     """A phone with the client of `nightlite feed fetch`."""
 
     folder: Path
+    had: bool = False
 
     def update(self, asked: Asked) -> Happened:
+        self.had = ClientFolder(self.folder).current() is not None
         app = App(asked.installation, asked.app_version, asked.runtime_version, run_golden)
         expected = Expected(asked.model, asked.channel, asked.keys)
         client = FeedClient(asked.url, expected, app, ClientFolder(self.folder), lambda: asked.now)
@@ -72,6 +74,9 @@ class PythonPhone:
     def labels(self) -> list[str]:
         return (self.folder / CURRENT / "labels.txt").read_text().splitlines()
 
+    def had_file(self) -> bool:
+        return self.had
+
 
 @dataclass
 class JavaPhone:
@@ -79,7 +84,7 @@ class JavaPhone:
 
     folder: Path
     jvm: subprocess.Popen[str]
-    said: list[str] = field(default_factory=lambda: ["", "", "", ""])
+    said: list[str] = field(default_factory=lambda: ["", "", "", "", ""])
 
     def update(self, asked: Asked) -> Happened:
         keys = ",".join(x509(key) for key in asked.keys.values())
@@ -95,6 +100,10 @@ class JavaPhone:
 
     def labels(self) -> list[str]:
         return self.said[3].split(",")
+
+    def had_file(self) -> bool:
+        """Return whether there was a good file before the last update."""
+        return self.said[4] == "true"
 
 
 Phone = PythonPhone | JavaPhone

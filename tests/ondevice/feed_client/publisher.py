@@ -1,13 +1,15 @@
 """A feed of made-up releases with golden examples, and documents that an attacker or a roll-out makes of it."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from nightlite.ondevice.contract.golden import Golden, GoldenExample
+from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden, GoldenExample
 from nightlite.ondevice.feed import keys, signature
+from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.rollout.plan import AT_ONCE, Plan
 from tests.ondevice.feed.made_feed import MadeFeed
 from tests.ondevice.feed_client.phones import INPUT, OUTPUT
@@ -29,15 +31,19 @@ class Publisher(MadeFeed):
         by = float(factor) if golden is None else golden
         outputs = tuple(-1.0 if value is None else value * by for value in INPUTS)
         example = GoldenExample(label="a", inputs={INPUT: INPUTS}, outputs={OUTPUT: outputs})
+        return self.release_bytes(factor.encode(), (example,) * 10, plan)
 
-        def documents(manifest: Any) -> dict[str, bytes]:
-            made = Golden(sha256=manifest.sha256, tolerance=1e-05, examples=(example,) * 10)
-            return {"golden.json": made.model_dump_json().encode()}
+    def release_bytes(self, content: bytes, examples: tuple[GoldenExample, ...], plan: Plan = AT_ONCE) -> int:
+        """Return the version of a new release of this file."""
+
+        def documents(manifest: Manifest) -> dict[str, bytes]:
+            golden = Golden(sha256=manifest.sha256, tolerance=1e-05, examples=examples)
+            return {GOLDEN_FILE: golden.model_dump_json().encode()}
 
         self.root.mkdir(parents=True, exist_ok=True)
-        model = self.root / f"model-{factor}"
-        model.write_text(factor)
-        about = describe(f"run-{factor}")
+        model = self.root / hashlib.sha256(content).hexdigest()
+        model.write_bytes(content)
+        about = describe(f"run-{model.name}")
         return self.releases.push(model, about, who="Pusher", documents=documents, plan=plan).release.version
 
     def put(self, document: dict[str, Any], key: ec.EllipticCurvePrivateKey | None = None) -> None:

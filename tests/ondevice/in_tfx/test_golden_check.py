@@ -1,15 +1,26 @@
 """Golden examples in LiteRT: a file agrees with its own, and with no other's."""
 
+import io
 import math
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nightlite import litert
+from nightlite.deployment.cli import run_commands
+from nightlite.deployment.command_app import command_app
+from nightlite.deployment.in_tfx.feed_fetch import fetch
 from nightlite.ondevice.contract.golden import Golden, GoldenExample, numbers
+from nightlite.ondevice.feed import keys
 from nightlite.ondevice.in_tfx.conversion.tflite_file import load
 from nightlite.ondevice.in_tfx.golden_check import golden_check
+from tests.ondevice.feed.made_feed import NOON
+from tests.ondevice.feed_client.publisher import Publisher
+from tests.ondevice.feed_client.server import Served, served
 from tests.ondevice.in_tfx.odd_files import odd_file
 
 VALUES = np.random.default_rng(1).uniform(-1, 1, (4, 3)).astype(np.float32)
@@ -73,3 +84,50 @@ def test_examples_of_another_contract_are_told(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         golden_check(file.read_bytes(), changed(golden, **update))
+
+
+def test_a_feeds_client_takes_a_file_that_agrees_and_no_other(file: Path, golden: Golden, tmp_path: Path) -> None:
+    feed = Publisher(tmp_path / "tiny")
+    feed.release_bytes(file.read_bytes(), golden.examples)
+    feed.publish(days=(datetime.now(UTC) - NOON) / timedelta(days=1))
+    with served(feed.folder) as server:
+        told = fetched(server, feed, tmp_path)
+        assert told == (0, f"release 1, {file.stat().st_size:,} bytes, golden 4 of 4\n", "")
+        assert (tmp_path / "phone" / "current" / "model.tflite").read_bytes() == file.read_bytes()
+        assert fetched(server, feed, tmp_path) == (0, "nothing new since release 1, 0 bytes\n", "")
+        feed.release_bytes(file.read_bytes() + b" ", changed(golden, outputs={"p": (0.9, 0.1)}).examples)
+        feed.publish(days=(datetime.now(UTC) - NOON) / timedelta(days=1))
+        code, _, error = fetched(server, feed, tmp_path)
+        assert code == 3 and "release 2 to agree here. Received: 3 of 4; try" in error
+    code, _, error = fetched(server, feed, tmp_path)
+    assert code == 1 and "try again later" in error
+    assert (tmp_path / "phone" / "current" / "model.tflite").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--keys", "nowhere.pem"), ("--keys", __file__), ("--runtime-version", "2.x"), ("--channel", "b")],
+)
+def test_a_wrong_option_of_a_fetch_is_named(option: str, value: str, tmp_path: Path) -> None:
+    made = keys.make(tmp_path / "keys").app_keys
+    arguments = ["--keys", str(made)] if option != "--keys" else []
+    code, _, error = fetch_with("http://127.0.0.1:9/", tmp_path, *arguments, option, value)
+    assert code == 2 and f"{option}: " in error
+
+
+def fetched(server: Served, feed: Publisher, folder: Path) -> tuple[int, str, str]:
+    """Return exit code, stdout and stderr of a fetch."""
+    return fetch_with(server.url, folder, "--keys", str(feed.keys.app_keys))
+
+
+def fetch_with(url: str, folder: Path, *options: str) -> tuple[int, str, str]:
+    app = command_app()
+    app.command()(fetch)
+    command = [url, "--model", "tiny", "--installation", "one", "--into", str(folder / "phone"), *options]
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = run_commands(partial(app, command))
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return code, out.getvalue(), err.getvalue()

@@ -94,7 +94,7 @@ class ClientFolder:
         return offer if hashlib.sha256(content).hexdigest() == offer.sha256 else None
 
     def install(self, offer: Offer, files: Mapping[str, bytes]) -> None:
-        """Make checked files the current ones. The old ones stay until then.
+        """Make checked files the current ones. Those before them stay, because someone may be about to open them.
 
         Args:
           files: by their names.
@@ -106,7 +106,9 @@ class ClientFolder:
             for name, content in files.items():
                 (new / name).write_bytes(content)
             (new / OFFER_FILE).write_text(offer.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        durable.link(self.path / CURRENT, folder.name)
+        current = self.path / CURRENT
+        before = current.readlink().name if current.is_symlink() else ""
+        durable.link(current, folder.name)
         for other in self.path.iterdir():
-            if _FOLDER.fullmatch(other.name) and other != folder:
+            if _FOLDER.fullmatch(other.name) and other.name not in (before, folder.name):
                 shutil.rmtree(other)

@@ -54,7 +54,7 @@ COMMANDS = {
     "feed": (
         "tfx",
         "nightlite.deployment.in_tfx.feed_commands",
-        "publish the releases to phones: keys, rotation, what the feed says",
+        "publish the releases to phones: keys, rotation, what the feed says; fetch as a phone does",
     ),
     "compare": (
         "tfx",
@@ -93,7 +93,7 @@ def usage() -> str:
             "",
             "Exit code: 0 done; 1 it could not be done, or schema diff found a difference; 2 usage: a wrong option or",
             "value, or the name of a folder, a release or a run that does not exist; 3 a run kept its model back",
-            "(demo, trigger --wait, status), or predict is not sure.",
+            "(demo, trigger --wait, status), predict is not sure, or feed fetch refused what it received.",
         ]
     )
 

@@ -12,8 +12,7 @@ import pytest
 
 from nightlite import litert
 from nightlite.deployment.cli import run_commands
-from nightlite.deployment.command_app import command_app
-from nightlite.deployment.in_tfx.feed_fetch import fetch
+from nightlite.deployment.in_tfx import feed_commands
 from nightlite.ondevice.contract.golden import Golden, GoldenExample, numbers
 from nightlite.ondevice.feed import keys
 from nightlite.ondevice.in_tfx.conversion.tflite_file import load
@@ -121,13 +120,22 @@ def fetched(server: Served, feed: Publisher, folder: Path) -> tuple[int, str, st
 
 
 def fetch_with(url: str, folder: Path, *options: str) -> tuple[int, str, str]:
-    app = command_app()
-    app.command()(fetch)
-    command = [url, "--model", "tiny", "--installation", "one", "--into", str(folder / "phone"), *options]
+    command = [
+        "feed",
+        "fetch",
+        url,
+        "--model",
+        "tiny",
+        "--installation",
+        "one",
+        "--into",
+        str(folder / "phone"),
+        *options,
+    ]
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            code = run_commands(partial(app, command))
+            code = run_commands(partial(feed_commands.app, command))
         except SystemExit as ended:
             code = int(ended.code or 0)
     return code, out.getvalue(), err.getvalue()

@@ -1,4 +1,4 @@
-"""Command `nightlite feed`: make and rotate keys, publish, and show what phones are told."""
+"""Command `nightlite feed`: make and rotate keys, publish, show what phones are told, and fetch as they do."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ import typer
 
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import ModelName, command_app
+from nightlite.deployment.in_tfx import feed_fetch
 from nightlite.deployment.models import model_named, models
 from nightlite.errors import FeedError, NightliteError
 from nightlite.ondevice.feed import keys
@@ -21,6 +22,7 @@ from nightlite.ondevice.settings import settings
 app = command_app()
 feed = command_app("The feed: how releases come to phones.")
 app.add_typer(feed, name="feed")
+feed.command(epilog=feed_fetch.EPILOG, no_args_is_help=True)(feed_fetch.fetch)
 
 
 @app.callback()

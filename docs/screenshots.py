@@ -144,7 +144,7 @@ def report(page: Page, airflow: Airflow) -> Page:
 
 def releases(page: Page, airflow: Airflow) -> Locator:
     show(page, airflow, f"/dags/{DAG_ID}/plugin/releases", view="grid")
-    page.frame_locator("iframe").get_by_role("heading", name="Every push, rollback and prune").wait_for()
+    page.frame_locator("iframe").get_by_role("heading", name="Every change").wait_for()
     return page.locator("#details-panel")
 
 

@@ -171,6 +171,14 @@ def test_it_asks_no_one_about_another_contract_unless_the_run_says_so(ask, tmp_p
     assert ask(trained(tmp_path), least_app_version=5)["options"] == ["Approve", "Reject"]
 
 
+def test_the_question_says_with_which_share_the_release_begins(ask, tmp_path, monkeypatch):
+    release(tmp_path, "old")
+    assert "Once approved" not in ask(trained(tmp_path))["body"]
+    monkeypatch.setenv(f"NIGHTLITE_{MODEL.name.upper()}_ROLLOUT", "10,50")
+    said = "\n\nOnce approved, it is pushed, to 10 % of the phones on stable. No further step asks again."
+    assert ask(trained(tmp_path))["body"].endswith(said)
+
+
 def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tmp_path):
     assert "(there is no release yet)" in ask(trained(tmp_path))["subject"]
     release(tmp_path, "old")

@@ -13,8 +13,9 @@ from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.table import SHARES
 from nightlite.ondevice.in_airflow.pages.links import report_url, try_url
 from nightlite.ondevice.results.percent import percent
+from nightlite.ondevice.rollout.words import begins
 from nightlite.ondevice.run_options import DRY_RUN, LEAST_APP_VERSION
-from nightlite.ondevice.settings import settings
+from nightlite.ondevice.settings import rollout_plan, settings
 from nightlite.runner.in_airflow.xcom import group_around, upstream_results
 from nightlite.runner.node_result import NodeResult, OutputArtifact
 
@@ -81,6 +82,8 @@ class ModelApproval(ApprovalOperator):
         report = report_url(self.dag_id, str(context["run_id"]), group)
         candidate = try_url(self.dag_id, str(context["run_id"]), group)
         self.subject, self.body = question(results, releases.latest(), report, candidate)
+        if shares := begins(releases.state().first_share(rollout_plan(self.model.name))):
+            self.body += f"\n\nOnce approved, it is pushed{shares}. No further step asks again."
         self.log.info("%s Answer it under 'Required actions', or see %s", self.subject, report)
         super().execute(context)
 

@@ -27,7 +27,8 @@ from nightlite.ondevice.releases.policy import ANY_BLESSED, Policy
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.writer import ReleaseWriter
 from nightlite.ondevice.results.outcome import Outcome
-from nightlite.ondevice.rollout.plan import AT_ONCE, FULL, Plan, percent
+from nightlite.ondevice.rollout.plan import AT_ONCE, Plan
+from nightlite.ondevice.rollout.words import begins
 
 Signer = Callable[[Path], None]
 # The content of a release's further files by name, of its manifest without them.
@@ -89,7 +90,7 @@ class Releases(ReleaseWriter):
             release = self._write(model, sha256, description, sign, documents or (lambda _: {}))
             permille = self.state().first_share(plan)
             self._change("push", release, who, why, permille)
-            return Push(Outcome.released, release, f"pushed as release {release.version}{_first(permille)}")
+            return Push(Outcome.released, release, f"pushed as release {release.version}{begins(permille)}")
 
     def known(self, model: Path, *, must_be_signed: bool = False, policy: Policy = ANY_BLESSED) -> Push | None:
         """Return the result of a push of this file if it would make no release, else None."""
@@ -183,10 +184,3 @@ class Releases(ReleaseWriter):
             if sign:
                 sign(folder)
         return Release(path, manifest)
-
-
-def _first(permille: int) -> str:
-    """Return the words for the share that a release begins with, "" for all phones."""
-    if permille == FULL:
-        return ""
-    return f", to {percent(permille)} of the phones on stable" if permille else ", which waits: one is rolling out"

@@ -25,6 +25,13 @@ def phones(state: RollOut, version: int, *, offered: bool = False) -> str:
     return ", ".join(words)
 
 
+def begins(permille: int) -> str:
+    """Return the share that a new release begins with, to follow `pushed`, "" for all phones."""
+    if permille == FULL:
+        return ""
+    return f", to {percent(permille)} of the phones on stable" if permille else ", which waits: one is rolling out"
+
+
 def next_step(state: RollOut, plan: Plan) -> str:
     """Return the next step and its time as a sentence, "" if nothing is on its way."""
     step = state.next_share(plan)

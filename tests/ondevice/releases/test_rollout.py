@@ -242,6 +242,27 @@ def test_a_change_that_is_killed_is_whole_or_not_there_and_a_retry_completes_it(
     assert (releases.latest_version(), offered(releases)) == (1, [(1, 1000)])
 
 
+def test_a_push_after_a_killed_halt_does_not_take_the_halted_file_for_the_latest(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "link", die)
+        with pytest.raises(Killed):
+            releases.halt(2, who="joe", why="crashes")
+    assert push(releases, "model 2", "run-3", STEPS).outcome == "rolled_back"
+    assert releases.latest_version() == 1
+
+
+def test_with_a_broken_history_nothing_is_changed(releases: Releases) -> None:
+    path = releases.folder / "history.jsonl"
+    path.write_text(path.read_text() + "{\n")
+    before = path.read_text()
+    for change in (releases.halt, releases.rollback):
+        with pytest.raises(ReleaseError, match="line 3: not an event"):
+            change(1, who="joe", why="")
+    assert (path.read_text(), releases.latest_version()) == (before, 2)
+
+
 def test_a_push_that_is_killed_in_a_rollout_is_completed_with_its_share(
     releases: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,11 +137,10 @@ class Releases(ReleaseWriter):
         return None
 
     def _complete(self, release: Release, who: str, plan: Plan) -> None:
-        """Finish a push that was killed before it was recorded, or after that but before `latest` moved."""
+        """Finish a push that was killed before it was recorded."""
         if all(event.version != release.version for event in self.history() if event.action != "prune"):
             why = f"run {release.manifest.run_id}, completed by a retry"
             self._change("push", release, who, why, self.state().first_share(plan))
-        self._point_latest()
 
     def _withdrawn(self, sha256: str, release: Release) -> Push | None:
         events = self.history()

@@ -20,7 +20,8 @@ from nightlite.ondevice.rollout.state import RollOut, Share
 class ReleaseWriter(ReleaseReader):
     """The releases in one folder, which need not exist yet, to be changed.
 
-    A change is one line of the history, and then `latest` follows. The history alone says what phones get.
+    A change is one line of the history, and then `latest` follows. The history alone says what phones get. A writer
+    that was killed in between is completed by the next one.
     """
 
     def rollback(self, version: int, *, who: str, why: str) -> Release:
@@ -60,7 +61,6 @@ class ReleaseWriter(ReleaseReader):
             phones would go back to is damaged.
         """
         with self._writing():
-            self._point_latest()  # a halt that was killed half way
             release, state = self.release(version), self.state()
             if why_not := self._cannot_be_halted(release, state):
                 raise ReleaseError(why_not)
@@ -86,7 +86,6 @@ class ReleaseWriter(ReleaseReader):
         if not self.state().due(plan, published, now):
             return None
         with self._writing():
-            self._point_latest()
             share = self.state().due(plan, published, now)
             if share:
                 release = self.release(share.version)
@@ -182,7 +181,7 @@ class ReleaseWriter(ReleaseReader):
         self._point_latest()
 
     def _point_latest(self) -> None:
-        """Point `latest` to what the history says. A writer may have been killed before it did that."""
+        """Point `latest` to what the history says."""
         latest = self.state().latest
         if latest is not None and latest != self.latest_version():
             durable.link(self.folder / LATEST, str(latest))
@@ -193,6 +192,7 @@ class ReleaseWriter(ReleaseReader):
             self.folder.mkdir(parents=True, exist_ok=True)
             with lock(self.folder, waiting_for="another change of the releases"):
                 durable.clear_unfinished(self.folder)
+                self._point_latest()
                 yield
         except OSError as error:
             where = error.filename2 or error.filename or self.folder  # for a copy, the file being written

@@ -1,9 +1,11 @@
 """A real Docker engine, the image, and one deployment that all these tests share, from empty volumes to its removal."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,13 +38,17 @@ def _answers() -> bool:
 @pytest.fixture(scope="session")
 def engine() -> None:
     """Return a Docker engine with Compose: a running one, or one that NIGHTLITE_TEST_DOCKER_ENGINE's script makes."""
-    if _answers():
-        return
-    script = os.environ.get(ENGINE)
-    if not script:
-        pytest.skip(f"NOT TESTED: the containers. No Docker engine with Compose answers, and {ENGINE} names no script")
-    subprocess.run(["bash", script], check=True, stdin=subprocess.DEVNULL)
-    assert _answers(), f"{script} ended well, yet no engine answers"
+    with Path(tempfile.gettempdir(), "nightlite-docker-engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests/wheel runs at the same time
+        if _answers():
+            return
+        script = os.environ.get(ENGINE)
+        if not script:
+            pytest.skip(
+                f"NOT TESTED: the containers. No Docker engine with Compose answers, and {ENGINE} names no script"
+            )
+        subprocess.run(["bash", script], check=True, stdin=subprocess.DEVNULL)
+        assert _answers(), f"{script} ended well, yet no engine answers"
 
 
 @pytest.fixture(scope="session")

@@ -10,22 +10,23 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 packages=ca-certificates,netbase,tzdata,procps,python3,python3-venv,python3-dev
-debootstrap --variant=minbase --include="$packages" bookworm "$folder/root" "${mirror%/}" >"$folder/log" 2>&1 ||
+debootstrap --variant=minbase --include="$packages" bookworm "$folder/debian" "${mirror%/}" >"$folder/log" 2>&1 ||
   { tail -20 "$folder/log" >&2; exit 1; }
 # The machine's own certificate authorities, so that package indexes are reached from inside.
-cp /etc/ssl/certs/ca-certificates.crt "$folder/root/etc/ssl/certs/ca-certificates.crt"
-rm -rf "$folder"/root/var/cache/apt/archives/*.deb "$folder"/root/var/lib/apt/lists/*
+cp /etc/ssl/certs/ca-certificates.crt "$folder/debian/etc/ssl/certs/ca-certificates.crt"
+rm -rf "$folder"/debian/var/cache/apt/archives/*.deb "$folder"/debian/var/lib/apt/lists/*
 authorities=/etc/ssl/certs/ca-certificates.crt
-tar -C "$folder/root" -c . | docker import -c "ENV LANG=C.UTF-8 SSL_CERT_FILE=$authorities PIP_CERT=$authorities" - "$tag-base" >/dev/null
+tar -C "$folder/debian" -c . | docker import -c "ENV LANG=C.UTF-8 SSL_CERT_FILE=$authorities PIP_CERT=$authorities" - "$tag-base" >/dev/null
 
 mkdir "$folder/context"
 docker build --quiet --tag "$tag" --file - "$folder/context" <<DOCKERFILE
 FROM $tag-base
 RUN useradd --uid 50000 --gid 0 --create-home airflow && install -d -o airflow -g 0 -m 775 /opt/airflow /opt/airflow/dags
 USER airflow
-ENV AIRFLOW_HOME=/opt/airflow PATH=/home/airflow/.local/bin:\$PATH
-RUN --mount=type=cache,target=/home/airflow/.cache/pip,uid=50000 \
-    python3 -m venv ~/.local && pip install --quiet apache-airflow==3.3.2
+ENV AIRFLOW_HOME=/opt/airflow HOME=/home/airflow
+ENV PATH=\$HOME/.local/bin:\$PATH
+RUN --mount=type=cache,target=/var/cache/pip,uid=50000 \
+    python3 -m venv ~/.local && PIP_CACHE_DIR=/var/cache/pip pip install --quiet apache-airflow==3.3.2
 WORKDIR /opt/airflow
 CMD ["bash"]
 DOCKERFILE

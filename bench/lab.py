@@ -148,6 +148,21 @@ class Lab:
             self._runtimes[quantization] = program.ask(self._settings, "bench.tfx.runtimes", run["release"]).values
         return self._runtimes[quantization]
 
+    @functools.cached_property
+    def feed(self) -> dict[str, dict[str, list[float]]]:
+        """Return the findings of `bench.tfx.feed` on a release: `release`, `renewal` and `check`."""
+        run = self._kept_run("none")
+        self._say("the feed: publications, and what a phone sends and receives")
+        values: dict[str, dict[str, list[float]]] = program.ask(self._settings, "bench.tfx.feed", run["release"]).values
+        return values
+
+    @functools.cached_property
+    def try_page(self) -> dict[str, Any]:
+        """Return the findings of `bench.tfx.try_page` on a release."""
+        run = self._kept_run("none")
+        self._say("a page that runs a release, in Chromium")
+        return program.ask(self._settings, "bench.tfx.try_page", run["release"]).values
+
     def _kept_run(self, quantization: str) -> dict[str, Any]:
         """Return the result of `bench.tfx.local_run`, whose artifacts and release stay."""
         if quantization not in self._kept_runs:

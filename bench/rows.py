@@ -134,6 +134,28 @@ def runtime(quantization: str, key: str, title: str) -> Callable[[str, Lab], Row
     return row
 
 
+def feed_check(name: str, lab: Lab) -> Row:
+    found = lab.feed["check"]
+    what = "HTTP of a phone with nothing new, both directions, no TLS | without an ETag: latest.json, signatures"
+    return Row.of(name, "bytes", found["ours"], found["yardstick"], what=what)
+
+
+def feed_publication(key: str, title: str) -> Callable[[str, Lab], Row]:
+    def row(name: str, lab: Lab) -> Row:
+        found = lab.feed[key]
+        what = f"{title}: releases checked, documents signed, files synced | the same files, written and synced"
+        return Row.of(name, "ms", found["ours"], found["yardstick"], what=what)
+
+    return row
+
+
+def feed_try(name: str, lab: Lab) -> Row:
+    found = lab.try_page
+    size = found["bytes"] / 1e6
+    what = f"nightlite try's page, {size:.1f} MB, until its golden examples are checked | as large a page, no scripts"
+    return Row.of(name, "ms", found["usable"]["ours"], found["usable"]["yardstick"], what=what)
+
+
 # By the end of the row's name.
 RUNTIMES = {
     "": ("interpreter", "the Interpreter"),
@@ -163,6 +185,10 @@ ROWS: dict[str, Callable[[str, Lab], Row]] = {
         for form, quantization in FORMS.items()
         for end, (key, title) in RUNTIMES.items()
     },
+    "feed_check": feed_check,
+    "feed_publish": feed_publication("release", "a release's first publication"),
+    "feed_renew": feed_publication("renewal", "a publication without a new release"),
+    "feed_try": feed_try,
 }
 QUICK = (
     "dag_parse",

@@ -49,6 +49,13 @@ class StandInLab:
     def synthetic_parses(self, nodes: int, files: int = 1) -> tuple[list[float], list[float]]:
         return [0.01 + nodes * files * 0.001] * 3, [0.005 * files] * 3
 
+    feed: dict[str, dict[str, list[float]]] = {  # noqa: RUF012
+        "check": {"ours": [400.0], "yardstick": [3000.0]},
+        "release": {"ours": [9.0, 7.0, 8.0], "yardstick": [4.0]},
+        "renewal": {"ours": [3.0], "yardstick": [2.0]},
+    }
+    try_page: dict[str, Any] = {"usable": {"ours": [900.0], "yardstick": [300.0]}, "bytes": 4_500_000}  # noqa: RUF012
+
     def runtimes(self, quantization: str) -> dict[str, dict[str, Any]]:
         accelerated = quantization == "none"
         found = {"examples": 10, "agreeing": 9, "largest_difference": 2.4e-5, "fully_accelerated": accelerated}
@@ -98,6 +105,10 @@ def test_a_single_run_has_no_spread_and_a_yardstick_no_ratio():
         ("peak_memory_60k", 100.0, 200.0),
         ("runtimes_int8_js", 0.2, 0.03),
         ("runtimes_float", 0.03, None),
+        ("feed_check", 400.0, 3000.0),
+        ("feed_publish", 8.0, 4.0),
+        ("feed_renew", 3.0, 2.0),
+        ("feed_try", 900.0, 300.0),
     ],
 )
 def test_what_each_row_is_drawn_from(name, ours, yardstick):

@@ -1,6 +1,7 @@
 """A feed of made-up releases."""
 
 import base64
+import functools
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,11 +22,12 @@ NOON = datetime(2026, 9, 30, 12, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class MadeFeed:
-    """The state of one model, and how to change it."""
+    """The state of one model, and how to change it. Its first day is `start`."""
 
     root: Path
+    start: datetime = NOON
 
-    @property
+    @functools.cached_property
     def settings(self) -> Settings:
         return Settings(var_dir=self.root.parent)
 
@@ -47,8 +49,8 @@ class MadeFeed:
         return push(self.releases, content, f"run-{content}").release.version
 
     def publish(self, days: float = 0) -> Published:
-        """Publish that many days after the first noon."""
-        found = publish(self.releases, self.folder, self.keys, self.settings, NOON + timedelta(days=days))
+        """Publish that many days after the start."""
+        found = publish(self.releases, self.folder, self.keys, self.settings, self.start + timedelta(days=days))
         assert found
         return found
 

@@ -147,7 +147,7 @@ def test_a_reader_finds_a_signed_document_at_each_step_of_a_publication(
 
     monkeypatch.setattr(durable, "write", look)
     feed.publish(days=1)
-    assert seen[-4:] == ["latest.json.sig", "latest.json"] * 2
+    assert seen[-5:] == [*["latest.json.sig", "latest.json"] * 2, "timestamp.json"]
 
 
 @pytest.mark.parametrize("step", range(9))

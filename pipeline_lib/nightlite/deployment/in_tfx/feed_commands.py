@@ -127,6 +127,7 @@ def _print_keys(found: keys.FeedKeys) -> None:
         "this machine, and put it back to rotate"
     )
     print(f"An app ships both public keys, {found.app_keys}:\n{found.app_keys.read_text()}", end="")
+    print(f"An app with a TUF client ships {found.newest_root} instead")
 
 
 if __name__ == "__main__":

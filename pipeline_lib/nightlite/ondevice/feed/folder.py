@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.rollout.plan import FULL
 from nightlite.ondevice.rollout.state import CHANNELS, Channel
 
-FILES = "files"
+FILES, TUF = "files", "tuf"
 # A phone that read the document before may be downloading, or wait for a better network.
 GRACE = timedelta(days=7)
 _SUFFIXES = {
@@ -93,29 +92,28 @@ class FeedFolder:
         """Write the document under the name that its content has. It says for how long its files must stay."""
         write_once(self.channel(channel) / f"{hashlib.sha256(document).hexdigest()}.{DOCUMENT_FILE}", document)
 
-    def remove_old(self, now: datetime) -> list[str]:
-        """Remove documents that are older than the grace, and files that no document names. Return these files."""
-        needed = set()
-        for path, document in self._archived():
+    def remove_old(self, now: datetime) -> tuple[list[str], set[int]]:
+        """Remove documents that are older than the grace, and files that no document names.
+
+        Returns:
+          These files, and the sequences of the documents that stay.
+        """
+        needed, sequences = set(), set()
+        for path in self.path.glob(f"*/*.{DOCUMENT_FILE}"):
+            document = _document(path)
             if document is None or document.issued < now - GRACE:
                 path.unlink()
-            else:
-                needed |= {file.url for offer in document.offers for file in offer.files}
+                continue
+            sequences.add(document.sequence)
+            needed |= {file.url for offer in document.offers for file in offer.files}
         found = {f"{FILES}/{path.name}" for path in (self.path / FILES).iterdir()}
         for url in found - needed:
             (self.path / url).unlink()
-        return sorted(found - needed)
-
-    def _archived(self) -> Iterator[tuple[Path, Document | None]]:
-        for path in self.path.glob(f"*/*.{DOCUMENT_FILE}"):
-            document = None
-            with contextlib.suppress(ValidationError):
-                document = Document.model_validate_json(path.read_bytes())
-            yield path, document
+        return sorted(found - needed), sequences
 
     def make(self) -> None:
         """Make the folders, and remove the leftovers of a killed publication. Call it with the lock."""
-        for name in (FILES, *CHANNELS):
+        for name in (FILES, TUF, *CHANNELS):
             (self.path / name).mkdir(parents=True, exist_ok=True)
             durable.clear_unfinished(self.path / name)
 
@@ -126,3 +124,9 @@ def write_once(path: Path, content: bytes) -> None:
         if path.read_bytes() == content:
             return
     durable.write(path, content)
+
+
+def _document(path: Path) -> Document | None:
+    with contextlib.suppress(ValidationError):
+        return Document.model_validate_json(path.read_bytes())
+    return None

@@ -4,9 +4,11 @@ keys.json          the ids of the current and of the next key; replaced whole
 ID.pem             a private key. The next one's may be kept elsewhere until it is needed
 ID.pub.pem         its public key. It stays after the private one is gone
 app-keys.pem       the two public keys that an app ships, the current one first
+N.root.json        TUF's roots, one more with each rotation; an app with a TUF client ships the newest
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -28,6 +30,7 @@ class _State(BaseModel):
 
     current: str
     next: str
+    root: int
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,13 @@ class FeedKeys:
     Attributes:
       current: id of the key that signs.
       next: id of the key that signs after a rotation.
+      root: number of TUF's newest root.
     """
 
     folder: Path
     current: str
     next: str
+    root: int
 
     @property
     def app_keys(self) -> Path:
@@ -51,6 +56,15 @@ class FeedKeys:
     def public(self, name: str) -> ec.EllipticCurvePublicKey:
         """Return a public key."""
         return public_keys(_content(self.folder / f"{name}.pub.pem"))[name]
+
+    @property
+    def newest_root(self) -> Path:
+        """Return the file of TUF's newest root, which an app with a TUF client ships."""
+        return _root_file(self.folder, self.root)
+
+    def roots(self) -> dict[int, bytes]:
+        """Return TUF's roots by their numbers."""
+        return {number: _content(_root_file(self.folder, number)) for number in range(1, self.root + 1)}
 
     def known(self) -> dict[str, ec.EllipticCurvePublicKey]:
         """Return every public key that there ever was, by its id."""
@@ -96,7 +110,7 @@ def read(folder: Path) -> FeedKeys:
         raise FeedError(
             f"{path}: expected the ids of two keys. Received: {error.errors()[0]['msg']}; restore it from a backup"
         ) from None
-    return FeedKeys(folder, state.current, state.next)
+    return FeedKeys(folder, state.current, state.next, state.root)
 
 
 def make(folder: Path) -> FeedKeys:
@@ -109,7 +123,7 @@ def make(folder: Path) -> FeedKeys:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(folder, waiting_for="another command that makes keys"):
             if not exist(folder):
-                _write_state(folder, _new_pair(folder), _new_pair(folder))
+                _write(folder, FeedKeys(folder, _new_pair(folder), _new_pair(folder), root=1))
             keys = read(folder)
             _write_app_keys(keys)
     except OSError as error:
@@ -129,9 +143,9 @@ def rotate(folder: Path) -> FeedKeys:
     try:
         with lock(folder, waiting_for="another command that makes keys"):
             old = read(folder)
-            old.private(old.next)
-            _write_state(folder, old.next, _new_pair(folder))
-            keys = read(folder)
+            signer = old.private(old.next)
+            keys = FeedKeys(folder, old.next, _new_pair(folder), old.root + 1)
+            _write(folder, keys, signer)
             _write_app_keys(keys)
             (folder / f"{old.current}.pem").unlink(missing_ok=True)
     except OSError as error:
@@ -176,9 +190,28 @@ def _new_pair(folder: Path) -> str:
     return name
 
 
-def _write_state(folder: Path, current: str, following: str) -> None:
-    content = _State(current=current, next=following).model_dump_json(indent=1)
-    durable.write(folder / FEED_KEYS_FILE, f"{content}\n".encode())
+def _write(folder: Path, keys: FeedKeys, *signers: ec.EllipticCurvePrivateKey) -> None:
+    """Write the root of these keys, and last their state, which names it.
+
+    Args:
+      signers: besides the next key, the one that the root before named for this root.
+    """
+    from nightlite.ondevice.feed.tuf_metadata import root
+
+    content = root(
+        keys.root,
+        current=keys.public(keys.current),
+        following=keys.public(keys.next),
+        signers=[*signers, keys.private(keys.next)],
+        now=datetime.now(UTC),
+    )
+    durable.write(_root_file(folder, keys.root), content)
+    state = _State(current=keys.current, next=keys.next, root=keys.root).model_dump_json(indent=1)
+    durable.write(folder / FEED_KEYS_FILE, f"{state}\n".encode())
+
+
+def _root_file(folder: Path, number: int) -> Path:
+    return folder / f"{number}.root.json"
 
 
 def _write_app_keys(keys: FeedKeys) -> None:

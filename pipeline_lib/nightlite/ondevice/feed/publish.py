@@ -1,6 +1,7 @@
 """Publication of a model's feed: a function of its releases, the time, the keys and the feed as it was.
 
-The order makes it atomic: files that no document names yet, then of each channel the signatures and the document.
+The order makes it atomic: files that no document names yet, then of each channel the signatures and the
+document, then TUF's timestamp.
 A reader, or a kill after any step, finds the old or the new state. The next publication completes or repeats it.
 """
 
@@ -15,6 +16,7 @@ from nightlite.ondevice.feed import signature
 from nightlite.ondevice.feed.document import VALID_FOR, Document, Offer
 from nightlite.ondevice.feed.folder import FeedFolder, Signed
 from nightlite.ondevice.feed.keys import FeedKeys
+from nightlite.ondevice.feed.tuf_metadata import TufFolder
 from nightlite.ondevice.releases.checked import checked
 from nightlite.ondevice.releases.offers import offers as releases_of
 from nightlite.ondevice.releases.reader import ReleaseReader
@@ -78,12 +80,17 @@ def _publish(releases: ReleaseReader, feed: FeedFolder, keys: FeedKeys, settings
         for channel in CHANNELS
     }
     contents = {channel: f"{documents[channel].model_dump_json(indent=1)}\n".encode() for channel in CHANNELS}
+    tuf = TufFolder(feed.path, key)
     for channel, content in contents.items():
         feed.archive(channel, content)
+    timestamp = tuf.prepare(documents, contents)
     for channel, content in contents.items():
         old = before[channel]
         feed.write(channel, content, [signature.sign(content, key), *(old.signatures if old else ())])
-    return Published(documents, tuple(feed.remove_old(now)))
+    tuf.finish(keys.roots(), timestamp)
+    removed, sequences = feed.remove_old(now)
+    tuf.remove_all_but(sequences)
+    return Published(documents, tuple(removed))
 
 
 def _offers(releases: ReleaseReader, feed: FeedFolder, settings: Settings) -> dict[Channel, tuple[Offer, ...]]:

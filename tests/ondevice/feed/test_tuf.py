@@ -23,7 +23,7 @@ from tuf.api.metadata import Metadata
 from tuf.ngclient import Updater
 
 from nightlite.ondevice.feed import keys
-from nightlite.ondevice.feed.tuf_metadata import root
+from nightlite.ondevice.feed.tuf_root import root
 from tests.ondevice.feed.made_feed import MadeFeed
 
 

@@ -196,7 +196,7 @@ def _write(folder: Path, keys: FeedKeys, *signers: ec.EllipticCurvePrivateKey) -
     Args:
       signers: besides the next key, the one that the root before named for this root.
     """
-    from nightlite.ondevice.feed.tuf_metadata import root
+    from nightlite.ondevice.feed.tuf_root import root  # most readers of keys make none
 
     content = root(
         keys.root,

@@ -2,21 +2,17 @@
 
 A client's metadata address is `tuf/`, its targets' address is the feed's folder. Its targets are
 `<channel>/latest.json` and the files of each offer, such as `files/8.tflite`, with names on disk as TUF has them.
-
-The current key signs everything but the root, which the next key signs. So a stolen current key changes no root, and a
-lost one is replaced: the next key signs the root that makes it the current one.
 """
 
 import hashlib
 import re
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from securesystemslib.signer import CryptoSigner, SSlibKey
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
 from nightlite import durable
 from nightlite.ondevice.feed.document import DOCUMENT_FILE, Document, FeedFile, Offer
@@ -24,34 +20,8 @@ from nightlite.ondevice.feed.folder import TUF
 from nightlite.ondevice.rollout.state import Channel
 
 TIMESTAMP_FILE = "timestamp.json"
-_ONLINE = ("targets", "snapshot", "timestamp")
-# Only a rotation renews it, because the next key may be elsewhere. A client checks only the newest one's.
-_ROOT_IS_VALID_FOR = timedelta(days=3650)
 _Role = TypeVar("_Role", Targets, Snapshot, Timestamp)
 _NUMBERED = re.compile(r"([1-9][0-9]*)\.(?:targets|snapshot)\.json")
-
-
-def root(
-    version: int,
-    *,
-    current: ec.EllipticCurvePublicKey,
-    signers: Collection[ec.EllipticCurvePrivateKey],
-    following: ec.EllipticCurvePublicKey,
-    now: datetime,
-) -> bytes:
-    """Return a root: the following key's for the next root, the current key's for all else.
-
-    Args:
-      signers: the private key of `following`, and of the key that the root before named for this one.
-    """
-    signed = Root(version=version, expires=(now + _ROOT_IS_VALID_FOR).replace(microsecond=0), consistent_snapshot=True)
-    for role in _ONLINE:
-        signed.add_key(SSlibKey.from_crypto(current), role)
-    signed.add_key(SSlibKey.from_crypto(following), "root")
-    metadata = Metadata(signed)
-    for key in signers:
-        metadata.sign(CryptoSigner(key), append=True)
-    return metadata.to_bytes()
 
 
 class TufFolder:

@@ -6,9 +6,10 @@ failure at any step leaves:
 1. all files that nothing in the bucket names yet;
 2. for each channel `latest.json.sig`, with the signatures of the new document and those that are in the bucket;
 3. its `latest.json`; then the signatures of the new document alone;
-4. TUF's `timestamp.json`, which names the rest of its metadata.
+4. TUF's roots, and its `timestamp.json`, which names the rest of its metadata.
 
-Whatever fails, each document in the bucket has its signature, and all that it names is there. See docs/feed.md.
+Whatever fails, each document in the bucket has its signature, and all that it names is there. See docs/feed.md. Only
+TUF's clients see a half of a rotation, if its upload fails between a root and the timestamp.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from nightlite import durable
 from nightlite.errors import FeedError
+from nightlite.locks import lock
 from nightlite.ondevice.feed.document import DOCUMENT_FILE
 from nightlite.ondevice.feed.signature import SIGNATURE_FILE
 from nightlite.ondevice.rollout.state import CHANNELS
@@ -33,10 +35,9 @@ if TYPE_CHECKING:
 FOREVER = "public, max-age=31536000, immutable"
 ALWAYS = "public, no-cache"
 SHORTLY = "public, max-age=60, must-revalidate"
-_TIMESTAMP = "timestamp.json"
+# TUF's roots name the key of the timestamp, so a rotation changes both.
+_LAST = ("*.root.json", "timestamp.json")
 _TYPES = {".json": "application/json", ".sig": "text/plain", ".txt": "text/plain; charset=utf-8"}
-# A publication between two reads is seen, and another one at once is not.
-_LOOKS = 10
 _MD5 = 32  # characters, in hexadecimal
 _CONTENT = re.compile(r"[0-9a-f]{64}\.")
 
@@ -59,8 +60,6 @@ def upload(feed: Path, url: str, name: str) -> Uploaded:
 
     try:
         return _Upload(feed, ObjectStoragePath(url) / name).run()
-    except FeedError:
-        raise
     # Each backend has errors of its own, which may not even be importable here.
     except Exception as error:
         said = " ".join(str(error).split()) or "no reason"
@@ -78,41 +77,35 @@ class _Upload:
         self._written = self._kept = 0
 
     def run(self) -> Uploaded:
-        # What points at other files is read before they are listed: so they are all there.
-        last = {path: path.read_bytes() for path in self._feed.rglob(_TIMESTAMP)}
-        documents = {channel: self._document(channel) for channel in CHANNELS}
+        with lock(self._feed, waiting_for="a publication"):
+            documents = {channel: self._document(channel) for channel in CHANNELS}
+            named = sorted(self._named())
+            last = {path: path.read_bytes() for pattern in _LAST for path in sorted(self._feed.rglob(pattern))}
         there = self._there()
-        for path in self._named():
-            self._put_new(path, there)
+        for path in named:
+            self._put_new(path, path.read_bytes(), there)
         for channel, (document, signatures) in documents.items():
             if document:
                 self._put_document(channel, document, signatures)
         for path, content in last.items():
-            self._put(self._name(path), content)
+            self._put_new(path, content, there)
         return Uploaded(self._written, self._kept)
 
     def _document(self, channel: str) -> tuple[bytes, bytes]:
-        """Return a channel's document and its signatures, as they belong together; both empty if there is none.
-
-        A publication replaces the signatures first, by ones of the old and the new document.
-        """
+        """Return a channel's document and its signatures; both empty if there is none."""
         folder = self._feed / channel
         if not (folder / DOCUMENT_FILE).exists():
             return b"", b""
-        for _ in range(_LOOKS):
-            document = (folder / DOCUMENT_FILE).read_bytes()
-            signatures = (folder / SIGNATURE_FILE).read_bytes()
-            if (folder / DOCUMENT_FILE).read_bytes() == document:
-                return document, signatures
-        raise FeedError(f"expected {folder} to stay as it is for a moment. Received: {_LOOKS} changes")
+        return (folder / DOCUMENT_FILE).read_bytes(), (folder / SIGNATURE_FILE).read_bytes()
 
     def _named(self) -> Iterator[Path]:
         """Yield the files that a document or TUF's timestamp may name."""
-        for path in sorted(self._feed.rglob("*")):
+        for path in self._feed.rglob("*"):
             name = path.relative_to(self._feed)
             # A dot begins the name of a file that is being written.
             hidden = any(part.startswith(".") for part in name.parts)
-            if path.is_file() and not hidden and name.name not in (DOCUMENT_FILE, SIGNATURE_FILE, _TIMESTAMP):
+            is_last = any(name.match(pattern) for pattern in (DOCUMENT_FILE, SIGNATURE_FILE, *_LAST))
+            if path.is_file() and not hidden and not is_last:
                 yield path
 
     def _there(self) -> dict[str, dict[str, Any]]:
@@ -122,8 +115,8 @@ class _Upload:
             return dict(self._target.fs.find(self._target.path, detail=True))
         return {}
 
-    def _put_new(self, path: Path, there: dict[str, dict[str, Any]]) -> None:
-        content, name = path.read_bytes(), self._name(path)
+    def _put_new(self, path: Path, content: bytes, there: dict[str, dict[str, Any]]) -> None:
+        name = path.relative_to(self._feed).as_posix()
         if self._is_there(name, content, there):
             self._kept += 1
         else:
@@ -169,9 +162,6 @@ class _Upload:
         else:
             path.fs.pipe_file(path.path, content, **_headers(path.protocol, name))
         self._written += 1
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self._feed).as_posix()
 
 
 def is_named_by_content(name: str) -> bool:

@@ -160,6 +160,8 @@ public final class ModelFeed {
         require(key >= 0, "latest.json signed by a key of this app", beginning,
             "check the server's files; after two rotations of the keys, the app needs an update");
         Map<String, Object> latest = json(text);
+        String keyId = sha256(Base64.getDecoder().decode(app.keys().get(key))).substring(0, 16);
+        require(keyId.equals(latest.get("key_id")), "key_id " + keyId, latest.get("key_id"), "check the feed's publisher");
         require(number(latest, "schema_version") == 1, "schema_version 1", number(latest, "schema_version"),
             "the app needs an update");
         require(model.equals(latest.get("model")) && channel.equals(latest.get("channel")), model + ", " + channel,

@@ -1,6 +1,5 @@
 """Phones with both clients of a feed: that of `nightlite feed fetch`, and ModelFeed.java in a JVM."""
 
-import base64
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -8,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from nightlite.errors import FeedError, FeedRefusedError
 from nightlite.ondevice.contract.golden import Golden, floats
+from nightlite.ondevice.feed.keys import pem_of
 from nightlite.ondevice.feed_client.acceptance import Expected
 from nightlite.ondevice.feed_client.client import App, FeedClient
 from nightlite.ondevice.feed_client.memory import CURRENT, ClientFolder
@@ -122,9 +121,8 @@ def has_jdk() -> bool:
 
 
 def x509(key: EllipticCurvePublicKey) -> str:
-    """Return a public key as an app's source has it."""
-    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(der).decode()
+    """Return a public key as docs/phone.md has it: what is between BEGIN and END."""
+    return "".join(pem_of(key).decode().splitlines()[1:-1])
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,9 @@ class Scene:
     def mix_models(self) -> None:
         self.feed.put({**self.feed.document(), "model": "large"})
 
+    def name_another_key(self) -> None:
+        self.feed.put({**self.feed.document(), "key_id": self.feed.keys.next})
+
     def change_schema(self, version: int) -> None:
         before = self.feed.document()
         self.feed.put({**before, "schema_version": version, "sequence": before["sequence"] + 1})
@@ -139,6 +142,7 @@ ATTACKS: dict[str, tuple[Callable[[Scene], None], str, str]] = {
     "redirected model": (Scene.redirect_model, "failed", "which may be a network's log-in page; try again later"),
     "another channel's document": (Scene.mix_channels, "refused", "expected tiny, stable. Received: tiny, beta; check"),
     "another model's document": (Scene.mix_models, "refused", "expected tiny, stable. Received: large, stable; check"),
+    "another key's name": (Scene.name_another_key, "refused", "expected key_id "),
     "older schema": (lambda scene: scene.change_schema(0), "refused", "expected schema_version 1. Received: 0; "),
     "newer schema": (lambda scene: scene.change_schema(2), "refused", "expected schema_version 1. Received: 2; "),
     "page instead of the document": (Scene.show_a_login_page, "refused", "Received: <!DOCTYPE html>"),

@@ -10,7 +10,6 @@ from typing import Any
 from airflow.api_fastapi.app import create_app, get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.dag_processing.dagbag import DagBag
-from airflow.listeners.listener import get_listener_manager
 from airflow.serialization.serialized_objects import DagSerialization
 from fastapi.testclient import TestClient
 
@@ -47,7 +46,6 @@ def main() -> None:
         "routes": sorted(getattr(route, "path", "") for route in app.routes),
         "middlewares": [str(item) for item in app.user_middleware],
         "plugins": client.get("/api/v2/plugins").json()["plugins"],
-        "listeners": get_listener_manager().has_listeners,
         "import_errors": client.get("/api/v2/importErrors").json(),
     }
     json.dump(said, sys.stdout)

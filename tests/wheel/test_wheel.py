@@ -44,7 +44,7 @@ def look(airflow: PlainAirflow) -> tuple[dict, dict]:
     return airflow.seen["look"], airflow.look()
 
 
-@pytest.mark.parametrize("what", ["answers", "serialized", "params", "middlewares", "listeners", "import_errors"])
+@pytest.mark.parametrize("what", ["answers", "serialized", "params", "middlewares", "import_errors"])
 def test_a_foreign_dag_is_as_it_was(look: tuple[dict, dict], what: str) -> None:
     before, after = look
     assert before[what] == after[what]
@@ -67,7 +67,9 @@ def test_airflow_has_its_routes_and_one_more_of_ours(look: tuple[dict, dict]) ->
     [ours] = [plugin for plugin in after["plugins"] if plugin not in before["plugins"]]
     assert ours["name"] == "nightlite_runner"
     filled = {name for name, value in ours.items() if value and name not in ("name", "source")}
-    assert filled == {"fastapi_apps"}
+    assert filled == {"fastapi_apps", "listeners"}
+    # It writes on our operator's tasks only: tests/runner/in_airflow/pages/test_node_notes.py
+    assert ours["listeners"] == ["nightlite.runner.in_airflow.pages.node_notes"]
 
 
 def test_four_lines_in_the_dags_folder_render_a_compiled_pipeline(airflow: PlainAirflow) -> None:

@@ -91,7 +91,7 @@ def test_a_function_is_compiled_with_arguments_of_its_annotations(
         ),
         ("shop:create_pipelin", (), "Did you mean create_pipeline? Expected a function of shop."),
         ("shop:create_pipeline", (), "expected a value of root. Received: none: add --arg root=…"),
-        ("shop:create_pipeline", ("root=r", "sise=1"), "--arg: Did you mean size? Expected arguments of"),
+        ("shop:create_pipeline", ("root=r", "siize=1"), "--arg: Did you mean size? Expected arguments of"),
         ("shop:create_pipeline", ("root=r", "size=big"), "--arg size: expected int (Input should be a valid integer"),
         ("shop:create_pipeline", ("root=r", "kind=odd"), "--arg kind: expected typing.Literal['new', 'old'] ("),
         ("shop:create_pipeline", ("root",), "--arg: expected NAME=VALUE. Received: 'root'"),
@@ -125,8 +125,8 @@ def test_a_compiled_file_is_run_whole_and_a_failure_is_the_exit_code(
     assert {result["node_id"]: result["state"] for result in results} == {"Add": "succeeded", "Say": "succeeded"}
     [total] = next(result for result in results if result["node_id"] == "Add")["outputs"]["total"]
     assert Path(total["uri"]).read_text() == "4"
-    assert commands.main(["run-local", "shop.json", "--param", "frist=4"]) == EXIT_USAGE
-    assert "Did you mean first? Received: frist" in capsys.readouterr().err
+    assert commands.main(["run-local", "shop.json", "--param", "fiirst=4"]) == EXIT_USAGE
+    assert "Did you mean first? Received: fiirst" in capsys.readouterr().err
     assert commands.main(["run-local", "none.json"]) == EXIT_FAILED
 
 
@@ -139,9 +139,9 @@ def test_a_node_is_run_by_its_command_and_a_wrong_one_is_usage(
     asked = ["run-node", "--pipeline=shop.json", "--run-id=one", "--runtime=cold"]
     assert commands.main([*asked, "--node=Add", "--param=first=5"]) == EXIT_OK
     assert capfd.readouterr().out.startswith("Add succeeded (execution 1)")
-    assert commands.main([*asked, "--node=Addd"]) == EXIT_USAGE
-    assert "Did you mean Add? Expected one of the nodes Add, Say. Received: 'Addd'" in capfd.readouterr().out
-    assert commands.main([*asked, "--node=Add", "--param=frist=5"]) == EXIT_USAGE
+    assert commands.main([*asked, "--node=Sayy"]) == EXIT_USAGE
+    assert "Did you mean Say? Expected one of the nodes Add, Say. Received: 'Sayy'" in capfd.readouterr().out
+    assert commands.main([*asked, "--node=Add", "--param=fiirst=5"]) == EXIT_USAGE
     assert "Did you mean first?" in capfd.readouterr().out
 
 

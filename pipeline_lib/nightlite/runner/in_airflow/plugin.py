@@ -1,7 +1,7 @@
-"""Airflow plugin of the runner: the page behind a node's button *Artifacts*.
+"""Airflow plugin of the runner: the page behind a node's button *Artifacts*, and notes on nodes that ran nothing.
 
-This distribution's entry point `airflow.plugins` registers it. It has one app below its own prefix, and no view, no
-listener and no middleware: other DAGs are as they were.
+This distribution's entry point `airflow.plugins` registers it. It has one app below its own prefix, one listener that
+writes on tasks of our operator only, and no view and no middleware: other DAGs are as they were.
 """
 
 from functools import cached_property
@@ -9,13 +9,15 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from nightlite.runner.in_airflow.pages import node_notes
 from nightlite.runner.in_airflow.pages.links import URL_PREFIX
 
 
 class RunnerPlugin(AirflowPlugin):
-    """The page of a node's outputs, added to Airflow's API server."""
+    """The page of a node's outputs in Airflow's API server, and the notes in its grid."""
 
     name = "nightlite_runner"
+    listeners = [node_notes]  # noqa: RUF012
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

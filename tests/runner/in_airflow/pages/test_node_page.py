@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from nightlite.runner.in_airflow.pages import node_notes
 from nightlite.runner.in_airflow.pages.links import URL_PREFIX
 from nightlite.runner.in_airflow.plugin import RunnerPlugin
 from nightlite.runner.node_result import NodeResult, OutputArtifact
@@ -98,5 +99,6 @@ def test_the_plugin_adds_an_app_and_nothing_that_concerns_other_dags() -> None:
 
     plugin, bare = RunnerPlugin(), AirflowPlugin()
     empty = [name for name, value in vars(AirflowPlugin).items() if value == []]
-    assert {name for name in empty if getattr(plugin, name) != getattr(bare, name)} == {"fastapi_apps"}
+    assert {name for name in empty if getattr(plugin, name) != getattr(bare, name)} == {"fastapi_apps", "listeners"}
     assert [app["url_prefix"] for app in plugin.fastapi_apps] == [URL_PREFIX]
+    assert plugin.listeners == [node_notes]  # which writes on our operator's tasks only: test_node_notes.py

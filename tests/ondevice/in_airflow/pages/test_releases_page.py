@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nightlite.ondevice.approval import Approval
+from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.in_airflow.pages import releases_page
 from nightlite.ondevice.in_airflow.pages.app import FILE_HEADERS, HEADERS
 from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX
@@ -89,7 +90,7 @@ def test_a_rollback_moves_latest_and_names_what_it_bars(three: Releases) -> None
 
 
 def words_of_channel(page: str, channel: str) -> str:
-    [row] = re.findall(rf'<tr role="row"><th role="rowheader">{channel}</th>(.*?)</tr>', page, re.DOTALL)
+    [row] = re.findall(rf"<dt>{channel}</dt>(.*?)</dd>", page, re.DOTALL)
     return " ".join(html.unescape(re.sub("<[^>]*>", " ", row)).replace("\u200b", "").split())
 
 
@@ -97,6 +98,8 @@ def test_the_page_says_which_phones_of_each_channel_get_what_and_the_next_step(
     three: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NIGHTLITE_IRIS_ROLLOUT", "10,50")
+    assert "Which phones get what now" not in page_of(three)
+    ModelFolders(three.folder.parent).feed.mkdir(parents=True)
     page = page_of(three)
     assert words_of_channel(page, "beta") == words_of_channel(page, "stable") == "release 3 all"
     push(three, "model 4", "run-4", Plan((100, 500)), least_app_version=2)
@@ -117,6 +120,7 @@ def test_the_page_says_which_phones_of_each_channel_get_what_and_the_next_step(
 
 
 def test_a_release_that_phones_should_get_and_that_cannot_be_read_is_said(three: Releases) -> None:
+    ModelFolders(three.folder.parent).feed.mkdir(parents=True)
     (three.folder / "3" / "manifest.json").write_text("{")
     page = page_of(three)
     assert page.count("expected release 3, which phones should get") == 2

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from jinja2 import Template
 
 from nightlite.errors import ReleaseError
+from nightlite.ondevice.folders import ModelFolders
 from nightlite.ondevice.in_airflow.pages.who_gets_what import who_gets_what
 from nightlite.ondevice.model import model_name
 from nightlite.ondevice.releases import history
@@ -84,6 +85,8 @@ def releases_page(dag_id: str, releases: ReleaseReader) -> str:
         rows=rows,
         quality=name_of(row.manifest.quality for row in rows if row.manifest),
         who=who,
+        # Without a feed there are no channels.
+        has_feed=ModelFolders(releases.folder.parent).feed.is_dir(),
         action=action,
         problems=[*problems, *who.problems],
         # Newest first.

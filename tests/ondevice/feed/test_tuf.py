@@ -22,6 +22,7 @@ from tuf.api.exceptions import (
 from tuf.api.metadata import Metadata
 from tuf.ngclient import Updater
 
+from nightlite import durable
 from nightlite.ondevice.feed import keys
 from nightlite.ondevice.feed.tuf_root import root
 from tests.ondevice.feed.made_feed import MadeFeed
@@ -104,6 +105,42 @@ def test_a_client_follows_any_number_of_rotations(feed: MadeFeed, phone: Phone) 
         if number != 3:  # it was off meanwhile
             assert phone.fetch() == (number, f"of key {number}".encode())
     assert Phone(phone.metadata / "new app", feed, phone.url).fetch()[0] == 4
+
+
+def test_a_client_finds_the_old_or_the_new_state_at_each_step_of_a_publication(
+    feed: MadeFeed, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.release("two")
+    write, seen = durable.write, []
+
+    def look(path: Path, content: bytes, mode: int = 0o666) -> None:
+        write(path, content, mode)
+        seen.append(phone.fetch()[0])
+
+    monkeypatch.setattr(durable, "write", look)
+    feed.publish()
+    assert seen == [*[1] * (len(seen) - 1), 2]
+    assert len(seen) > 8
+
+
+def test_a_client_is_refused_in_the_instant_of_a_rotation_and_goes_on_after_it(
+    feed: MadeFeed, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert phone.fetch()[0] == 1
+    keys.rotate(feed.keys.folder)
+    write = durable.write
+
+    def look(path: Path, content: bytes, mode: int = 0o666) -> None:
+        write(path, content, mode)
+        if path.name == "2.root.json":
+            with pytest.raises(UnsignedMetadataError):
+                phone.fetch()
+        else:
+            assert phone.fetch()[0] == 1
+
+    monkeypatch.setattr(durable, "write", look)
+    feed.publish()
+    assert phone.fetch()[0] == 1
 
 
 def test_a_rotation_without_a_publication_changes_nothing(feed: MadeFeed, phone: Phone) -> None:

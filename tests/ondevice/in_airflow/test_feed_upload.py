@@ -12,6 +12,7 @@ import pytest
 
 from nightlite import durable
 from nightlite.errors import FeedError
+from nightlite.ondevice.feed import keys
 from nightlite.ondevice.in_airflow import feed_upload
 from tests.ondevice.feed.made_feed import MadeFeed, signers
 
@@ -164,3 +165,16 @@ def test_a_failure_is_one_sentence_that_says_what_phones_do(feed: MadeFeed, tmp_
 def test_a_bucket_without_its_provider_is_named(feed: MadeFeed) -> None:
     with pytest.raises(FeedError, match="No filesystem registered for scheme gs"):
         feed_upload.upload(feed.folder, "gs://bucket", "tiny")
+
+
+def test_a_new_root_comes_last_but_the_timestamp_that_it_needs(
+    feed: MadeFeed, bucket: Path, steps: list[State]
+) -> None:
+    upload(feed, bucket)
+    keys.rotate(feed.keys.folder)
+    feed.publish()
+    steps.clear()
+    upload(feed, bucket)
+    assert "tuf/2.root.json" in steps[-1]
+    assert ["tuf/2.root.json" in there for there in steps[-3:]] == [False, True, True]
+    assert steps[-2]["tuf/timestamp.json"] != steps[-1]["tuf/timestamp.json"]

@@ -6,11 +6,14 @@ import hashlib
 import http.server
 import json
 import multiprocessing
+import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from tuf.ngclient import Updater
 
 from nightlite.ondevice.feed import keys
 from tests.ondevice.feed.made_feed import MadeFeed, signers
@@ -19,8 +22,8 @@ PUBLICATIONS = 200
 RELEASE_EVERY = 10
 
 
-def write(root: Path) -> None:
-    feed = MadeFeed(root)
+def write(root: Path, start: datetime) -> None:
+    feed = MadeFeed(root, start)
     for number in range(PUBLICATIONS):
         if number % RELEASE_EVERY == 0:
             feed.release(f"{number}")
@@ -54,12 +57,21 @@ def signed_later(feed: MadeFeed, signatures: str, sequence: int, by: int) -> boo
     return any(json.loads(content)["sequence"] >= sequence + by for content in found)
 
 
+def tufs_sequence(feed: MadeFeed, address: str) -> int:
+    """Return the sequence that a phone with TUF's own client finds, which has no second try."""
+    with tempfile.TemporaryDirectory() as kept:
+        updater = Updater(kept, f"{address}/tuf/", kept, f"{address}/", bootstrap=feed.keys.roots()[1])
+        found = updater.get_targetinfo("stable/latest.json")
+        assert found
+        return int(json.loads(Path(updater.download_target(found)).read_bytes())["sequence"])
+
+
 def test_a_client_never_sees_a_feed_that_it_must_refuse(tmp_path: Path) -> None:
-    feed = MadeFeed(tmp_path / "tiny")
+    feed = MadeFeed(tmp_path / "tiny", start=datetime.now(UTC))  # the clock that TUF's client has
     feed.release("first")
     feed.publish()
     trusted = keys.public_keys(feed.keys.app_keys.read_bytes())
-    writer = multiprocessing.get_context("spawn").Process(target=write, args=(feed.root,), daemon=True)
+    writer = multiprocessing.get_context("spawn").Process(target=write, args=(feed.root, feed.start), daemon=True)
     sequences, fetches, again = set(), 0, 0
     with served(feed.folder) as client:
         writer.start()
@@ -75,6 +87,9 @@ def test_a_client_never_sees_a_feed_that_it_must_refuse(tmp_path: Path) -> None:
                 continue
             assert document["sequence"] >= max(sequences, default=0)
             sequences.add(document["sequence"])
+            if fetches % 5 == 0:
+                # Its timestamp comes last of all.
+                assert tufs_sequence(feed, str(client.base_url).rstrip("/")) >= document["sequence"] - 1
             offer = document["offers"][0]
             assert hashlib.sha256(client.get(offer["url"]).raise_for_status().content).hexdigest() == offer["sha256"]
             writer.join(0.02)  # else the writer gets little of the processor

@@ -136,7 +136,8 @@ def runtime(quantization: str, key: str, title: str) -> Callable[[str, Lab], Row
 
 def feed_check(name: str, lab: Lab) -> Row:
     found = lab.feed["check"]
-    what = "HTTP of a phone with nothing new, both directions, no TLS | without an ETag: latest.json, signatures"
+    [without] = found["without_etag"]
+    what = f"HTTP of a phone with nothing new, both directions (without an ETag {without:,.0f}) | python-tuf's client"
     return Row.of(name, "bytes", found["ours"], found["yardstick"], what=what)
 
 

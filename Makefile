@@ -138,7 +138,7 @@ bench: setup ## measure everything against its yardstick: a table, and var/bench
 	@$(AIRFLOW)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 web: ## build the runtime of the pages that run a model in a browser, from web/package-lock.json; needs npm
-	@cd web && npm ci --ignore-scripts --no-audit --no-fund --silent && node build.mjs
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node build.mjs
 
 bench-quick: setup ## the DAG parse, the overheads and the whole run, in six minutes
 	@$(AIRFLOW)/python -m bench --quick

@@ -1,6 +1,6 @@
 """The steps of a person in Airflow's pages, by the installed Chromium: one step a call.
 
-python -m tests.end_to_end.chromium_steps trigger|answer|report|releases|attack URL [RUN_ID [OPTION]]
+python -m tests.end_to_end.chromium_steps trigger|answer|report|releases|candidate|attack URL [RUN_ID [OPTION]]
 
 Each logs in through the form, as NIGHTLITE_USER with NIGHTLITE_PASSWORD, and prints what it saw as JSON. It runs in
 the environment of docs/screenshots.py: Airflow's has no Playwright.
@@ -79,6 +79,7 @@ def answer(page: Page, url: str, run_id: str, option: str) -> dict[str, Any]:
     seen = {
         "subject": asked.get_by_text(re.compile("^Push ")).inner_text(),
         "report": asked.get_by_role("link", name="The report of this run").get_attribute("href"),
+        "candidate": asked.get_by_role("link", name="Try this model in the browser").get_attribute("href"),
         "figures": figures,
         "gates": gates,
     }
@@ -102,19 +103,58 @@ def report(page: Page, url: str, run_id: str) -> dict[str, Any]:
     return {"address": page.url, "text": inside.inner_text(), "gates": cells(inside.get_by_role("table").nth(1))}
 
 
+def candidate(page: Page, url: str, run_id: str) -> dict[str, Any]:
+    """Open the run's report, follow its link to the page that runs the file, and draw on that page."""
+    log_in(page, url + run_page(run_id))
+    page.locator("a[title='Model report']").click()
+    inside = page.frame_locator("iframe")
+    inside.get_by_role("link", name="Try the file in your browser").click()
+    inside.locator("body[data-ready], body[data-failure]").wait_for()
+    pad = inside.locator(".pad canvas")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 4 / 5, steps=5)
+    page.mouse.up()
+    expect(inside.locator("#verdict")).to_have_text(re.compile("[0-9]"))
+    frame = page.frames[1]
+    return {
+        "state": inside.locator("#state").inner_text(),
+        "facts": inside.locator("#facts").inner_text(),
+        "verdict": inside.locator("#verdict").inner_text(),
+        "origin": frame.evaluate("self.origin"),
+        "reads": frame.evaluate(_READS),
+    }
+
+
+# What the page's script can get of Airflow: its cookies, the page around it, its API.
+_READS = """async () => {
+  const found = [];
+  for (const read of [() => document.cookie, () => parent.document.title, () => fetch('/api/v2/dags')]) {
+    try { found.push(String(await read())); } catch (error) { found.push(error.name); }
+  }
+  return found;
+}"""
+
+
 def releases(page: Page, url: str) -> dict[str, Any]:
     """Open the DAG's tab, read the rows, and follow the first one's links to its report and its file."""
     log_in(page, url + DAG)
     page.set_viewport_size({"width": 1600, "height": 1000})  # a narrower page has no table's head
     page.locator("a[title='Releases']").click()
     inside = page.frame_locator("iframe")
-    inside.get_by_role("table").first.wait_for()
-    rows = cells(inside.get_by_role("table").first)
+    # Above it is the table of what phones get.
+    table = inside.locator("table.releases")
+    table.wait_for()
+    rows = cells(table)
+    links = [link.get_attribute("href") for link in inside.get_by_role("link", name="try it").all()]
     with page.expect_download() as download:
         inside.get_by_role("link", name="file").first.click()
     inside.get_by_role("link", name="report").first.click()
     inside.get_by_role("heading", name="Side by side").wait_for()
-    return {"rows": rows, "bytes": Path(download.value.path()).stat().st_size}
+    return {"rows": rows, "try": links, "bytes": Path(download.value.path()).stat().st_size}
 
 
 def attack(page: Page, url: str) -> dict[str, Any]:
@@ -163,7 +203,14 @@ def _serve(html: str) -> int:
     return server.server_port
 
 
-STEPS = {"trigger": trigger, "answer": answer, "report": report, "releases": releases, "attack": attack}
+STEPS = {
+    "trigger": trigger,
+    "answer": answer,
+    "report": report,
+    "releases": releases,
+    "candidate": candidate,
+    "attack": attack,
+}
 
 
 def main(step: str, *arguments: str) -> None:

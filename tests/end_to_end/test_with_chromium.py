@@ -10,11 +10,13 @@ import pytest
 from docs import chromium
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.ondevice.gates.gate import Gates
+from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.releases.store import Releases
 from tests.browser import needs
 from tests.end_to_end.conftest import Deployment, FinishedRun
 from tests.end_to_end.test_with_approval import APPROVAL, clear, note, skipped, versions
 from tests.names import PIPELINE_NAME
+from web import in_chromium as web
 
 pytestmark = needs(None if chromium.installed() else chromium.MISSING, "the UI")
 
@@ -75,6 +77,23 @@ def test_the_question_has_the_figures_every_gate_and_the_report(
     assert [(row[0], row[1]) for row in asked["gates"]] == gates_of(run)
     path = f"/dags/{PIPELINE_NAME}/runs/{quote(run.run_id, safe='')}/plugin/model-report"
     assert asked["report"] == deployment.airflow.url + path
+    candidate = f"/nightlite/dags/{PIPELINE_NAME}/runs/{quote(run.run_id, safe='')}/try"
+    assert asked["candidate"] == deployment.airflow.url + candidate
+
+
+@needs(web.missing(), "a candidate in a browser")
+def test_the_candidate_is_tried_on_a_page_that_reads_nothing_of_airflow(
+    deployment: Deployment, rejected: tuple[dict[str, Any], FinishedRun]
+) -> None:
+    _, run = rejected
+    web.install_runtime()
+    seen = in_chromium(deployment, "candidate", run.run_id)
+    assert seen["state"] == "10 of 10 golden examples as on the build host"
+    assert seen["verdict"] in tuple("0123456789")
+    [model] = [made for made in run.result("Trainer.mnist_lite").artifacts() if made.type == "Model"]
+    assert sha256_of(Path(model.uri, "Format-Serving", "tflite")) in seen["facts"]
+    assert seen["origin"] == "null"
+    assert seen["reads"] == ["SecurityError", "SecurityError", "TypeError"]
 
 
 def test_rejected_by_a_click_nothing_is_pushed(
@@ -127,6 +146,7 @@ def test_the_dags_tab_lists_the_releases_and_their_links_lead_to_report_and_file
     seen = in_chromium(deployment, "releases")
     assert [int(row[0]) for row in seen["rows"]] == versions(deployment)[::-1]
     releases = Releases(deployment.folders.releases)
+    assert seen["try"] == [f"releases/{version}/try" for version in versions(deployment)[::-1]]
     assert [row[0] for row in seen["rows"] if "latest" in row[2]] == [str(releases.latest_version())]
     newest = releases.release(int(seen["rows"][0][0])).manifest
     assert seen["bytes"] == newest.size_bytes

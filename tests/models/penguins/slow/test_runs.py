@@ -33,12 +33,16 @@ from nightlite.ondevice.in_tfx.raw_examples import read_labelled
 from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
+from nightlite.ondevice.try_it.declared import declared
+from nightlite.ondevice.try_it.page import try_page
+from nightlite.ondevice.try_it.runtime import web_runtime
+from nightlite.ondevice.try_it.subjects import of_release
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.run_local import run_local
 from tests.browser import needs
 from tests.ondevice.in_tfx.gate_laboratory import Run
-from web import in_chromium
+from web import in_chromium, try_steps
 
 _ANY_SPEED = {"max_load_ms": 1e5, "max_latency_ms": 1e5, "max_latency_ratio": 1e5}
 # In no order that sorting would give: a penguin of each species.
@@ -179,6 +183,25 @@ def test_each_quantization_of_it_answers_in_a_browser_as_on_the_build_host(quant
     (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "sha256": sha256}))
     found = in_chromium.golden(tmp_path)
     assert (found["agreeing"], found["examples"]) == (10, 10)
+
+
+@needs(in_chromium.missing(), "a release in a browser")
+def test_a_form_of_measures_and_categories_asks_the_release(settings: Settings, released: Run, tmp_path: Path) -> None:
+    in_chromium.install_runtime()
+    latest = Releases(settings.folders(MODEL.name).releases).latest()
+    assert latest
+    page = tmp_path / "try.html"
+    page.write_text(try_page(of_release(latest, declared(MODEL)), web_runtime()).html, encoding="utf-8")
+    fields = {"length of the bill": "48.7", "depth of the bill": "14.1", "length of the flipper": "210"}
+    fields |= {"body mass": "4450", "sex": "female", "island": "Biscoe"}
+    asked = try_steps.in_chromium(str(page), {"fields": fields, "touch": True}, tmp_path)
+    missing = try_steps.in_chromium(str(page), {"fields": fields | {"body mass": "", "sex": "missing"}}, tmp_path)
+    assert asked["state"] == missing["state"] == "10 of 10 golden examples as on the build host"
+    assert asked["answers"][0]["inputs"] == {name: values[2] for name, values in _PENGUINS.items()} | {
+        name: pytest.approx(_PENGUINS[name][2]) for name in ("bill_length_mm", "bill_depth_mm")
+    }
+    assert asked["answers"][0]["verdict"] == missing["answers"][0]["verdict"] == "Gentoo"
+    assert np.isnan(missing["answers"][0]["inputs"]["body_mass_g"][0])
 
 
 def test_both_evaluations_agree_with_litert(released: Run) -> None:

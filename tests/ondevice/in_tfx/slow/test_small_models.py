@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.gates.gate import Gate, Gates
@@ -27,12 +28,17 @@ from nightlite.ondevice.report.file_comparison import FileComparison
 from nightlite.ondevice.report.run_report import Report
 from nightlite.ondevice.results.headline import headline
 from nightlite.ondevice.run_parameters import run_params
+from nightlite.ondevice.try_it.declared import declared
+from nightlite.ondevice.try_it.page import try_page
+from nightlite.ondevice.try_it.runtime import web_runtime
+from nightlite.ondevice.try_it.subjects import of_release
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.run_local import run_local
 from tests.browser import needs
 from tests.ondevice.in_tfx.gate_laboratory import Run
-from web import in_chromium
+from tests.small_models.flags import HEIGHT, WIDTH
+from web import in_chromium, try_steps
 
 _ANY_SPEED = {"max_load_ms": 1e5, "max_latency_ms": 1e5, "max_latency_ratio": 1e5}
 # Each model's bound that its second run does not meet.
@@ -213,3 +219,39 @@ def test_a_bound_that_nothing_meets_refuses_it(name: str, request: pytest.Fixtur
 def test_its_release_answers_in_a_browser_as_on_the_build_host(name: str, request: pytest.FixtureRequest) -> None:
     found = in_chromium.golden(request.getfixturevalue(name).release.folder)
     assert (found["agreeing"], found["examples"]) == (10, 10)
+
+
+def tried(found: Deployed, steps: try_steps.Steps, folder: Path) -> dict[str, Any]:
+    """Return what a person sees on the page of the release."""
+    in_chromium.install_runtime()
+    page = folder / "try.html"
+    page.write_text(try_page(of_release(found.release, declared(found.model)), web_runtime()).html, encoding="utf-8")
+    seen = try_steps.in_chromium(str(page), steps, folder)
+    assert seen["state"] == "10 of 10 golden examples as on the build host"
+    return seen
+
+
+@needs(in_chromium.missing(), "a release in a browser")
+def test_a_regressions_page_answers_in_its_unit_and_a_changed_field_changes_it(
+    glucose: Deployed, tmp_path: Path
+) -> None:
+    seen = tried(glucose, {"fields": {"measures 3 of 10": "0.2"}, "golden": 1}, tmp_path)
+    [changed, example] = seen["answers"]
+    golden = glucose.release.golden()
+    assert golden and example["inputs"]["measures"] == pytest.approx(golden.examples[0].inputs["measures"])
+    [expected] = golden.examples[0].outputs["progression"]
+    assert example["output"] == pytest.approx([expected], abs=1e-3) and example["verdict"].endswith(" points")
+    assert changed["output"] != example["output"] and changed["inputs"]["measures"][2] == pytest.approx(0.2)
+
+
+@needs(in_chromium.missing(), "a release in a browser")
+def test_a_coloured_picture_is_opened_and_scaled(flags: Deployed, tmp_path: Path) -> None:
+    stripes = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    stripes[:, :8], stripes[:, 8:16], stripes[:, 16:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    file = tmp_path / "flag.png"
+    Image.fromarray(stripes).resize((WIDTH * 10, HEIGHT * 10), Image.Resampling.NEAREST).save(file)
+    [answer] = tried(flags, {"pictures": [str(file)]}, tmp_path)["answers"]
+    assert answer["verdict"] == "upright"
+    found = np.array(answer["inputs"]["picture"]).reshape(HEIGHT, WIDTH, 3)
+    # Apart from the edges, which a browser smooths.
+    assert found[:, [2, 12, 21]] == pytest.approx(stripes[:, [2, 12, 21]] / 255, abs=0.01)

@@ -30,6 +30,8 @@ GROUPS = ["data", "train", "evaluate", "push"]
 WAIT_SECONDS = 600
 # Controls for a mouse only. The crops would cut some of them in two.
 HIDDEN = ".react-flow__panel, [aria-label$=' Details Panel'] { visibility: hidden }"
+# A stroke, in shares of the pad's width and height.
+SEVEN = ((0.28, 0.22), (0.7, 0.22), (0.6, 0.45), (0.46, 0.84))
 SETTLE_MS = 2500  # for Airflow's layout and animations, whose end is not signalled
 
 
@@ -158,6 +160,21 @@ def approval(page: Page, airflow: Airflow) -> Locator:
     return page.locator("#details-panel")
 
 
+def try_it(page: Page, airflow: Airflow) -> Page:
+    page.goto(f"{airflow.url}/nightlite/dags/{DAG_ID}/releases")
+    page.get_by_role("link", name="try it").first.click()
+    page.locator("body[data-ready]").wait_for()
+    box = page.locator(".pad canvas").bounding_box()
+    assert box
+    first, *others = ((box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in others:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+    return page
+
+
 def end_below(page: Page, last: Locator, room: int) -> None:
     """Set the window's height so that `last` fits with some room below, whether the page or a panel scrolls."""
     bottom = last.evaluate("element => Math.ceil(element.getBoundingClientRect().bottom)")
@@ -188,6 +205,7 @@ PICTURES: dict[str, tuple[Callable[[Page, Airflow], Page | Locator], tuple[int, 
     "report": (report, (1100, 2300), 1),
     "releases": (releases, (1760, 860), 1),
     "approval": (approval, (1540, 900), 1),
+    "try": (try_it, (900, 900), 1),
 }
 
 

@@ -121,7 +121,7 @@ def test_a_candidate_has_its_own_examples_or_is_refused(tmp_path: Path) -> None:
     assert (found.name, found.sha256, found.golden) == ("candidate", SHA256, GOLDEN)
     assert dict(found.facts) == {
         "mean error": "2 cm on the eval split",
-        "made": "by run r; no release yet unless it was pushed",
+        "made": "by run r",
     }
     model.write_bytes(b"another")
     with pytest.raises(ReleaseError, match="expected the examples of .*Received: those of"):

@@ -63,7 +63,7 @@ function numberInput(input, size, changed) {
 function categoryInput(input, changed) {
   const {vocabulary} = input.meaning;
   const list = element('select', '', ...vocabulary.map((word, code) => new Option(word, code)), new Option('missing', ''));
-  list.addEventListener('change', changed);
+  list.addEventListener('change', () => changed());
   const [text, more] = labelTexts(input);
   return {
     element: element('label', 'field', element('span', '', text, element('small', '', more)), list),
@@ -74,7 +74,7 @@ function categoryInput(input, changed) {
 
 function textInput(input, size, changed) {
   const box = Object.assign(element('textarea'), {rows: 5});
-  box.addEventListener('input', changed);
+  box.addEventListener('input', () => changed());
   const [text, more] = labelTexts(input);
   const numbers = () => box.value.split(/[\s,;]+/).filter(Boolean).map(word => (word === 'missing' ? NaN : Number(word)));
   return {

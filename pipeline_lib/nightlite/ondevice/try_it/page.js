@@ -113,7 +113,7 @@ function facts(rows) {
 
 async function start() {
   document.querySelector('.answer').classList.toggle('wordy', !subject.labels.length || subject.labels.some(label => label.length > 6));
-  $('bars').style.setProperty('--names', `${Math.min(16, Math.max(1, ...subject.labels.map(label => label.length)))}ch`);
+  $('bars').style.setProperty('--names', Math.min(16, Math.max(1, ...subject.labels.map(label => label.length))));
   verdict('–');
   bars(subject.labels.map(() => 0), -1);
   facts([...subject.facts, ['sha256', subject.sha256]]);
@@ -129,7 +129,7 @@ async function start() {
     ['sha256', `${subject.sha256} ✓ checked in this page`],
     ['size', `${opened.bytes.toLocaleString('en')} bytes`],
     ['here', `loaded in ${Math.round(loaded)} ms, ${call.toPrecision(2)} ms a call`],
-    ...(found ? [['difference', `${found.difference.toExponential(1)} at most from the build host (tolerance ${golden.tolerance})`]] : []),
+    ...(found ? [['difference', `${found.difference.toExponential(1)} at most from the build host (tolerance ${Number(golden.tolerance.toPrecision(2))})`]] : []),
   ]);
   if (found) say(`${found.agreeing} of ${found.examples} golden examples as on the build host`, found.agreeing === found.examples ? 'good' : 'bad');
   else say('ready; this file has no golden examples');

@@ -59,7 +59,7 @@ def of_candidate(run_id: str, model: Path, golden: Path | None, quality: Quality
         content=content,
         sha256=sha256,
         golden=examples,
-        facts=(*_quality(quality), ("made", f"by run {run_id}; no release yet unless it was pushed")),
+        facts=(*_quality(quality), ("made", f"by run {run_id}")),
     )
 
 

@@ -12,7 +12,7 @@ from nightlite.errors import CompiledPipelineError
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from nightlite.runner.in_tfx import commands, node, node_log, run_node
-from nightlite.runner.in_tfx.warm import client
+from nightlite.runner.in_tfx.warm import client, forking
 from nightlite.settings import forget_settings
 
 SHOP = """
@@ -134,6 +134,8 @@ def test_a_node_is_run_by_its_command_and_a_wrong_one_is_usage(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(client, "run", lambda *_: pytest.fail("a warm server was asked"))
+    # No fork of a process in which other tests have run TensorFlow.
+    monkeypatch.setattr(forking, "run_here", forking._run_node)
     assert compiled("--arg", "root=root") == EXIT_OK
     capfd.readouterr()
     asked = ["run-node", "--pipeline=shop.json", "--run-id=one", "--runtime=cold"]

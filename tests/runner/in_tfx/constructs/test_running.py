@@ -216,6 +216,18 @@ def test_another_pipelines_artifacts_are_read_the_newest_or_a_runs(runs: Runs) -
     assert texts(runs.all(runs.compile("outputs", [newest, read]))["Read"]) == {"text": ["2"]}
 
 
+def test_an_infra_validator_without_a_docker_engine_blesses_nothing(runs: Runs) -> None:
+    importer = tfx.dsl.Importer(source_uri=str(runs.folder), artifact_type=standard_artifacts.Model).with_id("Importer")
+    spec = tfx.proto.ServingSpec(
+        tensorflow_serving=tfx.proto.TensorFlowServing(tags=["latest"]),
+        local_docker=tfx.proto.LocalDockerConfig(client_base_url="unix:///nowhere/docker.sock"),
+        model_name="shop",
+    )
+    infra = tfx.components.InfraValidator(model=importer.outputs["result"], serving_spec=spec)
+    result = runs.all(runs.compile("infra", [importer, infra]))["InfraValidator"]
+    assert (result.state, result.blessed) == ("succeeded", False)
+
+
 def test_two_pipelines_share_a_root_and_keep_apart(runs: Runs) -> None:
     one, two = (runs.compile(name, [Write(span=span)]) for name, span in (("one", 1), ("two", 2)))
     [first], [second] = (runs.all(compiled)["Write"].outputs["examples"] for compiled in (one, two))

@@ -1,8 +1,7 @@
-"""MNIST's DAGs: the nightly run, the folder that is watched for new data, and the feed of phones."""
+"""MNIST's DAGs: the nightly run, and the folder that is watched for new data."""
 
 # Airflow reads a file as a DAG's only if it contains the words "airflow" and "dag".
 from models.mnist.on_device import MODEL
-from nightlite.ondevice.in_airflow.feed_dag import feed_dag
 from nightlite.ondevice.in_airflow.ingest_dag import ingest_dag
 from nightlite.ondevice.in_airflow.nightly import nightly_dag
 
@@ -24,4 +23,3 @@ Retrains a small digit classifier, converts it to TFLite, evaluates both and shi
 
 nightly = nightly_dag(MODEL, DOCS)
 ingest = ingest_dag(MODEL, files="IDX files, named as MNIST names them, or folders of pictures by label,")
-feed = feed_dag(MODEL)

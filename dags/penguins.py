@@ -1,8 +1,7 @@
-"""The penguins' DAGs: the nightly run, the folder that is watched for new data, and the feed of phones."""
+"""The penguins' DAGs: the nightly run, and the folder that is watched for new data."""
 
 # Airflow reads a file as a DAG's only if it contains the words "airflow" and "dag".
 from models.penguins.on_device import MODEL
-from nightlite.ondevice.in_airflow.feed_dag import feed_dag
 from nightlite.ondevice.in_airflow.ingest_dag import ingest_dag
 from nightlite.ondevice.in_airflow.nightly import nightly_dag
 
@@ -21,4 +20,3 @@ Retrains a small network on a table, converts it to TFLite, evaluates both and s
 
 nightly = nightly_dag(MODEL, DOCS)
 ingest = ingest_dag(MODEL, files="CSV or Parquet files")
-feed = feed_dag(MODEL)

@@ -23,6 +23,11 @@ def pipeline_name(name: str) -> str:
     return f"{name}{_PIPELINE}"
 
 
+def releases_asset(name: str) -> str:
+    """Return the name of the Asset that a release of the model of that name updates."""
+    return f"{name}_releases"
+
+
 class _Declared(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -199,7 +204,7 @@ class OnDeviceModel(ModelCard):
     @property
     def releases_asset(self) -> str:
         """Return the name of the Asset that a release updates."""
-        return f"{self.name}_releases"
+        return releases_asset(self.name)
 
     @property
     def is_table(self) -> bool:

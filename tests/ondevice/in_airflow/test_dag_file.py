@@ -248,5 +248,5 @@ def test_parsing_imports_little(compiled_file, tmp_path):
     env |= {"NIGHTLITE_COMPILED_DIR": str(compiled_file.parent), "AIRFLOW_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     others, ours, sends = done.stdout.split()[-3:]
-    # Three DAGs: the one that watches the drop folder adds one module of others' and two of ours, the feed's one.
-    assert int(others) < 65 and int(ours) < 72 and sends == "False", done.stdout
+    # Two DAGs: the one that watches the drop folder adds one module of others' and two of ours.
+    assert int(others) < 65 and int(ours) < 71 and sends == "False", done.stdout

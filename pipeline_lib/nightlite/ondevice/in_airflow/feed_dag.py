@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nightlite.ondevice.in_airflow.notice.task import tell_of_failed_task
 from nightlite.ondevice.in_airflow.schedule import node_limits
-from nightlite.ondevice.model import OnDeviceModel
-from nightlite.ondevice.settings import Settings, model_settings, settings
+from nightlite.ondevice.model import releases_asset
+from nightlite.ondevice.settings import Settings, settings
 from nightlite.paths import PROJECT, SOURCES
 
 # After the nightly runs, and before people are there to mend what failed.
@@ -27,33 +27,38 @@ With `NIGHTLITE_FEED_URL`, *Upload* copies the feed to a bucket. A bucket whose 
 """
 
 
-def feed_dag(model: OnDeviceModel) -> DAG | None:
-    """Return the DAG that publishes the model's feed, or None without keys, or if the model is switched off.
+def feed_dag(name: str) -> DAG | None:
+    """Return the DAG that publishes a model's feed, or None without keys.
+
+    It needs the model's name alone. A broken declaration ends neither the renewal nor a halt.
+
+    Args:
+      name: the model's.
 
     Raises:
       SettingsError: a setting is malformed.
     """
     config = settings()
-    if not model_settings(model).enabled or not config.has_feeds:
+    if not config.has_feeds:
         return None
     with DAG(
-        dag_id=f"{model.name}_feed",
+        dag_id=f"{name}_feed",
         description="Publish the releases to phones",
         schedule=AssetOrTimeSchedule(
-            timetable=CronTriggerTimetable(_DAILY, timezone=config.timezone), assets=[Asset(model.releases_asset)]
+            timetable=CronTriggerTimetable(_DAILY, timezone=config.timezone), assets=[Asset(releases_asset(name))]
         ),
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
-        tags=[model.name, "tflite"],
+        tags=[name, "tflite"],
         default_args={"owner": "nightlite", "on_failure_callback": tell_of_failed_task},
-        doc_md=_DOCS.format(name=model.name, asset=model.releases_asset),
+        doc_md=_DOCS.format(name=name, asset=releases_asset(name)),
     ) as dag:
-        _add_tasks(model, config)
+        _add_tasks(name, config)
     return dag
 
 
-def _add_tasks(model: OnDeviceModel, config: Settings) -> None:
+def _add_tasks(name: str, config: Settings) -> None:
     # A missed renewal costs phones nothing for days, so there is time to try again later.
     limits: dict[str, Any] = {
         "retries": 5,
@@ -65,7 +70,7 @@ def _add_tasks(model: OnDeviceModel, config: Settings) -> None:
     @task(task_id="Publish", **limits)
     def publish() -> int:
         """Write the feed. The sequence is the XCom."""
-        return publish_feed(model, config)
+        return publish_feed(name, config)
 
     @task(task_id="Upload", **limits)
     def upload(url: str) -> dict[str, int]:
@@ -74,11 +79,11 @@ def _add_tasks(model: OnDeviceModel, config: Settings) -> None:
         from nightlite.ondevice.feed import uploaded
         from nightlite.ondevice.in_airflow import feed_upload
 
-        folders = config.folders(model.name)
+        folders = config.folders(name)
         document = uploaded.document_in(folders.feed)
-        done = feed_upload.upload(folders.feed, url, model.name)
+        done = feed_upload.upload(folders.feed, url, name)
         uploaded.note(folders, document)
-        print(f"{model.name}: {done.written} files written to {url}, {done.kept} were there")
+        print(f"{name}: {done.written} files written to {url}, {done.kept} were there")
         return {"written": done.written, "kept": done.kept}
 
     published = publish()
@@ -86,7 +91,7 @@ def _add_tasks(model: OnDeviceModel, config: Settings) -> None:
         published >> upload(config.feed_url)
 
 
-def publish_feed(model: OnDeviceModel, config: Settings) -> int:
+def publish_feed(name: str, config: Settings) -> int:
     """Publish the feed in the TFX environment. Return its sequence.
 
     Raises:
@@ -98,7 +103,7 @@ def publish_feed(model: OnDeviceModel, config: Settings) -> int:
         raise AirflowFailException(f"expected the feed's keys in {config.feed_keys_dir}. Received: none; put them back")
     # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
     env = {**os.environ, "PYTHONPATH": str(SOURCES)}
-    command = [str(config.tfx_python), "-m", _PUBLISH, model.name]
+    command = [str(config.tfx_python), "-m", _PUBLISH, name]
     done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines()

@@ -19,8 +19,8 @@ from web.in_chromium import BrowserError
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1600, "height": 1000}
 _LIMIT_MS = 120_000
-# A person's finger pauses between strokes, and the page answers meanwhile.
-_SETTLE_MS = 600
+# For the browser to hand the page the last of the events.
+_SETTLE_MS = 100
 Point = Sequence[float]
 
 
@@ -144,6 +144,7 @@ def _answers(page: Any, context: Any, steps: Steps, touch: bool) -> Any:
 def _answer(page: Any) -> dict[str, Any]:
     """Return the answer that the page shows, and the tensors that it asked the model about."""
     page.wait_for_timeout(_SETTLE_MS)
+    page.locator("body:not([data-busy])").wait_for(timeout=_LIMIT_MS)
     found = json.loads(page.locator("body").get_attribute("data-answer"))
     return {**found, "inputs": page.evaluate("self.lastInputs")}
 

@@ -5,6 +5,18 @@ const MOST_FIELDS = 64;
 // Longer side of the pad's picture in pixels. A larger one takes a phone longer to prepare, and looks the same to a model.
 const PAD = 224;
 
+/** Work that has begun and not ended. <body> has data-busy meanwhile. */
+const work = {
+  left: 0,
+  begin() {
+    this.left++;
+    document.body.dataset.busy = '';
+  },
+  end() {
+    if (!--this.left) delete document.body.dataset.busy;
+  },
+};
+
 /** Return a new element with a class and children, texts among them. */
 function element(name, kind, ...children) {
   const made = document.createElement(name);
@@ -115,19 +127,24 @@ function pictureInput(input, subject, changed) {
     const [chosen] = file.files;
     file.value = '';
     if (!chosen) return;
+    work.begin();
     try {
       opened = await createImageBitmap(chosen);
+      display();
     } catch {
       wipe();
       changed(`${chosen.name}: expected a picture. Received: another kind of file`);
-      return;
+    } finally {
+      work.end();
     }
+  });
+  function display() {
     wipe();
     const fit = Math.min(pad.width / opened.width, pad.height / opened.height);
     const [wide, high] = [opened.width * fit, opened.height * fit];
     pen.drawImage(opened, (pad.width - wide) / 2, (pad.height - high) / 2, wide, high);
     shown('file');
-  });
+  }
   if (picture.channels === 1) drawOn(pad, pen, () => source === 'pad' || wipe(), () => shown('pad'));
   return {
     element: element('div', '', element('div', 'pad', pad, hint),

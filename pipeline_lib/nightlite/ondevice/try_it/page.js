@@ -15,7 +15,7 @@ function say(text, kind = '') {
 const inputs = subject.inputs.map(input => inputFor(input, subject, (problem = '') => {
   press(null);
   if (problem) show(null, problem);
-  else waiting ??= setTimeout(answer, Math.min(250, 2 * took));
+  else waiting ??= (work.begin(), setTimeout(() => answer().finally(() => work.end()), Math.min(250, 2 * took)));
 }));
 $('inputs').append(...inputs.map(input => input.element));
 
@@ -97,7 +97,8 @@ function offerGolden(examples) {
       const values = typed(example.inputs);
       subject.inputs.forEach(({name}, i) => inputs[i].fill(values[name]));
       press(button);
-      answer();
+      work.begin();
+      answer().finally(() => work.end());
     });
     return button;
   });

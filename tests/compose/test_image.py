@@ -44,8 +44,11 @@ def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     tmp_path = tmp_path_factory.mktemp("changed")
     for name in ("dags", "docker", "pipeline_lib", "schema"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in [PROJECT / ".dockerignore", *PROJECT.glob("requirements*.txt")]:
+    for path in [PROJECT / ".dockerignore", PROJECT / "LICENSE", *PROJECT.glob("requirements*.txt")]:
         shutil.copy2(path, tmp_path)
+    (tmp_path / "web").mkdir()
+    for name in ("package.json", "package-lock.json", ".npmrc", "build.mjs"):
+        shutil.copy2(PROJECT / "web" / name, tmp_path / "web")
     with (tmp_path / "pipeline_lib" / "nightlite" / "deployment" / "cli.py").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
     private = ("dags", "docker/airflow", "docker/bin", "pipeline_lib", "schema")
@@ -61,6 +64,15 @@ def test_it_has_the_data_that_a_deployment_starts_with(image: str) -> None:
     count = "from models.mnist.data.sources import load_mnist5k; print(len(load_mnist5k().train))"
     done = in_image(image, "/opt/tfx/bin/python", "-c", count)
     assert done.stdout.strip() == "4000", done.stderr
+
+
+def test_it_has_the_runtime_of_the_pages_that_run_a_model_and_no_npm(image: str) -> None:
+    read = (
+        "from nightlite.ondevice.try_it.runtime import web_runtime as r; print(len(r().wasm) > 10**6, r().licence[:60])"
+    )
+    done = in_image(image, "/opt/airflow/bin/python", "-c", read)
+    assert done.stdout.split() == ["True", "Apache", "License"], done.stderr
+    assert in_image(image, "sh", "-c", "command -v npm node").returncode != 0
 
 
 def test_it_is_below_four_gigabytes(image: str) -> None:

@@ -52,6 +52,10 @@ match os.environ["BEHAVE"]:
         sys.exit(1)
     case "succeed":
         result("succeeded", execution_id=7)
+    case "read and write":
+        read = {"examples": [{"id": 1, "type": "Examples", "uri": "/root/ExampleGen/examples/1"}]}
+        written = {"model": [{"id": 2, "type": "Model", "uri": "s3://bucket/root/Trainer/model/7"}]}
+        result("succeeded", execution_id=7, inputs=read, outputs=written, facts={"metrics": {"accuracy": 0.99}})
     case "cached":
         result("cached", execution_id=5)
     case "push":

@@ -34,6 +34,7 @@ class NodeResult(BaseModel):
     state: State
     reason: str | None = None
     execution_id: int | None = None
+    inputs: dict[str, list[OutputArtifact]] = {}
     outputs: dict[str, list[OutputArtifact]] = {}
     blessed: bool | None = None
     not_blessed_because: str = ""

@@ -76,6 +76,7 @@ class TfxNodeOperator(BaseOperator):
         self.config = config
         self.env = dict(env or {})
         self._process: NodeProcess | None = None
+        self._result: NodeResult | None = None
         self._settled = False
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -116,7 +117,14 @@ class TfxNodeOperator(BaseOperator):
             self._leave(context, result)
         self._raise(exit_code, (result and result.reason) or "\n".join(last_lines))
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the node's artifacts and facts as lineage. Only Airflow's OpenLineage provider calls it."""
+        from nightlite.runner.in_airflow.lineage.openlineage import lineage_of
+
+        return lineage_of(self._result) if self._result else None
+
     def _emit(self, result: NodeResult) -> None:
+        self._result = result
         metrics.emit(result, self.dag_id)
         for call in self.config.on_result:
             call(result, self.dag_id)

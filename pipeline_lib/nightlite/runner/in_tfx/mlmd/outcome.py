@@ -13,6 +13,8 @@ from nightlite.runner.node_result import NodeResult, OutputArtifact
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
+_READ = metadata_store_pb2.Event.INPUT
+
 
 def read_outcome(
     run_id: str,
@@ -28,18 +30,23 @@ def read_outcome(
         events = handle.store.get_events_by_execution_ids(execution_ids)
         written = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
         keys = {event.artifact_id: event.path.steps[0].key for event in events if event.type in written}
-        artifacts = sorted(handle.store.get_artifacts_by_id(list(keys)), key=lambda artifact: artifact.id)
+        read = {(event.path.steps[0].key, event.artifact_id) for event in events if event.type == _READ}
+        known = handle.store.get_artifacts_by_id(sorted({*keys, *(artifact_id for _, artifact_id in read)}))
         types = {item.id: item.name for item in handle.store.get_artifact_types()}
     result = NodeResult(node_id=node_id, run_id=run_id, state="succeeded", execution_id=max(execution_ids))
     for execution in executions:
         if execution.last_known_state == Execution.FAILED:
             return result.model_copy(update={"state": "failed", "reason": _recorded_error(execution)})
+    artifacts = sorted((artifact for artifact in known if artifact.id in keys), key=lambda artifact: artifact.id)
+    references = {item.id: OutputArtifact(id=item.id, type=types[item.type_id], uri=item.uri) for item in known}
     outputs: dict[str, list[OutputArtifact]] = {}
     for artifact in artifacts:
-        reference = OutputArtifact(id=artifact.id, type=types[artifact.type_id], uri=artifact.uri)
-        outputs.setdefault(keys[artifact.id], []).append(reference)
+        outputs.setdefault(keys[artifact.id], []).append(references[artifact.id])
+    inputs: dict[str, list[OutputArtifact]] = {}
+    for key, artifact_id in sorted(read):
+        inputs.setdefault(key, []).append(references[artifact_id])
     written_types = [(types[artifact.type_id], artifact) for artifact in artifacts]
-    fields: dict[str, Any] = {"outputs": outputs, **_blessed_and_pushed(written_types)}
+    fields: dict[str, Any] = {"inputs": inputs, "outputs": outputs, **_blessed_and_pushed(written_types)}
     product = hooks.load(named.outcome)(written_types) if named.outcome else hooks.NodeOutcome()
     fields |= {"facts": dict(product.facts), "reason": product.reason}
     fields["not_blessed_because"] = product.not_blessed_because

@@ -1,0 +1,1 @@
+"""Lineage of nodes for others. Only a task whose environment has the provider imports it."""

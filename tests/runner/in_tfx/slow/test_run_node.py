@@ -32,8 +32,10 @@ def test_a_node_under_a_false_condition_is_skipped(deployment: Deployment) -> No
     code, result, _ = deployment.run("Guarded", "cond-no")
     assert (code, result.state, result.execution_id) == (99, "skipped", None)
     assert result.reason == "its condition is false"
-    deployment.run("Echo", "cond-yes", "number=60")
-    assert deployment.run("Guarded", "cond-yes")[1].state == "succeeded"
+    _, echoed, _ = deployment.run("Echo", "cond-yes", "number=60")
+    _, guarded, _ = deployment.run("Guarded", "cond-yes")
+    assert (guarded.state, guarded.inputs["text"]) == ("succeeded", echoed.outputs["text"])
+    assert echoed.inputs == {}
 
 
 def test_system_nodes_run(deployment: Deployment) -> None:

@@ -18,7 +18,7 @@ FACET = "nightlite_node"
 
 
 @define
-class NodeRunFacet(RunFacet):
+class NodeRunFacet(RunFacet):  # type: ignore[misc]
     """Facet of a node's run. `pipelineRun` is its name in MLMD without the pipeline's; `facts` holds the metrics."""
 
     nodeId: str

@@ -57,7 +57,8 @@ def with_lineage(airflow: PlainAirflow, wheel: Path, tmp_path_factory: pytest.Te
 def events(with_lineage: PlainAirflow) -> dict[str, list[dict[str, Any]]]:
     """Return the events of a run's tasks, by job."""
     folder = with_lineage.folder
-    python = folder / "python"
+    # In an environment that holds this version of the wheel, as the TFX environment does.
+    python = with_lineage.bin / "tfx_python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROJECT / "tests" / "stand_in.py"}" "$@"\n')
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     CompiledPipeline(tfx_version="1.21.0", name="orders", nodes=NODES, ir={}).write(folder / "orders.json")

@@ -141,6 +141,7 @@ def test_after_a_halt_the_next_release_begins_again_and_one_that_waits_begins_a_
     push(releases, "model 3", "run-3", STEPS)
     releases.halt(2, who="joe", why="crashes")
     assert (releases.latest_version(), offered(releases)) == (3, [(1, 1000)])
+    assert releases.state().since == releases.history()[-1].when
     assert grow(releases, at=tonight(releases) - timedelta(hours=1)) is None
     assert grow(releases) == (3, 100)
     releases.halt(3, who="joe", why="crashes, too")
@@ -159,6 +160,7 @@ def test_a_persons_rollout_restores_what_was_halted(releases: Releases) -> None:
     releases.halt(2, who="joe", why="crashes")
     state = releases.roll_out(2, 50, who="ann", why="it was the app")
     assert (state.latest, releases.latest_version()) == (2, 2)
+    assert history.withdrawn(releases.history()) == {}
     assert offered(releases) == [(2, 50), (1, 1000)]
     assert push(releases, "model 2", "run-9", STEPS).outcome == "nothing_new"
     assert grow(releases) == (2, 100)

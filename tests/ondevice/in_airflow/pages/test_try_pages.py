@@ -31,9 +31,9 @@ from pathlib import Path
 from airflow.sdk import DAG, task
 
 with DAG({dag_id!r}) as dag:
-    for node_id, file in {results!r}.items():
+    for task_id, file in {results!r}.items():
 
-        @task(task_id=node_id)
+        @task(task_id=task_id)
         def node(file):
             return json.loads(Path(file).read_text())
 
@@ -41,9 +41,9 @@ with DAG({dag_id!r}) as dag:
 """
 
 
-def artifact(var_dir: Path, node_id: str, kind: str, **files: bytes) -> NodeResult:
+def artifact(var_dir: Path, node_id: str, kind: str, execution: int = 7, **files: bytes) -> NodeResult:
     """Return the result of a node that made one artifact of these files, in Format-Serving for a Model."""
-    folder = var_dir / "mnist" / "artifacts" / node_id / "7"
+    folder = var_dir / "mnist" / "artifacts" / node_id / str(execution)
     inner = folder / "Format-Serving" if kind == "Model" else folder
     inner.mkdir(parents=True)
     for name, content in files.items():
@@ -84,6 +84,9 @@ def candidate(var_dir: Path, airflow_home: Path, airflow_database: None) -> str:
     ):
         results[result.node_id] = str(var_dir / f"{result.node_id}.json")
         result.write(Path(results[result.node_id]))
+    grouped = artifact(var_dir, "Trainer.mnist_lite", "Model", execution=8, tflite=b"another's")
+    results["team.Trainer.mnist_lite"] = str(var_dir / "grouped.json")
+    grouped.write(Path(results["team.Trainer.mnist_lite"]))
     file = airflow_home / "dags" / f"{DAG_ID}.py"
     file.write_text(DAG_FILE.format(dag_id=DAG_ID, results=results))
     run = DagBag(str(file)).dags[DAG_ID].test()
@@ -121,6 +124,12 @@ def test_the_candidates_page_has_its_file_and_the_examples_of_edge_validator(get
     found = subject(page)
     assert found["sha256"] == hashlib.sha256(b"the candidate").hexdigest() == found["golden"]["sha256"]
     assert found["picture"]["width"] == 28 and "function prepare(" in page and "· candidate<" in page
+
+
+def test_a_task_groups_candidate_is_its_own(get: Get, candidate: str) -> None:
+    found = subject(get(f"{candidate}?group=team").text)
+    assert (found["sha256"], found["golden"]) == (hashlib.sha256(b"another's").hexdigest(), None)
+    assert get(f"{candidate}?group=nope").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,11 @@ def test_a_compiled_file_is_run_whole_and_a_failure_is_the_exit_code(
     assert Path(total["uri"]).read_text() == "4"
     assert commands.main(["run-local", "shop.json", "--param", "fiirst=4"]) == EXIT_USAGE
     assert "Did you mean first? Received: fiirst" in capsys.readouterr().err
-    assert commands.main(["run-local", "none.json"]) == EXIT_FAILED
+    assert commands.main(["run-local", "none.json"]) == EXIT_USAGE
+    assert "run-local: no compiled pipeline at none.json" in capsys.readouterr().err
+    assert compiled("--arg", "root=root", "--arg", "fails=true") == EXIT_OK
+    with pytest.raises(ValueError, match="it never works"):
+        commands.main(["run-local", "shop.json", "--run-id", "two"])
 
 
 def test_a_node_is_run_by_its_command_and_a_wrong_one_is_usage(

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nightlite.deployment.in_tfx.commands import app
+from nightlite.errors import UsageError
 from nightlite.runner.exit_codes import EXIT_USAGE
 from nightlite.runner.in_tfx import run_node
 from nightlite.runner.in_tfx.warm import client
@@ -22,6 +23,13 @@ def test_a_missing_pipeline_is_refused_before_a_server_is_started(
     assert run_node.main(asked) == EXIT_USAGE
     assert f"no compiled pipeline at {file} (No such file or directory): run 'make compile'" in capsys.readouterr().out
     assert NodeResult.read(result).state == "failed"
+
+
+def test_run_local_takes_a_model_or_a_file(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["run-local", "--model=mnist", str(tmp_path / "none.json")])
+    assert isinstance(answer.exception, UsageError) and "Received: both" in str(answer.exception)
+    answer = CliRunner().invoke(app, ["run-local", str(tmp_path / "none.json")])
+    assert isinstance(answer.exception, UsageError) and "no compiled pipeline at " in str(answer.exception)
 
 
 def test_run_local_refuses_a_wrong_parameter_with_the_likeliest_first_and_no_internals(

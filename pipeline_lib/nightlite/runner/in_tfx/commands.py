@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from nightlite import native_log
-from nightlite.errors import NightliteError, UsageError
+from nightlite.errors import CompiledPipelineError, NightliteError, UsageError
 from nightlite.paths import temporary_dir
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_USAGE
@@ -89,9 +89,12 @@ def run_file(file: Path, run_id: str, texts: Sequence[str]) -> dict[str, NodeRes
     """Run a compiled pipeline and return its nodes' results.
 
     Raises:
-      CompiledPipelineError, UsageError: it cannot be run as asked.
+      UsageError: it cannot be run as asked.
     """
-    compiled = CompiledPipeline.read(file)
+    try:
+        compiled = CompiledPipeline.read(file)
+    except CompiledPipelineError as error:
+        raise UsageError(f"run-local: {error}") from None
     values = assignments(texts, compiled.parameters)
     known = [parameter.name for parameter in compiled.parameters if parameter.given_by == "user"]
     if unknown := sorted(set(values) - set(known)):

@@ -134,7 +134,7 @@ def _runtime_parameters(message: Message) -> Iterator[pipeline_pb2.RuntimeParame
         if field.type != field.TYPE_MESSAGE:
             continue
         is_map = field.message_type.GetOptions().map_entry
-        children = value.values() if is_map else value if field.is_repeated else [value]
+        children = [value[key] for key in sorted(value)] if is_map else value if field.is_repeated else [value]
         for child in children:
             if isinstance(child, Message):
                 yield from _runtime_parameters(child)

@@ -149,3 +149,15 @@ def test_the_program_imports_no_tensorflow() -> None:
     program = "import sys; import nightlite.ondevice.in_tfx.publish_feed; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_rotation_imports_no_model_and_names_the_upload(
+    releases: Releases, var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTLITE_FEED_URL", f"file://{var_dir}/bucket")
+    forget_settings()
+    feed("keys")
+    monkeypatch.setattr("nightlite.deployment.models.declared", lambda name: 1 / 0)
+    told = feed("rotate")
+    assert f"{MODEL}: published sequence" in told
+    assert f"/bucket gets it from the DAG {MODEL}_feed: trigger that now" in told

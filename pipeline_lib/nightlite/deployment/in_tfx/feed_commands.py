@@ -9,15 +9,15 @@ import typer
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import ModelName, command_app
 from nightlite.deployment.in_tfx import feed_fetch
-from nightlite.deployment.models import model_named, models
+from nightlite.deployment.models import model_named, names
 from nightlite.errors import FeedError, NightliteError
 from nightlite.ondevice.feed import keys
 from nightlite.ondevice.feed.document import Document
 from nightlite.ondevice.feed.folder import FeedFolder, Signed
-from nightlite.ondevice.in_tfx.publish_feed import publish_now, renew, sentence
+from nightlite.ondevice.in_tfx.publish_feed import publish_by_hand, renew, sentence
 from nightlite.ondevice.rollout.plan import percent
 from nightlite.ondevice.rollout.state import CHANNELS, Channel
-from nightlite.ondevice.settings import settings
+from nightlite.ondevice.settings import is_enabled, settings
 
 app = command_app()
 feed = command_app("The feed: how releases come to phones.")
@@ -47,7 +47,8 @@ def rotate() -> None:
     printed. Rotate again only when few phones have an older one.
     """
     _print_keys(keys.rotate(settings().feed_keys_dir))
-    failed = [error for name in models() if (error := _published(name))]
+    # No model is imported: a broken one is no reason to go on with the old key.
+    failed = [error for name in names() if is_enabled(name) and (error := _published(name))]
     if failed:
         raise FeedError(f"the keys are rotated, but not every feed is published: {'; '.join(failed)}")
 
@@ -114,7 +115,7 @@ def _offers(said: Document) -> list[str]:
 def _published(name: str) -> str:
     """Publish one of several feeds. Return the reason why it could not be done, or ""."""
     try:
-        print(sentence(name, publish_now(name, settings())))
+        print(publish_by_hand(name, settings()))
     except NightliteError as error:
         return f"{name}: {error}"
     return ""

@@ -7,7 +7,7 @@ import typer
 from nightlite.deployment.command_app import ModelName
 from nightlite.deployment.in_tfx.found_releases import find, releases_of, user, verified
 from nightlite.errors import ReleaseError
-from nightlite.ondevice.in_tfx.publish_feed import publish_now, sentence
+from nightlite.ondevice.in_tfx.publish_feed import publish_by_hand
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.rollout.plan import percent as percent_of
@@ -88,11 +88,8 @@ def _say(releases: Releases, state: RollOut) -> None:
 
 def _publish(releases: Releases) -> None:
     """Tell phones at once, where there are feeds. The feed's DAG would do so within a day."""
-    config, model = settings(), releases.model
-    if config.has_feeds:
-        print(sentence(model, publish_now(model, config)))
-        if config.feed_url:
-            print(f"{config.feed_url} gets it from the DAG {model}_feed: trigger that now")
+    if settings().has_feeds:
+        print(publish_by_hand(releases.model, settings()))
 
 
 def _latest_if_readable(releases: Releases) -> Release | None:

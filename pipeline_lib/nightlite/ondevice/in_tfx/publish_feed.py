@@ -48,6 +48,16 @@ def publish_now(model: str, config: Settings) -> Published | None:
     return publish(Releases(folders.releases), folders.feed, keys.read(config.feed_keys_dir), config)
 
 
+def publish_by_hand(model: str, config: Settings) -> str:
+    """Publish the feed of the model of that name. Return what that did, and what is left to do, in words.
+
+    Raises:
+      FeedError, ReleaseError: as `publish_now`.
+    """
+    said = sentence(model, publish_now(model, config))
+    return f"{said}\n{config.feed_url} gets it from the DAG {model}_feed: trigger that now" if config.feed_url else said
+
+
 def sentence(model: str, published: Published | None) -> str:
     """Return what a publication did, in words."""
     if published is None:

@@ -28,6 +28,14 @@ OTHERS = (
     "from airflow.sdk import DAG, BaseOperator\n"
     "dag = DAG('theirs', schedule=None, params={'x': 1})\nBaseOperator(task_id='a', dag=dag)\n"
 )
+WITH_A_GROUP = """
+from pathlib import Path
+from airflow.sdk import DAG
+from nightlite.runner.in_airflow import TfxTaskGroup
+
+with DAG("grouped", schedule=None, params={{"x": 1}}):
+    TfxTaskGroup("train", pipeline=Path({path!r}))
+"""
 
 Post = Callable[..., httpx.Response]
 
@@ -44,6 +52,7 @@ def server(
     pipeline.write(folder / "ours.json")
     (folder / "ours.py").write_text(OURS.format(path=str(folder / "ours.json")))
     (folder / "theirs.py").write_text(OTHERS)
+    (folder / "grouped.py").write_text(WITH_A_GROUP.format(path=str(folder / "ours.json")))
     DagBundlesManager().sync_bundles_to_db()
     bag = DagBag(str(folder))
     assert not bag.import_errors
@@ -108,6 +117,8 @@ def test_a_number_that_no_bound_would_refuse_is_refused(post: Post, number: str)
 
 def test_airflow_still_takes_unknown_names_where_our_runner_did_not_render_the_dag(post: Post) -> None:
     assert trigger(post, {"anything": 1}, dag_id="theirs").status_code == 200
+    # Theirs too, though one of its task groups is a pipeline.
+    assert trigger(post, {"anything": 1}, dag_id="grouped").status_code == 200
     assert trigger(post, {"anything": 1}, dag_id="none").status_code == 404
 
 

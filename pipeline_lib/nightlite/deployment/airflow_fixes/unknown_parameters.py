@@ -69,10 +69,20 @@ def _refusal_of(request: Request, user: Any, dag_id: str, conf: Mapping[str, Any
         return None
     with create_session() as session:
         dag = request.app.state.dag_bag.get_latest_version_of_dag(dag_id, session=session)
-    ours = (TfxNodeOperator.__module__, TfxNodeOperator.__name__)
-    if not dag or all((task._task_module, task.task_type) != ours for task in dag.tasks):
-        return None  # a DAG that our runner did not render
+    if not dag or not any(_is_of_whole_dag(task) for task in dag.tasks):
+        return None  # a DAG that our runner did not render, though a group of it may be a pipeline
     return refusal(dag_id, conf, dag.params)
+
+
+def _is_of_whole_dag(task: Any) -> bool:
+    """Return whether a task is of a pipeline that is a whole DAG: none of the groups around it is in its id."""
+    ours = (TfxNodeOperator.__module__, TfxNodeOperator.__name__)
+    group = task.task_group
+    while group is not None and not group.is_root:
+        if group.prefix_group_id:
+            return False
+        group = group.parent_group
+    return (task._task_module, task.task_type) == ours
 
 
 def _may_trigger(request: Request, user: Any, dag_id: str) -> bool:

@@ -56,7 +56,7 @@ class ModelApproval(ApprovalOperator):
         }
         super().__init__(**{**named, "subject": f"{kind} {of}?", "defaults": self.REJECT, **kwargs})
         self.model = model
-        self._own_id = named["task_id"]
+        self._own_id = str(kwargs.get("task_id", named["task_id"]))
 
     def execute(self, context: Context) -> None:
         if context["params"].get("approval") != "required":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nightlite.ondevice.hooks import HOOKS
-from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.compiled_pipeline import HOW_TO_COMPILE, CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_USAGE
 from nightlite.runner.in_tfx import node
 from nightlite.runner.in_tfx.compile import compile_pipeline
@@ -42,7 +42,7 @@ def test_the_node_says_so_and_leaves_a_result(
     assert node.execute(request) == EXIT_USAGE
     reason = NodeResult.read(tmp_path / "result.json").reason
     assert reason and "\n" not in reason
-    assert "does not match its digest" in reason and reason.endswith("run 'make compile'")
+    assert "does not match its digest" in reason and reason.endswith(HOW_TO_COMPILE)
     said = capfd.readouterr()
     assert "Traceback" not in said.out + said.err
 

@@ -63,6 +63,7 @@ def test_a_pusher_pushes_nothing_without_the_blessing_it_waits_for(run: Run) -> 
 def test_a_strategy_that_breaks_still_fails(run: Run) -> None:
     code, result = run("Broken")
     assert (code, result.state) == (EXIT_FAILED, "failed")
+    assert result.reason and result.reason.endswith(": RuntimeError: the strategy is broken")
 
 
 def test_tfxs_own_handler_still_fails_a_resolver_that_finds_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,6 +226,9 @@ class NodeLauncher(launcher.Launcher):
             exec_properties=exec_properties,
         )
 
+    def _build_error_output(self, code: int, msg: str | None = None) -> execution_result_pb2.ExecutorOutput:
+        return resolver_handler.with_cause(super()._build_error_output(code, msg))
+
     def _was_asked(self, execution: Execution, exec_properties: Mapping[str, Any]) -> bool:
         """Return whether an execution of this run had the present values of `asked_again`."""
         recorded = execution.custom_properties

@@ -83,7 +83,7 @@ def test_a_node_whose_upstream_has_not_run_is_refused(deployment: Deployment) ->
 @pytest.mark.parametrize(
     ("node", "params", "words"),
     [
-        ("Nobody", (), "expected one of the nodes"),
+        ("Nobody", (), "Expected one of the nodes"),
         ("Echo", ("number=three",), "run parameter 'number': expected int. Received: 'three'"),
         ("Echo", ("number=true",), "run parameter 'number': expected int. Received: True"),
         ("Echo", ("nmber=3",), "Did you mean number? Received: nmber"),

@@ -47,7 +47,18 @@ class ResolverHandler(resolver_node_handler.ResolverNodeHandler):
             # An error of a strategy's own has a subclass or a cause. Its None has neither.
             unexplained = type(error) is exceptions.InputResolutionError and error.__cause__ is None
             self._found_nothing = unexplained or isinstance(error, exceptions.InsufficientInputError)
-        return super()._build_error_output(code, msg)
+        return with_cause(super()._build_error_output(code, msg))
+
+
+def with_cause(output: execution_result_pb2.ExecutorOutput) -> execution_result_pb2.ExecutorOutput:
+    """Add a last line with the first cause of the error that is being handled. TFX's own says only where it was."""
+    error = cause = sys.exc_info()[1]
+    while cause and cause.__cause__:
+        cause = cause.__cause__
+    if error and cause is not error:
+        first = str(cause).partition("\n")[0]
+        output.execution_result.result_message += f"\n{error}: {type(cause).__name__}: {first}"
+    return output
 
 
 def missing_blessing(node: pipeline_pb2.PipelineNode, found: typing_utils.ArtifactMultiMap) -> str | None:

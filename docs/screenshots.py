@@ -1,4 +1,4 @@
-"""Draw docs/images again, by an installed Chromium: Airflow's grid, graph, form, releases and approval, and the report.
+"""Draw docs/images again, by an installed Chromium: Airflow's pages, the report, and the page that runs a release.
 
 uv run --no-project --with-requirements requirements-screenshots.txt python -m docs.screenshots [NAME ...]
 

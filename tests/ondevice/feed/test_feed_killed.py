@@ -1,23 +1,19 @@
 """A publication whose process is killed at each of its steps: what a phone finds, and what the next one makes of it."""
 
 import itertools
-import json
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tuf.api.exceptions import DownloadHTTPError
-from tuf.ngclient import Updater
-from tuf.ngclient.fetcher import FetcherInterface
 
 from nightlite.ondevice.feed import keys
 from tests.ondevice.feed.made_feed import MadeFeed, signers
+from tests.ondevice.feed.tuf_phone import tufs_versions
 
 CHANNELS = ("beta", "stable")
 
@@ -57,33 +53,6 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-class _Files(FetcherInterface):
-    """TUF's client without a server: an address is a file's."""
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        try:
-            yield Path(url.removeprefix("file:")).read_bytes()
-        except FileNotFoundError:
-            raise DownloadHTTPError("none", 404) from None
-
-
-def tufs_versions(feed: MadeFeed) -> Iterator[int]:
-    """Yield the version that a phone with TUF's own client finds in each channel."""
-    with tempfile.TemporaryDirectory() as kept:
-        root, address = feed.keys.roots()[1], f"file:{feed.folder}/"
-        updater = Updater(kept, f"{address}tuf/", kept, address, fetcher=_Files(), bootstrap=root)
-        updater.refresh()
-        for number, channel in enumerate(CHANNELS):
-            found = updater.get_targetinfo(f"{channel}/latest.json")
-            assert found
-            document = Path(updater.download_target(found, f"{kept}/{number}")).read_bytes()
-            version = json.loads(document)["offers"][0]["version"]
-            model = updater.get_targetinfo(f"files/{version}.tflite")
-            assert model
-            updater.download_target(model, f"{kept}/model")
-            yield version
-
-
 def versions(feed: MadeFeed) -> Iterator[int]:
     """Yield the version that a phone finds in each channel, signed and with its files; then TUF's."""
     trusted = keys.public_keys(feed.keys.app_keys.read_bytes())
@@ -93,7 +62,7 @@ def versions(feed: MadeFeed) -> Iterator[int]:
         assert (feed.folder / offer["url"]).stat().st_size == offer["size"]
         yield offer["version"]
     if (feed.folder / "tuf" / "timestamp.json").exists():
-        yield from tufs_versions(feed)
+        yield from tufs_versions(feed.folder, feed.keys.roots()[1])
 
 
 def test_a_kill_leaves_the_old_or_the_new_state_and_the_next_publication_completes_it(

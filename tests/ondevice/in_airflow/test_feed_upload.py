@@ -5,6 +5,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nightlite.errors import FeedError
 from nightlite.ondevice.feed import keys
 from nightlite.ondevice.in_airflow import feed_upload
 from tests.ondevice.feed.made_feed import MadeFeed, signers
+from tests.ondevice.feed.tuf_phone import tufs_versions
 
 CHANNELS = ("beta", "stable")
 State = dict[str, bytes]
@@ -22,7 +24,7 @@ State = dict[str, bytes]
 
 @pytest.fixture
 def feed(tmp_path: Path) -> MadeFeed:
-    made = MadeFeed(tmp_path / "tiny")
+    made = MadeFeed(tmp_path / "tiny", start=datetime.now(UTC))  # the clock that TUF's client has
     made.release("one")
     made.publish()
     return made
@@ -116,6 +118,8 @@ def test_each_step_leaves_what_phones_accept(
         except FeedError:
             found = state(bucket)
             assert is_whole(feed, found, found, found), f"after {step} steps"
+            if "tuf/timestamp.json" in found:
+                assert set(tufs_versions(bucket / "tiny", feed.keys.roots()[1])) <= {1, feed.releases.versions()[-1]}
             # Airflow tries again.
             monkeypatch.setattr(feed_upload.durable, "write", write)
             upload(feed, bucket)

@@ -51,6 +51,19 @@ def test_a_next_key_that_is_kept_elsewhere_is_missed_by_a_rotation_alone(tmp_pat
     assert keys.rotate(made.folder).current == made.next
 
 
+def test_a_lost_current_key_is_replaced_by_a_rotation(tmp_path: Path) -> None:
+    feed = MadeFeed(tmp_path / "tiny")
+    feed.release("one")
+    feed.publish()
+    made = feed.keys
+    (made.folder / f"{made.current}.pem").unlink()
+    with pytest.raises(FeedError, match=f"{made.current}.pem: expected a key of the feed. Received: No such file"):
+        feed.publish()
+    keys.rotate(made.folder)
+    feed.publish()
+    assert signers(feed.content(), feed.signatures(), made.known()) == {made.next}
+
+
 def test_another_key_under_its_name_is_refused(tmp_path: Path) -> None:
     made = keys.make(tmp_path / "keys")
     (made.folder / f"{made.next}.pem").rename(made.folder / f"{made.current}.pem")

@@ -143,6 +143,16 @@ def test_a_client_is_refused_in_the_instant_of_a_rotation_and_goes_on_after_it(
     assert phone.fetch()[0] == 1
 
 
+def test_new_keys_after_a_loss_of_all_serve_new_apps(tmp_path: Path, feed: MadeFeed, phone: Phone) -> None:
+    keys.rotate(feed.keys.folder)
+    feed.publish()
+    shutil.rmtree(feed.keys.folder)
+    feed.publish()
+    with pytest.raises(UnsignedMetadataError):
+        phone.fetch()
+    assert Phone(tmp_path / "new app", feed, phone.url).fetch() == (1, b"one")
+
+
 def test_a_rotation_without_a_publication_changes_nothing(feed: MadeFeed, phone: Phone) -> None:
     keys.rotate(feed.keys.folder)
     assert phone.fetch() == (1, b"one")

@@ -42,7 +42,10 @@ class TufFolder:
         return self._signed(Timestamp(version=sequence, expires=expires, snapshot_meta=MetaFile(sequence)))
 
     def finish(self, roots: Mapping[int, bytes], timestamp: bytes) -> None:
-        """Write the roots, and last the timestamp."""
+        """Write the roots, and last the timestamp. Roots of keys that were lost and made again are removed."""
+        for path in self.path.glob("*.root.json"):
+            if path.name not in {f"{version}.root.json" for version in roots}:
+                path.unlink()
         for version, content in sorted(roots.items()):
             path = self.path / f"{version}.root.json"
             if not path.exists() or path.read_bytes() != content:

@@ -10,8 +10,12 @@ from typing import Any
 from airflow.api_fastapi.app import create_app, get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.dag_processing.dagbag import DagBag
+from airflow.listeners.listener import get_listener_manager
+from airflow.models.dagrun import DagRun
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.session import create_session
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 # They are of the moment, not of the DAG.
 _OF_THE_MOMENT = ("created", "updated", "last_parse", "queued_at", "run_after", "file_token", "version_number")
@@ -23,6 +27,14 @@ def lasting(value: Any) -> Any:
         kept = {key: lasting(one) for key, one in value.items() if not any(word in key for word in _OF_THE_MOMENT)}
         return {key: one for key, one in kept.items() if key not in ("id", "dag_run_id")}
     return [lasting(one) for one in value] if isinstance(value, list) else value
+
+
+def notes_after_its_end(run_id: str) -> list[Any]:
+    """Return the notes of a run and of its tasks, after all listeners heard of the run's end."""
+    with create_session() as session:
+        run = session.scalars(select(DagRun).where(DagRun.run_id == run_id)).one()
+        get_listener_manager().hook.on_dag_run_success(dag_run=run, msg="")
+        return [run.note, *(task.note for task in run.task_instances)]
 
 
 def main() -> None:
@@ -45,6 +57,7 @@ def main() -> None:
         "openapi": app.openapi(),
         "routes": sorted(getattr(route, "path", "") for route in app.routes),
         "middlewares": [str(item) for item in app.user_middleware],
+        "notes": notes_after_its_end(str(started.json()["dag_run_id"])),
         "plugins": client.get("/api/v2/plugins").json()["plugins"],
         "import_errors": client.get("/api/v2/importErrors").json(),
     }

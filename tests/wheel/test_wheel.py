@@ -44,7 +44,7 @@ def look(airflow: PlainAirflow) -> tuple[dict, dict]:
     return airflow.seen["look"], airflow.look()
 
 
-@pytest.mark.parametrize("what", ["answers", "serialized", "params", "middlewares", "import_errors"])
+@pytest.mark.parametrize("what", ["answers", "serialized", "params", "middlewares", "notes", "import_errors"])
 def test_a_foreign_dag_is_as_it_was(look: tuple[dict, dict], what: str) -> None:
     before, after = look
     assert before[what] == after[what]

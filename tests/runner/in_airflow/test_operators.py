@@ -1,5 +1,6 @@
 """The operator against a stand-in that plays run_node's side of the contract in a real process."""
 
+import functools
 import json
 import logging
 import os
@@ -14,9 +15,11 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Parameter
+from nightlite.runner.in_airflow import operators
 from nightlite.runner.in_airflow.config import AirflowPipelineConfig
 from nightlite.runner.in_airflow.dag_runner import AirflowDagRunner
 from nightlite.runner.in_airflow.operators import TfxNodeOperator
+from nightlite.runner.tfx_env.check import why_not
 from tests.waiting import wait_until, wait_until_gone
 
 
@@ -122,6 +125,19 @@ def test_missing_interpreter(run, operator, tmp_path):
     task = operator("succeed")
     task.config = task.config.model_copy(update={"tfx_python": tmp_path / "python"})
     with pytest.raises(AirflowFailException, match="make setup"):
+        run(task)
+
+
+def test_a_tfx_environment_of_another_version_fails_the_task_without_a_retry(run, operator, monkeypatch):
+    monkeypatch.setattr(operators, "why_not", functools.partial(why_not, is_checkout=False))
+    with pytest.raises(AirflowFailException, match="Received: none in .*nightlite tfx-env .* again"):
+        run(operator("succeed"))
+
+
+def test_a_missing_folder_of_the_pipelines_code_fails_it_likewise(run, operator, tmp_path):
+    task = operator("succeed")
+    task.config = task.config.model_copy(update={"project_dir": tmp_path / "gone"})
+    with pytest.raises(AirflowFailException, match="NIGHTLITE_PROJECT_DIR"):
         run(task)
 
 

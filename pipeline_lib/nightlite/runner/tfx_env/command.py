@@ -12,9 +12,13 @@ from nightlite.runner.tfx_env.make_tfx_env import make_tfx_env
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
 
+@app.callback()
+def _as_a_group() -> None:
+    """Do nothing. A typer app with a single command would drop its name."""
+
+
 @app.command("tfx-env", epilog="Example: nightlite tfx-env /opt/tfx")
 def tfx_env(
-    _command: Annotated[str, typer.Argument(hidden=True)],
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="its folder; default: that of NIGHTLITE_TFX_PYTHON")
     ] = None,

@@ -53,7 +53,7 @@ match os.environ["BEHAVE"]:
     case "succeed":
         result("succeeded", execution_id=7)
     case "read and write":
-        read = {"examples": [{"id": 1, "type": "Examples", "uri": "/root/ExampleGen/examples/1"}]}
+        read = {"examples": [{"id": 1, "type": "Examples", "uri": "/pipelines/ExampleGen/examples/1"}]}
         written = {"model": [{"id": 2, "type": "Model", "uri": "s3://bucket/root/Trainer/model/7"}]}
         result("succeeded", execution_id=7, inputs=read, outputs=written, facts={"metrics": {"accuracy": 0.99}})
     case "cached":

@@ -89,7 +89,7 @@ def test_a_node_is_told_with_its_artifacts_and_metrics(events: dict[str, list[di
     start, complete = events["weekly.train.Trainer"]
     assert [event["eventType"] for event in (start, complete)] == ["START", "COMPLETE"]
     assert (start["inputs"], start["outputs"], start["run"]["runId"]) == ([], [], complete["run"]["runId"])
-    assert names(complete["inputs"]) == [("file", "/root/ExampleGen/examples/1", "Examples", "1")]
+    assert names(complete["inputs"]) == [("file", "/pipelines/ExampleGen/examples/1", "Examples", "1")]
     assert names(complete["outputs"]) == [("s3://bucket", "root/Trainer/model/7", "Model", "2")]
     facet = complete["run"]["facets"]["nightlite_node"]
     assert (facet["nodeId"], facet["state"], facet["executionId"]) == ("Trainer", "succeeded", 7)

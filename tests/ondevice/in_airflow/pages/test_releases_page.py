@@ -18,8 +18,10 @@ from nightlite.ondevice.in_airflow.pages.links import URL_PREFIX
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.rollout.plan import Plan
+from nightlite.ondevice.settings import model_prefix
 from tests.ondevice.in_airflow.pages.conftest import Get
 from tests.ondevice.releases.made_releases import describe, push
+from tests.tiny_table.on_device import MODEL
 
 PAGE = f"{URL_PREFIX}/dags/iris_tflite/releases"
 APPROVED = Approval(decision="approved", user="ann <b>", at=datetime(2026, 11, 24, 3, tzinfo=UTC))
@@ -97,7 +99,7 @@ def words_of_channel(page: str, channel: str) -> str:
 def test_the_page_says_which_phones_of_each_channel_get_what_and_the_next_step(
     three: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NIGHTLITE_IRIS_ROLLOUT", "10,50")
+    monkeypatch.setenv(f"{model_prefix(MODEL)}ROLLOUT", "10,50")
     assert "Which phones get what now" not in page_of(three)
     ModelFolders(three.folder.parent).feed.mkdir(parents=True)
     page = page_of(three)
@@ -115,8 +117,8 @@ def test_the_page_says_which_phones_of_each_channel_get_what_and_the_next_step(
     assert "barred halted by joe," in text_of(page, 4) and "slow on &lt;old&gt; phones" in text_of(page, 4)
     assert words_of_channel(page, "beta") == words_of_channel(page, "stable") == "release 3 all"
     assert "first renewal after" not in page
-    monkeypatch.setenv("NIGHTLITE_IRIS_ROLLOUT", "much")
-    assert "NIGHTLITE_IRIS_ROLLOUT: expected growing percents" in page_of(three)
+    monkeypatch.setenv(f"{model_prefix(MODEL)}ROLLOUT", "much")
+    assert f"{model_prefix(MODEL)}ROLLOUT: expected growing percents" in page_of(three)
 
 
 def test_a_release_that_phones_should_get_and_that_cannot_be_read_is_said(three: Releases) -> None:

@@ -1,5 +1,6 @@
 """`nightlite` before it hands over to a command, and the exit codes of the commands' errors."""
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -33,6 +34,12 @@ def test_it_tells_its_version_which_is_pyprojects(
     assert cli.main() == 0
     [declared] = re.findall(r'^version = "(.*)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)
     assert re.match(rf"nightlite {re.escape(declared)}, revision \S+\n$", capsys.readouterr().out)
+
+
+def test_a_wheel_tells_the_version_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "IS_CHECKOUT", False)
+    monkeypatch.setattr(importlib.metadata, "version", {"nightlite": "0.1.2"}.__getitem__)
+    assert cli.version().startswith("nightlite 0.1.2, revision ")
 
 
 def test_a_misspelt_command_is_usage_and_hints_at_the_right_one(

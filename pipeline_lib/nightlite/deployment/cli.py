@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from nightlite import VERSION
 from nightlite.errors import NightliteError, UsageError
-from nightlite.paths import HOW_TO_SET_UP, PROJECT
+from nightlite.paths import HOW_TO_SET_UP, IS_CHECKOUT, PROJECT
 from nightlite.settings_file import read_settings_file
 
 EXIT_ERROR = 1
@@ -112,10 +112,12 @@ def run_commands(app: Callable[..., object]) -> int:
 
 
 def version() -> str:
-    """Return the version and the revision of this code."""
+    """Return the version that is installed, and the revision of this code."""
+    from importlib.metadata import version as installed
+
     from nightlite.code_revision import code_revision
 
-    return f"nightlite {VERSION}, revision {code_revision()}"
+    return f"nightlite {VERSION if IS_CHECKOUT else installed('nightlite')}, revision {code_revision()}"
 
 
 def main() -> int:

@@ -51,9 +51,12 @@ def test_an_installed_wheel_is_packed_again_without_what_its_installation_added(
     added = ["nightlite/__pycache__/x.pyc", f"{info.name}/INSTALLER", f"{info.name}/RECORD", "../bin/nightlite"]
     for name in [*kept, *added]:
         (tmp_path / "site-packages" / name).write_text("Metadata-Version: 2.1\nName: nightlite\nVersion: 1.2\n")
-    (info / "RECORD").write_text("".join(f"{name},,\n" for name in [*kept, *added]))
+    (info / "RECORD").write_text("".join(f"{name},sha256=x,9\n" for name in [*kept, *added]))
     wheel = own_wheel.pack(Distribution.at(info), tmp_path)
     assert wheel.name == "nightlite-1.2-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as packed:
         assert packed.namelist() == [*kept, f"{info.name}/RECORD"]
-        assert packed.read(f"{info.name}/RECORD").decode().split() == [f"{name},," for name in packed.namelist()]
+        assert packed.read(f"{info.name}/RECORD").decode().split() == [
+            *(f"{name},sha256=x,9" for name in kept),
+            f"{info.name}/RECORD,,",
+        ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from collections.abc import Iterable
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
@@ -13,7 +14,17 @@ _METADATA = {"METADATA", "WHEEL", "entry_points.txt"}
 
 def digest() -> str:
     """Return a digest of the files of this nightlite, or "" of a checkout, which is installed by reference."""
-    return "" if IS_CHECKOUT else hashlib.sha256((_installed().read_text("RECORD") or "").encode()).hexdigest()
+    if IS_CHECKOUT:
+        return ""
+    mine = _installed()
+    lines = [mine.version, *files_of((mine.read_text("RECORD") or "").splitlines())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def files_of(record: Iterable[str]) -> list[str]:
+    """Return the package's files with their digests from a RECORD, without what an installer adds to it."""
+    lines = (line for line in record if line.startswith(f"{_NAME}/") and "__pycache__/" not in line)
+    return sorted(line.rpartition(",")[0] for line in lines)
 
 
 def own(folder: Path) -> list[str | Path]:
@@ -29,7 +40,9 @@ def pack(installed: Distribution, folder: Path) -> Path:
     with zipfile.ZipFile(wheel, "w") as packed:
         for name in names:
             packed.write(str(installed.locate_file(name)), name)
-        packed.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in [*names, f"{info}/RECORD"]))
+        # With the digests, by which `check` compares the two sides.
+        kept = [line for line in (installed.read_text("RECORD") or "").splitlines() if line.partition(",")[0] in names]
+        packed.writestr(f"{info}/RECORD", "".join(f"{line}\n" for line in [*kept, f"{info}/RECORD,,"]))
     return wheel
 
 

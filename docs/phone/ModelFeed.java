@@ -30,10 +30,10 @@ import java.util.Properties;
 
 /**
  * The newest model file that this app may have. A file is used only after its feed's signature, its sha256 and its
- * golden examples were checked. Until then, and after any failure, the last good file stays.
+ * golden examples were checked. Until then, and after any failure, the last good file stays, if there is one.
  *
  * <pre>
- * ModelFeed feed = new ModelFeed("https://models.example.com/flowers/feed/", "flowers", "stable", app, folder);
+ * ModelFeed feed = new ModelFeed("https://models.example.com/flowers/", "flowers", "stable", app, folder);
  * feed.update();                 // once a day, off the main thread: docs/phone.md
  * File model = feed.current();   // null before the first update: use the file that the app was built with
  * </pre>
@@ -68,7 +68,7 @@ public final class ModelFeed {
         private static final long serialVersionUID = 1;
 
         Refused(String message) {
-            super(message + ". The last good file stays");
+            super(message);
         }
     }
 
@@ -83,11 +83,11 @@ public final class ModelFeed {
     private final File folder;
 
     /**
-     * @param base the address of the model's feed, with a slash at its end
+     * @param base the address of the model's feed, the parent of its channels
      * @param folder for this feed alone, in the app's private storage
      */
     public ModelFeed(String base, String model, String channel, App app, File folder) {
-        this.base = base;
+        this.base = base.endsWith("/") ? base : base + "/";
         this.model = model;
         this.channel = channel;
         this.app = app;
@@ -114,6 +114,15 @@ public final class ModelFeed {
      */
     public synchronized String update() throws IOException, Refused {
         Files.createDirectories(folder.toPath());
+        try {
+            return updated();
+        } catch (Refused refused) {
+            String then = current() == null ? "There is no file from this feed yet" : "The last good file stays";
+            throw new Refused(refused.getMessage() + ". " + then);
+        }
+    }
+
+    private String updated() throws IOException, Refused {
         Map<String, Object> offer = offer(latest());
         if (offer == null) {
             return "no release for version " + app.version() + " of this app: nothing changes";

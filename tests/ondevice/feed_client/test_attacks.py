@@ -181,7 +181,9 @@ def test_a_first_update_that_is_attacked_leaves_no_file(
 ) -> None:
     Scene(feed, server).swap_labels()
     server.answers[Scene(feed, server).model] = answers.content(b"9.00")
-    assert phone.update(asked).kind == "refused" and phone.file() is None
+    happened = phone.update(asked)
+    assert happened.kind == "refused" and phone.file() is None
+    assert happened.text.endswith("There is no file from this feed yet")
 
 
 @pytest.mark.parametrize("answer", ["as it was", "not modified"])

@@ -27,6 +27,11 @@ def test_asking_for_something_new_costs_one_request_without_content(server: Serv
     assert server.asked == [("/stable/latest.json", 304)]
 
 
+def test_an_address_needs_no_slash_at_its_end(asked: Asked, phone: Phone) -> None:
+    assert phone.update(at(asked, url=asked.url.rstrip("/"))).text == "release 1, 4 bytes, golden 10 of 10"
+    assert phone.update(at(asked, url=f"{asked.url.rstrip('/')}/")).text.startswith("nothing new since release 1")
+
+
 def test_a_renewed_document_costs_no_file(feed: Publisher, server: Served, asked: Asked, phone: Phone) -> None:
     phone.update(asked)
     feed.publish()

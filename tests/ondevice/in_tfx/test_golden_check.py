@@ -93,7 +93,7 @@ def test_a_feeds_client_takes_a_file_that_agrees_and_no_other(file: Path, golden
         told = fetched(server, feed, tmp_path)
         assert told == (0, f"release 1, {file.stat().st_size:,} bytes, golden 4 of 4\n", "")
         assert (tmp_path / "phone" / "current" / "model.tflite").read_bytes() == file.read_bytes()
-        assert fetched(server, feed, tmp_path) == (0, "nothing new since release 1, 0 bytes\n", "")
+        assert fetched(server, feed, tmp_path) == (0, "nothing new since release 1, 0 bytes received\n", "")
         feed.release_bytes(file.read_bytes() + b" ", changed(golden, outputs={"p": (0.9, 0.1)}).examples)
         feed.publish(days=(datetime.now(UTC) - NOON) / timedelta(days=1))
         code, _, error = fetched(server, feed, tmp_path)

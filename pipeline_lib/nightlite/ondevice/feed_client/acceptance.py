@@ -98,7 +98,7 @@ def fresh(document: Document, now: datetime) -> Document:
 
 def refused(expected: str, received: object, advice: str) -> FeedRefusedError:
     """Return the error of one check."""
-    return FeedRefusedError(f"expected {expected}. Received: {received}; {advice}. The last good file stays")
+    return FeedRefusedError(f"expected {expected}. Received: {received}; {advice}")
 
 
 def remembered(memory: Memory) -> Document:

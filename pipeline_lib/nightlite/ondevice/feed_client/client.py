@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from nightlite.errors import FeedError
+from nightlite.errors import FeedError, FeedRefusedError
 from nightlite.ondevice.contract.golden import GOLDEN_FILE, Golden
 from nightlite.ondevice.feed.choice import LITERT, chosen
 from nightlite.ondevice.feed.document import DOCUMENT_FILE, Document, FeedFile, Offer
@@ -65,9 +65,9 @@ class Fetched:
 
     def __str__(self) -> str:
         if self.offer is None:
-            return f"no release for this app, {self.received:,} bytes"
+            return f"no release for this app, {self.received:,} bytes received"
         if not self.golden:
-            return f"nothing new since release {self.offer.version}, {self.received:,} bytes"
+            return f"nothing new since release {self.offer.version}, {self.received:,} bytes received"
         return f"release {self.offer.version}, {self.offer.size:,} bytes, {self.golden}"
 
 
@@ -93,18 +93,24 @@ class FeedClient:
           FeedRefusedError: what it sends is not what the publisher signed, or does not run here.
         """
         with self.folder.writing(), connected() as transport:
-            document = self._document(transport)
-            offer = chosen(
-                document,
-                installation=self.app.installation,
-                app_version=self.app.version,
-                runtime_version=self.app.runtime_version,
-            )
-            current = self.folder.current()
-            if offer is None or (current and current.sha256 == offer.sha256):
-                return Fetched(offer, "", transport.received)
-            golden = self._install(offer, transport)
-            return Fetched(offer, golden, transport.received)
+            try:
+                return self._fetched(transport)
+            except FeedRefusedError as error:
+                then = "The last good file stays" if self.folder.current() else "There is no file from this feed yet"
+                raise FeedRefusedError(f"{error}. {then}") from None
+
+    def _fetched(self, transport: Transport) -> Fetched:
+        offer = chosen(
+            self._document(transport),
+            installation=self.app.installation,
+            app_version=self.app.version,
+            runtime_version=self.app.runtime_version,
+        )
+        current = self.folder.current()
+        if offer is None or (current and current.sha256 == offer.sha256):
+            return Fetched(offer, "", transport.received)
+        golden = self._install(offer, transport)
+        return Fetched(offer, golden, transport.received)
 
     def _document(self, transport: Transport) -> Document:
         """Return the accepted document. If the server has no newer one, it is the one that was accepted last."""

@@ -25,6 +25,8 @@ PROJECT, IS_CHECKOUT = project_of(PACKAGE)
 SOURCES = PROJECT / "pipeline_lib" if IS_CHECKOUT else PROJECT
 # The runtime of the pages that run a model in a browser: `make web` builds it.
 WEB_RUNTIME = PROJECT / "web" / "dist"
+# Commands in messages: `make` is in a checkout only.
+HOW_TO_START = "'make up'" if IS_CHECKOUT else "'nightlite up'"
 HOW_TO_SET_UP = "run 'make setup'" if IS_CHECKOUT else "run 'nightlite tfx-env'"
 
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,26 @@ def test_the_list_of_commands_imports_no_model_and_no_pydantic() -> None:
     assert all(f"\n  {name} " in done.stdout for name in cli.COMMANDS)
     imported = {name.partition(".")[0] for name in done.stderr.split()}
     assert "nightlite" in imported and not imported & {"pydantic", "models", "typer", "airflow"}
+
+
+def test_without_models_the_runners_commands_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cli, "SOURCES", tmp_path)
+    first, runner, others, *_ = cli.usage().split("\n\n")[1:]
+    assert "TFX" in first and "model" not in first
+    assert [line.split()[0] for line in runner.splitlines()[1:]] == ["tfx-env", "compile", "run-local", "run-node"]
+    heading, *lines = others.splitlines()
+    assert "deployment of models" in heading and "docs/your-own-model.md" in heading
+    assert {line.split()[0] for line in lines} == set(cli.COMMANDS) - set(cli.RUNNER)
+
+
+@pytest.mark.parametrize("name", ["demo", "trigger", "ingest", "predict"])
+def test_help_of_a_command_with_a_models_options_needs_no_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setattr(cli, "SOURCES", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["nightlite", name, "--help"])
+    assert cli.main() == 0
+    assert capsys.readouterr().out.startswith(f"usage: nightlite {name} [OPTION ...]\n\n{cli.COMMANDS[name][2]}\n")
 
 
 def test_predict_is_the_models_own_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

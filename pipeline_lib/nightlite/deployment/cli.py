@@ -3,16 +3,20 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from nightlite import VERSION
 from nightlite.errors import NightliteError, UsageError
-from nightlite.paths import HOW_TO_SET_UP, IS_CHECKOUT, PROJECT
+from nightlite.paths import HOW_TO_SET_UP, IS_CHECKOUT, PROJECT, SOURCES
 from nightlite.settings_file import read_settings_file
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
+# These work in a wheel, where no model is.
+RUNNER = ("tfx-env", "compile", "run-local", "run-node")
+# Their options are made from a model.
+_OPTIONS_OF_A_MODEL = ("demo", "trigger", "ingest", "predict")
 # In COMMANDS, stands for the module that a model declares: --help must not take the time to import it.
 _OF_A_MODEL = ""
 # Of a model that declares none, whose examples are rows of a table.
@@ -76,19 +80,34 @@ COMMANDS = {
     ),
 }
 
+_EXAMPLES = {
+    True: "nightlite demo; nightlite ingest ~/data; nightlite runs",
+    False: "nightlite tfx-env; nightlite compile shop.pipeline:create_pipeline --output shop.json",
+}
+_NO_MODEL = f"none is in {SOURCES / 'models'}. How to declare one: docs/your-own-model.md"
+
 
 def usage() -> str:
-    lines = [f"  {name:<11} {line}" for name, (_, _, line) in COMMANDS.items()]
+    if _has_models():
+        commands = ["Retrain a small on-device model, prove the TFLite file, ship it only then.", "", *_lines(COMMANDS)]
+    else:
+        commands = [
+            "Run TFX pipelines in the Airflow that you have.",
+            "",
+            "For any TFX pipeline (docs/runner.md):",
+            *_lines(RUNNER),
+            "",
+            "Need a deployment of models, a checkout (docs/your-own-model.md):",
+            *_lines([name for name in COMMANDS if name not in RUNNER]),
+        ]
     return "\n".join(
         [
             "usage: nightlite COMMAND [OPTION ...]",
             "",
-            "Retrain a small on-device model, prove the TFLite file, ship it only then.",
-            "",
-            *lines,
+            *commands,
             "",
             "Where there is more than one model, a command takes --model NAME.",
-            "nightlite COMMAND --help shows more. Examples: nightlite demo; nightlite ingest ~/data; nightlite runs",
+            f"nightlite COMMAND --help shows more. Examples: {_EXAMPLES[_has_models()]}",
             "nightlite --version prints version and revision.",
             "",
             "Exit code: 0 done; 1 it could not be done, or schema diff found a difference; 2 usage: a wrong option or",
@@ -96,6 +115,14 @@ def usage() -> str:
             "(demo, trigger --wait, status), predict is not sure, or feed fetch refused what it received.",
         ]
     )
+
+
+def _lines(names: Iterable[str]) -> list[str]:
+    return [f"  {name:<11} {COMMANDS[name][2]}" for name in names]
+
+
+def _has_models() -> bool:
+    return (SOURCES / "models").is_dir()
 
 
 def run_commands(app: Callable[..., object]) -> int:
@@ -138,7 +165,10 @@ def _run(prog_name: str, arguments: list[str]) -> None:
         from nightlite.did_you_mean import did_you_mean
 
         raise UsageError(f"{did_you_mean([name], COMMANDS)}Expected one of {', '.join(COMMANDS)}. Received: {name!r}")
-    side, module, _ = COMMANDS[name]
+    side, module, line = COMMANDS[name]
+    if name in _OPTIONS_OF_A_MODEL and "--help" in arguments and not _has_models():
+        print(f"usage: nightlite {name} [OPTION ...]\n\n{line}\n\nIts options depend on the model: {_NO_MODEL}")
+        return
     if module == _OF_A_MODEL:
         module, arguments = _module_of_a_model(arguments)
     # The image has Airflow elsewhere than a checkout.

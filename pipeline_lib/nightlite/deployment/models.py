@@ -13,7 +13,7 @@ from nightlite.errors import SettingsError, UsageError
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.settings import enabled_variable, is_enabled
 from nightlite.own_code import line_of
-from nightlite.paths import SOURCES
+from nightlite.paths import IS_CHECKOUT, SOURCES
 from nightlite.settings import expected
 
 _DECLARATION = "on_device"
@@ -86,7 +86,10 @@ def _enabled() -> list[str]:
     found = names()
     enabled = [name for name in found if is_enabled(name)]
     if not found:
-        raise SettingsError(f"expected a model, a folder of {_FOLDER} with a file {_DECLARATION}.py. Received: none")
+        raise SettingsError(
+            f"expected a model, a folder of {_FOLDER} with a file {_DECLARATION}.py. Received: none"
+            f"{'' if IS_CHECKOUT else '. The runner needs none: see nightlite --help'}"
+        )
     if not enabled:
         raise SettingsError(
             f"expected a model that is switched on. Received: {_variables(found)}; remove one of these settings"

@@ -16,11 +16,16 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nightlite.errors import CompiledPipelineError
+from nightlite.paths import IS_CHECKOUT
 
 SCHEMA_VERSION: Final = 1
 # A command of this project's own models, and of any other pipeline.
 MAKE_COMPILE: Final = "make compile"
-HOW_TO_COMPILE: Final = "run 'make compile' for a model, 'nightlite compile' for any other pipeline"
+HOW_TO_COMPILE: Final = (
+    "run 'make compile' for a model, 'nightlite compile' for any other pipeline"
+    if IS_CHECKOUT
+    else "run 'nightlite compile MODULE:FUNCTION --output FILE'"
+)
 # Run parameter of a pipeline that answers no node from the cache.
 FORCE: Final = "force"
 _COMMAND = re.compile(rb'"compiled_by": "((?:[^"\\]|\\.)+)"')

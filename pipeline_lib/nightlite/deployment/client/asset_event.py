@@ -6,6 +6,7 @@ from nightlite.deployment.settings import Settings
 from nightlite.errors import SettingsError, StackError
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.spans import Span
+from nightlite.paths import HOW_TO_START
 
 
 def tell_of(span: Span, model: OnDeviceModel, config: Settings) -> str:
@@ -16,7 +17,7 @@ def tell_of(span: Span, model: OnDeviceModel, config: Settings) -> str:
     try:
         access = find_access(config)
         if access is None:
-            raise StackError("there is no local Airflow ('make up') and NIGHTLITE_URL is not set")
+            raise StackError(f"there is no local Airflow ({HOW_TO_START}) and NIGHTLITE_URL is not set")
         with AirflowRest(access) as rest:
             return f"Airflow at {access.url} {_tell(rest, span, model.data_asset)}"
     except (KeyError, TypeError, ValueError):

@@ -4,6 +4,7 @@ from nightlite.deployment.client.access import Access, ask_password, find_access
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.settings import Settings
 from nightlite.errors import StackError
+from nightlite.paths import HOW_TO_START
 
 
 def connect(config: Settings) -> tuple[Access, AirflowRest]:
@@ -17,6 +18,6 @@ def connect(config: Settings) -> tuple[Access, AirflowRest]:
     if access is None:
         raise StackError(
             "expected an Airflow: NIGHTLITE_URL and who asks it, or a local one. Received: neither; "
-            "run 'make up' for the second"
+            f"run {HOW_TO_START} for the second"
         )
     return access, AirflowRest(access)

@@ -12,6 +12,8 @@ from nightlite.paths import PROJECT
 from tests.compose.deployment import REVISION, Deployment, docker
 
 SIZE = 4 * 10**9
+# The one file below pipeline_lib of which the environments are made.
+TOOLS = "pipeline_lib/nightlite/runner/tfx_env/requirements-tools.txt"
 
 
 def layers(image: str) -> list[str]:
@@ -53,6 +55,8 @@ def changed(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
         file.write("# changed\n")
     private = ("dags", "docker/airflow", "docker/bin", "pipeline_lib", "schema")
     subprocess.run(["chmod", "-R", "go-rwx", *private], cwd=tmp_path, check=True)
+    # A mode is part of what the engine compares, and the other checkout has this one.
+    shutil.copymode(PROJECT / TOOLS, tmp_path / TOOLS)
     build = ["docker", "buildx", "build", "--progress", "plain", "-t", "nightlite:test-changed"]
     build += ["-f", str(tmp_path / "docker/Dockerfile"), str(tmp_path)]
     log = subprocess.run(build, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

@@ -52,9 +52,20 @@ def test_keys_then_a_feed_then_a_rotation(releases: Releases) -> None:
     assert "stable offers 1" in feed("publish", "--model", MODEL)
     first = json.loads(feed("show", "--model", MODEL, "--json"))
     assert "signed by the current key" in feed("show", "--model", MODEL)
-    assert f"{MODEL}: published sequence" in feed("rotate")
+    told = feed("rotate")
+    assert f"{MODEL}: published sequence" in told
+    assert f"signs now. The private key of {first['key_id']} was removed\n" in told
+    assert "The app's next version must ship" in told
     second = json.loads(feed("show", "--model", MODEL, "--json"))
     assert (second["sequence"] > first["sequence"], second["key_id"] != first["key_id"]) == (True, True)
+
+
+def test_a_second_rotation_is_asked_for_twice(releases: Releases) -> None:
+    feed("keys")
+    first = feed("rotate").split()[1]
+    with pytest.raises(Exception, match="another locks out every app .* --again"):
+        feed("rotate")
+    assert f"The private key of {first} was removed" in feed("rotate", "--again")
 
 
 def test_a_rotation_waits_for_no_other_model(releases: Releases) -> None:

@@ -1,5 +1,7 @@
 """Keys of the feed, and their rotation."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,27 @@ def test_a_rotation_makes_the_next_key_the_current_one_and_removes_the_old_secre
     assert app_keys(new) == [new.current, new.next]
     assert not (tmp_path / "keys" / f"{old.current}.pem").exists()
     assert set(new.known()) == {old.current, new.current, new.next}
+
+
+def test_a_second_rotation_waits_until_apps_are_updated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys.make(tmp_path / "keys")
+    once = keys.rotate(tmp_path / "keys")
+    with pytest.raises(FeedError, match="expected 30 days since the last rotation. Received: one of 20.*locks out"):
+        keys.rotate(tmp_path / "keys")
+    assert keys.read(tmp_path / "keys") == once
+    assert (tmp_path / "keys" / f"{once.current}.pem").exists()
+    assert keys.rotate(tmp_path / "keys", again=True).current == once.next
+    monkeypatch.setattr(keys, "REST", timedelta(0))
+    keys.rotate(tmp_path / "keys")
+
+
+def test_keys_of_before_times_were_written_can_be_rotated(tmp_path: Path) -> None:
+    made = keys.make(tmp_path / "keys")
+    file = made.folder / "keys.json"
+    state = json.loads(file.read_text())
+    del state["rotated"]
+    file.write_text(json.dumps(state))
+    assert keys.rotate(made.folder).current == made.next
 
 
 def test_a_next_key_that_is_kept_elsewhere_is_missed_by_a_rotation_alone(tmp_path: Path) -> None:
@@ -89,7 +112,7 @@ def test_an_app_with_the_two_keys_of_before_goes_on_over_one_rotation_and_not_ov
     assert signers(feed.content(), feed.signatures(), shipped) == {first.next}
     # A phone that fetched the document before the rotation finds its signature, too.
     assert signers(before, feed.signatures(), shipped) == {first.current}
-    keys.rotate(feed.keys.folder)
+    keys.rotate(feed.keys.folder, again=True)
     feed.publish()
     assert signers(feed.content(), feed.signatures(), shipped) == set()
 

@@ -99,7 +99,7 @@ def test_a_client_gets_each_release_and_goes_back_with_a_rollback(feed: MadeFeed
 
 def test_a_client_follows_any_number_of_rotations(feed: MadeFeed, phone: Phone) -> None:
     for number in range(2, 5):
-        keys.rotate(feed.keys.folder)
+        keys.rotate(feed.keys.folder, again=True)
         feed.release(f"of key {number}")
         feed.publish()
         if number != 3:  # it was off meanwhile

@@ -136,7 +136,7 @@ def test_a_high_sequence_by_the_old_key_bars_nothing_by_the_new_one(
 def test_two_rotations_need_a_newer_app(feed: Publisher, asked: Asked, phone: Phone) -> None:
     phone.update(asked)
     for _ in range(2):
-        keys.rotate(feed.settings.feed_keys_dir)
+        keys.rotate(feed.settings.feed_keys_dir, again=True)
     feed.publish()
     happened = phone.update(asked)
     assert (happened.kind, phone.file()) == ("refused", b"2.00") and "after two rotations" in happened.text

@@ -40,13 +40,22 @@ def make_keys() -> None:
 
 
 @feed.command(epilog="Example: nightlite feed rotate")
-def rotate() -> None:
+def rotate(
+    again: Annotated[
+        bool, typer.Option("--again", help="also soon after a rotation; locks out apps with keys of before it")
+    ] = False,
+) -> None:
     """Make the next key the current one, make a new next key, and publish every feed.
 
     Apps that have the current and the next key go on. Give the next version of the app the two keys that are
-    printed. Rotate again only when few phones have an older one.
+    printed. A second rotation within 30 days is refused, for apps of before the first one know neither key then.
     """
-    _print_keys(keys.rotate(settings().feed_keys_dir))
+    folder = settings().feed_keys_dir
+    old, new = keys.read(folder), keys.rotate(folder, again=again)
+    print(f"rotated: {new.current} signs now. The private key of {old.current} was removed")
+    _print_next(new)
+    print(f"The app's next version must ship {new.app_keys}:\n{new.app_keys.read_text()}", end="")
+    print(f"One with a TUF client: {new.newest_root}. Apps on phones go on until the rotation after this one")
     # No model is imported: a broken one is no reason to go on with the old key.
     failed = [error for name in names() if is_enabled(name) and (error := _published(name))]
     if failed:
@@ -123,12 +132,16 @@ def _published(name: str) -> str:
 
 def _print_keys(found: keys.FeedKeys) -> None:
     print(f"current key {found.current}: signs now. {found.folder / f'{found.current}.pem'} is its secret half")
+    _print_next(found)
+    print(f"An app ships both public keys, {found.app_keys}:\n{found.app_keys.read_text()}", end="")
+    print(f"An app with a TUF client ships {found.newest_root} instead")
+
+
+def _print_next(found: keys.FeedKeys) -> None:
     print(
         f"next key    {found.next}: signs after 'nightlite feed rotate'. Until then, keep {found.next}.pem away from "
         "this machine, and put it back to rotate"
     )
-    print(f"An app ships both public keys, {found.app_keys}:\n{found.app_keys.read_text()}", end="")
-    print(f"An app with a TUF client ships {found.newest_root} instead")
 
 
 if __name__ == "__main__":

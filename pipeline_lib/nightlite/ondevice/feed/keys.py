@@ -1,6 +1,6 @@
 """Keys of the feeds of all models: a folder with a current pair, which signs, and a next pair, which waits.
 
-keys.json          the ids of the current and of the next key; replaced whole
+keys.json          the ids of the current and of the next key, and when they were rotated; replaced whole
 ID.pem             a private key. The next one's may be kept elsewhere until it is needed
 ID.pub.pem         its public key. It stays after the private one is gone
 app-keys.pem       the two public keys that an app ships, the current one first
@@ -8,7 +8,7 @@ N.root.json        TUF's roots, one more with each rotation; an app with a TUF c
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -23,6 +23,8 @@ from nightlite.ondevice.folders import FEED_KEYS_FILE
 
 APP_KEYS_FILE = "app-keys.pem"
 _PRIVATE = 0o600
+# Apps of before a rotation are locked out by the one after it. An app's update needs weeks to come to most phones.
+REST = timedelta(days=30)
 
 
 class _State(BaseModel):
@@ -31,6 +33,7 @@ class _State(BaseModel):
     current: str
     next: str
     root: int
+    rotated: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class FeedKeys:
       current: id of the key that signs.
       next: id of the key that signs after a rotation.
       root: number of TUF's newest root.
+      rotated: time of the last rotation, or None if there was none.
     """
 
     folder: Path
     current: str
     next: str
     root: int
+    rotated: datetime | None = None
 
     @property
     def app_keys(self) -> Path:
@@ -110,7 +115,7 @@ def read(folder: Path) -> FeedKeys:
         raise FeedError(
             f"{path}: expected the ids of two keys. Received: {error.errors()[0]['msg']}; restore it from a backup"
         ) from None
-    return FeedKeys(folder, state.current, state.next, state.root)
+    return FeedKeys(folder, state.current, state.next, state.root, state.rotated)
 
 
 def make(folder: Path) -> FeedKeys:
@@ -131,26 +136,42 @@ def make(folder: Path) -> FeedKeys:
     return keys
 
 
-def rotate(folder: Path) -> FeedKeys:
+def rotate(folder: Path, *, again: bool = False) -> FeedKeys:
     """Make the next key the current one, and make a new next one. Return the keys as they are then.
 
-    The old private key is removed, because no one needs it any longer.
+    The old private key is removed, because no one needs it any longer. The first rotation locks out no app: each has
+    the next key.
+
+    Args:
+      again: also where the last rotation was less than `REST` ago.
 
     Raises:
-      FeedError: there are no keys, the next private key is elsewhere, or the folder cannot be written.
+      FeedError: there are no keys, the last rotation is too new, the next private key is elsewhere, or the folder
+        cannot be written.
     """
     old = read(folder)
     try:
         with lock(folder, waiting_for="another command that makes keys"):
-            old = read(folder)
+            old, now = read(folder), datetime.now(UTC)
+            if not again:
+                _require_rest(old, now)
             signer = old.private(old.next)
-            keys = FeedKeys(folder, old.next, _new_pair(folder), old.root + 1)
+            keys = FeedKeys(folder, old.next, _new_pair(folder), old.root + 1, now.replace(microsecond=0))
             _write(folder, keys, signer)
             _write_app_keys(keys)
             (folder / f"{old.current}.pem").unlink(missing_ok=True)
     except OSError as error:
         raise FeedError(f"{folder}: the keys cannot be written: {error.strerror or error}") from None
     return keys
+
+
+def _require_rest(keys: FeedKeys, now: datetime) -> None:
+    if keys.rotated and now - keys.rotated < REST:
+        raise FeedError(
+            f"expected {REST.days} days since the last rotation. Received: one of {keys.rotated:%Y-%m-%d %H:%M} UTC; "
+            "another locks out every app that does not ship the keys of that one: it gets no new file until the app is "
+            "updated. For a stolen or lost key: --again"
+        )
 
 
 def public_keys(pem: bytes) -> dict[str, ec.EllipticCurvePublicKey]:
@@ -206,7 +227,7 @@ def _write(folder: Path, keys: FeedKeys, *signers: ec.EllipticCurvePrivateKey) -
         now=datetime.now(UTC),
     )
     durable.write(_root_file(folder, keys.root), content)
-    state = _State(current=keys.current, next=keys.next, root=keys.root).model_dump_json(indent=1)
+    state = _State(current=keys.current, next=keys.next, root=keys.root, rotated=keys.rotated).model_dump_json(indent=1)
     durable.write(folder / FEED_KEYS_FILE, f"{state}\n".encode())
 
 

@@ -43,7 +43,7 @@ def test_tasks_have_names_docs_and_groups_that_leave_their_ids_alone(compiled):
     names = {task.task_id: task.task_display_name for task in again.tasks}
     assert names == {
         "ExampleGen": "Import examples",
-        "latest": "Find",
+        "latest": "Find latest",
         "Trainer.mnist": "Train mnist",
         "Trainer.lite": "Train lite",
         "Pusher": "Push",

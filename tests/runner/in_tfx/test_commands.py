@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,6 +49,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Yield a folder with a module of somebody's, as the working directory."""
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "broken_shop.py").write_text("import no_such_module")
+    (tmp_path / "typo_shop.py").write_text("from tfx import v1\nx = = 1")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path / "var"))
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -84,6 +86,10 @@ def test_a_function_is_compiled_with_arguments_of_its_annotations(
     [
         ("shop", (), "expected MODULE:FUNCTION, such as shop.pipeline:create_pipeline. Received: 'shop'"),
         ("no_shop:create", (), "cannot import no_shop from {cwd}: ModuleNotFoundError: No module named 'no_shop'"),
+        ("shop.no:create", (), "cannot import shop.no from {cwd}: ModuleNotFoundError: No module named 'shop.no'"),
+        ("store/shop.py:create", (), "not a file. Received: 'store/shop.py:create'; write store.shop:create"),
+        ("./shop.py", (), "not a file. Received: './shop.py'; write shop:FUNCTION"),
+        ("typo_shop:create", (), "SyntaxError: invalid syntax ({cwd}/typo_shop.py, line 2)"),
         (
             "broken_shop:create",
             (),
@@ -108,6 +114,25 @@ def test_what_cannot_be_compiled_as_asked_is_one_sentence_and_usage(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("nightlite: ") and sentence.format(cwd=os.getcwd()) in error
     assert not (shop / "shop.json").exists()
+
+
+@pytest.mark.parametrize("function", ["no_shop:create", "no.shop:create", "typo_shop:create", "shop.py:create"])
+def test_a_misspelt_module_is_refused_before_tfx_is_imported(
+    shop: Path, capsys: pytest.CaptureFixture[str], function: str
+) -> None:
+    assert compiled(function=function) == EXIT_USAGE
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert compiled(function="shop:a_list") == EXIT_USAGE
+    assert capsys.readouterr().err.startswith("importing TFX")
+
+
+def test_the_import_of_tfx_is_announced_as_long_where_it_is_not_byte_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands.importlib.util, "find_spec", lambda name: SimpleNamespace(origin=tmp_path / name))
+    assert "a minute or more" in commands._importing()
+    (tmp_path / "__pycache__").mkdir()
+    assert commands._importing() == "importing TFX …"
 
 
 def test_a_construct_that_is_not_run_is_no_usage_error(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,8 +63,12 @@ def doc_md(node: Node, doc: ComponentDoc | None) -> str:
 
 
 def display_name(node: Node, doc: ComponentDoc | None) -> str:
-    """Return the component's action and object: `Trainer.lite` is "Train lite"."""
-    return f"{doc.title} {node.id.partition('.')[2].replace('_', ' ')}".rstrip() if doc else node.id
+    """Return the component's action and object: `Trainer.lite` is "Train lite". A Resolver's own id is its object."""
+    if not doc:
+        return node.id
+    if node.system and "." not in node.id and node.id != component(node):
+        return f"{doc.title} {node.id}"
+    return f"{doc.title} {node.id.partition('.')[2].replace('_', ' ')}".rstrip()
 
 
 def color(doc: ComponentDoc | None) -> str:

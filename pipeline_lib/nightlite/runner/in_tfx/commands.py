@@ -4,6 +4,7 @@ python -m nightlite.runner.in_tfx.commands COMMAND …    (TFX environment)
 """
 
 import contextlib
+import importlib.util
 import os
 import shlex
 import sys
@@ -45,8 +46,8 @@ def compile_function(
     """
     from nightlite.runner.in_tfx.constructs import pipeline_function
 
-    if ":" not in function:
-        pipeline_function.load(function)  # refuses it, without importing TFX first
+    pipeline_function.check(function)
+    print(_importing(), file=sys.stderr, flush=True)
     with native_log.muted():
         from tfx import v1 as tfx
 
@@ -64,6 +65,14 @@ def compile_function(
     print(f"compiled {compiled.name}: {len(compiled.nodes)} nodes, {output.stat().st_size:,} bytes, {done} {output}")
     if pipeline.metadata_connection_config:
         print("its metadata_connection_config is not used: the store is the setting NIGHTLITE_METADATA_URL")
+
+
+def _importing() -> str:
+    """Return the line before TFX is imported, which takes more than five seconds."""
+    spec = importlib.util.find_spec("tfx")
+    is_compiled = bool(spec and spec.origin and Path(spec.origin).with_name("__pycache__").is_dir())
+    first = "" if is_compiled else ", for the first time in this environment: a minute or more"
+    return f"importing TFX{first} …"
 
 
 @app.command(

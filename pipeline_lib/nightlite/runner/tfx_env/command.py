@@ -20,7 +20,7 @@ def _as_a_group() -> None:
 @app.command("tfx-env", epilog="Example: nightlite tfx-env /opt/tfx")
 def tfx_env(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="its folder; default: that of NIGHTLITE_TFX_PYTHON")
+        Path | None, typer.Argument(metavar="DIR", help="its folder; default: that of NIGHTLITE_TFX_PYTHON")
     ] = None,
 ) -> None:
     """Make or update the TFX environment, from this version's own lock, with this very nightlite in it.
@@ -40,5 +40,6 @@ def tfx_env(
         say("interrupted; run it again, it goes on from here")
         raise typer.Exit(130) from None
     print(python)
+    say("done; next: nightlite compile MODULE:FUNCTION --output FILE, in your pipeline's folder (docs/runner.md)")
     if python != default:
         say(f"set NIGHTLITE_TFX_PYTHON={python} for Airflow's processes and the nightlite command")

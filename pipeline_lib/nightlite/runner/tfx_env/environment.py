@@ -74,19 +74,22 @@ def make(environment: Environment, uv: Path, patchelf: Path | None, own: Command
     Raises:
       SetupError: a step failed.
     """
-    say(f"{environment.folder}: installing {environment.lock.name}")
+    count = sum("==" in line for line in environment.lock.read_text(encoding="utf-8").splitlines())
+    installing = f"{environment.folder}: installing the {count} packages of {environment.lock.name}"
+    say(installing)
     if not is_usable(environment):
         _create(environment, uv, copies=bool(patchelf))
     environment.stamp.unlink(missing_ok=True)
     if patchelf:
         path = f"{patchelf}{os.pathsep}{os.environ['PATH']}"
         script: Command = [BASH, NEWER_GLIBC, environment.folder, environment.glibc]
-        run(script, "", env={**os.environ, "PATH": path})  # the script itself prints the reason of a failure
+        # The script itself prints the reason of a failure.
+        run(script, "", "adding a newer glibc", env={**os.environ, "PATH": path})
     target: Command = ["--python", environment.python]
     lock = environment.lock
     # The lock also pins setuptools, which builds the few source distributions.
-    sync: Command = [uv, "pip", "sync", "--require-hashes", "--build-constraints", lock, *target, lock]
-    run(sync, f"uv cannot install {lock.name}")
+    sync: Command = [uv, "pip", "sync", "--require-hashes", "--quiet", "--build-constraints", lock, *target, lock]
+    run(sync, f"uv cannot install {lock.name}", installing)
     if own:
         run([uv, "pip", "install", "--quiet", "--no-deps", *target, *own], "uv cannot install the project")
     finish(environment)
@@ -139,8 +142,11 @@ def finish(environment: Environment) -> None:
     partial.replace(environment.stamp)
 
 
-def run(command: Command, failure: str, env: dict[str, str] | None = None) -> None:
+def run(command: Command, failure: str, doing: str = "", env: dict[str, str] | None = None) -> None:
     """Run a command with its output on the terminal. If it fails, print `failure` after it.
+
+    Args:
+      doing: what to say while it runs, again and again.
 
     Raises:
       SetupError: it failed.
@@ -152,8 +158,7 @@ def run(command: Command, failure: str, env: dict[str, str] | None = None) -> No
                 code = process.wait(timeout=_STILL_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                if not sys.stderr.isatty():  # a terminal shows the command's own progress
-                    say(f"{Path(command[0]).name} is still running, for {time.monotonic() - started:.0f} s")
+                say(f"{doing or f'{Path(command[0]).name} runs'}, {time.monotonic() - started:.0f} s")
     if code:
         advice = f"the reason is above. Run {COMMAND} again, it goes on from here."
         raise SetupError(failure and f"{failure}: {advice}", 3 if code == 3 else 1)

@@ -3,12 +3,14 @@
 Importing this is cheap: a wrong name is refused before TFX is imported.
 """
 
+import ast
 import importlib
 import inspect
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,7 +19,26 @@ from pydantic.errors import PydanticUserError
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import UsageError
 
+_STANDARD_LIBRARY = os.path.dirname(os.__file__)
 _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def check(name: str) -> None:
+    """Refuse a function whose module is not there, or is not Python, without importing anything.
+
+    Raises:
+      UsageError: as said.
+    """
+    module, _ = _parts(name)
+    _import_from_here()
+    try:
+        file = _file_of(module)
+        if file and file.suffix == ".py":
+            ast.parse(file.read_bytes(), str(file))
+    except (ModuleNotFoundError, SyntaxError) as error:
+        raise UsageError(_cannot_import(module, error)) from None
+    except (KeyError, ValueError, OSError):  # only an import can tell
+        return
 
 
 def load(name: str) -> Callable[..., Any]:
@@ -26,15 +47,12 @@ def load(name: str) -> Callable[..., Any]:
     Raises:
       UsageError: there is none.
     """
-    module_name, _, function_name = name.partition(":")
-    if not module_name or not function_name:
-        raise UsageError(f"expected MODULE:FUNCTION, such as shop.pipeline:create_pipeline. Received: {name!r}")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    module_name, function_name = _parts(name)
+    _import_from_here()
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        raise UsageError(f"cannot import {module_name} from {os.getcwd()}: {_in_words(error)}") from None
+        raise UsageError(_cannot_import(module_name, error)) from None
     function = getattr(module, function_name, None)
     if not callable(function):
         offered = [key for key, value in vars(module).items() if inspect.isfunction(value)]
@@ -42,6 +60,39 @@ def load(name: str) -> Callable[..., Any]:
             f"{did_you_mean([function_name], offered)}Expected a function of {module_name}. Received: {function_name}"
         )
     return function  # type: ignore[no-any-return]
+
+
+def _parts(name: str) -> tuple[str, str]:
+    module, _, function = name.partition(":")
+    if module.endswith(".py") or "/" in module:
+        words = os.path.relpath(module).removesuffix(".py").split("/")
+        advice = f"write {'.'.join(words)}:{function or 'FUNCTION'}" if ".." not in words else "go to its folder"
+        raise UsageError(f"expected MODULE:FUNCTION, not a file. Received: {name!r}; {advice}")
+    if not module or not function:
+        raise UsageError(f"expected MODULE:FUNCTION, such as shop.pipeline:create_pipeline. Received: {name!r}")
+    return module, function
+
+
+def _import_from_here() -> None:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
+def _file_of(module: str) -> Path | None:
+    """Return a module's file, or None of one that has none. A package around it is not imported."""
+    name, within = "", None
+    for part in module.split("."):
+        name = f"{name}.{part}".lstrip(".")
+        found = (finder.find_spec(name, within) for finder in sys.meta_path)
+        spec = next((one for one in found if one), None)
+        if not spec:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        within = list(spec.submodule_search_locations or ())
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def _cannot_import(module: str, error: Exception) -> str:
+    return f"cannot import {module} from {os.getcwd()}: {_in_words(error)}"
 
 
 def call(function: Callable[..., Any], name: str, texts: Sequence[str]) -> Any:
@@ -104,8 +155,14 @@ def _name(kind: Any) -> str:
 
 
 def _in_words(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)
-    where = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), None)
+    where = next((frame for frame in reversed(frames) if _is_the_users(frame.filename)), None)
     first = str(error).partition("\n")[0]
-    place = f" ({where.filename}, line {where.lineno})" if where and where.filename != __file__ else ""
-    return f"{type(error).__name__}: {first}{place}"
+    return f"{type(error).__name__}: {first}" + (f" ({where.filename}, line {where.lineno})" if where else "")
+
+
+def _is_the_users(file: str) -> bool:
+    not_theirs = (f"{_STANDARD_LIBRARY}{os.sep}", "<frozen ")
+    return file != __file__ and "site-packages" not in file and not file.startswith(not_theirs)

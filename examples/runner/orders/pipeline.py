@@ -20,4 +20,4 @@ def create_pipeline(data: str, root: str) -> tfx.dsl.Pipeline:
     statistics = tfx.components.StatisticsGen(examples=examples.outputs["examples"])
     schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"])
     count = CountColumns(schema=schema.outputs["schema"])
-    return tfx.dsl.Pipeline("orders", root, components=[examples, statistics, schema, count])
+    return tfx.dsl.Pipeline("orders", root, components=[examples, statistics, schema, count], enable_cache=True)

@@ -68,6 +68,14 @@ def test_a_node_s_own_text_goes_before_its_component_s(compiled):
     assert "Trains nothing." in lite.doc_md and "Trains nothing." not in full.doc_md and "`run_fn`" in full.doc_md
 
 
+def test_names_and_groups_can_be_changed_and_switched_off(compiled):
+    dag = render(compiled, components={"Trainer": ComponentDoc("Fit", "", "")})
+    assert dag.get_task("Trainer.lite").task_display_name == "Fit lite"
+    dag = render(compiled, components={"*": ComponentDoc("", "", "")})
+    assert all(task.task_display_name == task.task_id for task in dag.tasks)
+    assert {task.task_group.group_id for task in dag.tasks} == {None}
+
+
 def test_unknown_components_have_no_group(compiled):
     nodes = (Node(id="mine", type="my.Thing"), Node(id="Trainer", type="x.Trainer", upstream=("mine",)))
     dag = render(compiled.model_copy(update={"nodes": nodes}))

@@ -17,7 +17,7 @@ GROUPS = {
 
 
 class ComponentDoc(NamedTuple):
-    """Display of a component in the UI: its title, its task group ("": none), and its description."""
+    """Display of a component in the UI: title ("": the node's id), task group ("": none) and description."""
 
     title: str
     group: str
@@ -64,7 +64,7 @@ def doc_md(node: Node, doc: ComponentDoc | None) -> str:
 
 def display_name(node: Node, doc: ComponentDoc | None) -> str:
     """Return the component's action and object: `Trainer.lite` is "Train lite". A Resolver's own id is its object."""
-    if not doc:
+    if not doc or not doc.title:
         return node.id
     if node.system and "." not in node.id and node.id != component(node):
         return f"{doc.title} {node.id}"

@@ -166,7 +166,7 @@ class NodeTasks:
 
     @cached_property
     def _components(self) -> Mapping[str, ComponentDoc]:
-        return {**self.config.components, **component_docs.COMPONENTS}
+        return {**self.config.components, **component_docs.COMPONENTS, **self.config.components}
 
     def _groups(self, found: Mapping[str, str]) -> dict[str, TaskGroup]:
         """Return the group of each node that has one, from the groups' names by node id."""

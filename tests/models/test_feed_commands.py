@@ -111,6 +111,8 @@ def test_a_roll_out_grows_by_a_renewal_and_a_halt_is_told_at_once(
     (var_dir / "two").write_text("two")
     releases.push(var_dir / "two", describe("run-2"), who="Pusher", plan=rollout_plan(MODEL))
     assert "stable offers 2 to 10 %, 1" in feed("publish", "--model", MODEL)
+    told = feed("show", "--model", MODEL, "--channel", "stable").splitlines()[1:]
+    assert [line.split(",")[0] for line in told] == ["  2 to 10 %", "  1 to all others"]
     assert "stable offers 2 to 10 %, 1" in feed("publish", "--model", MODEL)
     # As if the share was given a day ago.
     monkeypatch.setattr("nightlite.ondevice.rollout.state.REST", timedelta(0))

@@ -50,7 +50,7 @@ def releases(found: Releases) -> Table:
         "bytes",
         "span",
         "least app",
-        "signed",
+        "manifest.sig",
         "barred",
         box=SIMPLE,
     )
@@ -104,7 +104,7 @@ def manifest(release: Release, getting: str = "") -> list[Table]:
         "approval": said.approval or "not asked for",
         "anchor": _anchor(said),
         "in MLMD": f"model artifact {said.model_artifact_id}, Pusher's execution {said.execution_id}",
-        "signed": "yes" if release.is_signed else "no",
+        "manifest.sig": "yes" if release.is_signed else "no",
     }.items():
         about.add_row(name, escape(str(value)))
     metrics = Table("metric", "value")

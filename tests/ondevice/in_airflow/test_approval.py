@@ -175,8 +175,8 @@ def test_the_question_says_with_which_share_the_release_begins(ask, tmp_path, mo
     release(tmp_path, "old")
     assert "Once approved" not in ask(trained(tmp_path))["body"]
     monkeypatch.setenv(f"NIGHTLITE_{MODEL.name.upper()}_ROLLOUT", "10,50")
-    said = "\n\nOnce approved, it is pushed, to 10 % of the phones on stable. No further step asks again."
-    assert ask(trained(tmp_path))["body"].endswith(said)
+    said = "Once approved, it is pushed, to 10 % of the phones on stable. No further step asks again.\n\n["
+    assert ask(trained(tmp_path))["body"].startswith(said)
 
 
 def test_it_asks_with_the_gates_the_last_release_and_the_reports_address(ask, tmp_path):

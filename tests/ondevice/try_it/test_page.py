@@ -113,6 +113,17 @@ def test_a_release_is_checked_before_it_is_shown(tmp_path: Path) -> None:
         of_release(release, DECLARED)
 
 
+def test_a_withdrawn_release_says_so_and_why(tmp_path: Path) -> None:
+    releases = Releases(tmp_path / "m" / "releases")
+    push(releases, "one", "run-1")
+    second = push(releases, "two", "run-2").release
+    releases.rollback(1, who="a test", why="slow <phones>")
+    assert of_release(second, DECLARED, releases.history()).name == "release 2, withdrawn: slow <phones>"
+    assert of_release(releases.release(1), DECLARED, releases.history()).name == "release 1"
+    page = try_page(of_release(second, DECLARED, releases.history()), RUNTIME)
+    assert "· release 2, withdrawn: slow &lt;phones&gt;</span></h1>" in page.html
+
+
 def test_a_candidate_has_its_own_examples_or_is_refused(tmp_path: Path) -> None:
     model = tmp_path / "tflite"
     model.write_bytes(CONTENT)

@@ -12,10 +12,10 @@ from nightlite.deployment.in_tfx import feed_fetch
 from nightlite.deployment.models import model_named, names
 from nightlite.errors import FeedError, NightliteError
 from nightlite.ondevice.feed import keys
-from nightlite.ondevice.feed.document import Document
+from nightlite.ondevice.feed.document import Document, Offer
 from nightlite.ondevice.feed.folder import FeedFolder, Signed
 from nightlite.ondevice.in_tfx.publish_feed import publish_by_hand, renew, sentence
-from nightlite.ondevice.rollout.plan import percent
+from nightlite.ondevice.rollout.plan import FULL, percent
 from nightlite.ondevice.rollout.state import CHANNELS, Channel
 from nightlite.ondevice.settings import is_enabled, settings
 
@@ -115,10 +115,24 @@ def _lines(found: Signed, ours: keys.FeedKeys) -> list[str]:
 
 def _offers(said: Document) -> list[str]:
     return [
-        f"  {offer.version} to {percent(offer.share_permille)}, app {offer.least_app_version} or newer: "
+        f"  {offer.version} to {_share(offer.share_permille, is_first=number == 0)}, {_least(offer)}: "
         f"{offer.size:,} bytes, sha256 {offer.sha256}"
-        for offer in said.offers
+        for number, offer in enumerate(said.offers)
     ]
+
+
+def _share(permille: int, *, is_first: bool) -> str:
+    """Return the share in words. A phone takes the first offer that is for it, so the next ones are for the others."""
+    share = "all" if permille == FULL else percent(permille)
+    if is_first:
+        return share
+    return "all others" if permille == FULL else f"{share} of the others"
+
+
+def _least(offer: Offer) -> str:
+    """Return what an app needs."""
+    runtime = f", TensorFlow Lite {offer.least_runtime_version} or newer" if offer.least_runtime_version else ""
+    return f"app {offer.least_app_version} or newer{runtime}"
 
 
 def _published(name: str) -> str:

@@ -47,9 +47,10 @@ def try_release(
     Exit code: 0 done; 1 the release is damaged, or the browsers' runtime was not built; 2 usage.
     """
     model, here, runtime = model_named(model_name), settings(), web_runtime()
-    release = find(Releases(here.folders(model.name).releases), version)
+    releases = Releases(here.folders(model.name).releases)
+    release = find(releases, version)
     with checked(release, here) as (copy, _):
-        page = try_page(of_release(copy, declared(model)), runtime)
+        page = try_page(of_release(copy, declared(model), releases.history()), runtime)
     if output is None:
         _serve(page, port, f"{model.name}, release {release.version}")
         return

@@ -83,7 +83,7 @@ class ModelApproval(ApprovalOperator):
         candidate = try_url(self.dag_id, str(context["run_id"]), group)
         self.subject, self.body = question(results, releases.latest(), report, candidate)
         if shares := begins(releases.state().first_share(rollout_plan(self.model.name))):
-            self.body += f"\n\nOnce approved, it is pushed{shares}. No further step asks again."
+            self.body = f"Once approved, it is pushed{shares}. No further step asks again.\n\n{self.body}"
         self.log.info("%s Answer it under 'Required actions', or see %s", self.subject, report)
         super().execute(context)
 

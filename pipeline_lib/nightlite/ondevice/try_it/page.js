@@ -90,8 +90,11 @@ function press(pressed) {
 const briefly = label => (typeof label === 'number' ? Number(label.toPrecision(4)) : label);
 
 function offerGolden(examples) {
+  // Several examples of a label are told apart by their numbers.
+  const repeated = new Set(examples.map(example => example.label)).size < examples.length;
   const buttons = examples.map((example, number) => {
-    const button = Object.assign(element('button', '', String(briefly(example.label))), {type: 'button'});
+    const text = `${repeated ? `${number + 1}: ` : ''}${briefly(example.label)}`;
+    const button = Object.assign(element('button', '', text), {type: 'button'});
     button.setAttribute('aria-label', `golden example ${number + 1}, true ${subject.labels.length ? 'label' : 'value'} ${example.label}`);
     button.addEventListener('click', () => {
       const values = typed(example.inputs);
@@ -112,7 +115,14 @@ function facts(rows) {
   $('facts').replaceChildren(...rows.flatMap(([name, text]) => [element('dt', '', name), element('dd', '', text)]));
 }
 
+/** Offer the way back to the page around the link, in a frame alone. A frame of Airflow's opens no new window. */
+function offerWayBack() {
+  $('back').hidden = window.parent === window;
+  $('back').addEventListener('click', () => history.back());
+}
+
 async function start() {
+  offerWayBack();
   document.querySelector('.answer').classList.toggle('wordy', !subject.labels.length || subject.labels.some(label => label.length > 6));
   $('bars').style.setProperty('--names', Math.min(16, Math.max(1, ...subject.labels.map(label => label.length))));
   verdict('–');

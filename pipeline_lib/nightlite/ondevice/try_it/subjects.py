@@ -1,28 +1,35 @@
 """Subjects of the page: a release, and the candidate of a run, which has no version yet."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.contract.golden import Golden
+from nightlite.ondevice.releases import history
 from nightlite.ondevice.releases.release import Release
 from nightlite.ondevice.results.quality import Quality
+from nightlite.ondevice.rollout.event import Event
 from nightlite.ondevice.try_it.declared import Declared
 from nightlite.ondevice.try_it.page import Subject
 
 
-def of_release(release: Release, declared: Declared) -> Subject:
+def of_release(release: Release, declared: Declared, events: Iterable[Event] = ()) -> Subject:
     """Return a release's file with its golden examples, both checked against its manifest.
+
+    Args:
+      events: of the folder of releases. They say whether the release was withdrawn.
 
     Raises:
       ReleaseError: a file differs from the manifest.
     """
     said = release.manifest
     span = "" if said.span is None else f", span {said.span}"
+    withdrawn = history.withdrawn(events).get(said.sha256)
     return Subject(
-        name=f"release {release.version}",
+        name=f"release {release.version}{f', withdrawn: {withdrawn.why}' if withdrawn else ''}",
         declared=declared,
         contract=said.app_contract,
         content=release.model(),

@@ -45,8 +45,8 @@ def _release(request: Request, dag_id: str, version: Annotated[int, Path(ge=1)])
         return nothing(_NO_MODEL)
 
     def subject() -> Subject:
-        release = ReleaseReader(settings().folders(name).releases).release(version)
-        return of_release(release, compiled_declaration(name, settings()))
+        releases = ReleaseReader(settings().folders(name).releases)
+        return of_release(releases.release(version), compiled_declaration(name, settings()), releases.history())
 
     return _page(request, subject)
 

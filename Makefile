@@ -151,7 +151,7 @@ TFX_ENV := pipeline_lib/nightlite/runner/tfx_env
 # Pins stay as they are where pyproject.toml still allows them; to move one: make lock UPGRADE='--upgrade-package NAME'.
 lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest of everything)
 	@$(LOCK) $(UPGRADE) --extra airflow --extra celery --group dev pyproject.toml -o requirements.txt
-	@$(LOCK) $(UPGRADE) --extra tfx --group dev pyproject.toml -o requirements-tfx.txt
+	@$(LOCK) $(UPGRADE) --extra tfx --extra models --group dev pyproject.toml -o requirements-tfx.txt
 	@$(LOCK) $(UPGRADE) --group setup -o $(TFX_ENV)/requirements-tools.txt
 	@cp requirements-tfx.txt $(TFX_ENV)/requirements-tfx.txt  # whose pins it keeps
 	@$(LOCK) --no-annotate --extra tfx pyproject.toml -o $(TFX_ENV)/requirements-tfx.txt

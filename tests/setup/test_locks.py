@@ -19,7 +19,7 @@ CORE = PYPROJECT["project"]["dependencies"]
 TFX_ENV = "pipeline_lib/nightlite/runner/tfx_env"
 LOCKS = {
     "requirements.txt": [*CORE, *EXTRAS["airflow"], *EXTRAS["celery"], *GROUPS["dev"]],
-    "requirements-tfx.txt": [*CORE, *EXTRAS["tfx"], *GROUPS["dev"]],
+    "requirements-tfx.txt": [*CORE, *EXTRAS["tfx"], *EXTRAS["models"], *GROUPS["dev"]],
     f"{TFX_ENV}/requirements-tools.txt": GROUPS["setup"],
     f"{TFX_ENV}/requirements-tfx.txt": [*CORE, *EXTRAS["tfx"]],
     "requirements-screenshots.txt": GROUPS["screenshots"],

@@ -61,7 +61,7 @@ def routes() -> Iterator[str]:
             path = route.path
             for name in ("dag_id", "run_id", "page", "task_id", "node_id", "key", "path:path"):
                 path = path.replace(f"{{{name}}}", "reported")
-            path = path.replace("{version}/{name}", "1/manifest.json")
+            path = path.replace("{version}", "1").replace("{name}", "manifest.json")
             assert "{" not in path, f"{path}: say what to ask it for"
             yield f"{served_app['url_prefix']}{path}"
 

@@ -15,6 +15,7 @@ from nightlite.ondevice import spans
 from nightlite.ondevice.in_tfx.ingest import write_span as written_spans
 from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.releases import store as release_store
+from nightlite.ondevice.releases import writer as release_writer
 from nightlite.ondevice.releases.store import Releases
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from tests.faults.tfx.nights import folders_of, prune, run_node, simulate
@@ -60,7 +61,10 @@ def step(request: pytest.FixtureRequest) -> timedelta:
 def lived(tmp_path: Path, step: timedelta, deployed: Settings) -> Settings:
     """Return seven nights; as the settings of the deployment."""
     nights = simulate(NIGHTS, tmp_path)
-    with mock.patch.object(release_store, "datetime", wrong_by(step)):
+    with (
+        mock.patch.object(release_store, "datetime", wrong_by(step)),
+        mock.patch.object(release_writer, "datetime", wrong_by(step)),
+    ):
         for _ in range(BEFORE):
             next(nights)
     date_ahead(tmp_path, step)

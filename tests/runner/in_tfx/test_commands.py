@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -143,6 +144,7 @@ def test_a_construct_that_is_not_run_is_no_usage_error(shop: Path, capsys: pytes
 def test_a_compiled_file_is_run_whole_and_a_failure_is_the_exit_code(
     shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = os.environ.get("TMPDIR")
     assert compiled("--arg", "root=root") == EXIT_OK
     capsys.readouterr()
     assert commands.main(["run-local", "shop.json", "--run-id", "one", "--param", "first=4"]) == EXIT_OK
@@ -157,6 +159,7 @@ def test_a_compiled_file_is_run_whole_and_a_failure_is_the_exit_code(
     assert compiled("--arg", "root=root", "--arg", "fails=true") == EXIT_OK
     with pytest.raises(ValueError, match="it never works"):
         commands.main(["run-local", "shop.json", "--run-id", "two"])
+    assert Path(tempfile.gettempdir()).is_dir() and os.environ.get("TMPDIR") == before
 
 
 def test_a_node_is_run_by_its_command_and_a_wrong_one_is_usage(

@@ -123,12 +123,16 @@ def local_run_id() -> str:
 @contextlib.contextmanager
 def own_temporary_folder() -> Iterator[None]:
     """Set a temporary folder for this command, because Beam and TFX leave folders in TMPDIR."""
+    before = os.environ.get("TMPDIR")
     with tempfile.TemporaryDirectory(prefix=f"node-{os.getpid()}-", dir=temporary_dir()) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         try:
             yield
         finally:
             tempfile.tempdir = None
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,7 +13,9 @@ _EPOCHS = f"{PARAMETERS['epochs']} epochs"
 
 def dag_parse(name: str, lab: Lab) -> Row:
     ours, empty = lab.parses
-    what = "DagBag of dags/ without `import airflow` | as many EmptyOperators as there are nodes, same edges"
+    what = (
+        "DagBag of a model's DAG file without `import airflow` | as many EmptyOperators as there are nodes, same edges"
+    )
     return Row.of(name, "s", ours, empty, what=what)
 
 

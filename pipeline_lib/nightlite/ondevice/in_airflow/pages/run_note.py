@@ -6,10 +6,11 @@ therefore in a savepoint, and its errors are only logged.
 Upstream: apache/airflow#39646, open: what a listener commits in the scheduler's session breaks it. For Airflow 3.3.
 """
 
-import logging
 from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
+
+from nightlite.runner.in_airflow.pages.node_notes import AUTHOR, OPERATOR, in_savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,33 +20,15 @@ if TYPE_CHECKING:
 
     from nightlite.runner.node_result import NodeResult
 
-# Author of our notes. A person's note has a person's id, and is kept.
-AUTHOR = "nightlite"
-_OURS = "TfxNodeOperator"
-_LOG = logging.getLogger(__name__)
-
 
 @hookimpl
 def on_dag_run_success(dag_run: "DagRun", msg: str) -> None:
-    _note(dag_run)
+    in_savepoint(dag_run, write_note, "run")
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: "DagRun", msg: str) -> None:
-    _note(dag_run)
-
-
-def _note(dag_run: "DagRun") -> None:
-    try:
-        from sqlalchemy.orm import object_session
-
-        if session := object_session(dag_run):
-            session.flush()  # otherwise a note that a person has just written would not be seen
-            # On the connection: the scheduler's session forbids commits, and a savepoint's counts as one.
-            with session.no_autoflush, session.connection().begin_nested():
-                write_note(session, dag_run)
-    except Exception:
-        _LOG.exception("no note was written on run %s", getattr(dag_run, "run_id", "?"))
+    in_savepoint(dag_run, write_note, "run")
 
 
 def write_note(session: "Session", dag_run: "DagRun") -> None:
@@ -59,7 +42,7 @@ def write_note(session: "Session", dag_run: "DagRun") -> None:
     of_run = (TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id)
     query = select(TaskInstance.task_id, TaskInstance.state, TaskInstance.operator).where(*of_run)
     tasks = session.execute(query.order_by(TaskInstance.end_date)).all()
-    if not any(operator == _OURS for _, _, operator in tasks):
+    if not any(operator == OPERATOR for _, _, operator in tasks):
         return
     author = session.execute(select(DagRunNote.user_id).where(DagRunNote.dag_run_id == dag_run.id)).first()
     if author and author[0] != AUTHOR:

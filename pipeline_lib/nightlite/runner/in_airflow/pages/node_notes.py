@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 from airflow.listeners import hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import Session
 
 # Author of our notes. A person's note has a person's id, and is kept.
 AUTHOR = "nightlite"
-_OURS = "TfxNodeOperator"
+# Tasks of ours, by the operator that Airflow records.
+OPERATOR = "TfxNodeOperator"
 _NOTED = ("cached", "skipped")
 _MOST = 1000  # of Airflow's column
 _LOG = logging.getLogger(__name__)
@@ -26,15 +29,16 @@ _LOG = logging.getLogger(__name__)
 
 @hookimpl
 def on_dag_run_success(dag_run: "DagRun", msg: str) -> None:
-    _note(dag_run)
+    in_savepoint(dag_run, write_notes, "a task of run")
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: "DagRun", msg: str) -> None:
-    _note(dag_run)
+    in_savepoint(dag_run, write_notes, "a task of run")
 
 
-def _note(dag_run: "DagRun") -> None:
+def in_savepoint(dag_run: "DagRun", write: "Callable[[Session, DagRun], None]", noted: str) -> None:
+    """Call `write` with the run's session, in a savepoint of the transaction that ends the run. Log its errors."""
     try:
         from sqlalchemy.orm import object_session
 
@@ -42,9 +46,9 @@ def _note(dag_run: "DagRun") -> None:
             session.flush()  # otherwise a note that a person has just written would not be seen
             # On the connection: the scheduler's session forbids commits, and a savepoint's counts as one.
             with session.no_autoflush, session.connection().begin_nested():
-                write_notes(session, dag_run)
+                write(session, dag_run)
     except Exception:
-        _LOG.exception("no note was written on a task of run %s", getattr(dag_run, "run_id", "?"))
+        _LOG.exception("no note was written on %s %s", noted, getattr(dag_run, "run_id", "?"))
 
 
 def write_notes(session: "Session", dag_run: "DagRun") -> None:
@@ -55,7 +59,7 @@ def write_notes(session: "Session", dag_run: "DagRun") -> None:
     from nightlite.runner.in_airflow.xcom import stored_results
 
     of_run = (TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id)
-    nodes = select(TaskInstance.id, TaskInstance.task_id).where(*of_run, TaskInstance.operator == _OURS)
+    nodes = select(TaskInstance.id, TaskInstance.task_id).where(*of_run, TaskInstance.operator == OPERATOR)
     tasks = {task_id: task for task, task_id in session.execute(nodes)}
     if not tasks:
         return

@@ -25,7 +25,7 @@ Point = Sequence[float]
 
 
 class Steps(TypedDict, total=False):
-    """What to do on the page.
+    """Steps on the page.
 
     drawings: each a list of strokes, each a list of points in shares of the pad's width and height.
     pictures: paths of pictures, opened one after the other.

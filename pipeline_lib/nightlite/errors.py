@@ -95,7 +95,7 @@ class FeedError(NightliteError):
 
 
 class FeedRefusedError(FeedError):
-    """What a feed's server sends is not what its publisher signed, or does not run here."""
+    """A feed's file is not the one that its publisher signed, or does not run here."""
 
 
 class StackError(NightliteError):

@@ -1,4 +1,4 @@
-"""The extra `openlineage`: what a local HTTP receiver is told of real tasks, in an environment of the test's own."""
+"""The extra `openlineage`: the events of real tasks at a local HTTP receiver, in an environment of the test's own."""
 
 import json
 import shutil

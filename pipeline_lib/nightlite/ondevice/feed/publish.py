@@ -26,7 +26,7 @@ from nightlite.ondevice.settings import Settings
 
 @dataclass(frozen=True)
 class Published:
-    """What a publication wrote."""
+    """Result of a publication."""
 
     documents: Mapping[Channel, Document]
     removed: tuple[str, ...]

@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Expected:
-    """What an app expects of its feed.
+    """Expectations of an app of its feed.
 
     Attributes:
       keys: that it ships, by their ids; the current one first.

@@ -28,7 +28,7 @@ _FOLDER = re.compile("[0-9a-f]{64}")
 
 
 class Memory(BaseModel):
-    """What a client remembers of the last document that it accepted.
+    """Memory of a client of the last document that it accepted.
 
     Attributes:
       key_id, sequence: which one it is; an older one is refused.

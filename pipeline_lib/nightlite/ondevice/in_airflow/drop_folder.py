@@ -21,7 +21,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, A
 
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.settings import Settings
-from nightlite.paths import PROJECT, SOURCES
 
 READY = "READY"
 REASON = "reason.txt"
@@ -77,12 +76,11 @@ def ingest(name: str, model: OnDeviceModel, config: Settings) -> dict[str, Any]:
       AirflowFailException: it was refused, with the reason.
       AirflowSkipException: an older span already holds exactly this.
     """
+    from nightlite.ondevice.in_airflow import tfx_program  # no parse of the DAG needs it
+
     folders = config.folders(model.name)
-    command = [str(config.tfx_python), "-m", _INGEST, model.ingest, str(folders.drop / name), str(folders.data)]
-    # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
-    env = {**os.environ, "PYTHONPATH": str(SOURCES)}
     try:
-        done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
+        done = tfx_program.run(config, _INGEST, model.ingest, str(folders.drop / name), str(folders.data))
         problem = _reason(done) if done.returncode else None
     except (OSError, AirflowTaskTimeout) as error:
         problem = str(error)

@@ -1,8 +1,6 @@
 """The DAG that publishes a model's feed: each day, and at once when there is a release."""
 
 import json
-import os
-import subprocess
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +11,6 @@ from nightlite.ondevice.in_airflow.notice.task import tell_of_failed_task
 from nightlite.ondevice.in_airflow.schedule import node_limits
 from nightlite.ondevice.model import releases_asset
 from nightlite.ondevice.settings import Settings, settings
-from nightlite.paths import PROJECT, SOURCES
 
 # After the nightly runs, and before people are there to mend what failed.
 _DAILY = "0 5 * * *"
@@ -101,10 +98,9 @@ def publish_feed(name: str, config: Settings) -> int:
     """
     if not config.has_feeds:
         raise AirflowFailException(f"expected the feed's keys in {config.feed_keys_dir}. Received: none; put them back")
-    # Airflow's own PYTHONPATH would put Airflow's packages before that environment's.
-    env = {**os.environ, "PYTHONPATH": str(SOURCES)}
-    command = [str(config.tfx_python), "-m", _PUBLISH, name]
-    done = subprocess.run(command, cwd=PROJECT, env=env, check=False, text=True, capture_output=True)
+    from nightlite.ondevice.in_airflow import tfx_program  # no parse of the DAG needs it
+
+    done = tfx_program.run(config, _PUBLISH, name)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise RuntimeError(lines[-1] if lines else f"the publication ended with exit code {done.returncode}")

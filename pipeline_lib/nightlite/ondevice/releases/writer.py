@@ -111,11 +111,7 @@ class ReleaseWriter(ReleaseReader):
                 sha256 = ""
                 with contextlib.suppress(ReleaseError):
                     sha256 = self.release(version).manifest.sha256
-                now = datetime.now(UTC)
-                event = Event(
-                    action="prune", version=version, sha256=sha256, previous=latest, when=now, who=who, why=why
-                )
-                history.append(self.folder, event)
+                self._record("prune", version, sha256, who, why)
                 durable.remove(self.folder / str(version))
             return versions
 
@@ -167,10 +163,23 @@ class ReleaseWriter(ReleaseReader):
         when: datetime | None = None,
     ) -> None:
         """Record a change, then let `latest` follow."""
+        self._record(action, release.version, release.manifest.sha256, who, why, permille, when)
+        self._point_latest()
+
+    def _record(
+        self,
+        action: Action,
+        version: int,
+        sha256: str,
+        who: str,
+        why: str,
+        permille: int | None = None,
+        when: datetime | None = None,
+    ) -> None:
         event = Event(
             action=action,
-            version=release.version,
-            sha256=release.manifest.sha256,
+            version=version,
+            sha256=sha256,
             previous=self.latest_version(),
             when=when or datetime.now(UTC),
             who=who,
@@ -178,7 +187,6 @@ class ReleaseWriter(ReleaseReader):
             permille=permille,
         )
         history.append(self.folder, event)
-        self._point_latest()
 
     def _point_latest(self) -> None:
         """Point `latest` to what the history says."""

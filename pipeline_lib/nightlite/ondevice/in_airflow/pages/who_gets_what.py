@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 class ChannelRow(NamedTuple):
-    """What phones of a channel get. `older` are the releases for apps that are too old for these."""
+    """Offers to the phones of a channel. `older` are the releases for apps that are too old for these."""
 
     channel: Channel
     parts: tuple[Part, ...]

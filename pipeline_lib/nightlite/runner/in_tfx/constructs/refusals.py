@@ -1,4 +1,4 @@
-"""What a pipeline's IR may hold that the runner does not run: each construct is refused when it is compiled.
+"""Refusals of constructs that a pipeline's IR may hold and the runner does not run, when it is compiled.
 
 TFX's launcher ignores most of them without a word. docs/runner.md has the table of all constructs.
 """

@@ -6,9 +6,11 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from nightlite.paths import PROJECT
@@ -112,11 +114,23 @@ def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(
     assert process.returncode == 0, log
 
 
+def files_at_rest(server: psutil.Process) -> int:
+    """Return the fewest files that a server has open within a second.
+
+    After each request it reads its own code, a file at a time, to see whether it is outdated.
+    """
+    counts = []
+    for _ in range(50):
+        counts.append(server.num_fds())
+        time.sleep(0.02)
+    return min(counts)
+
+
 @LONG
 def test_two_hundred_nodes_leave_no_zombie_no_socket_and_no_memory(own: Deployment) -> None:
     own.run("Echo", "worn-warm-up", "number=1")
     [server] = own.servers()
-    before, files = server.memory_info().rss, server.num_fds()
+    before, files = server.memory_info().rss, files_at_rest(server)
     failed: list[str] = []
 
     def run(lane: int) -> None:
@@ -135,7 +149,7 @@ def test_two_hundred_nodes_leave_no_zombie_no_socket_and_no_memory(own: Deployme
     assert server.is_running()
     assert server.children() == []
     assert server.memory_info().rss < 1.05 * before
-    assert server.num_fds() == files
+    assert files_at_rest(server) == files
     assert len(own.sockets()) == 1
     assert list((own.folder / "var" / "tmp").iterdir()) == []
 

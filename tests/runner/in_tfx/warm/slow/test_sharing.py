@@ -117,7 +117,7 @@ def test_a_server_in_which_tensorflow_ran_an_op_answers_cold_and_says_what_did(
 def files_at_rest(server: psutil.Process) -> int:
     """Return the fewest files that a server has open within a second.
 
-    After each request it reads its own code, a file at a time, to see whether it is outdated.
+    Every two seconds and at each request, a server reads its own code, a file at a time: it may be outdated.
     """
     counts = []
     for _ in range(50):

@@ -1,41 +1,28 @@
 """Trainer.mnist: trains the network, and exports it with two signatures."""
 
-import dataclasses
-import hashlib
 import math
 from collections.abc import Mapping
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
-from tfx_bsl.public import tfxio
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from models.mnist.model.augmentation import Distortion, distort
-from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, LITE_CONTRACT, NUM_CLASSES, transformed_name
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, LITE_CONTRACT, transformed_name
 from models.mnist.model.network import Tabulated, build_network, one_cycle
 from models.mnist.model.training_parameters import TrainingParams
-from nightlite.errors import DataError, NightliteError
+from nightlite.errors import NightliteError
 from nightlite.ondevice.in_tfx.export import export as export_model
+from nightlite.ondevice.in_tfx.training_input import TransformedExamples, transformed_examples
 
 # Training needs steps, so an epoch passes over a small data set several times.
 MIN_STEPS_PER_EPOCH = 30
 _WEIGHT_DECAY = 0.01
-_READ_BATCH = 1024
 _EVAL_BATCH = 500
 
 # As tf.summary.scalar writes it. That function needs the tensorboard package, which TensorFlow 2.21 lacks.
 _SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class="DATA_CLASS_SCALAR")
-
-
-@dataclasses.dataclass(frozen=True)
-class Examples:
-    """One split in memory: images float32 [n, 784] in [-0.5, 0.5], labels int64 [n] in 0-9."""
-
-    images: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -47,53 +34,29 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Raises:
       ValidationError: `custom_config` holds something else.
-      DataError: a split is empty or has labels outside 0-9.
+      DataError: a split is empty.
       NightliteError: training diverged.
     """
     params = TrainingParams.model_validate(fn_args.custom_config or {})
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    train_split, eval_split = (
-        read_examples(fn_args.data_accessor, files, transform_output)
-        for files in (fn_args.train_files, fn_args.eval_files)
-    )
-    network = train(train_split, eval_split, params, fn_args.model_run_dir)
+    with (
+        transformed_examples(fn_args.train_files, transform_output, fn_args.model_run_dir) as train_split,
+        transformed_examples(fn_args.eval_files, transform_output, fn_args.model_run_dir) as eval_split,
+    ):
+        network = train(train_split, eval_split, params, fn_args.model_run_dir)
     export(network, transform_output, fn_args.serving_model_dir)
 
 
-def read_examples(data_accessor: DataAccessor, files: list[str], transform_output: tft.TFTransformOutput) -> Examples:
-    """Read a whole split: 60,000 images are 190 MB.
-
-    Raises:
-      DataError: it is empty, or has labels outside 0-9.
-    """
-    batches = data_accessor.tf_dataset_factory(
-        files,
-        tfxio.TensorFlowDatasetOptions(batch_size=_READ_BATCH, num_epochs=1, shuffle=False),
-        transform_output.transformed_metadata.schema,
-    )
-    image_batches, label_batches = [], []
-    for batch in batches:
-        image_batches.append(batch[transformed_name(IMAGE_KEY)].numpy())
-        label_batches.append(batch[transformed_name(LABEL_KEY)].numpy())
-    if not image_batches:
-        raise DataError(f"{', '.join(files)}: expected at least one example. Received: none")
-    images = np.concatenate(image_batches).reshape(-1, IMAGE_SIZE)
-    labels = np.concatenate(label_batches).reshape(-1)
-    if len(outside := labels[(labels < 0) | (labels >= NUM_CLASSES)]):
-        raise DataError(f"{', '.join(files)}: expected labels from 0 to {NUM_CLASSES - 1}. Received: {outside[0]}")
-    # Beam shuffles with random keys, so that two runs read the same examples in different orders.
-    order = sorted(range(len(labels)), key=lambda i: (hashlib.sha256(images[i].tobytes()).digest(), labels[i]))
-    return Examples(images[order], labels[order])
-
-
-def train(train_split: Examples, eval_split: Examples, params: TrainingParams, log_dir: str) -> keras.Model:
+def train(
+    train_split: TransformedExamples, eval_split: TransformedExamples, params: TrainingParams, log_dir: str
+) -> keras.Model:
     """Train a new network, with a line of progress per epoch. The same arguments give the same weights.
 
     Raises:
       NightliteError: the loss is no longer a finite number.
     """
     keras.utils.set_random_seed(params.seed)
-    steps_per_epoch = max(MIN_STEPS_PER_EPOCH, math.ceil(len(train_split.labels) / params.batch_size))
+    steps_per_epoch = max(MIN_STEPS_PER_EPOCH, train_split.steps(params.batch_size))
     schedule = Tabulated(
         one_cycle(params.learning_rate, params.epochs * steps_per_epoch), params.epochs * steps_per_epoch
     )
@@ -107,7 +70,7 @@ def train(train_split: Examples, eval_split: Examples, params: TrainingParams, l
     # With all variables built first, Keras traces the step once instead of twice.
     network.optimizer.build(network.trainable_variables)
     print(
-        f"{len(train_split.labels):,} examples to train on, {len(eval_split.labels):,} to evaluate on, "
+        f"{train_split.count:,} examples to train on, {eval_split.count:,} to evaluate on, "
         f"{params.epochs} epochs of {steps_per_epoch} steps, {network.count_params():,} parameters",
         flush=True,
     )
@@ -115,7 +78,7 @@ def train(train_split: Examples, eval_split: Examples, params: TrainingParams, l
         training_batches(train_split, params.batch_size, params.seed),
         epochs=params.epochs,
         steps_per_epoch=steps_per_epoch,
-        validation_data=tf.data.Dataset.from_tensor_slices((eval_split.images, eval_split.labels)).batch(_EVAL_BATCH),
+        validation_data=eval_split.batches(_EVAL_BATCH).map(_images_and_labels),
         shuffle=False,
         verbose=0,
         callbacks=[_EpochReport(params, log_dir)],
@@ -123,23 +86,22 @@ def train(train_split: Examples, eval_split: Examples, params: TrainingParams, l
     return network
 
 
-def training_batches(split: Examples, batch_size: int, seed: int) -> tf.data.Dataset:
+def training_batches(split: TransformedExamples, batch_size: int, seed: int) -> tf.data.Dataset:
     """Return endless shuffled, distorted batches: (images float32 [batch, 784], labels int64 [batch])."""
 
     @tf.autograph.experimental.do_not_convert
-    def distorted(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    def distorted(number: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         # The batch's number seeds its distortions, so they do not depend on threads.
-        images, labels = batch
+        images, labels = _images_and_labels(batch)
         return distort(images, tf.stack([tf.constant(seed, tf.int64), number]), Distortion()), labels
 
-    batches = (
-        tf.data.Dataset.from_tensor_slices((split.images, split.labels))
-        .shuffle(len(split.labels), seed=seed)
-        .repeat()
-        .batch(batch_size)
-    )
-    numbered = tf.data.Dataset.zip(tf.data.Dataset.counter(), batches)
+    numbered = tf.data.Dataset.zip(tf.data.Dataset.counter(), split.shuffled(batch_size, seed))
     return numbered.map(distorted, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _images_and_labels(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    labels = tf.reshape(batch[transformed_name(LABEL_KEY)], [-1])
+    return tf.reshape(batch[transformed_name(IMAGE_KEY)], [-1, IMAGE_SIZE]), labels
 
 
 def export(network: keras.Model, transform_output: tft.TFTransformOutput, folder: str) -> None:

@@ -94,12 +94,13 @@ def create_pipeline(
         schema=schema,
         preprocessing_fn=model.preprocessing_fn,
         disable_statistics=True,
+        materialize=False,  # the Trainer applies the graph, in an order that only data and seed decide
     )
     transform.add_upstream_node(data_gate)
 
     trainer = tfx.components.Trainer(
         run_fn=model.run_fn,
-        examples=transform.outputs["transformed_examples"],
+        examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
         custom_config={name: run_values[name] for name in training_params(model).model_fields},

@@ -5,8 +5,7 @@ from typing import ClassVar
 
 from tfx import v1 as tfx
 from tfx.components.example_gen import utils
-from tfx.components.example_gen.import_example_gen import component as import_example_gen
-from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.proto import example_gen_pb2
 from tfx.types import channel, standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
@@ -27,11 +26,11 @@ class SpanExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
     }
 
 
-class SpanExampleGen(import_example_gen.ImportExampleGen):
-    """Component that reads the spans of a run's parameters.
+class SpanExampleGen(base_component.BaseComponent):
+    """Component that passes on the files of the spans of a run's parameters.
 
-    TFX's own reads the newest span, or one fixed at compilation. The same spans have the same cache key, however
-    they were selected. The artifact's `span` is the highest of them. Its `spans` and `sources` name all.
+    TFX's own ImportExampleGen reads the newest span, or one fixed at compilation. The same spans have the same cache
+    key, however they were selected. The artifact's `span` is the highest of them. Its `spans` and `sources` name all.
 
     Args:
       input_base: the folder of spans, as described in `nightlite/ondevice/spans.py`.
@@ -40,7 +39,7 @@ class SpanExampleGen(import_example_gen.ImportExampleGen):
     """
 
     SPEC_CLASS = SpanExampleGenSpec
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
     DRIVER_CLASS = Driver
 
     def __init__(self, input_base: str, input_config: tfx.proto.Input, run_values: Mapping[str, RunValue]) -> None:
@@ -53,5 +52,4 @@ class SpanExampleGen(import_example_gen.ImportExampleGen):
             examples=channel.Channel(type=standard_artifacts.Examples),
             **{ASKED_SPAN: run_values["span"], WINDOW: run_values["window"], AS_OF: run_values["as_of"]},
         )
-        # ImportExampleGen's own constructor would make the spec without these three.
-        base_beam_component.BaseBeamComponent.__init__(self, spec=spec)
+        super().__init__(spec=spec)

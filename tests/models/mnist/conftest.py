@@ -11,11 +11,12 @@ import tensorflow as tf
 
 from models.mnist.data.sources import load_mnist5k
 from models.mnist.model import trainer
-from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, transformed_name
 from models.mnist.model.training_parameters import TrainingParams
 from nightlite.ondevice.in_tfx.conversion import lite_trainer
 from nightlite.ondevice.in_tfx.ingest.examples import Dataset
-from tests.models.mnist.made_digits import floats, idx_bytes, make_split
+from nightlite.ondevice.in_tfx.training_input import TransformedExamples
+from tests.models.mnist.made_digits import Examples, floats, idx_bytes, make_split
 
 
 @pytest.fixture
@@ -50,16 +51,23 @@ def mnist5k() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def data(mnist5k: Dataset) -> tuple[trainer.Examples, trainer.Examples]:
-    train, evaluation = (
-        trainer.Examples(floats(split), split.labels.astype(np.int64)) for split in mnist5k.splits.values()
-    )
+def data(mnist5k: Dataset) -> tuple[Examples, Examples]:
+    train, evaluation = (Examples(floats(split), split.labels.astype(np.int64)) for split in mnist5k.splits.values())
     return train, evaluation
 
 
 @pytest.fixture(scope="session")
-def network(data: tuple[trainer.Examples, trainer.Examples], tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
-    return trainer.train(*data, TrainingParams(epochs=4), str(tmp_path_factory.mktemp("logs")))
+def network(data: tuple[Examples, Examples], tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
+    splits = [
+        TransformedExamples(
+            len(examples.labels),
+            tf.data.Dataset.from_tensor_slices(
+                {transformed_name(IMAGE_KEY): examples.images, transformed_name(LABEL_KEY): examples.labels}
+            ).batch(256),
+        )
+        for examples in data
+    ]
+    return trainer.train(*splits, TrainingParams(epochs=4), str(tmp_path_factory.mktemp("logs")))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Digits made up on the spot, and IDX files of them."""
 
+import dataclasses
 import struct
 
 import numpy as np
@@ -9,6 +10,14 @@ from models.mnist.model.features import IMAGE_KEY
 from models.mnist.on_device import MODEL
 from nightlite.ondevice.in_tfx.ingest.examples import Split
 from nightlite.ondevice.in_tfx.ingest.tfrecords import scale
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Images float32 [n, 784] in [-0.5, 0.5], and labels int64 [n] in 0-9."""
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
 
 
 def idx_bytes(array: NDArray[np.uint8], count: int | None = None) -> bytes:

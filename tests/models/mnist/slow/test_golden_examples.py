@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIDE, LABELS
 from nightlite.ondevice.contract.golden import Golden, floats, numbers
 from nightlite.ondevice.in_tfx.conversion.quantization import quantize
@@ -14,8 +13,9 @@ from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_firs
 from nightlite.ondevice.in_tfx.edge_validator.processes import run_one_at_a_time
 from nightlite.ondevice.in_tfx.golden_check import golden_check
 from nightlite.ondevice.quantization import TOLERANCES
+from tests.models.mnist.made_digits import Examples
 
-Data = tuple[trainer.Examples, trainer.Examples]
+Data = tuple[Examples, Examples]
 Change = Callable[[np.ndarray], np.ndarray]
 # What an app's developer gets wrong: nothing scaled, nothing centred, dark on light, columns for rows.
 WRONG: dict[str, Change] = {

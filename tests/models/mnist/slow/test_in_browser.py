@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from bench.tfx import runtimes
-from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, LABELS
 from models.mnist.on_device import MODEL
 from models.mnist.predict import pictures
@@ -31,17 +30,18 @@ from nightlite.ondevice.try_it.page import try_page
 from nightlite.ondevice.try_it.runtime import web_runtime
 from nightlite.ondevice.try_it.subjects import of_release
 from tests.browser import needs
+from tests.models.mnist.made_digits import Examples
 from tests.ondevice.releases.made_releases import declared as described
 from tests.ondevice.releases.made_releases import describe
 from tests.strokes import DIGITS
 from web import in_chromium, try_steps
 
 pytestmark = needs(in_chromium.missing(), "a release in a browser")
-Data = tuple[trainer.Examples, trainer.Examples]
+Data = tuple[Examples, Examples]
 IMAGES_PER_CLASS = 10
 
 
-def golden(file: Path, sha256: str, examples: trainer.Examples) -> Golden:
+def golden(file: Path, sha256: str, examples: Examples) -> Golden:
     """Return LiteRT's answers to some images of every class."""
     chosen = np.concatenate([np.flatnonzero(examples.labels == n)[:IMAGES_PER_CLASS] for n in range(len(LABELS))])
     inputs = {IMAGE_KEY: examples.images[chosen]}

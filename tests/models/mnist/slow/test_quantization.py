@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pytest
 from ai_edge_litert.compiled_model import CompiledModel
 
-from models.mnist.model import trainer
 from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LITE_CONTRACT
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.in_tfx.conversion import tflite_file
 from nightlite.ondevice.in_tfx.conversion.quantization import quantize
+from tests.models.mnist.made_digits import Examples
 
 # The largest share of the float file's size.
 SIZES = {"dynamic": 0.3, "float16": 0.55, "int8": 0.3}
@@ -30,9 +30,7 @@ def answers(file: Path, images: Images) -> Images:
 
 
 @pytest.fixture
-def quantized(
-    float_file: bytes, data: tuple[trainer.Examples, trainer.Examples], tmp_path: Path
-) -> Callable[[str], Path]:
+def quantized(float_file: bytes, data: tuple[Examples, Examples], tmp_path: Path) -> Callable[[str], Path]:
     def make(mode: str) -> Path:
         file = tmp_path / mode
         file.write_bytes(float_file)
@@ -47,7 +45,7 @@ def test_a_mode_is_smaller_has_the_same_contract_and_is_as_good(
     quantized: Callable[[str], Path],
     float_file: bytes,
     network: keras.Model,
-    data: tuple[trainer.Examples, trainer.Examples],
+    data: tuple[Examples, Examples],
     mode: str,
 ) -> None:
     file, evaluation = quantized(mode), data[1]
@@ -63,7 +61,7 @@ def test_a_mode_is_smaller_has_the_same_contract_and_is_as_good(
 
 
 def test_the_float_file_gives_many_images_the_digit_that_keras_gives_them(
-    float_file: bytes, network: keras.Model, data: tuple[trainer.Examples, trainer.Examples], tmp_path: Path
+    float_file: bytes, network: keras.Model, data: tuple[Examples, Examples], tmp_path: Path
 ) -> None:
     file = tmp_path / "tflite"
     file.write_bytes(float_file)
@@ -96,7 +94,7 @@ def test_the_same_images_give_the_same_file(quantized: Callable[[str], Path]) ->
 
 
 def test_wrong_weights_are_refused_in_every_mode(
-    quantized: Callable[[str], Path], data: tuple[trainer.Examples, trainer.Examples]
+    quantized: Callable[[str], Path], data: tuple[Examples, Examples]
 ) -> None:
     images = data[1].images[:64]
     wrong = np.roll(np.eye(10, dtype=np.float32)[data[1].labels[:64]], 1, axis=1)

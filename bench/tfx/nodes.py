@@ -46,7 +46,10 @@ def run(examples: int, params: Sequence[str], folder: Path) -> dict[str, tuple[f
         arguments = ["--pipeline", str(compiled_file), "--node", node.id, "--run-id", "nodes"]
         with (folder / f"{node.id}.log").open("wb") as log:
             call = forking.ChildCall(
-                [*arguments, *(f"--param={item}" for item in params)], dict(os.environ), os.getcwd(), *[log.fileno()] * 2
+                [*arguments, *(f"--param={item}" for item in params)],
+                dict(os.environ),
+                os.getcwd(),
+                *[log.fileno()] * 2,
             )
             lifeline = forking.Lifeline()
             found[node.id] = _watched(forking.start(call, lifeline, own_session=True).pid, folder / f"{node.id}.log")

@@ -1,7 +1,8 @@
 """Examples as phones feed them to the file: raw, before Transform."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from nightlite.ondevice.contract.file_contract import FileContract
 
 Inputs = Mapping[str, npt.NDArray[np.float32]]
 Labels = npt.NDArray[Any]  # int64 of a classification, float32 of a regression
-_BATCH = 500
+# Examples that are read, and answered, together.
+BATCH = 256
 
 
 def read_inputs(files: Sequence[str], contract: FileContract, most: int | None = None) -> Inputs:
@@ -27,20 +29,44 @@ def read_inputs(files: Sequence[str], contract: FileContract, most: int | None =
     Raises:
       DataError: there is no example.
     """
-    return _read(files, _spec(contract), most)
+    batches = list(_batches(files, _spec(contract), most))
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def input_batches(files: Sequence[str], contract: FileContract) -> Iterator[Inputs]:
+    """Yield the inputs as `read_inputs` does, `BATCH` examples at a time.
+
+    Raises:
+      DataError: there is no example.
+    """
+    return _batches(files, _spec(contract))
+
+
+def labelled_batches(
+    files: Sequence[str], contract: FileContract, label_key: str, label_type: type[np.generic] = np.int64
+) -> Iterator[tuple[Inputs, Labels]]:
+    """Yield the inputs as `input_batches` does, and the labels [n] of that type.
+
+    Raises:
+      DataError: there is no example.
+    """
+    spec = {**_spec(contract), label_key: tf.io.FixedLenFeature([], tf.as_dtype(label_type))}
+    for batch in _batches(files, spec):
+        labels: Labels = batch.pop(label_key)
+        yield batch, labels
 
 
 def read_labelled(
     files: Sequence[str], contract: FileContract, label_key: str, label_type: type[np.generic] = np.int64
 ) -> tuple[Inputs, Labels]:
-    """Return the inputs as `read_inputs` does, and the labels [n] of that type.
+    """Return all that `labelled_batches` yields.
 
     Raises:
       DataError: there is no example.
     """
-    found = _read(files, {**_spec(contract), label_key: tf.io.FixedLenFeature([], tf.as_dtype(label_type))}, None)
-    labels: Labels = found.pop(label_key)
-    return found, labels
+    batches = list(labelled_batches(files, contract, label_key, label_type))
+    inputs = {name: np.concatenate([batch[name] for batch, _ in batches]) for name in batches[0][0]}
+    return inputs, np.concatenate([labels for _, labels in batches])
 
 
 def digest(inputs: Inputs, index: int) -> bytes:
@@ -52,14 +78,13 @@ def _spec(contract: FileContract) -> dict[str, tf.io.FixedLenFeature]:
     return {tensor.name: tf.io.FixedLenFeature(tensor.shape[1:], tf.float32) for tensor in contract.inputs}
 
 
-def _read(
-    files: Sequence[str], spec: Mapping[str, tf.io.FixedLenFeature], most: int | None
-) -> dict[str, npt.NDArray[Any]]:
-    records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
-    batches = [
-        tf.io.parse_example(batch, dict(spec))
-        for batch in (records if most is None else records.take(most)).batch(_BATCH)
-    ]
-    if not batches:
+def _batches(
+    files: Sequence[str], spec: Mapping[str, tf.io.FixedLenFeature], most: int | None = None
+) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP").take(-1 if most is None else most)
+    batches = iter(records.batch(BATCH))
+    first = next(batches, None)
+    if first is None:
         raise DataError(f"{', '.join(files)}: expected at least one example to compare models on. Received: none")
-    return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in spec}
+    for batch in itertools.chain([first], batches):
+        yield {name: values.numpy() for name, values in tf.io.parse_example(batch, dict(spec)).items()}

@@ -63,11 +63,12 @@ def read_variables(kind: type[_Kind], prefix: str = "") -> _Kind:
         return kind(_env_prefix=prefix)
     except ValidationError as error:
         first = error.errors()[0]
-        field = str(first["loc"][0])
+        field, *within = map(str, first["loc"])
         # Logs hold no secrets, and an address may contain one.
         secret = "SecretStr" in str(kind.model_fields[field].annotation) or "@" in str(first["input"])
         received = "what may hold a secret" if secret else repr(first["input"])
-        raise SettingsError(f"{prefix}{field}".upper() + f": {expected(first)}. Received: {received}") from None
+        place = "".join(f"entry {int(name) + 1}: " if name.isdigit() else f"{name}: " for name in within)
+        raise SettingsError(f"{prefix}{field}".upper() + f": {place}{expected(first)}. Received: {received}") from None
 
 
 # pydantic's types of errors in a value of one field, in the words of our other errors.
@@ -86,7 +87,7 @@ _EXPECTED = {
     "missing": "expected a value",
     "extra_forbidden": "expected no such field",
     "too_short": "expected {min_length} or more",
-    "tuple_type": "expected a tuple",
+    "tuple_type": "expected a list",
     "model_type": "expected a {class_name}",
 }
 

@@ -55,6 +55,28 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value
 
 
 @pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("--runner=DirectRunner", r"expected a JSON list: \[{.*Received: '--runner=DirectRunner'"),
+        ('{"nodes": "*", "args": []}', "expected a list. Received: {'nodes'"),
+        ('[{"nodes": "*", "args": []}, {"nodes": "*"}]', "entry 2: args: expected a value. Received: {'nodes'"),
+        ('[{"nodes": "*", "args": "--runner=x"}]', "entry 1: args: expected a list. Received: '--runner=x'"),
+        ('[{"nodes": "*", "args": [], "above_mib": -1}]', "entry 1: above_mib: expected 0.0 or more. Received: -1"),
+        ('[{"nodes": "*", "args": [], "above": 1}]', "entry 1: above: expected no such field. Received: 1"),
+    ],
+)
+def test_a_wrong_entry_of_beams_arguments_is_named(read, value, words):
+    with pytest.raises(SettingsError, match=f"^NIGHTLITE_BEAM_ARGS: {words}"):
+        read(beam_args=value)
+
+
+def test_beams_arguments_are_entries_and_an_empty_variable_is_none(read):
+    [entry] = read(beam_args='[{"nodes": "Evaluator.*", "args": ["--runner=x"]}]').beam_args
+    assert (entry.nodes, entry.above_mib, entry.args) == ("Evaluator.*", 0, ("--runner=x",))
+    assert read(beam_args="").beam_args == ()
+
+
+@pytest.mark.parametrize(
     ("url", "words"),
     [
         ("postgresql://airflow:secret@db/mlmd", "PostgreSQL is refused"),

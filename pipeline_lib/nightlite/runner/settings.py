@@ -1,14 +1,27 @@
 """Settings of the runner: the state's and the TFX environment's paths, and how nodes run."""
 
+import json
+import math
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import NoDecode
 
 from nightlite.paths import IS_CHECKOUT, PROJECT, var_dir
 from nightlite.settings import EnvironmentSettings, process_settings
+
+
+class BeamArguments(BaseModel):
+    """Beam arguments of the nodes whose id matches a pattern and whose input files reach a size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    nodes: str = Field(min_length=1)
+    above_mib: float = Field(default=0, ge=0)
+    args: tuple[str, ...]
 
 
 class Settings(EnvironmentSettings):
@@ -38,6 +51,25 @@ class Settings(EnvironmentSettings):
         default="warm",
         description="warm: nodes are forked from a process that has imported TFX; cold: in fresh ones, 20 s more each",
     )
+    beam_workers_above_mib: float = Field(
+        default=math.inf,
+        ge=0,
+        description="a Beam node whose input files have this many MiB or more shares its work among forked workers, "
+        "one a core; inf: none does",
+    )
+    beam_args: Annotated[tuple[BeamArguments, ...], NoDecode] = Field(
+        default=(),
+        description="Beam arguments in place of the compiled pipeline's, as a JSON list; the first entry that matches "
+        'a node\'s id and size wins: [{"nodes": "Evaluator.*", "above_mib": 500, "args": ["--runner=…"]}]',
+    )
+
+    @field_validator("beam_args", mode="before")
+    @classmethod
+    def _from_json(cls, text: object) -> object:
+        try:
+            return json.loads(text or "[]") if isinstance(text, str) else text
+        except ValueError:
+            raise ValueError('expected a JSON list: [{"nodes": "Evaluator.*", "args": ["--runner=…"]}]') from None
 
     @field_validator("metadata_url")
     @classmethod

@@ -23,7 +23,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from nightlite.errors import NodeRequestError
 from nightlite.runner.compiled_pipeline import Hooks
 from nightlite.runner.in_tfx import made_by, node_log
-from nightlite.runner.in_tfx.beam import memo, ports
+from nightlite.runner.in_tfx.beam import arguments, memo, ports
 from nightlite.runner.in_tfx.constructs import loops, resolver_handler
 from nightlite.runner.in_tfx.mlmd import executions, lineage, running_nodes
 
@@ -88,8 +88,7 @@ class NodeLauncher(launcher.Launcher):
             TFX would take that for a missing optional input, and push.
           Exception: any error of the executor.
         """
-        if missing := self._upstream_not_done():
-            names = ", ".join(missing)
+        if names := ", ".join(self._upstream_not_done()):
             if self._optional:  # Airflow starts it whichever nodes before it were skipped
                 self.why_skipped = f"it needs {names}, skipped in this run or not run yet"
                 return []
@@ -195,6 +194,7 @@ class NodeLauncher(launcher.Launcher):
         inputs = [item for items in execution_info.input_dict.values() for item in items]
         outputs = [item for items in execution_info.output_dict.values() for item in items]
         made_by.mark(outputs, inputs, execution_info.exec_properties)
+        arguments.choose(self._executor_operator, execution_info)
         started = time.monotonic()
         try:
             return super()._run_executor(execution_info)

@@ -9,14 +9,16 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
-from tfx_bsl.public import tfxio
 
 from nightlite.ondevice.in_tfx.export import export
 from nightlite.ondevice.in_tfx.ingest.examples import Split, split_at_random
 from nightlite.ondevice.in_tfx.ingest.write_span import write_span
+from nightlite.ondevice.in_tfx.training_input import transformed_examples
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.spans import Span
 from tests.small_models.training_parameters import TrainingParams
+
+_BATCH, _SEED = 32, 1
 
 
 def write_table(model: OnDeviceModel, table: Any, data_dir: Path) -> Span:
@@ -36,17 +38,22 @@ def fit(fn_args: FnArgs, model: OnDeviceModel, layers: Callable[[], list[keras.L
     params = TrainingParams.model_validate(fn_args.custom_config)
     [feature] = model.features
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    options = tfxio.TensorFlowDatasetOptions(batch_size=1000, num_epochs=1, shuffle=False)
-    schema = transform_output.transformed_metadata.schema
-    [batch] = fn_args.data_accessor.tf_dataset_factory(fn_args.train_files, options, schema)
-    values, labels = batch[feature.tensor.name].numpy(), batch[model.label_key].numpy().reshape(-1, 1)
-    # Beam shuffles examples, and the same data should give the same model.
-    order = sorted(range(len(labels)), key=lambda index: values[index].tobytes())
-    keras.utils.set_random_seed(1)
+
+    def values_and_labels(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        return batch[feature.tensor.name], tf.reshape(batch[model.label_key], [-1, 1])
+
+    keras.utils.set_random_seed(_SEED)
     network = keras.Sequential([keras.Input(feature.tensor.shape[1:]), *layers()])
     network.compile("adam", loss)
     network.optimizer.learning_rate = 0.005
-    network.fit(values[order], labels[order], batch_size=32, epochs=params.epochs, verbose=0)
+    with transformed_examples(fn_args.train_files, transform_output, fn_args.model_run_dir) as examples:
+        network.fit(
+            examples.shuffled(_BATCH, _SEED).map(values_and_labels),
+            steps_per_epoch=examples.steps(_BATCH),
+            epochs=params.epochs,
+            shuffle=False,
+            verbose=0,
+        )
 
     def answer(transformed: dict[str, tf.Tensor]) -> tf.Tensor:
         return network(transformed[feature.tensor.name], training=False)

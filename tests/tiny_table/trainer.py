@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
-from tfx_bsl.public import tfxio
 
 from nightlite.ondevice.in_tfx.export import export
+from nightlite.ondevice.in_tfx.training_input import transformed_examples
 from tests.tiny_table.features import CONTRACT, FEATURES, LABEL_KEY, LABELS, transformed_name
 from tests.tiny_table.training_parameters import TrainingParams
 
@@ -21,28 +20,27 @@ def run_fn(fn_args: FnArgs) -> None:
     """Train and export, as TFX's `run_fn`. `custom_config` is a `TrainingParams`."""
     params = TrainingParams.model_validate(fn_args.custom_config)
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    options = tfxio.TensorFlowDatasetOptions(batch_size=1000, num_epochs=1, shuffle=False)
-    schema = transform_output.transformed_metadata.schema
-    [batch] = fn_args.data_accessor.tf_dataset_factory(fn_args.train_files, options, schema)
-    columns = {name: batch[name].numpy().reshape(-1, 1) for name in _NAMES}
-    # Beam shuffles examples, and the same data should give the same model.
-    order = np.lexsort(tuple(values[:, 0] for values in columns.values()))
     keras.utils.set_random_seed(params.seed)
     network = build()
     network.compile("adam", "sparse_categorical_crossentropy")
     network.optimizer.learning_rate = 0.02
-    network.fit(
-        {name: values[order] for name, values in columns.items()},
-        batch[transformed_name(LABEL_KEY)].numpy().reshape(-1)[order],
-        batch_size=_BATCH,
-        epochs=params.epochs,
-        verbose=0,
-    )
+    with transformed_examples(fn_args.train_files, transform_output, fn_args.model_run_dir) as examples:
+        network.fit(
+            examples.shuffled(_BATCH, params.seed).map(_features_and_labels),
+            steps_per_epoch=examples.steps(_BATCH),
+            epochs=params.epochs,
+            shuffle=False,
+            verbose=0,
+        )
 
     def answer(transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return network({name: transformed[name] for name in _NAMES}, training=False)
 
     export(network, answer, transform_output, CONTRACT, fn_args.serving_model_dir)
+
+
+def _features_and_labels(batch: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    return {name: batch[name] for name in _NAMES}, tf.reshape(batch[transformed_name(LABEL_KEY)], [-1])
 
 
 def build() -> keras.Model:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_transform as tft
 from pydantic import BaseModel, Field
 from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx_bsl.public import tfxio
 
 from tests.tiny_table import trainer
 from tests.tiny_table.features import CONTRACT
@@ -63,6 +65,13 @@ def exports_two_answers(fn_args: FnArgs) -> None:
 def epochs_that_fail(fn_args: FnArgs) -> None:
     """Fail as a training does."""
     raise ValueError(f"epochs was {fn_args.custom_config['epochs']}")
+
+
+def reads_files_as_transformed(fn_args: FnArgs) -> None:
+    """Read the examples as a Trainer does whose Transform has written them."""
+    schema = tft.TFTransformOutput(fn_args.transform_graph_path).transformed_metadata.schema
+    options = tfxio.TensorFlowDatasetOptions(batch_size=20, num_epochs=1, shuffle=False)
+    fn_args.data_accessor.tf_dataset_factory(fn_args.train_files, options, schema)
 
 
 def _export(fn_args: FnArgs, answers: Any) -> None:

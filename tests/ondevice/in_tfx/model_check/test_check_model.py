@@ -39,9 +39,10 @@ def some(folder: Path) -> Sample:
 
 
 @pytest.fixture(scope="module")
-def files(folder: Path, some: Sample) -> dict[str, str]:
+def graph(folder: Path, some: Sample) -> Path:
     memo.install()
-    return training.transform(MODEL, some, folder)
+    training.transform(MODEL, some, folder)
+    return folder / "graph"
 
 
 def test_empty_texts_are_named_all_at_once() -> None:
@@ -139,6 +140,11 @@ def test_an_error_of_preprocessing_is_told_with_its_function(folder: Path, some:
             "expected a training and its export. Received: ValueError: epochs was 15; preprocessing_fn gives it "
             "petal_length_xf, petal_width_xf, sepal_length_xf, sepal_width_xf, species_xf",
         ),
+        (
+            "reads_files_as_transformed",
+            "expected fn_args.train_files and eval_files to be read as raw examples. Received: the schema of "
+            "transformed ones; read them with nightlite.ondevice.in_tfx.training_input.transformed_examples",
+        ),
         ("exports_nothing", "expected a SavedModel in fn_args.serving_model_dir. Received: none"),
         ("exports_one_signature", "Received: no lite; write them with"),
         ("exports_another_output", "expected the output probabilities float32[1, 3]. Received: scores float32[-1, 3]"),
@@ -147,12 +153,12 @@ def test_an_error_of_preprocessing_is_told_with_its_function(folder: Path, some:
     ],
 )
 def test_a_training_that_leaves_no_such_model_is_refused(
-    name: str, said: str, files: dict[str, str], some: Sample, folder: Path, tmp_path: Path
+    name: str, said: str, graph: Path, some: Sample, tmp_path: Path
 ) -> None:
-    (tmp_path / "graph").symlink_to(folder / "graph")
+    (tmp_path / "graph").symlink_to(graph)
     model = changed(run_fn=f"{_WRONG}.{name}")
     with refused(said=said):
-        training.check_signatures(model, training.train(model, files, tmp_path), some)
+        training.check_signatures(model, training.train(model, some.files, tmp_path), some)
 
 
 class _Prices(tf.Module):

@@ -40,10 +40,10 @@ def check_model(model: OnDeviceModel, data_dir: Path, others: Iterable[OnDeviceM
         yield f"data: {some.origin}"
         memo.install()  # Beam looks at each function once
         with _silent():
-            files = training.transform(model, some, folder)
+            training.transform(model, some, folder)
         yield "Transform: the features of each example"
         with _silent():
-            saved = training.train(model, files, folder)
+            saved = training.train(model, some.files, folder)
             said = training.check_signatures(model, saved, some)
         yield said
         for quantization in get_args(Quantization):

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform import beam as tft_beam
-from tensorflow_transform.coders import ExampleProtoCoder
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 from tfx import v1 as tfx
 from tfx.components.util import tfxio_utils
@@ -18,7 +17,7 @@ from tfx.proto import example_gen_pb2
 from nightlite.errors import ModelDeclarationError
 from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
 from nightlite.ondevice.in_tfx.model_check.owed import blamed, function
-from nightlite.ondevice.in_tfx.model_check.sample import Sample, write_records
+from nightlite.ondevice.in_tfx.model_check.sample import Sample
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.run_parameters import training_params
 
@@ -28,8 +27,8 @@ _TOLERANCE = 1e-4
 _LENGTHS, _SHARE = ("epochs", "steps"), 4
 
 
-def transform(model: OnDeviceModel, sample: Sample, folder: Path) -> dict[str, str]:
-    """Run Transform into `folder/graph`. Return the files of transformed examples by their splits.
+def transform(model: OnDeviceModel, sample: Sample, folder: Path) -> None:
+    """Run Transform into `folder/graph`.
 
     Raises:
       ModelDeclarationError: the model's `preprocessing_fn` failed.
@@ -43,15 +42,11 @@ def transform(model: OnDeviceModel, sample: Sample, folder: Path) -> dict[str, s
             preprocessing_fn
         )
         transform_fn | tft_beam.WriteTransformFn(str(folder / "graph"))
-    # TFX's Transform adds the raw schema, of which the serving signature is made.
-    metadata_io.write_metadata(metadata, str(folder / "graph" / tft.TFTransformOutput.RAW_METADATA_DIR))
-    transform_output = tft.TFTransformOutput(str(folder / "graph"))
-    layer = transform_output.transform_features_layer()
-    encode = ExampleProtoCoder(transform_output.transformed_metadata.schema).encode
-    return {
-        split: write_records([encode(row) for row in _rows(layer(_parsed(records, spec)))], folder / f"{split}.gz")
-        for split, records in sample.records.items()
-    }
+        # TFX's Transform adds the raw schema, of which the serving signature is made.
+        metadata_io.write_metadata(metadata, str(folder / "graph" / tft.TFTransformOutput.RAW_METADATA_DIR))
+        layer = tft.TFTransformOutput(str(folder / "graph")).transform_features_layer()
+        for records in sample.records.values():
+            layer(_parsed(records, spec))
 
 
 def train(model: OnDeviceModel, files: dict[str, str], folder: Path) -> Path:
@@ -82,9 +77,16 @@ def train(model: OnDeviceModel, files: dict[str, str], folder: Path) -> Path:
 
 
 def fn_args(folder: Path, files: Mapping[str, str], **more: Any) -> tfx.components.FnArgs:
-    """Return a Trainer's arguments for these files."""
+    """Return a Trainer's arguments for these files of raw examples."""
 
     def dataset(patterns: list[str], options: Any, schema: Any) -> tf.data.Dataset:
+        graph = more.get("transform_graph_path")
+        # Where both have the same names, it would train on values that nobody transformed.
+        if graph and schema == tft.TFTransformOutput(graph).transformed_metadata.schema:
+            raise ModelDeclarationError(
+                "run_fn: expected fn_args.train_files and eval_files to be read as raw examples. Received: the schema "
+                "of transformed ones; read them with nightlite.ondevice.in_tfx.training_input.transformed_examples"
+            )
         payload = example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE
         return tfxio_utils.make_tfxio(patterns, ["check"], payload, schema=schema).TensorFlowDataset(options)
 

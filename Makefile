@@ -63,7 +63,7 @@ test: setup ## everything: lint, tests of both sides, real runs under a real Air
 	@$(SIDE_BY_SIDE) $(LINTS) $(TESTS)
 
 AIRFLOW_SIDE := tests/foundation tests/runner tests/ondevice tests/deployment tests/setup tests/bench tests/docker --ignore-glob='*/in_tfx'
-TFX_SIDE := tests/runner/in_tfx tests/ondevice/in_tfx tests/models
+TFX_SIDE := tests/runner/in_tfx tests/ondevice/in_tfx tests/models tests/bench/in_tfx
 check-airflow:
 	@$(AIRFLOW)/python -m pytest $(AIRFLOW_SIDE) --ignore-glob='*/slow'
 check-tfx:

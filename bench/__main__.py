@@ -1,13 +1,15 @@
 """Measure this project against its components. Writes a table, and `var/bench.json`."""
 
 import argparse
+import fnmatch
 import os
 import signal
 import socket
 import sys
 import tempfile
+import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from bench import row as bench_row
 from bench.lab import Lab
 from bench.machine import machine
-from bench.rows import QUICK, ROWS
+from bench.rows import LONG, QUICK, ROWS
 from nightlite.deployment.settings import Settings
 from nightlite.errors import NightliteError
 from nightlite.paths import PROJECT
@@ -28,6 +30,7 @@ _EXAMPLES = """examples:
   python -m bench
   python -m bench --quick
   python -m bench --only dag_run tflite_latency
+  python -m bench --only 'examples_per_second_*' 'peak_memory_*'
 """
 
 
@@ -60,14 +63,19 @@ def bench(names: Sequence[str], output: Path) -> None:
 
 
 def chosen(only: Sequence[str]) -> list[str]:
-    """Return the requested rows in the table's order, or all rows if none was requested.
+    """Return the requested rows in the table's order, or all but the long ones if none was requested.
+
+    Args:
+      only: names of rows, or patterns of them such as `peak_memory_*`.
 
     Raises:
-      NightliteError: a name that no row has.
+      NightliteError: a name or pattern that is no row's.
     """
-    if unknown := [name for name in only if name not in ROWS]:
+    if unknown := [name for name in only if not fnmatch.filter(ROWS, name)]:
         raise NightliteError(f"--only: expected some of {', '.join(ROWS)}. Received: {', '.join(unknown)}")
-    return [name for name in ROWS if name in (only or ROWS)]
+    if not only:
+        return [name for name in ROWS if name not in LONG]
+    return [name for name in ROWS if any(fnmatch.fnmatch(name, pattern) for pattern in only)]
 
 
 def _progress(console: Console) -> Progress:
@@ -95,6 +103,7 @@ def _own_settings(resources: ExitStack) -> Settings:
         compiled_dir=None,
         metadata_url="",
         runtime="warm",
+        node_timeout_minutes=IDLE_SECONDS / 60,
         port=_free_port(),
     )
 
@@ -110,12 +119,23 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench", description=__doc__, epilog=_EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows: " + ",\n".join(ROWS))
-    which.add_argument("--quick", action="store_true", help="the rows of a few minutes:\n" + ",\n".join(QUICK))
+    which.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help=f"these rows, or patterns of them:{_lines(ROWS)}\n"
+        f"Without --only, all but these, which take an hour or more:{_lines(LONG)}",
+    )
+    which.add_argument("--quick", action="store_true", help=f"the rows of a few minutes:{_lines(QUICK)}")
     parser.add_argument(
         "--output", type=Path, default=OUTPUT, metavar="FILE", help="default: var/bench.json; rows not measured stay"
     )
     return parser
+
+
+def _lines(names: Iterable[str]) -> str:
+    return textwrap.fill(", ".join(names), 60, initial_indent="\n", break_on_hyphens=False)
 
 
 def main() -> int:

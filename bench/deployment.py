@@ -71,6 +71,11 @@ class TimedRun:
         """Return the seconds of each task as Airflow has them."""
         return [task.duration or 0.0 for task in self.tasks]
 
+    def longest(self, count: int = 3) -> str:
+        """Return the tasks that took longest, with their seconds, in words."""
+        tasks = sorted(self.tasks, key=lambda task: task.duration or 0.0, reverse=True)[:count]
+        return ", ".join(f"{task.task_id} {task.duration or 0.0:,.0f} s" for task in tasks)
+
     def overheads(self) -> list[float]:
         """Return the seconds of each node's task minus its executor's."""
         return [

@@ -40,6 +40,7 @@ class Lab:
     def __init__(self, settings: Settings, resources: ExitStack, say: Callable[[str], None]) -> None:
         self._settings, self._resources, self._say = settings, resources, say
         self._pairs: dict[int, list[Pair]] = {}
+        self._large_runs: dict[int, TimedRun] = {}
         self._kept_runs: dict[str, dict[str, Any]] = {}
         self._runtimes: dict[str, dict[str, Any]] = {}
         self._examples = 1_000  # in the latest span, which a run reads
@@ -120,6 +121,15 @@ class Lab:
             local = program.ask(self._settings, "bench.tfx.local_run", *_params())
         seconds, imports = local.values["seconds"], local.values["import_seconds"]
         return Pair(ours, seconds, imports, local.peak_mebibytes)
+
+    def large_run(self, examples: int) -> TimedRun:
+        """Return one run of ours, without LocalDagRunner's."""
+        if examples not in self._large_runs:
+            self._add_span(examples)
+            self.airflow.timed_run(NOOP)
+            self._say(f"the whole DAG, {examples:,} examples: under Airflow")
+            self._large_runs[examples] = self.airflow.fresh_run(first_model().pipeline_name, PARAMETERS)
+        return self._large_runs[examples]
 
     def _add_span(self, examples: int) -> None:
         _ = self.compiled

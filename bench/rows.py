@@ -7,6 +7,8 @@ from bench.lab import PARAMETERS, Lab
 from bench.row import Row
 
 SIZES = {"1k": 1_000, "10k": 10_000, "60k": 60_000}
+# Of these there are only runs of ours: the larger one's yardstick is the smaller one.
+LARGE = {"100k": 100_000, "1m": 1_000_000}
 HISTORIES = (1, 50, 200, 400)
 _EPOCHS = f"{PARAMETERS['epochs']} epochs"
 
@@ -86,6 +88,25 @@ def peak_memory(examples: int) -> Callable[[str, Lab], Row]:
         local = [pair.local_peak_mebibytes for pair in pairs]
         what = "largest process, shared pages included | LocalDagRunner's"
         return Row.of(name, "MiB", [pair.ours.peak_mebibytes for pair in pairs], local, what=what)
+
+    return row
+
+
+def large_examples_per_second(examples: int, smaller: int | None = None) -> Callable[[str, Lab], Row]:
+    def row(name: str, lab: Lab) -> Row:
+        yardstick = [smaller / lab.large_run(smaller).seconds] if smaller else []
+        run = lab.large_run(examples)
+        what = f"{examples:,} examples, {_EPOCHS}, ours alone (longest: {run.longest()}){_against(smaller)}"
+        return Row.of(name, "1/s", [examples / run.seconds], yardstick, better="higher", what=what)
+
+    return row
+
+
+def large_peak_memory(examples: int, smaller: int | None = None) -> Callable[[str, Lab], Row]:
+    def row(name: str, lab: Lab) -> Row:
+        yardstick = [lab.large_run(smaller).peak_mebibytes] if smaller else []
+        what = f"largest process at {examples:,} examples, shared pages included{_against(smaller)}"
+        return Row.of(name, "MiB", [lab.large_run(examples).peak_mebibytes], yardstick, what=what)
 
     return row
 
@@ -192,7 +213,13 @@ ROWS: dict[str, Callable[[str, Lab], Row]] = {
     "feed_publish": feed_publication("release", "a release's first publication"),
     "feed_renew": feed_publication("renewal", "a publication without a new release"),
     "feed_try": feed_try,
+    "examples_per_second_100k": large_examples_per_second(LARGE["100k"]),
+    "examples_per_second_1m": large_examples_per_second(LARGE["1m"], smaller=LARGE["100k"]),
+    "peak_memory_100k": large_peak_memory(LARGE["100k"]),
+    "peak_memory_1m": large_peak_memory(LARGE["1m"], smaller=LARGE["100k"]),
 }
+# An hour or more: these are measured only if they are named.
+LONG = tuple(f"{row}_{size}" for row in ("examples_per_second", "peak_memory") for size in LARGE)
 QUICK = (
     "dag_parse",
     "parse_100_nodes",
@@ -203,6 +230,10 @@ QUICK = (
     "dag_run",
     "dag_run_with_imports",
 )
+
+
+def _against(smaller: int | None) -> str:
+    return f" | {smaller:,} examples" if smaller else ""
 
 
 def _noop_seconds(lab: Lab) -> list[float]:

@@ -3,6 +3,7 @@
 python -m bench.tfx.digits EXAMPLES DATA_DIR
 """
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -17,16 +18,21 @@ from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 EVAL_SHARE = 0.2
 # The distance that a digit can move within the image.
 LARGEST_SHIFT = (IMAGE_SIDE - DIGIT_BOX) // 2
+_SHIFTS = range(-LARGEST_SHIFT, LARGEST_SHIFT + 1)
 
 
 def shifted(split: Split, examples: int, seed: int) -> Split:
-    """Return that many examples, each a real one moved by up to four pixels either way. The result is reproducible."""
+    """Return that many examples, each a real one moved by up to four pixels either way. The result is reproducible.
+
+    Only the different images are in memory, not the examples.
+    """
     draw = np.random.default_rng(seed)
     chosen = draw.integers(len(split), size=examples)
-    moves = draw.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, size=(examples, 2))
+    down, right = draw.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, size=(examples, 2)).T + LARGEST_SHIFT
     images = split.inputs[IMAGE_KEY]
-    moved = np.stack([np.roll(images[index], move, (0, 1)) for index, move in zip(chosen, moves, strict=True)])
-    return Split({IMAGE_KEY: moved}, split.labels[chosen])
+    moved = np.concatenate([np.roll(images, move, (1, 2)) for move in itertools.product(_SHIFTS, _SHIFTS)])
+    every = Split({IMAGE_KEY: moved}, np.tile(split.labels, len(_SHIFTS) ** 2))
+    return every.take((down * len(_SHIFTS) + right) * len(split) + chosen)
 
 
 def dataset(examples: int) -> Dataset:

@@ -1,5 +1,6 @@
 """From runs to rows: the arithmetic, the file, the table, and what the command line takes."""
 
+import dataclasses
 import io
 import json
 from typing import Any
@@ -13,7 +14,7 @@ from bench.__main__ import chosen
 from bench.deployment import TimedRun
 from bench.lab import Pair
 from bench.row import Row
-from bench.rows import QUICK, ROWS
+from bench.rows import LONG, QUICK, ROWS
 from nightlite.deployment.client.answers import TaskInstance
 from nightlite.errors import NightliteError
 from nightlite.runner.node_result import NodeResult
@@ -45,6 +46,10 @@ class StandInLab:
             Pair(timed_run(seconds, overhead), local, 20.0, 200.0)
             for seconds, overhead, local in ((30.0, 1.0, 20.0), (10.0, 2.0, 40.0), (20.0, 3.0, 30.0))
         ]
+
+    def large_run(self, examples: int) -> TimedRun:
+        run = timed_run(seconds=200.0 if examples == 100_000 else 2_500.0)
+        return dataclasses.replace(run, peak_mebibytes=1_500.0 if examples == 100_000 else 1_800.0)
 
     def synthetic_parses(self, nodes: int, files: int = 1) -> tuple[list[float], list[float]]:
         return [0.01 + nodes * files * 0.001] * 3, [0.005 * files] * 3
@@ -103,6 +108,10 @@ def test_a_single_run_has_no_spread_and_a_yardstick_no_ratio():
         ("dag_run_with_imports", 20.0, 50.0),
         ("examples_per_second_10k", 500.0, 10_000 / 30),
         ("peak_memory_60k", 100.0, 200.0),
+        ("examples_per_second_100k", 500.0, None),
+        ("examples_per_second_1m", 400.0, 500.0),
+        ("peak_memory_100k", 1_500.0, None),
+        ("peak_memory_1m", 1_800.0, 1_500.0),
         ("runtimes_int8_js", 0.2, 0.03),
         ("runtimes_float", 0.03, None),
         ("feed_check", 400.0, 700.0),
@@ -115,6 +124,12 @@ def test_what_each_row_is_drawn_from(name, ours, yardstick):
     row = ROWS[name](name, StandInLab())
     assert (row.name, row.ours) == (name, ours)
     assert row.yardstick == (None if yardstick is None else pytest.approx(yardstick, rel=1e-3))
+
+
+def test_a_large_row_says_its_yardstick_and_its_longest_nodes():
+    rate, peak = (ROWS[name](name, StandInLab()).what for name in ("examples_per_second_1m", "peak_memory_1m"))
+    assert "1,000,000 examples, 3 epochs, ours alone (longest: B 7 s, C 5 s, A 1 s) | 100,000 examples" in rate
+    assert "shared pages included | 100,000 examples" in peak
 
 
 def test_a_runtimes_row_says_what_agrees_and_what_is_accelerated():
@@ -165,8 +180,9 @@ def test_the_table_colours_a_ratio_by_its_better_side():
 
 
 def test_only_and_quick_choose_in_the_tables_order():
-    assert chosen(()) == list(ROWS)
+    assert list(ROWS) == [*chosen(()), *LONG]
+    assert chosen(["peak_memory_1*"]) == ["peak_memory_1k", "peak_memory_10k", "peak_memory_100k", "peak_memory_1m"]
     assert chosen(["tflite_size", "dag_parse"]) == ["dag_parse", "tflite_size"]
-    assert set(QUICK) <= set(ROWS)
+    assert set(QUICK) <= set(chosen(()))
     with pytest.raises(NightliteError, match="expected some of dag_parse, .* Received: dag_prase"):
         chosen(["dag_prase", "dag_run"])

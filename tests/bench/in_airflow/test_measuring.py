@@ -28,6 +28,17 @@ def test_peak_memory_sees_the_descendants():
     assert 300 <= peak.mebibytes < 400
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: only Linux keeps a process's peak")
+def test_peak_memory_sees_a_peak_that_is_over():
+    code = "b = bytearray(300 * 2**20); del b; print(flush=True); input()"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    with PeakMemory([process.pid]) as peak:
+        pass
+    process.communicate(b"\n")
+    assert 300 <= peak.mebibytes < 400
+
+
 def test_the_yardstick_of_the_parse_has_the_pipelines_edges_and_is_parsed(settings, tmp_path):
     nodes = (Node(id="A", type="x"), Node(id="B.b", type="x", upstream=("A",)))
     compiled = CompiledPipeline(tfx_version="1.21.0", name="p", nodes=nodes, ir={})

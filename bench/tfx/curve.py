@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import matplotlib
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -27,7 +28,13 @@ SIZES = {"1k": 1_000, "10k": 10_000, "60k": 60_000, "100k": 100_000, "1m": 1_000
 WITH_LOCAL_RUNNER = ("1k", "10k", "60k")
 PANELS = {"examples_per_second": "examples per second", "peak_memory": "largest process, MiB"}
 # The text stays text, and the same rows are the same file.
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "curve", "font.size": 9, "axes.grid": True, "grid.alpha": 0.4}
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "curve",
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.4,
+}
 _OURS, _THEIRS = "#0b6e4f", "#c1666b"
 
 
@@ -65,7 +72,7 @@ def draw(rows: Sequence[Row], picture: Path) -> None:
     Raises:
       NightliteError: rows are missing, or the picture cannot be written.
     """
-    with matplotlib.rc_context(_STYLE):
+    with style.context(_STYLE):
         figure = Figure(figsize=(8, 3.4), layout="constrained", facecolor="white")
         for axes, (name, title) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
             _panel(axes, points(rows, name), title)

@@ -22,7 +22,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from models.mnist.data.sources import load_mnist5k
 from models.mnist.model import trainer
-from models.mnist.model.features import IMAGE_KEY, LABELS, LITE_CONTRACT
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIZE, LABEL_KEY, LABELS, LITE_CONTRACT, transformed_name
 from models.mnist.model.training_parameters import TrainingParams
 from models.mnist.on_device import MODEL
 from nightlite import native_log
@@ -30,7 +30,9 @@ from nightlite.ondevice.in_tfx.conversion.lite_trainer import convert
 from nightlite.ondevice.in_tfx.conversion.quantization import quantize
 from nightlite.ondevice.in_tfx.edge_validator import one_at_a_time
 from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_of
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset, Split
 from nightlite.ondevice.in_tfx.ingest.tfrecords import scale
+from nightlite.ondevice.in_tfx.training_input import TransformedExamples
 from nightlite.ondevice.quantization import TOLERANCES
 from web import in_chromium
 
@@ -74,10 +76,22 @@ def in_browser(file: Path, inputs: Inputs, expected: Array, folder: Path) -> str
     return f"{in_chromium.golden(folder)['largest_difference']:.2g}"
 
 
-def trained(train: trainer.Examples, evaluation: trainer.Examples, folder: Path) -> Path:
+def images(split: Split) -> Array:
+    """Return a split's images as a span has them: float32 [n, 784]."""
+    return scale(split.inputs[IMAGE_KEY], MODEL.features[0].meaning)
+
+
+def transformed(split: Split) -> TransformedExamples:
+    """Return a split as a trainer reads it. MNIST's Transform changes nothing but names."""
+    columns = {transformed_name(IMAGE_KEY): images(split), transformed_name(LABEL_KEY): split.labels.astype(np.int64)}
+    return TransformedExamples(len(split), tf.data.Dataset.from_tensor_slices(columns).batch(256))
+
+
+def trained(dataset: Dataset, folder: Path) -> Path:
     """Return the float file of a new network."""
+    train, evaluation = transformed(dataset.train), transformed(dataset.eval)
     network = trainer.train(train, evaluation, TrainingParams(), str(folder / "logs"))
-    spec = tf.TensorSpec([None, train.images.shape[1]], tf.float32, name=IMAGE_KEY)
+    spec = tf.TensorSpec([None, IMAGE_SIZE], tf.float32, name=IMAGE_KEY)
     archive = keras.export.ExportArchive()
     archive.track(network)
     outputs = LITE_CONTRACT.output.name
@@ -100,15 +114,11 @@ def column(float_file: Path, quantization: str, calibration: Inputs, inputs: Inp
 
 
 def main() -> None:
-    [feature] = MODEL.features
-    train, evaluation = (
-        trainer.Examples(scale(split.inputs[IMAGE_KEY], feature.meaning), split.labels.astype(np.int64))
-        for split in load_mnist5k().splits.values()
-    )
+    dataset = load_mnist5k()
     with tempfile.TemporaryDirectory() as temporary, native_log.muted():
         folder = Path(temporary)
-        float_file = trained(train, evaluation, folder)
-        calibration, inputs = {IMAGE_KEY: train.images[:CALIBRATED]}, {IMAGE_KEY: evaluation.images}
+        float_file = trained(dataset, folder)
+        calibration, inputs = {IMAGE_KEY: images(dataset.train)[:CALIBRATED]}, {IMAGE_KEY: images(dataset.eval)}
         columns = [column(float_file, name, calibration, inputs, folder) for name in TOLERANCES]
     print(f"| largest difference | {' | '.join(TOLERANCES)} |\n| --- |{' --- |' * len(TOLERANCES)}")
     for name, cells in zip(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from models.mnist.on_device import MODEL
+from nightlite.deployment.local.components import settings_environment
 from nightlite.deployment.settings import settings
 from nightlite.errors import SettingsError
 from nightlite.ondevice.rollout.plan import AT_ONCE, Plan
@@ -155,3 +156,11 @@ def test_a_models_wrong_value_is_told_in_our_words(monkeypatch, name, value, wor
     with pytest.raises(SettingsError, match=f"^NIGHTLITE_MNIST_{name}: {words}. Received: '{value}'$"):
         run_defaults(MODEL)
         model_settings(MODEL)
+
+
+def test_components_read_the_settings_that_they_were_given(read):
+    of = read(beam_workers_above_mib="64", beam_args='[{"nodes": "Evaluator.*", "args": ["--a b", "--c"]}]')
+    told = {name.removeprefix("NIGHTLITE_").lower(): value for name, value in settings_environment(of).items()}
+    assert read(**told) == of
+    without = settings_environment(of.model_copy(update={"beam_args": ()}))
+    assert without["NIGHTLITE_BEAM_ARGS"] == "[]"

@@ -56,7 +56,11 @@ class Stack(BaseModel):
 def settings_environment(settings: Settings) -> dict[str, str]:
     """Return the settings as environment variables, as the components and their tasks read them."""
     values = settings.model_dump(exclude={"port"}, exclude_none=True)
-    return {f"NIGHTLITE_{name.upper()}": str(value) for name, value in values.items()}
+    return {f"NIGHTLITE_{name.upper()}": _variable(value) for name, value in values.items()}
+
+
+def _variable(value: object) -> str:
+    return json.dumps(value) if isinstance(value, tuple) else str(value)
 
 
 def told_digest(settings: Settings) -> str:

@@ -22,4 +22,5 @@ def ingest(source: str, data_dir: Path) -> Span:
       DownloadError: no mirror gave the public files whole.
       SettingsError: a setting is malformed.
     """
-    return write_span(MODEL, load(source, settings().var_dir / "cache" / "mnist", MIRRORS), data_dir)
+    dataset = load(source, settings().var_dir / "cache" / "mnist", MIRRORS, scratch=data_dir)
+    return write_span(MODEL, dataset, data_dir)

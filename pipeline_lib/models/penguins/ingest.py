@@ -26,4 +26,5 @@ def ingest(source: str, data_dir: Path) -> Span:
     if source not in MODEL.sources:
         return ingest_table(MODEL, source, data_dir)
     file = metadata.distribution(_PACKAGE).locate_file(_FILE)
-    return write_span(MODEL, dataclasses.replace(load_table(MODEL, str(file)), source=source), data_dir)
+    dataset = load_table(MODEL, str(file), scratch=data_dir)
+    return write_span(MODEL, dataclasses.replace(dataset, source=source), data_dir)

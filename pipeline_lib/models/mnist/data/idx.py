@@ -10,36 +10,45 @@ errors name no file.
 
 import gzip
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.mnist.model.features import IMAGE_SIDE, NUM_CLASSES
 from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.ingest.stored_rows import StoredRows, unpacked
 
 GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
+_CHUNK = 1 << 20
 
 
-def read_images(path: Path) -> NDArray[np.uint8]:
-    """Return the images of one IDX file, gzip-compressed or not: uint8 [n, 28, 28], 0 paper to 255 ink, read-only.
+def read_images(path: Path, scratch: Path | None = None) -> StoredRows:
+    """Return the images of one IDX file, gzip-compressed or not: uint8 [n, 28, 28], 0 paper to 255 ink.
+
+    They stay on the disk.
+
+    Args:
+      scratch: the folder for what a gzip file holds, in a file without a name. None: the system's.
 
     Raises:
       DataError: the file is missing, truncated, corrupt, over-long, empty, or holds anything but 28 x 28 images.
     """
-    return _read(path, (IMAGE_SIDE, IMAGE_SIDE))
+    return _read(path, (IMAGE_SIDE, IMAGE_SIDE), scratch)
 
 
-def read_labels(path: Path) -> NDArray[np.uint8]:
-    """Return the labels of one IDX file, gzip-compressed or not: uint8 [n], each 0 to 9, read-only.
+def read_labels(path: Path, scratch: Path | None = None) -> NDArray[np.uint8]:
+    """Return the labels of one IDX file, gzip-compressed or not: uint8 [n], each 0 to 9.
 
     Raises:
       DataError: the file is missing, truncated, corrupt, over-long, empty, or holds a label outside 0 to 9.
     """
-    labels = _read(path, ())
+    labels = _read(path, (), scratch)[:].astype(np.uint8, copy=False)
     wrong = np.flatnonzero(labels >= NUM_CLASSES)
     if wrong.size:
         raise DataError(
@@ -49,28 +58,37 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     return labels
 
 
-def _read(path: Path, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _read(path: Path, item_shape: tuple[int, ...], scratch: Path | None) -> StoredRows:
     try:
-        content = path.read_bytes()
-        if content.startswith(GZIP_MAGIC):
-            content = gzip.decompress(content)
+        with path.open("rb") as file:
+            packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            file.seek(0)
+            if not packed:
+                return _rows(path, file, item_shape)
+            stream = gzip.GzipFile(fileobj=file)
+            with unpacked(iter(lambda: stream.read(_CHUNK), b""), scratch) as content:
+                return _rows(path, content, item_shape)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path}: expected a whole gzip file. Received: {error}; fetch it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _rows(path: Path, file: BinaryIO, item_shape: tuple[int, ...]) -> StoredRows:
     dimensions = 1 + len(item_shape)
     magic, header = bytes([0, 0, _UNSIGNED_BYTE, dimensions]), 4 + 4 * dimensions
-    if content[:4] != magic:
+    begin, size = file.read(header), os.fstat(file.fileno()).st_size
+    if begin[:4] != magic:
         raise DataError(
             f"{path}: expected an IDX file of bytes in {dimensions} dimension(s), which begins {magic.hex(' ')}. "
-            f"Received: {content[:4].hex(' ') or 'an empty file'}"
+            f"Received: {begin[:4].hex(' ') or 'an empty file'}"
         )
-    if len(content) < header:
-        raise DataError(f"{path}: expected a header of {header} bytes. Received: {len(content)}")
-    count, *shape = struct.unpack_from(f">{dimensions}I", content, offset=4)
+    if len(begin) < header:
+        raise DataError(f"{path}: expected a header of {header} bytes. Received: {len(begin)}")
+    count, *shape = struct.unpack_from(f">{dimensions}I", begin, offset=4)
     if tuple(shape) != item_shape or not count:
         raise DataError(f"{path}: expected one or more items of shape {item_shape}. Received: {count} of {(*shape,)}")
-    expected, found = count * math.prod(item_shape), len(content) - header
+    expected, found = count * math.prod(item_shape), size - header
     if found != expected:
         raise DataError(f"{path}: expected {expected:,} bytes of data after the header. Received: {found:,}")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(count, *item_shape)
+    return StoredRows.of_bytes(file, header, (count, *item_shape))

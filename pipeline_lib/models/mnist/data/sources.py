@@ -23,7 +23,7 @@ DIGIT_BOX = 20
 _DIGITS_MAX = 16  # scikit-learn counts the ink of 4 x 4 pixels
 
 
-def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
+def load(source: str, cache_dir: Path, mirrors: Sequence[str], scratch: Path | None = None) -> Dataset:
     """Load `mnist5k`, `digits`, `mnist`, or the folder of that name.
 
     Args:
@@ -31,6 +31,7 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
         is `./digits`.
       cache_dir: keeps the public files once downloaded.
       mirrors: the addresses for the download of `mnist`, in the order of the tries.
+      scratch: the folder for unpacked values, in files without a name. None: the system's.
 
     Raises:
       NoSourceError: there is no such source.
@@ -42,11 +43,11 @@ def load(source: str, cache_dir: Path, mirrors: Sequence[str]) -> Dataset:
     if source == "digits":
         return load_digits()
     if source == "mnist":
-        return load_folder(download.fetch(download.FILES, cache_dir, mirrors), source)
+        return load_folder(download.fetch(download.FILES, cache_dir, mirrors), source, scratch)
     folder = find(MODEL, source, "a folder of IDX files or of pictures by label")
     if has_pictures(folder) and not any(folder.glob("*-ubyte*")):
-        return load_pictures(MODEL, source)
-    return load_folder(folder, str(folder))
+        return load_pictures(MODEL, source, scratch=scratch)
+    return load_folder(folder, str(folder), scratch)
 
 
 def load_mnist5k() -> Dataset:
@@ -71,13 +72,13 @@ def load_digits() -> Dataset:
     return _stratified("digits", images, digits.target.astype(np.uint8))
 
 
-def load_folder(folder: Path, source: str) -> Dataset:
+def load_folder(folder: Path, source: str, scratch: Path | None = None) -> Dataset:
     """Read the four files of MNIST's own names, with or without `.gz`. Its test set becomes the eval split.
 
     Raises:
       DataError: a file is missing or malformed, or images and labels differ in number.
     """
-    return Dataset(source, train=_read_split(folder, "train"), eval=_read_split(folder, "t10k"))
+    return Dataset(source, _read_split(folder, "train", scratch), _read_split(folder, "t10k", scratch))
 
 
 def _stratified(source: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Dataset:
@@ -92,10 +93,10 @@ def _in_mnist_form(image: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.pad(np.asarray(grey.resize((DIGIT_BOX, DIGIT_BOX), Image.Resampling.BICUBIC)), margin)
 
 
-def _read_split(folder: Path, prefix: str) -> Split:
+def _read_split(folder: Path, prefix: str, scratch: Path | None) -> Split:
     images_path = _find(folder, f"{prefix}-images-idx3-ubyte")
     labels_path = _find(folder, f"{prefix}-labels-idx1-ubyte")
-    images, labels = read_images(images_path), read_labels(labels_path)
+    images, labels = read_images(images_path, scratch), read_labels(labels_path, scratch)
     if len(images) != len(labels):
         raise DataError(
             f"{labels_path}: expected one label for each of the {len(images):,} images of {images_path.name}. "

@@ -1,8 +1,8 @@
-"""Examples in memory: every source returns them, every span is written from them."""
+"""Examples: every source returns them, every span is written from them. Their raw values may be on the disk."""
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.ingest.stored_rows import Raw, StoredRows
 from nightlite.ondevice.model import OnDeviceModel
 
 EVAL_SHARE = 0.2
 SPLIT_SEED = 1
-
-Raw = NDArray[np.uint8] | NDArray[np.float32]
+# The raw values that are in memory at a time. Rows that are read from anywhere in a file cost up to 64 KiB each.
+_SLICE_ROWS, _SLICE_BYTES = 1024, 4 << 20
 
 
 @dataclass(frozen=True)
@@ -23,26 +24,50 @@ class Split:
     """Examples of one split, at least one.
 
     Attributes:
-      inputs: raw values of each feature by its name, [n, …], in the order of the model's features. The span gets
+      rows: raw values of each feature by its name, [n, …], in the order of the model's features. The span gets
         `raw * scale + offset`, by the feature's meaning.
       labels: [n], indices into the model's labels, or float32 [n], a regression's numbers.
+      order: the row of each label. None: 0, 1, …
 
     Raises:
       DataError: there is no example, or an input has another number of them.
     """
 
-    inputs: Mapping[str, Raw]
+    rows: Mapping[str, Raw | StoredRows]
     labels: NDArray[np.integer[Any]] | NDArray[np.float32]
+    order: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.labels):
             raise DataError("expected one or more examples. Received: none")
-        for name, raw in self.inputs.items():
-            if len(raw) != len(self.labels):
+        for name, raw in self.rows.items():
+            if self.order is None and len(raw) != len(self.labels):
                 raise DataError(f"{name}: expected {len(self.labels):,} examples, one a label. Received: {len(raw):,}")
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def inputs(self) -> dict[str, Raw]:
+        """Return all raw values of each feature, in memory."""
+        return self.part(slice(None))
+
+    def part(self, index: slice) -> dict[str, Raw]:
+        """Return the raw values of some examples by feature, in memory."""
+        return {name: self._values(name, index) for name in self.rows}
+
+    def slices(self, within: slice = slice(None)) -> Iterator[slice]:
+        """Yield the examples in their order, a few megabytes of raw values at a time."""
+        row = sum(raw.dtype.itemsize * math.prod(raw.shape[1:]) for raw in self.rows.values())
+        size = min(_SLICE_ROWS, max(1, _SLICE_BYTES // row))
+        start, end, _ = within.indices(len(self))
+        for first in range(start, end, size):
+            yield slice(first, min(end, first + size))
+
+    def values(self, name: str) -> Iterator[Raw]:
+        """Yield the raw values of one feature, some examples at a time."""
+        for index in self.slices():
+            yield self._values(name, index)
 
     def per_class(self, classes: int) -> tuple[int, ...]:
         """Return the numbers of examples of each class; none of no class."""
@@ -51,14 +76,16 @@ class Split:
         return tuple(int(count) for count in np.bincount(self.labels, minlength=classes))
 
     def take(self, indices: NDArray[np.intp] | slice) -> "Split":
-        """Return some of the examples, in the order of the indices."""
-        return Split({name: raw[indices] for name, raw in self.inputs.items()}, self.labels[indices])
+        """Return some of the examples, in the order of the indices. No raw value is read."""
+        order = np.arange(len(self)) if self.order is None else self.order
+        return Split(self.rows, self.labels[indices], order[indices])
 
     def sha256(self) -> str:
         """Return the hash of all inputs' bytes, then all labels', which is independent of the files."""
         digest = hashlib.sha256()
-        for raw in self.inputs.values():
-            digest.update(np.ascontiguousarray(raw).data)  # not tobytes(): it would copy half a gigabyte
+        for name in self.rows:
+            for raw in self.values(name):
+                digest.update(np.ascontiguousarray(raw).data)
         # A byte a label, up to 256 classes: the hash is the same for indices of any type.
         kind = np.float32 if self.labels.dtype == np.float32 else np.min_scalar_type(int(self.labels.max()))
         digest.update(np.ascontiguousarray(self.labels, kind).data)
@@ -66,9 +93,15 @@ class Split:
 
     def by_content(self) -> "Split":
         """Return the examples in the order of their hashes, so names of files and order of rows do not matter."""
-        rows = zip(*self.inputs.values(), self.labels, strict=True)
-        hashes = [hashlib.sha256(b"".join(value.tobytes() for value in row)).digest() for row in rows]
-        return self.take(np.array(sorted(range(len(hashes)), key=hashes.__getitem__)))
+        hashes = np.empty(len(self), "S32")
+        for index in self.slices():
+            columns = [*self.part(index).values(), self.labels[index]]
+            rows = np.concatenate([_bytes_of_each(column) for column in columns], axis=1)
+            hashes[index] = [hashlib.sha256(row).digest() for row in rows]
+        return self.take(np.argsort(hashes, kind="stable"))
+
+    def _values(self, name: str, index: slice) -> Raw:
+        return self.rows[name][index if self.order is None else self.order[index]]
 
 
 @dataclass(frozen=True)
@@ -124,13 +157,13 @@ def split_at_random(source: str, examples: Split, labels: Sequence[str], eval_sh
 
 def _check(place: str, split: Split, model: OnDeviceModel) -> None:
     names = [feature.tensor.name for feature in model.features]
-    if list(split.inputs) != names:
-        raise DataError(f"{place}: expected the inputs {', '.join(names)}. Received: {', '.join(split.inputs)}")
+    if list(split.rows) != names:
+        raise DataError(f"{place}: expected the inputs {', '.join(names)}. Received: {', '.join(split.rows)}")
     for feature in model.features:
-        name, shape, raw = feature.tensor.name, feature.tensor.shape[1:], split.inputs[feature.tensor.name]
+        name, shape, raw = feature.tensor.name, feature.tensor.shape[1:], split.rows[feature.tensor.name]
         if math.prod(raw.shape[1:]) != math.prod(shape):
             raise DataError(f"{place}: {name}: expected values of shape {shape}. Received: {raw.shape[1:]}")
-        if raw.dtype == np.float32 and np.isinf(raw).any():
+        if raw.dtype == np.float32 and any(np.isinf(values).any() for values in split.values(name)):
             raise DataError(f"{place}: {name}: expected finite values. Received: an infinite one")
     if not model.labels:
         if split.labels.dtype != np.float32 or not np.isfinite(split.labels).all():
@@ -141,3 +174,8 @@ def _check(place: str, split: Split, model: OnDeviceModel) -> None:
             f"{place}: expected labels from 0 to {len(model.labels) - 1}. "
             f"Received: {split.labels.min()} to {split.labels.max()}"
         )
+
+
+def _bytes_of_each(column: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the bytes of each row: [n, bytes]."""
+    return np.ascontiguousarray(column).reshape(len(column), -1).view(np.uint8)

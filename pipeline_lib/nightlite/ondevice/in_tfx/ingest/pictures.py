@@ -16,6 +16,7 @@ from nightlite.errors import DataError, ModelDeclarationError
 from nightlite.ondevice.in_tfx.ingest.examples import EVAL_SHARE, Dataset, Split, split_at_random
 from nightlite.ondevice.in_tfx.ingest.progress import shown
 from nightlite.ondevice.in_tfx.ingest.sources import find, listed, names_and_indices
+from nightlite.ondevice.in_tfx.ingest.stored_rows import stored
 from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.spans import Span
@@ -38,16 +39,26 @@ def ingest_pictures(
       DataError: a folder or a picture is malformed, or the span could not be written. Nothing was changed.
       ModelDeclarationError: the model has no input that is a picture, or others beside it.
     """
-    return write_span(model, load_pictures(model, source, resize, eval_share), data_dir)
+    return write_span(model, load_pictures(model, source, resize, eval_share, data_dir), data_dir)
 
 
-def load_pictures(model: OnDeviceModel, source: str, resize: bool = False, eval_share: float = EVAL_SHARE) -> Dataset:
-    """Read a folder of pictures. Examples come in an order of their own, so files' names do not matter."""
+def load_pictures(
+    model: OnDeviceModel,
+    source: str,
+    resize: bool = False,
+    eval_share: float = EVAL_SHARE,
+    scratch: Path | None = None,
+) -> Dataset:
+    """Read a folder of pictures. Examples come in an order of their own, so files' names do not matter.
+
+    Args:
+      scratch: the folder for the pixels, in files without a name. None: the system's.
+    """
     size, folder = Size.of(model), find(model, source, "a folder of pictures by label")
     if (folder / "train").is_dir() and (folder / "eval").is_dir():
-        train, evaluation = (_read(folder / split, model, size, resize) for split in ("train", "eval"))
+        train, evaluation = (_read(folder / split, model, size, resize, scratch) for split in ("train", "eval"))
         return Dataset(str(folder), train, evaluation)
-    return split_at_random(str(folder), _read(folder, model, size, resize), model.labels, eval_share)
+    return split_at_random(str(folder), _read(folder, model, size, resize, scratch), model.labels, eval_share)
 
 
 def has_pictures(folder: Path) -> bool:
@@ -90,19 +101,19 @@ class Size:
         return f"{self.width} x {self.height}"
 
 
-def _read(folder: Path, model: OnDeviceModel, size: Size, resize: bool) -> Split:
-    files = _files(folder, model)
-    if not files:
+def _read(folder: Path, model: OnDeviceModel, size: Size, resize: bool, scratch: Path | None) -> Split:
+    names = _names(folder, model)
+    labels = np.repeat([label for _, label, _ in names], [len(files) for *_, files in names]).astype(np.int64)
+    if not len(labels):
         raise DataError(f"{folder}: expected a folder of pictures for each of the labels. Received: no picture")
-    pictures = np.empty((len(files), size.height, size.width, size.channels), np.uint8)
-    for index, (file, _) in enumerate(shown(files, "Reading pictures", len(files))):
-        pictures[index] = _decoded(file, size, resize)
-    labels = np.array([label for _, label in files], np.int64)
-    return Split({model.features[0].tensor.name: pictures}, labels).by_content()
+    files = (parent / name for parent, _, files in names for name in files)
+    pictures = (_decoded(file, size, resize) for file in shown(files, "Reading pictures", len(labels)))
+    key = model.features[0].tensor.name
+    return Split(stored(({key: picture[np.newaxis]} for picture in pictures), scratch), labels).by_content()
 
 
-def _files(folder: Path, model: OnDeviceModel) -> list[tuple[Path, int]]:
-    """Return each picture with its label."""
+def _names(folder: Path, model: OnDeviceModel) -> list[tuple[Path, int, list[str]]]:
+    """Return each folder of pictures, its label and the files' names."""
     known, found = names_and_indices(model.labels), []
     for entry in _entries(folder):
         if not entry.is_dir():
@@ -115,11 +126,11 @@ def _files(folder: Path, model: OnDeviceModel) -> list[tuple[Path, int]]:
                 f"{did_you_mean([entry.name], model.labels)}{entry}: expected a folder that a label names, {names}, "
                 f"or train and eval folders. Received: {entry.name!r}"
             )
-        label = known.index(entry.name) % len(model.labels)
-        for file in _entries(entry):
+        files = _entries(entry)
+        for file in files:
             if file.suffix.lower() not in ENDINGS:
                 raise DataError(f"{file}: expected pictures, {', '.join(ENDINGS)}. Received: {file.name}")
-            found.append((file, label))
+        found.append((entry, known.index(entry.name) % len(model.labels), [file.name for file in files]))
     return found
 
 

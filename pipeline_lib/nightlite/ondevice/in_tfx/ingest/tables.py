@@ -7,6 +7,7 @@ A folder without them is split. Other columns and other files are not read. Arro
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +22,14 @@ from nightlite.ondevice.in_tfx.ingest.columns import Column, values_of
 from nightlite.ondevice.in_tfx.ingest.examples import EVAL_SHARE, Dataset, Split, split_at_random
 from nightlite.ondevice.in_tfx.ingest.progress import shown
 from nightlite.ondevice.in_tfx.ingest.sources import find, listed, names_and_indices
+from nightlite.ondevice.in_tfx.ingest.stored_rows import RowsWriter
 from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.model import Feature, OnDeviceModel
 from nightlite.ondevice.spans import Span
 
 FORMS = (".csv", ".csv.gz", ".parquet")
-_Slice = Mapping[str, NDArray[np.float32] | NDArray[np.int64]]
+_BATCH_ROWS = 16_384
+_Values = Mapping[str, NDArray[np.float32]]
 
 
 def ingest_table(model: OnDeviceModel, source: str, data_dir: Path, eval_share: float = EVAL_SHARE) -> Span:
@@ -40,11 +43,17 @@ def ingest_table(model: OnDeviceModel, source: str, data_dir: Path, eval_share: 
       DataError: a file, a column or a cell is malformed, or the span could not be written. Nothing was changed.
       ModelDeclarationError: a feature has several values, so it is no column.
     """
-    return write_span(model, load_table(model, source, eval_share), data_dir)
+    return write_span(model, load_table(model, source, eval_share, data_dir), data_dir)
 
 
-def load_table(model: OnDeviceModel, source: str, eval_share: float = EVAL_SHARE) -> Dataset:
-    """Read a table. Examples come in an order of their own, so the order of rows does not matter."""
+def load_table(
+    model: OnDeviceModel, source: str, eval_share: float = EVAL_SHARE, scratch: Path | None = None
+) -> Dataset:
+    """Read a table. Examples come in an order of their own, so the order of rows does not matter.
+
+    Args:
+      scratch: the folder for the values, in files without a name. None: the system's.
+    """
     require_columns(model)
     path = find(model, source, "a table, a file or a folder", may_be_file=True)
     train, evaluation = (_files_of_split(path, name) for name in ("train", "eval"))
@@ -52,12 +61,12 @@ def load_table(model: OnDeviceModel, source: str, eval_share: float = EVAL_SHARE
         found, missing = ("train", "eval") if train else ("eval", "train")
         raise DataError(f"{path}: expected train and eval files, or neither. Received: {found} without {missing}")
     if train:
-        return Dataset(str(path), _read(train, model), _read(evaluation, model))
+        return Dataset(str(path), _read(train, model, scratch), _read(evaluation, model, scratch))
     files = _tables(path) if path.is_dir() else [path]
     if not files:
         names = sorted(item.name for item in path.iterdir())
         raise DataError(f"{path}: expected {', '.join(FORMS)} files in it. Received: {listed(names) or 'nothing'}")
-    return split_at_random(str(path), _read(files, model), model.labels, eval_share)
+    return split_at_random(str(path), _read(files, model, scratch), model.labels, eval_share)
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -90,20 +99,23 @@ def read_features(file: Path, features: Sequence[Feature]) -> tuple[dict[str, ND
     Raises:
       DataError: the file is no table, or a column or a cell is malformed.
     """
-    slices = list(_slices(file, features, None))
+    slices = [values for values, _ in _slices(file, features, None)]
     whole = {name: np.concatenate([part[name] for part in slices]) for name in slices[0]} if slices else {}
     if not whole or not len(next(iter(whole.values()))):
         raise DataError(f"{file}: expected one or more rows. Received: none")
     return whole, _first_row(file)
 
 
-def _read(files: Sequence[Path], model: OnDeviceModel) -> Split:
-    label = _Label(model)
-    slices = list(shown((part for file in files for part in _slices(file, model.features, label)), "Reading rows"))
-    if not any(len(part[model.label_key]) for part in slices):
+def _read(files: Sequence[Path], model: OnDeviceModel, scratch: Path | None) -> Split:
+    label, rows = _Label(model), RowsWriter(scratch)
+    labels: list[Any] = []
+    slices = (part for file in files for part in _slices(file, model.features, label))
+    for values, found in shown(slices, "Reading rows"):
+        rows.append(values)
+        labels.append(found)
+    if not rows.count:
         raise DataError(f"{listed([str(file) for file in files])}: expected one or more rows. Received: none")
-    whole = {name: np.concatenate([part[name] for part in slices]) for name in slices[0]}
-    return Split(whole, whole.pop(model.label_key)).by_content()
+    return Split(rows.finish(), np.concatenate(labels)).by_content()
 
 
 @dataclass(frozen=True)
@@ -124,7 +136,9 @@ class _Label:
         return codes.astype(np.int64) % len(labels)
 
 
-def _slices(file: Path, features: Sequence[Feature], label: _Label | None) -> Iterator[_Slice]:
+def _slices(
+    file: Path, features: Sequence[Feature], label: _Label | None
+) -> Iterator[tuple[_Values, NDArray[Any] | None]]:
     """Yield some rows after the other: float32 [n, 1] of each feature, and the labels."""
     names = [*(feature.tensor.name for feature in features), *([label.key] if label else [])]
     words = {word for feature in features for word in feature.meaning.vocabulary}
@@ -136,9 +150,9 @@ def _slices(file: Path, features: Sequence[Feature], label: _Label | None) -> It
                 hint = did_you_mean([column for column in schema.names if column not in names], [name])
                 raise DataError(f"{hint}{file}: expected a column {name!r}. Received: {listed(schema.names)}")
         table = ds.dataset(str(file), schema=pa.schema([schema.field(name) for name in names]), format=form)
-        for batch in table.to_batches(use_threads=False):
+        for batch in table.to_batches(batch_size=_BATCH_ROWS, batch_readahead=1, use_threads=False):
             values = {item.tensor.name: values_of(item, batch[item.tensor.name], file, first_row) for item in features}
-            yield values | ({label.key: label.values(batch[label.key], file, first_row)} if label else {})
+            yield values, label.values(batch[label.key], file, first_row) if label else None
             first_row += batch.num_rows
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         reason = str(error).splitlines()[0].rpartition("Invalid: ")[2]

@@ -5,6 +5,8 @@ other writer fits: PyPI's tfrecord writes no gzip files, and Apache Beam's impor
 """
 
 import errno
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,14 @@ from numpy.typing import NDArray
 
 from nightlite import native_log
 from nightlite.ondevice.contract.app_contract import Meaning
-from nightlite.ondevice.in_tfx.ingest.examples import Raw, Split
+from nightlite.ondevice.in_tfx.ingest.examples import Split
 from nightlite.ondevice.in_tfx.ingest.progress import shown
+from nightlite.ondevice.in_tfx.ingest.stored_rows import Raw
 from nightlite.ondevice.model import OnDeviceModel
 
-EXAMPLES_PER_SHARD = 5_000
+# Beam cannot split a gzip-compressed file, so a shard bounds the memory of its reader, and shards what runs at once.
+SHARD_BYTES = 16 << 20
+_SEED = 1
 
 
 def scale(raw: Raw, meaning: Meaning) -> NDArray[np.float32]:
@@ -30,44 +35,60 @@ def scale(raw: Raw, meaning: Meaning) -> NDArray[np.float32]:
 
 
 def write_split(
-    split: Split, name: str, model: OnDeviceModel, folder: Path, examples_per_shard: int = EXAMPLES_PER_SHARD
+    split: Split, name: str, model: OnDeviceModel, folder: Path, shard_bytes: int = SHARD_BYTES
 ) -> dict[str, int]:
     """Write `<name>-00000-of-0000K.tfrecord.gz` and so on into `folder`. Return each file's bytes.
 
     Each record is a tf.Example with the floats of each feature of the model, flat, and its label: one int64, or one
-    float of a regression.
+    float of a regression. Examples are shuffled, always alike for so many of them, and shards are of one size.
+
+    Args:
+      shard_bytes: most of a shard's values as float32.
 
     Raises:
       OSError: a file could not be written.
     """
-    parts = -(-len(split) // examples_per_shard)
+    example_bytes = 4 * sum(math.prod(feature.tensor.shape) for feature in model.features)
+    parts = math.ceil(len(split) / max(1, shard_bytes // example_bytes))
+    # RandomState: its numbers are the same with any NumPy.
+    shuffled = split.take(np.random.RandomState(_SEED).permutation(len(split)))
     sizes = {}
-    for index, chosen in enumerate(shown(np.array_split(np.arange(len(split)), parts), f"Writing {name}", parts)):
+    for index in shown(range(parts), f"Writing {name}", parts):
         path = folder / f"{name}-{index:05d}-of-{parts:05d}.tfrecord.gz"
-        _write_shard(path, split.take(slice(chosen[0], chosen[-1] + 1)), model)
+        shard = slice(index * len(split) // parts, (index + 1) * len(split) // parts)
+        _write_shard(path, shuffled, shard, model)
         sizes[path.name] = path.stat().st_size
     return sizes
 
 
-def _write_shard(path: Path, split: Split, model: OnDeviceModel) -> None:
+def _write_shard(path: Path, split: Split, shard: slice, model: OnDeviceModel) -> None:
     with native_log.muted():
         import tensorflow as tf
 
-    names = [feature.tensor.name for feature in model.features]
-    columns = [scale(split.inputs[feature.tensor.name], feature.meaning) for feature in model.features]
     try:
         with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
-            for *rows, label in zip(*columns, split.labels, strict=True):
-                example = tf.train.Example()
-                for name, row in zip(names, rows, strict=True):
-                    example.features.feature[name].float_list.value.extend(row.tolist())
-                labelled = example.features.feature[model.label_key]
-                if model.labels:
-                    labelled.int64_list.value.append(int(label))
-                else:
-                    labelled.float_list.value.append(float(label))
-                # A span's bytes are a function of its data: protobuf's own order of features is not.
-                writer.write(example.SerializeToString(deterministic=True))
+            for index in split.slices(shard):
+                for record in _records(split, index, model):
+                    writer.write(record)
     except tf.errors.OpError as error:
         # TensorFlow's text is "<path>; <the system's message>", under an unrelated class.
         raise OSError(errno.EIO, error.message.rpartition("; ")[2], str(path)) from None
+
+
+def _records(split: Split, index: slice, model: OnDeviceModel) -> Iterator[bytes]:
+    import tensorflow as tf
+
+    names = [feature.tensor.name for feature in model.features]
+    raw, labels = split.part(index), split.labels[index]
+    columns = [scale(raw[feature.tensor.name], feature.meaning) for feature in model.features]
+    for *rows, label in zip(*columns, labels, strict=True):
+        example = tf.train.Example()
+        for name, row in zip(names, rows, strict=True):
+            example.features.feature[name].float_list.value.extend(row.tolist())
+        labelled = example.features.feature[model.label_key]
+        if model.labels:
+            labelled.int64_list.value.append(int(label))
+        else:
+            labelled.float_list.value.append(float(label))
+        # A span's bytes are a function of its data: protobuf's own order of features is not.
+        yield example.SerializeToString(deterministic=True)

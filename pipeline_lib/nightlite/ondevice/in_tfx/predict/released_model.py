@@ -10,7 +10,7 @@ from nightlite import native_log
 from nightlite.errors import ReleaseError
 from nightlite.ondevice.contract.file_contract import SIGNATURE, TensorContract
 from nightlite.ondevice.in_tfx.golden_check import require_golden
-from nightlite.ondevice.in_tfx.ingest.examples import Raw
+from nightlite.ondevice.in_tfx.ingest.stored_rows import Raw
 from nightlite.ondevice.in_tfx.ingest.tfrecords import scale
 from nightlite.ondevice.model import Feature, OnDeviceModel
 from nightlite.ondevice.releases.checked import checked

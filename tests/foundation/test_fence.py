@@ -53,7 +53,7 @@ CIRCLES = (
     ),
     ("nightlite/ondevice/results/outcome.py", "import nightlite.ondevice.report.run_report", "nightlite.ondevice"),
     (
-        "nightlite/ondevice/in_tfx/edge_validator/eval_answers.py",
+        "nightlite/ondevice/in_tfx/answers/eval_answers.py",
         "def late():\n    from nightlite.ondevice.in_tfx.report import pages",
         "nightlite.ondevice.in_tfx",
     ),

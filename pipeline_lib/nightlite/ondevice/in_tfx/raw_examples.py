@@ -56,19 +56,6 @@ def labelled_batches(
         yield batch, labels
 
 
-def read_labelled(
-    files: Sequence[str], contract: FileContract, label_key: str, label_type: type[np.generic] = np.int64
-) -> tuple[Inputs, Labels]:
-    """Return all that `labelled_batches` yields.
-
-    Raises:
-      DataError: there is no example.
-    """
-    batches = list(labelled_batches(files, contract, label_key, label_type))
-    inputs = {name: np.concatenate([batch[name] for batch, _ in batches]) for name in batches[0][0]}
-    return inputs, np.concatenate([labels for _, labels in batches])
-
-
 def digest(inputs: Inputs, index: int) -> bytes:
     """Return the digest of one example's inputs: by it, the same data are in the same order, however they were read."""
     return hashlib.sha256(b"".join(inputs[name][index].tobytes() for name in sorted(inputs))).digest()

@@ -11,6 +11,7 @@ from nightlite.ondevice.gates.paired import chance_below
 from nightlite.ondevice.results.quality import Quality
 
 ModelKey = Literal["keras", "tflite", "released"]
+MistakeKind = Literal["disagree", "both err", "large error"]
 
 
 class ReportPart(BaseModel):
@@ -35,20 +36,17 @@ class ReportedMeasurements(ReportPart):
     baseline: "ReportedMeasurements | None" = None
 
 
-class ModelColumn(Quality, ReportPart):
-    """One model over the eval split, in the runtime that serves it.
+class ModelFigures(Quality, ReportPart):
+    """One model's figures over the eval split.
 
     Of a classification: `confusion[label][prediction]` counts examples. `class_accuracy[label]` is None if the split
     has none of them. `loss` is the mean cross-entropy in nats.
 
     Of a regression: `error_counts[i]` examples have their error, prediction less label, in [error_edges[i],
-    error_edges[i + 1]), the last with its end. `points` are label and prediction of some examples.
-
-    `tfma` is the Evaluator's quality, empty without an evaluation.
+    error_edges[i + 1]), the last with its end. `points` are label and prediction of the examples. If they were drawn at
+    random, `points_drawn_of` is the number of all examples.
     """
 
-    key: ModelKey
-    title: str
     loss: float | None = None
     class_accuracy: tuple[float | None, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -57,9 +55,7 @@ class ModelColumn(Quality, ReportPart):
     error_edges: tuple[float, ...] = ()
     error_counts: tuple[int, ...] = ()
     points: tuple[tuple[float, float], ...] = ()
-    size_bytes: int
-    tfma: Quality = Quality()
-    measurements: ReportedMeasurements | None = None
+    points_drawn_of: int | None = None
 
     @property
     def worst_class(self) -> tuple[int, float]:
@@ -68,6 +64,19 @@ class ModelColumn(Quality, ReportPart):
             ((label, share) for label, share in enumerate(self.class_accuracy) if share is not None),
             key=lambda item: item[1],
         )
+
+
+class ModelColumn(ModelFigures):
+    """One model over the eval split, in the runtime that serves it.
+
+    `tfma` is the Evaluator's quality, empty without an evaluation.
+    """
+
+    key: ModelKey
+    title: str
+    size_bytes: int
+    tfma: Quality = Quality()
+    measurements: ReportedMeasurements | None = None
 
     @property
     def tfma_disagrees(self) -> bool:
@@ -111,7 +120,7 @@ class Mistake(ReportPart):
 
     index: int
     label: int | float
-    kind: Literal["disagree", "both err", "large error"]
+    kind: MistakeKind
     probabilities: dict[ModelKey, tuple[float, ...]]
     png: str = ""
     grey: bool = True

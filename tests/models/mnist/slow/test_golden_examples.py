@@ -41,7 +41,7 @@ def test_they_agree_and_wrong_preprocessing_is_found(float_file: bytes, data: Da
     if mode != "none":
         quantize(file, mode, {IMAGE_KEY: data[0].images[:256]})  # type: ignore[arg-type]
     inputs, labels = {IMAGE_KEY: data[1].images}, data[1].labels
-    indices, count = golden_first(inputs, labels)
+    indices, count = golden_first([inputs], labels, len(labels))
     chosen = {IMAGE_KEY: data[1].images[indices[:count]]}
     outputs, compiled = run_one_at_a_time(file, chosen)
     names = [LABELS[label] for label in labels[indices[:count]]]

@@ -29,7 +29,6 @@ from nightlite.ondevice.in_tfx.compare.lookup import candidate
 from nightlite.ondevice.in_tfx.compare.run_file import file_of_run
 from nightlite.ondevice.in_tfx.compile import compile_model
 from nightlite.ondevice.in_tfx.golden_check import require_golden
-from nightlite.ondevice.in_tfx.raw_examples import read_labelled
 from nightlite.ondevice.releases.manifest import CARD_FILE
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.run_report import Report
@@ -42,6 +41,7 @@ from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.run_local import run_local
 from tests.browser import needs
 from tests.ondevice.in_tfx.gate_laboratory import Run
+from tests.ondevice.in_tfx.whole_split import read_labelled
 from web import in_chromium, try_steps
 
 _ANY_SPEED = {"max_load_ms": 1e5, "max_latency_ms": 1e5, "max_latency_ratio": 1e5}

@@ -19,12 +19,12 @@ from nightlite.ondevice.in_tfx.compare.candidate import Candidate
 from nightlite.ondevice.in_tfx.compare.lookup import candidate
 from nightlite.ondevice.in_tfx.ingest.examples import Dataset, Split
 from nightlite.ondevice.in_tfx.ingest.write_span import write_span
-from nightlite.ondevice.in_tfx.raw_examples import read_labelled
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.releases.manifest import Description
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.report.file_comparison import FileComparison
 from nightlite.ondevice.task import Classification, Regression
+from tests.ondevice.in_tfx.whole_split import read_labelled
 from tests.ondevice.releases.made_releases import declared
 from tests.tiny_table.features import CONTRACT, FEATURES, LABEL_KEY
 from tests.tiny_table.ingest import ingest
@@ -245,7 +245,7 @@ def test_a_regression_is_compared_by_its_errors(
         contract=model.contract,
         litert_version="2",
     )
-    monkeypatch.setattr(comparing, "measure_in_child", lambda *_: ([speed, speed], outputs))
+    monkeypatch.setattr(comparing, "measure_in_child", lambda *_: ([speed, speed], [[found] for found in outputs]))
     with candidate("1", MODEL, config) as first, candidate("2", MODEL, config) as second:
         files = tuple(map(str, sorted((tmp_path / "span-1").glob("eval-*"))))
         pair = [_as_regression(item, model, files) for item in (first, second)]

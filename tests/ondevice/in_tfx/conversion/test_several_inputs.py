@@ -11,10 +11,12 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from nightlite import litert
 from nightlite.errors import DataError, ModelFileError
 from nightlite.ondevice.contract.file_contract import FileContract, TensorContract
+from nightlite.ondevice.in_tfx.answers.spool import SpooledInputs
 from nightlite.ondevice.in_tfx.conversion import lite_trainer, tflite_file
 from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child
-from nightlite.ondevice.in_tfx.raw_examples import read_inputs, read_labelled
+from nightlite.ondevice.in_tfx.raw_examples import read_inputs
 from tests.ondevice.in_tfx.several_inputs import CONTRACT, inputs, save_examples, save_model
+from tests.ondevice.in_tfx.whole_split import read_labelled
 
 INPUTS = inputs(300)
 
@@ -65,8 +67,8 @@ def test_each_mode_takes_its_inputs_by_name(trained: Path, tmp_path: Path, mode:
     found = tflite_file.run(tflite_file.load(file), dict(reversed(INPUTS.items())), 100)
     assert np.abs(found - expected(trained)).mean() <= tolerance / 4
     np.testing.assert_allclose(found, expected(trained), atol=tolerance)
-    measured, [outputs] = measure_in_child([file], INPUTS, threads=1)
-    np.testing.assert_array_equal(outputs.argmax(1), found.argmax(1))
+    measured, [outputs] = measure_in_child([file], SpooledInputs.write(tmp_path / "inputs", [INPUTS]), threads=1)
+    np.testing.assert_array_equal(np.concatenate(list(outputs)).argmax(1), found.argmax(1))
     assert measured[0].contract.same_form(CONTRACT)
     assert [tensor.name for tensor in measured[0].contract.inputs] != [tensor.name for tensor in CONTRACT.inputs]
 

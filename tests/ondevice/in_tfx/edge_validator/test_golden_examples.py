@@ -15,7 +15,7 @@ def split(count: int, classes: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
 @pytest.mark.parametrize(("count", "classes", "golden"), [(200, 3, 10), (200, 10, 10), (200, 17, 17), (4, 2, 4)])
 def test_every_class_is_there_and_ten_examples_if_there_are(count: int, classes: int, golden: int) -> None:
     inputs, labels = split(count, classes)
-    indices, found = golden_first(inputs, labels)
+    indices, found = golden_first([inputs], labels, len(labels))
     assert found == golden and sorted(indices) == list(range(count))
     assert set(labels[indices[:found]]) == set(range(classes))
     assert list(labels[indices[:classes]]) == list(range(classes))
@@ -24,15 +24,26 @@ def test_every_class_is_there_and_ten_examples_if_there_are(count: int, classes:
 def test_the_order_in_which_the_data_were_read_decides_nothing() -> None:
     inputs, labels = split(100, 5)
     mixed = np.random.default_rng(5).permutation(100)
-    indices, _ = golden_first(inputs, labels)
-    others, _ = golden_first({name: values[mixed] for name, values in inputs.items()}, labels[mixed])
+    indices, _ = golden_first([inputs], labels, len(labels))
+    others, _ = golden_first([{name: values[mixed] for name, values in inputs.items()}], labels[mixed], 100)
     assert list(mixed[others]) == list(indices)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 200])
+@pytest.mark.parametrize("most", [10, 30])
+def test_in_batches_they_are_the_first_of_the_whole_split(size: int, most: int) -> None:
+    inputs, labels = split(200, 17)
+    batches = [{name: values[start : start + size] for name, values in inputs.items()} for start in range(0, 200, size)]
+    whole, golden = golden_first([inputs], labels, 200)
+    indices, count = golden_first(batches, labels, most)
+    assert golden == count == 17
+    assert list(indices) == list(whole[: max(17, most)])
 
 
 def test_a_class_that_the_split_lacks_is_not_there() -> None:
     inputs, labels = split(60, 4)
     labels[labels == 2] = 1
-    indices, count = golden_first(inputs, labels)
+    indices, count = golden_first([inputs], labels, len(labels))
     assert count == 10 and set(labels[indices[:count]]) == {0, 1, 3}
 
 

@@ -1,6 +1,5 @@
 """LiteRT's two runtimes on one example at a time, in a process of their own."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +53,13 @@ def test_an_open_batch_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_crash_of_compiled_model_is_the_files_doing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = subprocess.run
+    real = processes._ended
 
-    def after_the_interpreter(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
-        done = real(command, **options)
-        done.returncode = -11
-        return done
+    def after_the_interpreter(command: list[str], outputs: Path) -> int:
+        real(command, outputs)
+        return -11
 
-    monkeypatch.setattr(subprocess, "run", after_the_interpreter)
+    monkeypatch.setattr(processes, "_ended", after_the_interpreter)
     outputs, run = run_one_at_a_time(file, PIXELS)
     assert len(outputs) == 12 and run.compiled_model_problem == "LiteRT's process was ended by signal 11"
     assert (run.compiled_model_difference, run.fully_accelerated) == (None, None)

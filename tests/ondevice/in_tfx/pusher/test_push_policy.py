@@ -14,7 +14,7 @@ import pytest
 from nightlite.ondevice.approval import Approval
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.gates.paired import LEAST_DIFFERENCE, chance_below
-from nightlite.ondevice.in_tfx.edge_validator.mcnemar import compare
+from nightlite.ondevice.in_tfx.answers.mcnemar import compare
 from nightlite.ondevice.releases.anchor import anchor
 from nightlite.ondevice.releases.policy import EVEN_IF_NO_BETTER, Policy, comparison_with
 from nightlite.ondevice.releases.store import Push, Releases

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from models.mnist.model.features import IMAGE_KEY, LABEL_KEY
 from models.mnist.on_device import MODEL
 from nightlite.errors import DataError
 from nightlite.ondevice.gates.gate import Gate, Gates
+from nightlite.ondevice.in_tfx.answers.eval_answers import ANSWERS_FILE, EvalAnswers
 from nightlite.ondevice.in_tfx.edge_validator import executor
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import PROBABILITIES_FILE, EvalAnswers
 from nightlite.ondevice.in_tfx.ingest.examples import Split
 from nightlite.ondevice.in_tfx.report import component, history, pages
 from nightlite.ondevice.in_tfx.report.executor import Executor
@@ -97,7 +98,8 @@ def _answered(folder: Path, *files: str) -> EvalAnswers:
     inputs["examples"][0].split_names = json.dumps(["eval"])
     contract = MODEL.app_contract.model_dump_json()
     parameters = {"contract_json": contract, "label_key": LABEL_KEY, "threads": 1, "quantization": "none"}
-    return executor._measure(inputs, parameters, Quality())[1]
+    with tempfile.TemporaryDirectory() as spool:
+        return executor._measure(inputs, parameters, Quality(), Path(spool))[1]
 
 
 def run(artifacts: Path, folder: Path, **keys: str) -> Report:
@@ -303,8 +305,8 @@ def test_it_draws_the_images_of_the_split_without_reading_it(
 
 
 def test_without_answers_it_says_whose_they_are(artifacts: Path, tmp_path: Path) -> None:
-    shutil.copytree(artifacts, tmp_path / "unmeasured", ignore=shutil.ignore_patterns(PROBABILITIES_FILE))
-    with pytest.raises(DataError, match=r"expected probabilities.npz of EdgeValidator's.* gate 'contract' says why"):
+    shutil.copytree(artifacts, tmp_path / "unmeasured", ignore=shutil.ignore_patterns(ANSWERS_FILE))
+    with pytest.raises(DataError, match=r"expected answers.json of EdgeValidator's.* gate 'contract' says why"):
         run(tmp_path / "unmeasured", tmp_path / "1")
 
 

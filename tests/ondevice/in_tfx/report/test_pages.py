@@ -11,6 +11,7 @@ import pytest
 from nightlite.ondevice.in_tfx.report import pages
 from nightlite.ondevice.report.contents import Agreement, Mistake, Mistakes, ModelColumn, ReportedMeasurements
 from nightlite.ondevice.report.run_report import PastRun, Report
+from nightlite.ondevice.task import Regression
 from tests.ondevice.cards import CARD
 
 SECTIONS = {
@@ -244,6 +245,32 @@ def test_the_models_use_limits_and_licence_are_told_once(sections: dict[str, str
     }
     page = text(pages.render(REPORT)["report.html"])
     assert [page.count(words) for words in (CARD.intended_use, CARD.limits, CARD.data_licence)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("drawn_of", "said"),
+    [(None, ""), (12_345, "Of 12,345 flowers, 3 drawn at random; the other figures are of all.")],
+)
+def test_a_chart_of_a_sample_says_of_how_many_and_one_of_all_says_nothing(drawn_of: int | None, said: str) -> None:
+    card = CARD.model_copy(update={"task": Regression(unit="cm")})
+    models = tuple(
+        ModelColumn(
+            key=key,
+            title=TITLES[key],
+            mean_error=1.5,
+            p95_error=3.5,
+            bias=0.5,
+            error_edges=(-1, 0, 1),
+            error_counts=(2, 1),
+            points=((1, 2), (2, 2), (3, 5)),
+            points_drawn_of=drawn_of,
+            size_bytes=1,
+        )
+        for key in ("keras", "tflite")
+    )
+    page = pages.render(REPORT.model_copy(update={"card": card, "models": models}))["report.html"]
+    [part] = re.findall(r"<section[^>]*><h2>Predicted against true</h2>(.*?)</section>", page, re.DOTALL)
+    assert text(re.sub("<svg.*</svg>", "", part, flags=re.DOTALL)) == said
 
 
 def test_the_training_curves_are_the_trainers(sections: dict[str, str]) -> None:

@@ -347,7 +347,7 @@ def test_a_file_that_cannot_be_measured_fails_every_gate_of_edge_validator_and_i
     assert {gate.value for gate in others} == {None} and "not measured" in str(others[0])
     assert blessing.get_int_custom_property("blessed") == 0
     assert not (tmp_path / "blessing" / "measurements.json").exists()
-    assert not (tmp_path / "blessing" / "probabilities.npz").exists()
+    assert not (tmp_path / "blessing" / "answers.json").exists()
 
 
 def test_every_bound_has_a_gate_and_an_impossible_value(better: Run) -> None:

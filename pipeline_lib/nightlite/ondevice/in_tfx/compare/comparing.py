@@ -1,7 +1,9 @@
 """Comparison of two files in LiteRT on the eval split of the newer one, by EdgeValidator's and the report's code."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,14 @@ from nightlite import native_log
 from nightlite.errors import DataError, ModelFileError, NightliteError
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import Measurements
+from nightlite.ondevice.in_tfx.answers.eval_answers import mistake
+from nightlite.ondevice.in_tfx.answers.eval_split import EvalSplit
+from nightlite.ondevice.in_tfx.answers.spool import SpooledInputs
+from nightlite.ondevice.in_tfx.answers.tally import Floats, Largest, Tally
+from nightlite.ondevice.in_tfx.answers.task_measures import TaskMeasures, measures_of
 from nightlite.ondevice.in_tfx.compare.candidate import Candidate
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import Indices
 from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child, measure_together
-from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
-from nightlite.ondevice.in_tfx.raw_examples import Inputs, read_labelled
-from nightlite.ondevice.in_tfx.report.comparison import mistake, model_column
+from nightlite.ondevice.in_tfx.report.comparison import model_column, with_inputs
 from nightlite.ondevice.model import ModelCard, OnDeviceModel
 from nightlite.ondevice.releases.manifest import sha256_of
 from nightlite.ondevice.report.contents import Mistake, ModelColumn
@@ -31,7 +35,6 @@ from nightlite.ondevice.report.file_comparison import (
 )
 from nightlite.ondevice.settings import Settings
 
-_MOST_SHOWN = 24
 # Relative, of a quality: but for a few examples at the border of two classes, it is that of the manifest.
 _SAME = 0.002
 
@@ -60,18 +63,18 @@ def compared(a: Candidate, b: Candidate, model: OnDeviceModel, config: Settings)
     newer = a if a.created > b.created else b
     # The declaration may have changed since.
     card = model.card.model_copy(update={"task": b.contract.task})
-    measures = measures_of(card.task)
-    files = newer.eval_split(config.folders(model.name).data)
-    inputs, labels = read_labelled(files, b.contract.file, model.label_key, measures.label_type)
-    measured, outputs = _run(a, b, inputs, newer.threads)
-    answers = [measures.answers(found) for found in outputs]
+    measures, folders = measures_of(card.task), config.folders(model.name)
+    files = newer.eval_split(folders.data)
+    with tempfile.TemporaryDirectory(prefix=".compare-", dir=folders.root) as spool:
+        split = EvalSplit.spooled(files, b.contract.file, model.label_key, measures.label_type, Path(spool))
+        measured, outputs = _run(a, b, split.inputs, newer.threads)
+        tally = _tallied(split, outputs, measures)
+        shown = _shown(tally.differing, split, card)
     sums = [sha256_of(item.file) for item in (a, b)]
-    paired = measures.compare(answers[1], answers[0], labels, sums[0])
+    paired = tally.compare(KEYS[1], KEYS[0], sums[0])
     columns = [
-        model_column(key, card.task, labels, found, figures.size_bytes)
-        for key, found, figures in zip(KEYS, answers, measured, strict=True)
+        model_column(key, tally.figures(key), figures.size_bytes) for key, figures in zip(KEYS, measured, strict=True)
     ]
-    differ = _differ(*answers, is_class=bool(card.labels))
     return FileComparison(
         model=model.name,
         card=card,
@@ -79,19 +82,33 @@ def compared(a: Candidate, b: Candidate, model: OnDeviceModel, config: Settings)
         b=_described(b, a, sums[1]),
         newer="A" if newer is a else "B",
         data=newer.data,
-        examples=len(labels),
+        examples=tally.examples,
         verdict=verdict(paired, same_file=sums[0] == sums[1]),
         note=_doubt(newer, columns[0 if newer is a else 1]),
         paired=paired,
         figures=(*_quality(*columns), *_speed(*measured)),
-        classes=tuple(_classes(card.labels, labels, *columns)),
+        classes=tuple(_classes(card.labels, *columns)),
         gates=tuple(_gates(a.gates, b.gates)),
-        differing=len(differ) if card.labels else None,
-        shown=tuple(_shown(differ[:_MOST_SHOWN], inputs, labels, answers, card)),
+        differing=tally.differing.count if card.labels else None,
+        shown=shown,
     )
 
 
-def _run(a: Candidate, b: Candidate, inputs: Inputs, threads: int) -> tuple[list[Measurements], list[Any]]:
+def _tallied(split: EvalSplit, outputs: Sequence[Iterable[Floats]], measures: TaskMeasures) -> Tally:
+    tally = measures.tally(KEYS)
+    for labels, *found in zip(split.label_batches(), *outputs, strict=True):
+        tally.add(labels, dict(zip(KEYS, map(measures.answers, found), strict=True)))
+    return tally
+
+
+def _shown(found: Largest, split: EvalSplit, card: ModelCard) -> tuple[Mistake, ...]:
+    inputs = split.inputs.take(np.array([example.index for example in found.examples], np.int64))
+    return with_inputs(tuple(mistake(example, "disagree", KEYS) for example in found.examples), inputs, card.show)
+
+
+def _run(
+    a: Candidate, b: Candidate, inputs: SpooledInputs, threads: int
+) -> tuple[list[Measurements], Sequence[Iterable[Floats]]]:
     """Return both files' figures, measured in turn, and their outputs."""
     with native_log.muted():
         try:
@@ -124,14 +141,6 @@ def _differing(own: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, A
     """Return the run parameters that another run had with other values; none if that run's are not recorded."""
     told_apart = own.keys() - {"quantization"} if others else ()
     return {name: own[name] for name in sorted(told_apart) if others.get(name) != own[name]}
-
-
-def _differ(a: Any, b: Any, *, is_class: bool) -> Indices:
-    """Return the examples with another class, or all of a regression, the largest differences first."""
-    largest = np.abs(a - b).max(axis=1)
-    indices = np.flatnonzero(a.argmax(axis=1) != b.argmax(axis=1)) if is_class else np.arange(len(a))
-    found: Indices = indices[np.argsort(-largest[indices], kind="stable")]
-    return found
 
 
 def _doubt(newer: Candidate, column: ModelColumn) -> str:
@@ -167,14 +176,14 @@ def _speed(a: Measurements, b: Measurements) -> Iterator[FigurePair]:
     yield FigurePair(name="peak memory", unit="MiB", a=a.peak_memory_mib, b=b.peak_memory_mib)
 
 
-def _classes(names: Sequence[str], labels: Any, a: ModelColumn, b: ModelColumn) -> Iterator[ClassPair]:
+def _classes(names: Sequence[str], a: ModelColumn, b: ModelColumn) -> Iterator[ClassPair]:
     """Yield the classes of the eval split, in the output's order; none of a regression."""
     if not names:
         return
-    counts = np.bincount(labels, minlength=len(names))
+    counts = map(sum, a.confusion)
     for name, count, *shares in zip(names, counts, a.class_accuracy, b.class_accuracy, strict=True):
         if count:
-            yield ClassPair(label=name, examples=int(count), a=shares[0] or 0.0, b=shares[1] or 0.0)
+            yield ClassPair(label=name, examples=count, a=shares[0] or 0.0, b=shares[1] or 0.0)
 
 
 def _gates(a: Sequence[Gate], b: Sequence[Gate]) -> Iterator[GatePair]:
@@ -187,9 +196,3 @@ def _gates(a: Sequence[Gate], b: Sequence[Gate]) -> Iterator[GatePair]:
         yield GatePair(subject=gate.subject, name=gate.name, node_id=gate.node_id, a=match, b=gate)
     for gate in waiting:
         yield GatePair(subject=gate.subject, name=gate.name, node_id=gate.node_id, a=gate, b=None)
-
-
-def _shown(indices: Indices, inputs: Inputs, labels: Any, answers: Sequence[Any], card: ModelCard) -> Iterator[Mistake]:
-    for index in indices:
-        example = {name: values[index] for name, values in inputs.items()}
-        yield mistake(int(index), "disagree", labels, dict(zip(KEYS, answers, strict=True)), example, card)

@@ -51,9 +51,10 @@ class EdgeValidator(base_component.BaseComponent):
     """Component that measures the file in LiteRT, in a process of its own, and judges all of the run's gates.
 
     Its output `blessing` is TFX's InfraBlessing, for the Pusher's `infra_blessing`. It is blessed only if every
-    gate of the run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). Three
+    gate of the run passed. The artifact's folder also holds `gates.json` (`Gates`, every gate of the run). Four
     more files are there if LiteRT could run the model's: `measurements.json` (`CandidateMeasurements`), `golden.json`
-    (`Golden`) and `probabilities.npz` (`EvalAnswers`). The Pusher takes the second, ModelReport the third.
+    (`Golden`), `answers.json` and `shown_examples.npz` (`EvalAnswers`). The Pusher takes the second, ModelReport the
+    last two.
 
     Args:
       examples: raw examples, whose eval split is used.

@@ -1,11 +1,11 @@
 """Executor of EdgeValidator."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tfx.components.evaluator import constants
 from tfx.components.example_gen import utils
@@ -15,30 +15,32 @@ from tfx.utils import io_utils, path_utils
 
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.app_contract import AppContract
-from nightlite.ondevice.contract.file_contract import TFLITE_FILE, FileContract
+from nightlite.ondevice.contract.file_contract import TFLITE_FILE
 from nightlite.ondevice.contract.golden import Golden
 from nightlite.ondevice.gates.edge import edge_gates
 from nightlite.ondevice.gates.gate import Gate, Gates
 from nightlite.ondevice.gates.measurements import CandidateMeasurements, CompiledModelRun
-from nightlite.ondevice.gates.paired import Comparison
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers, Floats
+from nightlite.ondevice.in_tfx.answers.eval_answers import EvalAnswers
+from nightlite.ondevice.in_tfx.answers.eval_split import EvalSplit
+from nightlite.ondevice.in_tfx.answers.tally import Floats, Tally
+from nightlite.ondevice.in_tfx.answers.task_measures import TaskMeasures, measures_of
 from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_first, golden_of
 from nightlite.ondevice.in_tfx.edge_validator.processes import measure_in_child, measure_together, run_one_at_a_time
-from nightlite.ondevice.in_tfx.edge_validator.task_measures import TaskMeasures, difference, measures_of
 from nightlite.ondevice.in_tfx.evaluation.thresholds import evaluation_gates, overall_metrics
-from nightlite.ondevice.in_tfx.raw_examples import Inputs, Labels, read_labelled
+from nightlite.ondevice.in_tfx.raw_examples import Inputs
 from nightlite.ondevice.quantization import TOLERANCES
 from nightlite.ondevice.releases.contract_change import TAKEN_FILE, contract_change_gate
 from nightlite.ondevice.releases.manifest import MANIFEST_FILE, Manifest, sha256_of
+from nightlite.ondevice.report.contents import ModelKey
 from nightlite.ondevice.results.quality import Quality, quality_in
 from nightlite.ondevice.run_options import LEAST_APP_VERSION
 from nightlite.runner.in_tfx import node_log
 from nightlite.runner.in_tfx.made_by import MADE_BY
 
 NODE_ID = "EdgeValidator"
-_BATCH = 500
 # The golden ones among them. CompiledModel and the Interpreter answer them in half a second each.
 _ONE_AT_A_TIME = 1_000
+_OTHERS = ("baseline_model", "anchor_model")
 
 
 class Executor(base_executor.BaseExecutor):
@@ -61,7 +63,9 @@ class Executor(base_executor.BaseExecutor):
         tfmas = quality_in(overall_metrics(evaluations["lite_evaluation"]))
         measured, found = None, ""
         try:
-            measured, answers, golden = _measure(input_dict, exec_properties, tfmas)
+            # Not in TMPDIR, which may be memory.
+            with tempfile.TemporaryDirectory(prefix="eval-", dir=self._get_tmp_dir()) as spool:
+                measured, answers, golden = _measure(input_dict, exec_properties, tfmas, Path(spool))
             measured.write(folder)
             answers.write(folder)
             golden.write(folder)
@@ -92,91 +96,111 @@ def _bless(blessing: Artifact, passed: bool, model_id: int) -> None:
 
 
 def _measure(
-    input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfmas: Quality
+    input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any], tfmas: Quality, folder: Path
 ) -> tuple[CandidateMeasurements, EvalAnswers, Golden]:
-    contract = _contract(exec_properties)
+    """Return what the eval split shows of the file. The folder receives the split, and the models' answers to it."""
+    contract, threads = _contract(exec_properties), exec_properties["threads"]
     by_task = measures_of(contract.task)
     examples = artifact_utils.get_single_instance(input_dict["examples"])
-    inputs, labels = _eval_split(examples, contract.file, exec_properties["label_key"], by_task)
-    files = [_tflite_file(input_dict[key][0]) for key in ("model", "baseline_model") if input_dict.get(key)]
-    sha256 = sha256_of(files[0])
-    (candidate, *baseline), found = measure_in_child(files, inputs, exec_properties["threads"])
-    expected = _keras_outputs(path_utils.serving_model_path(input_dict["keras_model"][0].uri), inputs)
-    if found[0].shape != expected.shape:
-        raise ModelFileError(f"{candidate.contract}: answers of shape {found[0].shape} to {len(labels)} examples")
-    keras, outputs, *others = map(by_task.answers, (expected, *found))
-    against = [by_task.compare(outputs, other, labels, sha256_of(files[1])) for other in others]
-    tolerance = TOLERANCES[exec_properties["quantization"]] * by_task.scale(keras)
+    split = _eval_split(examples, contract, exec_properties["label_key"], by_task, folder)
+    files = {key: _tflite_file(input_dict[key][0]) for key in ("model", *_OTHERS) if input_dict.get(key)}
+    anchor = files.pop("anchor_model", None)
+    sums = {key: sha256_of(file) for key, file in files.items()}
+    (candidate, *baseline), found = measure_in_child([*files.values()], split.inputs, threads)
+    answers: dict[str, Iterable[Floats]] = dict(zip(("tflite", "released"), found, strict=False))
+    if anchor and (others := _answers_of_anchor(anchor, split, threads)):
+        answers["anchor"] = others
+    try:
+        tally = _tallied(
+            split, _keras(path_utils.serving_model_path(input_dict["keras_model"][0].uri)), answers, by_task
+        )
+    except ModelFileError as error:
+        raise ModelFileError(f"{candidate.contract}: {error}") from None
+    tolerance = TOLERANCES[exec_properties["quantization"]] * tally.scale
     compiled, golden = _one_at_a_time(
-        files[0], sha256, inputs, labels, by_task, candidate.contract.output.name, tolerance
+        files["model"], sums["model"], split, by_task, candidate.contract.output.name, tolerance, folder
     )
     measured = CandidateMeasurements(
         **dict(candidate),
         **dict(compiled),
-        **difference(outputs, keras),
-        **by_task.quality(outputs, keras, labels),
+        **tally.differences.measured(),
+        **tally.quality(),
         tfma_accuracy=tfmas.accuracy,
         tfma_mean_error=tfmas.mean_error,
         tolerance=tolerance,
         quantization=exec_properties["quantization"],
-        sha256=sha256,
+        sha256=sums["model"],
         baseline=baseline[0] if baseline else None,
-        against_baseline=against[0] if against else None,
-        against_anchor=_against_anchor(by_task, outputs, input_dict, inputs, labels, exec_properties["threads"]),
+        against_baseline=tally.compare("tflite", "released", sums["baseline_model"]) if baseline else None,
+        against_anchor=tally.compare("tflite", "anchor", sha256_of(anchor)) if anchor and "anchor" in answers else None,
         code=input_dict["model"][0].get_string_custom_property(MADE_BY),
         data=examples.get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME),
     )
-    answers = dict(zip(("keras", "tflite", "released"), (keras, outputs, *others), strict=False))
-    return measured, EvalAnswers.of(inputs, labels, answers, by_task.odd_ones(labels, keras, outputs)), golden
+    keys: tuple[ModelKey, ...] = ("keras", "tflite", "released") if baseline else ("keras", "tflite")
+    return measured, EvalAnswers.of(split, tally, keys), golden
+
+
+def _tallied(
+    split: EvalSplit,
+    keras: Callable[[Inputs], Floats],
+    answers: Mapping[str, Iterable[Floats]],
+    by_task: TaskMeasures,
+) -> Tally:
+    """Return the tally of Keras's answers and the files', the candidate's first.
+
+    Raises:
+      ModelFileError: the candidate's have another shape.
+    """
+    tally = by_task.tally(("keras", "tflite"))
+    for labels, inputs, *found in zip(split.label_batches(), split.inputs, *answers.values(), strict=True):
+        expected = keras(inputs)
+        if found[0].shape != expected.shape:
+            raise ModelFileError(f"answers of shape {found[0].shape} to {len(labels)} examples")
+        outputs = zip(("keras", *answers), (expected, *found), strict=True)
+        tally.add(labels, {key: by_task.answers(output) for key, output in outputs})
+    return tally
 
 
 def _one_at_a_time(
-    file: Path, sha256: str, inputs: Inputs, labels: Labels, by_task: TaskMeasures, output: str, tolerance: float
+    file: Path, sha256: str, split: EvalSplit, by_task: TaskMeasures, output: str, tolerance: float, folder: Path
 ) -> tuple[CompiledModelRun, Golden]:
     """Return CompiledModel's result, and the golden examples with the Interpreter's outputs, named `output`."""
-    indices, count = golden_first(inputs, by_task.groups(labels))
-    asked = {name: values[indices[:_ONE_AT_A_TIME]] for name, values in inputs.items()}
-    outputs, compiled = run_one_at_a_time(file, asked)
+    indices, count = golden_first(split.inputs, by_task.groups(split.labels), _ONE_AT_A_TIME)
+    asked = split.inputs.take(indices)
+    outputs, compiled = run_one_at_a_time(file, asked, folder)
     return compiled, golden_of(
         sha256,
         tolerance,
         {name: values[:count] for name, values in asked.items()},
-        [by_task.label(label) for label in labels[indices[:count]]],
+        [by_task.label(label) for label in split.labels[indices[:count]]],
         output,
         outputs[:count],
     )
 
 
-def _against_anchor(
-    by_task: TaskMeasures,
-    outputs: Floats,
-    input_dict: Mapping[str, list[Artifact]],
-    inputs: Inputs,
-    labels: Labels,
-    threads: int,
-) -> Comparison | None:
-    """Return the comparison with the anchor, or None if that is the last release or cannot answer these examples."""
-    if not input_dict.get("anchor_model"):
-        return None
-    file = _tflite_file(input_dict["anchor_model"][0])
+def _answers_of_anchor(file: Path, split: EvalSplit, threads: int) -> Iterable[Floats] | None:
+    """Return the anchor's answers, or None if it cannot answer these examples."""
     try:
-        _, others = measure_together([file], inputs, threads)
+        return measure_together([file], split.inputs, threads)[1]
     except ModelFileError as error:
         node_log.say(f"the anchor {file} cannot be run, nothing is compared with it: {error}", logging.WARNING)
         return None
-    return by_task.compare(outputs, by_task.answers(others), labels, sha256_of(file))
 
 
 def _tflite_file(model: Artifact) -> Path:
     return Path(path_utils.serving_model_path(model.uri), TFLITE_FILE)
 
 
-def _keras_outputs(saved_model: str, inputs: Inputs) -> Floats:
+def _keras(saved_model: str) -> Callable[[Inputs], Floats]:
+    """Return the function that answers a batch by the model's signature `lite`."""
     loaded = tf.saved_model.load(saved_model)
-    signature = loaded.signatures["lite"]
-    starts = range(0, len(next(iter(inputs.values()))), _BATCH)
-    batches = ({name: tf.constant(found[start : start + _BATCH]) for name, found in inputs.items()} for start in starts)
-    return np.concatenate([next(iter(signature(**batch).values())).numpy() for batch in batches])
+
+    def answer(inputs: Inputs) -> Floats:
+        [output] = loaded.signatures["lite"](**{name: tf.constant(found) for name, found in inputs.items()}).values()
+        found: Floats = output.numpy()
+        return found
+
+    return answer
 
 
 def _contract(exec_properties: Mapping[str, Any]) -> AppContract:
@@ -195,8 +219,8 @@ def _contract_change(
 
 
 def _eval_split(
-    examples: Artifact, contract: FileContract, label_key: str, by_task: TaskMeasures
-) -> tuple[Inputs, Labels]:
+    examples: Artifact, contract: AppContract, label_key: str, by_task: TaskMeasures, folder: Path
+) -> EvalSplit:
     [uri] = artifact_utils.get_split_uris([examples], "eval")
     files = tf.io.gfile.glob(io_utils.all_files_pattern(uri))
-    return read_labelled(files, contract, label_key, by_task.label_type)
+    return EvalSplit.spooled(files, contract.file, label_key, by_task.label_type, folder)

@@ -1,31 +1,50 @@
 """Choice of a release's golden examples among those of the eval split, by the data alone."""
 
-from collections.abc import Sequence
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from nightlite.ondevice.contract.golden import LEAST_EXAMPLES, Golden, GoldenExample, numbers
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import Floats, Indices
+from nightlite.ondevice.in_tfx.answers.tally import Floats, Indices
 from nightlite.ondevice.in_tfx.raw_examples import Inputs, digest
 
+# An example's digest, its group and its index.
+_Place = tuple[bytes, int, int]
 
-def golden_first(inputs: Inputs, groups: Indices) -> tuple[Indices, int]:
-    """Return the indices of all examples, the golden ones first, and the number of those.
 
-    In the order of the digests, the first example of each group is golden. The first of the others follow, up to ten.
+def golden_first(batches: Iterable[Inputs], groups: Indices, most: int) -> tuple[Indices, int]:
+    """Return the indices of the first examples in the order of their digests, and the number of golden ones.
+
+    The golden ones come first. They are the first example of each group, then the first of the others, up to ten.
 
     Args:
-      inputs: of all examples.
+      batches: the inputs of all examples.
       groups: each example's, such as its class.
+      most: the number of indices to return. There are more if there are more groups.
     """
-    order = sorted(range(len(groups)), key=lambda index: (digest(inputs, index), groups[index]))
-    of_group: dict[int, int] = {}
-    for index in order:
-        of_group.setdefault(int(groups[index]), index)
-    chosen = [of_group[group] for group in sorted(of_group)]
+    of_group: dict[int, _Place] = {}
+
+    def placed() -> Iterator[_Place]:
+        for place in _places(batches, groups):
+            of_group[place[1]] = min(place, of_group.get(place[1], place))
+            yield place
+
+    first = heapq.nsmallest(max(most, LEAST_EXAMPLES), placed())
+    chosen = [of_group[group][2] for group in sorted(of_group)]
     golden = set(chosen)
-    others = [index for index in order if index not in golden]
-    return np.array(chosen + others), min(max(len(chosen), LEAST_EXAMPLES), len(order))
+    others = [index for *_, index in first if index not in golden]
+    indices = np.array(chosen + others[: max(most - len(chosen), 0)], np.int64)
+    return indices, min(max(len(chosen), LEAST_EXAMPLES), len(indices))
+
+
+def _places(batches: Iterable[Inputs], groups: Indices) -> Iterator[_Place]:
+    indices = itertools.count()
+    for batch in batches:
+        for place in range(len(next(iter(batch.values())))):
+            index = next(indices)
+            yield digest(batch, place), int(groups[index]), index
 
 
 def golden_of(

@@ -1,12 +1,12 @@
 """Measure a TFLite file in the runtime that ships. This docstring is the contract with EdgeValidator, the caller.
 
-    python -m nightlite.ondevice.in_tfx.edge_validator.measure FILE [BASELINE] --inputs FILE.npz --threads N
+    python -m nightlite.ondevice.in_tfx.edge_validator.measure FILE [BASELINE] --inputs FOLDER --threads N
                                                                --outputs FILE.npy --result FILE
 
 FILE, BASELINE    TFLite files. The second one's load time and latency are measured in turn with the first one's.
---inputs          float32 [n, …] by the names of the inputs. `--outputs` uses all of it, the figures a part.
+--inputs          `SpooledInputs`, float32. `--outputs` uses all of them, batch by batch; the figures use the first.
 --threads         of the interpreter.
---outputs         receives the first file's output for every example, float32 [n, classes].
+--outputs         `ArrayFile` that receives the first file's output for each batch, float32 [k, classes].
 --result          receives a JSON list of `Measurements`, one for each file. With exit code 3 it is a JSON string
                   that describes what was found instead.
 
@@ -23,7 +23,7 @@ import importlib.metadata
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from nightlite import litert
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.file_contract import FileContract
 from nightlite.ondevice.gates.measurements import Measurements, Percentiles
+from nightlite.ondevice.in_tfx.answers.spool import ArrayFile, SpooledInputs
 from nightlite.ondevice.in_tfx.conversion.file_tensors import tensors
 
 EXIT_UNUSABLE = 3
@@ -43,7 +44,6 @@ _LOADS = 5
 _WARM_UP = 20
 _ROUNDS = 20
 _CALLS_PER_ROUND = 50
-_BATCH = 256
 
 Array = npt.NDArray[np.float32]
 Inputs = Mapping[str, Array]
@@ -68,20 +68,18 @@ class Loaded:
             self.interpreter.set_tensor(self.taken[name]["index"], values)
         self.interpreter.invoke()
 
-    def outputs(self, inputs: Inputs) -> Array:
-        return np.concatenate(list(litert.outputs(self.interpreter, inputs, _BATCH)))
 
-
-def measure(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[Measurements], Array]:
-    """Return the figures of each file, and the first one's outputs.
+def measure(files: Sequence[Path], inputs: SpooledInputs, threads: int) -> tuple[list[Measurements], Iterator[Array]]:
+    """Return the figures of each file, and the first one's outputs for each batch.
 
     Peak memory is measured first, because it belongs to the process and only grows.
 
     Raises:
       ModelFileError: the runtime cannot load a file or run it. The file is the error's second argument.
     """
-    count = min(_CALLS_PER_ROUND, *(len(values) for values in inputs.values()))
-    singles = [{name: values[index : index + 1] for name, values in inputs.items()} for index in range(count)]
+    first = inputs.first(_CALLS_PER_ROUND)
+    count = len(next(iter(first.values())))
+    singles = [{name: values[index : index + 1] for name, values in first.items()} for index in range(count)]
     memory, models = [], []
     for file in files:
         before = psutil.Process().memory_info().rss
@@ -105,10 +103,15 @@ def measure(files: Sequence[Path], inputs: Inputs, threads: int) -> tuple[list[M
         )
         for index, (file, model) in enumerate(zip(files, models, strict=True))
     ]
+    return measured, _outputs(files[0], models[0], inputs)
+
+
+def _outputs(file: Path, model: Loaded, inputs: SpooledInputs) -> Iterator[Array]:
     try:
-        return measured, models[0].outputs(inputs)
+        for batch in inputs:
+            yield from litert.outputs(model.interpreter, batch, len(next(iter(batch.values()))))
     except (ValueError, RuntimeError) as error:
-        raise _unusable(files[0], models[0], f"on more than one example: {error}") from None
+        raise _unusable(file, model, f"on more than one example: {error}") from None
 
 
 def _tried(file: Path, threads: int, singles: Sequence[Inputs]) -> Loaded:
@@ -147,12 +150,6 @@ def peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
 
 
-def load_inputs(file: Path) -> Inputs:
-    """Return the arrays of an npz file by their names."""
-    with np.load(file) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
 def _milliseconds(call: Any) -> float:
     started = time.perf_counter()
     call()
@@ -170,13 +167,13 @@ def main() -> int:
     parser.add_argument("--result", type=Path, required=True)
     options = parser.parse_args()
     try:
-        measured, outputs = measure(options.files, load_inputs(options.inputs), options.threads)
+        measured, outputs = measure(options.files, SpooledInputs(options.inputs), options.threads)
+        ArrayFile(options.outputs).write(outputs)
     except ModelFileError as error:
         found, file = error.args
         print(f"{file}: {found}", file=sys.stderr)
         options.result.write_text(json.dumps(found), encoding="utf-8")
         return EXIT_UNUSABLE if file == options.files[0] else 1
-    np.save(options.outputs, outputs)
     options.result.write_text(json.dumps([item.model_dump() for item in measured]), encoding="utf-8")
     return 0
 

@@ -1,10 +1,10 @@
 """Run a TFLite file on one example at a time, as apps do, in both of LiteRT's runtimes. EdgeValidator is the caller.
 
-    python -m nightlite.ondevice.in_tfx.edge_validator.one_at_a_time FILE --inputs FILE.npz --outputs FILE.npy
+    python -m nightlite.ondevice.in_tfx.edge_validator.one_at_a_time FILE --inputs FOLDER --outputs FILE.npy
                                                                      --result FILE
 
 FILE         TFLite file that the Interpreter can run.
---inputs     float32 [n, …] by the names of the inputs.
+--inputs     `SpooledInputs`, float32, so few that memory holds them.
 --outputs    receives the Interpreter's output for every example, float32 [n, classes].
 --result     receives a `CompiledModelRun` as JSON: what CompiledModel, the API that LiteRT recommends, answers.
 
@@ -25,7 +25,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from nightlite import litert, native_log
 from nightlite.ondevice.gates.measurements import CompiledModelRun
-from nightlite.ondevice.in_tfx.edge_validator.measure import Array, Inputs, load_inputs
+from nightlite.ondevice.in_tfx.answers.spool import SpooledInputs
+from nightlite.ondevice.in_tfx.edge_validator.measure import Array, Inputs
 
 
 def singles(inputs: Inputs) -> Iterator[Inputs]:
@@ -97,7 +98,7 @@ def main() -> int:
     for name in ("--inputs", "--outputs", "--result"):
         parser.add_argument(name, type=Path, required=True)
     options = parser.parse_args()
-    inputs = load_inputs(options.inputs)
+    inputs = SpooledInputs(options.inputs).first(None)
     expected = interpreted(Interpreter(model_path=str(options.file), num_threads=1), inputs)
     np.save(options.outputs, expected)
     options.result.write_text(compiled(options.file, inputs, expected).model_dump_json(), encoding="utf-8")

@@ -9,9 +9,9 @@ from ai_edge_litert.interpreter import Interpreter
 from nightlite.errors import ModelFileError
 from nightlite.ondevice.contract.file_contract import TFLITE_FILE
 from nightlite.ondevice.contract.golden import LEAST_EXAMPLES
+from nightlite.ondevice.in_tfx.answers.task_measures import measures_of
 from nightlite.ondevice.in_tfx.edge_validator.golden_examples import golden_of
 from nightlite.ondevice.in_tfx.edge_validator.one_at_a_time import compiled, interpreted
-from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
 from nightlite.ondevice.in_tfx.golden_check import golden_check
 from nightlite.ondevice.in_tfx.model_check.owed import blamed, function
 from nightlite.ondevice.in_tfx.model_check.sample import Sample

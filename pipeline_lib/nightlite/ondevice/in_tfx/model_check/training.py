@@ -15,7 +15,7 @@ from tfx.components.util import tfxio_utils
 from tfx.proto import example_gen_pb2
 
 from nightlite.errors import ModelDeclarationError
-from nightlite.ondevice.in_tfx.edge_validator.task_measures import measures_of
+from nightlite.ondevice.in_tfx.answers.task_measures import measures_of
 from nightlite.ondevice.in_tfx.model_check.owed import blamed, function
 from nightlite.ondevice.in_tfx.model_check.sample import Sample
 from nightlite.ondevice.model import OnDeviceModel

@@ -43,7 +43,7 @@ class ModelReport(base_component.BaseComponent):
       evaluation, lite_evaluation: the two Evaluators'.
       run_parameters: the run's parameters, as a JSON object.
       card: the model's `ModelCard`, as JSON.
-      infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `measurements.json` and `probabilities.npz`.
+      infra_blessing: EdgeValidator's, whose folder holds `gates.json`, `measurements.json` and `answers.json`.
     """
 
     SPEC_CLASS = ModelReportSpec

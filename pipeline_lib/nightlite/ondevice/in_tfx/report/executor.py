@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_executor
@@ -12,13 +12,11 @@ from tfx.utils import path_utils
 
 from nightlite.ondevice.gates.gate import Gates
 from nightlite.ondevice.gates.measurements import MEASUREMENTS_FILE
-from nightlite.ondevice.in_tfx.edge_validator.eval_answers import EvalAnswers
-from nightlite.ondevice.in_tfx.raw_examples import Labels
+from nightlite.ondevice.in_tfx.answers.eval_answers import AnswerFigures, EvalAnswers
 from nightlite.ondevice.in_tfx.report import comparison, history, pages, sources
 from nightlite.ondevice.model import ModelCard
 from nightlite.ondevice.report.contents import ModelColumn, ModelKey, ReportedMeasurements
 from nightlite.ondevice.report.run_report import Report
-from nightlite.ondevice.task import Task
 
 Artifacts = Mapping[str, list[types.Artifact]]
 
@@ -30,7 +28,7 @@ class Executor(base_executor.BaseExecutor):
         folder = Path(artifact_utils.get_single_uri(output_dict["report"]))
         judged = Path(_uri(input_dict, "infra_blessing"))
         answers = EvalAnswers.read(judged)
-        found = cast(Mapping[ModelKey, comparison.Probabilities], answers.probabilities)
+        found = answers.figures
         evaluations: dict[ModelKey, tuple[Any, ...]] = {
             "keras": sources.evaluation(_uri(input_dict, "evaluation")),
             "tflite": sources.evaluation(_uri(input_dict, "lite_evaluation")),
@@ -41,13 +39,15 @@ class Executor(base_executor.BaseExecutor):
         report = Report(
             **sources.of_any_run(self._context, Gates.read(judged).gates, examples, *data),
             card=card,
-            models=_columns(_uri(input_dict, "model"), card.task, answers.labels, found, evaluations, judged),
-            agreement=comparison.agreement(found["keras"], found["tflite"], card.task),
-            mistakes=comparison.mistakes(answers, card),
+            models=_columns(_uri(input_dict, "model"), card.task.unit, found, evaluations, judged),
+            agreement=found.agreement,
+            mistakes=found.mistakes.model_copy(
+                update={"shown": comparison.with_inputs(found.mistakes.shown, answers.inputs, card.show)}
+            ),
             training=sources.training_curves(_uri(input_dict, "model_run")),
             evaluations=evaluations,
             parameters=json.loads(exec_properties["run_parameters"]),
-            eval_set=answers.eval_set,
+            eval_set=found.eval_set,
         )
         report = report.model_copy(update={"history": (*history.past_runs(folder), report.as_past_run())})
         pages.write(pages.render(report), folder)
@@ -61,9 +61,8 @@ def _uri(artifacts: Artifacts, name: str) -> str:
 
 def _columns(
     keras_uri: str,
-    task: Task,
-    labels: Labels,
-    found: Mapping[ModelKey, comparison.Probabilities],
+    unit: str,
+    found: AnswerFigures,
     evaluations: Mapping[ModelKey, tuple[Any, ...]],
     judged: Path,
 ) -> tuple[ModelColumn, ...]:
@@ -72,11 +71,11 @@ def _columns(
     keras = {"size_bytes": sum(file.stat().st_size for file in saved_model if file.is_file())}
     measured = {"keras": keras, "tflite": candidate, "released": candidate["baseline"]}
     return tuple(
-        comparison.model_column(key, task, labels, found[key], measured[key]["size_bytes"]).model_copy(
+        comparison.model_column(key, figures, measured[key]["size_bytes"]).model_copy(
             update={
-                "tfma": sources.overall_quality(evaluations.get(key, ()), task.unit),
+                "tfma": sources.overall_quality(evaluations.get(key, ()), unit),
                 "measurements": None if key == "keras" else ReportedMeasurements.model_validate(measured[key]),
             }
         )
-        for key in found
+        for key, figures in found.models.items()
     )

@@ -15,6 +15,10 @@ def compare(right: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], sha256:
       others: of the other file, bool [n].
       sha256: the other file's.
     """
-    won, lost = int(np.sum(right & ~others)), int(np.sum(others & ~right))
+    return of_counts(int(np.sum(right & ~others)), int(np.sum(others & ~right)), len(right), sha256)
+
+
+def of_counts(won: int, lost: int, n: int, sha256: str) -> Comparison:
+    """Return the comparison of `n` examples, of which only the candidate or only the other file read some right."""
     p = float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
-    return Comparison(sha256=sha256, won=won, lost=lost, n=len(right), p=p)
+    return Comparison(sha256=sha256, won=won, lost=lost, n=n, p=p)

@@ -1,5 +1,7 @@
 """The bench's examples: moved digits, any number of them in little memory."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -28,3 +30,14 @@ def test_each_example_is_a_drawn_one_moved_by_a_drawn_distance(pair: Split) -> N
 def test_a_fifth_is_held_out() -> None:
     made = dataset(1_000)
     assert (len(made.train), len(made.eval)) == (800, 200)
+
+
+def test_examples_cost_a_few_bytes_each_not_their_pixels(pair: Split) -> None:
+    tracemalloc.start()
+    try:
+        made = shifted(pair, 100_000, seed=1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(made) == 100_000
+    assert peak < 100_000 * 100  # the pixels of each are 784 bytes

@@ -49,7 +49,7 @@ def transform(model: OnDeviceModel, sample: Sample, folder: Path) -> None:
             layer(_parsed(records, spec))
 
 
-def train(model: OnDeviceModel, files: dict[str, str], folder: Path) -> Path:
+def train(model: OnDeviceModel, files: Mapping[str, str], folder: Path) -> Path:
     """Run the Trainer with a quarter of its epochs. Return the folder of its SavedModel.
 
     Raises:

@@ -84,7 +84,7 @@ def images(split: Split) -> Array:
 def transformed(split: Split) -> TransformedExamples:
     """Return a split as a trainer reads it. MNIST's Transform changes nothing but names."""
     columns = {transformed_name(IMAGE_KEY): images(split), transformed_name(LABEL_KEY): split.labels.astype(np.int64)}
-    return TransformedExamples(len(split), tf.data.Dataset.from_tensor_slices(columns).batch(256))
+    return TransformedExamples(len(split), tf.data.Dataset.from_tensor_slices(columns).batch(256), len(split))
 
 
 def trained(dataset: Dataset, folder: Path) -> Path:

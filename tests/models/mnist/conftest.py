@@ -64,6 +64,7 @@ def network(data: tuple[Examples, Examples], tmp_path_factory: pytest.TempPathFa
             tf.data.Dataset.from_tensor_slices(
                 {transformed_name(IMAGE_KEY): examples.images, transformed_name(LABEL_KEY): examples.labels}
             ).batch(256),
+            len(examples.labels),
         )
         for examples in data
     ]

@@ -59,21 +59,74 @@ def numbers(batches: Any) -> list[int]:
     return [int(value) for batch in batches for value in batch["number_xf"].numpy().reshape(-1)]
 
 
-def test_a_pass_has_every_example_in_the_files_order_through_the_graph(examples: TransformedExamples) -> None:
+def test_a_pass_has_every_example_through_the_graph_and_its_batches_are_counted(examples: TransformedExamples) -> None:
     assert (examples.count, examples.steps(100), examples.steps(300)) == (COUNT, 7, 3)
-    assert numbers(examples.batches(300)) == [2 * number for number in range(COUNT)]
+    assert sorted(numbers(examples.batches(300))) == [2 * number for number in range(COUNT)]
+    assert numbers(examples.batches(300)) == numbers(examples.batches(100))
     assert {int(value) for batch in examples.batches(300) for value in batch["largest"].numpy().reshape(-1)} == {699}
+    assert examples.batches(300).cardinality() == 3  # without it, Keras warns in each epoch that data ran out
 
 
-def test_the_order_of_training_is_the_seeds_and_each_pass_has_every_example(
-    examples: TransformedExamples, monkeypatch: pytest.MonkeyPatch
+def test_shards_are_read_in_turn_so_that_spans_are_mixed(examples: TransformedExamples) -> None:
+    [first, *_] = examples.batches(100)
+    of_the_first_shard = [number < 2 * 300 for number in numbers([first])]
+    assert sum(of_the_first_shard) == 50
+
+
+def test_more_shards_than_are_read_at_once_are_all_read(
+    files: str, graph: tft.TFTransformOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_input, "_SHUFFLED", 64)  # fewer than there are
+    monkeypatch.setattr(training_input, "_OPEN_SHARDS", 1)
+    with transformed_examples([files], graph, str(tmp_path)) as found:
+        assert sorted(numbers(found.batches(300))) == [2 * number for number in range(COUNT)]
+
+
+def test_the_order_of_training_is_the_seeds_and_each_pass_has_every_example(examples: TransformedExamples) -> None:
     first, again, other = (numbers(examples.shuffled(100, seed).take(14)) for seed in (1, 1, 2))
     assert first == again and first != other
     one, two = first[:COUNT], first[COUNT:]
     assert one != two
     assert sorted(one) == sorted(two) == [2 * number for number in range(COUNT)]
+
+
+def test_no_thread_and_no_listing_of_files_changes_the_order(
+    files: str, graph: tft.TFTransformOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_input, "_CHUNK", 8)
+    listed, found = tf.io.gfile.glob, []
+    for threads, order in ((1, 1), (8, -1)):
+        monkeypatch.setattr(tf.data, "AUTOTUNE", threads)
+        monkeypatch.setattr(tf.io.gfile, "glob", lambda patterns, order=order: sorted(listed(patterns))[::order])
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        with transformed_examples([files], graph, str(tmp_path)) as examples:
+            assert examples.chunks.options().deterministic is True
+            found.append(numbers(examples.shuffled(100, 1).with_options(options).take(14)))
+    assert found[0] == found[1]
+
+
+def test_the_buffer_of_examples_has_a_bound_in_bytes(
+    files: str, graph: tft.TFTransformOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transformed_examples([files], graph, str(tmp_path)) as small:
+        assert small.held == COUNT
+    monkeypatch.setattr(training_input, "_SHUFFLED_BYTES", 40_000)
+    with transformed_examples([files], graph, str(tmp_path)) as found:
+        # An int64 and a tensor's own bytes, twice.
+        assert 40_000 // (2 * (8 + 256)) - 10 <= found.held <= 40_000 // (2 * (8 + 256))
+        place = {number: index for index, number in enumerate(numbers(found.batches(COUNT)))}
+        drawn = numbers(found.shuffled(100, 1).take(7))
+    # Nothing is drawn before the buffer could have read it.
+    ahead = [place[number] - index for index, number in enumerate(drawn)]
+    assert 0 < max(ahead) < found.held
+
+
+def test_large_examples_are_parsed_few_at_a_time(
+    files: str, graph: tft.TFTransformOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_input, "_CHUNK_BYTES", 1)
+    with transformed_examples([files], graph, str(tmp_path)) as found:
+        assert [len(chunk["number_xf"]) for chunk in found.chunks] == [1] * COUNT
 
 
 def test_nothing_is_left_on_the_disk(files: str, graph: tft.TFTransformOutput, tmp_path: Path) -> None:

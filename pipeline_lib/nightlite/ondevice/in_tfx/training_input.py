@@ -6,6 +6,7 @@ alone. A span's examples are shuffled when it is written.
 
 import contextlib
 import math
+import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,15 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from nightlite import native_log
 from nightlite.errors import DataError
 
-_CHUNK = 256  # examples that are parsed, transformed and kept together
-# Examples to draw the next one from: 50 MB of small pictures.
-_SHUFFLED = 16_384
+# Shards that are read in turn, so that a window's spans are mixed.
+_OPEN_SHARDS = 16
+# Examples that are parsed, transformed and kept together: as many as fit, at most 256.
+_CHUNK, _CHUNK_BYTES = 256, 4 << 20
+# The next example is drawn from as many as fit. Small tensors cost more than their values.
+_SHUFFLED_BYTES, _TENSOR_BYTES = 128 << 20, 256
 
 
 @dataclass(frozen=True)
@@ -27,19 +32,22 @@ class TransformedExamples:
 
     Attributes:
       count: the number of examples.
-      chunks: a few hundred of them together, from the disk.
+      chunks: up to 256 of them together, from the disk.
+      held: the number of examples in memory that the next one is drawn from.
     """
 
     count: int
     chunks: tf.data.Dataset
+    held: int
 
     def batches(self, size: int) -> tf.data.Dataset:
-        """Return one pass in the files' order: each tensor is [size, …], the last may be shorter."""
-        return self.chunks.unbatch().batch(size).prefetch(tf.data.AUTOTUNE)
+        """Return one pass in the same order each time: each tensor is [size, …], the last may be shorter."""
+        batches = self.chunks.unbatch().batch(size).apply(tf.data.experimental.assert_cardinality(self.steps(size)))
+        return batches.prefetch(2)
 
     def shuffled(self, size: int, seed: int) -> tf.data.Dataset:
         """Return endless batches, [size, …], of passes that are each in another order."""
-        return self.chunks.unbatch().shuffle(min(self.count, _SHUFFLED), seed=seed).repeat().batch(size)
+        return self.chunks.unbatch().shuffle(self.held, seed=seed).repeat().batch(size).prefetch(2)
 
     def steps(self, size: int) -> int:
         """Return the number of batches in one pass."""
@@ -55,29 +63,48 @@ def transformed_examples(
     Args:
       files: gzip-compressed TFRecords of tf.Example, or patterns of them, as in `FnArgs.train_files`.
       transform_output: Transform's graph and the schema of the raw examples.
-      folder: receives a temporary folder, which may be large: such as `FnArgs.model_run_dir`.
+      folder: receives a temporary folder, as large as all tensors together. `FnArgs.model_run_dir` is right: the next
+        try removes what a killed one has left there.
 
     Raises:
       DataError: there is no example.
     """
-    names, spec = sorted(tf.io.gfile.glob(list(files))), transform_output.raw_feature_spec()
-    transform = transform_output.transform_features_layer()
+    records = _records(sorted(tf.io.gfile.glob(list(files))))
+    first = next(iter(records), None)
+    if first is None:
+        raise DataError(f"{', '.join(files)}: expected at least one example. Received: none")
+    spec, transform = transform_output.raw_feature_spec(), transform_output.transform_features_layer()
 
     # Autograph would take seconds, and there is no control flow.
     @tf.autograph.experimental.do_not_convert
-    def transformed(records: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(transform(tf.io.parse_example(records, spec)))
+    def transformed(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(transform(tf.io.parse_example(batch, spec)))
 
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="examples-", dir=folder) as cache:
         chunks = (
-            tf.data.TFRecordDataset(names, compression_type="GZIP")
-            .batch(_CHUNK)
+            records.batch(_fitting(_CHUNK, _CHUNK_BYTES, len(first.numpy())))
             .map(transformed, num_parallel_calls=tf.data.AUTOTUNE)
             .cache(str(Path(cache, "chunks")))
         )
-        # This pass writes the cache.
-        count = sum(len(next(iter(chunk.values()))) for chunk in chunks)
-        if not count:
-            raise DataError(f"{', '.join(files)}: expected at least one example. Received: none")
-        yield TransformedExamples(count, chunks)
+        # This pass writes the cache. TensorFlow warns of a partial one, though it is read to its end.
+        with native_log.muted():
+            count = sum(int(tf.shape(next(iter(chunk.values())))[0]) for chunk in chunks)
+        size = sum(file.stat().st_size for file in Path(cache).iterdir()) // count
+        held = _fitting(count, _SHUFFLED_BYTES, size + _TENSOR_BYTES * len(chunks.element_spec))
+        yield TransformedExamples(count, chunks, held)
+
+
+def _records(names: list[str]) -> tf.data.Dataset:
+    """Return the serialized examples, of up to 16 shards in turn: never in an order that depends on threads."""
+    random.Random(0).shuffle(names)  # noqa: S311  not for secrets
+    records = tf.data.Dataset.from_tensor_slices(tf.constant(names, tf.string)).interleave(
+        lambda name: tf.data.TFRecordDataset(name, compression_type="GZIP"), cycle_length=_OPEN_SHARDS
+    )
+    options = tf.data.Options()
+    options.deterministic = True
+    return records.with_options(options)
+
+
+def _fitting(most: int, total_bytes: int, each: int) -> int:
+    return max(1, min(most, total_bytes // each))

@@ -24,7 +24,7 @@ TESTS := test-compose test-end-to-end test-tfx $(FAULTS) test-wheel test-airflow
 SLOWEST := --durations=15 --durations-min=3
 # Linux's scheduler counts all containers as one: beside two busy others, the longest part would get a third of its time.
 BESIDE := nice -n 10
-.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow audit lint docs bench bench-quick web lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
+.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow test-engine audit lint docs bench bench-quick web lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,15 @@ test-end-to-end:
 test-faults: setup ## twice sixty kills, a year of nights, damaged data, models, disks and parameters: docs/faults.md (an hour at most)
 	@export NIGHTLITE_TEST_KILLS=$${NIGHTLITE_TEST_KILLS:-60} NIGHTLITE_TEST_NIGHTS=$${NIGHTLITE_TEST_NIGHTS:-365}; \
 	$(SIDE_BY_SIDE) $(FAULTS)
+
+# Prism listens on every interface and cannot be told otherwise, so the engine gets a network of its own where it may.
+PRISM := github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
+ALONE := unshare --map-root-user --net
+test-engine: setup ## the whole pipeline and kills of all kinds on another Beam engine, Prism, which needs Go; not in CI: docs/scale.md
+	@command -v go >/dev/null || { echo "test-engine: expected Go on PATH, to install $(PRISM). Received: none" >&2; exit 2; }
+	@[ -x .venvs/prism/bin/prism ] || GOBIN=$(CURDIR)/.venvs/prism/bin go install $(PRISM)
+	@$$($(ALONE) true 2>/dev/null && echo $(ALONE)) sh -c 'ip link set lo up; exec "$$@"' - \
+	  $(TFX)/python -m pytest --durations=0 --durations-min=1 -rP tests/engine
 
 # In an environment of its own. The overrides stand for pyproject's pin of Airflow; all else of it holds.
 NEXT_AIRFLOW := .venvs/next-airflow

@@ -81,7 +81,7 @@ class Deployment:
     def result_file(self, node: str, run_id: str) -> Path:
         return self.folder / f"{run_id}-{node}.json"
 
-    def executions(self, run_id: str, node: str) -> list[tuple[int, str]]:
+    def executions(self, run_id: str, node: str, name: str = "odd") -> list[tuple[int, str]]:
         """Return ids and states of a node's executions in one run, oldest first, as MLMD has them."""
         from ml_metadata import MetadataStore
         from ml_metadata.proto import metadata_store_pb2
@@ -89,11 +89,11 @@ class Deployment:
         from nightlite.runner.in_tfx.mlmd.store import connection_config
 
         store = MetadataStore(connection_config(f"sqlite:///{self.folder}/var/metadata/mlmd.sqlite"))
-        run = store.get_context_by_type_and_name("pipeline_run", f"odd.{run_id}")
+        run = store.get_context_by_type_and_name("pipeline_run", f"{name}.{run_id}")
         found = [
             (execution.id, metadata_store_pb2.Execution.State.Name(execution.last_known_state))
             for execution in (store.get_executions_by_context(run.id) if run else [])
-            if any(context.name == f"odd.{node}" for context in store.get_contexts_by_execution(execution.id))
+            if any(context.name == f"{name}.{node}" for context in store.get_contexts_by_execution(execution.id))
         ]
         return sorted(found)
 

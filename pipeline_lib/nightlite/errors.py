@@ -6,6 +6,7 @@ NightliteError
 ├── SettingsError            a setting is missing, malformed or refused
 ├── ModelDeclarationError    a MODEL declares something that cannot be used
 ├── CompiledPipelineError    the compiled pipeline file cannot be used
+├── EngineError              an engine that runs a node's Beam job does not answer, or was lost
 ├── DataError                input data is malformed
 │   ├── NoSourceError        there is no such source (also a UsageError)
 │   ├── DownloadError        a public file could not be fetched
@@ -49,6 +50,10 @@ class CompiledPipelineError(NightliteError):
 
 class NodeRequestError(UsageError):
     """run_node was asked for a node, parameter or run that it cannot run."""
+
+
+class EngineError(NightliteError):
+    """An engine that runs a node's Beam job does not answer, or was lost."""
 
 
 class DataError(NightliteError):

@@ -63,7 +63,13 @@ def test_without_models_the_runners_commands_come_first(monkeypatch: pytest.Monk
     monkeypatch.setattr(cli, "SOURCES", tmp_path)
     first, runner, others, *_ = cli.usage().split("\n\n")[1:]
     assert "TFX" in first and "model" not in first
-    assert [line.split()[0] for line in runner.splitlines()[1:]] == ["tfx-env", "compile", "run-local", "run-node"]
+    assert [line.split()[0] for line in runner.splitlines()[1:]] == [
+        "tfx-env",
+        "compile",
+        "run-local",
+        "run-node",
+        "beam-pool",
+    ]
     heading, *lines = others.splitlines()
     assert "deployment of models" in heading and "docs/your-own-model.md" in heading
     assert {line.split()[0] for line in lines} == set(cli.COMMANDS) - set(cli.RUNNER)

@@ -14,7 +14,7 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 
 # These work in a wheel, where no model is.
-RUNNER = ("tfx-env", "compile", "run-local", "run-node")
+RUNNER = ("tfx-env", "compile", "run-local", "run-node", "beam-pool")
 # Their options are made from a model.
 _OPTIONS_OF_A_MODEL = ("demo", "trigger", "ingest", "predict")
 # In COMMANDS, stands for the module that a model declares: --help must not take the time to import it.
@@ -45,6 +45,7 @@ COMMANDS = {
         "nightlite.deployment.in_tfx.commands",
         "run a model's pipeline, or any compiled one, in this process, without Airflow",
     ),
+    "beam-pool": ("tfx", "nightlite.runner.in_tfx.commands", "start Beam workers for an engine, such as Flink"),
     "schema": (
         "tfx",
         "nightlite.deployment.in_tfx.commands",

@@ -1,4 +1,4 @@
-"""Commands of the runner that need TFX: compile, run-node, run-local.
+"""Commands of the runner that need TFX: compile, run-node, run-local, beam-pool.
 
 python -m nightlite.runner.in_tfx.commands COMMAND …    (TFX environment)
 """
@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import os
 import shlex
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,37 @@ def run_compiled(
         print(result.model_dump_json(exclude_defaults=True))
     if any(result.state == "failed" for result in results.values()):
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("beam-pool", no_args_is_help=True, epilog="Example: nightlite beam-pool --port 50000")
+def beam_pool(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="of the --environment_config that engines are given")],
+    host: Annotated[
+        str, typer.Option(help="address to listen on. **Anyone who can reach it can run code here**")
+    ] = "127.0.0.1",
+) -> None:
+    """Start Beam workers for an engine (Flink, Prism) that was given --environment_type=EXTERNAL.
+
+    Workers are forks of this process, which has imported TFX, so each starts in milliseconds. They import your code
+    from the working directory, PYTHONPATH and NIGHTLITE_PROJECT_DIR. After an upgrade, start the pool again. SIGTERM
+    ends it with all its workers; each leaves a line with its CPU time and its peak memory.
+    """
+    from nightlite.runner.settings import settings
+
+    _require_free(host, port)
+    with native_log.muted():
+        from nightlite.runner.in_tfx.beam import worker_pool
+    raise typer.Exit(worker_pool.run(host, port, settings().project_dir))
+
+
+def _require_free(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        raise UsageError(f"expected a free address to listen on. Received: {host}:{port} ({error.strerror})") from None
 
 
 def run_file(file: Path, run_id: str, texts: Sequence[str]) -> dict[str, NodeResult]:

@@ -23,7 +23,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from nightlite.errors import NodeRequestError
 from nightlite.runner.compiled_pipeline import Hooks
 from nightlite.runner.in_tfx import made_by, node_log
-from nightlite.runner.in_tfx.beam import arguments, memo, ports
+from nightlite.runner.in_tfx.beam import arguments, engine_jobs, memo, ports
 from nightlite.runner.in_tfx.constructs import loops, resolver_handler
 from nightlite.runner.in_tfx.mlmd import executions, lineage, running_nodes
 
@@ -50,6 +50,7 @@ class NodeLauncher(launcher.Launcher):
         lineage.install()
         memo.install()
         ports.install()
+        engine_jobs.install()
         self._store = store
         self._node = node
         self._pipeline = pipeline
@@ -169,6 +170,8 @@ class NodeLauncher(launcher.Launcher):
                     print(f"closed what a killed try of run {run} had left (execution {closed[-1]})", flush=True)
 
     def _close(self, run: str, reason: str, state: int = Execution.FAILED) -> list[int]:
+        # First, so that no job writes into the folders that are removed below.
+        engine_jobs.cancel(running_nodes.file_of(Path(self.pipeline_root), self._node_name, run))
         result = execution_result_pb2.ExecutionResult(code=1, result_message=reason)
         with self._store as handle:
             found = executions.of_node(handle.store, run, self._node_name)
@@ -197,7 +200,8 @@ class NodeLauncher(launcher.Launcher):
         arguments.choose(self._executor_operator, execution_info)
         started = time.monotonic()
         try:
-            return super()._run_executor(execution_info)
+            with engine_jobs.recorded(self._work_file):
+                return super()._run_executor(execution_info)
         finally:
             self.executor_seconds = time.monotonic() - started
 

@@ -76,7 +76,7 @@ class Lifeline:
 
     def _wait(self) -> None:
         os.read(self._read, 1)
-        os.write(2, b"the process that started this node has ended; so does the node\n")
+        os.write(2, b"the process that started this one has ended; so does this one\n")
         os.killpg(0, signal.SIGKILL)
 
 

@@ -37,20 +37,22 @@ _ALWAYS = (
 )
 
 
-def preload(pipeline: Path) -> str | None:
+def preload(pipeline: Path | None = None) -> str | None:
     """Import the needs of every pipeline's executors, and `pipeline`'s executors and hooks but the user's own.
 
     Returns:
       The first module whose import ran a TensorFlow op, or None.
     """
-    for module in [*filter(identity.covers, modules_of(pipeline)), *_ALWAYS]:
+    own = filter(identity.covers, modules_of(pipeline)) if pipeline else ()
+    for module in [*own, *_ALWAYS]:
         try:
             importlib.import_module(module)
         except (ImportError, TypeError, ValueError) as error:  # the latter two: it cannot be a module's name
             print(f"not preloaded: {module} ({error})", flush=True)
         if forking.eager_context_touched():
             return module
-    read_ahead(pipeline)
+    if pipeline:
+        read_ahead(pipeline)
     return None
 
 

@@ -47,10 +47,8 @@ class NodeLauncher(launcher.Launcher):
         optional: Collection[str] = (),
     ):
         deployment_config = runner_utils.extract_local_deployment_config(pipeline)
-        lineage.install()
-        memo.install()
-        ports.install()
-        engine_jobs.install()
+        for patches in (lineage, memo, ports, engine_jobs):
+            patches.install()
         self._store = store
         self._node = node
         self._pipeline = pipeline
@@ -170,8 +168,7 @@ class NodeLauncher(launcher.Launcher):
                     print(f"closed what a killed try of run {run} had left (execution {closed[-1]})", flush=True)
 
     def _close(self, run: str, reason: str, state: int = Execution.FAILED) -> list[int]:
-        # First, so that no job writes into the folders that are removed below.
-        engine_jobs.cancel(running_nodes.file_of(Path(self.pipeline_root), self._node_name, run))
+        engine_jobs.cancel(running_nodes.file_of(Path(self.pipeline_root), self._node_name, run))  # writers
         result = execution_result_pb2.ExecutionResult(code=1, result_message=reason)
         with self._store as handle:
             found = executions.of_node(handle.store, run, self._node_name)
@@ -194,9 +191,7 @@ class NodeLauncher(launcher.Launcher):
         return [place if place.name == str(execution_id) else place.parent for place in places]
 
     def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
-        inputs = [item for items in execution_info.input_dict.values() for item in items]
-        outputs = [item for items in execution_info.output_dict.values() for item in items]
-        made_by.mark(outputs, inputs, execution_info.exec_properties)
+        made_by.mark_outputs(execution_info)
         arguments.choose(self._executor_operator, execution_info)
         started = time.monotonic()
         try:

@@ -3,12 +3,20 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from tfx.orchestration.portable import data_types
 from tfx.types import Artifact
 
 from nightlite.runner.in_tfx.fingerprints import FILE_FINGERPRINT, FINGERPRINT
 
 MADE_BY: Final = "made_by_code"
 _LENGTH = 16
+
+
+def mark_outputs(info: data_types.ExecutionInfo) -> None:
+    """Mark all outputs of an execution that is about to run."""
+    inputs = [item for items in info.input_dict.values() for item in items]
+    outputs = [item for items in info.output_dict.values() for item in items]
+    mark(outputs, inputs, info.exec_properties)
 
 
 def mark(outputs: Iterable[Artifact], inputs: Iterable[Artifact], exec_properties: Mapping[str, Any]) -> None:

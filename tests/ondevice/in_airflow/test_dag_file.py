@@ -20,11 +20,13 @@ from airflow.utils.types import DagRunType
 from models.mnist.on_device import MODEL
 from nightlite.deployment import dag_check
 from nightlite.deployment.models import names
+from nightlite.ondevice.in_airflow.nightly import nightly_dag
 from nightlite.ondevice.in_airflow.schedule import as_of
 from nightlite.ondevice.run_parameters import declaration
 from nightlite.ondevice.settings import enabled_variable
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import HOW_TO_COMPILE
+from nightlite.runner.in_airflow.config import NodeSettings
 from nightlite.runner.in_airflow.operators import TfxNodeOperator
 from nightlite.settings import forget_settings
 
@@ -66,6 +68,19 @@ def test_the_dag_is_as_the_settings_say(read_dags):
     assert by_time_and_assets(dag) == ("30 3 * * *", "Europe/Paris", [DATA])
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
     assert dag.description and dag.tags and dag.doc_md and {task.owner for task in dag.tasks} == {"nightlite"}
+
+
+def test_a_node_may_have_a_queue_and_keeps_the_rest(read_dags):
+    read_dags()
+    settings = {"Trainer*": NodeSettings(queue="gpu"), "Pusher*": NodeSettings(pool="pushes")}
+    dag = nightly_dag(MODEL, "", settings)
+    plain = nightly_dag(MODEL, "")
+    trainers = {task_id for task_id in dag.task_ids if task_id.startswith("Trainer")}
+    assert {task.task_id for task in dag.tasks if task.queue == "gpu"} == trainers != set()
+    [pusher] = (task for task in dag.tasks if task.task_id.startswith("Pusher"))
+    assert pusher.pool == "pushes"
+    assert pusher.outlets == plain.get_task(pusher.task_id).outlets != []
+    assert pusher.retries == plain.get_task(pusher.task_id).retries
 
 
 def by_time_and_assets(dag):

@@ -1,5 +1,6 @@
 """The nightly DAG of a model."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -37,8 +38,13 @@ _COMPONENTS = {
 }
 
 
-def nightly_dag(model: OnDeviceModel, docs: str) -> DAG | None:
+def nightly_dag(model: OnDeviceModel, docs: str, node_settings: Mapping[str, NodeSettings] | None = None) -> DAG | None:
     """Return the DAG that retrains, judges and releases the model, or None if the model is switched off.
+
+    Args:
+      model: the model.
+      docs: the DAG's page in the UI, in Markdown.
+      node_settings: queues, pools and the like, by pattern of node ids.
 
     Raises:
       CompiledPipelineError: there is no usable compiled pipeline, or the model was edited since.
@@ -47,6 +53,9 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG | None:
     here, own = settings(), model_settings(model)
     if not own.enabled:
         return None
+    of_nodes = {"*": node_limits(here), "Pusher*": NodeSettings(outlets=(Asset(model.releases_asset),))}
+    for pattern, given in (node_settings or {}).items():
+        of_nodes[pattern] = given.over(of_nodes.get(pattern, NodeSettings()))
     config = AirflowPipelineConfig(
         airflow_dag_config={
             "description": "Train, convert to TFLite, evaluate, push if blessed",
@@ -58,10 +67,7 @@ def nightly_dag(model: OnDeviceModel, docs: str) -> DAG | None:
             "tags": [model.name, "tfx", "tflite"],
             "default_args": {"owner": "nightlite"},
         },
-        node_settings={
-            "*": node_limits(here),
-            "Pusher*": NodeSettings(outlets=(Asset(model.releases_asset),)),
-        },
+        node_settings=of_nodes,
         parameter_defaults=run_defaults(model),
         tasks_before={
             "Pusher*": partial(ModelApproval, model=model, response_timeout=timedelta(hours=own.approval_hours))

@@ -196,5 +196,5 @@ def run(host: str, port: int, folder: Path) -> int:
     forking.freeze()
     forking.clear_temporaries(runtime_dir())
     sys.path.append(str(folder))
-    say(f"workers for whoever can reach {host}:{port}")
+    say(f"listening on {host}:{port}")
     return WorkerPool(f"[{host}]:{port}" if ":" in host else f"{host}:{port}").serve()

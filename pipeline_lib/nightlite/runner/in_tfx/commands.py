@@ -112,8 +112,8 @@ def beam_pool(
 
     _require_free(host, port)
     with native_log.muted():
-        from nightlite.runner.in_tfx.beam import worker_pool
-    raise typer.Exit(worker_pool.run(host, port, settings().project_dir))
+        from nightlite.runner.in_tfx.worker_pool import pool
+    raise typer.Exit(pool.run(host, port, settings().project_dir))
 
 
 def _require_free(host: str, port: int) -> None:

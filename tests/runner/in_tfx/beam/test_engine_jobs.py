@@ -90,6 +90,19 @@ def test_the_job_of_a_node_that_was_killed_is_cancelled_from_its_file(engine: En
     assert list(tmp_path.iterdir()) == []
 
 
+def test_beam_still_leaves_the_job_of_an_interrupted_process_running(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(portable_runner, "PipelineResult", engine_jobs._PipelineResult)
+    monkeypatch.setattr(engine_jobs._PipelineResult, "_observe_state", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        start_job(engine).wait_until_finish()
+    assert engine.states == ["RUNNING"]
+
+
 def test_a_finished_job_is_left_alone(engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _may_end.set()
     with engine_jobs.recorded(tmp_path / "node"), beam.Pipeline(options=engine.arguments) as pipeline:

@@ -43,7 +43,7 @@ def preload(pipeline: Path | None = None) -> str | None:
     Returns:
       The first module whose import ran a TensorFlow op, or None.
     """
-    own = filter(identity.covers, modules_of(pipeline)) if pipeline else ()
+    own = [name for name in modules_of(pipeline) if identity.covers(name)] if pipeline else []
     for module in [*own, *_ALWAYS]:
         try:
             importlib.import_module(module)

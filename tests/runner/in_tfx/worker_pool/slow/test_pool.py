@@ -114,7 +114,7 @@ def start_sleeping(pool: Pool, file: Path) -> "subprocess.Popen[bytes]":
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.transforms import environments
-from tests.runner.in_tfx.beam.slow.test_worker_pool import sleep
+from tests.runner.in_tfx.worker_pool.slow.test_pool import sleep
 
 environment = environments.ExternalEnvironment("127.0.0.1:{pool.port}")
 with beam.Pipeline(runner=fn_runner.FnApiRunner(default_environment=environment)) as pipeline:

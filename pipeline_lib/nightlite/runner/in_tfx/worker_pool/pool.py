@@ -148,9 +148,9 @@ class WorkerPool:
             say(f"worker {worker.name}: {_end(status)} after {time.monotonic() - worker.started:.1f} s, {_used(usage)}")
 
     def _serve_grpc(self) -> NoReturn:
-        from nightlite.runner.in_tfx.beam import worker_pool_service  # opens no channel yet
+        from nightlite.runner.in_tfx.worker_pool import service  # opens no channel yet
 
-        worker_pool_service.serve(self._asking, self._address)
+        service.serve(self._asking, self._address)
 
 
 def _kill(group: int) -> None:

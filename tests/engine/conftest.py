@@ -16,7 +16,9 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from nightlite.paths import PROJECT
-from tests.run_nodes import Deployment, compile_odd, wait_for
+from nightlite.runner.in_tfx.compile import compile_pipeline
+from tests.pipelines.engine import NAME, create_pipeline
+from tests.run_nodes import Deployment, wait_for
 
 PRISM = PROJECT / ".venvs" / "prism" / "bin" / "prism"
 
@@ -108,7 +110,9 @@ def engine(engine_of_session: Engine) -> Engine:
 @pytest.fixture(scope="session")
 def writing_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("writing")
-    compile_odd(folder, "engine")
-    deployment = Deployment(folder, name="engine")
+    (folder / "told").mkdir()
+    pipeline = create_pipeline(str(folder / "root"), str(folder / "told"))
+    deployment = Deployment(folder, name=NAME)
+    compile_pipeline(pipeline).write(deployment.pipeline)
     yield deployment
     deployment.stop_servers()

@@ -21,14 +21,14 @@ pytestmark = pytest.mark.timeout(1200)
 def writing(writing_folder: Deployment, engine: Engine) -> Deployment:
     writing_folder.environment = {"NIGHTLITE_BEAM_ARGS": engine.beam_args}
     for name in ("go", "worker"):
-        (writing_folder.folder / "imported" / name).unlink(missing_ok=True)
+        (writing_folder.folder / "told" / name).unlink(missing_ok=True)
     return writing_folder
 
 
 def start(writing: Deployment, run_id: str, runtime: str = "warm") -> tuple["subprocess.Popen[str]", int]:
     """Start the node. Return it and its worker's pid, once that writes."""
     node = writing.start(NODE, run_id, runtime=runtime, grace=20)
-    file = writing.folder / "imported" / "worker"
+    file = writing.folder / "told" / "worker"
     wait_for(lambda: (file.exists() and file.read_text()) or node.poll() is not None, seconds=300)
     assert node.poll() is None, node.communicate()[0]
     return node, int(file.read_text())
@@ -36,7 +36,7 @@ def start(writing: Deployment, run_id: str, runtime: str = "warm") -> tuple["sub
 
 def require_retry(writing: Deployment, run_id: str) -> None:
     """Require that the same run's next try succeeds, and that no file is there but its own."""
-    (writing.folder / "imported" / "go").touch()
+    (writing.folder / "told" / "go").touch()
     code, result, log = writing.run(NODE, run_id)
     assert (code, result.state) == (0, "succeeded"), log
     folder = writing.folder / "root" / NODE / "examples"

@@ -1,10 +1,6 @@
-"""A pipeline of one Beam node, which writes while it waits for a file, for the tests of an engine.
-
-python -m tests.pipelines.engine OUTPUT PIPELINE_ROOT FOLDER    (TFX environment)
-"""
+"""A pipeline of one Beam node, which writes while it waits for a file, for the tests of an engine."""
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TypedDict
@@ -46,11 +42,4 @@ def Writing(
 
 
 def create_pipeline(pipeline_root: str, folder: str) -> tfx.dsl.Pipeline:
-    return tfx.dsl.Pipeline(NAME, pipeline_root, components=[Writing(folder=folder)], enable_cache=True)
-
-
-if __name__ == "__main__":
-    from nightlite.runner.in_tfx.compile import compile_pipeline
-    from tests.pipelines.engine import create_pipeline  # run_node cannot import an executor from __main__
-
-    compile_pipeline(create_pipeline(sys.argv[2], sys.argv[3])).write(Path(sys.argv[1]))
+    return tfx.dsl.Pipeline(NAME, pipeline_root, components=[Writing(folder=folder)])

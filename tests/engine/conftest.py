@@ -44,7 +44,7 @@ class Server:
         environment = {**os.environ, "PYTHONPATH": str(PROJECT), "NIGHTLITE_VAR_DIR": str(self.log.parent / "var")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environment, cwd=PROJECT)
-        wait_for(lambda: listens(self.port) or self.process.poll() is not None)
+        wait_for(lambda: listens(self.port) or self.process.poll() is not None, seconds=900)  # a pool imports TFX
         assert listens(self.port), self.log.read_text()
 
     def end(self, signum: int = signal.SIGKILL) -> None:

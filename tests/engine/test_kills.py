@@ -14,7 +14,7 @@ from tests.pipelines.engine import NAME, NUMBERS
 from tests.run_nodes import Deployment, alive, wait_for
 
 NODE = "Writing"
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(3600)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.run_nodes import Deployment
 BEAM_NODES = {"StatisticsGen", "Transform", "Evaluator.mnist", "Evaluator.mnist_lite"}
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_a_run_is_released_with_every_beam_node_on_the_engine(engine: Engine, tmp_path: Path) -> None:
     laboratory = new_laboratory(tmp_path / "var", few_digits())
     laboratory.compiled.write(tmp_path / "mnist.json")

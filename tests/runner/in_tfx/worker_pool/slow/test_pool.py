@@ -33,7 +33,7 @@ class Pool:
         with self.log.open("wb") as log:
             command = [*COMMAND, f"--port={self.port}"]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        wait_for(lambda: self.listens() or self.process.poll() is not None)
+        wait_for(lambda: self.listens() or self.process.poll() is not None, seconds=900)
         self.folder = folder
         [self.server] = psutil.Process(self.process.pid).children()
 

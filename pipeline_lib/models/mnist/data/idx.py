@@ -19,17 +19,19 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mnist.model.features import IMAGE_SIDE, NUM_CLASSES
+from models.mnist.model.features import IMAGE_KEY, IMAGE_SIDE, NUM_CLASSES
 from nightlite.errors import DataError
 from nightlite.ondevice.in_tfx.ingest.stored_rows import StoredRows, unpacked
 
 GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
 _CHUNK = 1 << 20
+_LABEL = "label"
+_Item = tuple[str, type[np.uint8], tuple[int, ...]]
 
 
 def read_images(path: Path, scratch: Path | None = None) -> StoredRows:
-    """Return the images of one IDX file, gzip-compressed or not: uint8 [n, 28, 28], 0 paper to 255 ink.
+    """Return the images of one IDX file, gzip-compressed or not: uint8 [28, 28] each, 0 paper to 255 ink.
 
     They stay on the disk.
 
@@ -39,7 +41,7 @@ def read_images(path: Path, scratch: Path | None = None) -> StoredRows:
     Raises:
       DataError: the file is missing, truncated, corrupt, over-long, empty, or holds anything but 28 x 28 images.
     """
-    return _read(path, (IMAGE_SIDE, IMAGE_SIDE), scratch)
+    return _read(path, (IMAGE_KEY, np.uint8, (IMAGE_SIDE, IMAGE_SIDE)), scratch)
 
 
 def read_labels(path: Path, scratch: Path | None = None) -> NDArray[np.uint8]:
@@ -48,7 +50,7 @@ def read_labels(path: Path, scratch: Path | None = None) -> NDArray[np.uint8]:
     Raises:
       DataError: the file is missing, truncated, corrupt, over-long, empty, or holds a label outside 0 to 9.
     """
-    labels = _read(path, (), scratch)[:].astype(np.uint8, copy=False)
+    labels = _read(path, (_LABEL, np.uint8, ()), scratch).part(slice(None))[_LABEL].astype(np.uint8, copy=False)
     wrong = np.flatnonzero(labels >= NUM_CLASSES)
     if wrong.size:
         raise DataError(
@@ -58,23 +60,24 @@ def read_labels(path: Path, scratch: Path | None = None) -> NDArray[np.uint8]:
     return labels
 
 
-def _read(path: Path, item_shape: tuple[int, ...], scratch: Path | None) -> StoredRows:
+def _read(path: Path, item: _Item, scratch: Path | None) -> StoredRows:
     try:
         with path.open("rb") as file:
             packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
             file.seek(0)
             if not packed:
-                return _rows(path, file, item_shape)
+                return _rows(path, file, item)
             stream = gzip.GzipFile(fileobj=file)
             with unpacked(iter(lambda: stream.read(_CHUNK), b""), scratch) as content:
-                return _rows(path, content, item_shape)
+                return _rows(path, content, item)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path}: expected a whole gzip file. Received: {error}; fetch it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _rows(path: Path, file: BinaryIO, item_shape: tuple[int, ...]) -> StoredRows:
+def _rows(path: Path, file: BinaryIO, item: _Item) -> StoredRows:
+    item_shape = item[2]
     dimensions = 1 + len(item_shape)
     magic, header = bytes([0, 0, _UNSIGNED_BYTE, dimensions]), 4 + 4 * dimensions
     begin, size = file.read(header), os.fstat(file.fileno()).st_size
@@ -91,4 +94,4 @@ def _rows(path: Path, file: BinaryIO, item_shape: tuple[int, ...]) -> StoredRows
     expected, found = count * math.prod(item_shape), size - header
     if found != expected:
         raise DataError(f"{path}: expected {expected:,} bytes of data after the header. Received: {found:,}")
-    return StoredRows.of_bytes(file, header, (count, *item_shape))
+    return StoredRows(file, np.dtype([item]), count, header)

@@ -102,7 +102,7 @@ def _read_split(folder: Path, prefix: str, scratch: Path | None) -> Split:
             f"{labels_path}: expected one label for each of the {len(images):,} images of {images_path.name}. "
             f"Received: {len(labels):,}"
         )
-    return Split({IMAGE_KEY: images}, labels)
+    return Split(images, labels)
 
 
 def _find(folder: Path, name: str) -> Path:

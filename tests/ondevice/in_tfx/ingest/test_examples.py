@@ -1,10 +1,15 @@
-"""Examples in memory: splits that do not depend on chance, and refusals of what is not the model's."""
+"""Examples: splits that do not depend on chance, and refusals of what is not the model's."""
+
+import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nightlite.errors import DataError
+from nightlite.ondevice.in_tfx.ingest import examples
 from nightlite.ondevice.in_tfx.ingest.examples import Dataset, Split, split_at_random
+from nightlite.ondevice.in_tfx.ingest.stored_rows import stored
 from tests.tiny_table.features import FEATURES, LABELS
 from tests.tiny_table.on_device import MODEL
 
@@ -45,6 +50,46 @@ def test_the_order_of_content_is_a_function_of_content() -> None:
     assert mixed.sha256() != whole.sha256()
     assert mixed.by_content().sha256() == whole.by_content().sha256()
     assert sorted(mixed.by_content().inputs["sepal_width"]) == sorted(whole.inputs["sepal_width"])
+
+
+def test_the_order_of_content_is_that_of_each_examples_hash() -> None:
+    """Spans that were written before are compared by their order, too. Equal examples stay in theirs."""
+    whole = split(20)
+    rows = zip(*whole.inputs.values(), whole.labels, strict=True)
+    hashes = [hashlib.sha256(b"".join(value.tobytes() for value in row)).digest() for row in rows]
+    expected = whole.take(np.array(sorted(range(20), key=hashes.__getitem__)))
+    assert whole.by_content().sha256() == expected.sha256()
+
+
+def test_examples_on_the_disk_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = split(50)
+    kept = Split(stored([whole.part(slice(0, 30)), whole.part(slice(30, 50))], tmp_path), whole.labels)
+    for rows in (1, 7, 1024):
+        monkeypatch.setattr(examples, "_SLICE_ROWS", rows)
+        assert kept.sha256() == whole.sha256()
+        for of_memory, of_disk in zip(*(_parts(item.by_content()) for item in (whole, kept)), strict=True):
+            assert of_memory.sha256() == of_disk.sha256()
+            assert of_memory.labels.tolist() == of_disk.labels.tolist()
+            for name, raw in of_memory.inputs.items():
+                np.testing.assert_array_equal(of_disk.inputs[name], raw)
+
+
+def _parts(whole: Split) -> list[Split]:
+    return list(split_at_random("test", whole, LABELS).splits.values())
+
+
+def test_taking_from_what_was_taken() -> None:
+    whole = split(20)
+    some = whole.take(np.array([3, 1, 4, 15, 9])).take(slice(1, 4)).take(np.array([2, 0]))
+    assert some.labels.tolist() == whole.labels[[15, 1]].tolist()
+    for name, raw in whole.inputs.items():
+        np.testing.assert_array_equal(some.inputs[name], raw[[15, 1]])
+
+
+def test_a_slice_of_large_rows_has_fewer_of_them() -> None:
+    large = Split({"x": np.zeros((10, 3 << 20), np.uint8)}, np.zeros(10, np.int64))
+    assert list(large.slices()) == [slice(index, index + 1) for index in range(10)]
+    assert list(split(2000).slices(slice(500, 1600))) == [slice(500, 1524), slice(1524, 1600)]
 
 
 def test_a_hash_does_not_depend_on_the_labels_type() -> None:

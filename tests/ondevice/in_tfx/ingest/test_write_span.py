@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +18,10 @@ import tensorflow as tf
 from models.mnist.model.features import IMAGE_KEY
 from models.mnist.on_device import MODEL
 from nightlite.errors import DataError
-from nightlite.ondevice.in_tfx.ingest import tfrecords
+from nightlite.ondevice.in_tfx.ingest import examples, tfrecords
 from nightlite.ondevice.in_tfx.ingest import write_span as spans
-from nightlite.ondevice.in_tfx.ingest.examples import Dataset
+from nightlite.ondevice.in_tfx.ingest.examples import Dataset, Split
+from nightlite.ondevice.in_tfx.ingest.stored_rows import stored
 from nightlite.ondevice.in_tfx.ingest.write_span import write_span
 from nightlite.ondevice.spans import latest_span
 from tests.models.mnist.made_digits import make_split
@@ -60,6 +62,57 @@ def test_round_trip_over_several_shards(dataset: Dataset, tmp_path: Path, monkey
         written = list(zip(np.rint((floats + 0.5) * 255).astype(np.uint8).tolist(), labels, strict=True))
         assert written != list(zip(pixels.tolist(), split.labels.tolist(), strict=True))
         assert sorted(written) == sorted(zip(pixels.tolist(), split.labels.tolist(), strict=True))
+
+
+def test_bytes_are_a_function_of_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the same from memory and from the disk, and for slices of any size."""
+    split = make_split(60, seed=1)
+    kept = Split(stored([split.part(slice(0, 11)), split.part(slice(11, 60))], tmp_path), split.labels)
+    written = []
+    for index, (source, rows) in enumerate([(split, 1024), (split, 7), (kept, 1024), (kept, 1)]):
+        monkeypatch.setattr(examples, "_SLICE_ROWS", rows)
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        tfrecords.write_split(source, "train", MODEL, folder, shard_bytes=20 * 4 * 784)
+        written.append({file.name: file.read_bytes() for file in folder.iterdir()})
+    assert len(written[0]) == 3
+    assert all(files == written[0] for files in written)
+
+
+def test_no_shard_is_of_one_class(tmp_path: Path) -> None:
+    split = make_split(500, seed=1)
+    by_class = split.take(np.argsort(split.labels, kind="stable"))
+    tfrecords.write_split(by_class, "train", MODEL, tmp_path, shard_bytes=100 * 4 * 784)
+    shards = sorted(tmp_path.iterdir())
+    assert len(shards) == 5
+    for shard in shards:
+        _, labels = _read(tmp_path, shard.name)
+        counts = np.bincount(labels, minlength=10)
+        assert counts.sum() == 100 and counts.min() > 0 and counts.max() < 25
+
+
+def test_the_order_is_a_function_of_the_number_of_examples(tmp_path: Path) -> None:
+    orders = []
+    for seed in (1, 2):
+        split = Split(make_split(30, seed).rows, np.arange(30))
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        tfrecords.write_split(split, "train", MODEL, folder)
+        orders.append(_read(folder, "train-*")[1])
+    assert orders[0] == orders[1] != list(range(30))
+
+
+def test_a_shards_values_are_in_memory_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples, "_SLICE_ROWS", 20)
+    peaks = []
+    for count in (40, 300):
+        split = make_split(count)
+        tracemalloc.start()
+        tfrecords.write_split(split, "train", MODEL, tmp_path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # 260 further examples are 800 kB as float32.
+    assert peaks[1] - peaks[0] < 200_000
 
 
 def test_manifest(dataset: Dataset, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from nightlite.ondevice.model import OnDeviceModel
 
 EVAL_SHARE = 0.2
 SPLIT_SEED = 1
-# The raw values that are in memory at a time. Rows that are read from anywhere in a file cost up to 64 KiB each.
+# The raw values that are in memory at a time.
 _SLICE_ROWS, _SLICE_BYTES = 1024, 4 << 20
 
 
@@ -33,33 +33,46 @@ class Split:
       DataError: there is no example, or an input has another number of them.
     """
 
-    rows: Mapping[str, Raw | StoredRows]
+    rows: Mapping[str, Raw] | StoredRows
     labels: NDArray[np.integer[Any]] | NDArray[np.float32]
     order: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.labels):
             raise DataError("expected one or more examples. Received: none")
-        for name, raw in self.rows.items():
-            if self.order is None and len(raw) != len(self.labels):
+        if self.order is not None:
+            return
+        by_name = {"rows": self.rows} if isinstance(self.rows, StoredRows) else self.rows
+        for name, raw in by_name.items():
+            if len(raw) != len(self.labels):
                 raise DataError(f"{name}: expected {len(self.labels):,} examples, one a label. Received: {len(raw):,}")
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
+    def row(self) -> np.dtype[Any]:
+        """Return each feature's name, type and shape."""
+        if isinstance(self.rows, StoredRows):
+            return self.rows.row
+        return np.dtype([(name, raw.dtype, raw.shape[1:]) for name, raw in self.rows.items()])
+
+    @property
     def inputs(self) -> dict[str, Raw]:
         """Return all raw values of each feature, in memory."""
-        return self.part(slice(None))
+        parts = [self.part(index) for index in self.slices()]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def part(self, index: slice) -> dict[str, Raw]:
         """Return the raw values of some examples by feature, in memory."""
-        return {name: self._values(name, index) for name in self.rows}
+        chosen = self._rows_of(index)
+        if isinstance(self.rows, StoredRows):
+            return self.rows.part(chosen)
+        return {name: raw[chosen] for name, raw in self.rows.items()}
 
     def slices(self, within: slice = slice(None)) -> Iterator[slice]:
         """Yield the examples in their order, a few megabytes of raw values at a time."""
-        row = sum(raw.dtype.itemsize * math.prod(raw.shape[1:]) for raw in self.rows.values())
-        size = min(_SLICE_ROWS, max(1, _SLICE_BYTES // row))
+        size = min(_SLICE_ROWS, max(1, _SLICE_BYTES // self.row.itemsize))
         start, end, _ = within.indices(len(self))
         for first in range(start, end, size):
             yield slice(first, min(end, first + size))
@@ -67,7 +80,8 @@ class Split:
     def values(self, name: str) -> Iterator[Raw]:
         """Yield the raw values of one feature, some examples at a time."""
         for index in self.slices():
-            yield self._values(name, index)
+            chosen = self._rows_of(index)
+            yield self.rows.part(chosen)[name] if isinstance(self.rows, StoredRows) else self.rows[name][chosen]
 
     def per_class(self, classes: int) -> tuple[int, ...]:
         """Return the numbers of examples of each class; none of no class."""
@@ -83,7 +97,7 @@ class Split:
     def sha256(self) -> str:
         """Return the hash of all inputs' bytes, then all labels', which is independent of the files."""
         digest = hashlib.sha256()
-        for name in self.rows:
+        for name in self.row.names or ():
             for raw in self.values(name):
                 digest.update(np.ascontiguousarray(raw).data)
         # A byte a label, up to 256 classes: the hash is the same for indices of any type.
@@ -100,8 +114,8 @@ class Split:
             hashes[index] = [hashlib.sha256(row).digest() for row in rows]
         return self.take(np.argsort(hashes, kind="stable"))
 
-    def _values(self, name: str, index: slice) -> Raw:
-        return self.rows[name][index if self.order is None else self.order[index]]
+    def _rows_of(self, index: slice) -> slice | NDArray[np.intp]:
+        return index if self.order is None else self.order[index]
 
 
 @dataclass(frozen=True)
@@ -156,14 +170,14 @@ def split_at_random(source: str, examples: Split, labels: Sequence[str], eval_sh
 
 
 def _check(place: str, split: Split, model: OnDeviceModel) -> None:
-    names = [feature.tensor.name for feature in model.features]
-    if list(split.rows) != names:
-        raise DataError(f"{place}: expected the inputs {', '.join(names)}. Received: {', '.join(split.rows)}")
+    names, received = [feature.tensor.name for feature in model.features], list(split.row.names or ())
+    if received != names:
+        raise DataError(f"{place}: expected the inputs {', '.join(names)}. Received: {', '.join(received)}")
     for feature in model.features:
-        name, shape, raw = feature.tensor.name, feature.tensor.shape[1:], split.rows[feature.tensor.name]
-        if math.prod(raw.shape[1:]) != math.prod(shape):
-            raise DataError(f"{place}: {name}: expected values of shape {shape}. Received: {raw.shape[1:]}")
-        if raw.dtype == np.float32 and any(np.isinf(values).any() for values in split.values(name)):
+        name, shape, found = feature.tensor.name, feature.tensor.shape[1:], split.row[feature.tensor.name].shape
+        if math.prod(found) != math.prod(shape):
+            raise DataError(f"{place}: {name}: expected values of shape {shape}. Received: {found}")
+        if split.row[name].base == np.float32 and any(np.isinf(raw).any() for raw in split.values(name)):
             raise DataError(f"{place}: {name}: expected finite values. Received: an infinite one")
     if not model.labels:
         if split.labels.dtype != np.float32 or not np.isfinite(split.labels).all():

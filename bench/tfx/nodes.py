@@ -55,22 +55,34 @@ def costs(examples: int, params: Sequence[str], folder: Path) -> Iterator[tuple[
     Raises:
       NightliteError: one of them failed. Its last lines are in the message.
     """
+    from nightlite.runner.compiled_pipeline import CompiledPipeline
+
+    compiled_file, ingested = prepare(examples, folder)
+    yield "ingest", ingested
+    for node in CompiledPipeline.read(compiled_file).nodes:
+        yield node.id, run_node(node.id, compiled_file, params, folder / f"{node.id}.log")
+
+
+def prepare(examples: int, folder: Path) -> tuple[Path, Cost]:
+    """Ingest so many examples, compile the pipeline and import what its nodes need.
+
+    Returns:
+      The compiled file, and what the ingest took.
+    """
     os.environ["NIGHTLITE_VAR_DIR"] = str(folder)
     from models.mnist.on_device import MODEL
     from nightlite.deployment.settings import settings
-    from nightlite.runner.compiled_pipeline import CompiledPipeline
 
     config = settings()
     compiled_file = config.compiled_file(MODEL)
     # In children, so that their memory and their TensorFlow are no node's.
-    yield "ingest", _in_child("ingest", lambda: _ingest(examples, config.folders(MODEL.name).data))
+    ingested = _in_child("ingest", lambda: _ingest(examples, config.folders(MODEL.name).data))
     _in_child("compile", lambda: _compile(compiled_file))
     with native_log.muted():
         from nightlite.runner.in_tfx.warm import forking, preloading
     preloading.preload(compiled_file)
     forking.freeze()
-    for node in CompiledPipeline.read(compiled_file).nodes:
-        yield node.id, _run_node(node.id, compiled_file, params, folder / f"{node.id}.log")
+    return compiled_file, ingested
 
 
 def total(found: Sequence[Cost]) -> Cost:
@@ -98,10 +110,15 @@ def _compile(compiled_file: Path) -> None:
     compile_model(MODEL, settings()).write(compiled_file)
 
 
-def _run_node(node_id: str, compiled_file: Path, params: Sequence[str], log: Path) -> Cost:
+def run_node(node_id: str, compiled_file: Path, params: Sequence[str], log: Path, *more: str) -> Cost:
+    """Run a node in a fork of this process, with `more` arguments of run_node.
+
+    Raises:
+      NightliteError: it failed. Its last lines are in the message.
+    """
     from nightlite.runner.in_tfx.warm import forking
 
-    arguments = ["--pipeline", str(compiled_file), "--node", node_id, "--run-id", "nodes"]
+    arguments = ["--pipeline", str(compiled_file), "--node", node_id, "--run-id", "nodes", *more]
     with log.open("wb") as output:
         call = forking.ChildCall(
             [*arguments, *(f"--param={param}" for param in params)],

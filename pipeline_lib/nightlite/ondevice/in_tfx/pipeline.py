@@ -1,6 +1,6 @@
 """The pipeline: from spans of examples to a TFLite file that may ship."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
@@ -25,9 +25,6 @@ from nightlite.ondevice.run_parameters import training_params
 from nightlite.runner.in_tfx import run_parameters
 from nightlite.runner.in_tfx.run_parameters import RunValue
 
-# Keeps Beam in this process. Any argument makes TFX build a package per node.
-IN_MEMORY: tuple[str, ...] = ()
-
 
 def create_pipeline(
     model: OnDeviceModel,
@@ -36,7 +33,6 @@ def create_pipeline(
     push_dir: str,
     run_values: Mapping[str, RunValue],
     schema_file: Path | None = None,
-    beam_pipeline_args: Sequence[str] = IN_MEMORY,
 ) -> tfx.dsl.Pipeline:
     """Retrain, convert, evaluate both forms, and push the TFLite file if it passes every gate.
 
@@ -48,7 +44,6 @@ def create_pipeline(
       run_values: the run's parameters, by the names of `run_params(model)` and of `context_parameters()`:
         RuntimeParameters, or plain values.
       schema_file: the curated schema. Without one, each run infers it from its own training split.
-      beam_pipeline_args: for data larger than one process should hold.
     """
     example_gen = SpanExampleGen(
         input_base=data_dir,
@@ -220,5 +215,5 @@ def create_pipeline(
             outcome_report,
         ],
         enable_cache=True,
-        beam_pipeline_args=list(beam_pipeline_args),
+        beam_pipeline_args=[],  # the settings choose them, by node and size: `runner/in_tfx/beam/arguments.py`
     )

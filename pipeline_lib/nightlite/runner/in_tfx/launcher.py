@@ -23,7 +23,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from nightlite.errors import NodeRequestError
 from nightlite.runner.compiled_pipeline import Hooks
 from nightlite.runner.in_tfx import made_by, node_log
-from nightlite.runner.in_tfx.beam import arguments, engine_jobs, memo, ports
+from nightlite.runner.in_tfx.beam import arguments, engine_jobs, forked_workers, memo, ports
 from nightlite.runner.in_tfx.constructs import loops, resolver_handler
 from nightlite.runner.in_tfx.mlmd import executions, lineage, running_nodes
 
@@ -245,5 +245,5 @@ class NodeLauncher(launcher.Launcher):
     ) -> None:
         error = sys.exc_info()[1]
         if executor_output is None and error is not None:
-            executor_output = self._build_error_output(code=1, msg=f"{type(error).__name__}: {error}")
+            executor_output = self._build_error_output(code=1, msg=forked_workers.in_words(error))
         super()._publish_failed_execution(execution_id, contexts, executor_output)

@@ -27,6 +27,7 @@ from nightlite.runner import hooks
 from nightlite.runner.compiled_pipeline import FORCE, CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from nightlite.runner.in_tfx import fingerprints, node_log, run_parameters
+from nightlite.runner.in_tfx.beam.forked_workers import in_words
 from nightlite.runner.in_tfx.constructs import user_files
 from nightlite.runner.in_tfx.launcher import NodeLauncher
 from nightlite.runner.in_tfx.mlmd.outcome import read_outcome
@@ -164,7 +165,7 @@ def launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadat
 
 def _reason(error: Exception, root: str) -> str:
     """Return an error as a sentence. A full disk is hard to recognise in it: SQLite says "disk I/O error"."""
-    reason = f"{type(error).__name__}: {error}"
+    reason = in_words(error)
     if os.strerror(errno.ENOSPC) not in reason and not _is_full(root):
         return reason
     return f"{reason}; free some below {root} (or {tempfile.gettempdir()}), then clear this task"

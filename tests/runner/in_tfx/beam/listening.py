@@ -39,20 +39,16 @@ def ask_as_nobody(address: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
-def look_around(number: int, found: str, others: set[int]) -> int:
-    """Write down, once in a worker, where the runner and its workers listen and what others get there.
-
-    Args:
-      others: ids of the runner's children that are no workers, such as another test's server.
-    """
+def look_around(number: int, found: str) -> int:
+    """Write down, once in a forked worker, where its node and the node's children listen and what others get there."""
     file = Path(found, f"{os.getpid()}.json")
     if file.exists():
         return number
-    runner = psutil.Process(os.getppid())
-    sockets = listening_sockets(runner)
-    workers = [child for child in runner.children(recursive=True) if child.pid not in others]
+    node = psutil.Process(os.getppid()).parent()
+    assert node
+    sockets = listening_sockets(node)
     told = {
-        "ports": sorted(listening_ports(runner, *workers)),
+        "ports": sorted(listening_ports(node, *node.children(recursive=True))),
         "sockets": sorted(sockets),
         "others": sorted({ask_as_nobody(path) for path in sockets}) if os.getuid() == 0 else [],
         "own": sorted({_connect(path) for path in sockets}),

@@ -2,22 +2,25 @@
 
 import ipaddress
 import json
-import os
 import stat
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import apache_beam as beam
 import psutil
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.direct import direct_runner
+from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.worker import worker_pool_main
 from grpc import _server
 
 from nightlite.runner.in_tfx.beam import ports
-from tests.runner.in_tfx.beam.listening import listening_ports, look_around, note_ports
+from tests.runner.in_tfx.beam.listening import listening_ports, note_ports
 
 
 @pytest.fixture
@@ -34,25 +37,6 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(owner, name, getattr(owner, name))
     monkeypatch.setitem(handlers, urn, handlers[urn])
     ports.install()
-
-
-def test_no_other_user_gets_an_answer_while_two_workers_do_a_job(tmp_path: Path, installed: None) -> None:
-    arguments = ["--runner=DirectRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    others = {child.pid for child in psutil.Process().children(recursive=True)}
-    with beam.Pipeline(options=PipelineOptions(arguments)) as pipeline:
-        numbers = pipeline | beam.Create(range(100)) | beam.Reshuffle()
-        total = numbers | beam.Map(look_around, str(tmp_path), others) | beam.CombineGlobally(sum)
-        total | beam.Map(str) | beam.io.WriteToText(str(tmp_path / "total"), shard_name_template="")
-    assert (tmp_path / "total").read_text() == "4950\n"
-    workers = [json.loads(file.read_text()) for file in tmp_path.glob("*.json")]
-    assert len(workers) == 2
-    for told in workers:
-        assert told["ports"] == []
-        assert len(told["sockets"]) == 4  # control, data, state, logging
-        assert told["own"] == ["connected"]
-        if os.getuid() == 0:
-            assert told["others"] == ["PermissionError"]
-        assert not Path(told["sockets"][0]).parent.exists()
 
 
 def test_a_small_job_opens_nothing(tmp_path: Path, installed: None) -> None:
@@ -90,3 +74,10 @@ def test_beam_still_listens_on_every_interface(monkeypatch: pytest.MonkeyPatch) 
         assert listening_ports(psutil.Process()) & {"::", "0.0.0.0"}
     finally:
         pool.stop(0)
+
+
+def test_beam_still_starts_a_worker_by_a_command(tmp_path: Path) -> None:
+    provision: Any = SimpleNamespace(provision_info=beam_provision_api_pb2.ProvisionInfo())
+    command = f"touch {tmp_path}/started".encode()
+    local_job_service.SubprocessSdkWorker(command, "localhost:1", provision).run()
+    assert (tmp_path / "started").exists()

@@ -11,9 +11,12 @@ from tfx.orchestration.portable.base_executor_operator import BaseExecutorOperat
 from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperator
 from tfx.proto import example_gen_pb2
 from tfx.proto.orchestration import placeholder_pb2
+from tfx.proto.orchestration.executable_spec_pb2 import BeamExecutableSpec
 from tfx.types import standard_component_specs
 from tfx.utils import proto_utils
 
+from nightlite.errors import CompiledPipelineError
+from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.in_tfx import node_log
 from nightlite.runner.settings import Settings, settings
 
@@ -27,6 +30,15 @@ _KEEPS_PACKAGE_AWAY = (
     "--requirements_file",
 )
 _MIB = 2**20
+
+
+def is_beam_node(pipeline: Path, node_id: str) -> bool:
+    """Return whether a compiled pipeline's node has a Beam executor. A file that cannot be read has none."""
+    try:
+        specs = CompiledPipeline.read(pipeline).ir["deploymentConfig"]["executorSpecs"]
+    except (CompiledPipelineError, KeyError):
+        return False  # the node itself reports the first
+    return str(specs.get(node_id, {}).get("@type", "")).endswith(BeamExecutableSpec.DESCRIPTOR.full_name)
 
 
 def choose(operator: BaseExecutorOperator, info: data_types.ExecutionInfo) -> None:

@@ -11,9 +11,7 @@ Upstream: none filed; apache/beam#21087, open, asks for ports of one's choice. F
 import contextlib
 import itertools
 import os
-import shlex
 import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -22,14 +20,19 @@ from pathlib import Path
 from typing import Any, cast
 
 from apache_beam.portability import python_urns
+from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.direct.direct_runner import SwitchingDirectRunner
 from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from google.protobuf import json_format
 from grpc import _server
 
+from nightlite.runner.in_tfx.beam import forked_workers
+
 _EVERY_INTERFACE = ("[::]:", "0.0.0.0:")
 _LONGEST_FOLDER = 90  # bytes; a Unix socket's path has at most 107
+_TICK_SECONDS = 0.2
+_GRACE_SECONDS = 5.0
 _LOCAL_WORKERS = {python_urns.EMBEDDED_PYTHON, python_urns.EMBEDDED_PYTHON_GRPC, python_urns.SUBPROCESS_SDK}
 
 _sockets: ContextVar[Iterator[Path] | None] = ContextVar("sockets", default=None)
@@ -76,25 +79,44 @@ class GrpcServer(_GrpcServer):
 
 
 class SubprocessHandler(_SubprocessHandler):
-    """A worker process, started as in Beam, but without Beam's extra port for its log."""
+    """A handler of a worker that the node's forker forks. A process without a forker has Beam's own worker."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._closing = threading.Event()
+        self._forker = forked_workers.Forker.of_this_process
 
     def start_worker(self) -> None:
-        environment = {
-            **os.environ,
-            "WORKER_ID": self.worker_id,
-            "CONTROL_API_SERVICE_DESCRIPTOR": str(self.control_api_service_descriptor()),
-            "LOGGING_API_SERVICE_DESCRIPTOR": str(self.logging_api_service_descriptor()),
-            "PIPELINE_OPTIONS": json_format.MessageToJson(self.provision_info.provision_info.pipeline_options),
-        }
-        with worker_handlers.SUBPROCESS_LOCK:
-            process = subprocess.Popen(shlex.split(self._worker_command_line.decode()), env=environment)
-        self.worker_thread = threading.Thread(target=_wait_for, args=(process,))
-        self.worker_thread.start()
+        if not self._forker:
+            super().start_worker()
+            return
+        options = json_format.MessageToDict(self.provision_info.provision_info.pipeline_options)
+        order = forked_workers.Order(self.worker_id, self.control_api_service_descriptor().url, options)
+        self._ended = self._forker.start(order)
+        threading.Thread(target=self._watch, daemon=True, name=f"end of {self.worker_id}").start()
 
+    def _watch(self) -> None:
+        """Fail the instructions of a worker that has died, which Beam would wait for forever."""
+        how = self._ended.result()
+        while how and not self._closing.wait(_TICK_SECONDS):
+            for instruction, future in list(self.control_conn._futures_by_id.items()):
+                if not future.is_done():
+                    future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=instruction, error=how))
 
-def _wait_for(process: "subprocess.Popen[bytes]") -> None:
-    if code := process.wait():
-        raise RuntimeError(f"a Beam worker ended with exit code {code}")
+    def close(self) -> None:
+        self._closing.set()
+        if self._forker and self.control_conn._futures_by_id:  # another worker has failed, or the task is stopped
+            self._forker.dismiss(self.worker_id)
+        super().close()
+
+    def stop_worker(self) -> None:
+        if not self._forker:
+            super().stop_worker()
+            return
+        try:
+            self._ended.result(timeout=_GRACE_SECONDS)
+        except TimeoutError:  # such as one that has only now connected
+            self._forker.dismiss(self.worker_id)
 
 
 def private_folder() -> str:

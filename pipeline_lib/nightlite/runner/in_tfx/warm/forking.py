@@ -30,8 +30,9 @@ from tensorflow.python.eager import context as eager_context
 
 from nightlite.errors import NightliteError
 from nightlite.paths import TEMPORARY, runtime_dir, temporary_dir
-from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE
+from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE, killed_by
 from nightlite.runner.in_tfx import node, node_log
+from nightlite.runner.in_tfx.beam import arguments, forked_workers
 from nightlite.runner.in_tfx.request import request_from
 from nightlite.runner.node_result import NodeResult
 
@@ -69,9 +70,15 @@ class Lifeline:
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
 
+    def take(self) -> None:
+        """Leave the write end to the parent. No process that the child forks may hold it."""
+        if self._write >= 0:
+            os.close(self._write)
+            self._write = -1
+
     def hold(self) -> None:
         """End this process group, which is the child's, as soon as the parent has ended in any way."""
-        os.close(self._write)
+        self.take()
         threading.Thread(target=self._wait, daemon=True, name="lifeline").start()
 
     def _wait(self) -> None:
@@ -102,7 +109,7 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child:
         code = EXIT_FAILED
         try:
             _become_child(call, lifeline, temporary, own_session, not_for_child)
-            code = _run_node(call.arguments)
+            code = _run_node(call.arguments, lifeline)
         except BaseException:
             node_log.say(traceback.format_exc(), logging.ERROR)
         finally:
@@ -139,18 +146,25 @@ def _become_child(
     tempfile.tempdir = None
     os.chdir(call.folder)
     sys.path[:] = call.import_path
-    lifeline.hold()
+    lifeline.take()
     gc.set_threshold(_GC_THRESHOLD, 50, 50)
     # Import the user's code again, which may have been edited since.
     importlib.invalidate_caches()
 
 
-def _run_node(arguments: Sequence[str]) -> int:
+def _run_node(call_arguments: Sequence[str], lifeline: Lifeline) -> int:
     try:
-        return node.execute(request_from(list(arguments)))
+        request = request_from(list(call_arguments))
     except NightliteError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
+    if arguments.is_beam_node(request.pipeline, request.node_id):
+        forked_workers.fork_forker(request.log_levels)
+    lifeline.hold()
+    try:
+        return node.execute(request)
+    finally:
+        forked_workers.end_forker()
 
 
 def _leave(code: int) -> None:
@@ -177,16 +191,8 @@ def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool
     if not os.WIFSIGNALED(status):
         return os.WEXITSTATUS(status), None
     signum = os.WTERMSIG(status)
-    return EXIT_SIGNAL + signum, _death(signum, rusage, stopped)
-
-
-def _death(signum: int, rusage: resource.struct_rusage, stopped: bool) -> str:
-    name = signal.Signals(signum).name
-    if stopped:
-        return f"the task was stopped ({name})"
-    mebibytes = rusage.ru_maxrss // (1024 if sys.platform == "linux" else 1024 * 1024)
-    hint = ": out of memory is the usual reason" if signum == signal.SIGKILL else ""
-    return f"killed by {name}{hint} (it had used {mebibytes:,} MiB at its peak)"
+    death = f"the task was stopped ({signal.Signals(signum).name})" if stopped else killed_by(signum, rusage)
+    return EXIT_SIGNAL + signum, death
 
 
 def close_execution(
@@ -206,6 +212,7 @@ def close_execution(
     if pid == 0:
         with contextlib.suppress(Exception):
             _become_child(child.call, lifeline, child.temporary, own_session, not_for_child)
+            lifeline.hold()
             request = request_from(list(child.call.arguments))
             launcher, _ = node.prepare(request)
             state = metadata_store_pb2.Execution.CANCELED if stopped else metadata_store_pb2.Execution.FAILED
@@ -223,8 +230,7 @@ def close_execution(
 
 def run_here(arguments: Sequence[str]) -> int:
     """Run the node cold, in a child of this very process, and wait for it."""
-    call = ChildCall(arguments, dict(os.environ), os.getcwd(), 1, 2)
-    lifeline = Lifeline()
+    call, lifeline = ChildCall(arguments, dict(os.environ), os.getcwd(), 1, 2), Lifeline()
     clear_temporaries(runtime_dir())
     child = start(call, lifeline, own_session=False)
     stopped = False

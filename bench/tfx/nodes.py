@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -159,7 +160,11 @@ def _watched(pid: int) -> tuple[Cost, int, resource.struct_rusage]:
     """Wait for a child. Return its cost, wait status and resource usage."""
     started = time.monotonic()
     with PeakMemory([pid]) as peak:
-        _, status, usage = os.wait4(pid, 0)
+        try:
+            _, status, usage = os.wait4(pid, 0)
+        except BaseException:  # interrupted
+            os.kill(pid, signal.SIGKILL)
+            raise
     # The kernel's own maximum has those of its children that it waited for, but no others.
     kernels = usage.ru_maxrss / (1024 if sys.platform == "linux" else 2**20)
     cpu_seconds = usage.ru_utime + usage.ru_stime
@@ -177,6 +182,7 @@ def main() -> int:
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="one run parameter")
     parser.add_argument("--json", type=Path, metavar="FILE", help="receives the costs by node")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # SIGTERM alone would leave the folder
     found: dict[str, Cost] = {}
     print("| node | s | CPU s | peak MiB |\n| --- | ---: | ---: | ---: |", flush=True)
     try:

@@ -1,6 +1,5 @@
 """A node whose job runs on an engine, and what is killed under it. The retry must find no old writer."""
 
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -75,9 +74,10 @@ def test_the_job_of_a_killed_node_is_cancelled_by_the_process_that_survives(
 
 def test_the_job_of_a_node_that_nothing_survived_is_cancelled_by_the_retry(writing: Deployment, engine: Engine) -> None:
     node, worker = start(writing, "nothing survived")
-    warm = [process for server in writing.servers() for process in (server, *server.children())]
-    for pid in [node.pid, *(process.pid for process in warm)]:
-        os.kill(pid, signal.SIGKILL)
+    [server] = writing.servers()
+    server.suspend()  # it would close the execution of the child
+    for process in (*server.children(), server, psutil.Process(node.pid)):
+        process.kill()
     node.communicate(timeout=300)
     assert engine.states()[-1] == "RUNNING"
     require_retry(writing, "nothing survived")

@@ -29,10 +29,12 @@ def shifted(split: Split, examples: int, seed: int) -> Split:
     draw = np.random.default_rng(seed)
     chosen = draw.integers(len(split), size=examples)
     down, right = draw.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, size=(examples, 2)).T + LARGEST_SHIFT
-    images = split.inputs[IMAGE_KEY]
-    moved = np.concatenate([np.roll(images, move, (1, 2)) for move in itertools.product(_SHIFTS, _SHIFTS)])
-    every = Split({IMAGE_KEY: moved}, np.tile(split.labels, len(_SHIFTS) ** 2))
-    return every.take((down * len(_SHIFTS) + right) * len(split) + chosen)
+    different, order = np.unique((down * len(_SHIFTS) + right) * len(split) + chosen, return_inverse=True)
+    move, real = np.divmod(different, len(split))
+    images = split.inputs[IMAGE_KEY][real]
+    for number, distances in enumerate(itertools.product(_SHIFTS, _SHIFTS)):
+        images[move == number] = np.roll(images[move == number], distances, (1, 2))
+    return Split({IMAGE_KEY: images}, split.labels[real]).take(order)
 
 
 def dataset(examples: int) -> Dataset:

@@ -111,6 +111,7 @@ def beam_pool(
     from nightlite.runner.settings import settings
 
     _require_free(host, port)
+    print(_importing(), flush=True)
     with native_log.muted():
         from nightlite.runner.in_tfx.worker_pool import pool
     raise typer.Exit(pool.run(host, port, settings().project_dir))

@@ -189,7 +189,6 @@ def run(host: str, port: int, folder: Path) -> int:
     Raises:
       NightliteError: no process can be forked safely.
     """
-    say("importing TFX …")
     if culprit := preloading.preload():
         raise NightliteError(f"{culprit} ran a TensorFlow op when it was imported, so workers cannot be forked")
     memo.install()

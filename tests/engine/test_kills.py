@@ -34,13 +34,18 @@ def start(writing: Deployment, run_id: str, runtime: str = "warm") -> tuple["sub
 
 
 def require_retry(writing: Deployment, run_id: str) -> None:
-    """Require that the same run's next try succeeds, and that no file is there but its own."""
+    """Require that the same run's next try succeeds, and that no folder of an earlier try is left."""
+    (writing.folder / "told" / "worker").unlink(missing_ok=True)
+    node, _ = start(writing, run_id)
     (writing.folder / "told" / "go").touch()
-    code, result, log = writing.run(NODE, run_id)
-    assert (code, result.state) == (0, "succeeded"), log
+    log = node.communicate(timeout=300)[0]
+    result = writing.result(NODE, run_id)
+    assert (node.returncode, result.state) == (0, "succeeded"), log
+    tries = [number for number, _ in writing.executions(run_id, NODE, NAME)]
     folder = writing.folder / "root" / NODE / "examples"
-    made = {path.relative_to(folder / str(result.execution_id)) for path in folder.rglob("*.txt")}
-    assert made == {Path(f"{number}.txt") for number in range(NUMBERS)}
+    assert [number for number in tries if (folder / str(number)).exists()] == [result.execution_id] == tries[-1:]
+    made = {path.name for path in (folder / str(result.execution_id)).iterdir()}
+    assert made == {f"{number}.txt" for number in range(NUMBERS)}
     assert list((writing.folder / "root" / running_nodes.FOLDER).iterdir()) == []
     [runner] = [Path(item.uri).read_text() for item in result.outputs["runner"]]
     assert runner == "PortableRunner"

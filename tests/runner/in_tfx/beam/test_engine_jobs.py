@@ -103,6 +103,27 @@ def test_beam_still_leaves_the_job_of_an_interrupted_process_running(
     assert engine.states == ["RUNNING"]
 
 
+def run_longer_than_an_answer_may_take(engine: Engine) -> None:
+    options = PipelineOptions(["--job_server_timeout=1", *engine.arguments._flags])
+    threading.Timer(3, _may_end.set).start()
+    with beam.Pipeline(options=options) as pipeline:
+        _ = pipeline | beam.Create([1]) | beam.Map(wait_to_end)
+
+
+def test_a_job_may_take_longer_than_the_job_servers_answers(engine: Engine) -> None:
+    run_longer_than_an_answer_may_take(engine)
+    assert engine.states == ["DONE"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_beam_still_loses_a_job_that_takes_longer_than_the_job_servers_answers(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portable_runner, "JobServiceHandle", engine_jobs._JobServiceHandle)
+    with pytest.raises(EngineError, match="DEADLINE_EXCEEDED"):
+        run_longer_than_an_answer_may_take(engine)
+
+
 def test_a_finished_job_is_left_alone(engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _may_end.set()
     with engine_jobs.recorded(tmp_path / "node"), beam.Pipeline(options=engine.arguments) as pipeline:

@@ -120,6 +120,7 @@ class JobServiceHandle(_JobServiceHandle):
 
     def run(self, preparation_id: str) -> Any:
         self._record(preparation_id)
+        self.timeout = None  # Beam would lose a job that takes longer than its answers may, 300 s
         job, *streams = super().run(preparation_id)
         if job != preparation_id:  # Flink's
             self._record(job)

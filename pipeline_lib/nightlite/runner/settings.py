@@ -1,7 +1,6 @@
 """Settings of the runner: the state's and the TFX environment's paths, and how nodes run."""
 
 import json
-import math
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -52,7 +51,7 @@ class Settings(EnvironmentSettings):
         description="warm: nodes are forked from a process that has imported TFX; cold: in fresh ones, 20 s more each",
     )
     beam_workers_above_mib: float = Field(
-        default=math.inf,
+        default=32,
         ge=0,
         description="a Beam node whose input files have this many MiB or more shares its work among forked workers, "
         "one a core; inf: none does",

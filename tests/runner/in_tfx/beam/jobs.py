@@ -92,6 +92,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.dup2(2, 1)  # stdout is for pids
             try:
                 outcome = run(job, Path(folder))
                 Path(folder, "outcome.part").write_text(outcome)

@@ -85,7 +85,7 @@ class Forker:
     def end(self) -> None:
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
-        os.waitpid(self._pid, 0)
+            os.waitpid(self._pid, 0)  # its end may have been noticed by the user's code
 
     def _ask(self, **what: Any) -> None:
         with contextlib.suppress(OSError), self._asking:  # the reader notices a forker that has ended

@@ -14,6 +14,7 @@ from nightlite.errors import DataError, ModelFileError, NoReleaseError, ReleaseE
 from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.gates.gate import Gate
 from nightlite.ondevice.gates.measurements import Measurements, Percentiles
+from nightlite.ondevice.in_tfx.answers.spool import SpooledInputs
 from nightlite.ondevice.in_tfx.compare import comparing
 from nightlite.ondevice.in_tfx.compare.candidate import Candidate
 from nightlite.ondevice.in_tfx.compare.lookup import candidate
@@ -189,6 +190,7 @@ def test_a_file_that_litert_cannot_run_is_named(config: Settings) -> None:
         compared("3", "1", config)
     with pytest.raises(ModelFileError, match=r"^release 3: LiteRT cannot load it or run it"):
         compared("1", "latest", config)
+    assert not [*config.folders(MODEL.name).root.glob(".compare-*")]
 
 
 def test_another_contract_is_refused_with_the_difference(config: Settings) -> None:
@@ -245,7 +247,14 @@ def test_a_regression_is_compared_by_its_errors(
         contract=model.contract,
         litert_version="2",
     )
-    monkeypatch.setattr(comparing, "measure_in_child", lambda *_: ([speed, speed], [[found] for found in outputs]))
+    orders = []
+
+    def measured(_: object, inputs: SpooledInputs, *__: object) -> tuple[list[Measurements], list[list[np.ndarray]]]:
+        # Each example's features are its place in the data. A span's order is another.
+        orders.append(inputs.first(None)[FEATURES[0]].ravel().astype(int))
+        return [speed, speed], [[found[orders[0]]] for found in outputs]
+
+    monkeypatch.setattr(comparing, "measure_in_child", measured)
     with candidate("1", MODEL, config) as first, candidate("2", MODEL, config) as second:
         files = tuple(map(str, sorted((tmp_path / "span-1").glob("eval-*"))))
         pair = [_as_regression(item, model, files) for item in (first, second)]
@@ -255,7 +264,7 @@ def test_a_regression_is_compared_by_its_errors(
     assert figures["bias"][:2] == (2, pytest.approx(-0.5 / 6))
     assert (found.paired.won, found.paired.lost) == (5, 1)
     assert (found.classes, found.differing) == ((), None)
-    assert (found.shown[0].index, found.shown[0].label) == (5, 6.0)
+    assert (orders[0][found.shown[0].index], found.shown[0].label) == (5, 6.0)
 
 
 def _as_regression(item: Candidate, model: OnDeviceModel, files: tuple[str, ...]) -> Candidate:

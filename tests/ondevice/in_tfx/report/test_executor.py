@@ -37,6 +37,7 @@ from tests.ondevice.in_tfx.report.report_artifacts import (
     save_training,
     softmax,
 )
+from tests.ondevice.in_tfx.whole_split import read_labelled
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,16 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, split: Split, weights: t
     measurements = {"size_bytes": 2, "load_ms": 1.25, "latency_ms": {"p50": 2.5}, "accuracy": 1, "baseline": baseline}
     (folder / "infra_blessing" / "measurements.json").write_text(json.dumps(measurements))
     return folder
+
+
+@pytest.fixture(scope="module")
+def written(artifacts: Path, split: Split) -> Split:
+    """Return the split in the order of its file."""
+    files = [str(file) for file in (artifacts / "examples" / "Split-eval").iterdir()]
+    found, _ = read_labelled(files, MODEL.contract, LABEL_KEY)
+    places = {image.tobytes(): place for place, image in enumerate(split.inputs[IMAGE_KEY])}
+    levels = ((found[IMAGE_KEY] + 0.5) * 255).round().astype(np.uint8)
+    return split.take(np.array([places[image.tobytes()] for image in levels]))
 
 
 _TYPES = {
@@ -143,9 +154,9 @@ def test_figures_are_those_of_the_models_own_outputs(
 
 
 def test_agreement_and_mistakes_are_counted_and_the_most_different_come_first(
-    report: Report, split: Split, weights: tuple[np.ndarray, np.ndarray]
+    report: Report, written: Split, weights: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    keras, tflite = (softmax(split, matrix) for matrix in weights)
+    keras, tflite = (softmax(written, matrix) for matrix in weights)
     differ = keras.argmax(1) != tflite.argmax(1)
     assert 0 < differ.sum() < 200
     assert report.agreement.agreeing == 200 - differ.sum()
@@ -153,7 +164,7 @@ def test_agreement_and_mistakes_are_counted_and_the_most_different_come_first(
     assert sum(report.agreement.counts) == 200
     assert report.mistakes.disagreements == differ.sum()
     first, second = report.mistakes.shown[:2]
-    assert first.kind == "disagree" and differ[_index(report, split, first)]
+    assert first.kind == "disagree" and differ[_index(report, written, first)]
     assert _difference(first) >= _difference(second)
     assert len(report.mistakes.shown) <= 48
 
@@ -293,11 +304,11 @@ def test_history_is_what_came_before_whatever_else_lies_there(made: Path, report
 
 
 def test_it_draws_the_images_of_the_split_without_reading_it(
-    artifacts: Path, report: Report, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    artifacts: Path, report: Report, written: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for mistake in report.mistakes.shown:
         drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(mistake.png))))
-        assert np.array_equal(drawn, 255 - split.inputs[IMAGE_KEY][mistake.index])
+        assert np.array_equal(drawn, 255 - written.inputs[IMAGE_KEY][mistake.index])
     monkeypatch.setattr(tf.saved_model, "load", None)
     shutil.copytree(artifacts, tmp_path / "read", ignore=shutil.ignore_patterns("eval-*"))
     again = run(tmp_path / "read", tmp_path / "1")

@@ -67,8 +67,8 @@ def test_the_job_of_a_killed_node_is_cancelled_by_the_process_that_survives(
     writing: Deployment, engine: Engine, runtime: str
 ) -> None:
     node, worker = start(writing, f"killed-{runtime}", runtime)
-    parent = writing.servers()[0] if runtime == "warm" else psutil.Process(node.pid)
-    [child] = parent.children()
+    parents = writing.servers() if runtime == "warm" else [psutil.Process(node.pid)]
+    [child] = (child for parent in parents for child in parent.children())
     child.kill()
     node.communicate(timeout=300)
     assert node.returncode == 128 + signal.SIGKILL
@@ -79,9 +79,10 @@ def test_the_job_of_a_killed_node_is_cancelled_by_the_process_that_survives(
 
 def test_the_job_of_a_node_that_nothing_survived_is_cancelled_by_the_retry(writing: Deployment, engine: Engine) -> None:
     node, worker = start(writing, "nothing survived")
-    [server] = writing.servers()
-    server.suspend()  # it would close the execution of the child
-    for process in (*server.children(), server, psutil.Process(node.pid)):
+    servers = writing.servers()
+    for server in servers:
+        server.suspend()  # it would close the execution of its child
+    for process in (*(child for server in servers for child in server.children()), *servers, psutil.Process(node.pid)):
         process.kill()
     node.communicate(timeout=300)
     assert engine.states()[-1] == "RUNNING"

@@ -24,19 +24,21 @@ def writing(writing_folder: Deployment, engine: Engine) -> Deployment:
     return writing_folder
 
 
-def start(writing: Deployment, run_id: str, runtime: str = "warm") -> tuple["subprocess.Popen[str]", int]:
-    """Start the node. Return it and its worker's pid, once that writes."""
+def start(
+    writing: Deployment, run_id: str, runtime: str = "warm", after: str = ""
+) -> tuple["subprocess.Popen[str]", int]:
+    """Start the node. Return it and its worker's pid, once a worker other than `after` writes."""
     node = writing.start(NODE, run_id, runtime=runtime, grace=20)
     file = writing.folder / "told" / "worker"
-    wait_for(lambda: (file.exists() and file.read_text()) or node.poll() is not None, seconds=300)
+    wait_for(lambda: (file.exists() and file.read_text() not in ("", after)) or node.poll() is not None, seconds=300)
     assert node.poll() is None, node.communicate()[0]
     return node, int(file.read_text())
 
 
 def require_retry(writing: Deployment, run_id: str) -> None:
     """Require that the same run's next try succeeds, and that no folder of an earlier try is left."""
-    (writing.folder / "told" / "worker").unlink(missing_ok=True)
-    node, _ = start(writing, run_id)
+    file = writing.folder / "told" / "worker"
+    node, _ = start(writing, run_id, after=file.read_text() if file.exists() else "")
     (writing.folder / "told" / "go").touch()
     log = node.communicate(timeout=300)[0]
     result = writing.result(NODE, run_id)

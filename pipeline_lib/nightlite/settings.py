@@ -62,7 +62,8 @@ def read_variables(kind: type[_Kind], prefix: str = "") -> _Kind:
     try:
         return kind(_env_prefix=prefix)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A name that is unknown first: it is often a misspelt one that is missing.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         field, *within = map(str, first["loc"])
         # Logs hold no secrets, and an address may contain one.
         secret = "SecretStr" in str(kind.model_fields[field].annotation) or "@" in str(first["input"])
@@ -96,4 +97,8 @@ def expected(error: Mapping[str, Any]) -> str:
     """Return what was expected, of one of a ValidationError's `errors()`."""
     known = _EXPECTED.get(error["type"])
     said = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
-    return known.format(**error.get("ctx", {})) if known else said
+    bounds = {  # a float's bound is 0.0
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in error.get("ctx", {}).items()
+    }
+    return known.format(**bounds) if known else said

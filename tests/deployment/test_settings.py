@@ -62,8 +62,9 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(read, name, value
         ('{"nodes": "*", "args": []}', "expected a list. Received: {'nodes'"),
         ('[{"nodes": "*", "args": []}, {"nodes": "*"}]', "entry 2: args: expected a value. Received: {'nodes'"),
         ('[{"nodes": "*", "args": "--runner=x"}]', "entry 1: args: expected a list. Received: '--runner=x'"),
-        ('[{"nodes": "*", "args": [], "above_mib": -1}]', "entry 1: above_mib: expected 0.0 or more. Received: -1"),
+        ('[{"nodes": "*", "args": [], "above_mib": -1}]', "entry 1: above_mib: expected 0 or more. Received: -1"),
         ('[{"nodes": "*", "args": [], "above": 1}]', "entry 1: above: expected no such field. Received: 1"),
+        ('[{"node": "*", "args": []}]', "entry 1: node: expected no such field. Received: '\\*'"),
     ],
 )
 def test_a_wrong_entry_of_beams_arguments_is_named(read, value, words):

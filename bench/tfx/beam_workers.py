@@ -55,8 +55,8 @@ def pairs(examples: int, count: int, pattern: str, folder: Path) -> Iterator[tup
 
 
 def _mebibytes(log: Path) -> float:
-    """Return the size of the input files, which a node with workers has written into its log."""
-    [line] = [line for line in log.read_text(encoding="utf-8").splitlines() if "MiB of input files" in line]
+    """Return the size of the input files, which the node has written into its log at its turn with workers."""
+    [line] = [line for line in log.read_text(encoding="utf-8").splitlines() if "forked workers" in line]
     return float(line.partition(" has ")[2].partition(" MiB")[0].replace(",", ""))
 
 

@@ -30,19 +30,26 @@ ALL = BeamArguments(nodes="*", args=("--runner=DirectRunner", "--setup_file=mine
     ],
 )
 def test_the_first_entry_that_matches_wins(node_id: str, mebibytes: float, expected: str) -> None:
-    found = arguments.chosen(Settings(beam_args=(LARGE, ALL), beam_workers_above_mib=0), node_id, mebibytes, False)
-    assert found and found[0][0] == expected
+    of = Settings(beam_args=(LARGE, ALL), beam_workers_above_mib=0)
+    found, _ = arguments.chosen(of, node_id, mebibytes, compiled=False)
+    assert found and found[0] == expected
 
 
 def test_a_match_replaces_compiled_arguments_and_workers_do_not() -> None:
-    assert arguments.chosen(Settings(beam_args=(LARGE,)), "Evaluator.shop", 500, compiled=True)
-    assert arguments.chosen(Settings(beam_workers_above_mib=0), "Evaluator.shop", 500, compiled=True) is None
+    found, words = arguments.chosen(Settings(beam_args=(LARGE,)), "Evaluator.shop", 500, compiled=True)
+    assert found == ["--runner=PortableRunner", "--sdk_container_image=unused"]
+    assert words == (": Beam has entry 1 of NIGHTLITE_BEAM_ARGS: --runner=PortableRunner --sdk_container_image=unused")
+    found, words = arguments.chosen(Settings(beam_workers_above_mib=0), "Evaluator.shop", 500, compiled=True)
+    assert (found, words) == (None, ": Beam has the arguments of the compiled pipeline")
 
 
 def test_workers_begin_at_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arguments, "cores", lambda: 3)
     of = Settings(beam_workers_above_mib=100)
-    assert arguments.chosen(of, "Transform", 99.9, compiled=False) is None
+    assert arguments.chosen(of, "Transform", 99.9, compiled=False) == (
+        None,
+        ", below NIGHTLITE_BEAM_WORKERS_ABOVE_MIB=100: Beam runs in this process",
+    )
     found = arguments.chosen(of, "Transform", 100, compiled=False)
     assert found == (
         [
@@ -51,7 +58,7 @@ def test_workers_begin_at_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
             "--direct_num_workers=3",
             "--sdk_container_image=unused",
         ],
-        "Beam has 3 forked workers",
+        ": Beam has 3 forked workers",
     )
 
 
@@ -91,7 +98,7 @@ def test_a_size_is_that_of_the_files_that_an_example_gen_reads(tmp_path: Path) -
 
 
 def test_a_node_has_the_arguments_of_today_without_being_compiled_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
     runs = Runs(tmp_path)
@@ -106,6 +113,8 @@ def test_a_node_has_the_arguments_of_today_without_being_compiled_again(
         forget_settings()
         [text] = texts(runs.all(compiled, f"with-{there}")["BeamArguments"])["text"]
         assert there in text and not_there not in text
+        said = f"entry 1 of NIGHTLITE_BEAM_ARGS: {there} " if value else "the arguments of the compiled pipeline\n"
+        assert f"BeamArguments has 0 MiB of input files: Beam has {said}" in capsys.readouterr().out
     forget_settings()
 
 

@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,24 +43,23 @@ def is_beam_node(pipeline: Path, node_id: str) -> bool:
 
 
 def choose(operator: BaseExecutorOperator, info: data_types.ExecutionInfo) -> None:
-    """Replace the arguments of a Beam node's operator, if the settings have others for it."""
+    """Replace the arguments of a Beam node's operator, if the settings have others for it. The log says how it runs."""
     if not isinstance(operator, BeamExecutorOperator):
         return
     mebibytes = input_bytes(info) / _MIB
     node_id = info.pipeline_node.node_info.id
-    found = chosen(settings(), node_id, mebibytes, compiled=bool(operator.beam_pipeline_args))
-    if found is None:
+    arguments, reason = chosen(settings(), node_id, mebibytes, compiled=bool(operator.beam_pipeline_args))
+    node_log.say(f"{node_id} has {int(mebibytes):,} MiB of input files{reason}")
+    if arguments is None:
         return
-    arguments, reason = found
-    node_log.say(f"{node_id} has {mebibytes:,.0f} MiB of input files: {reason}")
     values = [placeholder_pb2.PlaceholderExpression() for _ in arguments]
     for value, argument in zip(values, arguments, strict=True):
         value.value.string_value = argument
     operator.beam_pipeline_args = values
 
 
-def chosen(of: Settings, node_id: str, mebibytes: float, compiled: bool) -> tuple[Sequence[str], str] | None:
-    """Return a node's arguments with the reason, or None to keep those of the compiled pipeline.
+def chosen(of: Settings, node_id: str, mebibytes: float, compiled: bool) -> tuple[Sequence[str] | None, str]:
+    """Return a node's arguments, or None to keep those of the compiled pipeline, with the end of the log's line.
 
     Args:
       of: the settings.
@@ -69,11 +69,15 @@ def chosen(of: Settings, node_id: str, mebibytes: float, compiled: bool) -> tupl
     """
     for number, entry in enumerate(of.beam_args, 1):
         if fnmatch.fnmatchcase(node_id, entry.nodes) and mebibytes >= entry.above_mib:
-            return without_package(entry.args), f"Beam has the arguments of entry {number} of NIGHTLITE_BEAM_ARGS"
-    if not compiled and mebibytes >= of.beam_workers_above_mib:
-        workers = cores()
-        return without_package(forked_workers(workers)), f"Beam has {workers} forked workers"
-    return None
+            arguments = without_package(entry.args)
+            return arguments, f": Beam has entry {number} of NIGHTLITE_BEAM_ARGS: {shlex.join(arguments)}"
+    if compiled:
+        return None, ": Beam has the arguments of the compiled pipeline"
+    if mebibytes < of.beam_workers_above_mib:
+        limit = f"NIGHTLITE_BEAM_WORKERS_ABOVE_MIB={of.beam_workers_above_mib:g}"
+        return None, f", below {limit}: Beam runs in this process"
+    workers = cores()
+    return without_package(forked_workers(workers)), f": Beam has {workers} forked workers"
 
 
 def cores() -> int:

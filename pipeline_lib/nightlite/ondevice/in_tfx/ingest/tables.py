@@ -110,12 +110,16 @@ def _read(files: Sequence[Path], model: OnDeviceModel, scratch: Path | None) -> 
     label, rows = _Label(model), RowsWriter(scratch)
     labels: list[Any] = []
     slices = (part for file in files for part in _slices(file, model.features, label))
-    for values, found in shown(slices, "Reading rows"):
+    for values, found in shown(slices, "Reading rows", size=_rows):
         rows.append(values)
         labels.append(found)
     if not rows.count:
         raise DataError(f"{listed([str(file) for file in files])}: expected one or more rows. Received: none")
     return Split(rows.finish(), np.concatenate(labels)).by_content()
+
+
+def _rows(part: tuple[_Values, NDArray[Any] | None]) -> int:
+    return len(next(iter(part[0].values())))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def write_split(
     # RandomState: its numbers are the same with any NumPy.
     shuffled = split.take(np.random.RandomState(_SEED).permutation(len(split)))
     sizes = {}
-    for index in shown(range(parts), f"Writing {name}", parts):
+    for index in shown(range(parts), f"Writing {name}", parts, "shards"):
         path = folder / f"{name}-{index:05d}-of-{parts:05d}.tfrecord.gz"
         shard = slice(index * len(split) // parts, (index + 1) * len(split) // parts)
         _write_shard(path, shuffled, shard, model)

@@ -27,6 +27,7 @@ from nightlite.runner import hooks
 from nightlite.runner.compiled_pipeline import FORCE, CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
 from nightlite.runner.in_tfx import fingerprints, node_log, run_parameters
+from nightlite.runner.in_tfx.beam import lost_workers
 from nightlite.runner.in_tfx.beam.forked_workers import in_words
 from nightlite.runner.in_tfx.constructs import user_files
 from nightlite.runner.in_tfx.launcher import NodeLauncher
@@ -159,7 +160,8 @@ def launch(request: NodeRequest, launcher: NodeLauncher, store: metadata.Metadat
     except DataError as error:
         return _result(request, "failed", f"{type(error).__name__}: {error}", final=True, facts=error.facts)
     except Exception as error:
-        _print_executors_part(error)
+        if not lost_workers.has_one():  # a death is told in a sentence, which is the log's last line
+            _print_executors_part(error)
         return _result(request, "failed", _reason(error, launcher.pipeline_root))
 
 

@@ -21,6 +21,7 @@ class Jobs:
     """A process that has imported Beam, and forks a process for each job."""
 
     def __init__(self, log: Path) -> None:
+        self.log = log
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.runner.in_tfx.beam.jobs"],
             cwd=PROJECT,
@@ -79,6 +80,7 @@ def test_a_worker_that_is_killed_fails_the_job_in_a_sentence(a_preloaded_process
     outcome = a_preloaded_process.outcome("die", tmp_path)
     assert outcome.startswith("Beam's worker_"), outcome
     assert " was killed by SIGKILL: out of memory is the usual reason (it had used " in outcome
+    assert "Traceback" not in a_preloaded_process.log.read_text()
     wait_for(lambda: not any(map(alive, workers(tmp_path))))
 
 

@@ -20,7 +20,7 @@ from nightlite.errors import NightliteError
 
 _PARAMS = ("epochs=1", "min_accuracy=0", "min_class_accuracy=0", "max_loss=100")
 _ABOVE = "NIGHTLITE_BEAM_WORKERS_ABOVE_MIB"
-_TURN = "NIGHTLITE_BENCH_TURN"  # part of a node's cache key, so that no turn is answered from the cache
+_TURN = "BENCH_TURN"  # part of a node's cache key, so that no turn is answered from the cache
 _WAYS = {"one process": "inf", "forked workers": "0"}
 
 

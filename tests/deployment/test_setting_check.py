@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from nightlite.deployment.setting_check import check_settings, known_variables, refuse_unknown_variables
+from nightlite.deployment.models import models
+from nightlite.deployment.setting_check import (
+    beam_args_without_nodes,
+    check_settings,
+    known_variables,
+    refuse_unknown_variables,
+)
 from nightlite.deployment.settings import Settings
 from nightlite.errors import SettingsError
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.settings import BeamArguments
 from nightlite.settings import read_variables
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -90,6 +98,19 @@ def test_where_the_files_are_not_mounted_they_are_not_asked_for(monkeypatch: pyt
     for name in ("SIGNING_KEY", "VERIFYING_KEY", "NOTIFY_URLS_FILE"):
         monkeypatch.setenv(f"NIGHTLITE_{name}", "/keys/in-another-container")
     check_settings(Settings(), with_files=False)
+
+
+def test_a_pattern_of_beams_arguments_that_no_node_has_is_told(tmp_path: Path, pipeline: CompiledPipeline) -> None:
+    entries = [BeamArguments(nodes=nodes, args=()) for nodes in ("Trainer.*", "*", "ExampleGenn")]
+    config = Settings(compiled_dir=tmp_path, beam_args=tuple(entries))
+    assert beam_args_without_nodes(config) == []  # nothing is compiled yet
+    for model in models().values():
+        pipeline.write(config.compiled_file(model))
+    assert beam_args_without_nodes(config) == [
+        "Did you mean ExampleGen? NIGHTLITE_BEAM_ARGS: entry 3: nodes: expected a pattern that matches a node of a "
+        "model's pipeline (ExampleGen, latest, Trainer.mnist, Trainer.lite, Pusher). Received: 'ExampleGenn'"
+    ]
+    assert beam_args_without_nodes(Settings(compiled_dir=tmp_path)) == []
 
 
 def test_every_variable_that_is_named_anywhere_is_known() -> None:

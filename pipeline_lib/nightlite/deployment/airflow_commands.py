@@ -9,6 +9,7 @@ from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import command_app
 from nightlite.deployment.data_sources import ListsSources
 from nightlite.deployment.models import first_model, models
+from nightlite.deployment.setting_check import beam_args_without_nodes
 from nightlite.deployment.settings import settings
 
 app = command_app()
@@ -49,6 +50,8 @@ def up() -> None:
                 f"Run 'nightlite ingest{which} {model.usual_source}' for data, and 'make compile'; "
                 f"'make demo{which.replace(' --model ', ' MODEL=')}' does both."
             )
+    for warning in beam_args_without_nodes(settings()):
+        print(warning)
 
 
 @app.command(epilog="Example: nightlite down")

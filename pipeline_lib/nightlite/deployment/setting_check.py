@@ -1,6 +1,7 @@
 """Check of every `NIGHTLITE_…` variable before Airflow starts, because a bad one would fail the nightly runs."""
 
 import difflib
+import fnmatch
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from nightlite.deployment.in_airflow.watchdog.settings import WatchdogSettings, 
 from nightlite.deployment.models import all_models, models
 from nightlite.deployment.settings import Settings
 from nightlite.did_you_mean import did_you_mean
-from nightlite.errors import SettingsError
+from nightlite.errors import CompiledPipelineError, SettingsError
 from nightlite.ondevice.in_airflow.notice.settings import NoticeSettings, notice_settings
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.run_parameters import run_params
@@ -22,6 +23,7 @@ from nightlite.ondevice.settings import (
     run_default_fields,
     run_defaults,
 )
+from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.settings import PREFIX, read_variables
 
 _READ_BY = (Settings, NoticeSettings, WatchdogSettings, AccessVariables, ContainerVariables)
@@ -111,6 +113,25 @@ def check_settings(config: Settings, *, with_files: bool = True) -> None:
         notices.addresses()
         _require_file("signing_key", config.signing_key)
         _require_file("verifying_key", config.verifying_key)
+
+
+def beam_args_without_nodes(config: Settings) -> list[str]:
+    """Return a warning for each entry of NIGHTLITE_BEAM_ARGS that no node of the models' compiled pipelines has.
+
+    It is no error: the entry may be for another pipeline of this Airflow. While a model has no usable compiled
+    pipeline there is none.
+    """
+    try:
+        files = [config.compiled_file(model) for model in models().values()] if config.beam_args else []
+        nodes = list(dict.fromkeys(node.id for file in files for node in CompiledPipeline.read(file).nodes))
+    except CompiledPipelineError:
+        return []
+    return [
+        f"{did_you_mean([entry.nodes], nodes)}{PREFIX}BEAM_ARGS: entry {number}: nodes: expected a pattern that "
+        f"matches a node of a model's pipeline ({', '.join(nodes)}). Received: {entry.nodes!r}"
+        for number, entry in enumerate(config.beam_args, 1)
+        if not fnmatch.filter(nodes, entry.nodes)
+    ]
 
 
 def _require_file(name: str, path: Path | None) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from nightlite.deployment.dag_check import import_errors, refuse_broken_dags
 from nightlite.deployment.in_airflow.watchdog.login import CONNECTION, WATCHDOG_USER
 from nightlite.deployment.models import models
-from nightlite.deployment.setting_check import check_settings
+from nightlite.deployment.setting_check import beam_args_without_nodes, check_settings
 from nightlite.deployment.settings import Settings, settings
 from nightlite.errors import NightliteError, SettingsError, StackError
 from nightlite.ondevice.model import OnDeviceModel
@@ -45,6 +45,8 @@ def initialize(config: Settings) -> None:
     from airflow.configuration import conf
 
     check_settings(config, with_files=False)
+    for warning in beam_args_without_nodes(config):
+        say(warning)
     refuse_broken_dags(import_errors(Path(conf.get_mandatory_value("core", "dags_folder"))))
     migrate()
     make_users()

@@ -114,7 +114,7 @@ def test_a_node_has_the_arguments_of_today_without_being_compiled_again(
         [text] = texts(runs.all(compiled, f"with-{there}")["BeamArguments"])["text"]
         assert there in text and not_there not in text
         said = f"entry 1 of NIGHTLITE_BEAM_ARGS: {there} " if value else "the arguments of the compiled pipeline\n"
-        assert f"BeamArguments has 0 MiB of input files: Beam has {said}" in capsys.readouterr().out
+        assert f"BeamArguments has 0.0 MiB of input files: Beam has {said}" in capsys.readouterr().out
     forget_settings()
 
 

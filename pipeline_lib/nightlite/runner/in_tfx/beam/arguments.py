@@ -49,7 +49,7 @@ def choose(operator: BaseExecutorOperator, info: data_types.ExecutionInfo) -> No
     mebibytes = input_bytes(info) / _MIB
     node_id = info.pipeline_node.node_info.id
     arguments, reason = chosen(settings(), node_id, mebibytes, compiled=bool(operator.beam_pipeline_args))
-    node_log.say(f"{node_id} has {int(mebibytes):,} MiB of input files{reason}")
+    node_log.say(f"{node_id} has {mebibytes:,.1f} MiB of input files{reason}")
     if arguments is None:
         return
     values = [placeholder_pb2.PlaceholderExpression() for _ in arguments]

@@ -59,6 +59,7 @@ def execute(request: NodeRequest) -> int:
     signal.signal(signal.SIGTERM, _cancel)
     signal.signal(signal.SIGINT, _cancel)
     node_log.quiet(levels=request.log_levels)
+    lost_workers.quiet()
     started = time.monotonic()
     try:
         launcher, store = prepare(request)

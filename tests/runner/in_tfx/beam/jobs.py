@@ -15,7 +15,7 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from nightlite.runner.in_tfx.beam import forked_workers, memo, ports
+from nightlite.runner.in_tfx.beam import forked_workers, lost_workers, memo, ports
 from tests.runner.in_tfx.beam.listening import look_around
 
 EDITED = "edited_between_two_jobs"
@@ -68,6 +68,7 @@ def run(job: str, folder: Path) -> str:
     """Run a job as a node does. Return its outcome."""
     signal.signal(signal.SIGTERM, _stop)
     forked_workers.fork_forker()
+    lost_workers.quiet()
     memo.install()
     ports.install()
     sys.path.append(str(folder))  # as a node makes the user's code importable

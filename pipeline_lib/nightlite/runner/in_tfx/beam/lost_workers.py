@@ -21,8 +21,10 @@ def has_one() -> bool:
     return bool(Forker.of_this_process and Forker.of_this_process.first_death)
 
 
-def install() -> None:
-    """Keep these tracebacks out of this process's log. Once is enough."""
+def quiet() -> None:
+    """Keep these tracebacks out of this process's log, if it is a node with a forker of Beam workers."""
+    if not Forker.of_this_process:
+        return
     logging.getLogger(worker_handlers.__name__).addFilter(_is_no_closing)
     logging.getLogger(data_plane.__name__).addFilter(_is_no_lost_connection)
     threading.excepthook = _tell
@@ -34,11 +36,11 @@ def _is_no_closing(_record: logging.LogRecord) -> bool:
 
 def _is_no_lost_connection(record: logging.LogRecord) -> bool:
     # The connection breaks before the death is known.
-    return not (Forker.of_this_process and record.exc_info and _is_rpcs(record.exc_info[0]))
+    return not (record.exc_info and _is_rpcs(record.exc_info[0]))
 
 
 def _tell(what: threading.ExceptHookArgs) -> None:
-    if not (Forker.of_this_process and what.thread and what.thread.name == _READER and _is_rpcs(what.exc_type)):
+    if not (what.thread and what.thread.name == _READER and _is_rpcs(what.exc_type)):
         _excepthook(what)
 
 

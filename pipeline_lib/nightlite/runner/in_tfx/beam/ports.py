@@ -27,7 +27,7 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from google.protobuf import json_format
 from grpc import _server
 
-from nightlite.runner.in_tfx.beam import forked_workers, lost_workers
+from nightlite.runner.in_tfx.beam import forked_workers
 
 _EVERY_INTERFACE = ("[::]:", "0.0.0.0:")
 _LONGEST_FOLDER = 90  # bytes; a Unix socket's path has at most 107
@@ -146,4 +146,3 @@ def install() -> None:
     worker_handlers.WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(SubprocessHandler)
     # Prism, for batch pipelines outside of notebooks, would be downloaded and opens its own ports.
     SwitchingDirectRunner._is_interactive = True
-    lost_workers.install()

@@ -167,7 +167,8 @@ def test_a_node_is_run_by_its_command_and_a_wrong_one_is_usage(
 ) -> None:
     monkeypatch.setattr(client, "run", lambda *_: pytest.fail("a warm server was asked"))
     # No fork of a process in which other tests have run TensorFlow.
-    monkeypatch.setattr(forking, "run_here", forking._run_node)
+    no_lifeline = SimpleNamespace(hold=lambda: None)
+    monkeypatch.setattr(forking, "run_here", lambda given: forking._run_node(given, no_lifeline))
     assert compiled("--arg", "root=root") == EXIT_OK
     capfd.readouterr()
     asked = ["run-node", "--pipeline=shop.json", "--run-id=one", "--runtime=cold"]

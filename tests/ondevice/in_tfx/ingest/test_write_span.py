@@ -242,6 +242,9 @@ def _in_a_fork(work: Callable[[], str], prepare: Callable[[], None] = lambda: No
     receiver, sender = FORK.Pipe(duplex=False)
 
     def run() -> None:
+        # pytest keeps the output in a file, which `prepare` limits, and gRPC's threads of other tests write to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
         prepare()
         try:
             sender.send(work())

@@ -29,6 +29,11 @@ def test_only_the_smaller_sizes_have_points_of_local_dag_runner() -> None:
     assert found.local_runner == ((1_000, 1041),)
 
 
+def test_100k_is_the_yardstick_of_1m() -> None:
+    some = [row for row in rows() if not row.name.endswith("_100k")]
+    assert curve.points(some, "examples_per_second").ours == ((1_000, 40), (100_000, 600), (1_000_000, 580))
+
+
 def test_the_same_rows_are_the_same_picture_with_their_figures_as_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

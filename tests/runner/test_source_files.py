@@ -102,7 +102,7 @@ def test_a_file_is_read_once_until_it_is_edited(tmp_path: Path, monkeypatch: pyt
 def test_no_trainer_depends_on_a_gate_or_on_what_only_shows(run_fn: str, reads: set[str]) -> None:
     found = source_files.reached([run_fn], [str(SOURCES)])
     assert reads <= set(found)
-    converts = (_IN_TFX, f"{_IN_TFX}.raw_examples", f"{_IN_TFX}.export")
+    converts = (_IN_TFX, *(f"{_IN_TFX}.{name}" for name in ("raw_examples", "training_input", "export")))
     found = {name for name in found if name not in converts and not name.startswith(f"{_IN_TFX}.conversion")}
     for name in (
         "nightlite.ondevice.gates",

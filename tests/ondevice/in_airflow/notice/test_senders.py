@@ -120,7 +120,7 @@ def test_no_one_is_notified_without_a_recipient(monkeypatch):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"on": "pushed,pusht"}, "NIGHTLITE_NOTIFY_ON: expected 'pushed'"),
+        ({"on": "pushed,pusht"}, "NIGHTLITE_NOTIFY_ON: entry 2: expected 'pushed'"),
         ({"urls": "hooks/secret-path"}, "NIGHTLITE_NOTIFY_URLS: expected addresses"),
         ({"webhook": "hooks/secret-path"}, "NIGHTLITE_NOTIFY_WEBHOOK: expected an address"),
     ],

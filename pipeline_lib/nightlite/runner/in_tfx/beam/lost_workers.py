@@ -12,7 +12,6 @@ from apache_beam.runners.worker import data_plane
 
 from nightlite.runner.in_tfx.beam.forked_workers import Forker
 
-_READER = "read_grpc_client_inputs"  # Beam's thread that reads what a worker sends
 _excepthook = threading.excepthook
 
 
@@ -40,7 +39,7 @@ def _is_no_lost_connection(record: logging.LogRecord) -> bool:
 
 
 def _tell(what: threading.ExceptHookArgs) -> None:
-    if not (what.thread and what.thread.name == _READER and _is_rpcs(what.exc_type)):
+    if not _is_rpcs(what.exc_type):  # of a thread that reads what a worker sends
         _excepthook(what)
 
 

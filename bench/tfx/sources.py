@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -60,20 +60,11 @@ def tables(examples: int) -> Iterator[pa.Table]:
         yield pa.table({**measures, **words})
 
 
-def write_csv(examples: int, file: Path) -> None:
-    """Write a table of penguins as CSV."""
+def write_table(examples: int, file: Path, writer_of: Callable[[str, pa.Schema], Any]) -> None:
+    """Write a table of penguins by Arrow's writer of that form."""
     rows = tables(examples)
     first = next(rows)
-    with csv.CSVWriter(str(file), first.schema) as writer:
-        for table in (first, *rows):
-            writer.write_table(table)
-
-
-def write_parquet(examples: int, file: Path) -> None:
-    """Write a table of penguins as Parquet."""
-    rows = tables(examples)
-    first = next(rows)
-    with pq.ParquetWriter(str(file), first.schema) as writer:
+    with writer_of(str(file), first.schema) as writer:
         for table in (first, *rows):
             writer.write_table(table)
 
@@ -97,8 +88,11 @@ def main() -> None:
     writers: dict[str, tuple[str, Callable[[int, Path], None]]] = {
         "idx": (MNIST.ingest, lambda count, folder: write_idx(count, folder, "")),
         "idx.gz": (MNIST.ingest, lambda count, folder: write_idx(count, folder, ".gz")),
-        "csv": (PENGUINS.ingest, lambda count, folder: write_csv(count, folder / "all.csv")),
-        "parquet": (PENGUINS.ingest, lambda count, folder: write_parquet(count, folder / "all.parquet")),
+        "csv": (PENGUINS.ingest, lambda count, folder: write_table(count, folder / "all.csv", csv.CSVWriter)),
+        "parquet": (
+            PENGUINS.ingest,
+            lambda count, folder: write_table(count, folder / "all.parquet", pq.ParquetWriter),
+        ),
     }
     parser = argparse.ArgumentParser(prog="python -m bench.tfx.sources", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("examples", type=int, metavar="EXAMPLES", help=f"{EVAL_SHARE:.0%}% of them for evaluation")

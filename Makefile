@@ -86,14 +86,14 @@ test-kills:
 test-end-to-end:
 	@$(BESIDE) $(AIRFLOW)/python -m pytest $(SLOWEST) tests/end_to_end
 
-test-faults: setup ## twice sixty kills, a year of nights, damaged data, models, disks and parameters: docs/faults.md (an hour at most)
+test-faults: setup ## twice sixty kills, a year of nights, damaged data, models, disks and parameters: docs/reference/faults.md (an hour at most)
 	@export NIGHTLITE_TEST_KILLS=$${NIGHTLITE_TEST_KILLS:-60} NIGHTLITE_TEST_NIGHTS=$${NIGHTLITE_TEST_NIGHTS:-365}; \
 	$(SIDE_BY_SIDE) $(FAULTS)
 
 # Prism listens on every interface and cannot be told otherwise, so the engine gets a network of its own where it may.
 PRISM := github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
 ALONE := unshare --map-root-user --net
-test-engine: setup ## the whole pipeline and kills of all kinds on another Beam engine, Prism, which needs Go; not in CI: docs/scale.md
+test-engine: setup ## the whole pipeline and kills of all kinds on another Beam engine, Prism, which needs Go; not in CI: docs/how-to/scale.md
 	@command -v go >/dev/null || { echo "test-engine: expected Go on PATH, to install $(PRISM). Received: none" >&2; exit 2; }
 	@[ -x .venvs/prism/bin/prism ] || GOBIN=$(CURDIR)/.venvs/prism/bin go install $(PRISM)
 	@$$($(ALONE) true 2>/dev/null && echo $(ALONE)) sh -c 'ip link set lo up; exec "$$@"' - \
@@ -113,7 +113,7 @@ audit: setup ## both locks against known advisories, by pip-audit; not in CI
 	@for lock in requirements.txt requirements-tfx.txt; do $(UV) run --quiet --no-project --with 'pip-audit>=2.9,<3' \
 	  pip-audit --strict --progress-spinner=off --disable-pip --no-deps --requirement $$lock || exit; done
 
-GENERATED := docs/run-parameters-and-gates.md docs/settings.md settings.env.example
+GENERATED := docs/reference/run-parameters-and-gates.md docs/reference/settings.md settings.env.example
 docs: setup ## write the tables of parameters, gates and settings into docs/, and settings.env.example
 	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
 

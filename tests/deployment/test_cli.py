@@ -71,7 +71,7 @@ def test_without_models_the_runners_commands_come_first(monkeypatch: pytest.Monk
         "beam-pool",
     ]
     heading, *lines = others.splitlines()
-    assert "deployment of models" in heading and "docs/your-own-model.md" in heading
+    assert "deployment of models" in heading and "docs/tutorial/your-own-model.md" in heading
     assert {line.split()[0] for line in lines} == set(cli.COMMANDS) - set(cli.RUNNER)
 
 

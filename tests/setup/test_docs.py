@@ -61,7 +61,8 @@ def names_one_of(paths: list[str], end: str) -> bool:
 
 def test_the_readme_leads_to_every_page_of_docs() -> None:
     linked = {(PROJECT / link.partition("#")[0]).resolve() for link in links(PROJECT / "README.md")}
-    assert [page.name for page in PAGES if page.parent == PROJECT / "docs" and page not in linked] == []
+    ours = [page for page in PAGES if page.is_relative_to(PROJECT / "docs") and page.parent.name != "decisions"]
+    assert len(ours) > 20 and [page.name for page in ours if page not in linked] == []
 
 
 def test_the_readmes_tree_is_of_this_project() -> None:

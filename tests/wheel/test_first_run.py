@@ -1,4 +1,4 @@
-"""A team's first run of its own TFX pipeline by the wheel alone, as docs/runner.md says: to a finished DAG run."""
+"""A team's first run of its own TFX pipeline by the wheel alone, to a finished DAG run: docs/how-to/runner.md"""
 
 import json
 import os

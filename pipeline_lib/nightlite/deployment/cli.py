@@ -85,7 +85,7 @@ _EXAMPLES = {
     True: "nightlite demo; nightlite ingest ~/data; nightlite runs",
     False: "nightlite tfx-env; nightlite compile shop.pipeline:create_pipeline --output shop.json",
 }
-_NO_MODEL = f"none is in {SOURCES / 'models'}. How to declare one: docs/your-own-model.md"
+_NO_MODEL = f"none is in {SOURCES / 'models'}. How to declare one: docs/tutorial/your-own-model.md"
 
 
 def usage() -> str:
@@ -95,10 +95,10 @@ def usage() -> str:
         commands = [
             "Run TFX pipelines in the Airflow that you have.",
             "",
-            "For any TFX pipeline (docs/runner.md):",
+            "For any TFX pipeline (docs/how-to/runner.md):",
             *_lines(RUNNER),
             "",
-            "Need a deployment of models, a checkout (docs/your-own-model.md):",
+            "Need a deployment of models, a checkout (docs/tutorial/your-own-model.md):",
             *_lines([name for name in COMMANDS if name not in RUNNER]),
         ]
     return "\n".join(

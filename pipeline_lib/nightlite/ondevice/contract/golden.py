@@ -1,7 +1,7 @@
 """Golden examples of a release: inputs, and what the file answers to them on any runtime.
 
 An app's own test feeds them to the file. It finds a wrong file, a wrong runtime and a call by wrong names. The inputs
-are those after an app's preprocessing, and prove nothing of it by themselves. docs/releases.md says how to test that.
+are those after an app's preprocessing, and prove nothing of it by themselves. How to test that: docs/how-to/releases.md
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Document `latest.json` of a channel: the releases that a phone may take. docs/feed.md says how an app reads it."""
+"""Document `latest.json` of a channel: the releases that a phone may take. For apps: docs/reference/feed.md"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal

@@ -16,7 +16,7 @@ from nightlite.ondevice.settings import Settings, settings
 _DAILY = "0 5 * * *"
 _PUBLISH = "nightlite.ondevice.in_tfx.publish_feed"
 _DOCS = """
-Publishes the feed that phones read: `var/feed/{name}/`, described in `docs/feed.md`.
+Publishes the feed that phones read: `var/feed/{name}/`, described in `docs/reference/feed.md`.
 
 It runs when the Asset `{asset}` tells of a release, and each day also without one, because a feed that is not renewed
 expires after four days. Phones then keep the model that they have. *Publish* ends skipped before the first release.

@@ -40,6 +40,8 @@ def tfx_env(
         say("interrupted; run it again, it goes on from here")
         raise typer.Exit(130) from None
     print(python)
-    say("done; next: nightlite compile MODULE:FUNCTION --output FILE, in your pipeline's folder (docs/runner.md)")
+    say(
+        "done; next: nightlite compile MODULE:FUNCTION --output FILE, in your pipeline's folder (docs/how-to/runner.md)"
+    )
     if python != default:
         say(f"set NIGHTLITE_TFX_PYTHON={python} for Airflow's processes and the nightlite command")

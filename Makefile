@@ -116,6 +116,7 @@ audit: setup ## both locks against known advisories, by pip-audit; not in CI
 GENERATED := docs/reference/run-parameters-and-gates.md docs/reference/settings.md settings.env.example
 docs: setup ## write the tables of parameters, gates and settings into docs/, and settings.env.example
 	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
+	@PYTHONPATH=pipeline_lib:. $(AIRFLOW)/python -m docs.command_options
 
 lint: setup ## ruff, the English, the fence between the two sides, mypy in both environments, and whether make docs would change anything
 	@$(SIDE_BY_SIDE) $(LINTS)

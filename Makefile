@@ -24,7 +24,7 @@ TESTS := test-compose test-end-to-end test-tfx $(FAULTS) test-wheel test-airflow
 SLOWEST := --durations=15 --durations-min=3
 # Linux's scheduler counts all containers as one: beside two busy others, the longest part would get a third of its time.
 BESIDE := nice -n 10
-.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow test-engine audit lint docs bench bench-quick web lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
+.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow test-engine audit lint docs bench bench-quick web lock screenshots diagrams tensorboard $(LINTS) $(CHECKS) $(TESTS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,10 +113,14 @@ audit: setup ## both locks against known advisories, by pip-audit; not in CI
 	@for lock in requirements.txt requirements-tfx.txt; do $(UV) run --quiet --no-project --with 'pip-audit>=2.9,<3' \
 	  pip-audit --strict --progress-spinner=off --disable-pip --no-deps --requirement $$lock || exit; done
 
-GENERATED := docs/reference/run-parameters-and-gates.md docs/reference/settings.md settings.env.example
-docs: setup ## write the tables of parameters, gates and settings into docs/, and settings.env.example
+GENERATED := docs/decisions/README.md docs/reference/run-parameters-and-gates.md docs/reference/settings.md settings.env.example
+# Strict: a dead link, a dead anchor or a page that the nav lacks is an error. With --quiet, mkdocs would not count them.
+SITE = PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(UV) run --quiet --no-project --python '>=3.11,<3.14' \
+  --with-requirements requirements-docs.txt mkdocs build --strict
+docs: setup ## write the generated pages of docs/ and settings.env.example, and build the site: var/docs/index.html
 	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
 	@PYTHONPATH=pipeline_lib:. $(AIRFLOW)/python -m docs.command_options
+	@$(SITE)
 
 lint: setup ## ruff, the English, the fence between the two sides, mypy in both environments, and whether make docs would change anything
 	@$(SIDE_BY_SIDE) $(LINTS)
@@ -125,6 +129,7 @@ lint-ruff:
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
 lint-docs:
 	@$(AIRFLOW)/cog --check --diff --verbosity=1 --check-fail-msg="run 'make docs'" -I . $(GENERATED)
+	@folder=$$(mktemp -d); told=$$($(SITE) --site-dir $$folder 2>&1) || { echo "$$told" >&2; rm -r $$folder; exit 1; }; rm -r $$folder
 # Spelling; then the words, and phrases of one line, for which docs/english.txt has a better one; then how docstrings open.
 PROSE = $(shell git ls-files Makefile '*.py' '*.md' '*.j2' '*.js' '*.html' '*.sh' '*.toml' '*.yml' '*.example' docker/bin .ci)
 lint-english:
@@ -166,7 +171,12 @@ lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest
 	@cp requirements-tfx.txt $(TFX_ENV)/requirements-tfx.txt  # whose pins it keeps
 	@$(LOCK) --no-annotate --extra tfx pyproject.toml -o $(TFX_ENV)/requirements-tfx.txt
 	@$(LOCK) $(UPGRADE) --group screenshots -o requirements-screenshots.txt
+	@$(LOCK) $(UPGRADE) --group docs -o requirements-docs.txt
 
 screenshots: ## docs/images/*.png from the local Airflow after make demo, by an installed Chromium (ONLY='grid report')
 	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
 	  python -m docs.screenshots $(ONLY)
+
+diagrams: ## docs/images/diagram-*.svg, the pages' mermaid as the site shows it, by npm and an installed Chromium
+	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
+	  python -m docs.diagrams

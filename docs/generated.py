@@ -3,6 +3,7 @@
 import copy
 import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -116,6 +117,16 @@ def settings_file() -> str:
             about = [f"# {line}" for line in textwrap.wrap(field.description or "", 116)]
             lines += [*about, f"#{prefix}{name.upper()}={quoted(default(field))}"]
     return "\n".join([*lines, ""])
+
+
+def decisions() -> str:
+    """Return the list of the decision records."""
+    pages = sorted((PROJECT / "docs" / "decisions").glob("[0-9]*.md"))
+    return _block(f"- [{_heading(page)}]({page.name})" for page in pages)
+
+
+def _heading(page: Path) -> str:
+    return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def _fields(prefix: str, kind: type[BaseModel]) -> list[tuple[str, str, FieldInfo]]:

@@ -145,7 +145,7 @@ NIGHTLITE := pipeline_lib/nightlite
 MYPY_TFX := $(NIGHTLITE)/deployment/in_tfx $(NIGHTLITE)/runner/in_tfx $(NIGHTLITE)/ondevice/in_tfx $(NIGHTLITE)/ondevice/feed $(NIGHTLITE)/ondevice/feed_client $(NIGHTLITE)/ondevice/releases $(NIGHTLITE)/litert.py pipeline_lib/models
 MYPY_AIRFLOW := $(filter-out $(NIGHTLITE)/litert.py,$(wildcard $(NIGHTLITE)/*.py $(NIGHTLITE)/runner/*.py $(NIGHTLITE)/ondevice/*.py)) $(NIGHTLITE)/runner/in_airflow $(NIGHTLITE)/ondevice/feed $(NIGHTLITE)/ondevice/feed_client $(NIGHTLITE)/ondevice/gates $(NIGHTLITE)/ondevice/report $(NIGHTLITE)/ondevice/results $(NIGHTLITE)/ondevice/try_it $(NIGHTLITE)/ondevice/in_airflow $(filter-out %/in_tfx %/__pycache__,$(wildcard $(NIGHTLITE)/deployment/*))
 lint-airflow:
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py web/*.py $(MYPY_AIRFLOW) dags bench/__main__.py bench/parse_folder.py
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py docs/site/*.py web/*.py $(MYPY_AIRFLOW) dags bench/__main__.py bench/parse_folder.py
 lint-tfx:
 	@$(TFX)/mypy --cache-dir .mypy_cache/tfx $(MYPY_TFX) bench/tfx
 

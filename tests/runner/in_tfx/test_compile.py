@@ -170,9 +170,18 @@ def test_without_a_curated_schema_one_is_inferred(tmp_path: Path) -> None:
 
 
 def test_nothing_is_trained_before_the_data_gate(upstream: dict[str, set[str]]) -> None:
-    assert "DataGate" in upstream["Transform"]
+    assert "DataGate" in upstream["Trainer.mnist"]
     assert {"StatisticsGen", "SchemaGen", "ExampleValidator", "Resolver.previous_span"} <= upstream["DataGate"]
     assert "Transform" in upstream["Trainer.mnist"] and "Trainer.mnist" in upstream["Trainer.mnist_lite"]
+
+
+def test_transform_waits_for_the_statistics_only_for_a_schema_made_of_them(
+    upstream: dict[str, set[str]], tmp_path: Path
+) -> None:
+    assert upstream["Transform"] == {"ImportExampleGen", "SchemaGen"}
+    assert "StatisticsGen" not in upstream["SchemaGen"]
+    inferred = compile_model(MODEL, Settings(var_dir=tmp_path, schema_dir=tmp_path / "none"))
+    assert "DataGate" in next(node.upstream for node in inferred.nodes if node.id == "Transform")
 
 
 def test_the_same_pipeline_compiles_to_the_same_bytes(compiled: CompiledPipeline) -> None:

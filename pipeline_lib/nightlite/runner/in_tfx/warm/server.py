@@ -44,7 +44,7 @@ class Server:
         self._listener: Listener | None = None
         self._last_used = time.monotonic()
         self._own_files: set[int] = set()
-        self._told = False
+        self._told, self._tick_at = False, 0.0
 
     def serve(self) -> None:
         """Serve until idle, outdated or asked to drain."""
@@ -58,7 +58,7 @@ class Server:
         self._own_files = {wakeup.fileno(), signalled.fileno(), self._selector.fileno()}
         self.listen()
         while self._listener or self._sessions:
-            for key, _ in self._selector.select(timeout=self._until_next_kill()):
+            for key, _ in self._selector.select(timeout=max(0.0, self._next_tick() - time.monotonic())):
                 if key.data == "signal":
                     with contextlib.suppress(BlockingIOError):
                         wakeup.recv(4096)
@@ -67,15 +67,15 @@ class Server:
                 else:
                     self._read(key.data)
             self._reap()
-            self.tick()
+            if self._told or time.monotonic() >= self._next_tick():  # it reads all code: longer than a node's start
+                self.tick()
 
     @property
     def listens(self) -> bool:
         return self._listener is not None
 
-    def _until_next_kill(self) -> float:
-        first = min((session.kill_at for session in self._by_pid.values()), default=float("inf"))
-        return max(0.0, min(_TICK_SECONDS, first - time.monotonic()))
+    def _next_tick(self) -> float:
+        return min([self._tick_at, *(session.kill_at for session in self._by_pid.values())])
 
     def _told_to_drain(self, *_: object) -> None:
         self._told = True
@@ -171,8 +171,7 @@ class Server:
         if session.child:
             session.stop()  # forgotten when its child is reaped
         else:
-            self._sessions.discard(session)
-            session.close()
+            self._forget(session)
 
     def _forget(self, session: Session) -> None:
         with contextlib.suppress(KeyError, ValueError):
@@ -207,6 +206,7 @@ class Server:
     def tick(self) -> None:
         """Kill nodes whose grace is over, and drain if it is time."""
         now = time.monotonic()
+        self._tick_at = now + _TICK_SECONDS
         for session in self._by_pid.values():
             if now >= session.kill_at:
                 session.signal(signal.SIGKILL)

@@ -33,6 +33,8 @@ def tfx_env(
     try:
         python = make_tfx_env(folder or default.parent.parent)
     except SetupError as error:
+        if error.output:
+            print(error.output, file=sys.stderr)
         if str(error):
             say(str(error))
         raise typer.Exit(error.code) from None

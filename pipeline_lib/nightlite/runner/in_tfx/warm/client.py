@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def connect(path: Path) -> socket.socket | None:
     return connection
 
 
-def connect_or_start(pipeline: Path, state_dir: Path) -> socket.socket:
+def connect_or_start(pipeline: Path, state_dir: Path, modules: Sequence[str] = ()) -> socket.socket:
     """Return a connection to the server. If there is none, one client starts it and the others wait for it.
 
     Raises:
@@ -114,7 +114,7 @@ def connect_or_start(pipeline: Path, state_dir: Path) -> socket.socket:
         if connection := connect(path):
             return connection
         if server is None:
-            server = _start_unless_another_does(path, pipeline, state_dir)
+            server = _start_unless_another_does(path, pipeline, state_dir, modules)
             if not told:
                 print(WAITING, file=sys.stderr, flush=True)
                 told = True
@@ -128,19 +128,23 @@ def connect_or_start(pipeline: Path, state_dir: Path) -> socket.socket:
     raise TimeoutError(f"it did not answer within {START_SECONDS} s, see {path.with_suffix('.log')}")
 
 
-def _start_unless_another_does(path: Path, pipeline: Path, state_dir: Path) -> subprocess.Popen[bytes] | None:
+def _start_unless_another_does(
+    path: Path, pipeline: Path, state_dir: Path, modules: Sequence[str]
+) -> subprocess.Popen[bytes] | None:
     lock = warm_lock.take(path)
     if lock is None:
         return None
     try:
         log = path.with_suffix(".log")
         print(f"starting the warm server (log: {log})", file=sys.stderr, flush=True)
-        return _start(path, pipeline, state_dir, log, lock)
+        return _start(path, pipeline, state_dir, log, lock, modules)
     finally:
         os.close(lock)  # the server has it, too
 
 
-def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) -> subprocess.Popen[bytes]:
+def _start(
+    path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int, modules: Sequence[str]
+) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
             [
@@ -151,6 +155,7 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) ->
                 os.path.abspath(pipeline),
                 str(state_dir),
                 str(lock),
+                *modules,
             ],
             pass_fds=[lock],
             stdin=subprocess.DEVNULL,
@@ -161,12 +166,16 @@ def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) ->
         )
 
 
-def main(pipeline: Path) -> int:
-    """Start the server ahead of the first node, with the imports of `pipeline`. Return once it listens."""
+def main(pipeline: Path, modules: Sequence[str] = ()) -> int:
+    """Start the server ahead of the first node, with the imports of `pipeline`. Return once it listens.
+
+    Args:
+      modules: what it imports as well, for a pipeline that is not compiled yet.
+    """
     with contextlib.suppress(OSError):  # the first node will try again and report the error
-        connect_or_start(pipeline, runtime_dir()).close()
+        connect_or_start(pipeline, runtime_dir(), modules).close()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from nightlite.errors import CompiledPipelineError
@@ -36,14 +37,17 @@ _ALWAYS = (
 )
 
 
-def preload(pipeline: Path | None = None) -> str | None:
+def preload(pipeline: Path | None = None, modules: Sequence[str] = ()) -> str | None:
     """Import the needs of every pipeline's executors, and `pipeline`'s executors and hooks but the user's own.
+
+    Args:
+      modules: what else is imported, for a pipeline that is not compiled yet.
 
     Returns:
       The first module whose import ran a TensorFlow op, or None.
     """
     own = [name for name in modules_of(pipeline) if identity.covers(name)] if pipeline else []
-    for module in [*own, *_ALWAYS]:
+    for module in [*own, *filter(identity.covers, modules), *_ALWAYS]:
         try:
             importlib.import_module(module)
         except (ImportError, TypeError, ValueError) as error:  # the latter two: it cannot be a module's name

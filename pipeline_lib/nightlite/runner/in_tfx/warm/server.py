@@ -1,6 +1,6 @@
 """The warm server: a process that has imported TFX and forks a child per node of any pipeline.
 
-    python -m nightlite.runner.in_tfx.warm.server SOCKET PIPELINE VAR_DIR LOCK
+    python -m nightlite.runner.in_tfx.warm.server SOCKET PIPELINE VAR_DIR LOCK [MODULE…]
 
 `client` starts it for the first node that needs one, of PIPELINE, and describes the protocol. The client takes the
 lock, which this process inherits as an open file (see `lock`).
@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from nightlite import locks
@@ -228,10 +229,10 @@ def say(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} [{os.getpid()}] {text}", flush=True)
 
 
-def main(path: Path, pipeline: Path, var_dir: Path, lock: int) -> int:
+def main(path: Path, pipeline: Path, var_dir: Path, lock: int, modules: Sequence[str] = ()) -> int:
     """Import everything, then serve; return the exit code."""
     idle_seconds = float(os.environ.get("NIGHTLITE_TEST_IDLE_SECONDS") or IDLE_SECONDS)
-    culprit = preloading.preload(pipeline)
+    culprit = preloading.preload(pipeline, modules)
     forking.freeze()
     if culprit:
         say(f"{culprit} ran a TensorFlow op: every node will run cold")
@@ -247,4 +248,4 @@ def main(path: Path, pipeline: Path, var_dir: Path, lock: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]))

@@ -90,7 +90,7 @@ class Steps:
 
 def is_live(stream: TextIO) -> bool:
     """Return whether lines of this stream can be redrawn."""
-    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def tail(log: Path) -> str:

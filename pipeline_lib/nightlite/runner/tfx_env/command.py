@@ -1,5 +1,6 @@
 """Command `nightlite tfx-env`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 

@@ -41,11 +41,11 @@ def test_colours_draw_two_pixels_in_a_half_block(monkeypatch: pytest.MonkeyPatch
 def test_no_color_draws_shades(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     drawn = draw(SQUARE, [1.0, 0.0, 1.0, 0.0], console(colours=True))
-    assert (drawn.plain, drawn.spans) == ("█ ", [])
+    assert (drawn.plain, drawn.spans) == (" █", [])
 
 
 def test_an_ascii_terminal_gets_ascii() -> None:
-    assert draw(SQUARE, [1.0, 0.0, 1.0, 0.0], console(encoding="ascii")).plain == "# "
+    assert draw(SQUARE, [1.0, 0.0, 1.0, 0.0], console(encoding="ascii")).plain == " #"
 
 
 def test_an_odd_height_and_three_channels_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

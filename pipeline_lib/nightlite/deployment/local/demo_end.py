@@ -96,7 +96,7 @@ def _value(feature: Feature, value: float | None) -> str:
 
 
 def draw(show: Picture, values: Sequence[float | None], console: Console) -> Text:
-    """Draw a picture: half blocks in grey or colours, or shades of two rows where there are no colours."""
+    """Draw a picture: half blocks in grey or colours, or where there are no colours, denser marks for darker rows."""
     low, high = show.black, show.white
     levels = [min(max(((value or 0) - low) / (high - low), 0), 1) for value in values]
     size = show.channels
@@ -111,7 +111,9 @@ def draw(show: Picture, values: Sequence[float | None], console: Console) -> Tex
             Text.assemble(*(("▀", f"{_rgb(upper)} on {_rgb(lower)}") for upper, lower in line)) for line in pairs
         )
     shades = _SHADES if console.options.ascii_only else _BLOCK_SHADES
-    return Text("\n").join(Text("".join(shades[round((sum(a) + sum(b)) / 6 * 4)] for a, b in line)) for line in pairs)
+    return Text("\n").join(
+        Text("".join(shades[4 - round((sum(a) + sum(b)) / 6 * 4)] for a, b in line)) for line in pairs
+    )
 
 
 def _rgb(pixel: Sequence[float]) -> str:

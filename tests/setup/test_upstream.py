@@ -14,7 +14,7 @@ REFERENCE = re.compile(r"\[([\w-]+/[\w-]+#\d+)\]")
 # How a module patches another: by a table of replacements, or in a function that installs them.
 PATCHES = re.compile(r"^(?:REPLACEMENTS\b|def install\()", re.MULTILINE)
 # The plugin that switches the others on, and what they share.
-UNPATCHING = {"plugin.py", "request.py"}
+UNPATCHING = {"plugin.py", "preloading.py", "request.py"}
 
 
 def listed(row: list[str]) -> list[Path]:

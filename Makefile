@@ -113,13 +113,14 @@ audit: setup ## both locks against known advisories, by pip-audit; not in CI
 	@for lock in requirements.txt requirements-tfx.txt; do $(UV) run --quiet --no-project --with 'pip-audit>=2.9,<3' \
 	  pip-audit --strict --progress-spinner=off --disable-pip --no-deps --requirement $$lock || exit; done
 
-GENERATED := docs/decisions/README.md docs/reference/run-parameters-and-gates.md docs/reference/settings.md settings.env.example
+GENERATED := docs/decisions/README.md $(addprefix docs/reference/,commands.md exit-codes.md formats.md run-parameters-and-gates.md settings.md) \
+  settings.env.example
 # Strict: a dead link, a dead anchor or a page that the nav lacks is an error. With --quiet, mkdocs would not count them.
 SITE = PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(UV) run --quiet --no-project --python '>=3.11,<3.14' \
   --with-requirements requirements-docs.txt mkdocs build --strict
 docs: setup ## write the generated pages of docs/ and settings.env.example, and build the site: var/docs/index.html
-	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
 	@PYTHONPATH=pipeline_lib:. $(AIRFLOW)/python -m docs.command_options
+	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
 	@$(SITE)
 
 lint: setup ## ruff, the English, the fence between the two sides, mypy in both environments, and whether make docs would change anything

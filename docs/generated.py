@@ -88,9 +88,14 @@ def parameters() -> str:
 
 
 def settings() -> str:
-    """Return the table of the settings: the deployment's, then those of a model."""
+    """Return the table of the settings: the deployment's, those of a model, of notices and of the watchdog."""
     lines = ["| variable | default | |", "| --- | --- | --- |"]
-    for prefix, name, field in (*_fields(PREFIX, Settings), *_of(_example())):
+    for prefix, name, field in (
+        *_fields(PREFIX, Settings),
+        *_of(_example()),
+        *_fields(NOTIFY, NoticeSettings),
+        *_fields(WATCHDOG, WatchdogSettings),
+    ):
         value = default(field)
         lines.append(f"| `{prefix}{name.upper()}` | {f'`{value}`' if value else ''} | {field.description} |")
     return _block(lines)

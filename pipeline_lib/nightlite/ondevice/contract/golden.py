@@ -40,8 +40,10 @@ class Golden(BaseModel):
     """Content of `golden.json`.
 
     Attributes:
+      schema_version: a reader refuses another one.
       sha256: of the file that gave the outputs.
       tolerance: the largest difference of an output that another runtime may have.
+      examples: one or more of every class; of a regression, over the range of its labels.
     """
 
     model_config = ConfigDict(frozen=True)

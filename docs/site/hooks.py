@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from docs import diagrams
@@ -34,7 +35,10 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
     name = page.file.src_uri
     if name == "README.md":
         page.meta["hide"] = ["navigation"]  # it has the tabs
-    markdown = diagrams.BLOCK.sub(lambda found: diagrams.picture(found[1]), markdown)
+    try:
+        markdown = diagrams.BLOCK.sub(lambda found: diagrams.picture(found[1]), markdown)
+    except diagrams.DiagramError as error:
+        raise PluginError(str(error)) from None
     parts = _FENCED.split(markdown)
     return "".join(part if position % 2 else _relinked(part, name, files) for position, part in enumerate(parts))
 

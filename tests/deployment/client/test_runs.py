@@ -111,7 +111,7 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     airflow.tasks_of["b"] = [ASKED.model_copy(update={"task_id": "DataGate", "state": "failed"})]
     assert list_runs(Settings(), MODEL, 10) == 0
     said = capsys.readouterr().out
-    [of_a, of_b, of_c] = [line for line in said.splitlines() if line[2:3] in "abc"]
+    [of_a, of_b, of_c] = [line for line in said.splitlines() if line[1:2] in tuple("abc")]
     assert "refused: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b and "older data: span 1" in of_c
     assert "I say" not in said and "released 7" not in said
     list_runs(Settings(), MODEL, 10, as_json=True)

@@ -29,6 +29,7 @@ _AIRFLOW = "nightlite.deployment.airflow_commands"
 _CLIENT = "nightlite.deployment.client.commands"
 _TFX = "nightlite.deployment.in_tfx.commands"
 _RUNNER = "nightlite.runner.in_tfx.commands"
+_INSTALLATION = "nightlite.deployment.installation.commands"
 
 COMMANDS = {
     "demo": Command("airflow", _AIRFLOW, "run everything once under Airflow and print the outcome", EVERY_DAY),
@@ -77,6 +78,10 @@ COMMANDS = {
     "run-local": Command("tfx", _TFX, "run a whole pipeline in this process, without Airflow", RUNNER),
     "run-node": Command("tfx", _RUNNER, "run one node of a compiled pipeline", RUNNER),
     "beam-pool": Command("tfx", _RUNNER, "start Beam workers for an engine, such as Flink", RUNNER),
+    "config": Command("airflow", _INSTALLATION, "show each setting, its value, and where it is from", INSTALLATION),
+    "doctor": Command(
+        "airflow", _INSTALLATION, "check this host, databases, Airflow, DAGs, locks, feeds", INSTALLATION
+    ),
     "completion": Command(
         "either",
         "nightlite.deployment.command_line.commands",

@@ -216,7 +216,7 @@ def test_a_lock_that_is_held_for_hours(tmp_path: Path) -> None:
     lock.parent.mkdir()
     lock.write_text("pid 7 on there")
     os.utime(lock, (0, time.time() - 7 * 3600))
-    assert airflow_checks.locks(tmp_path).state is State.ok  # whoever left the file holds no lock
+    assert airflow_checks.locks(tmp_path).state is State.ok  # a file alone is no lock
     with lock.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         stale = airflow_checks.locks(tmp_path)

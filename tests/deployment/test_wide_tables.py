@@ -59,5 +59,5 @@ def test_runs() -> None:
     failed = "Failed: Trainer.mnist, the training diverged"
     lines = shown([run_list.table([(RUN, "failed", "2026-11-24 03:00", "83", failed, told)])])
     [first] = [line for line in lines if "2026-11-24 03:00" in line]
-    assert first.startswith(RUN[:34]) and " 83 " in first
+    assert first.startswith(RUN[:25]) and " 83 " in first
     assert any("min_accuracy=" in line for line in lines) and any("Trainer.mnist" in line for line in lines)

@@ -58,17 +58,16 @@ def list_runs(config: Settings, model: OnDeviceModel, limit: int, *, as_json: bo
 def table(rows: Iterable[Sequence[str]]) -> Table:
     """Return the table of runs. In 100 columns, an id and a time stay on one line: people copy them."""
     found = Table(
-        Column("run", overflow="fold", min_width=34),
+        Column("run", overflow="fold"),
         "state",
         Column("started (UTC)", no_wrap=True),
         Column("seconds", justify="right"),
-        "outcome",
-        "parameters",
+        "outcome, parameters",
         box=SIMPLE,
         padding=(0, 1, 0, 0),
     )
-    for row in rows:
-        found.add_row(*map(escape, row))
+    for *row, outcome, parameters in rows:
+        found.add_row(*map(escape, row), escape("\n".join(filter(None, (outcome, parameters)))))
     return found
 
 

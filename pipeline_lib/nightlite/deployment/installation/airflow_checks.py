@@ -124,7 +124,7 @@ def _answers(path: Path) -> bool:
 
 
 def locks(var_dir: Path, hours: float = 6) -> Check:
-    """Check for locks that a process holds for hours. A lock that nobody holds is no lock, whoever left its file."""
+    """Check for locks that a process holds for hours. A lock that nobody holds is no lock, and its file may stay."""
     now, held = time.time(), []
     for path in (*var_dir.glob("*/.lock"), *var_dir.glob("*/*/.lock")):
         with contextlib.suppress(OSError):

@@ -35,7 +35,7 @@ class LocalExecutor(local_executor.LocalExecutor):
     def start(self) -> None:
         """Import what tasks need, then start the workers, which are forks of this process."""
         preload()
-        super().start()  # type: ignore[no-untyped-call]
+        super().start()
 
     def _spawn_worker(self) -> None:
         queue = self.activity_queue

@@ -33,7 +33,8 @@ def picture(text: str) -> str:
     """Return the HTML that shows the picture, with its address as README.md would write it."""
     if not path(text).exists():
         raise DiagramError(f"expected {path(text).relative_to(PROJECT)}. Received: no such file. Run 'make diagrams'")
-    return f'<img src="docs/images/{path(text).name}" alt="{" ".join(text.split()[:2])}">'
+    file = f"docs/images/{path(text).name}"
+    return f'<a href="{file}"><img src="{file}" alt="Diagram, larger behind the link"></a>'
 
 
 def main() -> None:

@@ -30,10 +30,10 @@ _NOTES = (
     "Where there is more than one model, a command takes --model NAME.",
     "nightlite COMMAND --help shows more; nightlite --version, what this is.",
     "",
-    "Exit code: 0 done; 1 it could not be done, or schema diff found a difference;",
-    "2 usage: a wrong option or value, or no such folder, release or run; 3 a run",
-    "kept its model back (demo, trigger --wait, status), predict is not sure, or",
-    "feed fetch refused what it received.",
+    "Exit code: 0 done; 1 it could not be done, or schema diff, doctor or config show",
+    "found something; 2 usage: a wrong option or value, or no such folder, release or",
+    "run; 3 a run kept its model back (demo, trigger --wait, status), predict is not",
+    "sure, or feed fetch refused what it received.",
     "",
 )
 _EXAMPLES = {

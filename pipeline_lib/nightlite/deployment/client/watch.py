@@ -139,9 +139,11 @@ class RunView:
         """Return the nodes as a table. With `one_line_each`, a long note is cut."""
         title = f"{self.dag_id} {self.run_id}"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD if one_line_each else box.HEAVY_HEAD)
+        # The note has what the other columns leave of the width.
+        table.expand = one_line_each
         for name in ("node", "state", "seconds"):
             table.add_column(name, no_wrap=one_line_each)
-        table.add_column("note", no_wrap=one_line_each, overflow="ellipsis" if one_line_each else "fold")
+        table.add_column("note", no_wrap=one_line_each, overflow="ellipsis" if one_line_each else "fold", ratio=1)
         for task in self.tasks:
             state = self._state(task)
             note = WAITING if task.task_id in self.waiting else self._note(task) or self._epoch(task)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self, TextIO
+from typing import IO, Self
 
 _FRAMES = "|/-\\"
 _REDRAW_SECONDS = 0.2
@@ -26,7 +26,7 @@ _TAIL_LINES = 15
 class Steps:
     """The steps of one command; a context manager. Steps may run at the same time, in threads."""
 
-    def __init__(self, stream: TextIO | None = None, prefix: str = "", still_seconds: float = _STILL_SECONDS) -> None:
+    def __init__(self, stream: IO[str] | None = None, prefix: str = "", still_seconds: float = _STILL_SECONDS) -> None:
         self._stream = stream or sys.stdout
         self._prefix, self._still_seconds = prefix, still_seconds
         self._running: dict[str, float] = {}
@@ -88,7 +88,7 @@ class Steps:
             self._stream.flush()
 
 
-def is_live(stream: TextIO) -> bool:
+def is_live(stream: IO[str]) -> bool:
     """Return whether lines of this stream can be redrawn."""
     return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 

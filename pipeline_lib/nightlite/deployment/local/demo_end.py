@@ -8,7 +8,7 @@ from typing import Any
 
 from rich import box
 from rich.columns import Columns
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -62,7 +62,7 @@ def show_example(model: OnDeviceModel, found: Mapping[str, Any], console: Consol
         for item in model.features
         if show.fits(item.tensor.shape[1:])
     ]
-    shown = [*pictures, *([rows] if rows.row_count else [])]
+    shown: list[RenderableType] = [*pictures, *([rows] if rows.row_count else [])]
     console.print(Columns(shown, padding=(0, 3)))
     console.print(said, truth, sep="\n", soft_wrap=True)
 

@@ -74,8 +74,13 @@ def test_the_readme_leads_to_every_page_of_docs_or_to_one_that_does() -> None:
     assert len(ours) > 40 and sorted(page.name for page in ours - reached) == []
 
 
-def test_the_readmes_tree_is_of_this_project() -> None:
-    tree = (PROJECT / "README.md").read_text(encoding="utf-8").partition("\ndags/")[2].partition("\nvar/")[0]
+def test_the_tree_in_the_docs_is_of_this_project() -> None:
+    tree = (
+        (PROJECT / "docs" / "explanation" / "layout.md")
+        .read_text(encoding="utf-8")
+        .partition("\ndags/")[2]
+        .partition("\nvar/")[0]
+    )
     parts = {part for path in files() for part in path.relative_to(PROJECT).parts}
     entries = [line[:30] for line in tree.splitlines()]
     named = [name for entry in entries for name in re.findall(r"\w+\.py\b|\w+(?=/)", entry)]

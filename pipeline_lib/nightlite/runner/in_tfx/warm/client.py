@@ -6,6 +6,8 @@ Protocol, one connection per node. The client sends one JSON line `{"pipeline": 
 grace. The server answers in lines of JSON: `{"started": true}` just before the node begins, then `{"exit": CODE}`; or
 `{"cold": REASON}` where it will not fork; or `{"error": REASON}` where that was no request. A side that finds the
 connection closed takes the other for dead; a client without an answer asks again.
+
+A request with `"module": NAME` runs that module's `main(argv)` in the child, in place of a node.
 """
 
 import contextlib
@@ -39,14 +41,7 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
     Returns:
       The node's exit code; None if the node must be run cold, with the reason printed.
     """
-    here = {
-        "pipeline": os.path.abspath(pipeline),
-        "argv": arguments,
-        "env": dict(os.environ),
-        "cwd": os.getcwd(),
-        "path": sys.path,
-        "grace": grace_seconds,
-    }
+    here = {**_here(arguments, grace_seconds), "pipeline": os.path.abspath(pipeline)}
     for _ in range(_TRIES):
         try:
             connection = connect_or_start(pipeline, state_dir)
@@ -68,6 +63,35 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
             return EXIT_FAILED
     print(f"{_TRIES} warm servers ended before the node began; running cold", file=sys.stderr, flush=True)
     return None
+
+
+def call(module: str, arguments: Sequence[str], state_dir: Path) -> int | None:
+    """Call a module's `main(arguments)` in a child of the warm server, if one runs for this code.
+
+    Returns:
+      The exit code; None if there is no such server, or it does not fork.
+    """
+    try:
+        connection = connect(socket_path(state_dir))
+    except OSError:
+        return None
+    if connection is None:
+        return None
+    with connection:
+        reply = _ask(connection, {**_here(arguments), "pipeline": "", "module": module})
+    if "cold" in reply or "started" not in reply:
+        return None
+    return int(reply.get("exit", EXIT_FAILED))
+
+
+def _here(arguments: Sequence[str], grace_seconds: float | None = None) -> dict[str, object]:
+    return {
+        "argv": list(arguments),
+        "env": dict(os.environ),
+        "cwd": os.getcwd(),
+        "path": sys.path,
+        "grace": grace_seconds,
+    }
 
 
 def _ask(connection: socket.socket, request: Mapping[str, object]) -> dict[str, Any]:

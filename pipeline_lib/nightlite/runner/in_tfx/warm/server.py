@@ -26,6 +26,7 @@ from nightlite import locks
 from nightlite.runner.in_tfx.warm import forking, identity, preloading
 from nightlite.runner.in_tfx.warm import lock as warm_lock
 from nightlite.runner.in_tfx.warm.client import EXIT_OUTDATED
+from nightlite.runner.in_tfx.warm.lifeline import Lifeline
 from nightlite.runner.in_tfx.warm.listener import Listener
 from nightlite.runner.in_tfx.warm.session import Session
 
@@ -41,7 +42,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._sessions: set[Session] = set()
         self._by_pid: dict[int, Session] = {}
-        self._lifeline = forking.Lifeline()
+        self._lifeline = Lifeline()
         self._listener: Listener | None = None
         self._last_used = time.monotonic()
         self._own_files: set[int] = set()
@@ -54,7 +55,7 @@ class Server:
             end.setblocking(False)
         signal.set_wakeup_fd(signalled.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._told_to_drain)
+        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_told", True))
         self._selector.register(wakeup, selectors.EVENT_READ, "signal")
         self._own_files = {wakeup.fileno(), signalled.fileno(), self._selector.fileno()}
         self.listen()
@@ -77,9 +78,6 @@ class Server:
 
     def _next_tick(self) -> float:
         return min([self._tick_at, *(session.kill_at for session in self._by_pid.values())])
-
-    def _told_to_drain(self, *_: object) -> None:
-        self._told = True
 
     def listen(self) -> None:
         """Take the socket's name and begin to accept clients."""

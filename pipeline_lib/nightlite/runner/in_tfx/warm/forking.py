@@ -170,8 +170,8 @@ def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool
       run_node's exit code; and a reason for `close_execution`, if the child could not close its execution in MLMD.
     """
     shutil.rmtree(child.temporary, ignore_errors=True)
-    if not os.WIFSIGNALED(status) or child.call.module:
-        return os.WEXITSTATUS(status) or (os.WTERMSIG(status) and EXIT_FAILED), None
+    if not os.WIFSIGNALED(status):
+        return os.WEXITSTATUS(status), None
     signum = os.WTERMSIG(status)
     if child.call.module:
         return EXIT_SIGNAL + signum, None

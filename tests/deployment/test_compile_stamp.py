@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nightlite.deployment.in_tfx import compile as command
-from nightlite.deployment.in_tfx import compile_stamp
-from nightlite.deployment.in_tfx.compile_stamp import Stamp, changed_since, of_model
+from nightlite.deployment.in_tfx.compile import __main__ as command
+from nightlite.deployment.in_tfx.compile import stamp as stamps
+from nightlite.deployment.in_tfx.compile.stamp import Stamp, changed_since, of_model
 from nightlite.runner.in_tfx import source_files
 
 
@@ -143,4 +143,4 @@ def test_stamps_lie_where_the_settings_have_compiled_files(tmp_path: Path, monke
             patch.setenv("NIGHTLITE_VAR_DIR", str(tmp_path))
             for name, value in variables.items():
                 patch.setenv(name, value)
-            assert compile_stamp.compiled_folder() == Settings().compiled_file_of("mnist").parent
+            assert stamps.compiled_folder() == Settings().compiled_file_of("mnist").parent

@@ -122,8 +122,10 @@ def test_two_workers_need_what_the_docs_say_and_fit_eight_gibibytes_as_the_examp
 
 def test_the_image_that_people_are_told_to_build_is_labelled_with_its_revision() -> None:
     page = (PROJECT / "docs/how-to/containers.md").read_text()
-    assert "make env image " in page and "`make image && docker compose down && docker compose up -d`" in page
-    assert "docker compose build init" not in page
+    upgrade = (PROJECT / "docs/how-to/upgrade.md").read_text()
+    assert "make env image " in page
+    assert "git pull && make image\n    docker compose down && docker compose up -d\n" in upgrade
+    assert "docker compose build init" not in page + upgrade
     made = subprocess.run(
         ["make", "--no-print-directory", "-n", "image"], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout

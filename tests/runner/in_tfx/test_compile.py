@@ -12,8 +12,8 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from models.mnist.model.training_parameters import TrainingParams
 from models.mnist.on_device import MODEL
-from nightlite.deployment.in_tfx import compile_models as command
-from nightlite.deployment.in_tfx import compile_stamp
+from nightlite.deployment.in_tfx.compile import models as command
+from nightlite.deployment.in_tfx.compile import stamp as stamps
 from nightlite.deployment.settings import Settings
 from nightlite.errors import CompiledPipelineError, ModelDeclarationError, NodeRequestError
 from nightlite.ondevice import run_parameters as run_params
@@ -261,9 +261,9 @@ def test_a_stamp_names_all_that_a_compiled_file_was_made_of(
 ) -> None:
     monkeypatch.setattr(command.node_log, "quiet", lambda: None)
     monkeypatch.setattr(command, "compile_model", lambda *_: compiled)
-    monkeypatch.setattr(compile_stamp, "changed_since", lambda *_: False)
+    monkeypatch.setattr(stamps, "changed_since", lambda *_: False)
     assert command.main(["0", MODEL.name]) == 0
-    stamp = compile_stamp.read(compile_stamp.compiled_folder(), MODEL.name)
+    stamp = stamps.read(stamps.compiled_folder(), MODEL.name)
     assert stamp and stamp.holds and stamp.file == str(deployed.compiled_file(MODEL))
     library = PROJECT / "pipeline_lib"
     ours = {os.path.relpath(source, library) for source in stamp.sources if Path(source).is_relative_to(library)}

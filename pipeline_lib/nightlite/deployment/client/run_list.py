@@ -13,6 +13,7 @@ from nightlite.deployment.client import connection
 from nightlite.deployment.client.answers import DagRun
 from nightlite.deployment.client.import_error import import_error_first
 from nightlite.deployment.client.rest import AirflowRest
+from nightlite.deployment.command_line.table_console import table_console
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.results.headline import headline
@@ -20,7 +21,6 @@ from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.results.run_summary import JUDGE_NODE, outcome_of
 from nightlite.runner.node_result import NodeResult
-from nightlite.table_console import table_console
 
 
 def list_runs(config: Settings, model: OnDeviceModel, limit: int, *, as_json: bool = False) -> int:

@@ -12,10 +12,10 @@ from rich.table import Column, Table
 
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import command_app
+from nightlite.deployment.command_line.table_console import table_console
 from nightlite.deployment.installation.check import Check, State
 from nightlite.deployment.installation.shown_settings import DEFAULT, shown_settings
 from nightlite.settings_file import settings_of_file
-from nightlite.table_console import table_console
 
 app = command_app()
 config = command_app("The settings of this installation.")

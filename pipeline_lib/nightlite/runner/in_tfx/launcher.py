@@ -22,10 +22,10 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from nightlite.errors import NodeRequestError
 from nightlite.runner.compiled_pipeline import Hooks
-from nightlite.runner.in_tfx import made_by, node_log
+from nightlite.runner.in_tfx import node_log
 from nightlite.runner.in_tfx.beam import arguments, engine_jobs, forked_workers, memo, ports
 from nightlite.runner.in_tfx.constructs import loops, resolver_handler
-from nightlite.runner.in_tfx.mlmd import executions, lineage, running_nodes
+from nightlite.runner.in_tfx.mlmd import executions, lineage, made_by, running_nodes
 from nightlite.runner.in_tfx.mlmd.store import Store
 
 Execution: TypeAlias = metadata_store_pb2.Execution

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nightlite import native_log
 from nightlite.deployment import model_names
-from nightlite.deployment.in_tfx import compile_stamp
+from nightlite.deployment.in_tfx.compile import stamp as stamps
 from nightlite.deployment.settings import settings
 from nightlite.errors import NightliteError
 from nightlite.settings import forget_settings
@@ -41,7 +41,7 @@ def _compile(model: OnDeviceModel, since: float) -> int:
     """Write one model's pipeline. Return 1 if it cannot be compiled, which keeps no other from being written."""
     try:
         file = settings().compiled_file(model)
-        compile_stamp.forget(file.parent, model.name)
+        stamps.forget(file.parent, model.name)
         compiled = compile_model(model, settings())
         done = "written to" if compiled.write(file) else "unchanged in"
         _stamp(model, file, len(compiled.nodes), since)
@@ -52,10 +52,10 @@ def _compile(model: OnDeviceModel, since: float) -> int:
 
 
 def _stamp(model: OnDeviceModel, file: Path, nodes: int, since: float) -> None:
-    imported = compile_stamp.of_model(compile_stamp.imported_sources(), model_names.FOLDER, model.name)
+    imported = stamps.of_model(stamps.imported_sources(), model_names.FOLDER, model.name)
     sources = [*imported, settings().schema_file(model)]
-    if not compile_stamp.changed_since(sources, since):
-        compile_stamp.Stamp.of(file, nodes, sources).write(model.name)
+    if not stamps.changed_since(sources, since):
+        stamps.Stamp.of(file, nodes, sources).write(model.name)
 
 
 def _refused(error: NightliteError) -> int:

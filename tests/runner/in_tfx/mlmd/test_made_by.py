@@ -2,7 +2,7 @@
 
 from tfx.types import standard_artifacts
 
-from nightlite.runner.in_tfx.made_by import MADE_BY, mark
+from nightlite.runner.in_tfx.mlmd.made_by import MADE_BY, mark
 
 
 def made_by(inputs: list[standard_artifacts.Model], **exec_properties: str) -> standard_artifacts.Model:

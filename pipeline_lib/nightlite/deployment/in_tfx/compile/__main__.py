@@ -13,15 +13,15 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nightlite.deployment.in_tfx import compile_stamp
-from nightlite.deployment.in_tfx.compile_stamp import Stamp
+from nightlite.deployment.in_tfx.compile import stamp as stamps
+from nightlite.deployment.in_tfx.compile.stamp import Stamp
 from nightlite.deployment.model_names import names
 from nightlite.errors import NightliteError
 from nightlite.paths import runtime_dir
 from nightlite.runner.in_tfx.warm import client
 from nightlite.settings_file import read_settings_file
 
-_COMPILER = "nightlite.deployment.in_tfx.compile_models"
+_COMPILER = "nightlite.deployment.in_tfx.compile.models"
 
 
 def main() -> int:
@@ -57,17 +57,17 @@ def _may_be_enabled(name: str) -> bool:
 
 def _current(wanted: Iterable[str]) -> dict[str, Stamp]:
     """Return the stamps that hold, by the models' names."""
-    folder = compile_stamp.compiled_folder()
-    found = {name: compile_stamp.read(folder, name) for name in wanted}
+    folder = stamps.compiled_folder()
+    found = {name: stamps.read(folder, name) for name in wanted}
     return {name: stamp for name, stamp in found.items() if stamp and stamp.holds}
 
 
 def _compile(arguments: Sequence[str]) -> int:
     code = client.call(_COMPILER, arguments, runtime_dir())
     if code is None:
-        from nightlite.deployment.in_tfx import compile_models
+        from nightlite.deployment.in_tfx.compile import models
 
-        code = compile_models.main(arguments)
+        code = models.main(arguments)
     return code
 
 

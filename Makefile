@@ -114,7 +114,7 @@ audit: setup ## both locks against known advisories, by pip-audit; not in CI
 	  pip-audit --strict --progress-spinner=off --disable-pip --no-deps --requirement $$lock || exit; done
 
 GENERATED := docs/decisions/README.md $(addprefix docs/reference/,commands.md exit-codes.md formats.md run-parameters-and-gates.md settings.md) \
-  settings.env.example
+  docs/explanation/why-tfx.md settings.env.example
 # Strict: a dead link, a dead anchor or a page that the nav lacks is an error. With --quiet, mkdocs would not count them.
 SITE = PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(UV) run --quiet --no-project --python '>=3.11,<3.14' \
   --with-requirements requirements-docs.txt mkdocs build --strict

@@ -34,11 +34,11 @@ def test_releases(tmp_path: Path) -> None:
     found = Releases(tmp_path / "releases")
     for number in range(3):
         push(found, f"file {number}", f"run-{number}")
-    found.rollback(2, who="somebody@example.com", why="3 is slow on old phones, and its answers are odd")
+    found.rollback(2, who="reviewer@example.com", why="3 is slow on old phones, and its answers are odd")
     lines = shown([releases_tables.releases(found)])
     [first] = [line for line in lines if line.startswith("3 ")]
     assert f"{datetime.now(UTC):%Y-%m-%d}" in first
-    assert "somebody@example.c" in " ".join(lines) and "answers are odd" in " ".join(lines)
+    assert "reviewer@example.c" in " ".join(lines) and "answers are odd" in " ".join(lines)
     assert shown([releases_tables.history(found.history())])
     assert shown(releases_tables.manifest(found.release(3), "all"))
 

@@ -1,4 +1,4 @@
-"""A folder of releases: pushes, interrupted ones, rollbacks, prunes, and what a reader is told of damage."""
+"""A folder of releases: pushes, interrupted ones, rollbacks, prunes, and a reader's errors for damage."""
 
 import contextlib
 import hashlib

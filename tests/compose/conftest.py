@@ -13,7 +13,7 @@ import pytest
 
 from models.penguins.on_device import MODEL as PENGUINS
 from nightlite.paths import PROJECT
-from tests.compose.deployment import OURS, REVISION, Deployment, Run, peak_memory
+from tests.compose.deployment import OURS, PROJECT_PREFIX, REVISION, Deployment, Run, peak_memory, remove_ended
 from tests.names import PIPELINE_NAME
 from tests.real_airflow import free_port
 
@@ -40,15 +40,15 @@ def engine() -> None:
     """Return a Docker engine with Compose: a running one, or one that NIGHTLITE_TEST_DOCKER_ENGINE's script makes."""
     with Path(tempfile.gettempdir(), "nightlite-docker-engine.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests/wheel runs at the same time
-        if _answers():
-            return
         script = os.environ.get(ENGINE)
-        if not script:
-            pytest.skip(
-                f"NOT TESTED: the containers. No Docker engine with Compose answers, and {ENGINE} names no script"
-            )
-        subprocess.run(["bash", script], check=True, stdin=subprocess.DEVNULL)
-        assert _answers(), f"{script} ended well, yet no engine answers"
+        if not _answers():
+            if not script:
+                pytest.skip(
+                    f"NOT TESTED: the containers. No Docker engine with Compose answers, and {ENGINE} names no script"
+                )
+            subprocess.run(["bash", script], check=True, stdin=subprocess.DEVNULL)
+            assert _answers(), f"{script} ended well, yet no engine answers"
+        remove_ended()
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,7 @@ def first_build(engine: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
     (folder / "settings.yml").write_text(f"services:\n{services}")
     env_file.write_text(f"NIGHTLITE_PORT={port}\nCOMPOSE_FILE=docker-compose.yml:{folder / 'settings.yml'}\n")
     subprocess.run([sys.executable, PROJECT / "docker" / "make_env.py", env_file], check=True)
-    deployment = Deployment(f"nightlite-test-{os.getpid()}", env_file, "nightlite:test", port)
+    deployment = Deployment(f"{PROJECT_PREFIX}{os.getpid()}", env_file, "nightlite:test", port)
     return deployment, deployment.compose("--progress", "plain", "build", "init", settings={"REVISION": REVISION})
 
 

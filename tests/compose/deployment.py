@@ -22,6 +22,7 @@ from tests.names import PIPELINE_NAME
 from tests.waiting import wait_until
 
 wait_for = partial(wait_until, seconds=900, every=1)
+PROJECT_PREFIX = "nightlite-test-"  # and the process id of the tests
 REVISION = "the-tests"  # of the image
 # Bounds that another seed's model meets however it turns out, and however busy this host is.
 ANY_MODEL = {"min_accuracy": 0.5, "min_class_accuracy": 0.0, "max_loss": 10.0, "min_accuracy_change": -1.0}
@@ -37,6 +38,21 @@ def docker(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
     return done.stdout
+
+
+def remove_ended() -> None:
+    """Remove the deployments of tests that were killed: else Docker starts them again whenever it starts."""
+    project = "com.docker.compose.project"
+    for name in set(docker("ps", "-a", "--format", f'{{{{.Label "{project}"}}}}').split()):
+        pid = name.removeprefix(PROJECT_PREFIX)
+        if not (name.startswith(PROJECT_PREFIX) and pid.isdigit()) or Path("/proc", pid).exists():
+            continue
+        mine = ("--quiet", "--filter", f"label={project}={name}")
+        if containers := docker("ps", "--all", *mine).split():
+            docker("rm", "--force", *containers)
+        for kind in ("volume", "network"):
+            if found := docker(kind, "ls", *mine).split():
+                docker(kind, "rm", *found)
 
 
 @dataclass(frozen=True)

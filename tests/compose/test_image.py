@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nightlite.paths import PROJECT
-from tests.compose.deployment import REVISION, Deployment, docker
+from tests.compose.deployment import PROJECT_PREFIX, REVISION, Deployment, docker, remove_ended
 
 SIZE = 4 * 10**9
 # The one file below pipeline_lib of which the environments are made.
@@ -159,3 +159,14 @@ def test_no_secret_is_in_its_history_and_its_files(first_build: tuple[Deployment
     for sought, there in ((deployment.secrets().values(), False), (["class AirflowDagRunner"], True)):
         found = subprocess.run(command, input="\n".join(sought), capture_output=True, text=True, check=True).stdout
         assert bool(found) is there, found
+
+
+def test_what_killed_tests_left_is_removed(image: str) -> None:
+    """The next session's first step; no process has the id 0."""
+    name = f"{PROJECT_PREFIX}0"
+    labels = ("--label", f"com.docker.compose.project={name}")
+    docker("volume", "create", *labels, name)
+    docker("create", "--name", name, *labels, "--restart", "always", "--volume", f"{name}:/left", image, "sleep", "9")
+    remove_ended()
+    assert docker("ps", "--all", "--quiet", "--filter", f"name={name}$") == ""
+    assert docker("volume", "ls", "--quiet", "--filter", f"name={name}$") == ""

@@ -46,12 +46,12 @@ def _write_for_a_while(url: str, writer: int, seconds: float, acknowledged: Any)
 
 
 def _hammer(url: str, writers: int = 4) -> None:
-    """Write for a second; with NIGHTLITE_TEST_LONG for a minute."""
+    """Write for a second; with NIGHTLITE_TEST_LONG for twenty."""
     with open_store(url) as handle:
         handle.store.put_execution_type(metadata_store_pb2.ExecutionType(name="Test"))
     spawn = multiprocessing.get_context("spawn")
     acknowledged = spawn.Queue()
-    seconds = 60.0 if os.environ.get("NIGHTLITE_TEST_LONG") else 1.0
+    seconds = 20.0 if os.environ.get("NIGHTLITE_TEST_LONG") else 1.0
     processes = [
         spawn.Process(target=_write_for_a_while, args=(url, writer, seconds, acknowledged)) for writer in range(writers)
     ]

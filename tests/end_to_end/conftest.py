@@ -115,6 +115,7 @@ class Deployment:
             lambda: f"the end of {run_id}: {self.rest.tasks(dag_id, run_id)}",
             lambda: (now := self.rest.run(dag_id, run_id)).finished and now,
             RUN_SECONDS,
+            every=1,  # each look costs the API server tens of milliseconds, and the run waits for them
         )
         tasks = {task.task_id: task for task in self.rest.tasks(dag_id, run_id)}
         results = {task_id: self.rest.node_result(dag_id, run_id, task_id) for task_id in tasks}

@@ -20,7 +20,7 @@ LINTS := lint-ruff lint-docs lint-english lint-fence lint-airflow lint-tfx
 CHECKS := check-tfx check-airflow
 # The longest first.
 FAULTS := test-tfx-faults test-kills test-airflow-faults
-TESTS := test-compose test-end-to-end test-tfx $(FAULTS) test-wheel test-airflow
+TESTS := test-compose test-end-to-end test-tfx test-airflow $(FAULTS) test-wheel
 SLOWEST := --durations=15 --durations-min=3
 # Linux's scheduler counts all containers as one: beside two busy others, the longest part would get a third of its time.
 BESIDE := nice -n 10

@@ -16,7 +16,7 @@ from nightlite.deployment.settings import Settings
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 
-RUNS = 3
+RUNS = 5
 # Fewer than the nightly 20 epochs, so that overhead dominates. The bounds let every model pass.
 PARAMETERS = {"epochs": 3, "min_accuracy": 0.0, "min_class_accuracy": 0.0, "max_loss": 100.0}
 

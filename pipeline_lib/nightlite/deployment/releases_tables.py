@@ -46,13 +46,14 @@ def releases(found: Releases) -> Table:
         "version",
         "phones",
         created,
-        name_of(qualities),
-        "bytes",
+        Column(name_of(qualities), no_wrap=True),
+        Column("bytes", no_wrap=True),
         "span",
         "least app",
-        "manifest.sig",
-        "barred",
+        "signed",
+        Column("barred", overflow="fold", min_width=18),
         box=SIMPLE,
+        padding=(0, 1, 0, 0),
     )
     for row in rows:
         table.add_row(*row)
@@ -73,7 +74,16 @@ def _row(release: Release) -> list[str]:
 
 def history(events: Iterable[Event]) -> Table:
     """Return one row per event, newest first."""
-    table = Table("when (UTC)", "what", "version", "latest before", "who", "why", box=SIMPLE)
+    table = Table(
+        Column("when (UTC)", no_wrap=True),
+        "what",
+        "version",
+        "latest before",
+        Column("who", overflow="fold"),
+        Column("why", overflow="fold", min_width=18),
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
     for event in reversed(list(events)):
         previous = "" if event.previous is None else str(event.previous)
         who, why = escape(event.who), escape(event.why)

@@ -91,6 +91,12 @@ def test_a_row_is_the_median_of_its_runs_over_the_yardsticks():
     assert (row.ours, row.yardstick, row.ratio, row.runs, row.spread) == (21.0, 42.0, 0.5, 3, 20.0)
 
 
+def test_a_ratio_is_the_median_of_the_pairs_where_there_are_as_many_runs_on_both_sides():
+    ours, yardstick = [10.0, 40.0, 30.0], [10.0, 20.0, 60.0]
+    assert Row.of("dag_run", "s", ours, yardstick, what="").ratio == 1.0  # of 1, 2 and 0.5; of the medians 1.5
+    assert Row.of("dag_run", "s", ours, yardstick[:2], what="").ratio == 2.0
+
+
 def test_a_single_run_has_no_spread_and_a_yardstick_no_ratio():
     row = Row.of("noop_task", "s", [0.25], what="")
     assert (row.ours, row.yardstick, row.ratio, row.spread) == (0.25, None, None, None)

@@ -31,7 +31,11 @@ class Meaning(BaseModel):
 
 
 class Input(TensorContract):
-    """An input with its meaning, which older manifests do not have (None)."""
+    """An input with its meaning.
+
+    Attributes:
+      meaning: how an app makes its values; null in older manifests.
+    """
 
     meaning: Meaning | None = None
 

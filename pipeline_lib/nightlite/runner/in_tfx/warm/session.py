@@ -42,7 +42,9 @@ class Session:
         self.pipeline = Path(asked["pipeline"])
         if asked["grace"] is not None:
             self.grace_seconds = asked["grace"]
-        return forking.ChildCall(asked["argv"], asked["env"], asked["cwd"], stdout, stderr, asked["path"])
+        return forking.ChildCall(
+            asked["argv"], asked["env"], asked["cwd"], stdout, stderr, asked["path"], asked.get("module")
+        )
 
     def reply(self, **fields: object) -> None:
         with contextlib.suppress(OSError):

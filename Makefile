@@ -24,7 +24,7 @@ TESTS := test-compose test-end-to-end test-tfx test-airflow $(FAULTS) test-wheel
 SLOWEST := --durations=15 --durations-min=3
 # Linux's scheduler counts all containers as one: beside two busy others, the longest part would get a third of its time.
 BESIDE := nice -n 10
-.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow test-engine audit lint docs bench bench-quick web lock screenshots diagrams tensorboard $(LINTS) $(CHECKS) $(TESTS)
+.PHONY: help setup demo up down compile env image compose-demo compose-test check test test-faults test-next-airflow test-engine audit lint docs bench bench-quick web lock screenshots tensorboard $(LINTS) $(CHECKS) $(TESTS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,14 +86,14 @@ test-kills:
 test-end-to-end:
 	@$(BESIDE) $(AIRFLOW)/python -m pytest $(SLOWEST) tests/end_to_end
 
-test-faults: setup ## twice sixty kills, a year of nights, damaged data, models, disks and parameters: docs/reference/faults.md (an hour at most)
+test-faults: setup ## twice sixty kills, a year of nights, damaged data, models, disks and parameters: docs/faults.md (an hour at most)
 	@export NIGHTLITE_TEST_KILLS=$${NIGHTLITE_TEST_KILLS:-60} NIGHTLITE_TEST_NIGHTS=$${NIGHTLITE_TEST_NIGHTS:-365}; \
 	$(SIDE_BY_SIDE) $(FAULTS)
 
 # Prism listens on every interface and cannot be told otherwise, so the engine gets a network of its own where it may.
 PRISM := github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
 ALONE := unshare --map-root-user --net
-test-engine: setup ## the whole pipeline and kills of all kinds on another Beam engine, Prism, which needs Go; not in CI: docs/how-to/scale.md
+test-engine: setup ## the whole pipeline and kills of all kinds on another Beam engine, Prism, which needs Go; not in CI: docs/scale.md
 	@command -v go >/dev/null || { echo "test-engine: expected Go on PATH, to install $(PRISM). Received: none" >&2; exit 2; }
 	@[ -x .venvs/prism/bin/prism ] || GOBIN=$(CURDIR)/.venvs/prism/bin go install $(PRISM)
 	@$$($(ALONE) true 2>/dev/null && echo $(ALONE)) sh -c 'ip link set lo up; exec "$$@"' - \
@@ -113,15 +113,9 @@ audit: setup ## both locks against known advisories, by pip-audit; not in CI
 	@for lock in requirements.txt requirements-tfx.txt; do $(UV) run --quiet --no-project --with 'pip-audit>=2.9,<3' \
 	  pip-audit --strict --progress-spinner=off --disable-pip --no-deps --requirement $$lock || exit; done
 
-GENERATED := docs/decisions/README.md $(addprefix docs/reference/,commands.md exit-codes.md formats.md run-parameters-and-gates.md settings.md) \
-  docs/explanation/why-tfx.md settings.env.example
-# Strict: a dead link, a dead anchor or a page that the nav lacks is an error. With --quiet, mkdocs would not count them.
-SITE = PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(UV) run --quiet --no-project --python '>=3.11,<3.14' \
-  --with-requirements requirements-docs.txt mkdocs build --strict
-docs: setup ## write the generated pages of docs/ and settings.env.example, and build the site: var/docs/index.html
-	@PYTHONPATH=pipeline_lib:. $(AIRFLOW)/python -m docs.command_options
+GENERATED := docs/run-parameters-and-gates.md docs/settings.md settings.env.example
+docs: setup ## write the tables of parameters, gates and settings into docs/, and settings.env.example
 	@$(AIRFLOW)/cog -r --verbosity=1 -I . $(GENERATED)
-	@$(SITE)
 
 lint: setup ## ruff, the English, the fence between the two sides, mypy in both environments, and whether make docs would change anything
 	@$(SIDE_BY_SIDE) $(LINTS)
@@ -130,7 +124,6 @@ lint-ruff:
 	@$(AIRFLOW)/ruff check --quiet . && $(AIRFLOW)/ruff format --check --quiet .
 lint-docs:
 	@$(AIRFLOW)/cog --check --diff --verbosity=1 --check-fail-msg="run 'make docs'" -I . $(GENERATED)
-	@folder=$$(mktemp -d); told=$$($(SITE) --site-dir $$folder 2>&1) || { echo "$$told" >&2; rm -r $$folder; exit 1; }; rm -r $$folder
 # Spelling; then the words, and phrases of one line, for which docs/english.txt has a better one; then how docstrings open.
 PROSE = $(shell git ls-files Makefile '*.py' '*.md' '*.j2' '*.js' '*.html' '*.sh' '*.toml' '*.yml' '*.example' docker/bin .ci)
 lint-english:
@@ -146,7 +139,7 @@ NIGHTLITE := pipeline_lib/nightlite
 MYPY_TFX := $(NIGHTLITE)/deployment/in_tfx $(NIGHTLITE)/runner/in_tfx $(NIGHTLITE)/ondevice/in_tfx $(NIGHTLITE)/ondevice/feed $(NIGHTLITE)/ondevice/feed_client $(NIGHTLITE)/ondevice/releases $(NIGHTLITE)/litert.py pipeline_lib/models
 MYPY_AIRFLOW := $(filter-out $(NIGHTLITE)/litert.py,$(wildcard $(NIGHTLITE)/*.py $(NIGHTLITE)/runner/*.py $(NIGHTLITE)/ondevice/*.py)) $(NIGHTLITE)/runner/in_airflow $(NIGHTLITE)/ondevice/feed $(NIGHTLITE)/ondevice/feed_client $(NIGHTLITE)/ondevice/gates $(NIGHTLITE)/ondevice/report $(NIGHTLITE)/ondevice/results $(NIGHTLITE)/ondevice/try_it $(NIGHTLITE)/ondevice/in_airflow $(filter-out %/in_tfx %/__pycache__,$(wildcard $(NIGHTLITE)/deployment/*))
 lint-airflow:
-	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py docs/site/*.py web/*.py $(MYPY_AIRFLOW) dags bench/__main__.py bench/parse_folder.py
+	@$(AIRFLOW)/mypy --cache-dir .mypy_cache/airflow --explicit-package-bases setup/*.py docker/make_env.py docs/*.py web/*.py $(MYPY_AIRFLOW) dags bench/__main__.py bench/parse_folder.py
 lint-tfx:
 	@$(TFX)/mypy --cache-dir .mypy_cache/tfx $(MYPY_TFX) bench/tfx
 
@@ -172,12 +165,7 @@ lock: ## compile the hashed locks from pyproject.toml (UPGRADE=--upgrade: newest
 	@cp requirements-tfx.txt $(TFX_ENV)/requirements-tfx.txt  # whose pins it keeps
 	@$(LOCK) --no-annotate --extra tfx pyproject.toml -o $(TFX_ENV)/requirements-tfx.txt
 	@$(LOCK) $(UPGRADE) --group screenshots -o requirements-screenshots.txt
-	@$(LOCK) $(UPGRADE) --group docs -o requirements-docs.txt
 
 screenshots: ## docs/images/*.png from the local Airflow after make demo, by an installed Chromium (ONLY='grid report')
 	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
 	  python -m docs.screenshots $(ONLY)
-
-diagrams: ## docs/images/diagram-*.svg, the pages' mermaid as the site shows it, by npm and an installed Chromium
-	@$(UV) run --quiet --no-project --python '>=3.11,<3.14' --with-requirements requirements-screenshots.txt \
-	  python -m docs.diagrams

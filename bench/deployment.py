@@ -12,7 +12,6 @@ import psutil
 from rich.console import Console
 
 from bench import program
-from bench.dag_parse import write_empty_dag
 from bench.peak_memory import PeakMemory
 from models.mnist.on_device import MODEL
 from nightlite.deployment.client.answers import TaskInstance
@@ -28,7 +27,6 @@ from nightlite.runner.compiled_pipeline import CompiledPipeline
 from nightlite.runner.node_result import NodeResult
 
 NOOP = "noop"
-EMPTY = "empty"
 COLD = "cold"
 NOOP_TASKS = 8
 # Ten parallel imports of TFX would only measure contention for two cores.
@@ -176,7 +174,7 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
     try:
         airflow = stack.up(settings, dags, Console(quiet=True))
         with _Rest.login(airflow.url, USER, airflow.password()) as rest:
-            for dag_id in (first_model().pipeline_name, NOOP, EMPTY, COLD):
+            for dag_id in (first_model().pipeline_name, NOOP, COLD):
                 _wait_for(rest, dag_id)
                 rest.unpause(dag_id)
             yield Deployment(settings, rest)
@@ -192,7 +190,6 @@ def _write_dags(settings: Settings, folder: Path) -> None:
     compiled.model_copy(update={"nodes": compiled.nodes[:COLD_NODES]}).write(first)
     (folder / "cold.py").write_text(_COLD_DAG.format(dag_id=COLD, path=str(first)), encoding="utf-8")
     (folder / "noop.py").write_text(_NOOP_DAG, encoding="utf-8")
-    write_empty_dag(compiled, folder, EMPTY)
 
 
 def _wait_for(rest: AirflowRest, dag_id: str) -> None:

@@ -6,19 +6,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from bench import commands, dag_parse, program, synthetic
-from bench.commands import Command
-from bench.deployment import COLD, EMPTY, NOOP, Deployment, TimedRun, deployment, ensure_warm
+from bench import dag_parse, program, synthetic
+from bench.deployment import COLD, NOOP, Deployment, TimedRun, deployment, ensure_warm
 from models.mnist.on_device import MODEL
 from nightlite.deployment.models import first_model
 from nightlite.deployment.settings import Settings
 from nightlite.paths import PROJECT
 from nightlite.runner.compiled_pipeline import CompiledPipeline
 
-RUNS = 5
+RUNS = 3
 # Fewer than the nightly 20 epochs, so that overhead dominates. The bounds let every model pass.
 PARAMETERS = {"epochs": 3, "min_accuracy": 0.0, "min_class_accuracy": 0.0, "max_loss": 100.0}
 
@@ -102,54 +100,6 @@ class Lab:
         _ = self.airflow
         self._say("nodes in fresh processes")
         return self.airflow.fresh_run(COLD, PARAMETERS)
-
-    @functools.cached_property
-    def nothing_new(self) -> tuple[list[float], list[float]]:
-        """Return the seconds of runs in which every node is cached, and of the same graph of EmptyOperators."""
-        self._add_span(1_000)
-        self.airflow.timed_run(NOOP)
-        self._say("a run that there is nothing new after")
-        self.airflow.fresh_run(first_model().pipeline_name, PARAMETERS)
-        times = []
-        for number in range(RUNS):
-            self._say(f"nothing new, {number + 1} of {RUNS}")
-            ours = self.airflow.timed_run(first_model().pipeline_name, PARAMETERS)
-            times.append((ours.seconds, self.airflow.timed_run(EMPTY).seconds))
-        return [ours for ours, _ in times], [theirs for _, theirs in times]
-
-    @property
-    def airflow_home(self) -> Path:
-        return self._settings.var_dir / "airflow"
-
-    @property
-    def compiler(self) -> Command:
-        return commands.compiler(self._settings)
-
-    @property
-    def tfx_import(self) -> Command:
-        return Command([str(self._settings.tfx_python), "-c", "import tfx.v1"])
-
-    def forget_stamps(self) -> None:
-        """Have the next compilation find every model changed."""
-        for stamp in self._settings.compiled_file(first_model()).parent.glob("*.made-from"):
-            stamp.unlink()
-
-    def commands(
-        self, ours: Command, yardstick: Command, before: Callable[[], None] = lambda: None
-    ) -> tuple[list[float], list[float]]:
-        """Return the CPU seconds of two commands, in turn. The first pair, which fills caches, is not counted.
-
-        Args:
-          before: what is done before each of ours.
-        """
-        _ = self.airflow
-        self._say(f"{ours}: {RUNS} times, and {yardstick}")
-        ensure_warm(self._settings)
-        pairs = []
-        for _ in range(RUNS + 1):
-            before()
-            pairs.append([commands.cpu_seconds(self._settings, one) for one in (ours, yardstick)])
-        return [one for one, _ in pairs[1:]], [other for _, other in pairs[1:]]
 
     def pairs(self, examples: int) -> list[Pair]:
         """Return pairs of whole runs, ours and LocalDagRunner's in turn. Long runs have one pair."""

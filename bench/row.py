@@ -19,7 +19,7 @@ class Row(BaseModel):
 
     Attributes:
       ours, yardstick: medians over `runs`, in `unit`. Without a yardstick, the row is a yardstick itself.
-      ratio: median of each run's ours / yardstick where both have as many runs, else ours / yardstick.
+      ratio: ours / yardstick.
       better: whether a lower or a higher `ours` is the better one.
       spread: largest minus smallest of ours; None for a single run.
       what: the measured quantity and its yardstick, in words.
@@ -58,19 +58,12 @@ class Row(BaseModel):
             unit=unit,
             ours=_rounded(middle),
             yardstick=None if against is None else _rounded(against),
-            ratio=_rounded(_ratio_of(ours, yardstick)) if against else None,
+            ratio=_rounded(middle / against) if against else None,
             better=better,
             runs=len(ours),
             spread=_rounded(max(ours) - min(ours)) if len(ours) > 1 else None,
             what=what,
         )
-
-
-def _ratio_of(ours: Sequence[float], yardstick: Sequence[float]) -> float:
-    """Return the median of the pairs' ratios, so that a load which comes and goes weighs on both sides of a pair."""
-    if len(ours) == len(yardstick) and all(yardstick):
-        return statistics.median(one / other for one, other in zip(ours, yardstick, strict=True))
-    return statistics.median(ours) / statistics.median(yardstick)
 
 
 _ROWS = TypeAdapter(list[Row])

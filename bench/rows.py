@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Callable
 
-from bench.command_rows import COMMAND_ROWS
 from bench.lab import PARAMETERS, Lab
 from bench.row import Row
 
@@ -202,7 +201,6 @@ ROWS: dict[str, Callable[[str, Lab], Row]] = {
     **{f"examples_per_second_{size}": examples_per_second(count) for size, count in SIZES.items()},
     **{f"peak_memory_{size}": peak_memory(count) for size, count in SIZES.items()},
     **{f"cached_run_{history}": cached_run(history) for history in HISTORIES},
-    **COMMAND_ROWS,
     "tflite_size": tflite_size,
     "tflite_load": tflite_load,
     "tflite_latency": tflite_latency,

@@ -11,10 +11,10 @@ Retrains a small network on a table, converts it to TFLite, evaluates both and s
 - **Release green**: a new model was pushed. **Release skipped**: nothing new, or a dry run. **Outcome skipped, too**: a
   new model was kept back; the end of its log says why. The last good model stays.
 - **`DataGate` red**: the data is not what it should be.
-- It runs on its schedule, and when the Asset `penguins_data` announces a new span.
+- It runs on its schedule, and when the Asset `penguins_data` tells of a new span.
   One run at a time, others queue.
 - A run's parameters (epochs, thresholds, …) are in *Trigger*; the nightly run takes their defaults.
-- A run's tab *Model report* shows its outcome.
+- A run's tab *Model report* shows what it came to.
 - A push updates the Asset `penguins_releases`: other DAGs can be scheduled on it.
 """
 

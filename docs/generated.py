@@ -3,7 +3,6 @@
 import copy
 import textwrap
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -88,14 +87,9 @@ def parameters() -> str:
 
 
 def settings() -> str:
-    """Return the table of the settings: the deployment's, those of a model, of notices and of the watchdog."""
+    """Return the table of the settings: the deployment's, then those of a model."""
     lines = ["| variable | default | |", "| --- | --- | --- |"]
-    for prefix, name, field in (
-        *_fields(PREFIX, Settings),
-        *_of(_example()),
-        *_fields(NOTIFY, NoticeSettings),
-        *_fields(WATCHDOG, WatchdogSettings),
-    ):
+    for prefix, name, field in (*_fields(PREFIX, Settings), *_of(_example())):
         value = default(field)
         lines.append(f"| `{prefix}{name.upper()}` | {f'`{value}`' if value else ''} | {field.description} |")
     return _block(lines)
@@ -122,16 +116,6 @@ def settings_file() -> str:
             about = [f"# {line}" for line in textwrap.wrap(field.description or "", 116)]
             lines += [*about, f"#{prefix}{name.upper()}={quoted(default(field))}"]
     return "\n".join([*lines, ""])
-
-
-def decisions() -> str:
-    """Return the list of the decision records."""
-    pages = sorted((PROJECT / "docs" / "decisions").glob("[0-9]*.md"))
-    return _block(f"- [{_heading(page)}]({page.name})" for page in pages)
-
-
-def _heading(page: Path) -> str:
-    return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def _fields(prefix: str, kind: type[BaseModel]) -> list[tuple[str, str, FieldInfo]]:

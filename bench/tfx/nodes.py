@@ -118,7 +118,6 @@ def run_node(node_id: str, compiled_file: Path, params: Sequence[str], log: Path
       NightliteError: it failed. Its last lines are in the message.
     """
     from nightlite.runner.in_tfx.warm import forking
-    from nightlite.runner.in_tfx.warm.lifeline import Lifeline
 
     arguments = ["--pipeline", str(compiled_file), "--node", node_id, "--run-id", "nodes", *more]
     with log.open("wb") as output:
@@ -129,7 +128,7 @@ def run_node(node_id: str, compiled_file: Path, params: Sequence[str], log: Path
             output.fileno(),
             output.fileno(),
         )
-        child = forking.start(call, Lifeline(), own_session=True)
+        child = forking.start(call, forking.Lifeline(), own_session=True)
     cost, status, usage = _watched(child.pid)
     code, death = forking.end(child, status, usage, stopped=False)
     if code not in (EXIT_OK, EXIT_SKIPPED):

@@ -34,7 +34,7 @@ import java.util.Properties;
  *
  * <pre>
  * ModelFeed feed = new ModelFeed("https://models.example.com/flowers/", "flowers", "stable", app, folder);
- * feed.update();                 // once a day, off the main thread: docs/how-to/phone.md
+ * feed.update();                 // once a day, off the main thread: docs/phone.md
  * File model = feed.current();   // null before the first update: use the file that the app was built with
  * </pre>
  */

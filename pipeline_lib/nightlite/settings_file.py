@@ -21,19 +21,8 @@ def read_settings_file(environ: MutableMapping[str, str] = os.environ, file: Pat
     Raises:
       SettingsError: the file cannot be read, or one of its lines is no assignment.
     """
-    if _STARTED not in environ:
-        for name, value in settings_of_file(file).items():
-            environ.setdefault(name, value)
-
-
-def settings_of_file(file: Path = PROJECT / "settings.env") -> dict[str, str]:
-    """Return the variables of settings.env, of which the last line of a name counts; none if there is no file.
-
-    Raises:
-      SettingsError: the file cannot be read, or one of its lines is no assignment.
-    """
-    if not file.exists():
-        return {}
+    if _STARTED in environ or not file.exists():
+        return
     from dotenv.parser import parse_stream
 
     try:
@@ -41,7 +30,6 @@ def settings_of_file(file: Path = PROJECT / "settings.env") -> dict[str, str]:
             bindings = list(parse_stream(text))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"expected a file of settings. Received: {file}, {error}") from None
-    variables: dict[str, str] = {}
     for binding in bindings:
         if binding.error or (binding.key and binding.value is None):
             # Not its text, which may hold a secret.
@@ -49,5 +37,4 @@ def settings_of_file(file: Path = PROJECT / "settings.env") -> dict[str, str]:
             found = quoted if _QUOTED.match(binding.original.string) else "something else"
             raise SettingsError(f"{file}, line {binding.original.line}: expected NAME=VALUE. Received: {found}")
         if binding.key and binding.value is not None:
-            variables[binding.key] = binding.value
-    return variables
+            environ.setdefault(binding.key, binding.value)

@@ -61,16 +61,18 @@ def test_the_list_of_commands_imports_no_model_and_no_pydantic() -> None:
 
 def test_without_models_the_runners_commands_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cli, "SOURCES", tmp_path)
-    first, runner, installation, others, *_ = cli.usage().split("\n\n")[1:]
+    first, runner, others, *_ = cli.usage().split("\n\n")[1:]
     assert "TFX" in first and "model" not in first
-    heading, *lines = runner.splitlines()
-    assert heading == "Any TFX pipeline (docs/how-to/runner.md):"
-    assert [line.split()[0] for line in lines] == ["tfx-env", "compile", "run-local", "run-node", "beam-pool"]
-    assert installation.startswith("This installation:\n")
+    assert [line.split()[0] for line in runner.splitlines()[1:]] == [
+        "tfx-env",
+        "compile",
+        "run-local",
+        "run-node",
+        "beam-pool",
+    ]
     heading, *lines = others.splitlines()
-    assert "deployment of models" in heading and "docs/tutorial/your-own-model.md" in heading
-    shown = {line.split()[0] for part in (runner, installation) for line in part.splitlines()[1:]}
-    assert {line.split()[0] for line in lines} == set(cli.COMMANDS) - shown
+    assert "deployment of models" in heading and "docs/your-own-model.md" in heading
+    assert {line.split()[0] for line in lines} == set(cli.COMMANDS) - set(cli.RUNNER)
 
 
 @pytest.mark.parametrize("name", ["demo", "trigger", "ingest", "predict"])
@@ -80,7 +82,7 @@ def test_help_of_a_command_with_a_models_options_needs_no_model(
     monkeypatch.setattr(cli, "SOURCES", tmp_path)
     monkeypatch.setattr(sys, "argv", ["nightlite", name, "--help"])
     assert cli.main() == 0
-    assert capsys.readouterr().out.startswith(f"usage: nightlite {name} [OPTION ...]\n\n{cli.COMMANDS[name].about}\n")
+    assert capsys.readouterr().out.startswith(f"usage: nightlite {name} [OPTION ...]\n\n{cli.COMMANDS[name][2]}\n")
 
 
 def test_predict_is_the_models_own_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

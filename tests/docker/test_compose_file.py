@@ -113,7 +113,7 @@ def test_what_runs_by_default_fits_eight_gibibytes() -> None:
 def test_two_workers_need_what_the_docs_say_and_fit_eight_gibibytes_as_the_example_sets_them() -> None:
     limits = {name: mebibytes(service) for name, service in SERVICES.items() if name != "init"}
     limits["worker"] *= 2
-    page = (PROJECT / "docs/how-to/containers.md").read_text()
+    page = (PROJECT / "docs/containers.md").read_text()
     assert f"With two, the memory limits come to {sum(limits.values()) / 1024:.2f} GiB" in page, limits
     limits["scheduler"] = int(re.findall(r"NIGHTLITE_SCHEDULER_MEMORY=(\d+)m is enough", EXAMPLE)[0])
     assert sum(limits.values()) <= 8 * 1024, limits
@@ -121,11 +121,9 @@ def test_two_workers_need_what_the_docs_say_and_fit_eight_gibibytes_as_the_examp
 
 
 def test_the_image_that_people_are_told_to_build_is_labelled_with_its_revision() -> None:
-    page = (PROJECT / "docs/how-to/containers.md").read_text()
-    upgrade = (PROJECT / "docs/how-to/upgrade.md").read_text()
-    assert "make env image " in page
-    assert "git pull && make image\n    docker compose down && docker compose up -d\n" in upgrade
-    assert "docker compose build init" not in page + upgrade
+    page = (PROJECT / "docs/containers.md").read_text()
+    assert "make env image " in page and "`make image && docker compose down && docker compose up -d`" in page
+    assert "docker compose build init" not in page
     made = subprocess.run(
         ["make", "--no-print-directory", "-n", "image"], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout

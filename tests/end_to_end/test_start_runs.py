@@ -233,7 +233,7 @@ def test_the_example_with_the_official_client_works(released: Deployment) -> Non
 def test_the_documented_lines_for_curl_start_a_run(released: Deployment, tmp_path: Path) -> None:
     if not shutil.which("curl"):
         pytest.skip("NO CURL ON THIS MACHINE: the documented lines for it were not executed")
-    page = (PROJECT / "docs/reference/run-parameters-and-gates.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs/run-parameters-and-gates.md").read_text(encoding="utf-8")
     [lines] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "dagRuns" in block]
     assert "http://127.0.0.1:${NIGHTLITE_PORT:-8080} " in lines
     (tmp_path / "var").symlink_to(released.settings.var_dir)

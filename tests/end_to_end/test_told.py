@@ -32,7 +32,7 @@ def timed(deployment: Deployment) -> FinishedRun:
 
 
 def notices(told: Told, run: FinishedRun) -> dict[str, Notice]:
-    """Return the webhook's notices of a run, by event: each one once."""
+    """Return what the webhook was told of a run, by event: each one once."""
     found = [Notice.model_validate_json(body) for _, _, body in told.hook.posts]
     of_run = [notice for notice in found if notice.run_id == run.run_id]
     assert len({notice.event for notice in of_run}) == len(of_run)

@@ -1,4 +1,4 @@
-"""The table of TFX's constructs in docs/reference/runner.md, against the tests that it names."""
+"""The table of TFX's constructs in docs/runner.md, against the tests that it names."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from nightlite.paths import PROJECT
 
-PAGE = (PROJECT / "docs/reference/runner.md").read_text(encoding="utf-8")
+PAGE = (PROJECT / "docs" / "runner.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("## What of TFX works")[2].partition("\n## ")[0]
 ROWS = [line for line in TABLE.splitlines() if line.startswith("| ")][2:]
 

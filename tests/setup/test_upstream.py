@@ -1,4 +1,4 @@
-"""The list of workarounds, docs/reference/upstream.md, against the code that it lists."""
+"""The list of workarounds, docs/upstream.md, against the code that it lists."""
 
 import re
 from importlib.metadata import distribution
@@ -8,13 +8,13 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = PROJECT / "pipeline_lib" / "nightlite"
-PAGE = (PROJECT / "docs/reference/upstream.md").read_text(encoding="utf-8")
+PAGE = (PROJECT / "docs" / "upstream.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGE.splitlines() if line.startswith("| `")]
 REFERENCE = re.compile(r"\[([\w-]+/[\w-]+#\d+)\]")
 # How a module patches another: by a table of replacements, or in a function that installs them.
 PATCHES = re.compile(r"^(?:REPLACEMENTS\b|def install\()", re.MULTILINE)
 # The plugin that switches the others on, and what they share.
-UNPATCHING = {"plugin.py", "preloading.py", "request.py"}
+UNPATCHING = {"plugin.py", "request.py"}
 
 
 def listed(row: list[str]) -> list[Path]:

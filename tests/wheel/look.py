@@ -39,7 +39,7 @@ def notes_after_its_end(run_id: str) -> list[Any]:
 
 def main() -> None:
     app = create_app(apps="all")
-    user = SimpleAuthManagerUser(username="someone", role="admin")
+    user = SimpleAuthManagerUser(username="somebody", role="admin")
     client = TestClient(app, headers={"Authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"})
     dag = DagBag(collect_dags=True).dags["foreign"]
     answers = {}

@@ -1,4 +1,4 @@
-"""A team's first run of its own TFX pipeline by the wheel alone, to a finished DAG run: docs/how-to/runner.md"""
+"""A team's first run of its own TFX pipeline by the wheel alone, as docs/runner.md says: to a finished DAG run."""
 
 import json
 import os
@@ -11,7 +11,6 @@ import pytest
 
 from nightlite.paths import PROJECT
 from tests.compose.conftest import ENGINE, engine
-from tests.readme import IN_PLAIN_AIRFLOW
 from tests.waiting import wait_until
 from tests.wheel.conftest import PlainAirflow
 
@@ -73,20 +72,23 @@ def test_ten_lines_on_debian_12_make_an_image_that_runs_a_teams_pipeline(contain
 
 @pytest.mark.skipif(ENGINE in os.environ, reason="a container does the same, above")
 def test_a_plain_environment_runs_a_teams_pipeline(airflow: PlainAirflow, tmp_path: Path) -> None:
-    home = tmp_path / "airflow"
+    home, team = tmp_path / "airflow", tmp_path / "team"
     root = home / "nightlite" / "var" / "pipelines" / "orders"
 
     def run(*command: str | Path) -> list[str]:
         return airflow.run(*command, AIRFLOW_HOME=str(home)).splitlines()
 
-    shutil.copytree(EXAMPLE, tmp_path / "examples" / "runner")
     home.mkdir()
+    shutil.copytree(EXAMPLE, team)
     shutil.copy(airflow.folder / "empty.db", home / "airflow.db")
-    # As README says: the whole of it in one shell, in the folder of a checkout.
-    script = f"cd '{tmp_path}'; export PATH='{airflow.bin}':$PATH; {'; '.join(IN_PLAIN_AIRFLOW)}"
-    run("/bin/bash", "-ec", script)
-    python = home / "nightlite" / "tfx-env" / "bin" / "python"
-    assert run("nightlite", "tfx-env") == [str(python)]  # nothing is left to do
+    python = str(home / "nightlite" / "tfx-env" / "bin" / "python")
+    assert run("nightlite", "tfx-env")[-1] == python
+    assert run("nightlite", "tfx-env") == [python]  # nothing is left to do
+    values = ("--arg", f"data={team / 'data'}", "--arg", f"root={root}", "--output", "dags/orders.json")
+    run("/usr/bin/env", "-C", team, airflow.bin / "nightlite", "compile", "orders.pipeline:create_pipeline", *values)
+    shutil.copytree(team / "dags", home / "dags")
+    run("airflow", "dags", "reserialize")
+    run("airflow", "dags", "test", "orders")
     runs = json.loads(run("airflow", "dags", "list-runs", "orders", "--output", "json")[-1])
     assert [one["state"] for one in runs] == ["success"]
     assert {path.name for path in root.iterdir()} >= NODES - {"CountColumns"}

@@ -1,4 +1,4 @@
-"""The wheel in someone's own Airflow: it moves no version, changes nothing for other DAGs, and leaves nothing."""
+"""The wheel in somebody's own Airflow: it moves no version, changes nothing for other DAGs, and leaves nothing."""
 
 import json
 import re

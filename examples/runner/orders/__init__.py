@@ -1,1 +1,1 @@
-"""A team's own code: what docs/how-to/runner.md starts with."""
+"""A team's own code: what docs/runner.md starts with."""

@@ -8,17 +8,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nightlite.deployment import model_names
 from nightlite.did_you_mean import did_you_mean
 from nightlite.errors import SettingsError, UsageError
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.settings import enabled_variable, is_enabled
 from nightlite.own_code import line_of
-from nightlite.paths import IS_CHECKOUT
+from nightlite.paths import IS_CHECKOUT, SOURCES
 from nightlite.settings import expected
 
-_DECLARATION = model_names.DECLARATION
-_FOLDER = model_names.FOLDER
+_DECLARATION = "on_device"
+_FOLDER = SOURCES / "models"
 
 
 def models() -> dict[str, OnDeviceModel]:
@@ -80,7 +79,7 @@ def first_model(name: str | None = None) -> OnDeviceModel:
 
 def names() -> list[str]:
     """Return the names of all declared models, without importing any."""
-    return model_names.names(_FOLDER)
+    return sorted(file.parent.name for file in _FOLDER.glob(f"*/{_DECLARATION}.py"))
 
 
 def _enabled() -> list[str]:

@@ -46,14 +46,13 @@ def releases(found: Releases) -> Table:
         "version",
         "phones",
         created,
-        Column(name_of(qualities), no_wrap=True),
-        Column("bytes", no_wrap=True),
+        name_of(qualities),
+        "bytes",
         "span",
         "least app",
-        "signed",
-        Column("barred", overflow="fold", min_width=18),
+        "manifest.sig",
+        "barred",
         box=SIMPLE,
-        padding=(0, 1, 0, 0),
     )
     for row in rows:
         table.add_row(*row)
@@ -74,16 +73,7 @@ def _row(release: Release) -> list[str]:
 
 def history(events: Iterable[Event]) -> Table:
     """Return one row per event, newest first."""
-    table = Table(
-        Column("when (UTC)", no_wrap=True),
-        "what",
-        "version",
-        "latest before",
-        Column("who", overflow="fold"),
-        Column("why", overflow="fold", min_width=18),
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-    )
+    table = Table("when (UTC)", "what", "version", "latest before", "who", "why", box=SIMPLE)
     for event in reversed(list(events)):
         previous = "" if event.previous is None else str(event.previous)
         who, why = escape(event.who), escape(event.why)

@@ -55,7 +55,7 @@ def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
       SettingsError: it names them, and never their values, which may be secrets.
     """
     known = known_variables()
-    unknown = unknown_variables(environ)
+    unknown = sorted(name for name in environ if _is_ours(name) and name not in known)
     if by_run := [name for name in unknown if name.upper() in _run_only_variables()]:
         raise SettingsError(
             f"expected only parameters that a deployment may set for every run. Received: {', '.join(by_run)}; "
@@ -68,12 +68,6 @@ def refuse_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
             f"{PREFIX}… in capitals that docs/, settings.env.example or .env.example lists. "
             f"Received: {', '.join(unknown)}"
         )
-
-
-def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the names that are meant for this project and that nothing reads."""
-    known = known_variables()
-    return sorted(name for name in environ if _is_ours(name) and name not in known)
 
 
 def _is_ours(name: str) -> bool:

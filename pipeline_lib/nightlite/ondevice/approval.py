@@ -15,13 +15,7 @@ _TIME = "%Y-%m-%d %H:%M UTC"
 
 
 class Approval(BaseModel):
-    """Decision, user and time.
-
-    Attributes:
-      decision: the answer, or that there was none in time.
-      user: in Airflow; null if no one answered in time.
-      at: the time of the answer, or of the end of waiting.
-    """
+    """Decision, user and time. `user` is None if no one answered in time."""
 
     model_config = ConfigDict(frozen=True)
 

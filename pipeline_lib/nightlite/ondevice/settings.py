@@ -21,7 +21,7 @@ class Settings(runner.Settings):
     """The runner's settings, and those of retraining, judging and releasing models."""
 
     compiled_dir: Path | None = Field(
-        default=None, description="local only: folder of the compiled pipelines; default: compiled/ in the state folder"
+        default=None, description="folder of the compiled pipelines; default: compiled/ in the state folder"
     )
     schema_dir: Path = Field(
         default=PROJECT / "schema",

@@ -151,7 +151,7 @@ class CompiledPipeline(BaseModel):
 
 
 def _advice(content: bytes) -> str:
-    """Return the advice to compile a damaged file again, with its own command if that can be read."""
+    """Return the advice to compile a file again that cannot be used, with its own command if that can be read."""
     if not (command := _COMMAND.search(content)):
         return HOW_TO_COMPILE
     try:

@@ -3,22 +3,13 @@
 import resource
 import signal
 import sys
-from collections.abc import Mapping
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_FINAL = 3
+EXIT_FINAL = 3  # it failed, and another try would fail the same way
 EXIT_SKIPPED = 99
 EXIT_SIGNAL = 128  # plus the signal's number
-MEANINGS: Mapping[int | str, str] = {
-    EXIT_OK: "ran, or answered from cache",
-    EXIT_FAILED: "failed",
-    EXIT_USAGE: "cannot be run as asked: a wrong option or parameter, or no such compiled pipeline",
-    EXIT_FINAL: "failed, and another try would fail the same way, as when the data is refused",
-    EXIT_SKIPPED: "was skipped: a condition is false, or a Pusher's model is not blessed",
-    f"{EXIT_SIGNAL} + N": "was ended by signal N",
-}
 
 
 def killed_by(signum: int, usage: resource.struct_rusage) -> str:

@@ -9,13 +9,7 @@ State = Literal["succeeded", "cached", "skipped", "failed", "cancelled"]
 
 
 class OutputArtifact(BaseModel):
-    """One artifact as MLMD knows it.
-
-    Attributes:
-      id: in MLMD.
-      type: its TFX type, such as Model.
-      uri: its folder.
-    """
+    """One artifact as MLMD knows it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,20 +21,10 @@ class OutputArtifact(BaseModel):
 class NodeResult(BaseModel):
     """The result of one node of one run, small enough for XCom.
 
-    Attributes:
-      node_id: the node's id in the compiled pipeline.
-      run_id: the pipeline run.
-      state: the end of the node.
-      reason: a sentence for people: why the node was skipped, failed, or answered from cache.
-      execution_id: the node's execution in MLMD; null if it was not registered.
-      inputs, outputs: the artifacts, by the names of the node's inputs and outputs.
-      blessed: the verdict of a node that blesses, from TFX's blessings; null for other nodes.
-      not_blessed_because: why not, in words, from the product's hook `outcome`.
-      pushed: the result of a node that pushes, from its PushedModel; null for other nodes.
-      facts: the product's part, from the same hook.
-      final: whether another try would fail the same way.
-      seconds: the node's whole time in its process.
-      executor_seconds: its executor's part of that time.
+    `reason` is a sentence for people: why the node was skipped, failed, or answered from cache. `blessed` and
+    `pushed` are set only for nodes that bless or push, from TFX's blessings and PushedModel. The product's hook
+    `outcome` fills `not_blessed_because`, in words, and `facts`. `final`: another try would fail the same way.
+    `seconds` is the node's whole time in its process, `executor_seconds` its executor's part.
     """
 
     model_config = ConfigDict(frozen=True)

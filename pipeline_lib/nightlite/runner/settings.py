@@ -26,10 +26,10 @@ class BeamArguments(BaseModel):
 class Settings(EnvironmentSettings):
     """Settings for running any pipeline. `var_dir` holds all state."""
 
-    var_dir: Path = Field(default_factory=var_dir, description="local only: all state; default: var/ in the project")
+    var_dir: Path = Field(default_factory=var_dir, description="all state; default: var/ in the project")
     tfx_python: Path = Field(
         default=PROJECT / (".venvs/tfx" if IS_CHECKOUT else "tfx-env") / "bin" / "python",
-        description="local only: interpreter of the TFX environment",
+        description="interpreter of the TFX environment",
     )
     project_dir: Path = Field(
         default_factory=lambda: PROJECT,

@@ -3,8 +3,6 @@
 import dataclasses
 import io
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +11,11 @@ from rich.console import Console
 from bench import row as bench_row
 from bench import synthetic
 from bench.__main__ import chosen
-from bench.commands import Command, cpu_seconds
 from bench.deployment import TimedRun
 from bench.lab import Pair
 from bench.row import Row
 from bench.rows import LONG, QUICK, ROWS
 from nightlite.deployment.client.answers import TaskInstance
-from nightlite.deployment.settings import Settings
 from nightlite.errors import NightliteError
 from nightlite.runner.node_result import NodeResult
 
@@ -58,15 +54,6 @@ class StandInLab:
     def synthetic_parses(self, nodes: int, files: int = 1) -> tuple[list[float], list[float]]:
         return [0.01 + nodes * files * 0.001] * 3, [0.005 * files] * 3
 
-    nothing_new = ([30.0, 20.0, 10.0], [10.0, 20.0, 10.0])
-    airflow_home = Path("airflow")
-    compiler = tfx_import = Command(["python"])
-
-    def commands(self, ours: Command, yardstick: Command, before: object = None) -> tuple[list[float], list[float]]:
-        return [0.3, 0.1, 0.2], [4.0, 4.0, 4.0]
-
-    def forget_stamps(self) -> None: ...
-
     feed: dict[str, dict[str, list[float]]] = {  # noqa: RUF012
         "check": {"ours": [400.0], "yardstick": [700.0], "without_etag": [3000.0]},
         "release": {"ours": [9.0, 7.0, 8.0], "yardstick": [4.0]},
@@ -104,12 +91,6 @@ def test_a_row_is_the_median_of_its_runs_over_the_yardsticks():
     assert (row.ours, row.yardstick, row.ratio, row.runs, row.spread) == (21.0, 42.0, 0.5, 3, 20.0)
 
 
-def test_a_ratio_is_the_median_of_the_pairs_where_there_are_as_many_runs_on_both_sides():
-    ours, yardstick = [10.0, 40.0, 30.0], [10.0, 20.0, 60.0]
-    assert Row.of("dag_run", "s", ours, yardstick, what="").ratio == 1.0  # of 1, 2 and 0.5; of the medians 1.5
-    assert Row.of("dag_run", "s", ours, yardstick[:2], what="").ratio == 2.0
-
-
 def test_a_single_run_has_no_spread_and_a_yardstick_no_ratio():
     row = Row.of("noop_task", "s", [0.25], what="")
     assert (row.ours, row.yardstick, row.ratio, row.spread) == (0.25, None, None, None)
@@ -131,9 +112,6 @@ def test_a_single_run_has_no_spread_and_a_yardstick_no_ratio():
         ("examples_per_second_1m", 400.0, 500.0),
         ("peak_memory_100k", 1_500.0, None),
         ("peak_memory_1m", 1_800.0, 1_500.0),
-        ("nothing_new", 20.0, 10.0),
-        ("status", 0.2, 4.0),
-        ("compile_changed", 0.2, 4.0),
         ("runtimes_int8_js", 0.2, 0.03),
         ("runtimes_float", 0.03, None),
         ("feed_check", 400.0, 700.0),
@@ -146,16 +124,6 @@ def test_what_each_row_is_drawn_from(name, ours, yardstick):
     row = ROWS[name](name, StandInLab())
     assert (row.name, row.ours) == (name, ours)
     assert row.yardstick == (None if yardstick is None else pytest.approx(yardstick, rel=1e-3))
-
-
-def test_a_commands_seconds_are_of_its_children_too_and_another_exit_code_is_told(tmp_path):
-    settings = Settings(var_dir=tmp_path)
-    work = "n = 0\nwhile time.process_time() < 0.5: n += 1"
-    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {f'import time{chr(10)}{work}'!r}])"
-    assert cpu_seconds(settings, Command([sys.executable, "-c", child])) >= 0.5
-    failing = Command([sys.executable, "-c", "raise SystemExit('no such model')"])
-    with pytest.raises(NightliteError, match=r"expected exit code 0 of python\S* -c .*Received: 1: no such model"):
-        cpu_seconds(settings, failing)
 
 
 def test_a_large_row_says_its_yardstick_and_its_longest_nodes():

@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 
 
 def _commands_of(folder: Path) -> list[str]:
-    """Return the command lines of the processes that name `folder`, by argument or environment."""
+    """Return the command lines of the processes that were told of `folder`, by argument or environment."""
     found = []
     for process in psutil.process_iter():
         try:

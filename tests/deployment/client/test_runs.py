@@ -111,7 +111,7 @@ def test_a_run_that_was_refused_or_failed_is_listed_with_its_gate_or_node(
     airflow.tasks_of["b"] = [ASKED.model_copy(update={"task_id": "DataGate", "state": "failed"})]
     assert list_runs(Settings(), MODEL, 10) == 0
     said = capsys.readouterr().out
-    [of_a, of_b, of_c] = [line for line in said.splitlines() if line[1:2] in tuple("abc")]
+    [of_a, of_b, of_c] = [line for line in said.splitlines() if line[2:3] in "abc"]
     assert "refused: size [KiB]" in of_a and "failed: DataGate: two anomalies" in of_b and "older data: span 1" in of_c
     assert "I say" not in said and "released 7" not in said
     list_runs(Settings(), MODEL, 10, as_json=True)
@@ -234,47 +234,3 @@ def test_the_status_of_a_run_tells_that_its_dag_cannot_be_imported_now(
     runs.status(Settings(), "mnist", None, as_json=True)
     out, err = capsys.readouterr()
     assert json.loads(out)["run_id"] == "a" and airflow.broken in err
-
-
-EPOCH = "epoch 3 of 12: loss 0.1, accuracy 0.9, eval loss 0.1, eval accuracy 0.9 and more of it than fits any terminal"
-
-
-def training(monkeypatch: pytest.MonkeyPatch, states: list[tuple[str, str]]) -> watch.RunView:
-    """Return the view of a run whose Trainer is in these states, with these last lines in its log."""
-    monkeypatch.setattr(watch, "POLL_SECONDS", 0)
-    monkeypatch.setattr(watch, "LOG_SECONDS", 0)
-    airflow = Later(*states)
-    tasks = airflow.tasks
-    monkeypatch.setattr(
-        airflow, "tasks", lambda *asked: [task.model_copy(update={"task_id": "Trainer.m"}) for task in tasks(*asked)]
-    )
-    return watch.RunView(airflow, "dag", "r")  # type: ignore[arg-type]
-
-
-def test_a_training_says_each_epoch_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = EPOCH.replace("3 of", "4 of")
-    states = [("running", "reads"), ("running", EPOCH), ("running", EPOCH), ("running", other), ("success", other)]
-    console, text = plain_console()
-    training(monkeypatch, states).watch(console)
-    said = text.getvalue()
-    assert said.count(f"Trainer.m: {EPOCH}\n") == said.count(f"Trainer.m: {other}\n") == 1
-    assert "Trainer.m: reads" not in said
-
-
-def test_a_quiet_run_says_what_is_running(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "STILL_SECONDS", 0)
-    console, text = plain_console()
-    training(monkeypatch, [("queued", ""), ("running", ""), ("running", ""), ("success", "")]).watch(console)
-    assert "… the run is running, no node is running\n" in text.getvalue()
-    assert "… Trainer.m " in text.getvalue()
-
-
-@pytest.mark.parametrize("width", [80, 100])
-def test_a_long_note_leaves_the_other_columns_whole(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    view = training(monkeypatch, [("running", EPOCH)])
-    view.look()
-    console, text = plain_console()
-    console.width = width
-    console.print(view.table(one_line_each=True))
-    [row] = [line for line in text.getvalue().splitlines() if "Trainer.m" in line]
-    assert row.split()[:2] == ["Trainer.m", "running"] and "epoch 3 of 12" in row and "…" in row

@@ -81,7 +81,7 @@ def test_no_route_takes_an_expired_an_invented_or_a_tasks_token(get: Get, cookie
 
     tasks = JWTGenerator(**get_signing_args(), valid_for=600, audience="urn:airflow.apache.org:task")
     of_task = tasks.generate({"sub": "admin", "role": "admin"})
-    admin = SimpleAuthManagerUser(username="someone", role="admin")
+    admin = SimpleAuthManagerUser(username="somebody", role="admin")
     expired = get_auth_manager().generate_jwt(admin, expiration_time_in_seconds=-60)
     for path in routes():
         for given in (expired, of_task, *GARBAGE):

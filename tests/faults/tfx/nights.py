@@ -93,7 +93,7 @@ def file_of(name: str = tiny_nights.NAME) -> Path:
 
 
 def compiled_nights(root: Path | None = None, name: str = tiny_nights.NAME) -> CompiledPipeline:
-    """Compile the pipeline for the deployment of the settings, its artifacts in `root`."""
+    """Compile the pipeline for the deployment that the settings tell of, its artifacts in `root`."""
     folders = folders_of(settings(), name)
     pipeline = tiny_nights.create_pipeline(str(root or folders.artifacts), str(folders.releases), name)
     compiled = compile_pipeline(pipeline, tiny_nights.PARAMETERS, HOOKS)

@@ -28,7 +28,7 @@ def feed(tmp_path: Path) -> MadeFeed:
 
 
 def killed_at(step: int, work: Callable[[], object]) -> bool:
-    """Run `work` in a child that kills itself before its step of that number. Return whether it was killed.
+    """Run `work` in a child that kills itself before its step of that number. Return whether it came to that.
 
     A step is a change of a folder: a file gets its name, or loses it.
     """

@@ -1,6 +1,6 @@
 """A thousand installations through a staged release, its growth, a halt, a rollback and a rotation of the keys.
 
-Each asks the published documents as docs/reference/feed.md says. Both clients' own lives: tests/ondevice/feed_client
+Each asks the published documents as docs/feed.md says. tests/ondevice/feed_client has both clients' own lives.
 """
 
 import hashlib

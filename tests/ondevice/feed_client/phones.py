@@ -121,7 +121,7 @@ def has_jdk() -> bool:
 
 
 def x509(key: EllipticCurvePublicKey) -> str:
-    """Return a public key as docs/how-to/phone.md has it: what is between BEGIN and END."""
+    """Return a public key as docs/phone.md has it: what is between BEGIN and END."""
     return "".join(pem_of(key).decode().splitlines()[1:-1])
 
 

@@ -1,4 +1,4 @@
-"""dags/mnist_consumer.py on a folder of releases: what the event announces has to be what it finds."""
+"""dags/mnist_consumer.py on a folder of releases: what it is told of has to be what it finds."""
 
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ def releases(monkeypatch, tmp_path):
 
 @pytest.fixture
 def verify(releases):
-    """Return the task's function, with these releases."""
+    """Return the task's function, told of these releases."""
     bag = DagBag(str(PROJECT / "dags" / "mnist_consumer.py"))
     assert bag.import_errors == {}
     function = bag.dags["mnist_consumer"].task_dict["verify"].python_callable

@@ -38,7 +38,7 @@ def test_the_newest_runs_are_the_pipelines_own_and_no_execution_is_asked_for_its
         run = context("pipeline_run", f"run-{number}")
         link = metadata_store_pb2.ParentContext(child_id=run.id, parent_id=pipelines[name].id)
         store.put_parent_contexts([link])
-        if number != 5:  # a run that was triggered and made nothing
+        if number != 5:  # a run that was triggered and came to nothing
             execution = metadata_store_pb2.Execution(type_id=kind)
             store.put_execution(execution, [], [pipelines[name], run])
             ours += [run.id] if name == "ours" else []

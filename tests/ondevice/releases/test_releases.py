@@ -1,4 +1,4 @@
-"""A folder of releases: pushes, interrupted ones, rollbacks, prunes, and a reader's errors for damage."""
+"""A folder of releases: pushes, interrupted ones, rollbacks, prunes, and what a reader is told of damage."""
 
 import contextlib
 import hashlib
@@ -334,5 +334,5 @@ def test_the_list_shows_the_first_version_of_the_app_that_understands_each(relea
         described = describe(f"run-{number}").model_copy(update={"least_app_version": least})
         releases.push(tmp_path / "model", described, who="Pusher")
     rows = [" ".join(line.split()) for line in listed(releases).splitlines()]
-    assert any("bytes span least app signed barred" in row for row in rows)
+    assert any("bytes span least app manifest.sig barred" in row for row in rows)
     assert [row.partition("bytes")[0].split()[-2:] for row in rows if "99.00 %" in row] == [["12", "no"], ["1", "no"]]

@@ -1,1 +1,1 @@
-"""A pipeline of every usual component of TFX, as someone has it in a folder of their own, with `module_file`."""
+"""A pipeline of every usual component of TFX, as somebody has it in a folder of their own, with `module_file`."""

@@ -52,7 +52,7 @@ def test_a_pipeline_twice_between_tasks_of_the_dag(compiled, tmp_path):
 
 
 def test_the_example_in_the_docs_renders(compiled, tmp_path):
-    section = (PROJECT / "docs/how-to/runner.md").read_text().partition("## A pipeline inside your DAG\n")[2]
+    section = (PROJECT / "docs" / "runner.md").read_text().partition("## A pipeline inside your DAG\n")[2]
     code = section.partition("```python\n")[2].partition("```")[0]
     nodes = (Node(id="Trainer", type="x.Trainer"), Node(id="Pusher", type="x.Pusher", upstream=("Trainer",)))
     country = Parameter(name="country", type="str", default="se")

@@ -47,7 +47,7 @@ def odd(inner: tfx.dsl.Pipeline): return inner
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Yield a folder with a module of someone's, as the working directory."""
+    """Yield a folder with a module of somebody's, as the working directory."""
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "broken_shop.py").write_text("import no_such_module")
     (tmp_path / "typo_shop.py").write_text("from tfx import v1\nx = = 1")

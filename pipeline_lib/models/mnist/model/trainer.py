@@ -99,7 +99,6 @@ def training_batches(split: TransformedExamples, batch_size: int, seed: int) -> 
     return numbered.map(distorted, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-@tf.autograph.experimental.do_not_convert
 def _images_and_labels(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     labels = tf.reshape(batch[transformed_name(LABEL_KEY)], [-1])
     return tf.reshape(batch[transformed_name(IMAGE_KEY)], [-1, IMAGE_SIZE]), labels

@@ -1,7 +1,5 @@
 """Airflow's LocalExecutor without two faults: a task that waits forever, and an answer that fails the task.
 
-Its workers also import what DAG files need, once and not in each task: `preloading.py`.
-
 Upstream: none filed for the first. The second is apache/airflow#71580 and apache/airflow#72716, both open; they follow
 apache/airflow#66374 and apache/airflow#67287, which are mended for tasks not yet running. For Airflow 3.3.
 """
@@ -12,8 +10,6 @@ from typing import Any
 
 from airflow.executors import local_executor
 from airflow.models.taskinstance import TaskInstance
-
-from nightlite.deployment.airflow_fixes.preloading import FreshQueue, preload
 
 
 class LocalExecutor(local_executor.LocalExecutor):
@@ -31,19 +27,6 @@ class LocalExecutor(local_executor.LocalExecutor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._handed_over: Counter[Any] = Counter()
-
-    def start(self) -> None:
-        """Import what tasks need, then start the workers, which are forks of this process."""
-        preload()
-        super().start()
-
-    def _spawn_worker(self) -> None:
-        queue = self.activity_queue
-        self.activity_queue = FreshQueue(queue)  # type: ignore[assignment]
-        try:
-            super()._spawn_worker()  # type: ignore[no-untyped-call]
-        finally:
-            self.activity_queue = queue
 
     def _process_workloads(self, workload_list: Sequence[Any]) -> None:
         self._handed_over.update(workload.key for workload in workload_list)

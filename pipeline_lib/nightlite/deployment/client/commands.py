@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import ModelName, command_app
+from nightlite.deployment.settings import settings
 
 if TYPE_CHECKING:
     from nightlite.runner.compiled_pipeline import Parameter
@@ -76,7 +77,6 @@ def trigger(
     """
     from nightlite.deployment.client import runs
     from nightlite.deployment.models import model_named
-    from nightlite.deployment.settings import settings
     from nightlite.ondevice.run_parameters import parameters
     from nightlite.runner import parameter_text
 
@@ -104,7 +104,6 @@ def status(
     run; 3 it ran, but the model was not released: refused, or no detectably better one.
     """
     from nightlite.deployment.client import runs
-    from nightlite.deployment.settings import settings
 
     raise typer.Exit(runs.status(settings(), model_name, run_id, as_json=as_json))
 
@@ -118,7 +117,6 @@ def list_runs(
     """List the newest runs, newest first, with their parameters and releases."""
     from nightlite.deployment.client.run_list import list_runs
     from nightlite.deployment.models import model_named
-    from nightlite.deployment.settings import settings
 
     raise typer.Exit(list_runs(settings(), model_named(model_name), limit, as_json=as_json))
 

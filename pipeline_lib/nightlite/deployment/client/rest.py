@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+import httpx
 from pydantic import SecretStr
 
 from nightlite.deployment.client.access import Access
 from nightlite.deployment.client.answers import Dag, DagRun, ImportFailure, TaskInstance
-from nightlite.deployment.client.lean_httpx import httpx
 from nightlite.deployment.client.tokens import RestToken, said
-from nightlite.deployment.model_names import names
+from nightlite.deployment.models import names
 from nightlite.errors import NoRunError, RefusedError, RunRefusedError, StackError
 from nightlite.ondevice.model import model_name
 from nightlite.runner.node_result import NodeResult

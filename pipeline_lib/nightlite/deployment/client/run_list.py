@@ -1,10 +1,9 @@
 """Command `nightlite runs`, which lists the newest runs with their releases."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -13,7 +12,6 @@ from nightlite.deployment.client import connection
 from nightlite.deployment.client.answers import DagRun
 from nightlite.deployment.client.import_error import import_error_first
 from nightlite.deployment.client.rest import AirflowRest
-from nightlite.deployment.command_line.table_console import table_console
 from nightlite.deployment.settings import Settings
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.results.headline import headline
@@ -21,6 +19,7 @@ from nightlite.ondevice.results.node_facts import facts_of
 from nightlite.ondevice.results.outcome import Outcome
 from nightlite.ondevice.results.run_summary import JUDGE_NODE, outcome_of
 from nightlite.runner.node_result import NodeResult
+from nightlite.table_console import table_console
 
 
 def list_runs(config: Settings, model: OnDeviceModel, limit: int, *, as_json: bool = False) -> int:
@@ -41,34 +40,19 @@ def list_runs(config: Settings, model: OnDeviceModel, limit: int, *, as_json: bo
             data=[_listed(run, results.get(model.pusher), results) for run, results, _ in found]
         )
         return 0
-    rows = []
+    # Fold run ids in narrow terminals, never cut them: people copy them.
+    table = Table(Column("run", overflow="fold"), "state", "started (UTC)", "seconds", "outcome", "parameters")
     if waiting:
         why = f"for the data of {waiting:%Y-%m-%d %H:%M}, as soon as the run before it has finished"
-        rows.append(("(no id yet)", "queued", "", "", why, ""))
+        table.add_row("(no id yet)", "queued", "", "", why, "")
     for run, results, failed in found:
         started = f"{run.start_date:%Y-%m-%d %H:%M}" if run.start_date else ""
         seconds = "" if run.duration is None else f"{run.duration:.0f}"
         told = ", ".join(f"{name}={value}" for name, value in (run.conf or {}).items())
         line = headline(results, failed, longest=None) if run.finished else ""
-        rows.append((run.dag_run_id, run.state, started, seconds, line, told))
-    table_console().print(table(rows))
+        table.add_row(run.dag_run_id, run.state, started, seconds, escape(line), escape(told))
+    table_console().print(table)
     return 0
-
-
-def table(rows: Iterable[Sequence[str]]) -> Table:
-    """Return the table of runs. In 100 columns, an id and a time stay on one line: people copy them."""
-    found = Table(
-        Column("run", overflow="fold"),
-        "state",
-        Column("started (UTC)", no_wrap=True),
-        Column("seconds", justify="right"),
-        "outcome, parameters",
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-    )
-    for *row, outcome, parameters in rows:
-        found.add_row(*map(escape, row), escape("\n".join(filter(None, (outcome, parameters)))))
-    return found
 
 
 def _decisive(rest: AirflowRest, model: OnDeviceModel, run: DagRun) -> tuple[dict[str, NodeResult], list[str] | None]:

@@ -15,13 +15,13 @@ from nightlite.deployment.client.answers import FINISHED, DagRun
 from nightlite.deployment.client.import_error import broken_dag, import_error_first
 from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.client.watch import RunView, node_order, print_failures
-from nightlite.deployment.command_line.table_console import table_console
 from nightlite.deployment.models import model_named, models
 from nightlite.deployment.settings import Settings
 from nightlite.errors import NoRunError, RefusedError, StackError, UsageError
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.report_files import REPORT_ROUTE
 from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
+from nightlite.table_console import table_console
 
 EXIT_INTERRUPTED = 130
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Generator
 
+import httpx
 from pydantic import SecretStr
 
 from nightlite.deployment.client.access import Access
-from nightlite.deployment.client.lean_httpx import httpx
 from nightlite.errors import StackError
 
 

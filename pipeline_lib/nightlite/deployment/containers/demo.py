@@ -16,7 +16,6 @@ from nightlite.deployment.client.rest import AirflowRest
 from nightlite.deployment.client.runs import EXIT_INTERRUPTED
 from nightlite.deployment.local.airflow_config import USER
 from nightlite.deployment.local.demo import show_run
-from nightlite.deployment.local.demo_end import print_next
 from nightlite.deployment.local.start_run import run_under_way, switch_on
 from nightlite.deployment.models import first_model
 from nightlite.deployment.settings import settings
@@ -41,7 +40,6 @@ def main() -> int:
         console.print("\nNot watching any more; the run goes on.")
         return EXIT_INTERRUPTED
     console.print(f"Log in as: {USER}, password in .env ({_VARIABLE})\nTo stop:   docker compose down", soft_wrap=True)
-    print_next(model, console, "docker compose run --rm --no-deps init nightlite")
     return code
 
 

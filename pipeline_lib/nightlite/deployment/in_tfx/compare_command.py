@@ -11,12 +11,12 @@ from nightlite import durable, native_log
 from nightlite.deployment import comparison_tables
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import ModelName, command_app
-from nightlite.deployment.command_line.table_console import table_console
 from nightlite.deployment.models import model_named
 from nightlite.deployment.settings import settings
 from nightlite.errors import UsageError
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.report.file_comparison import FileComparison
+from nightlite.table_console import table_console
 
 app = command_app()
 _EXAMPLES = (

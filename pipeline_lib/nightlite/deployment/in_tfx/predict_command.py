@@ -9,11 +9,11 @@ from rich.table import Table
 
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import ModelName, command_app
-from nightlite.deployment.command_line.table_console import table_console
 from nightlite.deployment.models import model_named
 from nightlite.ondevice.in_tfx.predict.answers import Answer, answers
 from nightlite.ondevice.results.percent import percent
 from nightlite.ondevice.settings import settings
+from nightlite.table_console import table_console
 
 app = command_app()
 

@@ -9,7 +9,6 @@ import typer
 from nightlite.deployment import releases_tables
 from nightlite.deployment.cli import run_commands
 from nightlite.deployment.command_app import ModelName, command_app
-from nightlite.deployment.command_line.table_console import table_console
 from nightlite.deployment.in_tfx.found_releases import find, no_release, releases_of, user, verified
 from nightlite.deployment.in_tfx.rollout_commands import halt, rollback, rollout
 from nightlite.errors import ReleaseError
@@ -18,6 +17,7 @@ from nightlite.ondevice.releases.offers import offered_versions
 from nightlite.ondevice.releases.store import Releases
 from nightlite.ondevice.rollout.words import next_step, phones
 from nightlite.ondevice.settings import rollout_plan, settings
+from nightlite.table_console import table_console
 
 app = command_app()
 models = command_app("The releases: what phones get.")

@@ -5,10 +5,9 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from nightlite import locks
 from nightlite.deployment.client.answers import DagRun
@@ -19,7 +18,6 @@ from nightlite.deployment.data_sources import checked_source
 from nightlite.deployment.local import stack
 from nightlite.deployment.local.airflow_config import USER, LocalAirflow
 from nightlite.deployment.local.components import settings_environment
-from nightlite.deployment.local.demo_end import ask_release, print_figures, print_next, show_example
 from nightlite.deployment.local.old_state import refuse_old_state
 from nightlite.deployment.local.start_run import run_under_way, switch_on
 from nightlite.deployment.setting_check import check_settings
@@ -28,10 +26,10 @@ from nightlite.errors import StackError
 from nightlite.ondevice.in_airflow.schedule import schedule
 from nightlite.ondevice.model import OnDeviceModel
 from nightlite.ondevice.report_files import REPORT_ROUTE
-from nightlite.ondevice.results.run_summary import report_page, summarize
+from nightlite.ondevice.results.quality import name_of
+from nightlite.ondevice.results.run_summary import RunSummary, report_page, summarize
 from nightlite.ondevice.settings import model_settings
 from nightlite.paths import PROJECT
-from nightlite.steps import Steps, tail
 
 
 def demo(settings: Settings, model: OnDeviceModel, dataset: str | None = None) -> int:
@@ -59,9 +57,14 @@ def demo(settings: Settings, model: OnDeviceModel, dataset: str | None = None) -
             if run_id:
                 console.print(f"Run {run_id} is going on already: watching it instead of starting another.")
             else:
-                span, airflow = _prepare(settings, model, source, airflow, console)
+                if not stack.has_its_port(airflow):
+                    stack.require_free(airflow.port)
+                span = _ingest(settings, model, source, console)
+                _tfx(settings, "compile the pipelines", "nightlite.deployment.in_tfx.compile")
+                _start_warm_server(settings, model)
+                airflow = stack.up(settings, console=console)
                 with log_in(airflow) as rest:
-                    switch_on(rest, model.pipeline_name, console, airflow.dags_folder / f"{model.name}.py")
+                    switch_on(rest, model.pipeline_name, console)
                     if run_id := run_under_way(rest, model.pipeline_name):
                         console.print(f"Run {run_id} of Airflow's own comes first: watching it.", soft_wrap=True)
                         _watch(settings, rest, model, run_id, console)
@@ -72,64 +75,8 @@ def demo(settings: Settings, model: OnDeviceModel, dataset: str | None = None) -
     except KeyboardInterrupt:
         console.print(_interrupted(airflow, model, run_id), soft_wrap=True)
         return EXIT_INTERRUPTED
-    console.print(f"Log in as: {USER}, {_password(airflow, console)}\nTo stop:   make down", soft_wrap=True)
-    print_next(model, console)
+    console.print(f"Log in as: {USER}, password in {airflow.passwords_file}\nTo stop:   make down", soft_wrap=True)
     return code
-
-
-def _prepare(
-    settings: Settings, model: OnDeviceModel, source: str, airflow: LocalAirflow, console: Console
-) -> tuple[int, LocalAirflow]:
-    """Ingest, compile and start Airflow, side by side where they are independent. Return the span and the Airflow."""
-    if not stack.has_its_port(airflow):
-        stack.require_free(airflow.port)
-    log = settings.var_dir / "demo.log"
-    with Steps(console.file) as steps, log.open("w", encoding="utf-8") as output, ThreadPoolExecutor(1) as beside:
-        warm = _start_warm_server(settings, model)
-        with steps.step(f"data: {source}"):
-            answer = json.loads(_ingest(settings, model, source, log))
-        steps.say(f"  {answer['said']}")
-        was_up = stack.is_up(airflow)
-        compiled = beside.submit(_compile, settings, steps, warm, log)
-        try:
-            with steps.step("Airflow: database and start"):
-                airflow = stack.up(settings, console=Console(file=output))
-        except BaseException:
-            if warm:
-                warm.terminate()  # so that the other thread does not wait for it
-            raise
-        try:
-            compiled.result()
-        except StackError:
-            if not was_up:
-                stack.down(settings, Console(file=output))
-            raise
-    console.print(f"Airflow is up: {airflow.url}", soft_wrap=True)
-    return int(answer["span"]), airflow
-
-
-def _ingest(settings: Settings, model: OnDeviceModel, source: str, log: Path) -> str:
-    """Ingest without notifying Airflow, because the demo starts its own run. Return the command's JSON."""
-    arguments = ("ingest", source, f"--model={model.name}", "--no-tell", "--json")
-    return _tfx(settings, "ingest the data", log, "nightlite.deployment.in_tfx.commands", *arguments)
-
-
-def _compile(settings: Settings, steps: Steps, warm: "subprocess.Popen[bytes] | None", log: Path) -> None:
-    if warm:
-        # It writes the bytecode of TFX's modules, which is half of the first import's time.
-        with steps.step("TFX: import it once, for all nodes"):
-            ended = warm.wait()
-        if ended < 0:
-            return
-    with steps.step("compile the pipelines"):
-        _tfx(settings, "compile the pipelines", log, "nightlite.deployment.in_tfx.compile")
-
-
-def _password(airflow: LocalAirflow, console: Console) -> str:
-    """Return the password on a terminal, else where it is: other output may be kept by others."""
-    if console.is_terminal:
-        return f"password {airflow.password()} (it is in {airflow.passwords_file}, too)"
-    return f"password in {airflow.passwords_file}"
 
 
 def show_run(
@@ -140,11 +87,7 @@ def show_run(
     results = {task_id: result for task_id, result in view.results.items() if result}
     summary = summarize(results, run.state == "failed")
     if run.state == "success":
-        print_figures(summary, console)
-        with Steps(console.file) as steps, steps.step("ask the release about an example"):
-            example = ask_release(settings, model)
-        if example:
-            show_example(model, example, console)
+        _print_figures(summary, console)
     console.print(*summary_lines(summary, run.state), sep="\n", soft_wrap=True, markup=False)
     url = f"{ui_url}/dags/{model.pipeline_name}/runs/{run_id}"
     if report_page(results.values()):
@@ -189,52 +132,54 @@ def only_one_demo(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _tfx(settings: Settings, purpose: str, log: Path, *arguments: str) -> str:
-    """Run a command of the other environment, with its messages in the log. Return its standard output.
+def _ingest(settings: Settings, model: OnDeviceModel, source: str, console: Console) -> int:
+    """Ingest without notifying Airflow, because the demo starts its own run. Return the span's number."""
+    arguments = ("ingest", source, f"--model={model.name}", "--no-tell", "--json")
+    answer = json.loads(
+        _tfx(settings, "ingest the data", "nightlite.deployment.in_tfx.commands", *arguments, stdout=subprocess.PIPE)
+    )
+    console.print(answer["said"], soft_wrap=True, highlight=False, markup=False)
+    return int(answer["span"])
 
-    Raises:
-      StackError: it fails. The message has the end of the log.
+
+def _tfx(settings: Settings, purpose: str, *arguments: str, stdout: int | None = None) -> str:
+    """Run a command of the other environment. Its progress and errors go to the terminal.
+
+    Return its stdout if `stdout` is a pipe.
     """
     command = [str(settings.tfx_python), "-m", *arguments]
     environment = os.environ | settings_environment(settings)
     try:
-        with log.open("ab") as messages:
-            done = subprocess.run(
-                command, cwd=PROJECT, env=environment, check=False, text=True, stdout=subprocess.PIPE, stderr=messages
-            )
-            messages.write(done.stdout.encode())
+        done = subprocess.run(command, cwd=PROJECT, env=environment, check=False, text=True, stdout=stdout)
     except OSError as error:
         raise StackError(
             f"expected the TFX environment's Python at {settings.tfx_python}. "
             f"Received: {error.strerror}. Run 'make setup'"
         ) from None
     if done.returncode:
-        raise StackError(f"could not {purpose} (exit code {done.returncode}). {tail(log)}")
-    return done.stdout
+        raise StackError(f"could not {purpose}: the reason is above")
+    return done.stdout or ""
 
 
-def _start_warm_server(settings: Settings, model: OnDeviceModel) -> "subprocess.Popen[bytes] | None":
-    """Import TFX while data and Airflow are made, so that the first node need not wait for it.
+def _start_warm_server(settings: Settings, model: OnDeviceModel) -> None:
+    """Import TFX while Airflow starts, so that the first node need not wait for it."""
+    if settings.runtime == "warm":
+        subprocess.Popen(
+            [str(settings.tfx_python), "-m", "nightlite.runner.in_tfx.warm.client", str(settings.compiled_file(model))],
+            cwd=PROJECT,
+            env=os.environ | settings_environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
-    Return the process that ends once the server listens.
-    """
-    if settings.runtime != "warm" or not settings.tfx_python.exists():
-        return None
-    return subprocess.Popen(
-        [
-            str(settings.tfx_python),
-            "-m",
-            "nightlite.runner.in_tfx.warm.client",
-            str(settings.compiled_file(model)),
-            "nightlite.ondevice.in_tfx.compile",
-        ],
-        cwd=PROJECT,
-        env=os.environ | settings_environment(settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+
+def _print_figures(summary: RunSummary, console: Console) -> None:
+    table = Table("", name_of([summary.tflite, summary.keras]), "size", title="What came out", title_justify="left")
+    for name, metrics in (("Keras", summary.keras), ("TFLite", summary.tflite)):
+        table.add_row(name, metrics.text, "" if metrics.bytes is None else f"{metrics.bytes:,} bytes")
+    console.print(table)
 
 
 def _interrupted(airflow: LocalAirflow, model: OnDeviceModel, run_id: str | None) -> str:

@@ -1,9 +1,7 @@
 """Start of a run in a running Airflow: with the DAG's current file, and never beside another run."""
 
-import contextlib
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
@@ -16,16 +14,8 @@ _PARSE_SECONDS = 90
 _DUE_SECONDS = 90
 
 
-def switch_on(rest: AirflowRest, dag_id: str, console: Console, file: Path | None = None) -> None:
-    """Have the DAG's current file parsed, and unpause the DAG.
-
-    Args:
-      file: the DAG's, which is touched if Airflow does not know the DAG yet.
-    """
-    if file and not rest.dag(dag_id):
-        # If it was read before its pipeline was compiled, the next time is in 30 s. The API re-parses known DAGs only.
-        with contextlib.suppress(OSError):
-            file.touch()
+def switch_on(rest: AirflowRest, dag_id: str, console: Console) -> None:
+    """Have the DAG's current file parsed, and unpause the DAG."""
     dag = _parsed_now(rest, dag_id)
     if dag.is_paused:
         rest.unpause(dag_id)

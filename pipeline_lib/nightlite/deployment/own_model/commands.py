@@ -19,7 +19,7 @@ def _as_a_group() -> None:
     """Do nothing. A typer app with a single command would drop its name."""
 
 
-@app.command(no_args_is_help=True, epilog="Then: nightlite check-model NAME. docs/tutorial/your-own-model.md leads on.")
+@app.command(no_args_is_help=True, epilog="Then: nightlite check-model NAME. docs/your-own-model.md leads on.")
 def new(
     name: Annotated[str, typer.Argument(help="the new model's: a-z, 0-9 and _")],
     like: Annotated[str, typer.Option(metavar="MODEL", help="the model to copy")],
@@ -33,7 +33,7 @@ def new(
         print(place.relative_to(PROJECT))
     print(
         f"{name} does what {like} does, on the same data, until you change it: its features, its ingest, its texts in "
-        f"on_device.py. Then: nightlite check-model {name}. docs/tutorial/your-own-model.md leads on"
+        f"on_device.py. Then: nightlite check-model {name}. docs/your-own-model.md leads on"
     )
 
 

@@ -31,11 +31,7 @@ class Meaning(BaseModel):
 
 
 class Input(TensorContract):
-    """An input with its meaning.
-
-    Attributes:
-      meaning: how an app makes its values; null in older manifests.
-    """
+    """An input with its meaning, which older manifests do not have (None)."""
 
     meaning: Meaning | None = None
 

@@ -9,13 +9,7 @@ SIGNATURE = "serving_default"
 
 
 class TensorContract(BaseModel):
-    """An input or output as a caller sees it.
-
-    Attributes:
-      name: in the file's signature.
-      dtype: such as float32.
-      shape: the first entry is the batch; -1 is any size.
-    """
+    """An input or output as a caller sees it. -1 in `shape` is any size."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,7 +1,7 @@
 """Golden examples of a release: inputs, and what the file answers to them on any runtime.
 
 An app's own test feeds them to the file. It finds a wrong file, a wrong runtime and a call by wrong names. The inputs
-are those after an app's preprocessing, and prove nothing of it by themselves. How to test that: docs/how-to/releases.md
+are those after an app's preprocessing, and prove nothing of it by themselves. docs/releases.md says how to test that.
 """
 
 import math
@@ -40,10 +40,8 @@ class Golden(BaseModel):
     """Content of `golden.json`.
 
     Attributes:
-      schema_version: a reader refuses another one.
       sha256: of the file that gave the outputs.
       tolerance: the largest difference of an output that another runtime may have.
-      examples: one or more of every class; of a regression, over the range of its labels.
     """
 
     model_config = ConfigDict(frozen=True)

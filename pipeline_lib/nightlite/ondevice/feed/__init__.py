@@ -1,1 +1,1 @@
-"""Feed of a model: static, signed files that phones read. For authors of apps: docs/reference/feed.md"""
+"""Feed of a model: static, signed files that phones read. docs/feed.md describes it for the author of an app."""

@@ -1,4 +1,4 @@
-"""Choice of a phone among the offers of a document. Clients in other languages do the same: docs/reference/feed.md."""
+"""Choice of a phone among the offers of a document. Clients in other languages do the same: docs/feed.md."""
 
 import hashlib
 

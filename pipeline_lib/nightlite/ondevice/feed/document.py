@@ -1,4 +1,4 @@
-"""Document `latest.json` of a channel: the releases that a phone may take. For apps: docs/reference/feed.md"""
+"""Document `latest.json` of a channel: the releases that a phone may take. docs/feed.md says how an app reads it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -28,13 +28,7 @@ class _Read(BaseModel):
 
 
 class FeedFile(_Read):
-    """A file of a release, whose content never changes.
-
-    Attributes:
-      sha256: of the content, in hexadecimal.
-      size: in bytes.
-      url: relative to the feed's folder.
-    """
+    """A file of a release. Its `url` is relative to the feed's folder, and its content never changes."""
 
     sha256: Sha256
     size: int = Field(ge=0)
@@ -45,11 +39,7 @@ class Offer(FeedFile):
     """A release's TFLite file, and the conditions under which a phone takes it.
 
     Attributes:
-      version: of the release.
-      golden: `golden.json`; null in a release that is older than golden examples.
-      labels: `labels.txt`.
-      manifest: `manifest.json`.
-      least_app_version: the first version of the app that understands the file.
+      golden: None in a release that is older than golden examples.
       least_runtime_version: of TensorFlow Lite, such as 2.17; any LiteRT is newer. "": not known, so any.
       share_permille: the share of installations that take it, of 1000.
     """
@@ -72,11 +62,6 @@ class Document(_Read):
     """Content of `latest.json`. A reader of one `schema_version` would misread a newer one.
 
     Attributes:
-      schema_version: a reader refuses another one.
-      model: its name.
-      channel: the phones that it is for.
-      issued: the time of the publication.
-      expires: the time after which a phone takes nothing new from it.
       sequence: grows with each publication.
       key_id: the key that signed it.
       offers: the newest first. A phone takes the first whose conditions it meets.

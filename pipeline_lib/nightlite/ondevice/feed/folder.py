@@ -1,4 +1,4 @@
-"""Folder of a feed, as the publisher finds it: `files/`, and a folder a channel. Its layout: docs/reference/feed.md"""
+"""Folder of a feed, as the publisher finds it: `files/`, and a folder a channel. docs/feed.md has the layout."""
 
 import contextlib
 import hashlib

@@ -1,7 +1,7 @@
 """Signatures in `latest.json.sig`: a line each, `<key id> <base64>`, by ECDSA on P-256 with SHA-256, in DER.
 
-Java 11 and every Android can check that. The file holds the signatures of the new document and of the one before it.
-It is replaced before the document is. So a reader that fetches the document and then this file finds a match.
+Java 11 and every Android can check that. The file holds the signatures of the new document and of the one before it,
+and is replaced before the document is. So a reader that fetches the document and then this file finds a match.
 """
 
 import base64

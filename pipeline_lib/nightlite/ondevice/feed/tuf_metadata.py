@@ -1,7 +1,7 @@
 """TUF metadata of a feed, for those who have a TUF client: `tuf/` beside the channels, from the same state and keys.
 
 A client's metadata address is `tuf/`, its targets' address is the feed's folder. Its targets are
-`<channel>/latest.json` and the files of each offer, such as `files/8.tflite`. Their names on disk are TUF's.
+`<channel>/latest.json` and the files of each offer, such as `files/8.tflite`, with names on disk as TUF has them.
 """
 
 import hashlib

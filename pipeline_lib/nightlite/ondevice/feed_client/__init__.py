@@ -1,1 +1,1 @@
-"""Client of a feed, as an app has one: docs/how-to/phone.md. `docs/phone/ModelFeed.java` makes the same checks."""
+"""Client of a feed, as an app has one: docs/phone.md. `docs/phone/ModelFeed.java` makes the same checks."""

@@ -1,4 +1,4 @@
-"""Checks of `latest.json`: signed, of this feed, no older than the last, not too old: docs/reference/feed.md"""
+"""Checks of `latest.json`: signed, this feed's, as new as the last one, and not too old. docs/feed.md numbers them."""
 
 import json
 from collections.abc import Mapping

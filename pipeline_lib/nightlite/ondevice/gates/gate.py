@@ -15,15 +15,9 @@ GATES_FILE = "gates.json"
 class Gate(BaseModel):
     """One bound and the value compared with it.
 
-    Attributes:
-      name: the run parameter of the bound.
-      node_id: the node that judged.
-      subject: the measured quantity, for a reader: `accuracy of the worst class, "8" (98 examples)`.
-      relation: of the value to the bound.
-      bound: the limit of this run.
-      value: the measured value; null if nothing could be measured. Such a gate has failed.
-      unit: of `bound` and `value`, "" for a share in [0, 1].
-      passed: the verdict.
+    `name` is the run parameter of the bound, and `node_id` the node that judged. `subject` names the measured
+    quantity for a reader (`accuracy of the worst class, "8" (98 examples)`). `unit` belongs to `bound` and `value`
+    ("" for a share in [0, 1]). `value` is None if nothing could be measured. Such a gate has failed.
     """
 
     model_config = ConfigDict(frozen=True)

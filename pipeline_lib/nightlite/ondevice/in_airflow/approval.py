@@ -129,8 +129,8 @@ def question(
 ) -> tuple[str, str]:
     """Return the subject in one line, and the body in Markdown.
 
-    The body has the figures beside the last release's, and the gates. It links to the report and to the page that
-    runs the candidate.
+    The body has the figures beside the last release's, the gates, and the addresses of the report and of the page
+    that runs the candidate.
 
     Args:
       results: of the nodes before the Pusher.

@@ -16,9 +16,9 @@ from nightlite.ondevice.settings import Settings, settings
 _DAILY = "0 5 * * *"
 _PUBLISH = "nightlite.ondevice.in_tfx.publish_feed"
 _DOCS = """
-Publishes the feed that phones read: `var/feed/{name}/`, described in `docs/reference/feed.md`.
+Publishes the feed that phones read: `var/feed/{name}/`, described in `docs/feed.md`.
 
-It runs when the Asset `{asset}` announces a release, and each day also without one, because a feed that is not renewed
+It runs when the Asset `{asset}` tells of a release, and each day also without one, because a feed that is not renewed
 expires after four days. Phones then keep the model that they have. *Publish* ends skipped before the first release.
 With `NIGHTLITE_FEED_URL`, *Upload* copies the feed to a bucket. A bucket whose upload failed still has the feed before.
 """

@@ -8,8 +8,8 @@ failure at any step leaves:
 3. its `latest.json`; then the signatures of the new document alone;
 4. TUF's roots, and its `timestamp.json`, which names the rest of its metadata.
 
-Whatever fails, each document in the bucket has its signature, and what it names is there. See docs/reference/feed.md.
-Only TUF's clients see a half of a rotation, if its upload fails between a root and the timestamp.
+Whatever fails, each document in the bucket has its signature, and all that it names is there. See docs/feed.md. Only
+TUF's clients see a half of a rotation, if its upload fails between a root and the timestamp.
 """
 
 import contextlib

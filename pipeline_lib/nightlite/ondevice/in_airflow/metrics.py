@@ -1,4 +1,4 @@
-"""Metrics of a node's model, and counts of pushes and refusals. docs/how-to/metrics.md lists the names."""
+"""Metrics of a node's model, and counts of pushes and refusals. docs/metrics.md lists the names."""
 
 import math
 

@@ -91,8 +91,7 @@ def create_pipeline(
         disable_statistics=True,
         materialize=False,  # the Trainer applies the graph, in an order that only data and seed decide
     )
-    if not schema_file:  # a schema of refused data
-        transform.add_upstream_node(data_gate)
+    transform.add_upstream_node(data_gate)
 
     trainer = tfx.components.Trainer(
         run_fn=model.run_fn,
@@ -101,7 +100,6 @@ def create_pipeline(
         schema=schema,
         custom_config={name: run_values[name] for name in training_params(model).model_fields},
     ).with_id(model.trainer)
-    trainer.add_upstream_node(data_gate)  # Transform runs beside StatisticsGen
 
     # The same weights in another file: any disagreement of the two Evaluators comes from the conversion.
     # It gets raw examples, as phones do: Transform is a part of the SavedModel's `lite`, if it changes anything.

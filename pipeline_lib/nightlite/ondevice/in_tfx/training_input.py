@@ -98,13 +98,9 @@ def transformed_examples(
 def _records(names: list[str]) -> tf.data.Dataset:
     """Return the serialized examples, of up to 16 shards in turn: never in an order that depends on threads."""
     random.Random(0).shuffle(names)  # noqa: S311  not for secrets
-
-    @tf.autograph.experimental.do_not_convert
-    def records_of(name: tf.Tensor) -> tf.data.Dataset:
-        return tf.data.TFRecordDataset(name, compression_type="GZIP")
-
-    shards = tf.data.Dataset.from_tensor_slices(tf.constant(names, tf.string))
-    records = shards.interleave(records_of, cycle_length=_OPEN_SHARDS)
+    records = tf.data.Dataset.from_tensor_slices(tf.constant(names, tf.string)).interleave(
+        lambda name: tf.data.TFRecordDataset(name, compression_type="GZIP"), cycle_length=_OPEN_SHARDS
+    )
     options = tf.data.Options()
     options.deterministic = True
     return records.with_options(options)

@@ -27,26 +27,24 @@ class Description(BaseModel):
     """Description of a model before it has a version.
 
     Attributes:
-      labels: the meaning of the output's entries, in their order; empty for a regression.
+      labels: the meaning of the output's entries, in their order; () for a regression.
       unit: of a regression's output and errors, "" if it has none.
-      inputs: of the signature that an app calls. Each has its meaning, but in older manifests.
-      outputs: of the same signature. There is one.
+      inputs, outputs: the signature that an app calls. Each input has its meaning, but in older manifests.
       least_app_version: the first version of the app that understands the file.
       metrics: by name, on the eval split: TFMA's of the TFLite file, and EdgeValidator's if there was one.
       gates: every gate of the run that released it.
-      measurements: EdgeValidator's measurements (`measurements.json`); null if there was none.
-      span: of the training examples; null if it is not recorded.
+      measurements: EdgeValidator's measurements (`measurements.json`), None if there was none.
+      span: of the training examples.
       source: of these examples, in words; "" if it is not recorded.
       parameters: the run's, each default included. Empty in manifests that are older than this field.
       versions: of the libraries that made it, by package name.
       least_runtime_version: of TensorFlow Lite, whose numbers end with 2.x; any LiteRT is newer. "": not known.
       code_revision: git's, with `-dirty` for changed or untracked files; `sha256:…` of the code without git.
       run_id: the pipeline run.
-      model_artifact_id: the model's in MLMD.
-      artifact_ids: of the Pusher's inputs in MLMD, by their names.
+      model_artifact_id: the model's in MLMD; `artifact_ids`: of the Pusher's inputs, by their names.
       execution_id: the Pusher's in MLMD.
-      approval: who approved it and when; null if the run needed no approval.
-      anchor: the version of the anchor that it was compared with; null if there was none.
+      approval: who approved it and when; None if the run needed no approval.
+      anchor: the version of the anchor that it was compared with; None if there was none.
       beat_anchor: whether it was detectably better than that.
     """
 
@@ -78,13 +76,7 @@ class Description(BaseModel):
 class Manifest(Description):
     """Content of one release's `manifest.json`. A reader of one `schema_version` would misread a newer one.
 
-    Attributes:
-      schema_version: a reader refuses another one.
-      version: of the release, from 1 on.
-      created: the time of the push.
-      sha256: of `model.tflite`, in hexadecimal.
-      size_bytes: of `model.tflite`.
-      files: the sha256 of `golden.json` and of `model_card.md`, by their names. Empty in older manifests.
+    `files` has the sha256 of `golden.json` and of `model_card.md`. Older manifests lack the field (empty).
     """
 
     schema_version: Literal[1] = 1

@@ -22,7 +22,7 @@ class NodeFacts(BaseModel):
       model_bytes: of a Trainer's model to serve.
       pushed_version, pushed_to, pushed_sha256: the release that holds the model. The Pusher made it, or found that it
         is this very file.
-      outcome: the end of the run, for a Pusher and the OutcomeReport after it; null if that failed or was not reached.
+      outcome: the end of the run, for a Pusher and the OutcomeReport after it; None if that failed or was not reached.
       report: the page's path, for ModelReport and OutcomeReport, and for a DataGate that refused the data.
     """
 

@@ -22,13 +22,7 @@ class Figure(NamedTuple):
 
 
 class Quality(BaseModel):
-    """Accuracy of a classification, or mean absolute error of a regression.
-
-    Attributes:
-      accuracy: on the eval split, in [0, 1].
-      mean_error: on the eval split, in the unit of the label.
-      unit: of `mean_error`.
-    """
+    """Accuracy in [0, 1] of a classification, or mean absolute error of a regression, in the unit of its label."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -110,7 +110,7 @@ def read_compiled(pipeline: CompiledPipeline | Path, config: AirflowPipelineConf
 def _params_aside(dag: DAG) -> Iterator[None]:
     """Keep a DAG's parameters from tasks that are made in the block.
 
-    Airflow copies them into each task, although a task has them of its DAG. It checks every copy's schema when it
+    Airflow copies them into each task, which then also has them of its DAG, and checks every copy's schema when it
     serializes the DAG: 2 s for 100 tasks and 10 parameters instead of 0.03 s, at each parse.
     """
     params, dag.params = dag.params, ParamsDict()

@@ -1,6 +1,6 @@
 """Metrics of each node's duration and end, through Airflow's own StatsD or OpenTelemetry client.
 
-`[metrics]` enables one. docs/how-to/metrics.md lists the names. Node ids are part of them, because plain StatsD drops
+`[metrics]` enables one. docs/metrics.md lists the names. Node ids are part of them, because plain StatsD drops
 tags.
 """
 

@@ -1,7 +1,7 @@
 """Airflow plugin of the runner: the page behind a node's button *Artifacts*, and notes on nodes that ran nothing.
 
-This distribution's entry point `airflow.plugins` registers it. It has one app below its own prefix. Its one
-listener writes on tasks of our operator only. Without views and middleware, other DAGs are as they were.
+This distribution's entry point `airflow.plugins` registers it. It has one app below its own prefix, one listener that
+writes on tasks of our operator only, and no view and no middleware: other DAGs are as they were.
 """
 
 from functools import cached_property

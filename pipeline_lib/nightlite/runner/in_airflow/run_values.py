@@ -130,7 +130,7 @@ class WholeDagRun:
 class GroupRun:
     """Run of a pipeline that is a group of a DAG.
 
-    DAG and group are in the id: run ids are unique only within a DAG, and a DAG may hold a pipeline twice. No run
+    Run ids are unique only within a DAG, and a DAG may hold a pipeline twice, so DAG and group are in the id. No run
     id, DAG id or group id holds an @. A foreign DAG's other parameters are its own affair.
 
     Attributes:

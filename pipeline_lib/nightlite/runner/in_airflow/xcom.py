@@ -38,7 +38,7 @@ def by_group(results: Mapping[str, NodeResult]) -> dict[str, dict[str, NodeResul
 
 
 def group_around(task_id: str, own_id: str) -> str:
-    """Return the `TfxTaskGroup` that a task is in, or "". `own_id` is the id that it would have outside."""
+    """Return the `TfxTaskGroup` that a task is in, or "", from its id there and the id that it would have outside."""
     return task_id.removesuffix(own_id).removesuffix(".")
 
 

@@ -51,7 +51,6 @@ def add_fingerprints(
 
 def read_ahead(compiled: str) -> None:
     """Read every file that a compiled pipeline's nodes reach, so that this process's children need not."""
-    source_files.installed_distributions(sys.path)
     modules = source_files.reached(_names({"": compiled}), sys.path)
     for file in (*modules.values(), *source_files.package_data(modules).values()):
         source_files.digest(file)

@@ -22,11 +22,10 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from nightlite.errors import NodeRequestError
 from nightlite.runner.compiled_pipeline import Hooks
-from nightlite.runner.in_tfx import node_log
+from nightlite.runner.in_tfx import made_by, node_log
 from nightlite.runner.in_tfx.beam import arguments, engine_jobs, forked_workers, memo, ports
 from nightlite.runner.in_tfx.constructs import loops, resolver_handler
-from nightlite.runner.in_tfx.mlmd import executions, lineage, made_by, running_nodes
-from nightlite.runner.in_tfx.mlmd.store import Store
+from nightlite.runner.in_tfx.mlmd import executions, lineage, running_nodes
 
 Execution: TypeAlias = metadata_store_pb2.Execution
 
@@ -43,7 +42,7 @@ class NodeLauncher(launcher.Launcher):
         self,
         pipeline: pipeline_pb2.Pipeline,
         node: pipeline_pb2.PipelineNode,
-        store: Store,
+        store: metadata.Metadata,
         hooks: Hooks | None = None,
         optional: Collection[str] = (),
     ):
@@ -161,7 +160,8 @@ class NodeLauncher(launcher.Launcher):
                 try:
                     closed = self._close(run, "its last try ended without a word") if run else []
                 except Exception as error:
-                    node_log.say(f"what run {run} left stays: {type(error).__name__}: {error}", logging.WARNING)
+                    why = f"what run {run} left is still there: {type(error).__name__}: {error}"
+                    node_log.say(why, logging.WARNING)
                     continue
                 running_nodes.remove(file)
                 if closed:
@@ -193,7 +193,6 @@ class NodeLauncher(launcher.Launcher):
     def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
         made_by.mark_outputs(execution_info)
         arguments.choose(self._executor_operator, execution_info)
-        self._store.disconnect()  # an executor may fork
         started = time.monotonic()
         try:
             with engine_jobs.recorded(self._work_file):

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import logging
 import os
 import shutil
@@ -15,6 +16,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 import tfx
+from google.protobuf import json_format
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
@@ -24,13 +26,13 @@ from nightlite.errors import CompiledPipelineError, DataError, NightliteError, N
 from nightlite.runner import hooks
 from nightlite.runner.compiled_pipeline import FORCE, CompiledPipeline
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_FINAL, EXIT_OK, EXIT_SIGNAL, EXIT_SKIPPED, EXIT_USAGE
-from nightlite.runner.in_tfx import compiled_file, fingerprints, node_log, run_parameters
+from nightlite.runner.in_tfx import fingerprints, node_log, run_parameters
 from nightlite.runner.in_tfx.beam import lost_workers
 from nightlite.runner.in_tfx.beam.forked_workers import in_words
 from nightlite.runner.in_tfx.constructs import user_files
 from nightlite.runner.in_tfx.launcher import NodeLauncher
 from nightlite.runner.in_tfx.mlmd.outcome import read_outcome
-from nightlite.runner.in_tfx.mlmd.store import Store, open_store
+from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.in_tfx.request import NodeRequest
 from nightlite.runner.node_result import NodeResult, State
 
@@ -70,7 +72,6 @@ def execute(request: NodeRequest) -> int:
     finish(request, result)
     if request.node_id == launcher.last_node_id and result.state != "failed":
         _after_run(launcher, store)
-    store.disconnect()
     return EXIT_FINAL if result.final else _EXIT_CODES[result.state]
 
 
@@ -97,7 +98,7 @@ def bound_pipeline(
 ) -> pipeline_pb2.Pipeline:
     """Return the pipeline's IR with run id, run parameters and code fingerprints filled in.
 
-    A forced run has no cache. With `node_id`, only that node, the one that will run, is filled in.
+    A forced run has no cache. With `node_id`, only that node, the one that will run, gets its fingerprints.
     `own_environment` names the environment variables that were set for it.
 
     Raises:
@@ -111,8 +112,9 @@ def bound_pipeline(
         )
     if not run_id:
         raise NodeRequestError("expected a run id. Received: ''")
-    pipeline = compiled_file.ir_of(compiled)
-    used = run_parameters.bind(pipeline, run_id, compiled.parameters, parameters, node_id)
+    # As text, because ParseDict would reorder the given dictionary.
+    pipeline = json_format.Parse(json.dumps(compiled.ir), pipeline_pb2.Pipeline())
+    used = run_parameters.bind(pipeline, run_id, compiled.parameters, parameters)
     for item in pipeline.nodes:
         if node_id in (None, item.pipeline_node.node_info.id):
             user_files.make_importable(compiled.sources, item.pipeline_node)
@@ -122,13 +124,13 @@ def bound_pipeline(
     return pipeline
 
 
-def prepare(request: NodeRequest) -> tuple[NodeLauncher, Store]:
+def prepare(request: NodeRequest) -> tuple[NodeLauncher, metadata.Metadata]:
     """Prepare everything but the launch. It fails before anything is recorded.
 
     Raises:
       CompiledPipelineError, NodeRequestError, SettingsError: it cannot be run as asked.
     """
-    compiled = compiled_file.read(request.pipeline)
+    compiled = CompiledPipeline.read(request.pipeline)
     ids = [node.id for node in compiled.nodes]
     if request.node_id not in ids:
         raise NodeRequestError(

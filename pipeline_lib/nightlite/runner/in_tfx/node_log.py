@@ -31,18 +31,13 @@ def quiet(progress: bool = False, levels: bool = False) -> None:
     before each line that is a warning or an error.
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3":  # its own setting for "errors come as exceptions"
-        _set_level(logging.getLogger("tensorflow"), logging.ERROR)
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if levels:
         _mark_levels()
     logger = logging.getLogger("absl")
-    _set_level(logger, logging.INFO if progress else logging.WARNING)
+    logger.setLevel(logging.INFO if progress else logging.WARNING)
     if not any(isinstance(item, _NoiseFilter) for item in logger.filters):
         logger.addFilter(_NoiseFilter())
-
-
-def _set_level(logger: logging.Logger, level: int) -> None:
-    if logger.level != level:
-        logger.setLevel(level)
 
 
 def _mark_levels() -> None:

@@ -67,14 +67,14 @@ def request_from(arguments: list[str]) -> NodeRequest:
       NodeRequestError, SettingsError: they do not make one.
     """
     # A warm client saves half a second without these three.
-    from nightlite.runner.in_tfx import compiled_file
+    from nightlite.runner.compiled_pipeline import CompiledPipeline
     from nightlite.runner.parameter_text import assignments
     from nightlite.runner.settings import settings
 
     options = parser().parse_args(arguments)
     values = _read_parameters(options.parameters) if options.parameters else {}
     if options.param:
-        values.update(assignments(options.param, compiled_file.read(options.pipeline).parameters))
+        values.update(assignments(options.param, CompiledPipeline.read(options.pipeline).parameters))
     return NodeRequest(
         pipeline=options.pipeline,
         node_id=options.node,

@@ -10,7 +10,7 @@ Upstream: tensorflow/tfx#4140, open, for Transform; none filed for the rest. For
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import Message
@@ -147,11 +147,7 @@ def _parameter(message: pipeline_pb2.RuntimeParameter) -> Parameter:
 
 
 def bind(
-    pipeline: pipeline_pb2.Pipeline,
-    run_id: str,
-    parameters: tuple[Parameter, ...],
-    values: Mapping[str, Any],
-    node_id: str | None = None,
+    pipeline: pipeline_pb2.Pipeline, run_id: str, parameters: tuple[Parameter, ...], values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Fill the run id and every run parameter into the IR, in place.
 
@@ -160,7 +156,6 @@ def bind(
       run_id: the pipeline run, unique within its pipeline.
       parameters: the pipeline's run parameters.
       values: by name. Missing ones get their default.
-      node_id: the only node to fill in, else all are.
 
     Returns:
       The values that the run uses, by name, including the parameters that Airflow sets.
@@ -176,8 +171,7 @@ def bind(
     told = {name: value for name, value in used.items() if known[name].given_by == "user"}
     name = run_name(pipeline.pipeline_info.id, run_id)
     bindings = {**used, PIPELINE_RUN_ID: name, EVERY_VALUE: json.dumps(told, sort_keys=True)}
-    nodes = [node for node in _nodes(pipeline) if node_id in (None, node.node_info.id)]
-    for node in nodes:
+    for node in _nodes(pipeline):
         for value in node.parameters.parameters.values():
             if value.HasField("structural_runtime_parameter"):
                 text = "".join(
@@ -186,16 +180,15 @@ def bind(
                 )
                 value.Clear()
                 value.field_value.string_value = text
-    for message in (*nodes, pipeline.runtime_spec):
-        runtime_parameter_utils.substitute_runtime_parameter(message, bindings)
+    runtime_parameter_utils.substitute_runtime_parameter(pipeline, bindings)
     pipeline.runtime_spec.pipeline_run_id.field_value.string_value = run_id  # what executors are told
-    _record(nodes, told)
+    _record(pipeline, told)
     return used
 
 
-def _record(nodes: Iterable[pipeline_pb2.PipelineNode], values: Mapping[str, Any]) -> None:
+def _record(pipeline: pipeline_pb2.Pipeline, values: Mapping[str, Any]) -> None:
     """Record the values in custom properties of the run's context, which no cache key includes."""
-    for node in nodes:
+    for node in _nodes(pipeline):
         for context in node.contexts.contexts:
             if context.type.name == _RUN_CONTEXT:
                 for name, value in values.items():

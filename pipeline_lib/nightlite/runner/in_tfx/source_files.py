@@ -30,17 +30,8 @@ def own_folders(import_path: Sequence[str]) -> list[str]:
 def installed_distributions(import_path: Sequence[str]) -> list[str]:
     """Return names and versions, such as `tensorflow-2.21.0`, of the folders on an import path."""
     # Not a package's own copies of others, such as setuptools/_vendor, which its import adds to sys.path.
-    found: set[str] = set()
-    for folder in import_path:
-        if os.path.basename(os.path.abspath(folder)) in _INSTALLED and os.path.isdir(folder):
-            status = os.stat(folder)
-            found |= _distributions(folder, status.st_mtime_ns, status.st_ctime_ns, status.st_nlink)
-    return sorted(found)
-
-
-@functools.lru_cache
-def _distributions(folder: str, *_version: int) -> frozenset[str]:
-    return frozenset(item.stem for item in Path(folder).glob("*.dist-info"))
+    folders = (Path(folder) for folder in import_path if os.path.basename(os.path.abspath(folder)) in _INSTALLED)
+    return sorted({item.stem for folder in folders for item in folder.glob("*.dist-info")})
 
 
 def reached(names: Iterable[str], import_path: Sequence[str]) -> dict[str, Path]:

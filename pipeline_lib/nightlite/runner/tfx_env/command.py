@@ -1,6 +1,5 @@
 """Command `nightlite tfx-env`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +33,6 @@ def tfx_env(
     try:
         python = make_tfx_env(folder or default.parent.parent)
     except SetupError as error:
-        if error.output:
-            print(error.output, file=sys.stderr)
         if str(error):
             say(str(error))
         raise typer.Exit(error.code) from None
@@ -43,8 +40,6 @@ def tfx_env(
         say("interrupted; run it again, it goes on from here")
         raise typer.Exit(130) from None
     print(python)
-    say(
-        "done; next: nightlite compile MODULE:FUNCTION --output FILE, in your pipeline's folder (docs/how-to/runner.md)"
-    )
+    say("done; next: nightlite compile MODULE:FUNCTION --output FILE, in your pipeline's folder (docs/runner.md)")
     if python != default:
         say(f"set NIGHTLITE_TFX_PYTHON={python} for Airflow's processes and the nightlite command")

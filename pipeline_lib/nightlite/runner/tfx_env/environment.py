@@ -11,15 +11,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nightlite.runner.tfx_env.host import BASH, COMMAND, NEWER_GLIBC, SetupError, say
-from nightlite.steps import Steps, tail
 
 Command = Sequence[str | Path]
 MARKER = ".made-by-nightlite"  # also the lock of a folder that holds an environment
+_STILL_SECONDS = 10
 _OWN_FILES = "*.py", "*.sh"
 
 
@@ -46,11 +47,6 @@ class Environment:
         return self.folder / "bin" / "python"
 
     @property
-    def log(self) -> Path:
-        """Return the file that has the whole output of its making. It survives the folder's being made again."""
-        return self.folder / "setup.log"
-
-    @property
     def stamp(self) -> Path:
         return self.folder / "setup.stamp"
 
@@ -68,7 +64,7 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
         yield
 
 
-def make(environment: Environment, uv: Path, patchelf: Path | None, own: Command, steps: Steps) -> None:
+def make(environment: Environment, uv: Path, patchelf: Path | None, own: Command) -> None:
     """Make or update an environment.
 
     Args:
@@ -79,39 +75,37 @@ def make(environment: Environment, uv: Path, patchelf: Path | None, own: Command
       SetupError: a step failed.
     """
     count = sum("==" in line for line in environment.lock.read_text(encoding="utf-8").splitlines())
-    environment.folder.mkdir(parents=True, exist_ok=True)
-    log = environment.log
-    log.unlink(missing_ok=True)
-    with steps.step(f"{environment.folder.name} environment, {count} packages"):
-        if not is_usable(environment):
-            _create(environment, uv, copies=bool(patchelf))
-        environment.stamp.unlink(missing_ok=True)
-        if patchelf:
-            path = f"{patchelf}{os.pathsep}{os.environ['PATH']}"
-            script: Command = [BASH, NEWER_GLIBC, environment.folder, environment.glibc]
-            run(script, "a newer glibc cannot be added", log, env={**os.environ, "PATH": path})
-        target: Command = ["--python", environment.python]
-        lock = environment.lock
-        # The lock also pins setuptools, which builds the few source distributions.
-        sync: Command = [uv, "pip", "sync", "--require-hashes", "--quiet", "--build-constraints", lock, *target, lock]
-        run(sync, f"uv cannot install {lock.name}", log)
-        if own:
-            install: Command = [uv, "pip", "install", "--quiet", "--no-deps", *target, *own]
-            run(install, "uv cannot install the project", log)
-        finish(environment)
+    installing = f"{environment.folder}: installing the {count} packages of {environment.lock.name}"
+    say(installing)
+    if not is_usable(environment):
+        _create(environment, uv, copies=bool(patchelf))
+    environment.stamp.unlink(missing_ok=True)
+    if patchelf:
+        path = f"{patchelf}{os.pathsep}{os.environ['PATH']}"
+        script: Command = [BASH, NEWER_GLIBC, environment.folder, environment.glibc]
+        # The script itself prints the reason of a failure.
+        run(script, "", "adding a newer glibc", env={**os.environ, "PATH": path})
+    target: Command = ["--python", environment.python]
+    lock = environment.lock
+    # The lock also pins setuptools, which builds the few source distributions.
+    sync: Command = [uv, "pip", "sync", "--require-hashes", "--quiet", "--build-constraints", lock, *target, lock]
+    run(sync, f"uv cannot install {lock.name}", installing)
+    if own:
+        run([uv, "pip", "install", "--quiet", "--no-deps", *target, *own], "uv cannot install the project")
+    finish(environment)
 
 
 def _create(environment: Environment, uv: Path, *, copies: bool) -> None:
     environment.folder.mkdir(parents=True, exist_ok=True)
     for item in environment.folder.iterdir():
-        if item.name not in (MARKER, environment.log.name) and item != environment.glibc:
+        if item.name != MARKER and item != environment.glibc:
             shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
     if copies:  # uv makes links only, and a linked python cannot have another glibc than the host's
         command: Command = [sys.executable, "-m", "venv", "--copies", "--without-pip", environment.folder]
     else:
         options = ("--quiet", "--no-project", "--allow-existing")
         command = [uv, "venv", *options, "--python", sys.executable, environment.folder]
-    run(command, f"{environment.folder} cannot be made", environment.log)
+    run(command, f"{environment.folder} cannot be made")
 
 
 def is_up_to_date(environment: Environment) -> bool:
@@ -148,17 +142,23 @@ def finish(environment: Environment) -> None:
     partial.replace(environment.stamp)
 
 
-def run(command: Command, failure: str, log: Path, env: dict[str, str] | None = None) -> None:
-    """Run a command with its output in the log. If it fails, raise `failure` with the end of the log.
+def run(command: Command, failure: str, doing: str = "", env: dict[str, str] | None = None) -> None:
+    """Run a command with its output on the terminal. If it fails, print `failure` after it.
+
+    Args:
+      doing: what to say while it runs, again and again.
 
     Raises:
       SetupError: it failed.
     """
-    with log.open("ab") as output:
-        # Children keep the lock of `one_at_a_time`.
-        code = subprocess.run(
-            command, env=env, close_fds=False, check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        ).returncode
+    started = time.monotonic()
+    with subprocess.Popen(command, env=env, close_fds=False) as process:
+        while True:
+            try:
+                code = process.wait(timeout=_STILL_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                say(f"{doing or f'{Path(command[0]).name} runs'}, {time.monotonic() - started:.0f} s")
     if code:
-        advice = f"{failure}: the reason is above. Run {COMMAND} again, it goes on from here."
-        raise SetupError(advice, 3 if code == 3 else 1, tail(log))
+        advice = f"the reason is above. Run {COMMAND} again, it goes on from here."
+        raise SetupError(failure and f"{failure}: {advice}", 3 if code == 3 else 1)

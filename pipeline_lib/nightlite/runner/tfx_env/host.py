@@ -7,8 +7,6 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from nightlite.steps import Steps
-
 BASH = shutil.which("bash") or "/bin/bash"
 NEWER_GLIBC = Path(__file__).with_name("newer_glibc.sh")
 # The command that a person ran, for its messages: newer_glibc.sh reads the same variable.
@@ -16,23 +14,15 @@ COMMAND = os.environ.setdefault("SET_UP_BY", "nightlite tfx-env")
 
 
 class SetupError(Exception):
-    """Set-up cannot go on. The message is one sentence for the user, the code is the exit code.
+    """Set-up cannot go on. The message is one sentence for the user, the code is the exit code."""
 
-    `output` is the end of what a failed step printed, to be shown before the message.
-    """
-
-    def __init__(self, message: str, code: int = 1, output: str = "") -> None:
+    def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
-        self.code, self.output = code, output
+        self.code = code
 
 
 def say(text: str) -> None:
     print(f"{COMMAND.split()[-1]}: {text}", file=sys.stderr, flush=True)
-
-
-def steps_of() -> Steps:
-    """Return the lines of set-up's steps, on standard error."""
-    return Steps(sys.stderr, f"{COMMAND.split()[-1]}: ")
 
 
 def needs_newer_glibc() -> bool:

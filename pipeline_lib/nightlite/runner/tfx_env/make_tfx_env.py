@@ -13,7 +13,6 @@ from nightlite.runner.tfx_env.host import (
     check_headers,
     needs_newer_glibc,
     say,
-    steps_of,
 )
 from nightlite.runner.tfx_env.tools import Tools
 
@@ -47,8 +46,8 @@ def make_tfx_env(folder: Path) -> Path:
         check_disk(folder, environment.disk_gb)
         check_compiler()
         check_headers()
-        with tempfile.TemporaryDirectory(prefix="nightlite-tools-") as temporary, steps_of() as steps:
-            tools = Tools(Path(temporary, "tools"), steps)
+        with tempfile.TemporaryDirectory(prefix="nightlite-tools-") as temporary:
+            tools = Tools(Path(temporary, "tools"))
             uv, patchelf = tools.uv(), tools.folder() if newer_glibc else None
-            make(environment, uv, patchelf, own_wheel.own(Path(temporary)), steps)
+            make(environment, uv, patchelf, own_wheel.own(Path(temporary)))
     return environment.python

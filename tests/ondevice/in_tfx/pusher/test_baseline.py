@@ -16,7 +16,7 @@ from nightlite.ondevice.contract.app_contract import AppContract
 from nightlite.ondevice.in_tfx.pusher.baseline import ReleasedModelStrategy
 from nightlite.ondevice.releases.manifest import Manifest
 from nightlite.ondevice.releases.store import Releases
-from nightlite.runner.in_tfx.mlmd.made_by import MADE_BY
+from nightlite.runner.in_tfx.made_by import MADE_BY
 from nightlite.runner.in_tfx.mlmd.store import open_store
 from nightlite.runner.node_result import NodeResult
 from tests.faults.tfx.nights import compiled_nights, run_node

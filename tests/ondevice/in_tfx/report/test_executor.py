@@ -149,7 +149,7 @@ def test_figures_are_those_of_the_models_own_outputs(
         assert sum(map(sum, column.confusion)) == 200
         assert column.confusion[3][4] == ((split.labels == 3) & (predicted == 4)).sum()
         assert column.class_accuracy[3] == pytest.approx((predicted[split.labels == 3] == 3).mean())
-        # TFMA, from the same probabilities, has the same result.
+        # TFMA, from the same probabilities, comes to the same.
         assert column.tfma.accuracy == pytest.approx(column.accuracy, abs=1e-6)
 
 

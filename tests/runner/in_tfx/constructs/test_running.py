@@ -1,4 +1,4 @@
-"""Constructs of TFX that run: the rows of docs/reference/runner.md's table, each on the smallest pipeline with it."""
+"""Constructs of TFX that run: the rows of docs/runner.md's table, each on the smallest pipeline that has it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nightlite.runner.compiled_pipeline import CompiledPipeline, Hooks
-from nightlite.runner.in_tfx import compiled_file, fingerprints
+from nightlite.runner.in_tfx import fingerprints
 from nightlite.runner.in_tfx.warm import forking, preloading
 
 
@@ -51,7 +51,6 @@ def test_a_pipeline_is_read_ahead_once_and_again_after_it_is_compiled_again(
 ) -> None:
     read: list[str] = []
     monkeypatch.setattr(fingerprints, "read_ahead", read.append)
-    monkeypatch.setattr(compiled_file, "ir_of", lambda compiled: None)  # these are no whole pipelines
     preloading.read_ahead(pipeline)
     assert "No such file" in capsys.readouterr().out
     for executors in (("a.b",), ("a.b", "c.d")):

@@ -2,8 +2,6 @@
 
 import json
 import os
-import resource
-import signal
 import socket
 import threading
 import time
@@ -162,40 +160,3 @@ def test_a_client_whose_server_drains_before_its_node_begins_asks_again(
     with later:
         assert client.run([], tmp_path / "p.json", tmp_path) == 99
     assert len(met) == 2
-
-
-@pytest.mark.parametrize(
-    ("answers", "code"),
-    [
-        (b'{"started": true}\n{"exit": 3}\n', 3),
-        pytest.param(b'{"started": true}\n', 1, id="ended before the module did"),
-        pytest.param(b'{"started": true}\n{"cold": "no memory"}\n', None, id="cannot fork"),
-        pytest.param(b"", None, id="drains"),
-    ],
-)
-def test_a_module_is_called_by_a_running_server_or_not_at_all(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bytes, code: int | None
-) -> None:
-    monkeypatch.setattr(client, "socket_path", lambda _: path)
-    assert client.call("shop.compiler", ["a"], tmp_path) is None  # there is no server yet
-    asked: list[dict[str, object]] = []
-
-    def _answer() -> None:
-        with listening.accept()[0] as answering:
-            asked.append(json.loads(answering.recv(1_000_000).partition(b"\n")[0]))
-            answering.sendall(answers)
-
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(path))
-        listening.listen()
-        thread = threading.Thread(target=_answer)
-        thread.start()
-        assert client.call("shop.compiler", ["a"], tmp_path) == code
-        thread.join()
-    assert (asked[0]["module"], asked[0]["argv"]) == ("shop.compiler", ["a"])
-
-
-def test_a_called_module_that_is_killed_closes_no_execution(tmp_path: Path) -> None:
-    call = forking.ChildCall([], {}, "/", 1, 2, module="shop.compiler")
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert forking.end(forking.Child(1, call, tmp_path / "tmp"), signal.SIGKILL, usage, stopped=False) == (137, None)

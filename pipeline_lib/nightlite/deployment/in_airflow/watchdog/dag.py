@@ -1,7 +1,7 @@
 """DAG of the watchdog: once a day it looks, and sends one notice if nights fail without a word.
 
 It is a DAG of its own, in a file that reads no model and no setting of a model. Whatever breaks their files leaves
-this one running. It does not see that Airflow itself is down: docs/how-to/notices.md says how to watch that.
+this one running. It does not see that Airflow itself is down: docs/notices.md says how to watch that.
 """
 
 from datetime import UTC, datetime, timedelta

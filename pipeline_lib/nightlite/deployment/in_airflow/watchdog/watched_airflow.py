@@ -26,7 +26,7 @@ class WatchedAirflow(AirflowRest):
         return [ImportFailure.model_validate(error) for error in self._get("importErrors", {})["import_errors"]]
 
     def last_release(self, asset: str) -> datetime | None:
-        """Return the time of the newest event of an Asset that announces a release, or None without one.
+        """Return the time of the newest event of an Asset that tells of a release, or None without one.
 
         Airflow 3.3 lists no events while a run that one of them started is queued: apache/airflow#71360.
         """

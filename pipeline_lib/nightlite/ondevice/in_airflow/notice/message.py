@@ -23,24 +23,14 @@ class _Message(BaseModel):
 
 
 class FileMetrics(Quality):
-    """Metrics of one TFLite file. A field is null where it is not known.
-
-    Attributes:
-      size_bytes: of the file.
-      latency_ms: the median latency, in milliseconds.
-    """
+    """Metrics of one TFLite file: its quality on the eval split, bytes, and median latency in ms."""
 
     size_bytes: int | None = None
     latency_ms: float | None = None
 
 
 class Reason(_Message):
-    """A gate that refused, or a failed task.
-
-    Attributes:
-      text: a sentence.
-      url: the address of the task's log, if it is a task.
-    """
+    """A gate that refused, or a failed task with the address of its log."""
 
     text: str
     url: str | None = None
@@ -50,20 +40,8 @@ class Notice(_Message):
     """JSON body for a webhook. The text for people is made from it.
 
     It may arrive twice if it was unclear whether it had been sent. `pipeline`, `run_id` and `event` are then the
-    same.
-
-    Attributes:
-      schema_version: a reader refuses another one.
-      event: what happened. The watchdog's is `silent`, and its run is its own.
-      pipeline: the DAG's id.
-      run_id: the DAG run's.
-      headline: a sentence.
-      reasons: of a refusal or a failure.
-      model: the run's TFLite file.
-      last_release: the release that the run's report compares it with.
-      release: the version that holds the run's model, if any.
-      run_url: the run in Airflow.
-      report_url: the run's report, if there is one.
+    same. `model` is the run's TFLite file, `last_release` the release that its report compares it with. `release`
+    is the version that holds the run's model, if any. The watchdog's event is `silent`, and its run is its own.
     """
 
     schema_version: Literal[1] = 1

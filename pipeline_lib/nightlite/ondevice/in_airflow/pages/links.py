@@ -77,12 +77,12 @@ class ArtifactsLink(runner.ArtifactsLink):
 
 
 def try_url(dag_id: str, run_id: str, group: str = "") -> str:
-    """Return the address of the page that runs the file of a run, or of a `TfxTaskGroup` in it."""
+    """Return the address of the page on which a person tries the file of a run, or of a `TfxTaskGroup` in it."""
     return _page_url(dag_id, run_id, TRY_PAGE, group)
 
 
 def report_url(dag_id: str, run_id: str, group: str = "") -> str:
-    """Return the address of a run's tab *Model report*, or of the report of a `TfxTaskGroup` in it."""
+    """Return the address of the tab *Model report* of the run's page, or of the report of a `TfxTaskGroup` in it."""
     if group:
         return _page_url(dag_id, run_id, REPORT_PAGE, group)
     return f"{run_url(dag_id, run_id)}/plugin/{REPORT_ROUTE}"

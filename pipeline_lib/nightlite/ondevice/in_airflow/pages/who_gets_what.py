@@ -53,7 +53,7 @@ class WhoGetsWhat:
 def who_gets_what(
     model: str, state: RollOut, versions: list[int], latest: int | None, read: Callable[[int], Release]
 ) -> WhoGetsWhat:
-    """Return the section. Damage hides only what it must.
+    """Return the section. Damage hides no more than it must.
 
     Args:
       read: returns the release of a version, or raises ReleaseError.

@@ -74,7 +74,7 @@ def convert(model: tf.Module, lite: tf.types.experimental.ConcreteFunction, fold
     """
     with tempfile.TemporaryDirectory() as temporary:
         saved_model = str(Path(temporary) / "lite")
-        tf.saved_model.save(_needed(model, lite), saved_model, signatures={SIGNATURE: one_example(lite)})
+        tf.saved_model.save(model, saved_model, signatures={SIGNATURE: one_example(lite)})
         rewrite(saved_model, folder)
     file = Path(folder) / TFLITE_FILE
     if not file.is_file():
@@ -85,18 +85,6 @@ def convert(model: tf.Module, lite: tf.types.experimental.ConcreteFunction, fold
         raise ModelFileError(f"{file}: expected a TFLite file. Received: {type(error).__name__}: {error}") from None
     durable.write(file, content)
     return file
-
-
-def _needed(model: tf.Module, lite: tf.types.experimental.ConcreteFunction) -> tf.Module:
-    """Return a module with the signature's variables alone. Saving and loading all of the model takes longer."""
-    if any(
-        isinstance(part, tf.saved_model.experimental.TrackableResource)
-        for part in tf.train.TrackableView(model).descendants()
-    ):
-        return model  # a signature that uses a lookup table needs more than variables
-    needed = tf.Module()
-    needed.used = list(lite.variables)
-    return needed
 
 
 def rewrite(saved_model: str, folder: str) -> None:

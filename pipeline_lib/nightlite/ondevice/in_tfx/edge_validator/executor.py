@@ -35,7 +35,7 @@ from nightlite.ondevice.report.contents import ModelKey
 from nightlite.ondevice.results.quality import Quality, quality_in
 from nightlite.ondevice.run_options import LEAST_APP_VERSION
 from nightlite.runner.in_tfx import node_log
-from nightlite.runner.in_tfx.mlmd.made_by import MADE_BY
+from nightlite.runner.in_tfx.made_by import MADE_BY
 
 NODE_ID = "EdgeValidator"
 # The golden ones among them. CompiledModel and the Interpreter answer them in half a second each.

@@ -59,7 +59,7 @@ class Column:
         """Return the cells as indices of words, in float32; an empty one is NaN.
 
         Args:
-          told: the words that a message names.
+          told: the words that a message tells of.
 
         Raises:
           DataError: the column holds no words, or a cell is none of them.

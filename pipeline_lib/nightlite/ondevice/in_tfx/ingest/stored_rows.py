@@ -1,6 +1,6 @@
 """Rows of raw values on the disk. They are written slice by slice and read in part, so memory does not grow with them.
 
-They are not mapped into memory. The kernel would map up to 2 MiB for a row and count that as the process's memory.
+They are not mapped into memory, because the kernel maps up to 2 MiB for a row and counts that as the process's memory.
 The kernel removes the files, which have no names, when the process ends or nothing refers to them.
 """
 

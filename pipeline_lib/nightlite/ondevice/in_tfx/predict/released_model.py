@@ -50,13 +50,10 @@ class ReleasedModel:
         Args:
           raw: raw values [n, …] by the names of the features, whose meanings make the file's values of them.
         """
-        return self.run({item.tensor.name: scale(raw[item.tensor.name], item.meaning) for item in self.features})
-
-    def run(self, values: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return the output for some examples, float32 [n, …], whose values [n, …] are as an app passes them."""
         [output] = self.release.manifest.outputs
         inputs = {
-            item.tensor.name: values[item.tensor.name].reshape(-1, *item.tensor.shape[1:]) for item in self.features
+            item.tensor.name: scale(raw[item.tensor.name], item.meaning).reshape(-1, *item.tensor.shape[1:])
+            for item in self.features
         }
         with native_log.muted():
             return np.asarray(self._run(**inputs)[output.name])

@@ -17,7 +17,8 @@ from tfx.types import standard_component_specs
 from tfx.utils import proto_utils
 
 from nightlite.errors import CompiledPipelineError
-from nightlite.runner.in_tfx import compiled_file, node_log
+from nightlite.runner.compiled_pipeline import CompiledPipeline
+from nightlite.runner.in_tfx import node_log
 from nightlite.runner.settings import Settings, settings
 
 # Without one of these, TFX builds a source package of itself in each node: 1 s, and 42 MB left in TMPDIR.
@@ -35,7 +36,7 @@ _MIB = 2**20
 def is_beam_node(pipeline: Path, node_id: str) -> bool:
     """Return whether a compiled pipeline's node has a Beam executor. A file that cannot be read has none."""
     try:
-        specs = compiled_file.read(pipeline).ir["deploymentConfig"]["executorSpecs"]
+        specs = CompiledPipeline.read(pipeline).ir["deploymentConfig"]["executorSpecs"]
     except (CompiledPipelineError, KeyError):
         return False  # the node itself reports the first
     return str(specs.get(node_id, {}).get("@type", "")).endswith(BeamExecutableSpec.DESCRIPTOR.full_name)

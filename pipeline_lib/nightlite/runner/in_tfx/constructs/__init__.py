@@ -1,1 +1,1 @@
-"""Constructs of TFX's pipelines: which run, how, and which compiling refuses. docs/reference/runner.md"""
+"""Constructs of TFX's pipelines: which run, how, and which are refused when they are compiled. See docs/runner.md."""

@@ -32,7 +32,7 @@ def optional_upstream(node: pipeline_pb2.PipelineNode, before: Nodes) -> tuple[s
 
 
 def may_be_skipped(node: pipeline_pb2.PipelineNode, before: Nodes) -> bool:
-    """Return whether a node or one before it may be skipped: by a condition, a loop, or a resolver that skips."""
+    """Return whether a node, or one before it, is under a condition, in a loop, or has a resolver that skips."""
     ops = [item.op_node.op_type for graph in node.inputs.input_graphs.values() for item in graph.nodes.values()]
     own = bool(node.inputs.conditionals) or loops.is_loop(node) or any("SkipIf" in op for op in ops)
     return own or any(may_be_skipped(before[name], before) for name in node.upstream_nodes)

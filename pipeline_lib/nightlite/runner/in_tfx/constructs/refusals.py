@@ -1,6 +1,6 @@
 """Refusals of constructs that a pipeline's IR may hold and the runner does not run, when it is compiled.
 
-TFX's launcher ignores most of them without a word. docs/reference/runner.md has the table of all constructs.
+TFX's launcher ignores most of them without a word. docs/runner.md has the table of all constructs.
 """
 
 from collections.abc import Iterator

@@ -8,11 +8,10 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ml_metadata import errors
-from ml_metadata.metadata_store.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
@@ -23,33 +22,8 @@ RETRIES = 30
 _DEADLOCK = "Deadlock found when trying to get lock"
 
 
-class Store(metadata.Metadata):
-    """A store that stays connected between its uses. Connecting takes 10 ms, and a node uses it six times."""
-
-    _store: MetadataStore | None
-    _users: int
-
-    def __init__(self, config: metadata_store_pb2.ConnectionConfig) -> None:
-        super().__init__(config)
-        self._connected: MetadataStore | None = None
-
-    def __enter__(self) -> Self:
-        if self._connected is None:
-            super().__enter__()
-            self._connected = self._store
-        else:
-            self._store = self._connected
-            self._users += 1
-        return self
-
-    def disconnect(self) -> None:
-        """Close the connection until the next use. No process may fork with it open. Do nothing while it is used."""
-        if self._users == 0:
-            self._connected = None
-
-
-class TakingTurns(Store):
-    """A store in one SQLite file, which one process at a time uses.
+class TakingTurns(metadata.Metadata):
+    """A store in one SQLite file, which one process at a time holds open.
 
     After a conflict of two writers, ml-metadata sleeps 2 s on average and retries. Waiting for the other's turn
     takes a few milliseconds.
@@ -61,7 +35,7 @@ class TakingTurns(Store):
         self._lock_path = config.sqlite.filename_uri + ".lock"
         self._lock: int | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "TakingTurns":
         if self._lock is None:
             self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             locks.wait(self._lock)
@@ -82,13 +56,13 @@ class TakingTurns(Store):
             self._lock = None
 
 
-class RetriedAfterDeadlocks(Store):
+class RetriedAfterDeadlocks(metadata.Metadata):
     """A store in MySQL or MariaDB, whose calls are retried after a deadlock.
 
     The server has rolled back the call's transaction. ml-metadata retries a write, but fails a read with InternalError.
     """
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RetriedAfterDeadlocks":
         super().__enter__()
         if "_call_method" not in vars(self.store):
             self.store._call_method = partial(_abort_on_deadlock, self.store._call_method)
@@ -105,7 +79,7 @@ def _abort_on_deadlock(call: Callable[..., None], *request: Any) -> None:
         raise errors.AbortedError(str(error)) from error
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str) -> metadata.Metadata:
     """Return the store at NIGHTLITE_METADATA_URL, for use in `with`.
 
     Raises:

@@ -6,8 +6,6 @@ Protocol, one connection per node. The client sends one JSON line `{"pipeline": 
 grace. The server answers in lines of JSON: `{"started": true}` just before the node begins, then `{"exit": CODE}`; or
 `{"cold": REASON}` where it will not fork; or `{"error": REASON}` where that was no request. A side that finds the
 connection closed takes the other for dead; a client without an answer asks again.
-
-A request with `"module": NAME` runs that module's `main(argv)` in the child, in place of a node.
 """
 
 import contextlib
@@ -18,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +39,14 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
     Returns:
       The node's exit code; None if the node must be run cold, with the reason printed.
     """
-    here = {**_here(arguments, grace_seconds), "pipeline": os.path.abspath(pipeline)}
+    here = {
+        "pipeline": os.path.abspath(pipeline),
+        "argv": arguments,
+        "env": dict(os.environ),
+        "cwd": os.getcwd(),
+        "path": sys.path,
+        "grace": grace_seconds,
+    }
     for _ in range(_TRIES):
         try:
             connection = connect_or_start(pipeline, state_dir)
@@ -63,35 +68,6 @@ def run(arguments: list[str], pipeline: Path, state_dir: Path, grace_seconds: fl
             return EXIT_FAILED
     print(f"{_TRIES} warm servers ended before the node began; running cold", file=sys.stderr, flush=True)
     return None
-
-
-def call(module: str, arguments: Sequence[str], state_dir: Path) -> int | None:
-    """Call a module's `main(arguments)` in a child of the warm server, if one runs for this code.
-
-    Returns:
-      The exit code; None if there is no such server, or it does not fork.
-    """
-    try:
-        connection = connect(socket_path(state_dir))
-    except OSError:
-        return None
-    if connection is None:
-        return None
-    with connection:
-        reply = _ask(connection, {**_here(arguments), "pipeline": "", "module": module})
-    if "cold" in reply or "started" not in reply:
-        return None
-    return int(reply.get("exit", EXIT_FAILED))
-
-
-def _here(arguments: Sequence[str], grace_seconds: float | None = None) -> dict[str, object]:
-    return {
-        "argv": list(arguments),
-        "env": dict(os.environ),
-        "cwd": os.getcwd(),
-        "path": sys.path,
-        "grace": grace_seconds,
-    }
 
 
 def _ask(connection: socket.socket, request: Mapping[str, object]) -> dict[str, Any]:
@@ -126,7 +102,7 @@ def connect(path: Path) -> socket.socket | None:
     return connection
 
 
-def connect_or_start(pipeline: Path, state_dir: Path, modules: Sequence[str] = ()) -> socket.socket:
+def connect_or_start(pipeline: Path, state_dir: Path) -> socket.socket:
     """Return a connection to the server. If there is none, one client starts it and the others wait for it.
 
     Raises:
@@ -138,7 +114,7 @@ def connect_or_start(pipeline: Path, state_dir: Path, modules: Sequence[str] = (
         if connection := connect(path):
             return connection
         if server is None:
-            server = _start_unless_another_does(path, pipeline, state_dir, modules)
+            server = _start_unless_another_does(path, pipeline, state_dir)
             if not told:
                 print(WAITING, file=sys.stderr, flush=True)
                 told = True
@@ -152,23 +128,19 @@ def connect_or_start(pipeline: Path, state_dir: Path, modules: Sequence[str] = (
     raise TimeoutError(f"it did not answer within {START_SECONDS} s, see {path.with_suffix('.log')}")
 
 
-def _start_unless_another_does(
-    path: Path, pipeline: Path, state_dir: Path, modules: Sequence[str]
-) -> subprocess.Popen[bytes] | None:
+def _start_unless_another_does(path: Path, pipeline: Path, state_dir: Path) -> subprocess.Popen[bytes] | None:
     lock = warm_lock.take(path)
     if lock is None:
         return None
     try:
         log = path.with_suffix(".log")
         print(f"starting the warm server (log: {log})", file=sys.stderr, flush=True)
-        return _start(path, pipeline, state_dir, log, lock, modules)
+        return _start(path, pipeline, state_dir, log, lock)
     finally:
         os.close(lock)  # the server has it, too
 
 
-def _start(
-    path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int, modules: Sequence[str]
-) -> subprocess.Popen[bytes]:
+def _start(path: Path, pipeline: Path, state_dir: Path, log: Path, lock: int) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
             [
@@ -179,7 +151,6 @@ def _start(
                 os.path.abspath(pipeline),
                 str(state_dir),
                 str(lock),
-                *modules,
             ],
             pass_fds=[lock],
             stdin=subprocess.DEVNULL,
@@ -190,16 +161,12 @@ def _start(
         )
 
 
-def main(pipeline: Path, modules: Sequence[str] = ()) -> int:
-    """Start the server ahead of the first node, with the imports of `pipeline`. Return once it listens.
-
-    Args:
-      modules: what it imports as well, for a pipeline that is not compiled yet.
-    """
+def main(pipeline: Path) -> int:
+    """Start the server ahead of the first node, with the imports of `pipeline`. Return once it listens."""
     with contextlib.suppress(OSError):  # the first node will try again and report the error
-        connect_or_start(pipeline, runtime_dir(), modules).close()
+        connect_or_start(pipeline, runtime_dir()).close()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1])))

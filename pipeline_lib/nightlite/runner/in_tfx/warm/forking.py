@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +34,6 @@ from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_SIGNAL, EXIT_USAGE, ki
 from nightlite.runner.in_tfx import node, node_log
 from nightlite.runner.in_tfx.beam import arguments, forked_workers
 from nightlite.runner.in_tfx.request import request_from
-from nightlite.runner.in_tfx.warm.lifeline import Lifeline
 from nightlite.runner.node_result import NodeResult
 
 # Collections walk every object of TFX's import, many more than a node's own garbage.
@@ -44,8 +44,7 @@ _GC_THRESHOLD = 50_000
 class ChildCall:
     """The caller's part of a child: arguments of run_node, environment, folder, and where its output goes.
 
-    `import_path` is the caller's `sys.path`: a node's settings may have added to it. With a `module`, its
-    `main(arguments)` is run in place of a node.
+    `import_path` is the caller's `sys.path`: a node's settings may have added to it.
     """
 
     arguments: Sequence[str]
@@ -54,7 +53,6 @@ class ChildCall:
     stdout: int
     stderr: int
     import_path: Sequence[str] = dataclasses.field(default_factory=lambda: list(sys.path))
-    module: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +62,29 @@ class Child:
     pid: int
     call: ChildCall
     temporary: Path
+
+
+class Lifeline:
+    """A pipe whose write end only the parent holds. A child that reads its end notices the parent's end."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+
+    def take(self) -> None:
+        """Leave the write end to the parent. No process that the child forks may hold it."""
+        if self._write >= 0:
+            os.close(self._write)
+            self._write = -1
+
+    def hold(self) -> None:
+        """End this process group, which is the child's, as soon as the parent has ended in any way."""
+        self.take()
+        threading.Thread(target=self._wait, daemon=True, name="lifeline").start()
+
+    def _wait(self) -> None:
+        os.read(self._read, 1)
+        os.write(2, b"the process that started this one has ended; so does this one\n")
+        os.killpg(0, signal.SIGKILL)
 
 
 def eager_context_touched() -> bool:
@@ -88,7 +109,7 @@ def start(call: ChildCall, lifeline: Lifeline, own_session: bool, not_for_child:
         code = EXIT_FAILED
         try:
             _become_child(call, lifeline, temporary, own_session, not_for_child)
-            code = _run(call, lifeline)
+            code = _run_node(call.arguments, lifeline)
         except BaseException:
             node_log.say(traceback.format_exc(), logging.ERROR)
         finally:
@@ -131,12 +152,9 @@ def _become_child(
     importlib.invalidate_caches()
 
 
-def _run(call: ChildCall, lifeline: Lifeline) -> int:
-    if call.module:
-        lifeline.hold()
-        return int(importlib.import_module(call.module).main(call.arguments))
+def _run_node(call_arguments: Sequence[str], lifeline: Lifeline) -> int:
     try:
-        request = request_from(list(call.arguments))
+        request = request_from(list(call_arguments))
     except NightliteError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
@@ -173,8 +191,6 @@ def end(child: Child, status: int, rusage: resource.struct_rusage, stopped: bool
     if not os.WIFSIGNALED(status):
         return os.WEXITSTATUS(status), None
     signum = os.WTERMSIG(status)
-    if child.call.module:
-        return EXIT_SIGNAL + signum, None
     death = f"the task was stopped ({signal.Signals(signum).name})" if stopped else killed_by(signum, rusage)
     return EXIT_SIGNAL + signum, death
 

@@ -1,6 +1,6 @@
 """The warm server: a process that has imported TFX and forks a child per node of any pipeline.
 
-    python -m nightlite.runner.in_tfx.warm.server SOCKET PIPELINE VAR_DIR LOCK [MODULE…]
+    python -m nightlite.runner.in_tfx.warm.server SOCKET PIPELINE VAR_DIR LOCK
 
 `client` starts it for the first node that needs one, of PIPELINE, and describes the protocol. The client takes the
 lock, which this process inherits as an open file (see `lock`).
@@ -19,14 +19,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from nightlite import locks
 from nightlite.runner.in_tfx.warm import forking, identity, preloading
 from nightlite.runner.in_tfx.warm import lock as warm_lock
 from nightlite.runner.in_tfx.warm.client import EXIT_OUTDATED
-from nightlite.runner.in_tfx.warm.lifeline import Lifeline
 from nightlite.runner.in_tfx.warm.listener import Listener
 from nightlite.runner.in_tfx.warm.session import Session
 
@@ -42,11 +40,11 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._sessions: set[Session] = set()
         self._by_pid: dict[int, Session] = {}
-        self._lifeline = Lifeline()
+        self._lifeline = forking.Lifeline()
         self._listener: Listener | None = None
         self._last_used = time.monotonic()
         self._own_files: set[int] = set()
-        self._told, self._tick_at = False, 0.0
+        self._told = False
 
     def serve(self) -> None:
         """Serve until idle, outdated or asked to drain."""
@@ -55,12 +53,12 @@ class Server:
             end.setblocking(False)
         signal.set_wakeup_fd(signalled.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_told", True))
+        signal.signal(signal.SIGTERM, self._told_to_drain)
         self._selector.register(wakeup, selectors.EVENT_READ, "signal")
         self._own_files = {wakeup.fileno(), signalled.fileno(), self._selector.fileno()}
         self.listen()
         while self._listener or self._sessions:
-            for key, _ in self._selector.select(timeout=max(0.0, self._next_tick() - time.monotonic())):
+            for key, _ in self._selector.select(timeout=self._until_next_kill()):
                 if key.data == "signal":
                     with contextlib.suppress(BlockingIOError):
                         wakeup.recv(4096)
@@ -69,15 +67,18 @@ class Server:
                 else:
                     self._read(key.data)
             self._reap()
-            if self._told or time.monotonic() >= self._next_tick():  # it reads all code: longer than a node's start
-                self.tick()
+            self.tick()
 
     @property
     def listens(self) -> bool:
         return self._listener is not None
 
-    def _next_tick(self) -> float:
-        return min([self._tick_at, *(session.kill_at for session in self._by_pid.values())])
+    def _until_next_kill(self) -> float:
+        first = min((session.kill_at for session in self._by_pid.values()), default=float("inf"))
+        return max(0.0, min(_TICK_SECONDS, first - time.monotonic()))
+
+    def _told_to_drain(self, *_: object) -> None:
+        self._told = True
 
     def listen(self) -> None:
         """Take the socket's name and begin to accept clients."""
@@ -170,7 +171,8 @@ class Server:
         if session.child:
             session.stop()  # forgotten when its child is reaped
         else:
-            self._forget(session)
+            self._sessions.discard(session)
+            session.close()
 
     def _forget(self, session: Session) -> None:
         with contextlib.suppress(KeyError, ValueError):
@@ -205,7 +207,6 @@ class Server:
     def tick(self) -> None:
         """Kill nodes whose grace is over, and drain if it is time."""
         now = time.monotonic()
-        self._tick_at = now + _TICK_SECONDS
         for session in self._by_pid.values():
             if now >= session.kill_at:
                 session.signal(signal.SIGKILL)
@@ -227,10 +228,10 @@ def say(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} [{os.getpid()}] {text}", flush=True)
 
 
-def main(path: Path, pipeline: Path, var_dir: Path, lock: int, modules: Sequence[str] = ()) -> int:
+def main(path: Path, pipeline: Path, var_dir: Path, lock: int) -> int:
     """Import everything, then serve; return the exit code."""
     idle_seconds = float(os.environ.get("NIGHTLITE_TEST_IDLE_SECONDS") or IDLE_SECONDS)
-    culprit = preloading.preload(pipeline, modules)
+    culprit = preloading.preload(pipeline)
     forking.freeze()
     if culprit:
         say(f"{culprit} ran a TensorFlow op: every node will run cold")
@@ -246,4 +247,4 @@ def main(path: Path, pipeline: Path, var_dir: Path, lock: int, modules: Sequence
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))

@@ -42,9 +42,7 @@ class Session:
         self.pipeline = Path(asked["pipeline"])
         if asked["grace"] is not None:
             self.grace_seconds = asked["grace"]
-        return forking.ChildCall(
-            asked["argv"], asked["env"], asked["cwd"], stdout, stderr, asked["path"], asked.get("module")
-        )
+        return forking.ChildCall(asked["argv"], asked["env"], asked["cwd"], stdout, stderr, asked["path"])
 
     def reply(self, **fields: object) -> None:
         with contextlib.suppress(OSError):

@@ -29,7 +29,6 @@ from nightlite.paths import runtime_dir, temporary_dir
 from nightlite.runner.exit_codes import EXIT_FAILED, EXIT_OK
 from nightlite.runner.in_tfx.beam import memo
 from nightlite.runner.in_tfx.warm import forking, preloading
-from nightlite.runner.in_tfx.warm.lifeline import Lifeline
 
 # Beam's default for its own workers.
 _STATE_CACHE_BYTES = 100 << 20
@@ -48,7 +47,7 @@ class WorkerPool:
     def __init__(self, address: str) -> None:
         self._address = address
         self._workers: dict[int, _Worker] = {}
-        self._lifeline = Lifeline()
+        self._lifeline = forking.Lifeline()
         self._requests, self._asking = socket.socketpair()
         self._server = 0
         self._stopped = False

@@ -1,1 +1,0 @@
-"""The command line itself: its table of commands, their options, completion in a shell."""

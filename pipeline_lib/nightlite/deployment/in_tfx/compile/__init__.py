@@ -1,1 +1,0 @@
-"""`make compile`: the models' compiled pipelines, made again only where what they were made of has changed."""

@@ -30,6 +30,13 @@ def test_mysql_url_is_unquoted() -> None:
     assert (mysql.user, mysql.password) == ("us@er", "p/w")
 
 
+def _forkserver() -> Any:
+    """Return what forks processes from a server that has imported the store: an import takes 15 s of CPU."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([connection_config.__module__])
+    return context
+
+
 def _write_for_a_while(url: str, writer: int, seconds: float, acknowledged: Any) -> None:
     """Write as nodes do, with the store opened for each transaction. Return the acknowledged ones."""
     until, number = time.monotonic() + seconds, 0
@@ -49,11 +56,11 @@ def _hammer(url: str, writers: int = 4) -> None:
     """Write for a second; with NIGHTLITE_TEST_LONG for twenty."""
     with open_store(url) as handle:
         handle.store.put_execution_type(metadata_store_pb2.ExecutionType(name="Test"))
-    spawn = multiprocessing.get_context("spawn")
-    acknowledged = spawn.Queue()
+    apart = _forkserver()
+    acknowledged = apart.Queue()
     seconds = 20.0 if os.environ.get("NIGHTLITE_TEST_LONG") else 1.0
     processes = [
-        spawn.Process(target=_write_for_a_while, args=(url, writer, seconds, acknowledged)) for writer in range(writers)
+        apart.Process(target=_write_for_a_while, args=(url, writer, seconds, acknowledged)) for writer in range(writers)
     ]
     for process in processes:
         process.start()
@@ -83,10 +90,10 @@ def _take_turns(url: str, started: Any, events: Any) -> None:
 
 def test_processes_take_turns_with_one_sqlite_instead_of_colliding(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'mlmd.sqlite'}"
-    spawn = multiprocessing.get_context("spawn")
-    started, events = spawn.Event(), spawn.SimpleQueue()  # it puts in the order of the calls
+    apart = _forkserver()
+    started, events = apart.Event(), apart.SimpleQueue()  # it puts in the order of the calls
     store = open_store(url)
-    second = spawn.Process(target=_take_turns, args=(url, started, events))
+    second = apart.Process(target=_take_turns, args=(url, started, events))
     with store, store:
         second.start()
         assert started.wait(300)
@@ -139,8 +146,8 @@ def _change(url: str, identity: int, over: Any) -> None:
 
 
 def test_what_changes_while_it_is_read_is_read_again_on_mariadb(mariadb_url: str) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    over = spawn.Event()
+    apart = _forkserver()
+    over = apart.Event()
     with open_store(mariadb_url) as handle:
         kind = handle.store.put_execution_type(metadata_store_pb2.ExecutionType(name="Changing"))
         context = metadata_store_pb2.Context(
@@ -148,7 +155,7 @@ def test_what_changes_while_it_is_read_is_read_again_on_mariadb(mariadb_url: str
         )
         execution = metadata_store_pb2.Execution(type_id=kind)
         identity, _, [context_id] = handle.store.put_execution(execution, [], [context])
-        writer = spawn.Process(target=_change, args=(mariadb_url, identity, over))
+        writer = apart.Process(target=_change, args=(mariadb_url, identity, over))
         writer.start()
         turns = set()
         try:

@@ -35,19 +35,21 @@ def _answers() -> bool:
     return all(subprocess.run(check, capture_output=True, check=False).returncode == 0 for check in checks)
 
 
+def _make_engine() -> None:
+    script = os.environ.get(ENGINE)
+    if not script:
+        pytest.skip(f"NOT TESTED: the containers. No Docker engine with Compose answers, and {ENGINE} names no script")
+    subprocess.run(["bash", script], check=True, stdin=subprocess.DEVNULL)
+    assert _answers(), f"{script} ended well, yet no engine answers"
+
+
 @pytest.fixture(scope="session")
 def engine() -> None:
     """Return a Docker engine with Compose: a running one, or one that NIGHTLITE_TEST_DOCKER_ENGINE's script makes."""
     with Path(tempfile.gettempdir(), "nightlite-docker-engine.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests/wheel runs at the same time
-        script = os.environ.get(ENGINE)
         if not _answers():
-            if not script:
-                pytest.skip(
-                    f"NOT TESTED: the containers. No Docker engine with Compose answers, and {ENGINE} names no script"
-                )
-            subprocess.run(["bash", script], check=True, stdin=subprocess.DEVNULL)
-            assert _answers(), f"{script} ended well, yet no engine answers"
+            _make_engine()
         remove_ended()
 
 

@@ -167,6 +167,7 @@ def test_what_killed_tests_left_is_removed(image: str) -> None:
     labels = ("--label", f"com.docker.compose.project={name}")
     docker("volume", "create", *labels, name)
     docker("create", "--name", name, *labels, "--restart", "always", "--volume", f"{name}:/left", image, "sleep", "9")
+    there = (("container", "ls", "--all"), ("volume", "ls"))
+    assert all(docker(*kind, "--quiet", "--filter", f"name={name}") for kind in there)
     remove_ended()
-    assert docker("ps", "--all", "--quiet", "--filter", f"name={name}$") == ""
-    assert docker("volume", "ls", "--quiet", "--filter", f"name={name}$") == ""
+    assert not any(docker(*kind, "--quiet", "--filter", f"name={name}") for kind in there)
